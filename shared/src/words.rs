@@ -119,6 +119,10 @@ words! {
         Disabled = "disabled",
         /// An admin muted the token.
         Muted = "muted",
+        /// The monitor is snoozed for the token.
+        Snoozed = "snoozed",
+        /// A `[[rule]]` mutes the alarm for this client or token.
+        Rule = "rule",
         /// `push.enabled` is false.
         PushOff = "push is off",
         /// `push.mode` is `shadow`.
@@ -167,6 +171,18 @@ words! {
         Reconciled = "reconciled",
         /// `zmesctl alarm test`.
         Test = "test",
+        /// No alarm of its own: at the end of a snooze, the number of those that it withheld.
+        Snooze = "snooze",
+    }
+}
+
+words! {
+    /// By which way a snooze was set.
+    SnoozeOrigin {
+        /// `zmesctl snooze`.
+        Cli = "cli",
+        /// The app, by a `control` message.
+        App = "app",
     }
 }
 
@@ -188,6 +204,8 @@ impl SkipReason {
             | Self::User
             | Self::Disabled
             | Self::Muted
+            | Self::Snoozed
+            | Self::Rule
             | Self::Shadow
             | Self::Revoked
             | Self::Unknown => self.word(),

@@ -17,15 +17,15 @@ use crate::exit::Exit;
 use crate::options::{ColorChoice, Format, Global};
 use crate::render::{Out, OutputStyle, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
+/// How a command ends.
+pub type Outcome = Result<Exit, CliError>;
+
 /// Indent of continued messages, as after `hint: `.
 const REMARK: usize = 6;
 
-/// One run.
 #[derive(Debug)]
 pub struct Context {
-    /// The output.
     pub out: Out,
-    /// The environment.
     pub environment: Environment,
     socket: PathBuf,
     timeout: Option<Duration>,
@@ -60,18 +60,17 @@ impl Context {
         }
     }
 
-    /// Returns the control socket that this run uses.
     pub fn socket(&self) -> &Path {
         &self.socket
     }
 
     /// Connects to the daemon; each request may take as long as `--timeout` says.
     pub async fn connect(&self) -> Result<ControlClient, CliError> {
-        self.connect_with(TIMEOUT).await
+        self.connect_for(TIMEOUT).await
     }
 
     /// Asks the daemon and shows the answer.
-    pub async fn ask<V>(&mut self, request: Request) -> Result<Exit, CliError>
+    pub async fn ask<V>(&mut self, request: Request) -> Outcome
     where
         V: View + DeserializeOwned,
     {
@@ -79,16 +78,15 @@ impl Context {
     }
 
     /// Asks with another time limit, unless `--timeout` is given.
-    pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Result<Exit, CliError>
+    pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Outcome
     where
         V: View + DeserializeOwned,
     {
-        let view: V = self.connect_with(limit).await?.request(request).await?;
+        let view: V = self.connect_for(limit).await?.request(request).await?;
         self.show(&view)
     }
 
-    /// Shows an answer and says how it ends the run.
-    pub fn show(&mut self, view: &impl View) -> Result<Exit, CliError> {
+    pub fn show(&mut self, view: &impl View) -> Outcome {
         self.out.show(view).map_err(CliError::Output)?;
         Ok(view.exit())
     }
@@ -112,7 +110,7 @@ impl Context {
     }
 
     /// Ends the run: flushes the output and reports an error.
-    pub fn finish(mut self, outcome: Result<Exit, CliError>) -> Exit {
+    pub fn finish(mut self, outcome: Outcome) -> Exit {
         let flushed = self.out.flush().map_err(CliError::Output);
         let error = match outcome.and_then(|exit| flushed.map(|()| exit)) {
             Ok(exit) => return exit,
@@ -137,10 +135,6 @@ impl Context {
 
     /// Connects with another time limit, unless `--timeout` is given.
     pub async fn connect_for(&self, limit: Duration) -> Result<ControlClient, CliError> {
-        self.connect_with(limit).await
-    }
-
-    async fn connect_with(&self, limit: Duration) -> Result<ControlClient, CliError> {
         let limit = self.timeout.unwrap_or(limit);
         Ok(ControlClient::connect_within(&self.socket, limit).await?)
     }
@@ -155,9 +149,5 @@ pub(crate) fn socket(told: Option<PathBuf>, environment: &Environment) -> PathBu
 
 fn user_socket() -> Option<PathBuf> {
     let path = BaseDirs::new()?.runtime_dir()?.join(USER_SOCKET);
-    is_socket(&path).then_some(path)
-}
-
-fn is_socket(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+    std::fs::metadata(&path).is_ok_and(|metadata| metadata.file_type().is_socket()).then_some(path)
 }

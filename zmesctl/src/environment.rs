@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use zmes_shared::paths::SOCKET_ENV;
 
-/// The surroundings of one run.
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// `$ZMESCTL_SOCKET`, where it is not empty.
@@ -20,33 +19,23 @@ pub struct Environment {
     pub plain: bool,
     /// Texts may have characters beyond ASCII: the locale is UTF-8, and the terminal no dumb one.
     pub unicode: bool,
-    /// The user that this runs as.
     pub user: User,
-    /// Which of the standard streams are terminals.
     pub terminals: Terminals,
-    /// When the run began.
     pub now: Timestamp,
     /// The time zone in which people read times.
     pub zone: TimeZone,
 }
 
-/// A user of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum User {
-    /// The one who may do everything.
     Root,
-    /// Anybody else.
     Other,
 }
 
-/// Which of the standard streams are terminals.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminals {
-    /// The input.
     pub stdin: bool,
-    /// The output.
     pub stdout: bool,
-    /// The errors.
     pub stderr: bool,
 }
 
@@ -58,7 +47,6 @@ impl Terminals {
 }
 
 impl Environment {
-    /// Reads the surroundings of this process.
     pub fn of_process() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_some_and(|term| term == "dumb");

@@ -15,6 +15,7 @@ use crate::exit::Exit;
 const HINT_STATUS: &str = "systemctl status zmesd";
 /// The group of the packages, where the socket does not tell another one.
 const GROUP: &str = "zmesd";
+const HINT_AGAIN: &str = "try again; zmesctl check ping shows whether zmesd responds";
 const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart zmesd";
 
 /// Why a command failed.
@@ -23,79 +24,32 @@ pub enum CliError {
     /// The daemon did not answer, or its answer is not understood.
     #[error("{}", message_of_client(.0))]
     Client(ClientError),
-    /// The operating system does not let us open the socket.
+    /// The operating system does not let us open the socket; `group`: whose members may, where there is one.
     #[error("not permitted to open zmesd's control socket {}", socket.display())]
-    Denied {
-        /// The socket.
-        socket: PathBuf,
-        /// The group whose members may, where there is one.
-        group: Option<String>,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The daemon ended a stream.
+    Denied { socket: PathBuf, group: Option<String>, source: io::Error },
     #[error("zmesd ended the stream")]
-    Ended {
-        /// The daemon's reason.
-        reason: String,
-    },
+    Ended { reason: String },
     /// The daemon refused the request.
     #[error("{}", .0.message)]
     Daemon(ControlError),
     /// The command line can be parsed, but is not valid.
     #[error("{message}")]
-    Usage {
-        /// What is wrong.
-        message: String,
-        /// What to type instead.
-        hint: String,
-    },
+    Usage { message: String, hint: String },
     /// The confirmation was answered with no.
     #[error("not confirmed; nothing was changed")]
     Declined,
-    /// A client that the daemon does not have.
     #[error("no client {id}")]
-    NoSuchClient {
-        /// What was asked for.
-        id: zmes_shared::SessionId,
-    },
-    /// A monitor that the daemon does not have.
+    NoSuchClient { id: zmes_shared::SessionId },
     #[error("no monitor is named {name}")]
-    NoSuchMonitor {
-        /// What was asked for.
-        name: String,
-        /// What is there.
-        hint: String,
-    },
-    /// A file cannot be read.
+    NoSuchMonitor { name: String, hint: String },
     #[error("cannot read {file}")]
-    File {
-        /// Which, as it was told.
-        file: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// A file is not what it should be; nothing was taken from it, and it was not touched.
+    File { file: String, source: io::Error },
+    /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
     #[error("{file}, line {line}, column {column}: {detail}")]
-    Unparsable {
-        /// Which, as it was told.
-        file: String,
-        /// Where, from 1.
-        line: usize,
-        /// Where, from 1.
-        column: usize,
-        /// What is wrong.
-        detail: String,
-    },
+    Unparsable { file: String, line: usize, column: usize, detail: String },
     /// `zmesd` itself is needed and cannot be run.
     #[error("{what}")]
-    Zmesd {
-        /// What does not work.
-        what: String,
-        /// What the operating system says.
-        source: Option<io::Error>,
-    },
-    /// The output cannot be written.
+    Zmesd { what: String, source: Option<io::Error> },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
     /// Signals cannot be received, or the terminal cannot be read.
@@ -104,35 +58,72 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Returns the exit code.
     pub fn exit(&self) -> Exit {
-        match self {
-            Self::Client(error) => exit_of_client(error),
-            Self::Ended { .. } => Exit::Unreachable,
-            Self::Denied { .. } => Exit::Forbidden,
-            Self::Daemon(error) => exit_of(error.code),
-            Self::Usage { .. } => Exit::Usage,
-            Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => Exit::NotFound,
-            Self::Declined
-            | Self::File { .. }
-            | Self::Unparsable { .. }
-            | Self::Zmesd { .. }
-            | Self::Output(_)
-            | Self::Terminal(_) => Exit::Negative,
-        }
+        self.class().0
     }
 
-    /// Returns the cause, in one sentence.
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<Cow<'_, str>> {
+        self.class().2
+    }
+
+    /// Returns the exit code, the code for programs, and what to do about it.
+    fn class(&self) -> (Exit, Code, Option<Cow<'_, str>>) {
+        let (exit, code, hint) = match self {
+            Self::Daemon(error) => {
+                let (exit, hint) = class_of(error.code);
+                return (exit, Code::Daemon(error.code), error.hint.as_deref().or(hint).map(Cow::Borrowed));
+            }
+            Self::Denied { group, .. } => {
+                let group = group.as_deref().unwrap_or(GROUP);
+                let hint = format!("sudo usermod -aG {group} $USER  (then log in again)");
+                return (Exit::Forbidden, Code::Own("forbidden"), Some(Cow::Owned(hint)));
+            }
+            Self::Client(error) => class_of_client(error),
+            Self::Ended { .. } => (Exit::Unreachable, "unreachable", HINT_STATUS),
+            Self::Usage { hint, .. } => (Exit::Usage, "usage", hint.as_str()),
+            Self::NoSuchMonitor { hint, .. } => (Exit::NotFound, "not_found", hint.as_str()),
+            Self::NoSuchClient { .. } => (Exit::NotFound, "not_found", "zmesctl clients list shows the ids"),
+            Self::Declined => (Exit::Negative, "declined", "answer y to continue; in scripts, use --yes"),
+            Self::File { .. } => (Exit::Negative, "file", "check its name and its permissions with ls -l"),
+            Self::Unparsable { .. } => {
+                (Exit::Negative, "file", "fix the file and import it again; nothing was imported")
+            }
+            Self::Zmesd { .. } => {
+                (Exit::Negative, "unavailable", "install zmesd beside zmesctl, or add its directory to PATH")
+            }
+            Self::Output(_) => {
+                (Exit::Negative, "output", "check the free space with df, and that you can write the file")
+            }
+            Self::Terminal(_) => (Exit::Negative, "output", "in scripts, use --yes"),
+        };
+        (exit, Code::Own(code), Some(Cow::Borrowed(hint)))
+    }
+
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::Client(error) => cause_of_client(error),
-            Self::Denied { source, .. }
+            Self::Client(
+                ClientError::Unreachable { source, .. }
+                | ClientError::Denied { source, .. }
+                | ClientError::Broken(source),
+            )
+            | Self::Denied { source, .. }
             | Self::File { source, .. }
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),
             Self::Ended { reason } => Some(reason.clone()),
-            Self::Daemon(_)
+            Self::Client(ClientError::BadAnswer { detail }) => Some(detail.clone()),
+            Self::Client(ClientError::Version { daemon, theirs }) => Some(format!(
+                "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
+                theirs.major,
+                theirs.minor,
+                env!("CARGO_PKG_VERSION"),
+                PROTOCOL.major,
+                PROTOCOL.minor
+            )),
+            Self::Client(ClientError::Closed | ClientError::Timeout { .. } | ClientError::Refused(_))
+            | Self::Daemon(_)
             | Self::Usage { .. }
             | Self::Declined
             | Self::Unparsable { .. }
@@ -141,50 +132,11 @@ impl CliError {
         }
     }
 
-    /// Returns what to do about it.
-    pub fn hint(&self) -> Option<Cow<'_, str>> {
-        let fixed = match self {
-            Self::Daemon(error) => return error.hint.as_deref().or(hint_of(error.code)).map(Cow::Borrowed),
-            Self::Denied { group: Some(group), .. } => return Some(Cow::Owned(join(group))),
-            Self::Usage { hint, .. } | Self::NoSuchMonitor { hint, .. } => hint,
-            Self::Client(error) => hint_of_client(error),
-            Self::Ended { .. } => HINT_STATUS,
-            Self::Denied { group: None, .. } => return Some(Cow::Owned(join(GROUP))),
-            Self::NoSuchClient { .. } => "zmesctl clients list shows the ids",
-            Self::Zmesd { .. } => "install zmesd beside zmesctl, or add its directory to PATH",
-            Self::Unparsable { .. } => "fix the file and import it again; nothing was imported",
-            Self::Declined => "answer y to continue; in scripts, use --yes",
-            Self::File { .. } => "check its name and its permissions with ls -l",
-            Self::Output(_) => "check the free space with df, and that you can write the file",
-            Self::Terminal(_) => "in scripts, use --yes",
-        };
-        Some(Cow::Borrowed(fixed))
-    }
-
     /// Returns the form for programs: `{"error":{"code","message","hint"}}`.
     pub fn document(&self) -> ErrorDocument {
-        let message = match self.cause() {
-            Some(cause) => format!("{self}: {cause}"),
-            None => self.to_string(),
-        };
-        ErrorDocument {
-            error: ErrorBody { code: self.code(), message, hint: self.hint().map(Cow::into_owned) },
-        }
-    }
-
-    fn code(&self) -> Code {
-        Code::Own(match self {
-            Self::Daemon(error) => return Code::Daemon(error.code),
-            Self::Client(error) => code_of_client(error),
-            Self::Ended { .. } => "unreachable",
-            Self::Denied { .. } => "forbidden",
-            Self::Usage { .. } => "usage",
-            Self::Declined => "declined",
-            Self::NoSuchClient { .. } | Self::NoSuchMonitor { .. } => "not_found",
-            Self::File { .. } | Self::Unparsable { .. } => "file",
-            Self::Zmesd { .. } => "unavailable",
-            Self::Output(_) | Self::Terminal(_) => "output",
-        })
+        let message = self.cause().map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"));
+        let (_, code, hint) = self.class();
+        ErrorDocument { error: ErrorBody { code, message, hint: hint.map(Cow::into_owned) } }
     }
 }
 
@@ -215,111 +167,49 @@ fn group_of(socket: &Path) -> Option<String> {
 }
 
 fn message_of_client(error: &ClientError) -> String {
+    if matches!(error, ClientError::Version { .. }) {
+        return "zmesd and zmesctl speak different versions of the control protocol".to_owned();
+    }
+    error.to_string()
+}
+
+/// Returns the exit code, the code for programs, and the hint.
+fn class_of_client(error: &ClientError) -> (Exit, &'static str, &'static str) {
     match error {
-        ClientError::Version { .. } => {
-            "zmesd and zmesctl speak different versions of the control protocol".to_owned()
+        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => {
+            (Exit::Unreachable, "unreachable", HINT_STATUS)
         }
-        ClientError::Unreachable { .. }
-        | ClientError::Denied { .. }
-        | ClientError::Broken(_)
-        | ClientError::Closed
-        | ClientError::Timeout { .. }
-        | ClientError::BadAnswer { .. }
-        | ClientError::Refused(_) => error.to_string(),
-    }
-}
-
-fn exit_of_client(error: &ClientError) -> Exit {
-    match error {
-        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => Exit::Unreachable,
-        ClientError::Denied { .. } => Exit::Forbidden,
-        ClientError::Timeout { .. } => Exit::Timeout,
-        ClientError::Version { .. } | ClientError::BadAnswer { .. } => Exit::Version,
-        ClientError::Refused(error) => exit_of(error.code),
-    }
-}
-
-fn cause_of_client(error: &ClientError) -> Option<String> {
-    match error {
-        ClientError::Unreachable { source, .. }
-        | ClientError::Denied { source, .. }
-        | ClientError::Broken(source) => Some(plain(source)),
-        ClientError::Version { daemon, theirs } => Some(format!(
-            "zmesd {daemon} speaks {}.{}, zmesctl {} speaks {}.{}",
-            theirs.major,
-            theirs.minor,
-            env!("CARGO_PKG_VERSION"),
-            PROTOCOL.major,
-            PROTOCOL.minor
-        )),
-        ClientError::BadAnswer { detail } => Some(detail.clone()),
-        ClientError::Closed | ClientError::Timeout { .. } | ClientError::Refused(_) => None,
-    }
-}
-
-fn hint_of_client(error: &ClientError) -> &'static str {
-    match error {
-        ClientError::Unreachable { .. }
-        | ClientError::Denied { .. }
-        | ClientError::Broken(_)
-        | ClientError::Closed
-        | ClientError::Refused(_) => HINT_STATUS,
-        ClientError::Timeout { .. } => "if zmesd is busy, allow more time with --timeout 30s",
-        ClientError::Version { .. } => HINT_RESTART,
+        ClientError::Denied { .. } => (Exit::Forbidden, "forbidden", HINT_STATUS),
+        ClientError::Refused(error) => (class_of(error.code).0, "forbidden", HINT_STATUS),
+        ClientError::Timeout { .. } => {
+            (Exit::Timeout, "timeout", "if zmesd is busy, allow more time with --timeout 30s")
+        }
+        ClientError::Version { .. } => (Exit::Version, "version", HINT_RESTART),
         ClientError::BadAnswer { .. } => {
-            "check that this is the socket of zmesd, and that zmesctl has the same version"
+            let hint = "check that this is the socket of zmesd, and that zmesctl has the same version";
+            (Exit::Version, "version", hint)
         }
     }
 }
 
-fn code_of_client(error: &ClientError) -> &'static str {
-    match error {
-        ClientError::Unreachable { .. } | ClientError::Broken(_) | ClientError::Closed => "unreachable",
-        ClientError::Denied { .. } | ClientError::Refused(_) => "forbidden",
-        ClientError::Timeout { .. } => "timeout",
-        ClientError::Version { .. } | ClientError::BadAnswer { .. } => "version",
-    }
-}
-
-/// Returns the hint for an error of the daemon without a hint of its own.
-fn hint_of(code: ErrorCode) -> Option<&'static str> {
-    match code {
-        ErrorCode::Forbidden => Some("sudo usermod -aG zmesd $USER  (then log in again), or use sudo"),
-        ErrorCode::Unsupported => Some(HINT_RESTART),
-        ErrorCode::Busy | ErrorCode::Timeout => {
-            Some("try again; zmesctl check ping shows whether zmesd responds")
+/// Returns the exit code of a code of the daemon, and the hint where the daemon gives none of its own.
+fn class_of(code: ErrorCode) -> (Exit, Option<&'static str>) {
+    let (exit, hint) = match code {
+        ErrorCode::Forbidden => {
+            (Exit::Forbidden, "sudo usermod -aG zmesd $USER  (then log in again), or use sudo")
         }
-        ErrorCode::ConfigInvalid => Some("zmesctl config check shows every problem"),
-        ErrorCode::Unavailable => Some("zmesctl check all shows what does not work"),
-        ErrorCode::Internal => Some("journalctl -u zmesd shows the log"),
-        ErrorCode::NotFound => Some("see zmesctl tokens list, clients list or monitors list"),
-        ErrorCode::TooLarge => Some("send less in one request"),
+        ErrorCode::Unsupported => (Exit::Version, HINT_RESTART),
+        ErrorCode::Busy => (Exit::Negative, HINT_AGAIN),
+        ErrorCode::Timeout => (Exit::Timeout, HINT_AGAIN),
+        ErrorCode::ConfigInvalid => (Exit::Negative, "zmesctl config check shows every problem"),
+        ErrorCode::Unavailable => (Exit::Negative, "zmesctl check all shows what does not work"),
+        ErrorCode::Internal => (Exit::Negative, "journalctl -u zmesd shows the log"),
+        ErrorCode::NotFound => (Exit::NotFound, "see zmesctl tokens list, clients list or monitors list"),
+        ErrorCode::TooLarge => (Exit::Negative, "send less in one request"),
         // Their messages say it all, or come from a newer daemon.
-        ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => None,
-    }
-}
-
-/// Returns the command that adds the user to a group.
-fn join(group: &str) -> String {
-    format!("sudo usermod -aG {group} $USER  (then log in again)")
-}
-
-/// Returns the exit code of a code of the daemon.
-fn exit_of(code: ErrorCode) -> Exit {
-    match code {
-        ErrorCode::NotFound => Exit::NotFound,
-        ErrorCode::Forbidden => Exit::Forbidden,
-        ErrorCode::Timeout => Exit::Timeout,
-        ErrorCode::Unsupported => Exit::Version,
-        ErrorCode::BadRequest
-        | ErrorCode::TooLarge
-        | ErrorCode::Conflict
-        | ErrorCode::Busy
-        | ErrorCode::ConfigInvalid
-        | ErrorCode::Unavailable
-        | ErrorCode::Internal
-        | ErrorCode::Unknown => Exit::Negative,
-    }
+        ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => return (Exit::Negative, None),
+    };
+    (exit, Some(hint))
 }
 
 /// Returns an error of the operating system in lower case, without "(os error 2)".
@@ -330,21 +220,17 @@ fn plain(error: &io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// An error as `--json` prints it.
+/// An error as `--json` prints it; the wrapping keeps it apart from every answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorDocument {
-    /// Its content; the wrapping keeps it apart from every answer.
     pub error: ErrorBody,
 }
 
 /// The content of an [`ErrorDocument`].
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorBody {
-    /// For programs.
     pub code: Code,
-    /// For people.
     pub message: String,
-    /// What to do about it.
     pub hint: Option<String>,
 }
 
@@ -352,7 +238,6 @@ pub struct ErrorBody {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum Code {
-    /// As the daemon said.
     Daemon(ErrorCode),
     /// `unreachable`, `forbidden`, `timeout`, `version`, `usage`, `declined`, `not_found`, `file`, `unavailable`,
     /// `output`.

@@ -10,28 +10,21 @@ pub enum Exit {
     Done = 0,
     /// The daemon refused, or the check failed.
     Negative = 1,
-    /// Wrong command line.
     Usage = 2,
     /// `zmesd` cannot be reached.
     Unreachable = 3,
     /// No such token, client, monitor or event.
     NotFound = 4,
-    /// Not permitted.
     Forbidden = 5,
-    /// Timeout.
     Timeout = 6,
-    /// Partial success.
     Partial = 7,
     /// `zmesd` and `zmesctl` speak different versions.
     Version = 8,
 }
 
 impl Exit {
-    /// A warning of a monitoring plugin.
     pub const PLUGIN_WARNING: Self = Self::Negative;
-    /// A critical result of a monitoring plugin.
     pub const PLUGIN_CRITICAL: Self = Self::Usage;
-    /// An unknown result of a monitoring plugin.
     pub const PLUGIN_UNKNOWN: Self = Self::Unreachable;
 }
 

@@ -39,7 +39,6 @@ pub struct Global {
 }
 
 impl Global {
-    /// Returns who reads the output.
     pub fn format(&self) -> Format {
         match (self.json, self.jsonl) {
             (false, false) => Format::Human,
@@ -62,7 +61,6 @@ pub enum ColorChoice {
 /// Who reads the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A person.
     Human,
     /// A program that reads one document.
     Json,

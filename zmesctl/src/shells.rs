@@ -2,7 +2,6 @@
 
 use clap::ValueEnum;
 
-/// A shell that there is a script for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     // No doc comments: clap would spread the help over twice the lines to print them.

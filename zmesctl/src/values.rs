@@ -13,7 +13,6 @@ const TAIL: usize = 10;
 /// Longest text that names a token; longer than any token.
 const MAX_SELECTION: usize = 4096;
 
-/// Reads a duration that is not zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     duration::parse_positive(text).map_err(|error| error.to_string())
 }
@@ -46,9 +45,7 @@ pub(crate) fn token(text: &str) -> Result<String, String> {
 /// A monitor as people name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MonitorArg {
-    /// Its id.
     Id(MonitorId),
-    /// Its name.
     Name(String),
 }
 
@@ -92,11 +89,8 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
 /// A point in the past as people name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SinceArg {
-    /// After this event.
     Event(EventId),
-    /// After this time.
     Time(Timestamp),
-    /// This long ago.
     Ago(Duration),
 }
 

@@ -22,8 +22,13 @@ pub(crate) fn client(client: &ClientView) -> String {
     format!("{} ({})", client.id, clean(&parts.join(", ")))
 }
 
+/// Returns which monitors a client or a token gets alarms of.
+pub(crate) fn monitors(chosen: Option<&[MonitorId]>) -> String {
+    chosen.map_or_else(|| "all".to_owned(), ranges)
+}
+
 /// Writes ids shortly: `1-5,8`; "none" where there are none.
-pub(crate) fn ranges(monitors: &[MonitorId]) -> String {
+fn ranges(monitors: &[MonitorId]) -> String {
     let mut ids: Vec<u32> = monitors.iter().map(|monitor| monitor.0).collect();
     ids.sort_unstable();
     ids.dedup();

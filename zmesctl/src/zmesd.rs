@@ -8,13 +8,8 @@ use crate::environment::Environment;
 /// Looks for `zmesd` beside this binary, then in `$PATH`. Relative parts of `$PATH` do not count: this may run as
 /// root in anybody's directory.
 pub(crate) fn find(environment: &Environment) -> Option<PathBuf> {
-    let own = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned));
-    let path = environment.path.as_deref().map(|path| std::env::split_paths(path).collect::<Vec<_>>());
-    own.into_iter()
-        .chain(path.unwrap_or_default())
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join("zmesd"))
-        .find(|file| is_executable(file))
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("zmesd")));
+    beside.filter(|file| is_executable(file)).or_else(|| find_in_path(environment, "zmesd"))
 }
 
 /// Looks for another program in `$PATH`, in absolute directories alone.

@@ -13,23 +13,15 @@ pub use import::{ImportArgs, import_config};
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use zmes_shared::duration;
 
 use crate::config::{self, Config, Environment, Loaded, Looks};
-use crate::demo::{DEFAULT_MONITORS, MAX_MONITORS};
+use crate::demo;
 
-/// Exit code of a command line that is wrong (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
-/// Exit code of a configuration that does not hold (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
-
-/// Shortest and longest time between two alarms of the demo.
-const EVERY: std::ops::RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
@@ -41,13 +33,6 @@ Examples:
       reports as JSON, for scripts
 
 Exit codes: 0 success, 64 file not found or already exists, 69 disk full, 77 permission denied, 78 not understood.";
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cli {
-    /// The command; `run` where none is named.
-    pub command: Command,
-}
 
 /// Event notification server for ZoneMinder.
 #[derive(Debug, Parser)]
@@ -83,7 +68,7 @@ pub enum Command {
     #[command(after_help = IMPORT_EXAMPLES)]
     ImportConfig(ImportArgs),
     /// Run the daemon on a simulated ZoneMinder, with a client.
-    Demo(DemoArgs),
+    Demo(demo::Options),
 }
 
 /// Which configuration.
@@ -119,27 +104,9 @@ pub struct RunArgs {
     pub log_level: Option<String>,
 }
 
-/// How to demonstrate.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct DemoArgs {
-    /// Address of the WebSocket server; port 0 means any free port [default: 127.0.0.1:9000, or a free port].
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-    /// Number of cameras to simulate.
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_MONITORS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MONITORS)))]
-    pub monitors: u32,
-    /// Time between two alarms.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = every)]
-    pub every: Duration,
-    /// Directory for all files, kept at the end [default: a temporary one that is removed].
-    #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
-}
-
-/// Reads the arguments of the process, its name first.
-pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, clap::Error> {
     let Arguments { command, run } = Arguments::try_parse_from(args)?;
-    let Some(mut command) = command else { return Ok(Cli { command: Command::Run(run) }) };
+    let Some(mut command) = command else { return Ok(Command::Run(run)) };
     // Options may also stand before the command, where it has them.
     match (&mut command, run.config.config, run.log_level) {
         (_, None, None) => {}
@@ -154,7 +121,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
             return Err(Arguments::command().error(clap::error::ErrorKind::ArgumentConflict, message));
         }
     }
-    Ok(Cli { command })
+    Ok(command)
 }
 
 /// Returns the exit code for what [`parse`] refused; help and version are not errors.
@@ -162,26 +129,21 @@ pub fn exit_code(error: &clap::Error) -> u8 {
     if error.use_stderr() { EXIT_USAGE } else { 0 }
 }
 
-/// Returns the description of the command line, for the manual and completions.
 pub fn description() -> clap::Command {
     Arguments::command()
 }
 
-/// What a command has to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Exit code.
     pub code: u8,
-    /// For standard output.
     pub stdout: String,
-    /// For standard error.
     pub stderr: String,
 }
 
 /// `zmesd check-config`: checks the configuration that `run` would take, with `looks` into the files that it names.
 pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'_>) -> Report {
     let path = environment.config_file(args.config.as_deref());
-    match Loaded::read_with(&path, environment, looks) {
+    match Loaded::read(&path, environment, Some(looks)) {
         Ok(Loaded { config, warnings }) => {
             let mut stderr = String::new();
             for warning in warnings {
@@ -194,12 +156,10 @@ pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'
     }
 }
 
-/// `zmesd default-config`: prints the commented default file.
 pub fn default_config() -> Report {
     Report { stdout: config::default_file(), ..Report::default() }
 }
 
-/// Says on one line what the configuration leads to.
 fn summary(path: &Path, config: &Config) -> String {
     let zoneminder = &config.zoneminder;
     let addresses: Vec<_> = config.server.listen.iter().map(ToString::to_string).collect();
@@ -217,14 +177,6 @@ fn summary(path: &Path, config: &Config) -> String {
 
 fn log_level(text: &str) -> Result<String, String> {
     config::check_log_level(text).map(|()| text.to_owned())
-}
-
-fn every(text: &str) -> Result<Duration, String> {
-    let every = duration::parse(text).map_err(|error| error.to_string())?;
-    if EVERY.contains(&every) {
-        return Ok(every);
-    }
-    Err(format!("must be from {} to {}", duration::format(*EVERY.start()), duration::format(*EVERY.end())))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod protocol;
 pub mod push;
 pub mod route;
+pub mod rules;
 pub mod sockets;
 pub mod state;
 pub mod telemetry;

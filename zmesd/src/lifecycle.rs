@@ -22,23 +22,18 @@ use crate::route::RouterHandle;
 const SOFT_DEADLINE: Duration = Duration::from_secs(8);
 /// How long tasks get to notice that they have to end at once.
 const HARD_DEADLINE: Duration = Duration::from_secs(1);
-/// How often `systemctl status` gets a fresh line.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
-/// What the process needs to know of the daemon in it.
 #[derive(Debug)]
 pub struct Vitals {
     /// Gets one message per SIGHUP, coalesced: its bound should be 1.
     pub reload: mpsc::Sender<()>,
     /// The watchdog is fed only while the router moves.
     pub router: RouterHandle,
-    /// For the status line.
     pub catalog: CatalogHandle,
-    /// For the status line.
     pub database: watch::Receiver<DbHealth>,
 }
 
-/// Why the daemon stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopCause {
     /// SIGTERM or SIGINT.
@@ -47,10 +42,8 @@ pub enum StopCause {
     Asked,
 }
 
-/// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// Why.
     pub cause: StopCause,
     /// Every task ended by itself; false: a second signal or the deadline cut them short.
     pub in_time: bool,
@@ -202,7 +195,6 @@ async fn status_line(vitals: &Vitals) -> Option<String> {
     Some(format!("{monitors} monitors, {clients} clients, database {database}"))
 }
 
-/// Tells systemd, if it is there.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         debug!(%error, "cannot notify systemd");

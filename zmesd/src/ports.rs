@@ -8,21 +8,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use zmes_providers::{CheckStep, Fault, WallClock};
+use zmes_providers::{CheckStep, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState};
-use zmes_shared::words::HeldBy;
+use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
+pub use zmes_shared::views::{HeldView as Held, StageLatency};
 
 use crate::config::{Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
 
 /// The wall clock. The monotonic one is [`tokio::time`].
 pub trait Clock: Send + Sync + std::fmt::Debug {
-    /// Returns the time now.
     fn now(&self) -> Timestamp;
 }
 
-/// The clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -33,7 +31,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// Returns the clock in the form that transports take.
 pub fn wall_clock(clock: &Arc<dyn Clock>) -> WallClock {
     let clock = Arc::clone(clock);
     WallClock::new(move || clock.now())
@@ -42,20 +39,16 @@ pub fn wall_clock(clock: &Arc<dyn Clock>) -> WallClock {
 /// Checks credentials. The implementation bounds how many it checks in parallel.
 #[async_trait]
 pub trait LoginCheck: Send + Sync + std::fmt::Debug {
-    /// Returns the verdict.
-    ///
-    /// The session passes on empty credentials, too: `auth.enabled = false` accepts any.
+    /// Empty credentials are checked, too: `auth.enabled = false` accepts any.
     async fn verify(&self, login: Login) -> LoginVerdict;
 }
 
-/// The certificate in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateSummary {
     /// Its subject as people write it: "CN=zm.example.org".
     pub subject: String,
     /// The names and addresses that it is good for.
     pub sans: Vec<String>,
-    /// The end of its validity.
     pub not_after: Timestamp,
     /// What apps may stumble over.
     pub problems: Vec<CertificateProblem>,
@@ -63,20 +56,16 @@ pub struct CertificateSummary {
     pub objections: Vec<CertificateProblem>,
 }
 
-/// One thing that is wrong with the certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateProblem {
     /// Apps that look at certificates at all do not connect.
     pub grave: bool,
     /// It says only that the end of the validity is near.
     pub expires_soon: bool,
-    /// One sentence.
     pub message: String,
-    /// What to do about it.
     pub hint: String,
 }
 
-/// Tells of the certificate in use.
 pub trait CertificateInfo: Send + Sync + std::fmt::Debug {
     /// Returns the certificate that the next handshake will show; `None` where apps are served in plain text.
     fn summary(&self) -> Option<CertificateSummary>;
@@ -93,13 +82,11 @@ pub struct ConfigExamined {
     pub diff: ConfigDiff,
 }
 
-/// What the control socket can do with the configuration.
 #[async_trait]
 pub trait ConfigReload: Send + Sync + std::fmt::Debug {
     /// Reads the file again and applies it, or changes nothing and says why. Returns when it is applied.
     async fn reload(&self) -> Result<ConfigReloaded, ControlError>;
 
-    /// Returns the current configuration.
     fn running(&self) -> Arc<Config>;
 
     /// Checks the file and what it names as a start would. `None`: there is no file (the demo).
@@ -109,14 +96,12 @@ pub trait ConfigReload: Send + Sync + std::fmt::Debug {
     fn show(&self) -> ConfigShown;
 }
 
-/// How one transport does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TransportHealth {
     /// Which: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     pub transport: String,
     /// Where it sends to: host and port.
     pub target: String,
-    /// Pushes that are on their way.
     pub in_flight: u64,
     /// When the provider last took a push; `None`: not since the start.
     pub last_success: Option<Timestamp>,
@@ -128,32 +113,25 @@ pub struct TransportHealth {
     pub refusals: Option<Refusals>,
 }
 
-/// Failures of a transport in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportFailure {
     /// The last one.
-    pub fault: Fault,
+    pub fault: TransportFault,
     /// When the first of them came.
     pub since: Timestamp,
-    /// When the last of them came.
     pub last: Timestamp,
-    /// How many.
     pub count: u64,
 }
 
-/// Refused messages in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
-    /// How many.
     pub count: u64,
-    /// When the first of them came.
     pub since: Timestamp,
     /// The provider's last words.
     pub detail: String,
 }
 
 impl TransportHealth {
-    /// Says whether the transport fails.
     pub fn fails(&self) -> bool {
         self.failure.is_some()
     }
@@ -170,14 +148,10 @@ impl TransportHealth {
     }
 }
 
-/// How far one transport comes without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportCheck {
-    /// Which: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     pub transport: String,
-    /// Where it sends to.
     pub target: String,
-    /// Whether every step went well.
     pub ok: bool,
     /// How old this is: checks are made once for all who ask within a few seconds.
     pub age: Duration,
@@ -185,77 +159,18 @@ pub struct TransportCheck {
     pub steps: Vec<CheckStep>,
 }
 
-/// What became of pushes since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PushCounts {
-    /// Waiting to be sent.
-    pub queued: u64,
-    /// Accepted by their provider.
-    pub delivered: u64,
-    /// Given up.
-    pub failed: u64,
-}
-
-/// A transport and whether it is held back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BreakerView {
-    /// Which.
-    pub transport: String,
-    /// It has failed so often that nothing is sent for a while.
-    pub open: bool,
-    /// When it is tried again.
-    pub retry_at: Option<Timestamp>,
-    /// Why the last attempt failed; `None` once one has succeeded.
-    pub last_error: Option<String>,
-    /// Pushes that are on their way.
-    pub in_flight: u64,
-}
-
-/// Why the next push to a phone waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// What holds it back.
-    pub by: HeldBy,
-    /// Until when, if that is known and still to come.
-    pub until: Option<Timestamp>,
-    /// The provider's last words, or the limit.
-    pub reason: String,
-}
-
-/// A transport whose rest was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retried {
-    /// Which.
     pub transport: String,
     /// For how long it would have rested; `None`: it did not rest.
     pub rest: Option<Duration>,
-    /// Pushes in memory that wait for it.
     pub waiting: u64,
 }
 
-/// The push side is busy, or about to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the push side does not answer")]
 pub struct PushBusy;
 
-/// How long one stage takes, since the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageLatency {
-    /// Which.
-    pub stage: String,
-    /// How often it was measured.
-    pub count: u64,
-    /// Half of them took at most so long.
-    pub p50: Duration,
-    /// 9 of 10.
-    pub p90: Duration,
-    /// 99 of 100.
-    pub p99: Duration,
-    /// The longest.
-    pub max: Duration,
-}
-
-/// The push side as admins see it.
 #[async_trait]
 pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// Goes to the providers as far as possible without sending anything; only to transports of that kind (`proxy`,
@@ -263,26 +178,18 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// requests to the providers: one check at a time for each transport, which serves all who ask within a few seconds.
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck>;
 
-    /// Says whether pushes are sent.
     fn mode(&self) -> PushModeState;
 
     /// From now on only checks count that begin later: who has just mended something must not hear how it was before.
     fn check_anew(&self);
 
-    /// Ends the rest of transports, of that kind where one is named, and lets what waits for them go.
     async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy>;
 
-    /// Returns why the next push to a phone waits, if it does.
     fn held(&self, token: &Token) -> Option<Held>;
 
-    /// Returns what became of pushes since the start.
     fn counts(&self) -> PushCounts;
 
-    /// Returns how each transport does, by what came of pushes.
     fn health(&self) -> Vec<TransportHealth>;
-
-    /// Returns the transports and how they are.
-    fn breakers(&self) -> Vec<BreakerView>;
 
     /// Returns the names of the transports that a token takes, the first one first; empty: there is no way to it.
     fn ways(&self, token: &Token) -> Vec<String>;

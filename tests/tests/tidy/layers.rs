@@ -5,9 +5,10 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 27] = [
+const LEVELS: [(&str, u8); 28] = [
     // words
     ("domain", 0),
+    ("rules", 0),
     ("config", 1),
     ("limits", 1),
     ("sockets", 1),

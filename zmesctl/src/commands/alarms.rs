@@ -9,11 +9,11 @@ use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
 use zmes_shared::words::DeliveryState;
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::Format;
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, View, clean, time};
 use crate::values::{self, MonitorArg};
 use crate::words;
 
@@ -23,7 +23,6 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// After this long, people are told what the command waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// `alarm …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -38,7 +37,6 @@ pub enum AlarmCommand {
     Cancel(CancelArgs),
 }
 
-/// Which alarm to pretend.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -62,7 +60,6 @@ pub struct TestArgs {
     wait: bool,
 }
 
-/// Which monitor to force, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -80,7 +77,6 @@ pub struct ForceArgs {
     lasting: Duration,
 }
 
-/// Which monitor to release.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  zmesctl alarm cancel --monitor 1\n  zmesctl alarm cancel --monitor Garage"
@@ -91,7 +87,7 @@ pub struct CancelArgs {
     monitor: MonitorArg,
 }
 
-pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Outcome {
     match command {
         AlarmCommand::Test(TestArgs { monitor, token, dry_run, wait }) => {
             let monitor = named::monitor(monitor, context).await?;
@@ -114,7 +110,7 @@ pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<
 }
 
 /// Asks; if the answer takes longer than [`PATIENCE`], says what it waits for.
-async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, CliError> {
+async fn wait_for_all(request: Request, context: &mut Context) -> Outcome {
     let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
     let quiet = context.out.look().quiet;
     let answer = {
@@ -155,19 +151,20 @@ impl View for AlarmTested {
         let counts =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
         out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
-        let mut table = Table::new(&[
-            Column::new("TARGET"),
-            Column::new("ID"),
-            Column::new("DECISION"),
-            Column::new("LATENCY").right(),
-            Column::new("TRANSPORT").spare(1),
-            Column::new("REASON").wraps(),
-            Column::new("PROVIDER'S ID").wraps().spare(2),
-        ]);
-        for target in &self.targets {
-            table.row(row(target));
-        }
-        out.table(&table)
+        let columns: &[ColumnOf<'_, TargetDecision>] = &[
+            (Column::new("TARGET"), &|target| Cell::new(words::target(target.kind))),
+            (Column::new("ID"), &|target| Cell::new(&target.id)),
+            (Column::new("DECISION"), &|target| Cell::decision(target.decision)),
+            (Column::new("LATENCY").right(), &|target| {
+                Cell::maybe(target.latency_ms.map(time::milliseconds))
+            }),
+            (Column::new("TRANSPORT").spare(1), &|target| Cell::maybe(target.transport.as_ref())),
+            (Column::new("REASON").wraps(), &|target| Cell::new(&target.reason)),
+            (Column::new("PROVIDER'S ID").wraps().spare(2), &|target| {
+                Cell::maybe(target.provider_id.as_ref())
+            }),
+        ];
+        out.table(&Table::of(&self.targets, columns))
     }
 
     fn exit(&self) -> Exit {
@@ -178,18 +175,6 @@ impl View for AlarmTested {
             (true, false) => Exit::Negative,
         }
     }
-}
-
-fn row(target: &TargetDecision) -> [Cell; 7] {
-    [
-        Cell::new(words::target(target.kind)),
-        Cell::new(&target.id),
-        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
-        Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
-        Cell::maybe(target.transport.as_ref()),
-        Cell::new(&target.reason),
-        Cell::maybe(target.provider_id.as_ref()),
-    ]
 }
 
 impl View for AlarmForced {

@@ -5,11 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
 use zmes_shared::control::{CheckKind, Request};
 use zmes_shared::views::{Check, Perf, Sentence, Severity};
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::Format;
@@ -20,10 +19,8 @@ use crate::values;
 const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 /// First word of a plugin's output.
 const SERVICE: &str = "ZMESD";
-/// What plugins print when they cannot tell.
 const UNKNOWN: &str = "UNKNOWN";
 
-/// What to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,7 +43,7 @@ pub struct CheckArgs {
     nagios: bool,
 }
 
-pub(crate) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: CheckArgs, context: &mut Context) -> Outcome {
     let CheckArgs { check, within, nagios } = arguments;
     match ask(check, within, context).await {
         Ok(check) => context.show(&Judged { check, nagios }),
@@ -71,7 +68,7 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
 }
 
 /// Prints UNKNOWN for a monitoring system, which reads only the standard output.
-fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit, CliError> {
+fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Outcome {
     if !nagios && matches!(error, CliError::Usage { .. }) {
         return Err(error);
     }
@@ -91,7 +88,6 @@ fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit,
     Ok(Exit::PLUGIN_UNKNOWN)
 }
 
-/// The result of a check, and which exit codes are used.
 #[derive(Debug, serde::Serialize)]
 struct Judged {
     #[serde(flatten)]
@@ -103,10 +99,6 @@ struct Judged {
 impl View for Judged {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         self.check.human(out)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.check.elements()
     }
 
     fn exit(&self) -> Exit {

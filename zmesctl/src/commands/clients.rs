@@ -6,18 +6,14 @@ mod rejected;
 use std::io;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 use zmes_shared::control::{ClientFilter, ClientState, Request};
-use zmes_shared::views::{Clients, FilterFrom};
+use zmes_shared::views::{ClientView, Clients, FilterFrom};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View};
+use crate::context::{Context, Outcome};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 use crate::values;
 use crate::words;
 
-/// `clients …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -32,7 +28,6 @@ pub enum ClientsCommand {
     Disconnect(disconnect::DisconnectArgs),
 }
 
-/// Which clients to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -56,7 +51,6 @@ pub struct ListArgs {
 }
 
 impl ListArgs {
-    /// Says whether no option is given.
     fn is_empty(&self) -> bool {
         let Self { user, state, address } = self;
         user.is_none() && state.is_none() && address.is_none()
@@ -68,7 +62,7 @@ impl ListArgs {
     }
 }
 
-pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Outcome {
     match command {
         ClientsCommand::List(arguments) => {
             context.ask::<Clients>(Request::ClientsList(arguments.filter())).await
@@ -79,43 +73,31 @@ pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Resul
 }
 
 impl View for Clients {
+    const LIST: Option<&'static str> = Some("clients");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.clients.is_empty() {
             return out.line("No matching clients.");
         }
-        let mut table = Table::new(&[
-            Column::new("ID").right(),
-            Column::new("USER").cuts(),
-            Column::new("STATE").spare(1),
-            Column::new("ADDRESS"),
-            Column::new("APP").cuts().spare(3),
-            Column::new("CONNECTED"),
-            Column::new("MONITORS").cuts().spare(4),
-            Column::new("FILTER").spare(7),
-            Column::new("TOKEN").spare(6),
-            Column::new("QUEUED").right().spare(5),
-            Column::new("SENT").right().spare(2),
-        ]);
-        for client in &self.clients {
-            table.row([
-                Cell::new(&client.id),
-                Cell::maybe(client.user.as_ref()),
-                state(client.state),
-                Cell::new(&client.address),
-                Cell::maybe(client.app.as_ref()),
-                Cell::new(&out.ago(client.connected_at)),
-                Cell::new(&client.monitors.as_deref().map_or_else(|| "all".to_owned(), words::ranges)),
-                Cell::maybe(client.filter_from.map(FilterFrom::as_str).as_ref()),
-                Cell::maybe(client.token.as_ref()),
-                Cell::new(&client.queued),
-                Cell::new(&client.sent),
-            ]);
-        }
-        out.table(&table)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.clients.iter().map(serde_json::to_value).collect()
+        let now = out.look().now;
+        let columns: &[ColumnOf<'_, ClientView>] = &[
+            (Column::new("ID").right(), &|client| Cell::new(&client.id)),
+            (Column::new("USER").cuts(), &|client| Cell::maybe(client.user.as_ref())),
+            (Column::new("STATE").spare(1), &|client| state(client.state)),
+            (Column::new("ADDRESS"), &|client| Cell::new(&client.address)),
+            (Column::new("APP").cuts().spare(3), &|client| Cell::maybe(client.app.as_ref())),
+            (Column::new("CONNECTED"), &|client| Cell::new(&time::ago(now, client.connected_at))),
+            (Column::new("MONITORS").cuts().spare(4), &|client| {
+                Cell::new(&words::monitors(client.monitors.as_deref()))
+            }),
+            (Column::new("FILTER").spare(7), &|client| {
+                Cell::maybe(client.filter_from.map(FilterFrom::as_str))
+            }),
+            (Column::new("TOKEN").spare(6), &|client| Cell::maybe(client.token.as_ref())),
+            (Column::new("QUEUED").right().spare(5), &|client| Cell::new(&client.queued)),
+            (Column::new("SENT").right().spare(2), &|client| Cell::new(&client.sent)),
+        ];
+        out.table(&Table::of(&self.clients, columns))
     }
 
     fn names(&self) -> Option<Vec<String>> {

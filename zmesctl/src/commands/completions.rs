@@ -5,13 +5,10 @@ use std::io;
 use clap::Args;
 use serde::Serialize;
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Out, View};
 use crate::shells::Shell;
 
-/// Which shell.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +24,7 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &CompletionsArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) fn run(arguments: &CompletionsArgs, context: &mut Context) -> Outcome {
     context.show(&ShellScript { completions: arguments.shell.script() })
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use zmes_shared::control::Request;
 use zmes_shared::views::ConfigShown;
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -23,7 +23,6 @@ use crate::zmesd;
 const EX_CONFIG: i32 = 78;
 const EX_NOPERM: i32 = 77;
 
-/// `config …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -44,7 +43,6 @@ pub enum ConfigCommand {
     Show,
 }
 
-/// Which file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,7 +53,7 @@ pub struct ConfigCheckArgs {
     file: Option<PathBuf>,
 }
 
-pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Outcome {
     match command {
         ConfigCommand::Check(ConfigCheckArgs { file }) => check(file.as_deref(), context),
         ConfigCommand::Default => default(context),
@@ -63,7 +61,7 @@ pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Result
     }
 }
 
-fn check(file: Option<&Path>, context: &mut Context) -> Result<Exit, CliError> {
+fn check(file: Option<&Path>, context: &mut Context) -> Outcome {
     let mut arguments = vec![OsStr::new("check-config")];
     if let Some(file) = file {
         arguments.extend([OsStr::new("--config"), file.as_os_str()]);
@@ -81,7 +79,7 @@ fn check(file: Option<&Path>, context: &mut Context) -> Result<Exit, CliError> {
     context.show(&view)
 }
 
-fn default(context: &mut Context) -> Result<Exit, CliError> {
+fn default(context: &mut Context) -> Outcome {
     let (zmesd, output) = execute(&context.environment, &[OsStr::new("default-config")])?;
     if !output.status.success() {
         return Err(failed(&zmesd, &output));
@@ -114,7 +112,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What `config check` shows.
 #[derive(Debug, Serialize)]
 struct Checked {
     ok: bool,
@@ -139,7 +136,6 @@ impl View for Checked {
     }
 }
 
-/// What `config default` shows.
 #[derive(Debug, Serialize)]
 struct DefaultConfig {
     toml: String,

@@ -4,23 +4,20 @@ use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
 use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt, HeldView};
 use zmes_shared::words::{HeldBy, Origin};
 
 use crate::render::{Cell, Column, Out, Table, Tone, View, time};
 
 impl View for Deliveries {
+    const LIST: Option<&'static str> = Some("deliveries");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.deliveries.is_empty() {
             return out.line("No decisions for this token yet.");
         }
         let table = table(&self.deliveries, out);
         out.table(&table)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.deliveries.iter().map(serde_json::to_value).collect()
     }
 }
 
@@ -51,6 +48,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
     let late = match delivery.origin {
         Origin::Test => " (test)",
         Origin::Reconciled => " (late)",
+        Origin::Snooze => " (snooze)",
         Origin::Poll | Origin::Unknown => "",
     };
     [
@@ -58,11 +56,11 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Cell::maybe(delivery.token.as_ref()),
         Cell::maybe(delivery.event_id.as_ref()),
         Cell::new(&format!("{} {}{late}", delivery.monitor_id, delivery.monitor)),
-        Cell::new(&delivery.decision).tone(Tone::of_decision(delivery.decision)),
+        Cell::decision(delivery.decision),
         Cell::maybe(delivery.transport.as_ref()),
         // One attempt is the normal case.
-        Cell::maybe((delivery.attempts > 1).then_some(&delivery.attempts)),
-        Cell::maybe(delivery.latency_ms.map(time::milliseconds).as_ref()),
+        Cell::maybe((delivery.attempts > 1).then_some(delivery.attempts)),
+        Cell::maybe(delivery.latency_ms.map(time::milliseconds)),
         Cell::new(&reason(delivery, out)),
         Cell::maybe(delivery.provider_id.as_ref()),
     ]

@@ -2,44 +2,28 @@
 
 use std::io;
 
-use serde_json::Value;
-use zmes_shared::control::Request;
-use zmes_shared::views::Latency;
+use zmes_shared::views::{Latency, StageLatency};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, View};
-
-pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
-    context.ask::<Latency>(Request::Latency).await
-}
+use crate::render::{Cell, Column, ColumnOf, Out, Table, View};
 
 impl View for Latency {
+    const LIST: Option<&'static str> = Some("stages");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.stages.iter().all(|stage| stage.count == 0) {
             return out.line("No measurements yet: zmesd has sent no push since it started.");
         }
-        let mut table = Table::new(&[
-            Column::new("STAGE").wraps(),
-            Column::new("COUNT").right(),
-            Column::new("P50").right(),
-            Column::new("P90").right(),
-            Column::new("P99").right(),
-            Column::new("MAX").right(),
-        ]);
-        for stage in &self.stages {
-            let [p50, p90, p99, max] = [stage.p50_ms, stage.p90_ms, stage.p99_ms, stage.max_ms].map(|ms| {
-                // Nothing measured is not "0 ms".
-                if stage.count == 0 { Cell::default() } else { Cell::new(&short(ms)) }
-            });
-            table.row([Cell::new(&stage.stage), Cell::new(&stage.count), p50, p90, p99, max]);
-        }
-        out.table(&table)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.stages.iter().map(serde_json::to_value).collect()
+        // Nothing measured is not "0 ms".
+        let measured = |stage: &StageLatency, ms| Cell::maybe((stage.count > 0).then(|| short(ms)));
+        let columns: &[ColumnOf<'_, StageLatency>] = &[
+            (Column::new("STAGE").wraps(), &|stage| Cell::new(&stage.stage)),
+            (Column::new("COUNT").right(), &|stage| Cell::new(&stage.count)),
+            (Column::new("P50").right(), &|stage| measured(stage, stage.p50_ms)),
+            (Column::new("P90").right(), &|stage| measured(stage, stage.p90_ms)),
+            (Column::new("P99").right(), &|stage| measured(stage, stage.p99_ms)),
+            (Column::new("MAX").right(), &|stage| measured(stage, stage.max_ms)),
+        ];
+        out.table(&Table::of(&self.stages, columns))
     }
 }
 

@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::Request;
 use zmes_shared::views::LogLevel;
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Out, View, clean, time};
 use crate::values;
 
@@ -17,7 +16,6 @@ const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
 /// Edits between a mistyped word and the level that was meant.
 const MISTYPED: usize = 2;
 
-/// `log …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -28,7 +26,6 @@ pub enum LogCommand {
     Level(LevelArgs),
 }
 
-/// Which level, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +41,7 @@ pub struct LevelArgs {
     lasting: Option<Duration>,
 }
 
-pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Outcome {
     let LogCommand::Level(LevelArgs { level, lasting }) = command;
     let level = level.unwrap_or_default();
     refuse_mistyped(&level)?;

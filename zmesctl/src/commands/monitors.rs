@@ -3,17 +3,13 @@
 use std::io;
 
 use clap::Subcommand;
-use serde_json::Value;
 use zmes_shared::MonitorState;
 use zmes_shared::control::Request;
 use zmes_shared::views::{MonitorView, Monitors, Reloaded};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View};
+use crate::context::{Context, Outcome};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View};
 
-/// `monitors …`
 #[derive(Debug, Clone, Copy, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -36,7 +32,7 @@ zmesd also does this by itself every zoneminder.monitor-reload-interval.")]
     Reload,
 }
 
-pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Outcome {
     match command {
         MonitorsCommand::List => context.ask::<Monitors>(Request::MonitorsList).await,
         MonitorsCommand::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,
@@ -44,35 +40,22 @@ pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Resu
 }
 
 impl View for Monitors {
+    const LIST: Option<&'static str> = Some("monitors");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.monitors.is_empty() {
             return out.line("ZoneMinder has no monitors on this server.");
         }
-        let mut table = Table::new(&[
-            Column::new("ID").right(),
-            Column::new("NAME").cuts(),
-            Column::new("STATE"),
-            Column::new("HEALTHY"),
-            Column::new("SOURCE").spare(2),
-            Column::new("LAST EVENT").right().spare(1),
-            Column::new("REASON").wraps(),
-        ]);
-        for monitor in &self.monitors {
-            table.row([
-                Cell::new(&monitor.id),
-                Cell::new(&monitor.name),
-                Cell::new(doing(monitor.state)).tone(tone(monitor.state)),
-                healthy(monitor),
-                Cell::new(&monitor.source),
-                Cell::maybe(monitor.last_event_id.as_ref()),
-                Cell::maybe(monitor.reason.as_ref()),
-            ]);
-        }
-        out.table(&table)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.monitors.iter().map(serde_json::to_value).collect()
+        let columns: &[ColumnOf<'_, MonitorView>] = &[
+            (Column::new("ID").right(), &|monitor| Cell::new(&monitor.id)),
+            (Column::new("NAME").cuts(), &|monitor| Cell::new(&monitor.name)),
+            (Column::new("STATE"), &|monitor| doing(monitor.state)),
+            (Column::new("HEALTHY"), &|monitor| healthy(monitor.healthy)),
+            (Column::new("SOURCE").spare(2), &|monitor| Cell::new(&monitor.source)),
+            (Column::new("LAST EVENT").right().spare(1), &|monitor| Cell::maybe(monitor.last_event_id)),
+            (Column::new("REASON").wraps(), &|monitor| Cell::maybe(monitor.reason.as_ref())),
+        ];
+        out.table(&Table::of(&self.monitors, columns))
     }
 
     fn names(&self) -> Option<Vec<String>> {
@@ -80,18 +63,14 @@ impl View for Monitors {
     }
 }
 
-fn healthy(monitor: &MonitorView) -> Cell {
-    if monitor.healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
+fn healthy(healthy: bool) -> Cell {
+    if healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
 }
 
 /// Returns what people call a state: ZoneMinder's own word for recording is "tape".
-fn doing(state: MonitorState) -> &'static str {
-    if state == MonitorState::Tape { "recording" } else { state.as_str() }
-}
-
-/// Returns the tone of a monitor's state.
-fn tone(state: MonitorState) -> Tone {
-    if state.alarmed() { Tone::Warning } else { Tone::Plain }
+fn doing(state: MonitorState) -> Cell {
+    let word = if state == MonitorState::Tape { "recording" } else { state.as_str() };
+    Cell::new(word).tone(if state.alarmed() { Tone::Warning } else { Tone::Plain })
 }
 
 impl View for Reloaded {

@@ -4,13 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 use zmes_shared::control::{Request, TransportKind};
 use zmes_shared::views::{CheckStep, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportView};
 
 use crate::commands::deliveries::table;
-use crate::context::Context;
-use crate::error::CliError;
+use crate::context::{Context, Outcome};
 use crate::exit::Exit;
 use crate::render::{Out, Table, Tone, View, clean, columns, time};
 
@@ -20,7 +18,6 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Column of a step's detail, after its name.
 const DETAIL: usize = 14;
 
-/// `push …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -36,7 +33,6 @@ pub enum PushCommand {
     Retry(RetryArgs),
 }
 
-/// Which transport to check.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +47,6 @@ pub struct PushCheckArgs {
     transport: Option<TransportKind>,
 }
 
-/// Which transport to ask again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -67,7 +62,7 @@ pub struct RetryArgs {
     transport: Option<TransportKind>,
 }
 
-pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Outcome {
     match command {
         PushCommand::Check(PushCheckArgs { transport }) => {
             context.ask_within::<PushCheck>(Request::PushCheck { transport }, CHECK_TIMEOUT).await
@@ -80,6 +75,8 @@ pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<E
 }
 
 impl View for PushCheck {
+    const LIST: Option<&'static str> = Some("checks");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.checks.is_empty() {
             return out.line("No push transport is configured: see [push] in zmesd.toml.");
@@ -98,10 +95,6 @@ impl View for PushCheck {
         Ok(())
     }
 
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.checks.iter().map(serde_json::to_value).collect()
-    }
-
     fn exit(&self) -> Exit {
         if self.checks.iter().all(|check| check.ok) { Exit::Done } else { Exit::Negative }
     }
@@ -114,6 +107,8 @@ fn line(step: &CheckStep, width: usize) -> String {
 }
 
 impl View for PushQueue {
+    const LIST: Option<&'static str> = Some("deliveries");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         match self.queued {
             0 => out.line("No push is queued.")?,
@@ -134,10 +129,6 @@ impl View for PushQueue {
         out.table(&rows)?;
         let more = self.queued.saturating_sub(self.deliveries.len() as u64);
         if more > 0 { out.line(&format!("(and {more} more)")) } else { Ok(()) }
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.deliveries.iter().map(serde_json::to_value).collect()
     }
 }
 
@@ -167,6 +158,8 @@ fn state(transport: &TransportView, out: &Out) -> String {
 }
 
 impl View for PushRetried {
+    const LIST: Option<&'static str> = Some("transports");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.transports.is_empty() {
             return out.line("No push transport is configured: see [push] in zmesd.toml.");
@@ -175,10 +168,6 @@ impl View for PushRetried {
             out.hanging(&retried(transport), 2)?;
         }
         Ok(())
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.transports.iter().map(serde_json::to_value).collect()
     }
 }
 

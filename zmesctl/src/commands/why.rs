@@ -5,20 +5,16 @@ use std::io;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
 use zmes_shared::EventId;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
 use crate::commands::deliveries::waits;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean, time};
+use crate::context::{Context, Outcome};
+use crate::render::{Cell, Column, ColumnOf, Out, OutputStyle, Table, Tone, View, clean, time};
 use crate::values;
 use crate::words;
 
-/// Which event.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,12 +33,14 @@ pub struct WhyArgs {
     token: Option<String>,
 }
 
-pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Outcome {
     let WhyArgs { event, token } = arguments;
     context.ask::<Why>(Request::Why { event, token }).await
 }
 
 impl View for Why {
+    const LIST: Option<&'static str> = Some("targets");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let monitor = match (self.monitor_id, &self.monitor) {
             (Some(id), Some(name)) => format!(", monitor {id} ({})", clean(name)),
@@ -72,10 +70,6 @@ impl View for Why {
         }
         Ok(())
     }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.targets.iter().map(serde_json::to_value).collect()
-    }
 }
 
 /// Returns the times of an explanation; that of the announcement stands with its alarms, where they are known.
@@ -95,34 +89,25 @@ fn times(why: &Why) -> impl Iterator<Item = (&'static str, Timestamp)> {
 }
 
 fn table(why: &Why, out: &Out) -> Table {
-    let mut table = Table::new(&[
-        Column::new("TIME").spare(1),
-        Column::new("TARGET"),
-        Column::new("ID"),
-        Column::new("USER").cuts().spare(2),
-        Column::new("DECISION"),
-        Column::new("LATENCY").right().spare(3),
-        Column::new("WHY").wraps(),
-    ]);
-    let zone = &out.look().zone;
+    let OutputStyle { now, zone, .. } = out.look();
     // The day is told once, with the alarm.
-    let day = why.alarms.first().map_or(out.look().now, |alarm| alarm.at);
-    for target in &why.targets {
-        table.row(row(target, day, out.look().now, zone));
-    }
-    table
+    let day = why.alarms.first().map_or(*now, |alarm| alarm.at);
+    let columns: &[ColumnOf<'_, WhyTarget>] = &[
+        (Column::new("TIME").spare(1), &|target| Cell::new(&time::clock(day, target.at, zone))),
+        (Column::new("TARGET"), &|target| Cell::new(words::target(target.kind))),
+        (Column::new("ID"), &|target| Cell::new(&target.id)),
+        (Column::new("USER").cuts().spare(2), &|target| Cell::maybe(target.user.as_ref())),
+        (Column::new("DECISION"), &|target| Cell::decision(target.decision)),
+        (Column::new("LATENCY").right().spare(3), &|target| {
+            Cell::maybe(target.latency_ms.map(time::milliseconds))
+        }),
+        (Column::new("WHY").wraps(), &|target| Cell::new(&explanation(target, *now, zone))),
+    ];
+    Table::of(&why.targets, columns)
 }
 
-fn row(target: &WhyTarget, day: Timestamp, now: Timestamp, zone: &TimeZone) -> [Cell; 7] {
+fn explanation(target: &WhyTarget, now: Timestamp, zone: &TimeZone) -> String {
     let held = target.held.as_ref().map_or_else(String::new, |held| format!("; {}", waits(held, now)));
     let since = target.since.map_or_else(String::new, |since| format!(" ({})", time::date(since, zone)));
-    [
-        Cell::new(&time::clock(day, target.at, zone)),
-        Cell::new(words::target(target.kind)),
-        Cell::new(&target.id),
-        Cell::maybe(target.user.as_ref()),
-        Cell::new(&target.decision).tone(Tone::of_decision(target.decision)),
-        Cell::maybe(target.latency_ms.map(time::milliseconds).as_ref()),
-        Cell::new(&format!("{}{since}{held}", target.explanation)),
-    ]
+    format!("{}{since}{held}", target.explanation)
 }

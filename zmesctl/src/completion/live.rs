@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Arg;
+use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState};
 use zmes_shared::views::{ClientView, Clients, MonitorView, Monitors, TokenView, Tokens};
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_millis(800);
 const MAX: usize = 1000;
 
 /// A kind of value that the daemon knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Live {
     /// Handles of tokens that are not revoked.
     Tokens,
@@ -28,9 +28,7 @@ pub(super) enum Live {
     BlockedTokens,
     /// Handles of tokens that are silenced.
     MutedTokens,
-    /// Numbers of connected apps.
     Clients,
-    /// Numbers of monitors.
     Monitors,
     /// Names of users who have an app connected or a token.
     Users,
@@ -39,20 +37,9 @@ pub(super) enum Live {
 }
 
 impl Live {
-    const ALL: [Self; 8] = [
-        Self::Tokens,
-        Self::RevokedTokens,
-        Self::BlockedTokens,
-        Self::MutedTokens,
-        Self::Clients,
-        Self::Monitors,
-        Self::Users,
-        Self::TokensOrUsers,
-    ];
-
     /// Reads a kind as `Debug` prints it.
     pub(super) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|live| format!("{live:?}") == name)
+        Self::value_variants().iter().copied().find(|live| format!("{live:?}") == name)
     }
 
     /// Returns what belongs in the place of an argument, as the name of its value says; `path`: the commands that

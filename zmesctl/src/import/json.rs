@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 
 use super::{EntryRefusal, FileEntry, FilePlace, Raw, Unparsable, shown};
 
-/// Reads the file.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<FileEntry>, Unparsable> {
     let mut found = TokenList::default();
     let mut reader = serde_json::Deserializer::from_slice(text);
@@ -51,7 +50,6 @@ fn plain(error: &serde_json::Error) -> String {
 struct TokenList {
     /// There is a list of tokens, and it was begun.
     tokens: bool,
-    /// There is something else.
     others: bool,
     entries: Vec<FileEntry>,
 }
@@ -77,7 +75,7 @@ impl<'de> Visitor<'de> for FileSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if key == "tokens" {
-                map.next_value_seed(Tokens(self.0))?;
+                map.next_value_seed(TokensSeed(self.0))?;
             } else {
                 map.next_value::<IgnoredAny>()?;
                 self.0.others = true;
@@ -88,9 +86,9 @@ impl<'de> Visitor<'de> for FileSeed<'_> {
 }
 
 /// The list of tokens: kept one by one, so that those before a cut are there.
-struct Tokens<'f>(&'f mut TokenList);
+struct TokensSeed<'f>(&'f mut TokenList);
 
-impl<'de> DeserializeSeed<'de> for Tokens<'_> {
+impl<'de> DeserializeSeed<'de> for TokensSeed<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -98,7 +96,7 @@ impl<'de> DeserializeSeed<'de> for Tokens<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Tokens<'_> {
+impl<'de> Visitor<'de> for TokensSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::Serialize;
 use zmes_shared::control::TokenRecord;
 use zmes_shared::text::is_hidden;
 
@@ -25,19 +26,16 @@ const MAX_NAME: usize = 128;
 /// Characters of a token that people see.
 const SHOWN: usize = 6;
 
-/// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenFile {
-    /// How it is written.
     pub(crate) format: FileFormat,
     /// Everything that stands for a token, in the order of the file.
     pub(crate) entries: Vec<FileEntry>,
 }
 
-/// How a file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum FileFormat {
-    /// There is nothing in it.
     Empty,
     /// Lines with colons, until 5.x.
     Colon,
@@ -45,21 +43,9 @@ pub(crate) enum FileFormat {
     Json,
 }
 
-impl FileFormat {
-    /// Returns the word for people and JSON.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Colon => "colon",
-            Self::Json => "json",
-        }
-    }
-}
-
 /// One token in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileEntry {
-    /// Where it stands.
     pub(crate) place: FilePlace,
     /// The end of the token, for people; the whole is in the record alone.
     pub(crate) shown: String,
@@ -67,7 +53,6 @@ pub(crate) struct FileEntry {
     pub(crate) content: Result<TokenRecord, EntryRefusal>,
 }
 
-/// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilePlace {
     /// In this line, from 1.
@@ -90,22 +75,18 @@ impl fmt::Display for FilePlace {
 pub(crate) enum EntryRefusal {
     /// It has no data that could be imported.
     Useless(String),
-    /// It is damaged.
     Damaged(String),
 }
 
 /// Why a file is refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unparsable {
-    /// The line, from 1.
     pub(crate) line: usize,
-    /// The column, from 1.
     pub(crate) column: usize,
     /// What is wrong there. Never a piece of the file: it could be a token.
     pub(crate) detail: String,
 }
 
-/// Reads a file of any age.
 pub(crate) fn parse(bytes: &[u8]) -> Result<TokenFile, Unparsable> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         let detail = "the file is UTF-16: save it as UTF-8".to_owned();
@@ -145,7 +126,6 @@ struct Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// Makes an entry of it.
     fn judge(&self, place: FilePlace) -> FileEntry {
         let content = self.record().map_err(EntryRefusal::Damaged);
         FileEntry { place, shown: shown(self.token), content }

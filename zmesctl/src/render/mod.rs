@@ -19,7 +19,7 @@ use serde_json::Value;
 pub use clean::{clean, json_safe};
 pub use fit::{columns, cut, wrap};
 pub use style::{Tone, paint};
-pub use table::{Cell, Column, Facts, Table, Terminal, terminal_width};
+pub use table::{Cell, Column, ColumnOf, Facts, Table, Terminal, terminal_width};
 
 use crate::exit::Exit;
 use crate::options::Format;
@@ -32,13 +32,19 @@ pub trait View: Serialize {
     /// Writes it for people.
     fn human(&self, out: &mut Out) -> io::Result<()>;
 
-    /// Returns what `--jsonl` prints one line each of; a list returns its elements.
+    /// The member whose elements `--jsonl` prints, one a line; `None`: the whole answer is one line.
+    const LIST: Option<&'static str> = None;
+
+    /// Returns what `--jsonl` prints one line each of.
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        Ok(vec![serde_json::to_value(self)?])
+        let mut whole = serde_json::to_value(self)?;
+        match Self::LIST.and_then(|name| whole.get_mut(name)?.as_array_mut()) {
+            Some(elements) => Ok(std::mem::take(elements)),
+            None => Ok(vec![whole]),
+        }
     }
 
-    /// Returns the bare names of a list's elements, which `--quiet` prints one a line; `None`: it is no list of things that
-    /// have names.
+    /// Returns the names of a list's elements, which `--quiet` prints one a line; `None`: they have none.
     fn names(&self) -> Option<Vec<String>> {
         None
     }
@@ -48,7 +54,6 @@ pub trait View: Serialize {
         false
     }
 
-    /// Says how this answer ends the run.
     fn exit(&self) -> Exit {
         Exit::Done
     }
@@ -57,17 +62,14 @@ pub trait View: Serialize {
 /// What is decided once about the output.
 #[derive(Debug, Clone)]
 pub struct OutputStyle {
-    /// Who reads it.
     pub format: Format,
     /// Print nothing on success.
     pub quiet: bool,
-    /// Use colours.
     pub color: bool,
     /// Columns of the terminal; `None` where lines may be as long as they like.
     pub width: Option<u16>,
     /// What "3 min ago" counts from.
     pub now: Timestamp,
-    /// The time zone of times for people.
     pub zone: TimeZone,
 }
 
@@ -84,27 +86,22 @@ impl fmt::Debug for Out {
 }
 
 impl Out {
-    /// Returns an output that writes to `sink`.
     pub fn new(sink: Box<dyn Write>, look: OutputStyle) -> Self {
         Self { sink, look }
     }
 
-    /// Returns an output that writes to the standard output.
     pub fn to_stdout(look: OutputStyle) -> Self {
         Self::new(Box::new(BufWriter::new(io::stdout().lock())), look)
     }
 
-    /// Returns who reads it.
     pub fn format(&self) -> Format {
         self.look.format
     }
 
-    /// Returns what was decided about it.
     pub fn look(&self) -> &OutputStyle {
         &self.look
     }
 
-    /// Shows a whole answer.
     pub fn show(&mut self, view: &impl View) -> io::Result<()> {
         if self.look.quiet && view.exit() == Exit::Done && !view.is_document() {
             match (view.names(), self.look.format) {
@@ -159,13 +156,11 @@ impl Out {
         writeln!(self.sink, "{text}")
     }
 
-    /// Writes a table for people.
     pub fn table(&mut self, table: &Table) -> io::Result<()> {
         let text = table.render(&self.look);
         self.raw(&text)
     }
 
-    /// Writes labelled facts for people.
     pub fn facts(&mut self, facts: &Facts) -> io::Result<()> {
         let indent = facts.indent();
         facts.lines().try_for_each(|line| self.hanging(&line, indent))
@@ -181,7 +176,6 @@ impl Out {
         time::ago(self.look.now, at)
     }
 
-    /// Writes out what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }

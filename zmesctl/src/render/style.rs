@@ -5,23 +5,18 @@ use zmes_shared::words::DeliveryState;
 /// What a piece of text wants to say beside its words. Never the only carrier of a meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// Nothing.
     #[default]
     Plain,
     /// Look here first.
     Strong,
     /// Only if you care.
     Faint,
-    /// As it should be.
     Good,
-    /// Worth a look.
     Warning,
-    /// Not as it should be.
     Bad,
 }
 
 impl Tone {
-    /// Returns the tone of what was decided about an alarm.
     pub fn of_decision(decision: DeliveryState) -> Self {
         match decision {
             DeliveryState::Sent => Self::Good,

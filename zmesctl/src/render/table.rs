@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement};
+use zmes_shared::words::DeliveryState;
 
 use super::{OutputStyle, Tone, clean, columns, cut, paint, wrap};
 
@@ -19,7 +20,6 @@ const CUT: usize = 16;
 /// Where nothing can be left out any more, any column may become so narrow.
 const NARROWEST: usize = 3;
 
-/// A column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     title: &'static str,
@@ -29,10 +29,12 @@ pub struct Column {
     spare: u8,
 }
 
+/// A column with the cell that it has for a thing.
+pub type ColumnOf<'c, R> = (Column, &'c dyn Fn(&R) -> Cell);
+
 /// What becomes of a column's content where there is no room for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Narrow {
-    /// It stays as it is.
     Stays,
     /// It goes on in the next line: sentences.
     Wraps,
@@ -71,7 +73,6 @@ impl Column {
     }
 }
 
-/// A cell.
 #[derive(Debug, Clone, Default)]
 pub struct Cell {
     text: String,
@@ -84,9 +85,13 @@ impl Cell {
         Self { text: clean(&text.to_string()).into_owned(), tone: Tone::Plain }
     }
 
-    /// Returns a cell for what may be missing.
-    pub fn maybe<T: ToString + ?Sized>(text: Option<&T>) -> Self {
-        text.map_or_else(Self::default, Self::new)
+    pub fn maybe<T: ToString>(text: Option<T>) -> Self {
+        text.map_or_else(Self::default, |text| Self::new(&text))
+    }
+
+    /// Returns a cell for what was decided about an alarm.
+    pub fn decision(decision: DeliveryState) -> Self {
+        Self::new(&decision).tone(Tone::of_decision(decision))
     }
 
     /// Returns what stands in the table: something, also where there is nothing.
@@ -94,14 +99,12 @@ impl Cell {
         if self.text.is_empty() { "-" } else { &self.text }
     }
 
-    /// Gives it a tone.
     #[must_use]
     pub fn tone(self, tone: Tone) -> Self {
         Self { tone, ..self }
     }
 }
 
-/// A table.
 #[derive(Debug, Clone)]
 pub struct Table {
     columns: Vec<Column>,
@@ -109,9 +112,15 @@ pub struct Table {
 }
 
 impl Table {
-    /// Returns a table without rows.
     pub fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
+    }
+
+    /// Returns a table of like things: each column with the cell that it has for one of them.
+    pub fn of<R>(rows: &[R], columns: &[ColumnOf<'_, R>]) -> Self {
+        let cells = |row| columns.iter().map(|(_, cell)| cell(row)).collect();
+        let titles = columns.iter().map(|(column, _)| *column).collect();
+        Self { columns: titles, rows: rows.iter().map(cells).collect() }
     }
 
     /// Adds a row; it has a cell for each column.
@@ -279,7 +288,6 @@ impl Facts {
         self.facts.push((label, text.into()));
     }
 
-    /// Returns the lines.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let width = self.widest();
         self.facts.iter().map(move |(label, text)| format!("{label:width$}  {text}"))
@@ -298,9 +306,7 @@ impl Facts {
 /// A standard stream that may be a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Terminal {
-    /// The output.
     Output,
-    /// The errors.
     Errors,
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use nix::unistd::{Uid, User};
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +60,11 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     } else {
         Ok(content)
     }
+}
+
+/// Returns the name of a user, or the number where there is none.
+pub fn user_name(uid: Uid) -> String {
+    User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Returns the content without a byte order mark of UTF-8, which editors of Windows put in front.

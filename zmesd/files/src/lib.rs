@@ -21,4 +21,4 @@
 mod bounded;
 pub mod pemfile;
 
-pub use bounded::{FileError, read_bounded, readable, without_bom};
+pub use bounded::{FileError, read_bounded, readable, user_name, without_bom};

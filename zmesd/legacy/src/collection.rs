@@ -8,7 +8,7 @@ use zmes_shared::text::{is_hidden, stripped};
 use super::entry::{FileContent, FileLine, OldEntry, RawSetting};
 use super::format::{self, FileFormat, UnusableFile};
 use super::names;
-use super::text::{self, TextProblem};
+use super::text;
 use super::values;
 use super::yaml::{self, YamlNode};
 use super::{ImportRefusal, MAX_NAME, MAX_SETTINGS, MAX_VALUE, OldFile, ini, script};
@@ -116,19 +116,13 @@ impl Collection {
             Err(ImportRefusal { path: path.clone(), line, message, hint: hint.to_owned() })
         };
         if format::is_control_state(&source.bytes) {
-            self.files.push(InputFile {
-                path: path.clone(),
-                what: FileFormat::ControlState.as_str(),
-                latin: false,
-            });
+            let what = FileFormat::ControlState.as_str();
+            self.files.push(InputFile { path: path.clone(), what, latin: false });
             return Ok(());
         }
         let decoded = match text::decode(&source.bytes) {
             Ok(decoded) => decoded,
-            Err(TextProblem::Utf16) => return refuse(None, "is UTF-16".to_owned(), "save it as UTF-8"),
-            Err(TextProblem::Binary) => {
-                return refuse(None, "is not text".to_owned(), "is it the right file?");
-            }
+            Err((what, hint)) => return refuse(None, what.to_owned(), hint),
         };
         let format = match format::detect(&decoded.text) {
             Ok(format) => format,
@@ -142,11 +136,11 @@ impl Collection {
             }
             Err(UnusableFile::Other { what, hint }) => return refuse(None, format!("is {what}"), hint),
         };
-        if format.is_configuration() && self.generation.is_some() {
+        if format.generation().is_some() && self.generation.is_some() {
             let message = "is a second configuration".to_owned();
             return refuse(None, message, "pass one configuration, with its secrets and its rules");
         }
-        if format.is_configuration() {
+        if format.generation().is_some() {
             self.configuration.clone_from(path);
         }
         let name = self.name_of(path);
@@ -156,26 +150,17 @@ impl Collection {
     }
 
     fn take(&mut self, format: FileFormat, text: &str, name: &Arc<str>, path: &Path) {
+        self.generation = self.generation.or(format.generation());
+        self.secrets_read |= matches!(format, FileFormat::IniSecrets | FileFormat::YamlSecrets(_));
         match format {
             FileFormat::Script => {
-                self.generation = Some(Generation::Script);
                 let found = script::read(text, |name| names::of_script(name).is_some());
                 self.keep(found, name, of_script);
             }
-            FileFormat::Ini => {
-                self.generation = Some(Generation::Ini);
+            FileFormat::Ini | FileFormat::IniSecrets => {
                 self.keep(ini::read(text), name, |setting| of_file(setting, "[", "] "));
             }
-            FileFormat::Yaml(root) => {
-                self.generation = Some(Generation::Yaml);
-                self.keep(yaml::read(&root), name, |setting| of_file(setting, "", "."));
-            }
-            FileFormat::IniSecrets => {
-                self.secrets_read = true;
-                self.keep(ini::read(text), name, |setting| of_file(setting, "[", "] "));
-            }
-            FileFormat::YamlSecrets(root) => {
-                self.secrets_read = true;
+            FileFormat::Yaml(root) | FileFormat::YamlSecrets(root) => {
                 self.keep(yaml::read(&root), name, |setting| of_file(setting, "", "."));
             }
             FileFormat::Rules(root) => self.rules.push((Arc::clone(name), root)),
@@ -203,7 +188,7 @@ impl Collection {
         named: impl Fn(&RawSetting) -> (String, String, String),
     ) {
         let place = |line| FileLine { file: Arc::clone(file), line };
-        self.unread.extend(found.unread.into_iter().map(|unread| (place(unread.line), unread.why)));
+        self.unread.extend(found.unread.into_iter().map(|(line, why)| (place(line), why)));
         if let Some(first) = found.settings.get(MAX_SETTINGS) {
             self.unread.push((place(first.line), "too many settings: the file is not read any further"));
         }

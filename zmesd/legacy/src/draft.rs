@@ -3,7 +3,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::template::{NewFile, Objection, Proposal};
+use super::template::Proposal;
 
 #[derive(Debug, Clone)]
 pub(super) enum NewValue {
@@ -29,7 +29,8 @@ impl NewValue {
         self.propose(|proposal| proposal.to_string())
     }
 
-    fn propose<T>(&self, use_it: impl FnOnce(Proposal<'_>) -> T) -> T {
+    /// Hands it over in the form that the new file checks and writes.
+    pub(super) fn propose<T>(&self, use_it: impl FnOnce(Proposal<'_>) -> T) -> T {
         match self {
             Self::Flag(flag) => use_it(Proposal::Flag(*flag)),
             Self::Text(text) => use_it(Proposal::Text(text)),
@@ -57,49 +58,6 @@ pub struct SecretFile {
     pub name: String,
     /// What it holds.
     pub content: SecretString,
-}
-
-#[derive(Debug)]
-pub(super) struct Draft {
-    file: NewFile,
-    settings: Vec<NewSetting>,
-}
-
-impl Draft {
-    pub(super) fn new(file: NewFile) -> Self {
-        Self { file, settings: Vec::new() }
-    }
-
-    /// Sets a key, if the daemon accepts the value.
-    pub(super) fn set(
-        &mut self,
-        table: &'static str,
-        key: &'static str,
-        value: NewValue,
-        from: Vec<String>,
-    ) -> Result<(), Objection> {
-        value.propose(|proposal| self.file.check(table, key, proposal))?;
-        self.settings.push(NewSetting { table, key, value, from });
-        Ok(())
-    }
-
-    pub(super) fn file(&self) -> &NewFile {
-        &self.file
-    }
-
-    pub(super) fn settings(&self) -> &[NewSetting] {
-        &self.settings
-    }
-
-    pub(super) fn secrets(&self) -> Vec<SecretFile> {
-        let secret = |setting: &NewSetting| match &setting.value {
-            NewValue::Secret(content) => {
-                Some(SecretFile { name: secret_name(setting), content: content.clone() })
-            }
-            NewValue::Flag(_) | NewValue::Text(_) | NewValue::Private(_) | NewValue::List(_) => None,
-        };
-        self.settings.iter().filter_map(secret).collect()
-    }
 }
 
 /// Returns the name of the file that holds a secret.

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A line of an old file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileLine {
     /// The file's name without directories.
@@ -46,20 +45,12 @@ impl fmt::Debug for OldEntry {
     }
 }
 
-/// A line that is not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnreadLine {
-    /// From 1.
-    pub(super) line: usize,
-    /// Why. Never quotes the file.
-    pub(super) why: &'static str,
-}
-
 /// What a reader found in a file.
 #[derive(Debug, Default)]
 pub(super) struct FileContent {
     pub(super) settings: Vec<RawSetting>,
-    pub(super) unread: Vec<UnreadLine>,
+    /// Lines, from 1, that are not understood, and why. The reason never quotes the file.
+    pub(super) unread: Vec<(usize, &'static str)>,
 }
 
 /// A setting under the name that its file has for it.

@@ -1,5 +1,6 @@
 //! Recognizes a file by its content; after years of upgrades, names of files are not reliable.
 
+use super::collection::Generation;
 use super::script;
 use super::yaml::{self, NotYaml, YamlNode};
 use super::{ini, names};
@@ -44,16 +45,18 @@ impl FileFormat {
         }
     }
 
-    /// Says whether it holds the configuration itself.
-    pub(super) fn is_configuration(&self) -> bool {
+    /// Returns which servers it is the configuration of; `None`: it is not the configuration itself.
+    pub(super) fn generation(&self) -> Option<Generation> {
         match self {
-            Self::Script | Self::Ini | Self::Yaml(_) => true,
+            Self::Script => Some(Generation::Script),
+            Self::Ini => Some(Generation::Ini),
+            Self::Yaml(_) => Some(Generation::Yaml),
             Self::LaterScript
             | Self::IniSecrets
             | Self::YamlSecrets(_)
             | Self::Rules(_)
             | Self::Tokens
-            | Self::ControlState => false,
+            | Self::ControlState => None,
         }
     }
 }
@@ -63,12 +66,7 @@ pub(super) enum UnusableFile {
     /// It looks like YAML but is broken.
     Broken(NotYaml),
     /// It is something else.
-    Other {
-        /// What it seems to be.
-        what: &'static str,
-        /// What to do.
-        hint: &'static str,
-    },
+    Other { what: &'static str, hint: &'static str },
 }
 
 /// Says whether the bytes are the state of the escontrol interface, which is not text.

@@ -5,7 +5,7 @@
 //! joins it with the next one.
 
 use super::MAX_VALUE;
-use super::entry::{FileContent, RawSetting, UnreadLine};
+use super::entry::{FileContent, RawSetting};
 
 /// Longest here-document, in lines.
 const MAX_HERE_LINES: usize = 200;
@@ -24,24 +24,22 @@ pub(super) fn read(text: &str) -> FileContent {
             continue;
         }
         let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-            found
-                .unread
-                .push(UnreadLine { line: number, why: "neither a section, a comment nor key = value" });
+            found.unread.push((number, "neither a section, a comment nor key = value"));
             continue;
         };
         if key.is_empty() {
-            found.unread.push(UnreadLine { line: number, why: "no key before the =" });
+            found.unread.push((number, "no key before the ="));
             continue;
         }
         let Some(section) = &section else {
-            found.unread.push(UnreadLine { line: number, why: "a key before the first [section]" });
+            found.unread.push((number, "a key before the first [section]"));
             continue;
         };
         let value = if let Some(word) = here_document(value) {
             match gather(&mut lines, word) {
                 Ok(value) => value,
                 Err(rest) => {
-                    found.unread.push(UnreadLine { line: number, why: "a here-document without an end" });
+                    found.unread.push((number, "a here-document without an end"));
                     lines = rest;
                     continue;
                 }
@@ -49,12 +47,8 @@ pub(super) fn read(text: &str) -> FileContent {
         } else {
             continued(&mut lines, value)
         };
-        found.settings.push(RawSetting {
-            section: section.clone(),
-            key: key.to_owned(),
-            value,
-            line: number,
-        });
+        let (section, key) = (section.clone(), key.to_owned());
+        found.settings.push(RawSetting { section, key, value, line: number });
     }
     found
 }
@@ -115,7 +109,7 @@ mod tests {
     }
 
     fn unread(text: &str) -> Vec<String> {
-        read(text).unread.iter().map(|unread| format!("{} {}", unread.line, unread.why)).collect()
+        read(text).unread.iter().map(|(line, why)| format!("{line} {why}")).collect()
     }
 
     #[test]

@@ -25,8 +25,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
     if !on {
         taking.idle(included.as_ref().map(|(_, got)| got), "it was off");
         for entry in keys.iter().filter_map(|key| taking.old.latest("customize", key)) {
-            taking
-                .say(entry, Fate::Idle { why: "pushes had no picture (include_picture was off)".to_owned() });
+            taking.say(entry, Fate::Idle("pushes had no picture (include_picture was off)".to_owned()));
         }
         return;
     }

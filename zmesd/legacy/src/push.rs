@@ -34,11 +34,11 @@ fn token_file(taking: &mut Takeover<'_>) {
     let named = got.as_ref().map(|got| got.value.word().to_owned()).filter(|word| !word.is_empty());
     if let Some(got) = &got {
         let why = "a separate command imports the tokens: see below".to_owned();
-        taking.say(got.entry, Fate::Needless { why });
+        taking.say(got.entry, Fate::Needless(why));
     }
     if taking.old.tokens.is_empty() {
         let path = named.unwrap_or_else(|| usual.to_owned());
-        taking.next.push(format!("once zmesd runs: `zmesctl tokens import {path}`"));
+        taking.next(format!("once zmesd runs: `zmesctl tokens import {path}`"));
     }
 }
 
@@ -76,10 +76,9 @@ fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     }
     if whole {
         taking.take(&[switch.entry], section, "enabled", NewValue::Flag(true));
-        taking.notes.push(
+        taking.note(
             "zmesd verifies the PushProxy's certificate, which the old server did not: if no public authority signed \
-             it, name its root in push.proxy.ca-certificate"
-                .to_owned(),
+             it, name its root in push.proxy.ca-certificate",
         );
     } else {
         let why = "a PushProxy needs a URL, the app's name and its key; not all of them could be taken over";
@@ -88,7 +87,6 @@ fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     true
 }
 
-/// Takes over pushes directly to Apple.
 fn apns(taking: &mut Takeover<'_>, proxy: bool) {
     let used = taking.flag(SCRIPT, "usePushAPNSDirect");
     let sandbox = taking.flag(SCRIPT, "isSandbox");
@@ -125,7 +123,7 @@ fn apns(taking: &mut Takeover<'_>, proxy: bool) {
 fn legacy(taking: &mut Takeover<'_>) {
     if let Some((new, got)) = taking.flag("fcm", "use_fcmv1") {
         let fate = if new {
-            Fate::Needless { why: "zmesd always uses it".to_owned() }
+            Fate::Needless("zmesd always uses it".to_owned())
         } else {
             Fate::Missing { why: LEGACY.to_owned(), instead: "zmesd uses FCM HTTP v1".to_owned() }
         };
@@ -233,7 +231,7 @@ fn function(taking: &mut Takeover<'_>, url: Option<OldValue<'_>>, key: Option<Ol
 fn is_empty(taking: &mut Takeover<'_>, got: &OldValue<'_>) -> bool {
     let empty = got.value.text().is_empty();
     if empty {
-        taking.say(got.entry, Fate::Idle { why: "it is empty".to_owned() });
+        taking.say(got.entry, Fate::Idle("it is empty".to_owned()));
     }
     empty
 }

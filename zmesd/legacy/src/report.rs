@@ -13,39 +13,28 @@ use super::entry::FileLine;
 /// Most lines that are listed for one reason.
 const PLACES_MAX: usize = 40;
 
-/// What became of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is in the new file.
+    /// `value`: `None` where it may be a secret.
     Taken {
         key: String,
-        /// `None`: it may be a secret.
         value: Option<String>,
     },
-    Needless {
-        why: String,
-    },
-    Idle {
-        why: String,
-    },
-    /// There is no counterpart, and something is lost.
+    Needless(String),
+    Idle(String),
+    /// There is no counterpart, and something is lost. What to do `instead` may be empty.
     Missing {
         why: String,
-        /// What to do instead; may be empty.
         instead: String,
     },
     /// There is no counterpart, but only the look of a push changes.
-    Trifle {
-        why: String,
-    },
+    Trifle(String),
     /// A person has to decide.
     Open {
         why: String,
         hint: String,
     },
-    Unread {
-        why: String,
-    },
+    Unread(String),
 }
 
 impl Fate {
@@ -53,12 +42,12 @@ impl Fate {
     fn chapter(&self) -> usize {
         match self {
             Self::Open { .. } => 0,
-            Self::Unread { .. } => 1,
+            Self::Unread(_) => 1,
             Self::Missing { .. } => 2,
             Self::Taken { .. } => 3,
-            Self::Trifle { .. } => 4,
-            Self::Needless { .. } => 5,
-            Self::Idle { .. } => 6,
+            Self::Trifle(_) => 4,
+            Self::Needless(_) => 5,
+            Self::Idle(_) => 6,
         }
     }
 }
@@ -74,12 +63,10 @@ const CHAPTERS: [(&str, &str); 7] = [
     ("Harmless: had no effect before", "no_effect"),
 ];
 
-/// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     /// `None`: the old file does not set it; the old server used its default.
     pub(super) place: Option<FileLine>,
-    /// The setting as the old file spells it.
     pub(super) old: String,
     pub(super) fate: Fate,
 }
@@ -177,9 +164,7 @@ impl ImportReport {
                     lines.push(format!("  {named} -> {key} = {value}"));
                     continue;
                 }
-                Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } | Fate::Trifle { why } => {
-                    why.clone()
-                }
+                Fate::Needless(why) | Fate::Idle(why) | Fate::Unread(why) | Fate::Trifle(why) => why.clone(),
                 Fate::Missing { why, instead } if instead.is_empty() => why.clone(),
                 Fate::Missing { why, instead } => format!("{why}\n      instead: {instead}"),
                 Fate::Open { why, hint } => format!("{why}\n      hint: {hint}"),
@@ -224,7 +209,7 @@ fn finding_json(finding: &Finding) -> Value {
             object["key"] = key.as_str().into();
             object["value"] = value.as_deref().into();
         }
-        Fate::Needless { why } | Fate::Idle { why } | Fate::Unread { why } | Fate::Trifle { why } => {
+        Fate::Needless(why) | Fate::Idle(why) | Fate::Unread(why) | Fate::Trifle(why) => {
             object["reason"] = why.as_str().into();
         }
         Fate::Missing { why, instead } => {
@@ -239,7 +224,6 @@ fn finding_json(finding: &Finding) -> Value {
     object
 }
 
-/// Lists places, one per line.
 fn listed(places: &[String]) -> String {
     let mut shown: Vec<_> = places.iter().take(PLACES_MAX).map(|place| place.trim_end().to_owned()).collect();
     if places.len() > PLACES_MAX {

@@ -9,12 +9,11 @@ use super::yaml::{NodeContent, YamlNode};
 /// Longest part of a rule that the report quotes, in characters.
 const SHOWN: usize = 60;
 
-/// Reports every rule.
 pub(super) fn take(taking: &mut Takeover<'_>) {
     if let Some(entry) = taking.old.latest("customize", "es_rules")
         && taking.old.absent.iter().all(|wanted| wanted.what != "rules")
     {
-        taking.say(entry, Fate::Needless { why: "the rules were read; each of them is listed".to_owned() });
+        taking.say(entry, Fate::Needless("the rules were read; each of them is listed".to_owned()));
     }
     for (file, root) in &taking.old.rules {
         let monitors = root.get("notifications").and_then(|notifications| notifications.get("monitors"));
@@ -43,9 +42,9 @@ fn fate(rule: &YamlNode) -> Fate {
                     .to_owned(),
         },
         "critical_notify" => {
-            Fate::Needless { why: "it never had an effect: every alarm is announced".to_owned() }
+            Fate::Needless("it never had an effect: every alarm is announced".to_owned())
         }
-        _ => Fate::Needless { why: "the old server did not know this action and announced every alarm".to_owned() },
+        _ => Fate::Needless("the old server did not know this action and announced every alarm".to_owned()),
     }
 }
 

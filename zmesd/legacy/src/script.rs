@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::{FileContent, RawSetting, UnreadLine};
+use super::entry::{FileContent, RawSetting};
 
 /// Longest statement, in bytes, that can be a setting.
 const MAX_STATEMENT: usize = 2048;
@@ -82,26 +82,19 @@ impl<K: Fn(&str) -> bool> ScriptReader<K> {
     /// Reads a name, what joins it to its value, and the value up to a `;` or the end.
     fn constant(&mut self, text: &str, line: usize, joint: &str) {
         let name = text.trim_start_matches(['"', '\'']);
-        let name = name
-            .get(..name.find(|character: char| !is_word(character)).unwrap_or(name.len()))
-            .unwrap_or_default();
-        let rest = text.trim_start_matches(['"', '\'']).get(name.len()..).unwrap_or_default();
-        let Some(value) = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(joint) else {
-            return;
-        };
+        let end = name.find(|character: char| !is_word(character)).unwrap_or(name.len());
+        let (name, rest) = name.split_at(end);
+        let rest = rest.trim_start_matches(['"', '\'']).trim_start();
+        let Some(value) = rest.strip_prefix(joint) else { return };
         if value.starts_with(['=', '~']) || !(self.known)(name) || !self.seen.insert(name.to_owned()) {
             return;
         }
         match literal(before(value, ';').unwrap_or(value)) {
             Some(value) => {
-                self.found.settings.push(RawSetting {
-                    section: String::new(),
-                    key: name.to_owned(),
-                    value,
-                    line,
-                });
+                let (section, key) = (String::new(), name.to_owned());
+                self.found.settings.push(RawSetting { section, key, value, line });
             }
-            None => self.found.unread.push(UnreadLine { line, why: "a value that Perl computes" }),
+            None => self.found.unread.push((line, "a value that Perl computes")),
         }
     }
 }
@@ -208,7 +201,7 @@ mod tests {
     }
 
     fn unread(text: &str) -> Vec<usize> {
-        read(text, |_| true).unread.iter().map(|unread| unread.line).collect()
+        read(text, |_| true).unread.iter().map(|(line, _)| *line).collect()
     }
 
     #[test]

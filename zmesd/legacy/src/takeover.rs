@@ -5,7 +5,7 @@
 use secrecy::SecretString;
 
 use super::collection::{Collection, ReferencedFile, ResolvedValue};
-use super::draft::{Draft, NewValue};
+use super::draft::{NewSetting, NewValue};
 use super::entry::OldEntry;
 use super::fates::{self, Judgement};
 use super::format::FileFormat;
@@ -25,13 +25,9 @@ const USUAL_DEBUG_LEVEL: u64 = 5;
 
 pub(super) struct Takeover<'c> {
     pub(super) old: &'c Collection,
-    draft: Draft,
-    findings: Vec<Finding>,
-    pub(super) next: Vec<String>,
-    pub(super) notes: Vec<String>,
+    new: Conversion,
 }
 
-/// An entry with its resolved value.
 #[derive(Clone)]
 pub(super) struct OldValue<'c> {
     pub(super) entry: &'c OldEntry,
@@ -41,13 +37,8 @@ pub(super) struct OldValue<'c> {
 impl Collection {
     /// Makes the new configuration and the report.
     pub fn convert(&self, file: NewFile) -> Conversion {
-        let mut taking = Takeover {
-            old: self,
-            draft: Draft::new(file),
-            findings: Vec::new(),
-            next: Vec::new(),
-            notes: Vec::new(),
-        };
+        let new = Conversion { file, settings: Vec::new(), report: ImportReport::default() };
+        let mut taking = Takeover { old: self, new };
         taking.files();
         let plaintext = taking.tls();
         taking.listen(plaintext);
@@ -62,18 +53,26 @@ impl Collection {
 }
 
 impl<'c> Takeover<'c> {
-    /// Reports the fate of an entry.
     pub(super) fn say(&mut self, entry: &OldEntry, fate: Fate) {
-        self.findings.push(Finding { place: Some(entry.place.clone()), old: entry.shown.clone(), fate });
+        self.find(Finding { place: Some(entry.place.clone()), old: entry.shown.clone(), fate });
     }
 
     pub(super) fn find(&mut self, finding: Finding) {
-        self.findings.push(finding);
+        self.new.report.findings.push(finding);
     }
 
-    /// Reports something that is not in a line.
+    /// Adds a difference that does not depend on the old file.
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.new.report.notes.push(note.into());
+    }
+
+    /// Adds something for the admin to do next.
+    pub(super) fn next(&mut self, step: impl Into<String>) {
+        self.new.report.next.push(step.into());
+    }
+
     pub(super) fn say_of(&mut self, old: impl Into<String>, fate: Fate) {
-        self.findings.push(Finding { place: None, old: old.into(), fate });
+        self.find(Finding { place: None, old: old.into(), fate });
     }
 
     /// Reports an entry that a person has to decide about.
@@ -84,7 +83,7 @@ impl<'c> Takeover<'c> {
     /// Reports an entry that had no effect.
     pub(super) fn idle(&mut self, got: Option<&OldValue<'_>>, why: &str) {
         if let Some(got) = got {
-            self.say(got.entry, Fate::Idle { why: why.to_owned() });
+            self.say(got.entry, Fate::Idle(why.to_owned()));
         }
     }
 
@@ -106,7 +105,7 @@ impl<'c> Takeover<'c> {
         match values::flag(got.value.word()) {
             Some(flag) => Some((flag, got)),
             None if got.value.word().is_empty() => {
-                self.say(got.entry, Fate::Idle { why: "it is empty: the default held".to_owned() });
+                self.say(got.entry, Fate::Idle("it is empty: the default held".to_owned()));
                 None
             }
             None => {
@@ -129,10 +128,11 @@ impl<'c> Takeover<'c> {
         value: NewValue,
     ) -> bool {
         let shown = value.shown();
-        let lines = from.iter().map(|entry| format!("{} {}", entry.place, entry.shown)).collect();
         let named = format!("{table}.{key}");
-        match self.draft.set(table, key, value, lines) {
+        match value.propose(|proposal| self.new.file.check(table, key, proposal)) {
             Ok(()) => {
+                let lines = from.iter().map(|entry| format!("{} {}", entry.place, entry.shown)).collect();
+                self.new.settings.push(NewSetting { table, key, value, from: lines });
                 for entry in from {
                     self.say(entry, Fate::Taken { key: named.clone(), value: shown.clone() });
                 }
@@ -178,7 +178,6 @@ impl<'c> Takeover<'c> {
         self.take(&[got.entry], table, key, NewValue::Secret(SecretString::from(text)))
     }
 
-    /// Takes over a number of seconds.
     fn take_seconds(&mut self, section: &str, key: &str, table: &'static str, new: &'static str) {
         let Some(got) = self.get(section, key) else { return };
         match values::seconds(got.value.word()) {
@@ -194,8 +193,8 @@ impl<'c> Takeover<'c> {
     /// Reports what concerns files as a whole.
     fn files(&mut self) {
         for (place, why) in &self.old.unread {
-            let fate = Fate::Unread { why: (*why).to_owned() };
-            self.findings.push(Finding { place: Some(place.clone()), old: String::new(), fate });
+            let fate = Fate::Unread((*why).to_owned());
+            self.find(Finding { place: Some(place.clone()), old: String::new(), fate });
         }
         for ReferencedFile { what, candidates } in &self.old.absent {
             let places: Vec<_> = candidates.iter().map(|path| path.display().to_string()).collect();
@@ -212,12 +211,12 @@ impl<'c> Takeover<'c> {
         if self.old.absent.iter().all(|wanted| wanted.what != "secrets")
             && let Some(entry) = self.old.latest("general", "secrets")
         {
-            self.say(entry, Fate::Needless { why: "the secrets were read".to_owned() });
+            self.say(entry, Fate::Needless("the secrets were read".to_owned()));
         }
         for file in &self.old.files {
             if file.latin {
                 let name = file.path.display();
-                self.notes.push(format!(
+                self.note(format!(
                     "{name} is not UTF-8 and was read as Latin-1: check its special characters"
                 ));
             }
@@ -227,8 +226,9 @@ impl<'c> Takeover<'c> {
                 self.say_of(file.path.display().to_string(), Fate::Missing { why, instead });
             }
         }
-        self.next
-            .extend(self.old.tokens.iter().map(|path| format!("`zmesctl tokens import {}`", path.display())));
+        for path in &self.old.tokens {
+            self.next(format!("`zmesctl tokens import {}`", path.display()));
+        }
     }
 
     /// Takes over TLS; says whether it is off.
@@ -314,10 +314,9 @@ impl<'c> Takeover<'c> {
             }
         }
         self.take_seconds("auth", "timeout", "auth", "timeout");
-        self.notes.push(
+        self.note(
             "users get only alarms of monitors that ZoneMinder lets them see; the old server sent all alarms to \
-             everyone, as auth.enforce-monitor-permissions = false does"
-                .to_owned(),
+             everyone, as auth.enforce-monitor-permissions = false does",
         );
     }
 
@@ -326,7 +325,7 @@ impl<'c> Takeover<'c> {
         match self.get("customize", "monitor_reload_interval") {
             Some(got) if values::seconds(got.value.word()) == Some(OLD_RELOAD_INTERVAL) => {
                 let why = "300 s was the old server's default; zmesd's is 60 s, so that it notices new cameras sooner";
-                self.say(got.entry, Fate::Needless { why: why.to_owned() });
+                self.say(got.entry, Fate::Needless(why.to_owned()));
             }
             None => {}
             Some(_) => {
@@ -340,7 +339,7 @@ impl<'c> Takeover<'c> {
             }
             Ok(_) => {
                 let why = "log.level = \"info\" is enough; for more, use `zmesctl log level debug --for 10m`";
-                self.say(got.entry, Fate::Needless { why: why.to_owned() });
+                self.say(got.entry, Fate::Needless(why.to_owned()));
             }
             Err(_) => self.open(got.entry, "not a debug level", "see log.level in zmesd.toml"),
         }
@@ -353,20 +352,20 @@ impl<'c> Takeover<'c> {
             if let Some(latest) = counts {
                 let why =
                     format!("{} is set again ({}), and the last value counts", latest.shown, latest.place);
-                self.say(entry, Fate::Idle { why });
+                self.say(entry, Fate::Idle(why));
                 continue;
             }
             let Some(judgement) = fates::of(&entry.section, &entry.key) else {
                 let near = fates::nearest(&entry.section, &entry.key);
                 let meant = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 let why = format!("no event server had this key{meant}");
-                self.say(entry, Fate::Unread { why });
+                self.say(entry, Fate::Unread(why));
                 continue;
             };
             let gated = fates::switch_of(&entry.section, &entry.key);
             let fate = match gated.filter(|switch| !self.is_on(*switch)) {
                 Some(_) if judgement != Judgement::Read => {
-                    Some(Fate::Idle { why: "it belongs to a feature that was off".to_owned() })
+                    Some(Fate::Idle("it belongs to a feature that was off".to_owned()))
                 }
                 Some(_) | None => judged(judgement, values::word(&entry.value)),
             };
@@ -383,14 +382,13 @@ impl<'c> Takeover<'c> {
     }
 
     fn finish(mut self) -> Conversion {
-        self.next.push(
+        self.next(
             "stop the old server first, because it holds the port; or let zmesd listen on another port with push.mode \
-             = \"shadow\", which decides and logs but does not send"
-                .to_owned(),
+             = \"shadow\", which decides and logs but does not send",
         );
         let files = self.old.files.iter().map(|file| (file.path.clone(), file.what.to_owned())).collect();
-        let report = ImportReport { files, findings: self.findings, notes: self.notes, next: self.next };
-        Conversion::new(self.draft, report)
+        self.new.report.files = files;
+        self.new
     }
 }
 
@@ -398,25 +396,25 @@ impl<'c> Takeover<'c> {
 fn judged(judgement: Judgement, value: &str) -> Option<Fate> {
     match judgement {
         Judgement::Read => None,
-        Judgement::Needless(why) => Some(Fate::Needless { why: why.to_owned() }),
+        Judgement::Needless(why) => Some(Fate::Needless(why.to_owned())),
         Judgement::Missing(..) | Judgement::Trifle(_) if value.is_empty() => {
-            Some(Fate::Idle { why: "it is empty".to_owned() })
+            Some(Fate::Idle("it is empty".to_owned()))
         }
         Judgement::Missing(why, instead) => {
             Some(Fate::Missing { why: why.to_owned(), instead: instead.to_owned() })
         }
-        Judgement::Trifle(why) => Some(Fate::Trifle { why: why.to_owned() }),
+        Judgement::Trifle(why) => Some(Fate::Trifle(why.to_owned())),
         Judgement::Always(always, otherwise) => {
             let same = value.eq_ignore_ascii_case(always)
                 || (values::flag(always).is_some() && values::flag(always) == values::flag(value));
             if same {
-                Some(Fate::Needless { why: "zmesd always does this".to_owned() })
+                Some(Fate::Needless("zmesd always does this".to_owned()))
             } else {
                 judged(*otherwise, value)
             }
         }
         Judgement::Switch(on) => match values::flag(value) {
-            Some(false) => Some(Fate::Idle { why: "it was off".to_owned() }),
+            Some(false) => Some(Fate::Idle("it was off".to_owned())),
             Some(true) | None => judged(*on, value),
         },
     }

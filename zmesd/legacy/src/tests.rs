@@ -40,12 +40,12 @@ fn fates(written: &Conversion, old: &str) -> Vec<String> {
     let of = written.report.findings.iter().filter(|finding| finding.old == old);
     of.map(|finding| match &finding.fate {
         Fate::Taken { key, .. } => format!("taken {key}"),
-        Fate::Needless { why } => format!("needless {why}"),
-        Fate::Idle { why } => format!("idle {why}"),
+        Fate::Needless(why) => format!("needless {why}"),
+        Fate::Idle(why) => format!("idle {why}"),
         Fate::Missing { why, .. } => format!("missing {why}"),
-        Fate::Trifle { why } => format!("trifle {why}"),
+        Fate::Trifle(why) => format!("trifle {why}"),
         Fate::Open { why, .. } => format!("open {why}"),
-        Fate::Unread { why } => format!("unread {why}"),
+        Fate::Unread(why) => format!("unread {why}"),
     })
     .collect()
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-/// The text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DecodedText {
     /// Lines end with `\n`.
@@ -11,21 +10,19 @@ pub(super) struct DecodedText {
     pub(super) latin: bool,
 }
 
-/// Why bytes are not text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextProblem {
-    /// UTF-16, as some editors of Windows write it.
-    Utf16,
-    /// Zero bytes in it.
-    Binary,
-}
+/// What bytes are that are not text, and what to do about it.
+type NotText = (&'static str, &'static str);
 
-pub(super) fn decode(bytes: &[u8]) -> Result<DecodedText, TextProblem> {
+/// As some editors of Windows write it.
+const UTF_16: NotText = ("is UTF-16", "save it as UTF-8");
+const BINARY: NotText = ("is not text", "is it the right file?");
+
+pub(super) fn decode(bytes: &[u8]) -> Result<DecodedText, NotText> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(TextProblem::Utf16);
+        return Err(UTF_16);
     }
     if bytes.contains(&0) {
-        return Err(TextProblem::Binary);
+        return Err(BINARY);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let (text, latin) = match std::str::from_utf8(bytes) {
@@ -66,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_refused() {
-        assert_eq!(decode(b"\xff\xfe[\0g\0"), Err(TextProblem::Utf16));
-        assert_eq!(decode(b"\x7fELF\0"), Err(TextProblem::Binary));
+        assert_eq!(decode(b"\xff\xfe[\0g\0"), Err(UTF_16));
+        assert_eq!(decode(b"\x7fELF\0"), Err(BINARY));
     }
 }

@@ -1,7 +1,7 @@
 //! The new `zmesd.toml`: the commented default file with the imported values, each below a comment that names the
 //! old lines.
 
-use super::draft::{Draft, NewSetting, NewValue, SecretFile, secret_name};
+use super::draft::{NewSetting, NewValue, SecretFile, secret_name};
 use super::report::ImportReport;
 use super::template::{Fill, NewFile};
 
@@ -26,26 +26,28 @@ pub enum Audience {
 /// The result of an import.
 #[derive(Debug)]
 pub struct Conversion {
-    draft: Draft,
+    pub(super) file: NewFile,
+    pub(super) settings: Vec<NewSetting>,
     /// What became of every line.
     pub report: ImportReport,
 }
 
 impl Conversion {
-    pub(super) fn new(draft: Draft, report: ImportReport) -> Self {
-        Self { draft, report }
-    }
-
     /// Returns the text of `zmesd.toml`.
     pub fn toml(&self, shown: Audience) -> String {
-        let file = self.draft.file();
-        let fills: Vec<_> = self.draft.settings().iter().map(|setting| fill(setting, shown, file)).collect();
-        file.filled(HEAD, &fills)
+        let fills: Vec<_> = self.settings.iter().map(|setting| fill(setting, shown, &self.file)).collect();
+        self.file.filled(HEAD, &fills)
     }
 
     /// Returns the files of the secrets.
     pub fn secrets(&self) -> Vec<SecretFile> {
-        self.draft.secrets()
+        let secret = |setting: &NewSetting| match &setting.value {
+            NewValue::Secret(content) => {
+                Some(SecretFile { name: secret_name(setting), content: content.clone() })
+            }
+            NewValue::Flag(_) | NewValue::Text(_) | NewValue::Private(_) | NewValue::List(_) => None,
+        };
+        self.settings.iter().filter_map(secret).collect()
     }
 }
 

@@ -8,14 +8,13 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
-use super::entry::{FileContent, RawSetting, UnreadLine};
+use super::entry::{FileContent, RawSetting};
 
 /// Deepest nesting that is read.
 const MAX_DEPTH: usize = 64;
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct YamlNode {
-    /// Line where it begins, from 1.
     pub(super) line: usize,
     pub(super) content: NodeContent,
 }
@@ -27,7 +26,6 @@ pub(super) enum NodeContent {
     List(Vec<YamlNode>),
     /// A map; each key with its line, in the order of the file.
     Map(Vec<(String, usize, YamlNode)>),
-    /// A reference to a list or a map.
     Alias,
 }
 
@@ -37,7 +35,6 @@ impl YamlNode {
         self.entries().iter().rev().find(|(name, ..)| name == key).map(|(.., node)| node)
     }
 
-    /// Returns the text of a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
             NodeContent::Scalar(text) => Some(text),
@@ -54,10 +51,8 @@ impl YamlNode {
     }
 }
 
-/// Why a text is not YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotYaml {
-    /// The line, from 1.
     pub(super) line: usize,
     /// What the parser says. It quotes a single character at most.
     pub(super) message: String,
@@ -89,22 +84,20 @@ pub(super) fn read(root: &YamlNode) -> FileContent {
             NodeContent::Map(entries) => {
                 for (key, line, node) in entries {
                     match value(node) {
-                        Ok(value) => found.settings.push(RawSetting {
-                            section: section.clone(),
-                            key: key.clone(),
-                            value,
-                            line: *line,
-                        }),
-                        Err(why) => found.unread.push(UnreadLine { line: *line, why }),
+                        Ok(value) => {
+                            let (section, key) = (section.clone(), key.clone());
+                            found.settings.push(RawSetting { section, key, value, line: *line });
+                        }
+                        Err(why) => found.unread.push((*line, why)),
                     }
                 }
             }
             // `mqtt:` alone, all of its keys commented out.
             NodeContent::Scalar(text) if text.is_empty() => {}
             NodeContent::Scalar(_) | NodeContent::List(_) => {
-                found.unread.push(UnreadLine { line: *line, why: "a section should be keys and values" });
+                found.unread.push((*line, "a section should be keys and values"));
             }
-            NodeContent::Alias => found.unread.push(UnreadLine { line: *line, why: REFERENCE }),
+            NodeContent::Alias => found.unread.push((*line, REFERENCE)),
         }
     }
     found
@@ -264,6 +257,6 @@ mod tests {
         assert!(parse(&deep).err().unwrap().message.contains("nested deeper"));
         assert!(parse(&"[".repeat(100_000)).is_err());
         let deep = read(&parse("a:\n  b:\n    c: 1\nd: 5\ne: &r {f: 1}\ng: *r\n").unwrap());
-        assert_eq!(deep.unread.iter().map(|unread| unread.line).collect::<Vec<_>>(), [2, 4, 6]);
+        assert_eq!(deep.unread.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 6]);
     }
 }

@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use zmes_providers::{
-    App, Platform, ProviderSettings, Push, PushProxyConfig, PushToken, PushedAlarm, Transports, WallClock,
+    App, Platform, ProviderSettings, Push, PushProxyConfig, PushToken, PushedAlarm, Transports, Urgency,
+    WallClock,
 };
 use zmes_shared::MonitorId;
 
@@ -71,6 +72,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         alarms: vec![alarm],
         digest: None,
         badge: 1,
+        urgency: Urgency::Normal,
         expires_at: clock.now().checked_add(Duration::from_mins(1))?,
     })
 }

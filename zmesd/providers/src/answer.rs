@@ -9,8 +9,7 @@ use reqwest::{StatusCode, Url, Version};
 use zmes_shared::text::is_hidden;
 use zmes_shared::words::FaultKind;
 
-use crate::fault::Fault;
-use crate::push::{Delivered, PushError};
+use crate::push::{Delivered, PushError, TransportFault};
 use crate::token::PushToken;
 
 /// Longest quote of an answer in errors and logs, in characters.
@@ -35,7 +34,6 @@ pub(super) struct ProviderAnswer {
     /// The body was not longer.
     pub(super) whole: bool,
     pub(super) version: Version,
-    /// When it arrived.
     pub(super) at: Timestamp,
 }
 
@@ -51,17 +49,16 @@ impl ProviderAnswer {
         format!("{version} {}", self.status)
     }
 
-    /// Returns how long the provider asks to wait.
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|text| retry_after(text, self.sent_at()));
+        let asked = self.header(RETRY_AFTER.as_str());
+        let asked = asked.and_then(|text| retry_after(text, self.date().unwrap_or(self.at)));
         asked.or_else(|| (self.status == StatusCode::TOO_MANY_REQUESTS).then_some(TOO_MANY))
     }
 
     /// Returns the fault of the transport that this answer shows.
     pub(super) fn fault(&self, kind: FaultKind, detail: String) -> PushError {
         let (status, retry_after) = (Some(self.status.as_u16()), self.retry_after());
-        PushError::Transport(Fault { kind, status, detail, retry_after })
+        PushError::Transport(TransportFault { kind, status, detail, retry_after })
     }
 
     /// Returns what an unsuccessful status alone means, whatever the body says.
@@ -89,8 +86,16 @@ impl ProviderAnswer {
         self.fault(kind, detail)
     }
 
+    /// Returns what it means that our signature was refused: the clocks differ too much, or the credentials are wrong.
+    pub(super) fn signature_refused(&self, detail: String) -> PushError {
+        match self.skew() {
+            Some(skew) => self.fault(FaultKind::Clock, format!("{detail} ({skew})")),
+            None => self.fault(FaultKind::Credentials, detail),
+        }
+    }
+
     /// Says that the clocks differ too much for signed requests, if they do: the cause of a refused signature.
-    pub(super) fn skew(&self) -> Option<String> {
+    fn skew(&self) -> Option<String> {
         let theirs = self.date()?;
         let seconds = self.at.as_second().saturating_sub(theirs.as_second());
         let way = if seconds > 0 { "fast" } else { "slow" };
@@ -98,18 +103,12 @@ impl ProviderAnswer {
             .then(|| format!("this machine's clock is {} min {way}", seconds.abs() / 60))
     }
 
-    /// Returns when the provider sent this by its own clock, or by ours if it does not say.
-    fn sent_at(&self) -> Timestamp {
-        self.date().unwrap_or(self.at)
-    }
-
     fn date(&self) -> Option<Timestamp> {
         DateTimeParser::new().parse_timestamp(self.header("date")?.trim()).ok()
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date, compared with the provider's own clock. Zero and dates in the past are
-/// ignored.
+/// Reads `Retry-After`: seconds, or a date by the provider's own clock; zero and the past are ignored.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -151,8 +150,7 @@ pub(super) fn delivered(id: &str, token: &PushToken) -> Delivered {
     Delivered { provider_id: Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()) }
 }
 
-/// Removes what looks secret: user and query of a URL (URLs of pictures may contain
-/// credentials), and signed tokens.
+/// Removes user and query of URLs (those of pictures may contain credentials), and signed tokens.
 fn censored(text: &str) -> String {
     let between = |character: char| {
         character.is_whitespace() || character.is_control() || matches!(character, '"' | '<' | '>')
@@ -190,7 +188,7 @@ fn without_jwt(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     fn wait(text: &str) -> Option<u64> {
         answer_with(503, &[("retry-after", text)], "").retry_after().map(|wait| wait.as_secs())

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use a2::request::notification::{CollapseId, NotificationOptions, Priority, PushType};
+use a2::request::notification::{Priority, PushType};
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, StatusCode, Version};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
@@ -16,17 +16,15 @@ use super::apns_token::{ProviderToken, SignedToken};
 use super::cause::ConnectCause;
 use super::check::{Steps, is_no_server_error};
 use super::files;
-use super::http::{self, Http, HttpSetup, Versions};
+use super::http::{self, Http, Versions};
 use super::problem::TransportProblem;
 use super::reading::BodyContent;
 use super::transports::{JSON, TransportContext};
 use crate::payload::apns::{ApnsMessage, message};
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity};
+use crate::settings::{ApnsConfig, ApnsIdentity};
 use crate::token::PushToken;
 
-const PRODUCTION: &str = "https://api.push.apple.com";
-const SANDBOX: &str = "https://api.sandbox.push.apple.com";
 /// A token that no device has: the answer to it tells a check whether Apple accepts our credentials.
 const NOBODY: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -37,12 +35,6 @@ pub(super) struct Apns {
     topic: String,
     /// `None`: the client certificate identifies us.
     signer: Option<ProviderToken>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ApnsError {
-    reason: String,
 }
 
 impl Apns {
@@ -56,19 +48,9 @@ impl Apns {
                 (None, Some(files::identity(certificate, key.as_deref(), password)?))
             }
         };
-        let endpoint = match &config.endpoint {
-            ApnsEndpoint::Production => PRODUCTION,
-            ApnsEndpoint::Sandbox => SANDBOX,
-            ApnsEndpoint::Other(url) => url,
-        };
-        let http = Http::new(HttpSetup {
-            base: http::url("push.apns.endpoint", endpoint)?,
-            root: config.ca_certificate.as_deref().map(|path| ("push.apns.ca-certificate", path)),
-            identity,
-            versions: Versions::Http2,
-            timing: common.timing,
-            clock: common.clock.clone(),
-        })?;
+        let base = http::url("push.apns.endpoint", config.endpoint.url())?;
+        let root = config.ca_certificate.as_deref().map(|path| ("push.apns.ca-certificate", path));
+        let http = Http::with_identity(base, root, identity, Versions::Http2, &common)?;
         Ok(Self { common, http, topic: config.topic.clone(), signer })
     }
 
@@ -103,28 +85,18 @@ impl Apns {
         sent: &ApnsMessage,
         signed: Option<&SignedToken>,
     ) -> RequestBuilder {
-        let options = NotificationOptions {
-            apns_id: None,
-            apns_push_type: Some(PushType::Alert),
-            apns_expiration: Some(sent.expiration),
-            apns_priority: Some(Priority::High),
-            apns_topic: Some(&self.topic),
-            apns_collapse_id: sent.collapse_id.as_deref().and_then(|id| CollapseId::new(id).ok()),
-        };
-        let url = http::below(self.http.base(), &format!("3/device/{token}"));
-        let mut request =
-            client.post(url).version(Version::HTTP_2).header(CONTENT_TYPE, JSON).body(sent.body.clone());
-        let headers = [
-            ("apns-topic", options.apns_topic.map(ToOwned::to_owned)),
-            ("apns-push-type", options.apns_push_type.map(|kind| kind.to_string())),
-            ("apns-priority", options.apns_priority.map(|priority| priority.to_string())),
-            ("apns-expiration", options.apns_expiration.map(|at| at.to_string())),
-            ("apns-collapse-id", options.apns_collapse_id.map(|id| id.value.to_owned())),
-        ];
-        for (name, value) in headers {
-            if let Some(value) = value {
-                request = request.header(name, value);
-            }
+        let url = http::below(&self.http.base, &format!("3/device/{token}"));
+        let mut request = client
+            .post(url)
+            .version(Version::HTTP_2)
+            .header(CONTENT_TYPE, JSON)
+            .header("apns-topic", &self.topic)
+            .header("apns-push-type", PushType::Alert.to_string())
+            .header("apns-priority", Priority::High.to_string())
+            .header("apns-expiration", sent.expiration)
+            .body(sent.body.clone());
+        if let Some(id) = &sent.collapse_id {
+            request = request.header("apns-collapse-id", id);
         }
         match signed {
             Some(signed) => request.bearer_auth(signed.token.expose_secret()),
@@ -134,7 +106,8 @@ impl Apns {
 }
 
 fn reason(answer: &ProviderAnswer) -> String {
-    serde_json::from_str::<ApnsError>(&answer.body).unwrap_or_default().reason
+    let json = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
+    json["reason"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Reads an answer: the status counts first, because Apple adds new reasons at any time.
@@ -160,10 +133,7 @@ pub(super) fn judge(answer: &ProviderAnswer, token: &PushToken) -> Result<Delive
             answer.fault(FaultKind::Credentials, detail)
         }
         (400, "IdleTimeout") => answer.fault(FaultKind::Provider, detail),
-        (403, "InvalidProviderToken" | "ExpiredProviderToken") => match answer.skew() {
-            Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
-            None => answer.fault(FaultKind::Credentials, detail),
-        },
+        (403, "InvalidProviderToken" | "ExpiredProviderToken") => answer.signature_refused(detail),
         (429, "TooManyRequests") => PushError::Phone { detail, retry_after: answer.retry_after() },
         _ => answer.by_status(detail),
     })
@@ -198,7 +168,7 @@ impl PushTransport for Apns {
             self.post(NOBODY, &sent, self.http.deadline()).await
         };
         let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await else {
-            return steps.into_steps();
+            return steps.0;
         };
         let known = async {
             let reason = reason(&answer);
@@ -208,23 +178,23 @@ impl PushTransport for Apns {
                     Ok(((), format!("accepted; {reason} for a device that does not exist, as expected")))
                 }
                 _ if answer.status.is_success() => {
-                    Err(ConnectCause::from(&answer.unexpected("APNs' reason", None, &[])))
+                    Err(ConnectCause::from(answer.unexpected("APNs' reason", None, &[])))
                 }
                 _ => {
                     let said = format!("{} {}", answer.status.as_u16(), answer.said(None, &[]));
-                    Err(ConnectCause::from(&answer.by_status(said)))
+                    Err(ConnectCause::from(answer.by_status(said)))
                 }
             }
         };
         steps.step("credentials", self.common.timing.total, known).await;
-        steps.into_steps()
+        steps.0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer_with, kind};
+    use crate::tests::{answer_with, kind};
 
     fn judged(status: u16, headers: &[(&str, &str)], body: &str) -> &'static str {
         kind(&judge(

@@ -18,8 +18,7 @@ use zmes_shared::words::FaultKind;
 use super::files;
 use super::problem::TransportProblem;
 use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 
 const KEY: &str = "push.apns.key";
 const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(40);
@@ -69,10 +68,10 @@ impl ProviderToken {
         team_id: &str,
         clock: WallClock,
     ) -> Result<Self, TransportProblem> {
-        let unusable = |detail: &str| TransportProblem::Unusable {
+        let unusable = || TransportProblem::Unusable {
             key: KEY,
             path: path.to_owned(),
-            detail: detail.to_owned(),
+            detail: "it is not an ECDSA key of the curve P-256".to_owned(),
         };
         #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign, non-exhaustive enum")]
         let key = match files::private_key(KEY, path)? {
@@ -84,10 +83,10 @@ impl ProviderToken {
                     key.secret_sec1_der(),
                 );
                 let pkcs8 = pair.ok().and_then(|pair| pair.to_pkcs8v1().ok());
-                let pkcs8 = pkcs8.ok_or_else(|| unusable("it is not an ECDSA key of the curve P-256"))?;
+                let pkcs8 = pkcs8.ok_or_else(unusable)?;
                 EncodingKey::from_ec_der(pkcs8.as_ref())
             }
-            _ => return Err(unusable("it is not an ECDSA key of the curve P-256")),
+            _ => return Err(unusable()),
         };
         let signer = Self {
             key,
@@ -97,9 +96,7 @@ impl ProviderToken {
             state: Mutex::default(),
         };
         // Finds a key of another curve now and not at the first alarm.
-        signer
-            .sign(signer.clock.now(), 0)
-            .map_err(|_| unusable("it is not an ECDSA key of the curve P-256"))?;
+        signer.sign(signer.clock.now(), 0).map_err(|_| unusable())?;
         Ok(signer)
     }
 
@@ -132,7 +129,7 @@ impl ProviderToken {
         let claims = SignerClaims { iss: &self.team_id, iat: now.as_second() };
         let token = encode(&header, &claims, &self.key).map_err(|_| {
             let detail = "the APNs key cannot sign";
-            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+            PushError::Transport(TransportFault::unanswered(FaultKind::Credentials, detail))
         })?;
         Ok(SignedToken { token: token.into(), issued: now, number })
     }

@@ -22,7 +22,6 @@ impl ConnectCause {
         Self { kind, text: text.into() }
     }
 
-    /// Returns the innermost cause of an error.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
         let mut current = Some(error);
         let mut last = String::new();
@@ -39,20 +38,11 @@ impl ConnectCause {
         let kind = if resolving { FaultKind::Dns } else { FaultKind::Closed };
         retold(&last).unwrap_or(Self { kind, text: last })
     }
-
-    pub(super) fn into_parts(self) -> (FaultKind, String) {
-        (self.kind, self.text)
-    }
 }
 
-impl From<&PushError> for ConnectCause {
-    fn from(error: &PushError) -> Self {
-        let kind = match error {
-            PushError::Transport(fault) => fault.kind,
-            PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
-                FaultKind::BadAnswer
-            }
-        };
+impl From<PushError> for ConnectCause {
+    fn from(error: PushError) -> Self {
+        let kind = if let PushError::Transport(fault) = &error { fault.kind } else { FaultKind::BadAnswer };
         Self::new(kind, error.to_string())
     }
 }
@@ -153,8 +143,7 @@ fn certificate_cause(problem: &CertificateError) -> ConnectCause {
     ConnectCause::new(kind, text)
 }
 
-/// Returns the names of a certificate without rustls' types (`DnsName("zm.example.org")`): the first
-/// few, because there may be hundreds.
+/// The first few names of a certificate (there may be hundreds), without rustls' types (`DnsName("…")`).
 fn names(presented: &[String]) -> String {
     const SHOWN: usize = 5;
     let plain = |name: &String| {

@@ -7,15 +7,14 @@ use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::{ProviderAnswer, delivered};
-use super::cause::ConnectCause;
 use super::check::{Steps, is_no_server_error};
 use super::fcm_error::judge;
 use super::fcm_oauth::{Bearer, GoogleAccount};
-use super::http::{self, Http, HttpSetup, Versions};
+use super::http::{self, Http};
 use super::problem::TransportProblem;
 use super::transports::{JSON, TransportContext};
 use crate::payload;
@@ -32,11 +31,6 @@ pub(super) struct Fcm {
     send: Url,
 }
 
-#[derive(Debug, Deserialize)]
-struct FcmSuccess {
-    name: String,
-}
-
 impl Fcm {
     pub(super) fn new(
         config: &FcmConfig,
@@ -45,16 +39,10 @@ impl Fcm {
     ) -> Result<Self, TransportProblem> {
         let root = config.ca_certificate.as_deref();
         let base = http::url("push.fcm.endpoint", config.endpoint.as_deref().unwrap_or(ENDPOINT))?;
-        let account = GoogleAccount::load(account, root, common.timing, common.clock.clone())?;
+        let root = root.map(|path| ("push.fcm.ca-certificate", path));
+        let account = GoogleAccount::load(account, root, &common)?;
         let send = http::below(&base, &format!("v1/projects/{}/messages:send", account.project));
-        let http = Http::new(HttpSetup {
-            base,
-            root: root.map(|path| ("push.fcm.ca-certificate", path)),
-            identity: None,
-            versions: Versions::Any,
-            timing: common.timing,
-            clock: common.clock.clone(),
-        })?;
+        let http = Http::new(base, root, &common)?;
         Ok(Self { common, account, http, send })
     }
 
@@ -90,14 +78,14 @@ impl PushTransport for Fcm {
         loop {
             let answer = self.post(&body, &bearer, deadline).await?;
             if answer.status.is_success()
-                && let Ok(FcmSuccess { name }) = serde_json::from_str(&answer.body)
-                && !name.is_empty()
+                && let Ok(json) = serde_json::from_str::<Value>(&answer.body)
+                && let Some(name) = json["name"].as_str().filter(|name| !name.is_empty())
             {
-                return Ok(delivered(&name, &push.token));
+                return Ok(delivered(name, &push.token));
             }
             let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
             if !refusal.unauthenticated || !std::mem::take(&mut again) {
-                return Err(refusal.into_error());
+                return Err(refusal.error);
             }
             bearer = self.account.bearer(deadline, Some(&bearer)).await?;
         }
@@ -107,18 +95,17 @@ impl PushTransport for Fcm {
         let mut steps = Steps::default();
         // There is nothing at its root: any answer but a server error means that it works.
         let root = async {
-            let base = self.http.base().clone();
+            let base = self.http.base.clone();
             self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
         if steps.reach(&self.http, root, is_no_server_error).await.is_none() {
-            return steps.into_steps();
+            return steps.0;
         }
         let credentials = async {
-            let bearer = self.account.bearer(self.http.deadline(), None).await;
-            bearer.map_err(|error| ConnectCause::from(&error))?;
-            Ok(((), format!("{} issued a token for {}", self.account.target(), self.account.project)))
+            self.account.bearer(self.http.deadline(), None).await?;
+            Ok(((), format!("{} issued a token for {}", self.account.http.target(), self.account.project)))
         };
-        steps.step("credentials", self.account.limit(), credentials).await;
-        steps.into_steps()
+        steps.step("credentials", self.common.timing.total, credentials).await;
+        steps.0
     }
 }

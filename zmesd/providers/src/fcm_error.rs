@@ -6,8 +6,7 @@ use serde::Deserialize;
 use zmes_shared::words::FaultKind;
 
 use super::answer::{MAX_WAIT, ProviderAnswer, quote};
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 use crate::token::PushToken;
 
 /// `{"error": {…}}`
@@ -27,14 +26,11 @@ struct Details {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Detail {
-    #[serde(rename = "errorCode")]
     error_code: String,
-    #[serde(rename = "fieldViolations")]
     field_violations: Vec<Violation>,
     /// Of `google.rpc.RetryInfo`: `30s`, `3.5s`.
-    #[serde(rename = "retryDelay")]
     retry_delay: String,
 }
 
@@ -46,15 +42,9 @@ struct Violation {
 
 #[derive(Debug)]
 pub(super) struct FcmRefusal {
-    error: PushError,
+    pub(super) error: PushError,
     /// FCM refused our OAuth token; a new one may be accepted.
     pub(super) unauthenticated: bool,
-}
-
-impl FcmRefusal {
-    pub(super) fn into_error(self) -> PushError {
-        self.error
-    }
 }
 
 /// Reads an unsuccessful answer: FCM's code counts if the status agrees with it.
@@ -98,7 +88,7 @@ pub(super) fn judge(answer: &ProviderAnswer, token: &PushToken, bearer: &str) ->
 
 fn limited(answer: &ProviderAnswer, error: &Details, kind: FaultKind, detail: String) -> PushError {
     let (status, retry_after) = (Some(answer.status.as_u16()), wait(answer, error));
-    PushError::Transport(Fault { kind, status, detail, retry_after })
+    PushError::Transport(TransportFault { kind, status, detail, retry_after })
 }
 
 /// Returns how long FCM asks to wait, in the header or in Google's `RetryInfo`; both have the same bound.
@@ -121,13 +111,13 @@ fn concerns_token(error: &Details) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     fn judged(status: u16, body: &str) -> (&'static str, bool) {
         let token = PushToken::parse("cXyz:APA91bHPRgkFLJu6sg").unwrap();
         let refusal = judge(&answer(status, body), &token, "ya29.bearer");
         let unauthenticated = refusal.unauthenticated;
-        let error = refusal.into_error();
+        let error = refusal.error;
         let text = error.to_string();
         assert!(!text.contains("APA91b") && !text.contains("ya29"), "{text}");
         (kind(&Err::<(), _>(error)), unauthenticated)
@@ -231,8 +221,7 @@ mod tests {
             );
             let headers: Vec<_> = header.map(|value| ("retry-after", value)).into_iter().collect();
             let token = PushToken::parse("cXyz").unwrap();
-            let PushError::Transport(fault) =
-                judge(&answer_with(503, &headers, &body), &token, "").into_error()
+            let PushError::Transport(fault) = judge(&answer_with(503, &headers, &body), &token, "").error
             else {
                 panic!("{body}")
             };

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -21,11 +20,10 @@ use zmes_shared::words::FaultKind;
 
 use super::answer::ProviderAnswer;
 use super::files;
-use super::http::{self, Http, HttpSetup, Timing, Versions};
+use super::http::Http;
 use super::problem::TransportProblem;
-use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use super::transports::TransportContext;
+use crate::push::{PushError, TransportFault};
 
 const KEY: &str = "push.fcm.service-account";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -49,7 +47,6 @@ struct AccountFile {
     token_uri: String,
 }
 
-/// Google's JSON file, checked.
 pub(super) struct CheckedAccount {
     file: AccountFile,
     key: EncodingKey,
@@ -88,7 +85,7 @@ pub(super) struct GoogleAccount {
     email: String,
     key: EncodingKey,
     key_id: Option<String>,
-    http: Http,
+    pub(super) http: Http,
     state: Mutex<OauthState>,
 }
 
@@ -122,22 +119,13 @@ impl std::fmt::Debug for GoogleAccount {
 }
 
 impl GoogleAccount {
-    /// Reads Google's file. Blocks.
     pub(super) fn load(
         path: &Path,
-        root: Option<&Path>,
-        timing: Timing,
-        clock: WallClock,
+        root: Option<(&'static str, &Path)>,
+        common: &TransportContext,
     ) -> Result<Self, TransportProblem> {
         let CheckedAccount { file, key, base } = CheckedAccount::read(path)?;
-        let http = Http::new(HttpSetup {
-            base,
-            root: root.map(|path| ("push.fcm.ca-certificate", path)),
-            identity: None,
-            versions: Versions::Any,
-            timing,
-            clock,
-        })?;
+        let http = Http::new(base, root, common)?;
         let state = Mutex::default();
         let (project, email) = (file.project_id, file.client_email);
         Ok(Self { project, email, key, key_id: file.private_key_id, http, state })
@@ -152,9 +140,9 @@ impl GoogleAccount {
         let asked = Instant::now();
         let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
             let detail = format!("{}: no answer in time", self.http.target());
-            return Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, detail)));
+            return Err(PushError::Transport(TransportFault::unanswered(FaultKind::Timeout, detail)));
         };
-        let now = self.http.clock().now();
+        let now = self.http.clock.now();
         let good = |bearer: &&Arc<Bearer>| {
             now < bearer.until && refused.is_none_or(|refused| refused.number != bearer.number)
         };
@@ -185,7 +173,7 @@ impl GoogleAccount {
         let body =
             format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
         let request = |client: &reqwest::Client| {
-            let request = client.post(self.http.base().clone());
+            let request = client.post(self.http.base.clone());
             request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
         };
         let answer = self.http.call(deadline, request).await?;
@@ -209,22 +197,14 @@ impl GoogleAccount {
         let claims = OauthClaims {
             iss: &self.email,
             scope: SCOPE,
-            aud: self.http.base().as_str(),
+            aud: self.http.base.as_str(),
             iat,
             exp: iat + ASSERTION_SECONDS,
         };
         encode(&header, &claims, &self.key).map_err(|_| {
             let detail = "the service account's key cannot sign";
-            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+            PushError::Transport(TransportFault::unanswered(FaultKind::Credentials, detail))
         })
-    }
-
-    pub(super) fn limit(&self) -> Duration {
-        self.http.timing().total
-    }
-
-    pub(super) fn target(&self) -> String {
-        http::target(self.http.base())
     }
 }
 
@@ -237,8 +217,7 @@ fn explain(error: &serde_json::Error) -> String {
     format!("it is not Google's JSON (line {})", error.line())
 }
 
-/// Returns how long a token is used. Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM
-/// refuses an expired token, and it is replaced then).
+/// Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM refuses an expired token).
 fn lifetime(said: Option<&Value>) -> SignedDuration {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
     let seconds = said.and_then(number).unwrap_or(USUAL_SECONDS);
@@ -248,37 +227,23 @@ fn lifetime(said: Option<&Value>) -> SignedDuration {
 fn refusal(answer: &ProviderAnswer, assertion: &str) -> PushError {
     let said = format!("{}: {}", answer.status, answer.said(None, &[assertion]));
     let detail = format!("no OAuth token: {said}");
-    match answer.by_status(detail) {
-        // OAuth answers 400 to credentials that it does not accept; the message is not concerned. That may be due to
-        // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
-        PushError::Message(detail) => match answer.skew() {
-            Some(skew) => answer.fault(FaultKind::Clock, format!("{detail} ({skew})")),
-            None => answer.fault(FaultKind::Credentials, detail),
-        },
-        error @ (PushError::Dead(_)
-        | PushError::WrongApp(_)
-        | PushError::Phone { .. }
-        | PushError::Transport(_)) => error,
-    }
+    let error = answer.by_status(detail);
+    // OAuth answers 400 to credentials that it does not accept; the message is not concerned. That may be due to
+    // the clock (Google: "Token must be a short-lived token (60 minutes) and in a reasonable timeframe").
+    let PushError::Message(detail) = error else { return error };
+    answer.signature_refused(detail)
 }
 
 /// Names the host, because it is not the one that pushes go to.
 fn prefixed(error: PushError, target: &str) -> PushError {
-    match error {
-        PushError::Transport(fault) => {
-            PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
-        }
-        error @ (PushError::Dead(_)
-        | PushError::WrongApp(_)
-        | PushError::Phone { .. }
-        | PushError::Message(_)) => error,
-    }
+    let PushError::Transport(fault) = error else { return error };
+    PushError::Transport(TransportFault { detail: format!("{target}: {}", fault.detail), ..fault })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, answer_with, kind};
+    use crate::tests::{answer, answer_with, kind};
 
     #[test]
     fn what_a_server_says_of_a_tokens_life_is_bounded() {

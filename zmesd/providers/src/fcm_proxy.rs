@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::answer::{ProviderAnswer, delivered};
 use super::cause::ConnectCause;
 use super::check::{Steps, is_no_server_error};
-use super::http::{self, Http, HttpSetup, Versions};
+use super::http::{self, Http};
 use super::problem::TransportProblem;
 use super::reading::BodyContent;
 use super::transports::{JSON, TransportContext};
@@ -37,20 +37,14 @@ impl FcmProxy {
         root: Option<&Path>,
         common: Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
-        let http = Http::new(HttpSetup {
-            base: http::url("push.fcm.proxy.url", &config.url)?,
-            root: root.map(|path| ("push.fcm.ca-certificate", path)),
-            identity: None,
-            versions: Versions::Any,
-            timing: common.timing,
-            clock: common.clock.clone(),
-        })?;
+        let root = root.map(|path| ("push.fcm.ca-certificate", path));
+        let http = Http::new(http::url("push.fcm.proxy.url", &config.url)?, root, &common)?;
         Ok(Self { common, name: format!("fcm:{}", config.name), http, key: config.key.clone() })
     }
 
     async fn post(&self, body: String, deadline: Instant) -> Result<ProviderAnswer, PushError> {
         let request = |client: &reqwest::Client| {
-            let request = client.post(self.http.base().clone()).header(CONTENT_TYPE, JSON).body(body);
+            let request = client.post(self.http.base.clone()).header(CONTENT_TYPE, JSON).body(body);
             match &self.key {
                 // The functions want the key without "Bearer".
                 Some(key) => http::secret(request, "authorization", key.expose_secret()),
@@ -87,9 +81,9 @@ impl FcmProxy {
             (
                 200..=299,
                 BodyContent::Nothing | BodyContent::Page(_) | BodyContent::Compressed | BodyContent::TooLong,
-            ) => Err(ConnectCause::from(&answer.unexpected("the function's JSON", None, &[self.key()]))),
+            ) => Err(ConnectCause::from(answer.unexpected("the function's JSON", None, &[self.key()]))),
             (_, BodyContent::Page(_)) | (300..=399 | 401 | 403..=405, _) => {
-                Err(ConnectCause::from(&answer.by_status(said)))
+                Err(ConnectCause::from(answer.by_status(said)))
             }
             _ if answer.body.contains(NO_TOKEN) => {
                 Ok(((), "the key is accepted; nothing was sent".to_owned()))
@@ -121,6 +115,6 @@ impl PushTransport for FcmProxy {
         if let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await {
             steps.step("credentials", self.common.timing.total, async { self.recognize(&answer) }).await;
         }
-        steps.into_steps()
+        steps.0
     }
 }

@@ -32,7 +32,7 @@ pub fn provider_answers(bytes: &[u8]) {
     assert!(answer.retry_after().is_none_or(|wait| wait <= LONGEST_WAIT), "{:?}", answer.retry_after());
     let of_the_token = is_of_the_token(&answer);
     if !answer.status.is_success() {
-        let error = fcm_error::judge(&answer, &token, SECRET).into_error();
+        let error = fcm_error::judge(&answer, &token, SECRET).error;
         check(&answer, &error, of_the_token);
         assert!(!error.to_string().contains(SECRET), "the bearer in {error}");
         // A failing proxy may pass on, as JSON, what the provider told it.

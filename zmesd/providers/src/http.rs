@@ -1,8 +1,5 @@
-//! The client for one provider: TLS set up once, deadlines, bounded answers, and a new connection after one that
-//! stopped answering.
-//!
-//! TLS is set up here and not by the client, so that a check uses the same TLS as a push, and no process-wide default is
-//! needed.
+//! The client for one provider: deadlines, bounded answers, a new connection after one that stopped answering. TLS is set
+//! up here and not by reqwest, so that a check uses the same TLS as a push.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, Url, Version};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
@@ -21,9 +18,9 @@ use super::answer::ProviderAnswer;
 use super::cause::{ConnectCause, cause};
 use super::files::{self, ClientIdentity};
 use super::problem::TransportProblem;
+use super::transports::TransportContext;
 use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 
 /// Longest body that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -53,7 +50,6 @@ impl Default for Timing {
     }
 }
 
-/// Which versions of HTTP a provider supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Versions {
     /// Negotiated in the TLS handshake.
@@ -63,103 +59,73 @@ pub(super) enum Versions {
 }
 
 #[derive(Debug)]
-pub(super) struct HttpSetup<'a> {
+pub(super) struct Http {
     pub(super) base: Url,
-    /// One more trusted root, with its key in `zmesd.toml`.
-    pub(super) root: Option<(&'static str, &'a Path)>,
-    /// The client certificate, if the provider needs one.
-    pub(super) identity: Option<ClientIdentity>,
-    pub(super) versions: Versions,
+    pub(super) tls: Arc<ClientConfig>,
+    versions: Versions,
     pub(super) timing: Timing,
     pub(super) clock: WallClock,
-}
-
-/// The client for one provider.
-#[derive(Debug)]
-pub(super) struct Http {
-    base: Url,
-    tls: Arc<ClientConfig>,
-    versions: Versions,
-    timing: Timing,
-    clock: WallClock,
     client: ArcSwap<Client>,
 }
 
 impl Http {
-    /// Sets up a client. Reads files, so it blocks.
-    pub(super) fn new(setup: HttpSetup<'_>) -> Result<Self, TransportProblem> {
-        let tls = tls(roots(setup.root)?, setup.identity, setup.versions)?;
-        let client = client(&tls, setup.versions, setup.timing)?;
-        Ok(Self {
-            base: setup.base,
-            tls: Arc::new(tls),
-            versions: setup.versions,
-            timing: setup.timing,
-            clock: setup.clock,
-            client: ArcSwap::from_pointee(client),
-        })
+    /// A client without a certificate of its own, for any version of HTTP. `root`: one more trusted root, with its key in
+    /// `zmesd.toml`. Reads files, so it blocks.
+    pub(super) fn new(
+        base: Url,
+        root: Option<(&'static str, &Path)>,
+        common: &TransportContext,
+    ) -> Result<Self, TransportProblem> {
+        Self::with_identity(base, root, None, Versions::Any, common)
     }
 
-    pub(super) fn base(&self) -> &Url {
-        &self.base
+    pub(super) fn with_identity(
+        base: Url,
+        root: Option<(&'static str, &Path)>,
+        identity: Option<ClientIdentity>,
+        versions: Versions,
+        common: &TransportContext,
+    ) -> Result<Self, TransportProblem> {
+        let (timing, clock) = (common.timing, common.clock.clone());
+        let tls = tls(roots(root)?, identity, versions)?;
+        let client = ArcSwap::from_pointee(client(&tls, versions, timing)?);
+        Ok(Self { base, tls: Arc::new(tls), versions, timing, clock, client })
     }
 
-    pub(super) fn tls(&self) -> &Arc<ClientConfig> {
-        &self.tls
-    }
-
-    pub(super) fn timing(&self) -> Timing {
-        self.timing
-    }
-
-    pub(super) fn clock(&self) -> &WallClock {
-        &self.clock
-    }
-
-    /// Returns host and port.
     pub(super) fn target(&self) -> String {
-        target(&self.base)
+        let host = self.base.host_str().unwrap_or_default();
+        format!("{host}:{}", self.base.port_or_known_default().unwrap_or_default())
     }
 
-    /// Returns the deadline of a push that begins now.
     pub(super) fn deadline(&self) -> Instant {
         Instant::now() + self.timing.total
     }
 
-    /// Sends a request and reads the answer of any status.
     pub(super) async fn call(
         &self,
         deadline: Instant,
         request: impl FnOnce(&Client) -> RequestBuilder,
     ) -> Result<ProviderAnswer, PushError> {
         let client = self.client.load_full();
-        let exchange = async { read(request(&client).send().await?).await };
-        let (kind, failed) = match timeout_at(deadline, exchange).await {
-            Ok(Ok((head, body))) => return Ok(self.answer(head, &body)),
-            Ok(Err(error)) if error.is_builder() => (
+        let exchange = async { read(request(&client).send().await?, &self.clock).await };
+        let failed = match timeout_at(deadline, exchange).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) if error.is_builder() => ConnectCause::new(
                 FaultKind::Credentials,
                 format!("a key or a name contains characters that cannot be sent: {}", cause(&error)),
             ),
-            Ok(Err(error)) if error.is_timeout() => (FaultKind::Timeout, "no connection in time".to_owned()),
+            Ok(Err(error)) if error.is_timeout() => {
+                ConnectCause::new(FaultKind::Timeout, "no connection in time")
+            }
             // A URL may contain the token.
-            Ok(Err(error)) => ConnectCause::of(&error.without_url()).into_parts(),
+            Ok(Err(error)) => ConnectCause::of(&error.without_url()),
             Err(_) => {
                 self.distrust(&client);
-                (FaultKind::Timeout, "no answer in time".to_owned())
+                ConnectCause::new(FaultKind::Timeout, "no answer in time")
             }
         };
-        Err(PushError::Transport(Fault::unanswered(kind, format!("{}: {failed}", self.target()))))
-    }
-
-    fn answer(&self, head: AnswerHead, body: &[u8]) -> ProviderAnswer {
-        ProviderAnswer {
-            status: head.status,
-            version: head.version,
-            headers: head.headers,
-            whole: body.len() <= MAX_ANSWER,
-            body: String::from_utf8_lossy(body.get(..MAX_ANSWER).unwrap_or(body)).into_owned(),
-            at: self.clock.now(),
-        }
+        let detail = format!("{}: {}", self.target(), failed.text);
+        Err(PushError::Transport(TransportFault::unanswered(failed.kind, detail)))
     }
 
     /// Makes the next request open a new connection: an HTTP/2 connection that a NAT or firewall on the way dropped
@@ -174,14 +140,8 @@ impl Http {
     }
 }
 
-struct AnswerHead {
-    status: reqwest::StatusCode,
-    version: Version,
-    headers: reqwest::header::HeaderMap,
-}
-
 /// Reads one byte more than `MAX_ANSWER`, to recognize longer bodies.
-async fn read(mut response: Response) -> Result<(AnswerHead, Vec<u8>), reqwest::Error> {
+async fn read(mut response: Response, clock: &WallClock) -> Result<ProviderAnswer, reqwest::Error> {
     let mut body = Vec::new();
     while body.len() <= MAX_ANSWER
         && let Some(chunk) = response.chunk().await?
@@ -189,9 +149,14 @@ async fn read(mut response: Response) -> Result<(AnswerHead, Vec<u8>), reqwest::
         let room = MAX_ANSWER + 1 - body.len();
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
     }
-    let (status, version) = (response.status(), response.version());
-    let head = AnswerHead { status, version, headers: std::mem::take(response.headers_mut()) };
-    Ok((head, body))
+    Ok(ProviderAnswer {
+        status: response.status(),
+        version: response.version(),
+        headers: std::mem::take(response.headers_mut()),
+        whole: body.len() <= MAX_ANSWER,
+        body: String::from_utf8_lossy(body.get(..MAX_ANSWER).unwrap_or(&body)).into_owned(),
+        at: clock.now(),
+    })
 }
 
 /// Adds a header that is not printed, and that HTTP/2 never puts into its compression table.
@@ -204,11 +169,6 @@ pub(super) fn secret(request: RequestBuilder, name: &'static str, text: &str) ->
         // The builder reports it when the request is sent.
         Err(_) => request.header(name, text),
     }
-}
-
-pub(super) fn target(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 /// Parses the URL of a key; keeps its path.
@@ -271,27 +231,24 @@ pub(super) fn tls(
 
 /// Returns the roots of this machine (`SSL_CERT_FILE` counts) and one more.
 fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, TransportProblem> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
+    let (mut roots, errors) = machine_roots();
     if let Some((key, path)) = extra {
         trust(&mut roots, key, path)?;
     }
     if roots.is_empty() {
-        let detail = system.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        let detail = errors.first().map(|error| format!(": {error}")).unwrap_or_default();
         return Err(TransportProblem::NoRoots { detail });
     }
     Ok(roots)
 }
 
-/// Returns the roots of this machine.
-pub(super) fn machine_roots() -> RootCertStore {
+pub(super) fn machine_roots() -> (RootCertStore, Vec<rustls_native_certs::Error>) {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    (roots, system.errors)
 }
 
-/// Adds the certificates of a file to the roots.
 pub(super) fn trust(
     roots: &mut RootCertStore,
     key: &'static str,

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::files;
-use crate::settings::{ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
+use crate::settings::{ApnsConfig, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
 
 /// Hashes by key of the configuration; the empty key is this machine's roots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,14 +89,9 @@ impl Print {
                 .file("push.apns.key", key.as_deref())
                 .secret("push.apns.certificate-password", password.as_ref()),
         };
-        let endpoint = match &config.endpoint {
-            ApnsEndpoint::Production => "production",
-            ApnsEndpoint::Sandbox => "sandbox",
-            ApnsEndpoint::Other(url) => url,
-        };
         print
             .text("push.apns.topic", &config.topic)
-            .text("push.apns.endpoint", endpoint)
+            .text("push.apns.endpoint", config.endpoint.url())
             .file("push.apns.ca-certificate", config.ca_certificate.as_deref())
             .secret("push.picture-url", picture)
     }

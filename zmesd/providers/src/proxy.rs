@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::answer::ProviderAnswer;
 use super::cause::ConnectCause;
 use super::check::Steps;
-use super::http::{self, Http, HttpSetup, Versions};
+use super::http::{self, Http};
 use super::problem::TransportProblem;
 use super::reading::BodyContent;
 use super::transports::{JSON, TransportContext};
@@ -40,14 +40,7 @@ impl Proxy {
         let base = http::url("push.proxy.url", &config.url)?;
         let root = config.ca_certificate.as_deref().map(|path| ("push.proxy.ca-certificate", path));
         let (push, tokens) = (http::below(&base, "api/v2/push"), http::below(&base, "api/v2/tokens"));
-        let http = Http::new(HttpSetup {
-            base,
-            root,
-            identity: None,
-            versions: Versions::Any,
-            timing: common.timing,
-            clock: common.clock.clone(),
-        })?;
+        let http = Http::new(base, root, &common)?;
         let (app_name, app_key) = (config.app_name.clone(), config.app_key.clone());
         Ok(Self { common, http, push, tokens, app_name, app_key, sound: config.sound.clone() })
     }
@@ -85,21 +78,17 @@ impl Proxy {
     /// refuse the key. AirNotifier checks the key, then answers 405; others may not know GET on this path.
     async fn probe(&self) -> Result<((), String), ConnectCause> {
         let request = |client: &Client| self.with_key(client.get(self.push.clone()));
-        let answer = self
-            .http
-            .call(self.http.deadline(), request)
-            .await
-            .map_err(|error| ConnectCause::from(&error))?;
+        let answer = self.http.call(self.http.deadline(), request).await?;
         let secrets = [self.app_key.expose_secret()];
         let said = answer.said(None, &secrets);
         if answer.status.is_success() && answer.is_page() {
-            return Err(ConnectCause::from(&answer.unexpected("what a PushProxy answers", None, &secrets)));
+            return Err(ConnectCause::from(answer.unexpected("what a PushProxy answers", None, &secrets)));
         }
         if answer.status.is_success() || matches!(answer.status.as_u16(), 404 | 405) {
             return Ok(((), format!("not refused ({})", answer.status)));
         }
         match refusal(&answer, format!("{}: {said}", answer.status)) {
-            error @ PushError::Transport(_) => Err(ConnectCause::from(&error)),
+            error @ PushError::Transport(_) => Err(ConnectCause::from(error)),
             PushError::Dead(_) | PushError::WrongApp(_) | PushError::Message(_) | PushError::Phone { .. } => {
                 Ok(((), format!("not refused ({})", answer.status)))
             }
@@ -152,12 +141,12 @@ impl PushTransport for Proxy {
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
         let root = async {
-            let base = self.http.base().clone();
+            let base = self.http.base.clone();
             self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
         if steps.reach(&self.http, root, |status| status.is_success()).await.is_some() {
             steps.step("credentials", self.common.timing.total, self.probe()).await;
         }
-        steps.into_steps()
+        steps.0
     }
 }

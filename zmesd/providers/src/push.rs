@@ -1,5 +1,6 @@
 //! One message for one phone, what a provider answers, and the trait of transports.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use jiff::Timestamp;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 
-use crate::fault::Fault;
 use crate::token::{App, Platform, PushToken};
 
 /// One message for one phone, ready to be put into a provider's words.
@@ -31,8 +31,38 @@ pub struct Push {
     pub digest: Option<u32>,
     /// The number for the app's icon.
     pub badge: u32,
+    /// How loudly the phone shows it.
+    pub urgency: Urgency,
     /// It is not worth showing after this time.
     pub expires_at: Timestamp,
+}
+
+/// How loudly a phone shows a push.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Urgency {
+    /// Without a sound.
+    Silent,
+    /// As the app shows its notifications.
+    #[default]
+    Normal,
+    /// Also while the phone is in a focus that lets time-sensitive notifications through.
+    Urgent,
+}
+
+impl Urgency {
+    /// Returns the word for logs and files.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Normal => "normal",
+            Self::Urgent => "urgent",
+        }
+    }
+
+    /// Reads the word; another one is [`Self::Normal`].
+    pub fn parse(text: &str) -> Self {
+        [Self::Silent, Self::Urgent].into_iter().find(|urgency| urgency.word() == text).unwrap_or_default()
+    }
 }
 
 /// One alarm within a [`Push`].
@@ -83,7 +113,36 @@ pub enum PushError {
     /// The transport fails: its provider cannot be reached, answers something else, or refuses us.
     /// The token and the message may be fine, and it may work later.
     #[error("{0}")]
-    Transport(Fault),
+    Transport(TransportFault),
+}
+
+/// A fault of a transport, not of the token or the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportFault {
+    /// What kind of fault.
+    pub kind: FaultKind,
+    /// HTTP status, if the provider answered.
+    pub status: Option<u16>,
+    /// What happened: one line, bounded, without secrets; the provider's words, if there are any.
+    pub detail: String,
+    /// How long the provider asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl TransportFault {
+    /// A fault without an answer of the provider.
+    pub fn unanswered(kind: FaultKind, detail: impl Into<String>) -> Self {
+        Self { kind, status: None, detail: detail.into(), retry_after: None }
+    }
+}
+
+impl fmt::Display for TransportFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.kind, FaultKind::Credentials | FaultKind::NotFound) {
+            return write!(f, "the provider refused us: {}", self.detail);
+        }
+        f.write_str(&self.detail)
+    }
 }
 
 /// One step of a check, timed.
@@ -103,7 +162,7 @@ pub struct CheckStep {
 
 /// A way to phones through one provider.
 #[async_trait]
-pub trait PushTransport: Send + Sync + std::fmt::Debug {
+pub trait PushTransport: Send + Sync + fmt::Debug {
     /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     fn name(&self) -> &str;
 

@@ -1,6 +1,4 @@
 //! What a body contains: JSON, nothing, a web page, or something else that no provider sends.
-//!
-//! Pushes and checks use the same reader.
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::Value;
@@ -97,7 +95,6 @@ fn page(title: Option<&str>, token: Option<&PushToken>, secrets: &[&str]) -> Str
     }
 }
 
-/// Returns the text of a page's title.
 fn title(body: &str) -> Option<String> {
     // ASCII lower case keeps the length, so positions are valid in the body.
     let lower = body.to_ascii_lowercase();
@@ -113,7 +110,7 @@ fn title(body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::answer_with;
+    use crate::tests::answer_with;
 
     fn said(headers: &[(&str, &str)], body: &str) -> String {
         answer_with(200, headers, body).said(None, &[])

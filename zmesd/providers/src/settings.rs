@@ -1,6 +1,4 @@
-//! Where to send, and with which secrets.
-//!
-//! Errors name settings by their keys in `zmesd.toml` (`push.proxy.url`).
+//! Where to send, and with which secrets. Errors name settings by their keys in `zmesd.toml` (`push.proxy.url`).
 
 use std::path::{Path, PathBuf};
 
@@ -103,6 +101,16 @@ pub enum ApnsEndpoint {
     Sandbox,
     /// Another https URL: a gateway, or a test.
     Other(String),
+}
+
+impl ApnsEndpoint {
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::Production => "https://api.push.apple.com",
+            Self::Sandbox => "https://api.sandbox.push.apple.com",
+            Self::Other(url) => url,
+        }
+    }
 }
 
 /// A part of the settings that can be checked alone.

@@ -1,6 +1,4 @@
-//! The configured transports, and which of them takes a token.
-//!
-//! No push is remembered here: retries are the caller's.
+//! The configured transports, and which of them takes a token. Retries are the caller's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +22,6 @@ use crate::token::{Destination, Platform};
 /// `Content-Type` of everything but OAuth.
 pub(crate) const JSON: &str = "application/json";
 
-/// What all transports share.
 #[derive(Debug)]
 pub(crate) struct TransportContext {
     pub(crate) clock: WallClock,
@@ -67,16 +64,7 @@ struct FcmWay {
 impl Transports {
     /// Builds the transports of these settings. Reads files, so it blocks.
     pub fn build(settings: &ProviderSettings, clock: WallClock) -> Result<Self, TransportProblem> {
-        Self::build_with(settings, clock, Timing::default())
-    }
-
-    /// Builds them with other deadlines.
-    pub fn build_with(
-        settings: &ProviderSettings,
-        clock: WallClock,
-        timing: Timing,
-    ) -> Result<Self, TransportProblem> {
-        Self::default().rebuild_with(settings, clock, timing)
+        Self::default().rebuild(settings, clock)
     }
 
     /// Builds the transports of new settings; keeps those whose values and files are the same. All or nothing.
@@ -84,13 +72,14 @@ impl Transports {
         self.rebuild_with(settings, clock, Timing::default())
     }
 
-    fn rebuild_with(
+    /// The same with other deadlines.
+    pub fn rebuild_with(
         &self,
         settings: &ProviderSettings,
         clock: WallClock,
         timing: Timing,
     ) -> Result<Self, TransportProblem> {
-        let machine = MachineRoots::new(&http::machine_roots());
+        let machine = MachineRoots::new(&http::machine_roots().0);
         let picture = settings.picture_url.as_ref();
         let picture_url = picture.cloned();
         let common = &Arc::new(TransportContext { clock, zone: TimeZone::system(), picture_url, timing });
@@ -155,8 +144,7 @@ impl Transports {
         self.built().map(|built| &built.transport)
     }
 
-    /// Returns the index in [`Self::all`] of the first transport for a token; their number, if no transport
-    /// takes it.
+    /// Returns the index in [`Self::all`] of the first transport for a token; their number, if none takes it.
     pub fn index_for(&self, destination: &Destination<'_>) -> usize {
         let first = self.candidates(destination).into_iter().next();
         let all = || self.all().map(|transport| transport.name());

@@ -110,7 +110,7 @@ pub(super) fn error_of(json: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{answer, kind};
+    use crate::tests::{answer, kind};
 
     fn judged(status: u16, body: &str) -> &'static str {
         kind(&Err::<(), _>(refusal(&answer(status, body), "x".to_owned())))

@@ -6,22 +6,23 @@ use serde::Serialize;
 use serde_json::Value;
 use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Request, Role};
+use zmes_shared::views::{ConfigReloaded, Latency};
 use zmes_zoneminder::MonitorSet;
 
-use super::off_loop::off_loop;
+use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, alarms, badges, check, clients, config, doctor, latency, log, monitors, push, reload, status,
-    tokens, why,
+    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, log, monitors, push, status, tokens, why,
 };
+use crate::domain::Revoked;
 use crate::route::Busy;
 use crate::state::StateError;
 
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
-/// Handles a request and returns the view that answers it. The caller has checked the role.
 pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Result<Value, ControlError> {
     let parts = &admin.parts;
+    let bulk = |change, tokens, dry_run| change::bulk(parts, asker, change, tokens, dry_run);
     match request {
         Request::Status => json(status::show(parts, &admin.board).await?).await,
         Request::ClientsList(filter) => json(clients::list(parts, filter).await?).await,
@@ -38,8 +39,8 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
             json(check::run(parts, &admin.board, check, within_ms).await?).await
         }
         Request::LogLevel { level, for_ms } => json(log::level(admin, &level, for_ms)?).await,
-        Request::Reload => json(reload::reload(parts).await?).await,
-        Request::ConfigShow => json(config::show(parts)).await,
+        Request::Reload => json(reload(parts).await?).await,
+        Request::ConfigShow => json(parts.configuration.show()).await,
         Request::PushCheck { transport } => json(push::check(parts, transport).await?).await,
         Request::PushQueue => json(push::queue(parts).await?).await,
         Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
@@ -49,41 +50,56 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::Doctor { target, monitor } => {
             json(doctor::examine(parts, &admin.board, asker, target.as_deref(), monitor).await?).await
         }
-        Request::Latency => json(latency::show(parts)).await,
+        Request::Latency => json(Latency { stages: parts.push.latencies() }).await,
         Request::TokensList(filter) => json(tokens::list(parts, asker, filter).await?).await,
         Request::TokensShow { token, reveal } => {
             json(tokens::show(parts, asker, &token, reveal).await?).await
         }
         Request::TokensLog { token, limit } => json(tokens::log(parts, asker, &token, limit).await?).await,
         Request::TokensRevoke { tokens, dry_run } => {
-            json(tokens::change::revoke(parts, asker, tokens, dry_run).await?).await
+            json(bulk(BulkChange::Revoke(Revoked::ADMIN), tokens, dry_run).await?).await
         }
         Request::TokensBlock { tokens, dry_run } => {
-            json(tokens::block::block(parts, asker, tokens, dry_run).await?).await
+            json(bulk(BulkChange::Block, tokens, dry_run).await?).await
         }
         Request::TokensUnblock { tokens, dry_run } => {
-            json(tokens::block::unblock(parts, asker, tokens, dry_run).await?).await
+            json(bulk(BulkChange::Unblock, tokens, dry_run).await?).await
         }
-        Request::TokensRestore { token } => json(tokens::change::restore(parts, asker, &token).await?).await,
+        Request::TokensRestore { token } => json(change::restore(parts, asker, &token).await?).await,
         Request::TokensMute { tokens, dry_run, for_ms } => {
-            let lasting = for_ms.map(Duration::from_millis);
-            json(tokens::change::mute(parts, asker, tokens, lasting, dry_run).await?).await
+            json(change::mute(parts, asker, tokens, for_ms, dry_run).await?).await
         }
         Request::TokensUnmute { tokens, dry_run } => {
-            json(tokens::change::unmute(parts, asker, tokens, dry_run).await?).await
+            json(bulk(BulkChange::Mute(None), tokens, dry_run).await?).await
         }
         Request::TokensPrune { stale_ms, select, dry_run } => {
-            json(tokens::change::prune(parts, asker, Duration::from_millis(stale_ms), select, dry_run).await?)
-                .await
+            json(change::prune(parts, asker, stale_ms, select, dry_run).await?).await
         }
         Request::TokensImport(import) => json(tokens::transfer::import(parts, import).await?).await,
         Request::TokensExport { after } => json(tokens::transfer::export(parts, after).await?).await,
         Request::BadgesReset { tokens, to, dry_run } => {
-            json(badges::reset(parts, asker, tokens, to, dry_run).await?).await
+            json(bulk(BulkChange::Badge(to), tokens, dry_run).await?).await
         }
         // Streams are opened by `Admin::watch`.
         Request::Watch(_) | Request::Unknown => Err(unsupported()),
     }
+}
+
+async fn reload(parts: &AdminParts) -> Result<ConfigReloaded, ControlError> {
+    // What is being taken down must not be built up again meanwhile.
+    if parts.draining.is_cancelled() {
+        return Err(ControlError::new(ErrorCode::Conflict, STOPPING));
+    }
+    parts.configuration.reload().await
+}
+
+/// Does work on a thread of its own: what grows with the number of tokens or clients must not keep alarms waiting.
+pub(crate) async fn off_loop<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ControlError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ControlError::new(ErrorCode::Internal, error.to_string()))
 }
 
 async fn json<T: Serialize + Send + 'static>(view: T) -> Result<Value, ControlError> {
@@ -95,19 +111,21 @@ pub(super) fn unsupported() -> ControlError {
     ControlError::unsupported(env!("CARGO_PKG_VERSION"))
 }
 
-pub(super) fn busy(error: Busy) -> ControlError {
-    ControlError::new(ErrorCode::Busy, error.to_string())
-        .with_hint("try again; zmesctl check ping shows whether the router responds")
+impl From<Busy> for ControlError {
+    fn from(error: Busy) -> Self {
+        Self::new(ErrorCode::Busy, error.to_string())
+            .with_hint("try again; zmesctl check ping shows whether the router responds")
+    }
 }
 
-/// Says why the state cannot be read.
-pub(super) fn unreadable(error: &StateError) -> ControlError {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
-        .with_hint("see zmesctl check store")
+impl From<StateError> for ControlError {
+    fn from(error: StateError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        Self::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
+            .with_hint("see zmesctl check store")
+    }
 }
 
-/// Says that a monitor is not known, and which are.
 pub(super) fn no_monitor(monitor: MonitorId, monitors: &MonitorSet) -> ControlError {
     let known: Vec<_> = monitors.iter().map(|monitor| monitor.id.to_string()).collect();
     let error = ControlError::new(ErrorCode::NotFound, format!("no monitor {monitor} on this server"));

@@ -27,7 +27,6 @@ const CHECKS: [(&str, &[Part]); 10] = [
     ("clock", &[Part::Clock]),
 ];
 
-/// Runs a check.
 pub(super) async fn run(
     parts: &AdminParts,
     board: &Board,
@@ -103,7 +102,6 @@ fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
     CheckPart { ok: severity == Severity::Ok, check, detail, parts, hint, severity: Some(severity), perf }
 }
 
-/// Joins sentences with semicolons.
 fn joined(sentences: impl Iterator<Item = Sentence>) -> Sentence {
     sentences.reduce(|all, next| all.text("; ").join(next)).unwrap_or_default()
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zmes_shared::MonitorId;
@@ -14,7 +14,6 @@ use zmes_zoneminder::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Requests that may wait for the keeper: as many as there are control sessions.
 const COMMANDS: usize = 16;
-/// How long one trigger may take.
 const TRIGGER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits for its turn and its trigger.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
@@ -29,29 +28,24 @@ const CAUSE: &str = "Forced by zmesctl";
 /// Becomes part of the event's notes.
 const TEXT: &str = "zmesctl alarm force";
 
-/// Why an alarm was not forced or not cancelled.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ForcedError {
-    /// The trigger failed.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
-    /// ZoneMinder did not take it in time.
     #[error("the trigger did not get through in time")]
     Late,
-    /// The daemon is shutting down.
     #[error("the daemon is stopping")]
     Stopping,
 }
 
-type ForceReply = oneshot::Sender<Result<TriggerVia, ForcedError>>;
-
 #[derive(Debug)]
-enum ForceCommand {
-    Force(MonitorId, Duration, ForceReply),
-    Cancel(MonitorId, ForceReply),
+struct ForceCommand {
+    monitor: MonitorId,
+    /// How long the alarm is forced for; `None`: it is cancelled.
+    lasts: Option<Duration>,
+    reply: oneshot::Sender<Result<TriggerVia, ForcedError>>,
 }
 
-/// Handle of the keeper.
 #[derive(Debug)]
 pub(super) struct ForcedAlarms {
     commands: mpsc::Sender<ForceCommand>,
@@ -76,7 +70,6 @@ struct ForceExpiry {
 }
 
 impl ForcedAlarms {
-    /// Returns the two ends.
     pub(super) fn new(trigger: Arc<dyn AlarmTrigger>, draining: CancellationToken) -> (Self, ForcedKeeper) {
         let (commands_tx, commands) = mpsc::channel(COMMANDS);
         let keeper = ForcedKeeper { trigger, commands, draining, forced: BTreeMap::new() };
@@ -85,21 +78,21 @@ impl ForcedAlarms {
 
     /// Forces an alarm that ends after `lasts`, or makes one that is forced already end then.
     pub(super) async fn force(&self, monitor: MonitorId, lasts: Duration) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| ForceCommand::Force(monitor, lasts, reply)).await
+        self.call(monitor, Some(lasts)).await
     }
 
     /// Cancels an alarm, also one that zmesd has not forced.
     pub(super) async fn cancel(&self, monitor: MonitorId) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| ForceCommand::Cancel(monitor, reply)).await
+        self.call(monitor, None).await
     }
 
-    async fn call(
-        &self,
-        command: impl FnOnce(ForceReply) -> ForceCommand,
-    ) -> Result<TriggerVia, ForcedError> {
+    async fn call(&self, monitor: MonitorId, lasts: Option<Duration>) -> Result<TriggerVia, ForcedError> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            self.commands.send(command(reply)).await.map_err(|_| ForcedError::Stopping)?;
+            self.commands
+                .send(ForceCommand { monitor, lasts, reply })
+                .await
+                .map_err(|_| ForcedError::Stopping)?;
             answer.await.map_err(|_| ForcedError::Stopping)?
         };
         timeout(COMMAND_DEADLINE, asked).await.map_err(|_| ForcedError::Late)?
@@ -107,40 +100,36 @@ impl ForcedAlarms {
 }
 
 impl ForcedKeeper {
-    /// Runs until its token.
     pub(super) async fn run(mut self) {
         loop {
-            let next = self.next_due();
+            let due = OptionFuture::from(self.next_due().map(sleep_until));
             tokio::select! {
                 biased;
                 () = self.draining.cancelled() => break,
                 Some(command) = self.commands.recv() => self.on_command(command).await,
-                () = due(next) => self.cancel_due(Instant::now()).await,
+                Some(()) = due => self.cancel_due(Instant::now()).await,
             }
         }
         self.cancel_all().await;
     }
 
     async fn on_command(&mut self, command: ForceCommand) {
-        // The caller may have timed out; what was done stays.
-        match command {
-            ForceCommand::Force(monitor, lasts, reply) => {
-                let on = TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() };
-                let told = self.tell(monitor, on).await;
-                // A trigger that came late may still have come: it is taken back like one that did.
-                if matches!(told, Ok(_) | Err(ForcedError::Late)) {
-                    self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
-                }
-                reply.send(told).ok();
+        let ForceCommand { monitor, lasts, reply } = command;
+        let trigger = match lasts {
+            Some(_) => TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() },
+            None => TriggerCommand::Cancel,
+        };
+        let told = self.tell(monitor, trigger).await;
+        match lasts {
+            // A trigger that came late may still have come: it is taken back like one that did.
+            Some(lasts) if matches!(told, Ok(_) | Err(ForcedError::Late)) => {
+                self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
             }
-            ForceCommand::Cancel(monitor, reply) => {
-                let told = self.tell(monitor, TriggerCommand::Cancel).await;
-                if told.is_ok() {
-                    self.forced.remove(&monitor);
-                }
-                reply.send(told).ok();
-            }
+            None if told.is_ok() => drop(self.forced.remove(&monitor)),
+            Some(_) | None => {}
         }
+        // The caller may have timed out; what was done stays.
+        reply.send(told).ok();
     }
 
     async fn cancel_due(&mut self, now: Instant) {
@@ -198,13 +187,6 @@ impl ForcedKeeper {
 
     fn next_due(&self) -> Option<Instant> {
         self.forced.values().map(|due| due.at).min()
-    }
-}
-
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -10,7 +10,6 @@ use crate::domain::{Alarm, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
 
-/// An announced alarm.
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: number,
@@ -39,7 +38,6 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
     WatchEvent { at: alarm.at, kind }
 }
 
-/// What was decided for one target.
 pub(super) fn decision(
     number: u64,
     alarm: &Alarm,
@@ -59,7 +57,6 @@ pub(super) fn decision(
     WatchEvent { at: alarm.at, kind }
 }
 
-/// An alarm that only the delivery log has.
 pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: 0,
@@ -73,7 +70,6 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
     WatchEvent { at: row.at, kind }
 }
 
-/// What was decided for a token, as the log has it.
 pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
     let decided = if row.decision == DeliveryState::Skipped {
         Decided { decision: row.decision, reason: row.reason.clone() }
@@ -92,7 +88,6 @@ pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
     WatchEvent { at: row.at, kind }
 }
 
-/// The outcome of a push from the delivery log.
 pub(super) fn outcome(
     row: &DeliveryRow,
     token: &str,
@@ -114,12 +109,10 @@ pub(super) fn outcome(
     WatchEvent { at, kind }
 }
 
-/// A push that waits to be sent.
 pub(super) fn queued(row: &DeliveryRow, token: &str) -> WatchEvent {
     outcome(row, token, DeliveryOutcome::Queued, row.at, told(row.reason.as_str()))
 }
 
-/// The outcome of a push.
 pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
     let kind = WatchKind::Delivery {
         alarm: number,
@@ -134,7 +127,6 @@ pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
     WatchEvent { at: outcome.at, kind }
 }
 
-/// A client that has changed.
 pub(super) fn session(changed: &SessionChange) -> WatchEvent {
     let SessionChange { at, change, reason, tried, client } = changed;
     let (change, reason) = ((*change).to_owned(), reason.map(str::to_owned));
@@ -142,14 +134,12 @@ pub(super) fn session(changed: &SessionChange) -> WatchEvent {
     WatchEvent { at: *at, kind: WatchKind::Session { change, reason, client: client.clone(), tried, count } }
 }
 
-/// A client that is there.
 pub(super) fn present(at: Timestamp, client: ClientView) -> WatchEvent {
     let kind =
         WatchKind::Session { change: "present".to_owned(), reason: None, client, tried: None, count: None };
     WatchEvent { at, kind }
 }
 
-/// A token that is there, or has changed.
 pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
     let state = match token.state {
         _ if token.muted(at) => TokenState::Muted,
@@ -168,7 +158,6 @@ pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
     WatchEvent { at, kind: WatchKind::Token { change: change.to_owned(), reason, token: watched } }
 }
 
-/// A monitor that is there, or has changed.
 pub(super) fn monitor(at: Timestamp, change: &str, monitor: MonitorView) -> WatchEvent {
     WatchEvent { at, kind: WatchKind::Monitor { change: change.to_owned(), monitor } }
 }

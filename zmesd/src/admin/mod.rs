@@ -5,22 +5,17 @@
 
 mod alarms;
 mod answers;
-mod badges;
 mod check;
 mod clients;
 pub(crate) mod conditions;
-mod config;
 mod doctor;
 mod forced;
-mod latency;
 mod level;
 mod lines;
 mod log;
 mod monitors;
-mod off_loop;
 mod push;
 mod push_cure;
-mod reload;
 mod status;
 mod token_names;
 mod tokens;
@@ -40,8 +35,8 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
 use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
+pub(crate) use self::answers::off_loop;
 pub use self::doctor::{OutsideFindings, OutsideParts, look_from_outside};
-pub(crate) use self::off_loop::off_loop;
 pub(crate) use self::token_names::repeated;
 pub use self::watch::Watcher;
 
@@ -62,45 +57,30 @@ pub const STOPPING: &str = "the daemon is stopping";
 /// What the requests are answered from.
 #[derive(Debug)]
 pub struct AdminParts {
-    /// Sessions and alarms.
     pub router: RouterHandle,
-    /// Monitors and users.
     pub catalog: CatalogHandle,
-    /// The record of alarms.
     pub state: StateHandle,
-    /// Why the state cannot be written, if so.
     pub state_trouble: Receiver<Option<String>>,
-    /// What happens now.
     pub tap: Tap,
-    /// What the poller sees.
     pub reports: Receiver<MonitorReports>,
     /// Alarms that were not announced, because there were too many.
     pub gaps: Gaps,
-    /// How the database answered last.
     pub database: Receiver<DbHealth>,
     /// ZoneMinder's Events table: what `why` asks about events that were not announced.
     pub events: Arc<dyn EventStore>,
-    /// ZoneMinder's database itself.
     pub zoneminder: Arc<dyn DatabaseCheck>,
-    /// The ways to phones.
     pub push: Arc<dyn PushSide>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
-    /// The log's level.
     pub log: LogHandle,
-    /// Counters of the daemon.
     pub counters: Arc<Counters>,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
-    /// The configuration in use.
     pub configuration: Arc<dyn ConfigReload>,
-    /// The certificate in use.
     pub certificate: Arc<dyn CertificateInfo>,
     /// Where apps are served: `wss://[::]:9000`.
     pub listening: Receiver<Vec<String>>,
     /// Which sockets were open before the daemon started: `control`, `app`.
     pub handed: Vec<String>,
-    /// When the daemon started, by the wall clock.
     pub started_at: Timestamp,
     /// The same moment by the monotonic clock.
     pub started: Instant,
@@ -108,7 +88,6 @@ pub struct AdminParts {
     pub poll_interval: Duration,
     /// The daemon shuts down: streams end and forced alarms are cancelled; requests are still answered.
     pub draining: CancellationToken,
-    /// The control socket closes.
     pub stop: CancellationToken,
 }
 
@@ -143,7 +122,6 @@ impl Admin {
         answers::answer(self, asker, request).await
     }
 
-    /// Opens a stream; returns it with what it begins with.
     pub async fn watch(
         &self,
         asker: Role,
@@ -152,17 +130,14 @@ impl Admin {
         Watcher::open(&self.parts, asker, filter).await
     }
 
-    /// Cancelled when the daemon shuts down.
     pub fn draining(&self) -> &CancellationToken {
         &self.parts.draining
     }
 
-    /// Cancelled when the control socket closes.
     pub fn stop(&self) -> &CancellationToken {
         &self.parts.stop
     }
 
-    /// Surveys the installation again and again, until the daemon drains.
     async fn survey(self: Arc<Self>) {
         let survey = doctor::keep(&self.parts, &self.board);
         self.parts.draining.run_until_cancelled(survey).await;

@@ -3,20 +3,17 @@
 use jiff::Timestamp;
 use zmes_shared::control::{ControlError, ErrorCode, Role, TransportKind};
 use zmes_shared::views::{
-    CheckStep, DeliveryView, HeldView, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportCheck,
+    CheckStep, DeliveryView, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportCheck,
     TransportView,
 };
 
-use super::answers::unreadable;
 use super::token_names::TokenNames;
 use super::tokens::view;
 use crate::admin::AdminParts;
 use crate::admin::push_cure::push_cure;
-use crate::domain::Token;
-use crate::ports::{self, PushBusy, PushSide, TransportHealth};
+use crate::ports::{self, PushBusy, TransportHealth};
 use crate::state::DeliveryRow;
 
-/// Deliveries that the queue shows.
 const SHOWN: u32 = 100;
 
 /// Goes to the providers as far as possible without sending anything.
@@ -24,20 +21,24 @@ pub(super) async fn check(
     parts: &AdminParts,
     transport: Option<TransportKind>,
 ) -> Result<PushCheck, ControlError> {
-    if transport == Some(TransportKind::Unknown) {
-        return Err(super::answers::unsupported());
-    }
-    let kind = transport.map(TransportKind::as_str);
+    let kind = named(transport)?;
     let checks = parts.push.check(kind).await;
-    if let (Some(kind), []) = (kind, checks.as_slice()) {
-        return Err(not_configured(kind));
-    }
+    configured(kind, &checks)?;
     Ok(PushCheck { checks: checks.into_iter().map(checked).collect() })
 }
 
-fn not_configured(kind: &str) -> ControlError {
+fn named(transport: Option<TransportKind>) -> Result<Option<&'static str>, ControlError> {
+    if transport == Some(TransportKind::Unknown) {
+        return Err(super::answers::unsupported());
+    }
+    Ok(transport.map(TransportKind::as_str))
+}
+
+/// A transport that was named must be among those that answered.
+fn configured<T>(kind: Option<&str>, answers: &[T]) -> Result<(), ControlError> {
+    let Some(kind) = kind.filter(|_| answers.is_empty()) else { return Ok(()) };
     let hint = format!("see [push.{kind}] in zmesd.toml; zmesctl push check shows what there is");
-    ControlError::new(ErrorCode::Conflict, format!("{kind} is not configured")).with_hint(hint)
+    Err(ControlError::new(ErrorCode::Conflict, format!("{kind} is not configured")).with_hint(hint))
 }
 
 fn checked(check: ports::TransportCheck) -> TransportCheck {
@@ -57,15 +58,14 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
     }
 }
 
-/// Returns what waits to be sent.
 pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError> {
-    let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
+    let rows = parts.state.deliveries_queued(SHOWN).await?;
     let known = TokenNames::load(&parts.state, Role::Observer).await?;
     let handle = |id| known.row(id).map(|row| known.handle(&row.token));
     let now = parts.clock.now();
     let transports = parts.push.health().into_iter().map(|health| transport(health, now));
     let waiting = |row: &DeliveryRow| DeliveryView {
-        held: known.row(row.token).and_then(|known| held(&*parts.push, &known.token)),
+        held: known.row(row.token).and_then(|known| parts.push.held(&known.token)),
         ..view::delivery(row, handle(row.token))
     };
     Ok(PushQueue {
@@ -98,29 +98,18 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
     }
 }
 
-/// Returns what holds back the pushes to a phone.
-pub(super) fn held(push: &dyn PushSide, token: &Token) -> Option<HeldView> {
-    let held = push.held(token)?;
-    Some(HeldView { by: held.by, until: held.until, reason: held.reason })
-}
-
 /// Ends the rest of transports, and lets what waits for them go.
 pub(super) async fn retry(
     parts: &AdminParts,
     transport: Option<TransportKind>,
 ) -> Result<PushRetried, ControlError> {
-    if transport == Some(TransportKind::Unknown) {
-        return Err(super::answers::unsupported());
-    }
-    let kind = transport.map(TransportKind::as_str);
+    let kind = named(transport)?;
     let health = parts.push.health();
     let retried = parts.push.retry(kind).await.map_err(|error: PushBusy| {
         ControlError::new(ErrorCode::Busy, error.to_string())
             .with_hint("try again; zmesctl check ping tells whether zmesd moves")
     })?;
-    if let (Some(kind), []) = (kind, retried.as_slice()) {
-        return Err(not_configured(kind));
-    }
+    configured(kind, &retried)?;
     let last_error = |name: &str| {
         let failure = health.iter().find(|health| health.transport == name)?.failure.as_ref()?;
         Some(failure.fault.to_string())

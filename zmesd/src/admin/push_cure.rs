@@ -60,7 +60,6 @@ pub(super) fn push_cure(kind: FaultKind, transport: &str, target: &str) -> Strin
         FaultKind::Unknown => format!("zmesctl push check {}", place.kind),
     }
 }
-/// Where a transport stands in `zmesd.toml`.
 struct TransportPlace {
     /// As `push check` and `push retry` name it.
     kind: &'static str,
@@ -72,46 +71,24 @@ struct TransportPlace {
 
 impl TransportPlace {
     fn of(transport: &str) -> Self {
-        let place = |kind, section: &str, url: &str, root, credentials: &str| Self {
-            kind,
-            section: section.to_owned(),
-            url: url.to_owned(),
-            root,
-            credentials: credentials.to_owned(),
-        };
-        match transport.split_once(':') {
-            Some((_, app)) => {
-                let section = format!("[[push.fcm.proxy]] {app}");
-                place(
-                    "fcm",
-                    &section,
-                    &format!("url in {section}"),
-                    "push.fcm.ca-certificate",
-                    &format!("key in {section}"),
-                )
-            }
-            None if transport == "proxy" => place(
-                "proxy",
-                "[push.proxy]",
-                "push.proxy.url",
-                "push.proxy.ca-certificate",
-                "push.proxy.app-key and app-name",
-            ),
-            None if transport == "apns" => place(
-                "apns",
-                "[push.apns]",
-                "push.apns.endpoint",
-                "push.apns.ca-certificate",
-                "key, key-id, team-id and topic (or certificate) in [push.apns]",
-            ),
-            None => place(
-                "fcm",
-                "[push.fcm]",
-                "push.fcm.endpoint",
-                "push.fcm.ca-certificate",
-                "push.fcm.service-account (make a new key in Google's console)",
-            ),
+        if let Some((_, app)) = transport.split_once(':') {
+            let section = format!("[[push.fcm.proxy]] {app}");
+            let (url, credentials) = (format!("url in {section}"), format!("key in {section}"));
+            return Self { kind: "fcm", section, url, root: "push.fcm.ca-certificate", credentials };
         }
+        let (kind, url, root, credentials) = match transport {
+            "proxy" => ("proxy", "url", "push.proxy.ca-certificate", "push.proxy.app-key and app-name"),
+            "apns" => {
+                let credentials = "key, key-id, team-id and topic (or certificate) in [push.apns]";
+                ("apns", "endpoint", "push.apns.ca-certificate", credentials)
+            }
+            _ => {
+                let credentials = "push.fcm.service-account (make a new key in Google's console)";
+                ("fcm", "endpoint", "push.fcm.ca-certificate", credentials)
+            }
+        };
+        let (section, url) = (format!("[push.{kind}]"), format!("push.{kind}.{url}"));
+        Self { kind, section, url, root, credentials: credentials.to_owned() }
     }
 }
 

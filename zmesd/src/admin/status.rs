@@ -1,29 +1,25 @@
 //! `status`
 
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{DatabaseState, EventCounts, PushCounts, Sentence, Status};
+use zmes_shared::views::{DatabaseState, EventCounts, Sentence, Status};
 use zmes_zoneminder::DbHealth;
 
-use super::answers::busy;
 use super::doctor::{Board, glance};
 use super::monitors;
 use crate::admin::AdminParts;
 use crate::state;
 
-/// Returns what became of a damaged state file.
 async fn damage(parts: &AdminParts) -> Option<Sentence> {
     let (directory, now) = (parts.configuration.running().state.directory.clone(), parts.clock.now());
     let found = tokio::task::spawn_blocking(move || state::set_aside_lately(&directory, now));
     Some(found.await.ok()?.first()?.sentence())
 }
 
-/// Returns how the daemon is.
 pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
-    let clients = parts.router.count().await.map_err(busy)?;
-    let tokens = parts.router.token_counts().await.map_err(busy)?;
+    let clients = parts.router.count().await?;
+    let tokens = parts.router.token_counts().await?;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
     glance(parts, board).await;
-    let pushes = parts.push.counts();
     let (database, database_error) = match &*parts.database.borrow() {
         DbHealth::Up => (DatabaseState::Ok, None),
         DbHealth::Down(reason) => (DatabaseState::Down, Some(reason.to_string())),
@@ -38,12 +34,7 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
         monitors: monitors::counts(parts),
         clients,
         tokens,
-        push: PushCounts {
-            queued: pushes.queued,
-            delivered: pushes.delivered,
-            failed: pushes.failed,
-            mode: Some(parts.push.mode()),
-        },
+        push: parts.push.counts(),
         events: EventCounts {
             seen: parts.counters.alarms.value(),
             reconciled: parts.counters.reconciled.value(),

@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 use zmes_providers::PushToken;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
-use super::answers::unreadable;
-use super::off_loop::off_loop;
+use super::answers::off_loop;
 use crate::domain::{Token, TokenId};
 use crate::state::{StateHandle, TokenRow};
 
@@ -23,12 +22,10 @@ const ECHOED: usize = 20;
 /// Names that one request may have.
 const NAMES: usize = 1000;
 
-/// Which tokens a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenScope {
     /// All that are in the state.
     Any,
-    /// Those that are not revoked.
     Live,
     /// Those that are, but not blocked.
     Revoked,
@@ -39,7 +36,6 @@ pub(super) enum TokenScope {
 }
 
 impl TokenScope {
-    /// Says whether a token is one of them.
     pub(super) fn includes(self, token: &Token) -> bool {
         match self {
             Self::Any => true,
@@ -51,7 +47,6 @@ impl TokenScope {
     }
 }
 
-/// Refuses more names than one request may have.
 pub(super) fn bounded(names: &[String]) -> Result<(), ControlError> {
     if names.len() <= NAMES {
         return Ok(());
@@ -80,7 +75,7 @@ pub(super) struct TokenNames {
 impl TokenNames {
     /// Reads them. Twenty thousand take some 100 ms of work, which no thread of the runtime does.
     pub(super) async fn load(state: &StateHandle, asker: Role) -> Result<Self, ControlError> {
-        let rows = state.tokens().await.map_err(|error| unreadable(&error))?;
+        let rows = state.tokens().await?;
         off_loop(move || Self::of(rows, asker)).await
     }
 
@@ -107,12 +102,10 @@ impl TokenNames {
         Self { rows, asker, handles, digits, tails: OnceLock::new(), hints: Default::default() }
     }
 
-    /// Returns what a token is called.
     pub(super) fn handle(&self, token: &Token) -> String {
         self.handles.get(&token.id).cloned().unwrap_or_else(|| token.handle.to_string())
     }
 
-    /// Returns the token of that id.
     pub(super) fn row(&self, id: TokenId) -> Option<&TokenRow> {
         // They are ordered by id.
         self.rows.binary_search_by_key(&id, |row| row.token.id).ok().and_then(|index| self.rows.get(index))
@@ -131,7 +124,6 @@ impl TokenNames {
         }
     }
 
-    /// Says whether any token is called so, in whatever state.
     pub(super) fn names_any(&self, name: &str) -> bool {
         self.named(name.trim()).next().is_some()
     }
@@ -171,7 +163,6 @@ impl TokenNames {
         error.with_hint(hint.cloned().unwrap_or_default())
     }
 
-    /// Says which tokens there are. It is the same for each of a thousand names that mean none.
     fn hint(&self, scope: TokenScope) -> String {
         let candidates: Vec<_> = self.rows.iter().filter(|row| scope.includes(&row.token)).collect();
         match (candidates.len(), scope) {

@@ -19,7 +19,7 @@ use zmes_shared::words::{StateSource, TargetKind};
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
-use super::answers::{busy, no_monitor, unreadable};
+use super::answers::no_monitor;
 use super::token_names::{TokenNames, TokenScope};
 use super::{conditions, lines, monitors};
 use crate::admin::AdminParts;
@@ -29,14 +29,12 @@ use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 use crate::state::DeliveryRow;
 use crate::telemetry::Counters;
 
-/// How long the record may take.
 const RECORD_DEADLINE: Duration = Duration::from_secs(5);
 /// Alarms whose number is kept for their deliveries.
 const REMEMBERED: usize = 1024;
 /// Maximum number of queued pushes in the initial state; `push queue` counts all.
 const QUEUED: u32 = 1000;
 
-/// What one peer watches.
 #[derive(Debug)]
 pub struct Watcher {
     live: TapReceiver,
@@ -45,7 +43,6 @@ pub struct Watcher {
     wishes: Wishes,
     /// The last alarms with their numbers, newest first: a delivery does not know the number.
     alarms: VecDeque<(u64, AlarmKey)>,
-    /// Lines from the record that may come again from the tap.
     told: Told,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
@@ -113,7 +110,6 @@ impl Watcher {
         events
     }
 
-    /// Returns what is recorded since then.
     async fn record(
         &mut self,
         parts: &AdminParts,
@@ -126,7 +122,7 @@ impl Watcher {
             return Err(ControlError::new(ErrorCode::Unavailable, message)
                 .with_hint("zmesctl check store shows more"));
         };
-        let Replay { events, gap, told } = read.map_err(|error| unreadable(&error))?;
+        let Replay { events, gap, told } = read?;
         self.told = told;
         // Zero: an unknown number of lines is missing.
         let mut all: Vec<_> = gap.then(|| self.lagged(0)).into_iter().collect();
@@ -134,7 +130,6 @@ impl Watcher {
         Ok(all)
     }
 
-    /// Returns the lines that this watcher gets of an event.
     fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
@@ -174,7 +169,7 @@ impl Watcher {
         wanted.extend(clients.map(|(id, decision)| {
             lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision)
         }));
-        for (token, decision) in decided.tokens.iter().filter(|(token, _)| self.wishes.token(token)) {
+        for (token, decision, _) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
                 wanted.push(lines::decision(
                     *number,
@@ -200,7 +195,6 @@ impl Watcher {
         Some(lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
     }
 
-    /// Compares the new reports with the last ones.
     fn changes(&mut self) -> Vec<WatchEvent> {
         let now = Arc::clone(&self.reports.borrow_and_update());
         let before = std::mem::replace(&mut self.seen, Arc::clone(&now));
@@ -227,7 +221,7 @@ impl Watcher {
             let tokens = tokens.filter(|token| self.wishes.present(token));
             events.extend(tokens.map(|token| lines::token(at, "present", token)));
         }
-        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let clients = parts.router.list(ClientFilter::default()).await?;
         let clients = clients.into_iter().filter(|client| self.wishes.client(client, false, None));
         events.extend(clients.map(|client| lines::present(at, client)));
         if self.wishes.includes(WatchType::Delivery) {
@@ -264,7 +258,6 @@ impl Watcher {
     }
 }
 
-/// A monitor that is no longer watched.
 fn gone(report: &MonitorReport) -> MonitorView {
     MonitorView {
         state: MonitorState::Unknown,

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
-use zmes_shared::words::{DeliveryState, TargetKind};
+use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::answers::{busy, unreadable};
-use super::off_loop::off_loop;
-use super::push::held;
+use super::answers::off_loop;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use super::words;
@@ -23,12 +21,9 @@ use crate::ports::PushSide;
 use crate::route::SessionDecision;
 use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
 
-/// Maximum number of alarms of one event in the answer.
 const ALARMS: u32 = 100;
-/// Maximum number of deliveries of one event in the answer.
 const DELIVERIES: u32 = 20_000;
 
-/// What is known of an event.
 #[derive(Debug)]
 struct Evidence {
     event: EventId,
@@ -39,7 +34,6 @@ struct Evidence {
     users: HashMap<SessionId, Option<String>>,
 }
 
-/// Explains an event, for one token if one is named.
 pub(super) async fn explain(
     parts: &AdminParts,
     asker: Role,
@@ -58,10 +52,9 @@ pub(super) async fn explain(
     off_loop(move || told(evidence, &*push, only, started_at)).await
 }
 
-/// Returns the decisions for each client and token, or for one token.
 fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
-    let mut targets = evidence.tokens(only, |token| held(push, token));
+    let mut targets = evidence.tokens(only, |token| push.held(token));
     let mut times = WhyTimes { announced_at: evidence.announced_at(), ..WhyTimes::default() };
     let mut notes = Vec::new();
     if only.is_none() {
@@ -86,11 +79,10 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
 
 async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result<Evidence, ControlError> {
     let state = &parts.state;
-    let alarms = state.alarms_of_event(event, ALARMS).await.map_err(|error| unreadable(&error))?;
-    let deliveries =
-        state.deliveries_of_event(event, DELIVERIES).await.map_err(|error| unreadable(&error))?;
-    let sessions = parts.router.session_decisions(event).await.map_err(busy)?;
-    let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+    let alarms = state.alarms_of_event(event, ALARMS).await?;
+    let deliveries = state.deliveries_of_event(event, DELIVERIES).await?;
+    let sessions = parts.router.session_decisions(event).await?;
+    let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
     Ok(Evidence { event, alarms, sessions, deliveries, known, users })
 }
@@ -154,21 +146,11 @@ impl Evidence {
         let target = |decided: &SessionDecision| {
             let user = self.users.get(&decided.session);
             let left = if user.is_some() { "" } else { "; it has disconnected since" };
-            WhyTarget {
-                kind: TargetKind::Session,
-                id: decided.session.to_string(),
-                user: user.cloned().flatten(),
-                at: decided.at,
-                decision: decided.decision.state(),
-                reason: decided.decision.reason(),
-                explanation: format!("{}{left}", words::for_client(decided.decision, monitor)),
-                since: None,
-                transport: None,
-                attempts: None,
-                latency_ms: None,
-                provider_id: None,
-                held: None,
-            }
+            let outcome = (decided.decision.state(), decided.decision.reason());
+            let explanation = format!("{}{left}", words::for_client(decided.decision, monitor));
+            let id = decided.session.to_string();
+            let target = plain(TargetKind::Session, id, decided.at, outcome, explanation);
+            WhyTarget { user: user.cloned().flatten(), ..target }
         };
         self.sessions.iter().map(target).collect()
     }
@@ -188,20 +170,15 @@ impl Evidence {
     fn token(&self, delivery: &DeliveryRow) -> WhyTarget {
         let row = self.known.row(delivery.token);
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
+        let explanation = words::for_token(delivery, row, &handle);
+        let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
-            kind: TargetKind::Token,
             user: row.map(|row| row.token.user.clone()),
-            at: delivery.at,
-            decision: delivery.decision,
-            reason: delivery.reason.clone(),
-            explanation: words::for_token(delivery, row, &handle),
-            since: None,
             transport: view::told(&delivery.transport),
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
-            held: None,
-            id: handle,
+            ..plain(TargetKind::Token, handle, delivery.at, outcome, explanation)
         }
     }
 
@@ -229,13 +206,25 @@ fn skipped(
     reason: SkipReason,
     explanation: String,
 ) -> WhyTarget {
+    let outcome = (DeliveryState::Skipped, reason.into());
+    let user = Some(token.user.clone());
+    WhyTarget { user, ..plain(TargetKind::Token, handle, at, outcome, explanation) }
+}
+
+fn plain(
+    kind: TargetKind,
+    id: String,
+    at: Timestamp,
+    (decision, reason): (DeliveryState, Reason),
+    explanation: String,
+) -> WhyTarget {
     WhyTarget {
-        kind: TargetKind::Token,
-        id: handle,
-        user: Some(token.user.clone()),
+        kind,
+        id,
+        user: None,
         at,
-        decision: DeliveryState::Skipped,
-        reason: reason.into(),
+        decision,
+        reason,
         explanation,
         since: None,
         transport: None,

@@ -15,7 +15,7 @@ use super::parts::Parts;
 use super::rehearsal;
 use super::start::Start;
 use super::{App, StartError};
-use crate::cli::{self, CheckArgs, Cli, Command, DemoArgs, Report, RunArgs};
+use crate::cli::{self, CheckArgs, Command, Report, RunArgs};
 use crate::config::Environment;
 use crate::demo::{self, Demo};
 use crate::lifecycle::Lifecycle;
@@ -31,7 +31,7 @@ pub fn main(
     journal_stream: Option<&str>,
     listen: &ListenVariables,
 ) -> ExitCode {
-    let Cli { command } = match cli::parse(arguments) {
+    let command = match cli::parse(arguments) {
         Ok(cli) => cli,
         Err(problem) => {
             // It prints to the stream that the kind of message belongs on.
@@ -48,7 +48,6 @@ pub fn main(
     }
 }
 
-/// Prints a report. A closed pipe is not an error.
 fn say(report: &Report) -> ExitCode {
     io::stdout().write_all(report.stdout.as_bytes()).ok();
     io::stderr().write_all(report.stderr.as_bytes()).ok();
@@ -106,7 +105,6 @@ fn run(arguments: &RunArgs, journal_stream: Option<&str>, listen: &ListenVariabl
     on_runtime(serve(start))
 }
 
-/// Starts the daemon and serves until it is told to stop.
 async fn serve(start: Start) -> Exit {
     let lifecycle = match install() {
         Ok(lifecycle) => lifecycle,
@@ -128,17 +126,11 @@ fn install() -> Result<Lifecycle, Exit> {
         .map_err(|source| refuse(&StartError::System { what: "install signal handlers", source }))
 }
 
-fn demo(arguments: &DemoArgs, journal_stream: Option<&str>) -> Exit {
+fn demo(options: &demo::Options, journal_stream: Option<&str>) -> Exit {
     let bootstrap = log::bootstrap(None);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = demo::Options {
-        listen: arguments.listen,
-        monitors: arguments.monitors,
-        every: arguments.every,
-        keep: arguments.keep.clone(),
-    };
     let zmesctl = demo::zmesctl_command(std::env::current_exe().ok().as_deref());
-    let demo = match Demo::prepare(&options, &zmesctl, &clock) {
+    let demo = match Demo::prepare(options, &zmesctl, &clock) {
         Ok(demo) => demo,
         Err(problem) => {
             log::complain(&format!("zmesd: {problem}"));
@@ -162,25 +154,21 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     };
     let parts = Parts::demo(&demo, clock);
     let Demo { config, simulation, client, push_proxy, directory, introduction, .. } = demo;
-    let app = match App::start(
-        Start { config, file: None, parts, log, inherited: Inherited::default() },
-        &lifecycle,
-    )
-    .await
-    {
+    let start = Start { config, file: None, parts, log, inherited: Inherited::default() };
+    let app = match App::start(start, &lifecycle).await {
         Ok(app) => app,
         Err(problem) => return refuse(&problem),
     };
     io::stdout().write_all(introduction.as_bytes()).ok();
     let (soft, tracker) = (lifecycle.soft(), lifecycle.tracker());
     let ends_all = soft.clone();
+    let cameras = simulation.run(soft.clone());
     tracker.spawn(async move {
-        if let Err(problem) = simulation.run(ends_all.clone()).await {
-            log::complain(&format!("zmesd: simulation failed: {problem}"));
-        }
+        on_error("simulation", cameras).await;
         ends_all.cancel();
     });
-    tracker.spawn(on_error(push_proxy.run(soft.clone())));
+    // Without it the demo continues.
+    tracker.spawn(on_error("simulated PushProxy", push_proxy.run(soft.clone())));
     tracker.spawn(async move {
         // An error means that standard output is closed: then the demo ends.
         client.run(&mut io::stdout(), soft.clone()).await.ok();
@@ -193,10 +181,9 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     exit
 }
 
-/// Logs why the simulated PushProxy failed; the demo continues without it.
-async fn on_error(serving: impl Future<Output = io::Result<()>>) {
+async fn on_error(what: &str, serving: impl Future<Output = io::Result<()>>) {
     if let Err(problem) = serving.await {
-        log::complain(&format!("zmesd: simulated PushProxy failed: {problem}"));
+        log::complain(&format!("zmesd: {what} failed: {problem}"));
     }
 }
 

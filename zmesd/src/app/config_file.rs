@@ -9,24 +9,20 @@ use crate::config::{Config, Environment, Loaded, Looks, Problems};
 use crate::ports::{Clock, wall_clock};
 use crate::tls;
 
-/// Where the configuration comes from, each time it is read.
 #[derive(Debug, Clone)]
 pub(super) struct ConfigFile {
-    /// The file.
     pub(super) path: PathBuf,
-    /// The environment at the start.
     pub(super) environment: Environment,
 }
 
 impl ConfigFile {
-    /// Reads and checks it.
     pub(super) fn load(&self) -> Result<Config, Problems> {
         Config::load(&self.path, &self.environment)
     }
 
     /// Reads and checks it, and the certificates and keys that it names. Reads many files.
     pub(super) fn examine(&self, clock: &Arc<dyn Clock>) -> Result<Loaded, Problems> {
-        with_looks(clock, |looks| Loaded::read_with(&self.path, &self.environment, looks))
+        with_looks(clock, |looks| Loaded::read(&self.path, &self.environment, Some(looks)))
     }
 }
 

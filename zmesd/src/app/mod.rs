@@ -35,7 +35,6 @@ const SESSIONS_DEADLINE: Duration = Duration::from_secs(4);
 /// How long router, dispatcher, state and control socket may take each.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The running daemon.
 #[derive(Debug)]
 struct App {
     conductor: Conductor,
@@ -43,8 +42,8 @@ struct App {
 }
 
 /// One token for each step of the end.
-#[derive(Debug)]
-struct Tokens {
+#[derive(Debug, Default)]
+struct StopTokens {
     soft: CancellationToken,
     router: CancellationToken,
     push: CancellationToken,
@@ -52,15 +51,7 @@ struct Tokens {
     control: CancellationToken,
 }
 
-impl Tokens {
-    fn new(soft: CancellationToken) -> Self {
-        let later = CancellationToken::new;
-        Self { soft, router: later(), push: later(), store: later(), control: later() }
-    }
-}
-
 impl App {
-    /// Serves until told to stop, then ends everything in order.
     async fn run(self, lifecycle: Lifecycle) -> Exit {
         let conducted = lifecycle.tracker().spawn(self.conductor.run());
         let ended = lifecycle.run(self.vitals).await;
@@ -76,27 +67,23 @@ impl App {
 }
 
 /// Ends the tasks in the order in which they depend on each other: who sends first, who receives last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Conductor {
     /// What finds alarms and lets clients in: ends first.
     front: Tasks,
-    /// The router.
     core: Tasks,
-    /// The dispatcher of pushes.
     push: Tasks,
-    /// The state's writer.
     store: Tasks,
     /// The control socket: answers until the end.
     control: Tasks,
     sessions: TaskTracker,
-    tokens: Tokens,
+    tokens: StopTokens,
 }
 
 impl Conductor {
     fn new(soft: CancellationToken) -> Self {
-        let none = Tasks::default;
-        let (front, core, push, store, control) = (none(), none(), none(), none(), none());
-        Self { front, core, push, store, control, sessions: TaskTracker::new(), tokens: Tokens::new(soft) }
+        let tokens = StopTokens { soft, ..StopTokens::default() };
+        Self { tokens, ..Self::default() }
     }
 
     /// Returns the name of the task that ended without being told to, if that is why.

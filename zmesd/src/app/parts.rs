@@ -17,28 +17,19 @@ use crate::ports::{Clock, SystemClock};
 /// What the daemon needs of the world outside.
 #[derive(Debug)]
 pub struct Parts {
-    /// Monitors and settings.
     pub monitors: Arc<dyn MonitorStore>,
-    /// Users.
     pub accounts: Arc<dyn AccountStore>,
-    /// The Events table.
     pub events: Arc<dyn EventStore>,
-    /// The database itself.
     pub check: Arc<dyn DatabaseCheck>,
-    /// Monitors' shared memory.
     pub source: Box<dyn MonitorSource>,
-    /// Forcing alarms.
     pub trigger: Arc<dyn AlarmTrigger>,
-    /// How the database answered last.
     pub database: watch::Receiver<DbHealth>,
     /// Whether users are held to their monitors; the database's adapter follows it.
     pub permissions: Option<Arc<ZmDb>>,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Parts {
-    /// Returns the adapters of a real ZoneMinder.
     pub fn production(config: &Config) -> Self {
         let zoneminder = &config.zoneminder;
         let database = Arc::new(ZmDb::new(

@@ -17,10 +17,7 @@ use zmes_zoneminder::database::ZmDb;
 use super::config_file::ConfigFile;
 use super::descriptors;
 use super::wiring::SettingSenders;
-use crate::config::{
-    self, Config, ConfigDiff, ControlConfig, Loaded, LogConfig, ServerConfig, SettingChange, SettingsArea,
-    TlsFiles, ZoneminderConfig,
-};
+use crate::config::{self, Config, ConfigDiff, Loaded, SettingChange, SettingsArea, TlsFiles};
 use crate::detect::DetectConfig;
 use crate::metrics;
 use crate::monitors::CatalogHandle;
@@ -34,16 +31,13 @@ use crate::telemetry::{Counters, Reload};
 use crate::tls::{CertStore, TlsWarning};
 use crate::ws::{self, ServerSettings};
 
-/// Maximum number of waiting reloads; more are refused as busy.
 const WAITING: usize = 4;
-/// How long a caller waits for a reload.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the certificate's files are checked, so that a renewal needs no signal.
 const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 
 type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
 
-/// The running parts that a reload changes.
 #[derive(Debug)]
 pub(super) struct Hot {
     pub(super) log: LogHandle,
@@ -58,7 +52,6 @@ pub(super) struct Hot {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Requests reloads, and reads the current configuration.
 #[derive(Debug)]
 pub(super) struct ReloadHandle {
     requests: mpsc::Sender<Answer>,
@@ -99,7 +92,6 @@ impl Reloader {
         (Self { file, hot, current, requests, hangups }, handle)
     }
 
-    /// Runs until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut certificate = tokio::time::interval(CERTIFICATE_EVERY);
         certificate.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -198,55 +190,42 @@ impl Reloader {
 }
 
 impl Hot {
-    /// Applies what has changed in one area of the settings.
     fn apply(&self, area: SettingsArea, old: &Config, now: &Config) {
+        let apps = || self.websocket.reconfigure(ServerSettings::new(now));
         match area {
-            SettingsArea::Zoneminder => self.zoneminder(&now.zoneminder),
-            SettingsArea::Server => self.server(&old.server, now),
-            SettingsArea::Auth => self.auth(now),
-            SettingsArea::Push => self.push(now),
-            SettingsArea::Control => self.control(&now.control),
-            SettingsArea::Log => self.log(&now.log),
+            SettingsArea::Rule => set(&self.senders.rules, Arc::clone(&now.rules)),
+            SettingsArea::Zoneminder => {
+                set(&self.senders.detect, DetectConfig::from(&now.zoneminder));
+                set(&self.senders.catalog_interval, now.zoneminder.monitor_reload_interval);
+            }
+            SettingsArea::Server => {
+                if old.server.max_clients != now.server.max_clients {
+                    descriptors::warn_if_short(now.server.max_clients);
+                }
+                apps();
+            }
+            SettingsArea::Auth => {
+                set(&self.senders.auth, now.auth);
+                apps();
+                if let Some(database) = &self.permissions {
+                    database.enforce_permissions(now.auth.enforce_monitor_permissions);
+                }
+            }
+            // The transports are the reload's, as building them can fail.
+            SettingsArea::Push => {
+                set(&self.senders.push_rules, PushRules::new(&now.push));
+                apps();
+            }
+            SettingsArea::Control => set(&self.senders.admin_group, now.control.admin_group.clone()),
+            SettingsArea::Log => {
+                if self.log.level() != now.log.level
+                    && let Err(problem) = self.log.set(&now.log.level)
+                {
+                    warn!(error = %problem, "cannot change the log level");
+                }
+            }
             // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
             SettingsArea::Metrics | SettingsArea::State => {}
-        }
-    }
-
-    fn zoneminder(&self, zoneminder: &ZoneminderConfig) {
-        set(&self.senders.detect, DetectConfig::from(zoneminder));
-        set(&self.senders.catalog_interval, zoneminder.monitor_reload_interval);
-    }
-
-    fn server(&self, old: &ServerConfig, now: &Config) {
-        if old.max_clients != now.server.max_clients {
-            descriptors::warn_if_short(now.server.max_clients);
-        }
-        self.websocket.reconfigure(ServerSettings::new(now));
-    }
-
-    fn auth(&self, now: &Config) {
-        set(&self.senders.auth, now.auth);
-        self.websocket.reconfigure(ServerSettings::new(now));
-        if let Some(database) = &self.permissions {
-            database.enforce_permissions(now.auth.enforce_monitor_permissions);
-        }
-    }
-
-    /// The transports are the reload's, as building them can fail.
-    fn push(&self, now: &Config) {
-        set(&self.senders.push_rules, PushRules::new(&now.push));
-        self.websocket.reconfigure(ServerSettings::new(now));
-    }
-
-    fn control(&self, control: &ControlConfig) {
-        set(&self.senders.admin_group, control.admin_group.clone());
-    }
-
-    fn log(&self, log: &LogConfig) {
-        if self.log.level() != log.level
-            && let Err(problem) = self.log.set(&log.level)
-        {
-            warn!(error = %problem, "cannot change the log level");
         }
     }
 }
@@ -260,7 +239,6 @@ fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
     });
 }
 
-/// Logs what a reload has changed.
 fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertificate>) {
     let hot = diff.changes.iter().filter(|change| change.reload == config::Reload::Hot);
     for SettingChange { key, old, new, .. } in hot {
@@ -275,15 +253,12 @@ fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertif
 
 /// Says whether a list of dotted keys contains this one; an index in the list is ignored.
 fn names(keys: &[String], key: &str) -> bool {
-    let bare = |listed: &str| match (listed.find('['), listed.find(']')) {
-        (Some(open), Some(close)) => format!(
-            "{}{}",
-            listed.get(..open).unwrap_or_default(),
-            listed.get(close + 1..).unwrap_or_default()
-        ),
-        _ => listed.to_owned(),
+    let bare = |listed: &str| {
+        let (head, rest) = listed.split_once('[')?;
+        let (_, tail) = rest.split_once(']')?;
+        Some(format!("{head}{tail}"))
     };
-    keys.iter().any(|listed| bare(listed) == key)
+    keys.iter().any(|listed| listed == key || bare(listed).is_some_and(|bare| bare == key))
 }
 
 /// Serves the pair on the disk; returns the certificate if it is a new one.
@@ -349,7 +324,6 @@ impl ConfigReload for ReloadHandle {
     }
 }
 
-/// The certificate in use, for `check tls`.
 #[derive(Debug)]
 pub(super) struct InUse {
     pub(super) store: Option<Arc<CertStore>>,

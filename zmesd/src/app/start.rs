@@ -12,7 +12,6 @@ use super::inherited::Inherited;
 use super::parts::Parts;
 use super::reload::InUse;
 use super::start_error::StartError;
-use super::tasks::Assembly;
 use super::wiring::Channels;
 use super::{App, Conductor};
 use crate::auth::Authenticator;
@@ -28,7 +27,6 @@ use crate::telemetry::log::LogHandle;
 use crate::tls::{self, CertStore};
 use crate::ws::{self, Listener, ServerSettings};
 
-/// What the daemon is started with.
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) config: Config,
@@ -36,16 +34,13 @@ pub(super) struct Start {
     pub(super) file: Option<ConfigFile>,
     pub(super) parts: Parts,
     pub(super) log: LogHandle,
-    /// Sockets that were open before.
     pub(super) inherited: Inherited,
 }
 
-/// What can fail, opened and bound.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) certificates: Option<Arc<CertStore>>,
     pub(super) control: ControlListener,
-    /// Which sockets were handed over.
     pub(super) handed: Vec<String>,
     pub(super) listeners: Vec<Listener>,
     pub(super) metrics: Option<metrics::Bound>,
@@ -55,7 +50,6 @@ pub(super) struct Opened {
     pub(super) state: State,
 }
 
-/// What every room shares.
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) counters: Arc<Counters>,
@@ -66,9 +60,9 @@ pub(super) struct Common {
 }
 
 impl App {
-    /// Opens the state, binds the sockets and starts the tasks.
-    pub(super) async fn start(start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
-        let Start { config, file, parts, log, inherited } = start;
+    pub(super) async fn start(mut start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
+        let inherited = std::mem::take(&mut start.inherited);
+        let Start { config, parts, .. } = &start;
         let clock = Arc::clone(&parts.clock);
         let common = Common {
             counters: Arc::default(),
@@ -77,8 +71,8 @@ impl App {
             started: Instant::now(),
             clock,
         };
-        let channels = Channels::new(&config);
-        let opened = Opened::open(&config, &parts, &channels, &common, inherited).await?;
+        let channels = Channels::new(config);
+        let opened = Opened::open(config, parts, &channels, &common, inherited).await?;
         let vitals = Vitals {
             reload: channels.handles.hangups.clone(),
             router: channels.handles.router.clone(),
@@ -86,7 +80,7 @@ impl App {
             database: parts.database.clone(),
         };
         let mut conductor = Conductor::new(lifecycle.soft());
-        conductor.run_tasks(Assembly { config, file, parts, log, channels, opened, common });
+        conductor.run_tasks(start, channels, opened, common);
         Ok(Self { conductor, vitals })
     }
 }
@@ -166,7 +160,6 @@ fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>
     Ok(Some(CertStore::new(pair)))
 }
 
-/// Sets up the ways to phones, where pushes are wanted.
 fn transports(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Transports>, StartError> {
     if !config.push.enabled {
         return Ok(Arc::default());

@@ -10,7 +10,6 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Starts a task.
     pub(super) fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.running.spawn(async move {
             task.await;

@@ -4,71 +4,40 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use jiff::tz::TimeZone;
+use tokio::sync::watch;
 use tracing::error;
 use zmes_providers::Transports;
 use zmes_zoneminder::{EventStore, MonitorSource};
 
 use super::Conductor;
-use super::config_file::ConfigFile;
 use super::parts::Parts;
 use super::reload::{Hot, Reloader};
-use super::start::{Common, Opened};
+use super::start::{Common, Opened, Start};
 use super::wiring::{CatalogEnds, Channels, DetectionEnds, Handles, PushEnds, RouterEnds};
 use crate::admin::AdminParts;
-use crate::config::{Config, PushConfig};
+use crate::config::PushConfig;
 use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
 use crate::domain::DeliveryId;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
-use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus, PushView, PushViewParts};
+use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts, STORM_WINDOW};
 use crate::route::{Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
-use crate::telemetry::log::LogHandle;
 use crate::ws::Listener;
 
 /// An event begins with the pictures of before its alarm: so much earlier than the record it may have begun and still
 /// be of its time.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// All that the tasks are made of.
-#[derive(Debug)]
-pub(super) struct Assembly {
-    pub(super) config: Config,
-    pub(super) file: Option<ConfigFile>,
-    pub(super) parts: Parts,
-    pub(super) log: LogHandle,
-    pub(super) channels: Channels,
-    pub(super) opened: Opened,
-    pub(super) common: Common,
-}
-
-/// What most tasks have a copy of.
 #[derive(Debug)]
 struct Shared {
     common: Common,
     handles: Handles,
     state: StateHandle,
     state_trouble: watch::Receiver<Option<String>>,
-}
-
-/// Where detection finds events, and what of them is known.
-#[derive(Debug)]
-struct DetectionStart {
-    source: Box<dyn MonitorSource>,
-    events: Arc<dyn EventStore>,
-    record: Record,
-}
-
-/// What the dispatcher has for itself.
-#[derive(Debug)]
-struct PushStart<'a> {
-    ends: PushEnds,
-    committed: watch::Receiver<Committed>,
-    transports: watch::Receiver<Arc<Transports>>,
-    config: &'a PushConfig,
 }
 
 impl Shared {
@@ -78,10 +47,9 @@ impl Shared {
 }
 
 impl Conductor {
-    /// Starts all tasks.
     #[expect(clippy::too_many_lines, reason = "one list of rooms, each with what is moved into it")]
-    pub(super) fn run_tasks(&mut self, assembly: Assembly) {
-        let Assembly { config, file, parts, log, channels, opened, common } = assembly;
+    pub(super) fn run_tasks(&mut self, start: Start, channels: Channels, opened: Opened, common: Common) {
+        let Start { config, file, parts, log, inherited: _ } = start;
         let Opened { certificates, certificate, listeners, state, .. } = opened;
         let (handles, poll_interval) = (channels.handles, config.zoneminder.poll_interval);
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
@@ -90,14 +58,13 @@ impl Conductor {
         let listening = self.listen(listeners, certificates.is_some());
         let catalog = catalog(channels.catalog, &parts, &shared);
         self.front.spawn("catalog", catalog.run(soft.clone()));
-        let record = record(&state.remembered, config.state.keep_events, shared.common.started_at);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
-        let start = DetectionStart { source: parts.source, events, record };
-        let gaps = self.run_detection(channels.detection, start, &state.remembered, &shared);
+        let kept = config.state.keep_events;
+        let gaps =
+            self.run_detection(channels.detection, parts.source, events, kept, &state.remembered, &shared);
         let (ways, transports) = watch::channel(opened.transports);
-        let side =
-            PushStart { ends: channels.push, committed: state.committed, transports, config: &config.push };
-        let push = self.run_push(side, channels.push_commands, state.remembered.last_delivery, &shared);
+        let last = state.remembered.last_delivery;
+        let push = self.run_push(channels.push, state.committed, transports, &config.push, last, &shared);
         let router = router(channels.router, state.remembered, state.renewed, &shared);
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&shared.common.counters));
@@ -164,25 +131,27 @@ impl Conductor {
     fn run_detection(
         &mut self,
         ends: DetectionEnds,
-        start: DetectionStart,
+        source: Box<dyn MonitorSource>,
+        store: Arc<dyn EventStore>,
+        keep_events: Duration,
         remembered: &Remembered,
         shared: &Shared,
     ) -> Gaps {
         let gaps = Gaps::default();
-        let detection = detect::build(DetectParts {
-            source: start.source,
-            store: start.events,
+        let parts = DetectParts {
+            source,
+            store,
             catalog: shared.handles.catalog.watch(),
             config: ends.config,
             cursors: remembered.cursors.clone(),
             unidentified: remembered.unidentified.clone(),
-            record: start.record,
             clock: shared.clock(),
             counters: Arc::clone(&shared.common.counters),
             alarms: ends.alarms,
             monitor_reports: ends.reports,
             gaps: gaps.clone(),
-        });
+        };
+        let detection = detect::build(parts, record(remembered, keep_events, shared.common.started_at));
         let soft = &self.tokens.soft;
         self.front.spawn("poller", detection.poller.run(soft.clone()));
         self.front.spawn("reconciler", detection.reconciler.run(soft.clone()));
@@ -193,12 +162,13 @@ impl Conductor {
     /// Starts the dispatcher. Returns what others may ask of it.
     fn run_push(
         &mut self,
-        start: PushStart<'_>,
-        commands: mpsc::Sender<PushCommand>,
+        ends: PushEnds,
+        committed: watch::Receiver<Committed>,
+        transports: watch::Receiver<Arc<Transports>>,
+        config: &PushConfig,
         last_delivery: DeliveryId,
         shared: &Shared,
     ) -> Arc<dyn PushSide> {
-        let PushStart { ends, committed, transports, config } = start;
         let status = Arc::<PushStatus>::default();
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: ends.orders,
@@ -216,21 +186,20 @@ impl Conductor {
             status: Arc::clone(&status),
             config: config.clone(),
             rules: shared.handles.push_rules.clone(),
-            storm_window: DispatcherParts::MINUTE,
+            storm_window: STORM_WINDOW,
             clock: shared.clock(),
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         Arc::new(PushView::new(PushViewParts {
             counters: Arc::clone(&shared.common.counters),
             transports,
-            commands,
+            commands: ends.questions,
             status,
             rules: shared.handles.push_rules.clone(),
             clock: shared.clock(),
         }))
     }
 
-    /// Starts the listeners and returns their addresses as apps write them.
     fn listen(&mut self, listeners: Vec<Listener>, tls: bool) -> Vec<String> {
         let scheme = if tls { "wss" } else { "ws" };
         let mut listening = Vec::with_capacity(listeners.len());
@@ -268,6 +237,8 @@ fn router(
         renewed,
         pushes: ends.orders,
         push: shared.handles.push_rules.clone(),
+        rules: shared.handles.rules.clone(),
+        zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),
         clock: shared.clock(),

@@ -11,6 +11,7 @@ use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::push::PushCommand;
 use crate::route::{OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle, push_orders};
+use crate::rules::RuleSet;
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
 /// reconciler finds in the Events table.
@@ -37,7 +38,6 @@ pub(super) struct Channels {
     pub(super) settings: SettingSenders,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) admin_group: watch::Receiver<String>,
-    pub(super) push_commands: mpsc::Sender<PushCommand>,
 }
 
 /// The ends that any task may have a copy of.
@@ -47,6 +47,7 @@ pub(super) struct Handles {
     pub(super) catalog: CatalogHandle,
     pub(super) auth: watch::Receiver<AuthConfig>,
     pub(super) push_rules: watch::Receiver<PushRules>,
+    pub(super) rules: watch::Receiver<Arc<RuleSet>>,
     pub(super) reports: watch::Receiver<MonitorReports>,
     pub(super) hangups: mpsc::Sender<()>,
 }
@@ -76,6 +77,7 @@ pub(super) struct RouterEnds {
 pub(super) struct PushEnds {
     pub(super) orders: OrderReceiver,
     pub(super) commands: mpsc::Receiver<PushCommand>,
+    pub(super) questions: mpsc::Sender<PushCommand>,
 }
 
 /// Where a reload sends settings to those who follow them.
@@ -86,6 +88,7 @@ pub(super) struct SettingSenders {
     pub(super) auth: watch::Sender<AuthConfig>,
     pub(super) admin_group: watch::Sender<String>,
     pub(super) push_rules: watch::Sender<PushRules>,
+    pub(super) rules: watch::Sender<Arc<RuleSet>>,
 }
 
 impl Channels {
@@ -103,29 +106,31 @@ impl Channels {
         let (auth_tx, auth) = watch::channel(config.auth);
         let (admin_group_tx, admin_group) = watch::channel(config.control.admin_group.clone());
         let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
+        let (rules_tx, rules) = watch::channel(Arc::clone(&config.rules));
         Self {
             handles: Handles {
                 router: RouterHandle::new(commands_tx),
                 catalog: CatalogHandle::new(refreshes_tx, catalog),
                 auth,
                 push_rules,
+                rules,
                 reports,
                 hangups: hangups_tx,
             },
             catalog: CatalogEnds { interval, refreshes, catalog: catalog_tx },
             detection: DetectionEnds { config: detect, alarms: alarms_tx, reports: reports_tx },
             router: RouterEnds { alarms, commands, orders: orders_tx },
-            push: PushEnds { orders, commands: push_commands },
+            push: PushEnds { orders, commands: push_commands, questions: push_commands_tx },
             settings: SettingSenders {
                 detect: detect_tx,
                 catalog_interval: interval_tx,
                 auth: auth_tx,
                 admin_group: admin_group_tx,
                 push_rules: push_rules_tx,
+                rules: rules_tx,
             },
             hangups,
             admin_group,
-            push_commands: push_commands_tx,
         }
     }
 }

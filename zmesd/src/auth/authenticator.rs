@@ -51,7 +51,6 @@ pub struct Authenticator {
     told: Mutex<HashSet<String>>,
 }
 
-/// A login for the log and the table of refusals.
 #[derive(Debug)]
 struct Attempt {
     address: IpAddr,
@@ -79,43 +78,6 @@ impl Authenticator {
             costs: Costs::new(catalog),
             pace: LoginPace::new(),
             told: Mutex::default(),
-        }
-    }
-
-    /// Decides about a login.
-    pub async fn verify(&self, login: Login) -> LoginVerdict {
-        let Login { credentials, address } = login;
-        let address = address.to_canonical();
-        if !self.config.borrow().enabled {
-            let user = unchecked_user(&credentials);
-            return LoginVerdict::Accepted(Arc::new(user));
-        }
-        match credentials {
-            Credentials::Password { user, password } => {
-                let begun = Instant::now();
-                let outcome = self.by_password(address, &user, password).await;
-                match &outcome {
-                    Err(LoginRefusal::Locked | LoginRefusal::Rejected { hashed: false, .. }) => {
-                        self.pace.keep(begun).await;
-                    }
-                    Ok(_) | Err(LoginRefusal::Unavailable(_)) => {}
-                    Err(_) => self.pace.took(begun.elapsed()),
-                }
-                let attempt = Attempt { address, user: Some(bounded(&user, SHOWN_NAME)) };
-                self.conclude(&attempt, outcome)
-            }
-            Credentials::AccessToken(token) => {
-                let (user, outcome) = self.by_token(address, &token).await;
-                let (outcome, pass) = match outcome {
-                    Ok((user, pass)) => (Ok(user), Some(pass)),
-                    Err(refusal) => (Err(refusal), None),
-                };
-                let attempt = Attempt { address, user: user.map(|user| bounded(&user, SHOWN_NAME)) };
-                match (self.conclude(&attempt, outcome), pass) {
-                    (LoginVerdict::Accepted(user), Some(pass)) => LoginVerdict::AcceptedUntil(user, pass),
-                    (verdict, _) => verdict,
-                }
-            }
         }
     }
 
@@ -214,7 +176,6 @@ impl Authenticator {
         (Some(claims.user), outcome)
     }
 
-    /// Records a wrong credential.
     fn failed(
         &self,
         address: IpAddr,
@@ -280,11 +241,42 @@ impl Authenticator {
 #[async_trait]
 impl LoginCheck for Authenticator {
     async fn verify(&self, login: Login) -> LoginVerdict {
-        Self::verify(self, login).await
+        let Login { credentials, address } = login;
+        let address = address.to_canonical();
+        if !self.config.borrow().enabled {
+            let user = unchecked_user(&credentials);
+            return LoginVerdict::Accepted(Arc::new(user));
+        }
+        match credentials {
+            Credentials::Password { user, password } => {
+                let begun = Instant::now();
+                let outcome = self.by_password(address, &user, password).await;
+                match &outcome {
+                    Err(LoginRefusal::Locked | LoginRefusal::Rejected { hashed: false, .. }) => {
+                        self.pace.keep(begun).await;
+                    }
+                    Ok(_) | Err(LoginRefusal::Unavailable(_)) => {}
+                    Err(_) => self.pace.took(begun.elapsed()),
+                }
+                let attempt = Attempt { address, user: Some(bounded(&user, SHOWN_NAME)) };
+                self.conclude(&attempt, outcome)
+            }
+            Credentials::AccessToken(token) => {
+                let (user, outcome) = self.by_token(address, &token).await;
+                let (outcome, pass) = match outcome {
+                    Ok((user, pass)) => (Ok(user), Some(pass)),
+                    Err(refusal) => (Err(refusal), None),
+                };
+                let attempt = Attempt { address, user: user.map(|user| bounded(&user, SHOWN_NAME)) };
+                match (self.conclude(&attempt, outcome), pass) {
+                    (LoginVerdict::Accepted(user), Some(pass)) => LoginVerdict::AcceptedUntil(user, pass),
+                    (verdict, _) => verdict,
+                }
+            }
+        }
     }
 }
 
-/// Why a login does not succeed.
 #[derive(Debug)]
 enum LoginRefusal {
     /// Wrong. `new`: not sent from this network before. `hashed`: a password was hashed.

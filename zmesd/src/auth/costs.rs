@@ -9,7 +9,6 @@ use zmes_zoneminder::password::{USUAL_COST, cost};
 
 use crate::monitors::Catalog;
 
-/// Follows the users table.
 #[derive(Debug)]
 pub(super) struct Costs {
     catalog: watch::Receiver<Arc<Catalog>>,

@@ -41,7 +41,6 @@ const MAX_MISTAKES: usize = 32;
 /// How long a wrong credential is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
-/// Whether a login may be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Open,
@@ -54,7 +53,6 @@ pub(super) enum Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint(u64);
 
-/// The failures of all networks and users.
 #[derive(Debug)]
 pub(super) struct Limiter {
     key: RandomState,
@@ -132,7 +130,6 @@ impl Limiter {
         true
     }
 
-    /// Records a successful login.
     pub(super) fn succeeded(&self, address: IpAddr, user: &str) {
         let (user, network) = (folded(user), network(address));
         let mut state = self.state();
@@ -162,7 +159,6 @@ impl Limiter {
         Fingerprint(self.key.hash_one(("password", name, given.expose_secret(), stored)))
     }
 
-    /// Returns the fingerprint of an access token.
     pub(super) fn token(&self, token: &SecretString) -> Fingerprint {
         Fingerprint(self.key.hash_one(("token", token.expose_secret())))
     }

@@ -9,14 +9,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Looks that are remembered.
 const REMEMBERED: usize = 16;
 /// What a look takes before there was one.
 const USUAL: Duration = Duration::from_millis(60);
-/// The longest wait.
 const LONGEST: Duration = Duration::from_secs(4);
 
-/// The last looks.
 #[derive(Debug)]
 pub(super) struct LoginPace(Mutex<(usize, [Duration; REMEMBERED])>);
 
@@ -25,7 +22,6 @@ impl LoginPace {
         Self(Mutex::new((0, [USUAL; REMEMBERED])))
     }
 
-    /// Notes how long a look took.
     pub(super) fn took(&self, duration: Duration) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (next, durations) = &mut *last;

@@ -40,7 +40,6 @@ pub struct ImportArgs {
     pub json: bool,
 }
 
-/// Imports.
 pub fn import_config(args: &ImportArgs) -> Report {
     run(args).unwrap_or_else(|(code, stderr)| Report { code, stdout: String::new(), stderr })
 }
@@ -109,7 +108,6 @@ fn check(table: &str, key: &str, value: Proposal<'_>) -> Result<(), Objection> {
     checked.map_err(|complaint| Objection { message: complaint.message, hint: complaint.hint })
 }
 
-/// Returns the report in the form that was asked for.
 fn told(args: &ImportArgs, report: &zmes_legacy::ImportReport, view: &ReportView) -> String {
     if args.json { format!("{:#}\n", report.json(view)) } else { report.human(view) }
 }

@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use super::*;
 
@@ -6,7 +7,7 @@ use super::*;
 const NO_LOOKS: Looks<'_> = Looks { pair: &|_, _| Vec::new(), push: &|_| Vec::new() };
 
 fn parsed(line: &str) -> Result<Command, clap::Error> {
-    parse(line.split_whitespace().map(OsString::from)).map(|cli| cli.command)
+    parse(line.split_whitespace().map(OsString::from))
 }
 
 fn run(config: Option<&str>, log_level: Option<&str>) -> Command {
@@ -46,7 +47,7 @@ fn the_demo_has_defaults_and_bounds() {
         demo
     };
     let plain = demo("zmesd demo");
-    assert_eq!((plain.listen, plain.monitors, plain.every), (None, DEFAULT_MONITORS, Duration::from_secs(5)));
+    assert_eq!((plain.listen, plain.monitors, plain.every), (None, 4, Duration::from_secs(5)));
     assert!(plain.keep.is_none());
     let full = demo("zmesd demo --listen 0.0.0.0:9000 --monitors 12 --every 500ms --keep /tmp/x");
     assert_eq!(
@@ -87,6 +88,9 @@ fn mistakes_exit_with_64() {
         "zmesd default-config --config /x",
         "zmesd --log-level inof",
         "zmesd demo --monitors 0",
+        "zmesd demo --monitors 501",
+        "zmesd demo --every 0s",
+        "zmesd demo --every 99ms",
         "zmesd demo --every 5",
         "zmesd demo --every 2h",
         "zmesd demo --listen nowhere",

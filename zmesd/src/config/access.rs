@@ -65,7 +65,6 @@ fn group_reads(metadata: &Metadata) -> bool {
     metadata.mode() & 0o040 != 0 && metadata.gid() != 0
 }
 
-/// Advises to join the group of a file.
 fn join_group(metadata: &Metadata, user: &str) -> String {
     let gid = metadata.gid();
     let group = Group::from_gid(Gid::from_raw(gid))

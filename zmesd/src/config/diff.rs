@@ -4,25 +4,21 @@ use std::collections::BTreeSet;
 
 use super::section::{Reload, SettingsArea};
 
-/// A key whose value differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingChange {
     /// The dotted key: `push.fcm.proxy[0].url`.
     pub key: String,
-    /// Which part of the daemon it is about.
     pub area: SettingsArea,
     /// The value in use as TOML, secrets hidden; `None`: it is new.
     pub old: Option<String>,
     /// The value of the file; `None`: it is gone.
     pub new: Option<String>,
-    /// When the new value takes effect.
     pub reload: Reload,
 }
 
 /// The keys in which two configurations differ, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigDiff {
-    /// One for each key.
     pub changes: Vec<SettingChange>,
 }
 
@@ -48,7 +44,6 @@ impl ConfigDiff {
         hot.map(|change| change.area).collect()
     }
 
-    /// Says whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }

@@ -33,7 +33,6 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the environment of this process.
     pub fn of_process() -> Self {
         let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         // systemd separates several directories by colons; the first is the one that the unit names first.

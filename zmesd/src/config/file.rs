@@ -3,16 +3,22 @@
 //! The doc comments here are what the default file and the manual say. A value is checked by itself; what depends on
 //! other keys or on files is `validate`'s.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+use secrecy::SecretString;
 use toml::de::DeTable;
-use zmes_providers::{ApnsConfig, FcmConfig, PushProxyConfig};
+use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PushProxyConfig};
+use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
-    AppVersion, Choice, Flag, Gateway, Listeners, LogDirectives, MetricsAddress, Networks, Number, Origins,
-    PathName, PictureUrl, Secret, Size, Span, WebUrl, Words, ZoneminderVersion,
+    APP_VERSION, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS,
+    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, RECEIVER_NAMES, RULE_NAME, Secret,
+    Size, Span, TEXTS, Text, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME, ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -20,7 +26,8 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
-use super::{LogFormat, Source, TlsFiles};
+use super::{LogFormat, MetricsListen, Source, TlsFiles};
+use crate::rules::{Channel, MonitorName, ReceiverName, RuleAction, Window};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);
@@ -31,12 +38,12 @@ section! {
         /// ZoneMinder's own configuration. This file and conf.d/*.conf beside it say how to reach the database (ZM_DB_*),
         /// where the shared memory is (ZM_PATH_MAP) and which server this is (ZM_SERVER_*). If the default does not exist,
         /// the paths of other distributions are tried: /etc/zoneminder, /usr/local/etc/zm, /etc.
-        "config" config: PathName = PathName, Literal::Text("/etc/zm/zm.conf"), Restart;
+        "config" config: Text<Option<PathBuf>> = PATH_NAME, Literal::Text("/etc/zm/zm.conf"), Restart;
         /// URL of the database, in place of the values in zm.conf: "mysql://user:password@host/zm", or
         /// "mysql://user:password@localhost/zm?socket=/run/mysqld/mysqld.sock". TLS: "?ssl-ca=/path".
         "database-url" database_url: Secret = Secret, Literal::Text(""), Restart;
         /// Directory of the zm.mmap.N files; overrides ZM_PATH_MAP.
-        "path-map" path_map: PathName = PathName, Literal::Text(""), Restart;
+        "path-map" path_map: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Restart;
         /// Id of this server if ZoneMinder runs on several; 0: as zm.conf says, else all monitors.
         "server-id" server_id: Number<u32> = Number { min: 0, max: u32::MAX }, Literal::Number(0), Restart;
     }
@@ -53,7 +60,7 @@ section! {
         server: Option<ServerIdentity>,
     } {
         /// ZoneMinder's version. Only needed if the layout of the shared memory is ambiguous and the database is not available.
-        "version" version: ZoneminderVersion = ZoneminderVersion, Literal::Text("auto"), Restart;
+        "version" version: Text<Option<ZmVersion>> = ZONEMINDER_VERSION, Literal::Text("auto"), Restart;
         /// How alarms are detected: "shm" from the shared memory, "db" from the Events table (ZoneMinder on another
         /// machine), "auto" from the shared memory, or from the table for monitors whose memory has an unknown layout.
         "source" source: Choice<Source> = Choice(&[("auto", Source::Auto), ("shm", Source::Shm), ("db", Source::Db)]),
@@ -91,20 +98,20 @@ section! {
         tls: Option<TlsFiles>,
     } {
         /// Addresses to listen on. [::] accepts IPv6 and IPv4.
-        "listen" listen: Listeners = Listeners, Literal::List(&["[::]:9000"]), Restart;
+        "listen" listen: Listing<SocketAddr> = LISTENERS, Literal::List(&["[::]:9000"]), Restart;
         /// Serve ws:// instead of wss://. Passwords are then sent unencrypted: only use it behind a proxy that does TLS.
         "plaintext" plaintext: Flag = Flag, Literal::Flag(false), Restart;
         /// The event server version that apps are told; they compare it with the one that they need.
-        "advertised-version" advertised_version: AppVersion = AppVersion, Literal::Text("7.0.0"), Hot;
+        "advertised-version" advertised_version: Text<String> = APP_VERSION, Literal::Text("7.0.0"), Hot;
         /// Maximum number of apps connected at the same time.
         "max-clients" max_clients: Number<usize> = Number { min: 1, max: 1_000_000 }, Literal::Number(20_000), Hot;
         /// The same for one address (IPv6: one /64 network). Apps in one home or behind one proxy share an address.
         "max-clients-per-address" max_clients_per_address: Number<usize> =
             Number { min: 1, max: 1_000_000 }, Literal::Number(500), Hot;
         /// Networks of reverse proxies whose X-Forwarded-* or PROXY headers are trusted: ["127.0.0.1", "::1"].
-        "trusted-proxies" trusted_proxies: Networks = Networks, Literal::List(&[]), Hot;
+        "trusted-proxies" trusted_proxies: Listing<IpNet> = NETWORKS, Literal::List(&[]), Hot;
         /// Web pages of other sites that may connect: ["https://example.org"]. Pages of this server, and apps, need no entry.
-        "allowed-origins" allowed_origins: Origins = Origins, Literal::List(&[]), Hot;
+        "allowed-origins" allowed_origins: Listing<String> = ORIGINS, Literal::List(&[]), Hot;
     }
 }
 
@@ -112,9 +119,9 @@ section! {
     /// The certificate for wss://. Both files are read again on reload.
     TlsSection: Server = "server.tls" once {
         /// PEM: the server's certificate first, then the intermediate certificates.
-        "certificate" certificate: PathName = PathName, Literal::Text("/etc/zmesd/tls/cert.pem"), Hot;
+        "certificate" certificate: Text<Option<PathBuf>> = PATH_NAME, Literal::Text("/etc/zmesd/tls/cert.pem"), Hot;
         /// PEM: its private key, without a passphrase. A relative path is looked up in $CREDENTIALS_DIRECTORY first.
-        "key" key: PathName = PathName, Literal::Text("/etc/zmesd/tls/key.pem"), Hot;
+        "key" key: Text<Option<PathBuf>> = PATH_NAME, Literal::Text("/etc/zmesd/tls/key.pem"), Hot;
     }
 }
 
@@ -139,11 +146,8 @@ section! {
     PushSection: Push = "push" once {}
     #[derive(Debug, Clone)]
     PushConfig {
-        /// `[push.proxy]`, where it is enabled.
         proxy: Option<PushProxyConfig>,
-        /// `[push.fcm]`, where it is enabled.
         fcm: Option<FcmConfig>,
-        /// `[push.apns]`, where it is enabled.
         apns: Option<ApnsConfig>,
     } {
         /// Register tokens and send pushes to them.
@@ -161,7 +165,7 @@ section! {
         "storm-limit" storm_limit: Number<u32> = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
         /// URL of the picture that phones show: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot".
         /// EVENTID is replaced by the event's id. Providers can read the URL: put no password into it. Empty: no pictures.
-        "picture-url" picture_url: PictureUrl = PictureUrl, Literal::Text(""), Hot;
+        "picture-url" picture_url: Text<Option<SecretString>> = PICTURE_URL, Literal::Text(""), Hot;
     }
 }
 
@@ -171,15 +175,15 @@ section! {
         /// Send all pushes through it.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// Its address: "https://push.example.org:8801".
-        "url" url: WebUrl = WebUrl, Literal::Text(""), Hot;
+        "url" url: Text<Option<String>> = WEB_URL, Literal::Text(""), Hot;
         /// Name of the app as configured in the proxy.
-        "app-name" app_name: Words = Words, Literal::Text(""), Hot;
+        "app-name" app_name: Text<String> = WORDS, Literal::Text(""), Hot;
         /// The app's key.
         "app-key" app_key: Secret = Secret, Literal::Text(""), Hot;
         /// Sound that phones play.
-        "sound" sound: Words = Words, Literal::Text("blop.caf"), Hot;
+        "sound" sound: Text<String> = WORDS, Literal::Text("blop.caf"), Hot;
         /// Additional root certificate to trust, PEM. The proxy's certificate is always verified.
-        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
+        "ca-certificate" ca_certificate: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Hot;
     }
 }
 
@@ -189,11 +193,11 @@ section! {
         /// Send through FCM.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// JSON file of the service account, to send directly to Google (HTTP v1).
-        "service-account" service_account: PathName = PathName, Literal::Text(""), Hot;
+        "service-account" service_account: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Hot;
         /// Where pushes with the service account go. Empty: to Google; else the URL of a gateway of your own.
-        "endpoint" endpoint: WebUrl = WebUrl, Literal::Text(""), Hot;
+        "endpoint" endpoint: Text<Option<String>> = WEB_URL, Literal::Text(""), Hot;
         /// Additional root certificate to trust, PEM; also for the functions below.
-        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
+        "ca-certificate" ca_certificate: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Hot;
     }
 }
 
@@ -202,9 +206,9 @@ section! {
     /// without a URL is ignored.
     FcmProxySection: Push = "push.fcm.proxy" many {
         /// Name of the app.
-        "name" name: Words = Words, Literal::Text("zmninja"), Hot;
+        "name" name: Text<String> = WORDS, Literal::Text("zmninja"), Hot;
         /// Its address.
-        "url" url: WebUrl = WebUrl, Literal::Text(""), Hot;
+        "url" url: Text<Option<String>> = WEB_URL, Literal::Text(""), Hot;
         /// The key that it requires.
         "key" key: Secret = Secret, Literal::Text(""), Hot;
     }
@@ -216,21 +220,55 @@ section! {
         /// Send through APNs.
         "enabled" enabled: Flag = Flag, Literal::Flag(false), Hot;
         /// The signing key (.p8), with key-id and team-id; or the private key (PEM) that belongs to `certificate`.
-        "key" key: PathName = PathName, Literal::Text(""), Hot;
+        "key" key: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Hot;
         /// Id of the signing key, ten characters.
-        "key-id" key_id: Words = Words, Literal::Text(""), Hot;
+        "key-id" key_id: Text<String> = WORDS, Literal::Text(""), Hot;
         /// Id of the team, ten characters.
-        "team-id" team_id: Words = Words, Literal::Text(""), Hot;
+        "team-id" team_id: Text<String> = WORDS, Literal::Text(""), Hot;
         /// Instead of a signing key: the app's certificate, PEM with `key`, or .p12 with both in one file.
-        "certificate" certificate: PathName = PathName, Literal::Text(""), Hot;
+        "certificate" certificate: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Hot;
         /// Password of a .p12 file.
         "certificate-password" certificate_password: Secret = Secret, Literal::Text(""), Hot;
         /// The app's bundle id.
-        "topic" topic: Words = Words, Literal::Text("com.pliablepixels.zmninja"), Hot;
+        "topic" topic: Text<String> = WORDS, Literal::Text("com.pliablepixels.zmninja"), Hot;
         /// "sandbox" for apps under development; "https://host:port" for a gateway of your own.
-        "endpoint" endpoint: Gateway = Gateway, Literal::Text("production"), Hot;
+        "endpoint" endpoint: Text<ApnsEndpoint> = GATEWAY, Literal::Text("production"), Hot;
         /// Additional root certificate to trust, PEM: that of the gateway.
-        "ca-certificate" ca_certificate: PathName = PathName, Literal::Text(""), Hot;
+        "ca-certificate" ca_certificate: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Hot;
+    }
+}
+
+section! {
+    /// Which alarms are muted, sent, or urgent: for whom, and when. The first rule whose conditions all hold decides; without
+    /// one, alarms are sent. An empty list is no condition. One block per rule; an entry without a name is ignored.
+    RuleSection: Rule = "rule" many {
+        /// Unique: "night". `zmesctl why` and `zmesctl rules list` show it.
+        "name" name: Text<String> = RULE_NAME, Literal::Text(""), Hot;
+        /// Names or ids of monitors: ["Garden", 4].
+        "monitors" monitors: Listing<MonitorName> = MONITOR_NAMES, Literal::List(&[]), Hot;
+        /// Users, handles of tokens, "ios" or "android": ["amy", "1a2b95a1"]. A user who is called like one: "user:ios".
+        "receivers" receivers: Listing<ReceiverName> = RECEIVER_NAMES, Literal::List(&[]), Hot;
+        /// "push" for phones, "websocket" for connected apps.
+        "channels" channels: Listing<Channel> = CHANNELS, Literal::List(&["push"]), Hot;
+        /// The days on which a time begins: ["mon", "tue", "wed", "thu", "fri"].
+        "days" days: Weekdays = Weekdays, Literal::List(&[]), Hot;
+        /// Times of the day: ["22:00-06:00"]. The end does not belong to it; a time over midnight belongs to the day on which
+        /// it begins.
+        "between" between: Listing<Window> = WINDOWS, Literal::List(&[]), Hot;
+        /// Time zone of days and times: "Europe/Berlin". Empty: the machine's.
+        "time-zone" time_zone: Text<Option<TimeZone>> = ZONE_NAME, Literal::Text(""), Hot;
+        /// The cause contains one of these texts: ["person", "car"].
+        "cause-has" cause_has: Listing<String> = TEXTS, Literal::List(&[]), Hot;
+        /// The cause contains none of these texts.
+        "cause-lacks" cause_lacks: Listing<String> = TEXTS, Literal::List(&[]), Hot;
+        /// "mute": not sent. "notify": sent, whatever later rules say. "urgent": sent as urgent, and through a snooze.
+        "action" action: Choice<RuleAction> = Choice(&[
+            ("mute", RuleAction::Mute),
+            ("notify", RuleAction::Notify),
+            ("urgent", RuleAction::Urgent),
+        ]), Literal::Text("mute"), Hot;
+        /// A note for people.
+        "comment" comment: Text<String> = WORDS, Literal::Text(""), Hot;
     }
 }
 
@@ -238,11 +276,10 @@ section! {
     /// The daemon's own database.
     StateSection: State = "state" once {
         /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd if a user runs zmesd.
-        "directory" directory: PathName = PathName, Literal::Text(""), Restart;
+        "directory" directory: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Restart;
     }
     #[derive(Debug, Clone, PartialEq, Eq)]
     StateConfig {
-        /// Directory of `zmesd.db`.
         directory: PathBuf,
     } {
         /// How long the delivery log is kept.
@@ -264,15 +301,14 @@ section! {
     /// The control socket, which zmesctl connects to.
     ControlSection: Control = "control" once {
         /// Its path. Empty: /run/zmesd/control.sock, or $XDG_RUNTIME_DIR/zmesd/control.sock if a user runs zmesd.
-        "socket" socket: PathName = PathName, Literal::Text(""), Restart;
+        "socket" socket: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Restart;
     }
     #[derive(Debug, Clone, PartialEq, Eq)]
     ControlConfig {
-        /// Path of the socket.
         socket: PathBuf,
     } {
         /// Members of this group are admins, as root is. Others who can open the socket can only read.
-        "admin-group" admin_group: Words = Words, Literal::Text("zmesd"), Hot;
+        "admin-group" admin_group: Text<String> = WORDS, Literal::Text("zmesd"), Hot;
     }
 }
 
@@ -283,7 +319,7 @@ section! {
     MetricsConfig {} {
         /// Address of /metrics, /healthz and /readyz. It must be local: "127.0.0.1:9090", or a Unix socket:
         /// "unix:/run/zmesd/metrics.sock". Empty: no metrics.
-        "listen" listen: MetricsAddress = MetricsAddress, Literal::Text(""), Hot;
+        "listen" listen: Text<Option<MetricsListen>> = METRICS_ADDRESS, Literal::Text(""), Hot;
     }
 }
 
@@ -293,7 +329,7 @@ section! {
     #[derive(Debug, Clone, PartialEq, Eq)]
     LogConfig {} {
         /// "error", "warn", "info", "debug" or "trace"; or by module: "info,zmesd::ws=debug".
-        "level" level: LogDirectives = LogDirectives, Literal::Text("info"), Hot;
+        "level" level: Text<String> = LOG_DIRECTIVES, Literal::Text("info"), Hot;
         /// "auto": the journal under systemd, else text on standard error.
         "format" format: Choice<LogFormat> = Choice(&[
             ("auto", LogFormat::Auto),
@@ -315,6 +351,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmSection::SECTION,
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
+    *RuleSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
     *MetricsSection::SECTION,
@@ -335,6 +372,7 @@ pub(super) struct File {
     pub(super) fcm: FcmSection,
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
+    pub(super) rules: Vec<RuleSection>,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
@@ -369,6 +407,7 @@ impl File {
             fcm: FcmSection::once(r, root),
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
+            rules: RuleSection::all(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
             metrics: MetricsSection::once(r, root),
@@ -400,6 +439,10 @@ impl File {
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(ApnsSection::SECTION, transport(&self.apns.enabled, self.apns.values(resolved)));
+        for (index, rule) in self.rules.iter().filter(|rule| rule.is_filled_in()).enumerate() {
+            settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
+        }
+        let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));
         add(MetricsSection::SECTION, self.metrics.values(resolved));

@@ -36,29 +36,24 @@ pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use settings::Settings;
+
+use crate::rules::RuleSet;
 
 /// Everything that `zmesd.toml` says, with defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `[zoneminder]`
     pub zoneminder: ZoneminderConfig,
-    /// `[server]`
     pub server: ServerConfig,
-    /// `[auth]`
     pub auth: AuthConfig,
-    /// `[push]`
     pub push: PushConfig,
-    /// `[state]`
+    pub rules: Arc<RuleSet>,
     pub state: StateConfig,
-    /// `[control]`
     pub control: ControlConfig,
-    /// `[metrics]`
     pub metrics: MetricsConfig,
-    /// `[log]`
     pub log: LogConfig,
-    /// Which files said so.
     pub origin: Origin,
     /// The same values as text, key by key.
     settings: Settings,
@@ -67,7 +62,7 @@ pub struct Config {
 impl Config {
     /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        Loaded::read(path, environment).map(|loaded| loaded.config)
+        Loaded::read(path, environment, None).map(|loaded| loaded.config)
     }
 
     /// Returns the values in use as TOML, secrets hidden.
@@ -93,6 +88,7 @@ impl Config {
         now.auth.take_hot(&new.auth);
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
+        now.rules = Arc::clone(&new.rules);
         now.state.take_hot(&new.state);
         now.control.take_hot(&new.control);
         now.metrics.take_hot(&new.metrics);
@@ -110,7 +106,6 @@ pub fn check_log_level(text: &str) -> Result<(), String> {
 /// The files that a configuration came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// `zmesd.toml`
     pub file: PathBuf,
     /// ZoneMinder's `zm.conf`, where it was read.
     pub zm_conf: Option<PathBuf>,
@@ -123,7 +118,6 @@ pub struct Origin {
 pub enum Source {
     /// Shared memory, and the database for monitors whose memory is of an unknown layout.
     Auto,
-    /// Shared memory alone.
     Shm,
     /// The Events table alone (a ZoneMinder on another machine).
     Db,
@@ -143,7 +137,6 @@ pub struct TlsFiles {
 pub enum MetricsListen {
     /// A port of the loopback.
     Port(SocketAddr),
-    /// A Unix socket.
     Socket(PathBuf),
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, in a form that tells a person where to look and what to do.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 pub(super) use zmes_shared::text::quotable;
@@ -9,10 +10,8 @@ use zmes_shared::views::Finding;
 /// Maximum number of problems printed, so that a file of another kind does not fill the screen.
 const SHOWN_MAX: usize = 100;
 
-/// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file that it is about.
     pub file: PathBuf,
     /// The line in that file, from 1, where there is one.
     pub line: Option<usize>,
@@ -20,7 +19,6 @@ pub struct Problem {
     pub key: String,
     /// What is wrong. Never a secret.
     pub message: String,
-    /// What to do about it.
     pub hint: String,
     /// The daemon does not start, or apps do not connect; false: it is only a warning.
     pub grave: bool,
@@ -32,7 +30,6 @@ impl Problem {
         matches!(self.key.as_str(), "server.tls.certificate" | "server.tls.key")
     }
 
-    /// Returns it as a finding of `doctor`.
     pub fn finding(&self) -> Finding {
         let step = match self.key.as_str() {
             _ if self.concerns_certificate() => "certificate",
@@ -68,7 +65,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with one configuration.
+/// All that is wrong with one configuration: what is about its own file by line, then what is about other files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     file: PathBuf,
@@ -91,28 +88,12 @@ impl Problems {
     }
 
     /// Adds what is wrong with one key of the configuration file.
-    pub(super) fn push_at(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn push_at(&mut self, place: &KeyPlace, message: impl Into<String>, hint: impl Into<String>) {
         self.push(place.problem(&self.file, message.into(), hint.into()));
     }
 
-    /// Returns the configuration file.
     pub fn file(&self) -> &Path {
         &self.file
-    }
-
-    /// Says whether nothing is wrong.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// Returns how many there are.
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Iterates over them: those of the configuration file by line, then those of other files.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.list.iter()
     }
 
     /// Says whether something is already known to be wrong with that key, or with the table that it is in.
@@ -130,6 +111,14 @@ impl Problems {
             (problem.file != *file, problem.file.clone(), problem.line.unwrap_or(usize::MAX))
         });
         self
+    }
+}
+
+impl Deref for Problems {
+    type Target = [Problem];
+
+    fn deref(&self) -> &[Problem] {
+        &self.list
     }
 }
 
@@ -152,15 +141,13 @@ impl std::error::Error for Problems {}
 
 /// Where in the configuration file a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The dotted key.
+pub(super) struct KeyPlace {
     pub(super) key: String,
     /// Its line, from 1; `None` where the file does not say it and the default holds.
     pub(super) line: Option<usize>,
 }
 
-impl Place {
-    /// Returns a finding about the value here.
+impl KeyPlace {
     pub(super) fn problem(&self, file: &Path, message: String, hint: String) -> Problem {
         Problem { file: file.to_owned(), line: self.line, key: self.key.clone(), message, hint, grave: true }
     }

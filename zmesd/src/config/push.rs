@@ -5,7 +5,6 @@ use zmes_providers::ProviderSettings;
 use super::PushConfig;
 
 impl PushConfig {
-    /// Takes over the transports of another configuration.
     pub(super) fn take_transports(&mut self, new: &Self) {
         self.proxy.clone_from(&new.proxy);
         self.fcm.clone_from(&new.fcm);
@@ -22,7 +21,6 @@ impl PushConfig {
         }
     }
 
-    /// Says whether there is a way to phones at all.
     pub fn has_way(&self) -> bool {
         self.proxy.is_some() || self.fcm.is_some() || self.apns.is_some()
     }
@@ -31,7 +29,6 @@ impl PushConfig {
 /// `mode` of `[push]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushMode {
-    /// Send.
     Live,
     /// Decide and log, send nothing.
     Shadow,

@@ -9,8 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::file::SECTIONS;
-use super::forms::{PathName, nearest};
-use super::problem::{Place, Problems, quotable};
+use super::forms::{PATH_NAME, nearest};
+use super::problem::{KeyPlace, Problems, quotable};
 use super::section::{Complaint, Form, Literal, Section};
 
 /// Reads one document.
@@ -63,14 +63,9 @@ impl<'d> Reader<'d> {
         };
         let Some((_, value)) = parent.and_then(|table| find(table, name)) else { return Vec::new() };
         let DeValue::Array(elements) = value.get_ref() else { return Vec::new() };
-        let numbered = elements.iter().enumerate().filter_map(|(index, element)| match element.get_ref() {
-            DeValue::Table(table) => Some((table, format!("{path}[{index}]"))),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => None,
+        let numbered = elements.iter().enumerate().filter_map(|(index, element)| {
+            let DeValue::Table(table) = element.get_ref() else { return None };
+            Some((table, format!("{path}[{index}]")))
         });
         numbered.collect()
     }
@@ -83,7 +78,7 @@ impl<'d> Reader<'d> {
         name: &str,
         form: &F,
         default: Literal<'static>,
-    ) -> (F::Value, Place) {
+    ) -> (F::Value, KeyPlace) {
         if F::BY_FILE
             && let Some(named) = self.by_file(table, path, name, form)
         {
@@ -91,9 +86,9 @@ impl<'d> Reader<'d> {
         }
         let key = format!("{path}.{name}");
         let Some((spelt, value)) = table.and_then(|table| find(table, name)) else {
-            return (default_of(form, default), Place { key, line: None });
+            return (default_of(form, default), KeyPlace { key, line: None });
         };
-        let place = Place { key, line: Some(self.line(spelt.span().start)) };
+        let place = KeyPlace { key, line: Some(self.line(spelt.span().start)) };
         let value = read(form, value.get_ref()).unwrap_or_else(|complaint| {
             let hint = complaint
                 .hint
@@ -111,11 +106,12 @@ impl<'d> Reader<'d> {
         path: &str,
         name: &str,
         form: &F,
-    ) -> Option<(F::Value, Place)> {
+    ) -> Option<(F::Value, KeyPlace)> {
         let companion = format!("{name}-file");
         let (spelt, value) = find(table?, &companion)?;
-        let place = Place { key: format!("{path}.{companion}"), line: Some(self.line(spelt.span().start)) };
-        let file = match read(&PathName, value.get_ref()) {
+        let place =
+            KeyPlace { key: format!("{path}.{companion}"), line: Some(self.line(spelt.span().start)) };
+        let file = match read(&PATH_NAME, value.get_ref()) {
             Ok(file) => file?,
             Err(complaint) => {
                 let hint =
@@ -147,7 +143,7 @@ impl<'d> Reader<'d> {
             }
             let child = joined(path, name);
             let place =
-                Place { key: quotable(&joined(shown, name)), line: Some(self.line(spelt.span().start)) };
+                KeyPlace { key: quotable(&joined(shown, name)), line: Some(self.line(spelt.span().start)) };
             let below = format!("{child}.");
             let Some(known) = SECTIONS.iter().find(|s| s.path == child || s.path.starts_with(&below)) else {
                 let (message, hint) = unknown(name, path, section);
@@ -159,33 +155,25 @@ impl<'d> Reader<'d> {
     }
 
     /// Checks what stands where a section should be.
-    fn check_section(&mut self, value: &DeValue<'_>, path: &str, place: &Place, repeated: bool) {
-        match value {
-            DeValue::Table(table) if !repeated => self.check_table(table, path, &place.key),
-            DeValue::Array(elements) if repeated => {
-                for (index, element) in elements.iter().enumerate() {
-                    let key = format!("{}[{index}]", place.key);
-                    let place = Place { key, line: Some(self.line(element.span().start)) };
-                    self.check_section(element.get_ref(), path, &place, false);
-                }
+    fn check_section(&mut self, value: &DeValue<'_>, path: &str, place: &KeyPlace, repeated: bool) {
+        if let (DeValue::Table(table), false) = (value, repeated) {
+            self.check_table(table, path, &place.key);
+        } else if let (DeValue::Array(elements), true) = (value, repeated) {
+            for (index, element) in elements.iter().enumerate() {
+                let key = format!("{}[{index}]", place.key);
+                let place = KeyPlace { key, line: Some(self.line(element.span().start)) };
+                self.check_section(element.get_ref(), path, &place, false);
             }
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
-                let wanted = if repeated { "a list of tables" } else { "a table" };
-                let hint = if repeated { format!("write [[{path}]]") } else { format!("write [{path}]") };
-                let found = literal(value, &mut Vec::new()).what();
-                self.complain(place, format!("must be {wanted}, but is {found}"), hint);
-            }
+        } else {
+            let wanted = if repeated { "a list of tables" } else { "a table" };
+            let hint = if repeated { format!("write [[{path}]]") } else { format!("write [{path}]") };
+            let found = literal(value, &mut Vec::new()).what();
+            self.complain(place, format!("must be {wanted}, but is {found}"), hint);
         }
     }
 
     /// Adds a problem, unless its line is not TOML anyway.
-    fn complain(&mut self, place: &Place, message: String, hint: String) {
+    fn complain(&mut self, place: &KeyPlace, message: String, hint: String) {
         if !place.line.is_some_and(|line| self.broken_lines.contains(&line)) {
             self.problems.push_at(place, message, hint);
         }
@@ -241,10 +229,19 @@ fn literal<'t>(value: &'t DeValue<'t>, texts: &'t mut Vec<&'t str>) -> Literal<'
         DeValue::Table(_) => Literal::Other("a table"),
         DeValue::Array(elements) => {
             for element in elements {
-                let Some(text) = element.get_ref().as_str() else {
-                    return Literal::Other("a list whose elements are not all strings");
-                };
-                texts.push(text);
+                match element.get_ref() {
+                    DeValue::String(text) => texts.push(text),
+                    // Ids among names.
+                    DeValue::Integer(number) if number.radix() == 10 => texts.push(number.as_str()),
+                    DeValue::Integer(_)
+                    | DeValue::Float(_)
+                    | DeValue::Boolean(_)
+                    | DeValue::Datetime(_)
+                    | DeValue::Array(_)
+                    | DeValue::Table(_) => {
+                        return Literal::Other("a list whose elements are not all strings");
+                    }
+                }
             }
             Literal::List(texts)
         }

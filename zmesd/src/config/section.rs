@@ -7,19 +7,15 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::problem::Place;
+use super::problem::KeyPlace;
 use super::shown::{Shown, toml_list, toml_string};
 
 /// A value as TOML has it, before it is known what it should be; also how defaults are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Literal<'a> {
-    /// `true` or `false`.
     Flag(bool),
-    /// A whole number.
     Number(i64),
-    /// A string.
     Text(&'a str),
-    /// An array of strings.
     List(&'a [&'a str]),
     /// Anything else, by its name with article: "a table".
     Other(&'static str),
@@ -51,10 +47,8 @@ impl fmt::Display for Literal<'_> {
     }
 }
 
-/// Why a value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// What is wrong.
     pub message: String,
     /// What to do; `None`: what the form says of itself, and the default.
     pub hint: Option<String>,
@@ -66,7 +60,6 @@ impl Complaint {
         Self { message: message.into(), hint: None }
     }
 
-    /// Adds a remedy of its own.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -75,13 +68,11 @@ impl Complaint {
 
 /// How the value of a key is written and what it becomes.
 pub trait Form: fmt::Debug + Sync {
-    /// What it becomes.
     type Value;
 
     /// Whether `…-file` may name a file that holds the value.
     const BY_FILE: bool = false;
 
-    /// Reads a value.
     fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint>;
 
     /// Says what is taken: "a duration from 1ms to 10s".
@@ -93,6 +84,11 @@ pub trait Form: fmt::Debug + Sync {
     /// Returns the value that stands for "in that file", where [`Self::BY_FILE`] holds.
     fn by_file(&self, _file: PathBuf) -> Option<Self::Value> {
         None
+    }
+
+    /// Returns the text that must stand there.
+    fn text<'t>(&self, literal: Literal<'t>) -> Result<&'t str, Complaint> {
+        if let Literal::Text(text) = literal { Ok(text) } else { Err(self.mismatch(literal)) }
     }
 
     /// Complains that the value is of another kind.
@@ -129,12 +125,12 @@ impl<F: Form> AnyForm for F {
 
 /// A part of the daemon that follows settings of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is called as its table in the file")]
 pub enum SettingsArea {
     Zoneminder,
     Server,
     Auth,
     Push,
+    Rule,
     State,
     Control,
     Metrics,
@@ -144,37 +140,28 @@ pub enum SettingsArea {
 /// When a changed value takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
-    /// On reload.
     Hot,
-    /// When the daemon starts again.
     Restart,
 }
 
-/// One key of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
-    /// Its name within its section.
     pub name: &'static str,
     /// What it does, one line each, as the doc comment has it.
     pub doc: &'static [&'static str],
     /// What holds where the file does not say it.
     pub default: Literal<'static>,
-    /// When a change takes effect.
     pub reload: Reload,
-    /// What it takes.
     pub form: &'static dyn AnyForm,
 }
 
-/// One section of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Section {
     /// Its dotted name: `push.proxy`.
     pub path: &'static str,
-    /// Which part of the daemon it is about.
     pub area: SettingsArea,
     /// Whether it may stand several times, as `[[path]]`.
     pub repeated: bool,
-    /// What it is about, one line each.
     pub about: &'static [&'static str],
     /// Its keys in the order of the default file.
     pub keys: &'static [Key],
@@ -194,7 +181,6 @@ impl Section {
         })
     }
 
-    /// Returns the names that it takes.
     pub(super) fn names(&self) -> Vec<String> {
         let names = self.keys.iter().flat_map(|key| {
             let by_file = key.form.by_file().then(|| format!("{}-file", key.name));
@@ -207,12 +193,10 @@ impl Section {
 /// A value with the place that it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Setting<T> {
-    /// The value.
     pub(super) value: T,
     /// The dotted key as the table has it, without an index.
     pub(super) key: &'static str,
-    /// Where it stands.
-    pub(super) place: Place,
+    pub(super) place: KeyPlace,
 }
 
 /// Declares one section of the file, and what the daemon uses of it.
@@ -226,7 +210,7 @@ pub(super) struct Setting<T> {
 ///     /// What the section is about.
 ///     StateSection: State = "state" once {
 ///         /// What the key does.
-///         "directory" directory: PathName = PathName, Literal::Text(""), Restart;
+///         "directory" directory: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Restart;
 ///     }
 ///     #[derive(Debug)]
 ///     StateConfig { directory: PathBuf, } {

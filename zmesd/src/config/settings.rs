@@ -6,11 +6,10 @@ use std::path::Path;
 
 use super::diff::{ConfigDiff, SettingChange};
 use super::file::SECTIONS;
-use super::problem::Place;
+use super::problem::KeyPlace;
 use super::section::{Key, Reload, Section};
 use super::shown::Shown;
 
-/// A key with the value in use.
 #[derive(Debug, Clone)]
 struct SettingInUse {
     section: &'static Section,
@@ -51,7 +50,6 @@ impl Settings {
         self.0.extend(keyed.map(|(key, shown)| SettingInUse { section, index, key, shown }));
     }
 
-    /// Returns them as TOML, secrets hidden.
     pub(super) fn toml(&self) -> String {
         let mut toml = String::new();
         let mut above = None;
@@ -67,7 +65,6 @@ impl Settings {
         toml
     }
 
-    /// Returns in which keys `new` differs.
     pub(super) fn diff(&self, new: &Self) -> ConfigDiff {
         let mut pairs = BTreeMap::<String, [Option<&SettingInUse>; 2]>::new();
         for (side, settings) in [self, new].into_iter().enumerate() {
@@ -121,16 +118,16 @@ pub(super) struct Resolved(BTreeMap<String, Shown>);
 
 impl Resolved {
     /// Notes what the value at `place` has become.
-    pub(super) fn set(&mut self, place: &Place, shown: Shown) {
+    pub(super) fn set(&mut self, place: &KeyPlace, shown: Shown) {
         self.0.insert(place.key.clone(), shown);
     }
 
     /// Notes that the value at `place` has become this path.
-    pub(super) fn set_path(&mut self, place: &Place, path: &Path) {
+    pub(super) fn set_path(&mut self, place: &KeyPlace, path: &Path) {
         self.set(place, Shown::path(Some(path)));
     }
 
-    pub(super) fn get(&self, place: &Place) -> Option<Shown> {
+    pub(super) fn get(&self, place: &KeyPlace) -> Option<Shown> {
         self.0.get(&place.key).cloned()
     }
 }

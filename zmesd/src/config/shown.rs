@@ -8,7 +8,6 @@ use secrecy::{ExposeSecret, SecretString};
 /// Stands in place of a secret.
 pub(super) const HIDDEN: &str = "[hidden]";
 
-/// A value as text.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// As TOML, secrets hidden.
@@ -57,7 +56,6 @@ impl Shown {
     }
 }
 
-/// Writes a text as a TOML string on one line.
 pub(crate) fn toml_string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -76,7 +74,6 @@ pub(crate) fn toml_string(text: &str) -> String {
     quoted
 }
 
-/// Writes texts as a TOML array of strings.
 pub(super) fn toml_list<T: AsRef<str>>(texts: &[T]) -> String {
     let quoted: Vec<_> = texts.iter().map(|text| toml_string(text.as_ref())).collect();
     format!("[{}]", quoted.join(", "))

@@ -3,7 +3,6 @@
 /// The units, largest first, with their length in bytes.
 const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
-/// Says that a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a size such as 512KiB, 256MiB or 1GiB")]
 pub struct InvalidSize(String);

@@ -13,7 +13,6 @@ const HEAD: &str = "\
 # this file. `zmesd check-config` lists all mistakes; `zmesctl reload` applies most changes.
 ";
 
-/// Returns the commented default file.
 pub fn default_file() -> String {
     let mut text = HEAD.to_owned();
     for section in SECTIONS {
@@ -28,8 +27,7 @@ fn write_section(text: &mut String, section: &Section) {
     for line in section.about {
         let _ = writeln!(text, "#{line}");
     }
-    let (open, close) = if section.repeated { ("[[", "]]") } else { ("[", "]") };
-    let _ = writeln!(text, "{open}{}{close}", section.path);
+    let _ = writeln!(text, "{}", section.heading());
     for key in section.keys {
         write_key(text, key);
     }

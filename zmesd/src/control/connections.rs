@@ -8,7 +8,6 @@ const EACH: usize = 24;
 /// Connections of all users but root and the daemon's own.
 const OTHERS: usize = 96;
 
-/// The connections that are open.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UserConnections {
     open: Arc<Mutex<HashMap<u32, usize>>>,
@@ -23,7 +22,6 @@ pub(super) struct UserConnection {
 }
 
 impl UserConnections {
-    /// Returns the connections of a daemon that runs as that user.
     pub(super) fn new(own: u32) -> Self {
         Self { open: Arc::default(), own }
     }

@@ -21,7 +21,6 @@ use crate::sockets::{self, BindError, BindFault};
 const DIRECTORY_MODE: u32 = 0o750;
 /// Mode of the socket: its group may connect.
 const SOCKET_MODE: u32 = 0o660;
-/// The key that says where it is.
 const KEY: &str = "control.socket";
 
 /// The listening control socket. Its file is removed when this is dropped, except where it was inherited.
@@ -49,7 +48,6 @@ impl ControlListener {
         Ok(Self { listener: UnixSocketListener::try_from(socket)?.into() })
     }
 
-    /// Waits for the next peer.
     pub(super) async fn accept(&self) -> io::Result<UnixStream> {
         let Stream::UdSocket(stream) = self.listener.accept().await?;
         Ok(stream.into())

@@ -29,11 +29,9 @@ use permits::ConnectionLimits;
 /// After the stop, how long a peer may take to read its last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// What every session shares.
 #[derive(Debug)]
 struct ControlContext {
     admin: Arc<Admin>,
-    /// Members of this Unix group are admins.
     admin_group: watch::Receiver<String>,
     permits: ConnectionLimits,
 }
@@ -85,7 +83,6 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
     tracker.wait().await;
 }
 
-/// Returns when sessions have had time to end by themselves.
 async fn long_after(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_ANSWER).await;

@@ -11,18 +11,14 @@ use zmes_shared::control::{ControlError, ErrorCode, Role};
 /// How long the system's user database (perhaps a directory server) may take before the peer is an observer.
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(3);
 
-/// The process at the other end.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
-    /// Its effective user.
     pub(super) uid: u32,
     /// Its process; `None` where it lives in another pid namespace.
     pub(super) pid: Option<i32>,
-    /// What it may do.
     pub(super) role: Role,
     /// Its user's name, where it was looked up.
     name: Option<String>,
-    /// The group whose members are admins.
     admin_group: String,
 }
 
@@ -54,7 +50,6 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Returns the refusal of a request that needs an admin.
     pub(super) fn forbidden(&self) -> ControlError {
         let user = self.name.clone().unwrap_or_else(|| format!("uid {}", self.uid));
         let error = ControlError::new(ErrorCode::Forbidden, format!("{user} has read-only access"));

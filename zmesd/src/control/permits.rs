@@ -13,7 +13,6 @@ const OBSERVERS: usize = 12;
 /// Requests of observers that run at a time; the others wait.
 const TURNS: usize = 2;
 
-/// The permits that are free.
 #[derive(Debug)]
 pub(super) struct ConnectionLimits {
     all: Arc<Semaphore>,

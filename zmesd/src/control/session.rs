@@ -1,6 +1,7 @@
 //! One peer of the control socket: greeting, then requests in order, each answered when it is done.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,9 +23,7 @@ use crate::admin;
 
 /// How long a peer may be silent between requests.
 const IDLE: Duration = Duration::from_mins(10);
-/// How long a request may take from its first byte to its line feed.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a peer may take to read an answer.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a watcher may read nothing: a person has paused the terminal. `lagged` tells it how much it missed.
 const STREAM_WRITE_DEADLINE: Duration = Duration::from_mins(10);
@@ -35,7 +34,6 @@ const CHUNK: usize = 64 * 1024;
 /// Longest text of a request or an error in the log, in characters.
 const LOGGED: usize = 300;
 
-/// What the peer sent.
 enum PeerInput {
     Line,
     TooLarge,
@@ -43,13 +41,6 @@ enum PeerInput {
     Ended,
 }
 
-/// Says whether the session goes on.
-enum NextStep {
-    Continue,
-    Close,
-}
-
-/// What a stream does next.
 enum StreamStep {
     Events(Vec<WatchEvent>),
     End(&'static str),
@@ -119,9 +110,9 @@ impl ControlSession<'_> {
                     let message = format!("the request was not complete after {seconds} s");
                     self.refuse(ControlError::new(ErrorCode::Timeout, message)).await?
                 }
-                PeerInput::Ended => NextStep::Close,
+                PeerInput::Ended => ControlFlow::Break(()),
             };
-            if matches!(after, NextStep::Close) {
+            if after.is_break() {
                 return Ok(());
             }
         }
@@ -150,28 +141,28 @@ impl ControlSession<'_> {
         }
     }
 
-    async fn on_line(&mut self) -> Result<NextStep, CodecError> {
+    async fn on_line(&mut self) -> Result<ControlFlow<()>, CodecError> {
         let frame: ClientFrame = match serde_json::from_slice(&self.line) {
             Ok(frame) => frame,
             Err(error) => {
                 let error = ControlError::new(ErrorCode::BadRequest, format!("not a request: {error}"))
                     .with_hint(r#"{"id":1,"request":{"type":"status"}}"#);
                 self.reply(known_id(&self.line), ServerBody::Error(error)).await?;
-                return Ok(NextStep::Continue);
+                return Ok(ControlFlow::Continue(()));
             }
         };
         let (id, request) = (frame.id, frame.request);
         if request.access() == Access::Admin && self.peer.role != Role::Admin {
             self.note_refusal(&request);
             self.reply(Some(id), ServerBody::Error(self.peer.forbidden())).await?;
-            return Ok(NextStep::Continue);
+            return Ok(ControlFlow::Continue(()));
         }
         if let Request::Watch(filter) = request {
             return self.on_watch(id, filter).await;
         }
         let body = self.answer(request).await.map_or_else(ServerBody::Error, ServerBody::Ok);
         self.reply(Some(id), body).await?;
-        Ok(NextStep::Continue)
+        Ok(ControlFlow::Continue(()))
     }
 
     async fn answer(&self, request: Request) -> Result<Value, ControlError> {
@@ -213,12 +204,12 @@ impl ControlSession<'_> {
     }
 
     /// Streams until the peer disconnects, sends another request, or the daemon drains.
-    async fn on_watch(&mut self, id: u64, filter: WatchFilter) -> Result<NextStep, CodecError> {
+    async fn on_watch(&mut self, id: u64, filter: WatchFilter) -> Result<ControlFlow<()>, CodecError> {
         let (mut watcher, present) = match self.context.admin.watch(self.peer.role, filter).await {
             Ok(opened) => opened,
             Err(error) => {
                 self.reply(Some(id), ServerBody::Error(error)).await?;
-                return Ok(NextStep::Continue);
+                return Ok(ControlFlow::Continue(()));
             }
         };
         self.write_items(id, present).await?;
@@ -238,9 +229,9 @@ impl ControlSession<'_> {
                 StreamStep::End(reason) => {
                     let end = StreamEnd { reason: reason.to_owned() };
                     self.reply(Some(id), ServerBody::End(end)).await?;
-                    return Ok(NextStep::Continue);
+                    return Ok(ControlFlow::Continue(()));
                 }
-                StreamStep::PeerGone => return Ok(NextStep::Close),
+                StreamStep::PeerGone => return Ok(ControlFlow::Break(())),
             }
         }
     }
@@ -248,11 +239,8 @@ impl ControlSession<'_> {
     async fn write_items(&mut self, id: u64, events: Vec<WatchEvent>) -> Result<(), CodecError> {
         let mut lines = Vec::new();
         for event in events {
-            let json = |source| CodecError::Json { source, line: Vec::new() };
-            let item = serde_json::to_value(&event).map_err(json)?;
-            let frame = ServerFrame { id: Some(id), body: ServerBody::Item(item) };
-            serde_json::to_writer(&mut lines, &frame).map_err(json)?;
-            lines.push(b'\n');
+            let item = serde_json::to_value(&event).map_err(unwritable)?;
+            write_line(&mut lines, &ServerFrame { id: Some(id), body: ServerBody::Item(item) })?;
             if lines.len() >= CHUNK {
                 self.write_lines(&mut lines).await?;
             }
@@ -280,9 +268,9 @@ impl ControlSession<'_> {
     }
 
     /// Answers a line that could not be read, and closes: where the next line begins is not known.
-    async fn refuse(&mut self, error: ControlError) -> Result<NextStep, CodecError> {
+    async fn refuse(&mut self, error: ControlError) -> Result<ControlFlow<()>, CodecError> {
         self.reply(None, ServerBody::Error(error)).await?;
-        Ok(NextStep::Close)
+        Ok(ControlFlow::Break(()))
     }
 
     async fn reply(&mut self, id: Option<u64>, body: ServerBody) -> Result<(), CodecError> {
@@ -290,10 +278,7 @@ impl ControlSession<'_> {
         // A long list is megabytes of JSON.
         let line = admin::off_loop(move || {
             let mut line = Vec::new();
-            let json = |source| CodecError::Json { source, line: Vec::new() };
-            serde_json::to_writer(&mut line, &frame).map_err(json)?;
-            line.push(b'\n');
-            Ok::<_, CodecError>(line)
+            write_line(&mut line, &frame).map(|()| line)
         });
         let line = line.await.map_err(|error| io::Error::other(error.message))??;
         Ok(timeout(WRITE_DEADLINE, self.writer.write_all(&line)).await.map_err(|_| too_slow())??)
@@ -303,6 +288,16 @@ impl ControlSession<'_> {
         let write = codec::write_frame(&mut self.writer, frame);
         timeout(WRITE_DEADLINE, write).await.map_err(|_| too_slow())?
     }
+}
+
+fn write_line(lines: &mut Vec<u8>, frame: &ServerFrame) -> Result<(), CodecError> {
+    serde_json::to_writer(&mut *lines, frame).map_err(unwritable)?;
+    lines.push(b'\n');
+    Ok(())
+}
+
+fn unwritable(source: serde_json::Error) -> CodecError {
+    CodecError::Json { source, line: Vec::new() }
 }
 
 fn too_slow() -> io::Error {

@@ -17,7 +17,6 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::DemoError;
 use crate::config::TlsFiles;
 
-/// Names under which the demo is reached.
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// How long it is valid, in days; phones refuse certificates of more than 825.
 const VALID_DAYS: i64 = 30;
@@ -62,7 +61,6 @@ impl Certificate {
         Ok(Self { files, der: certificate.der().clone(), key: key.serialize_der() })
     }
 
-    /// Returns the TLS settings of a server that shows this certificate.
     pub(super) fn server(&self) -> Result<Arc<ServerConfig>, DemoError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -70,7 +68,6 @@ impl Certificate {
         Ok(Arc::new(versions.with_no_client_auth().with_single_cert(vec![self.der.clone()], key)?))
     }
 
-    /// Returns the TLS settings of a client that trusts this certificate alone.
     pub(super) fn client(&self) -> Result<Arc<ClientConfig>, DemoError> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone())?;
@@ -80,7 +77,6 @@ impl Certificate {
     }
 }
 
-/// Returns year, month and day of the date that is `days` away.
 fn date_in(days: i64, now: Timestamp) -> (i32, u8, u8) {
     let date = now.to_zoned(TimeZone::UTC).date().saturating_add(Span::new().days(days));
     (date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())

@@ -27,19 +27,16 @@ use zmes_shared::EventId;
 use super::database::{ADMIN, Database};
 use super::push_proxy::Ring;
 use crate::ports::Clock;
+use crate::telemetry::log::Chain;
 
-/// Time from the first packet to the answer to `auth`.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
-/// Time for the last words of a connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// The push token of its phone; no provider has issued it.
 const PHONE: &str = "demo-phone-of-nobody";
-/// Pause before another try.
 const RETRY: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// The app.
 #[derive(Debug)]
 pub struct Client {
     pub(super) address: SocketAddr,
@@ -67,23 +64,18 @@ enum ClientError {
     Closed(String),
 }
 
-/// Why the app stops for good.
 enum End {
     Stopped,
     Lost(ClientError),
 }
 
-/// What the app understands of a frame.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Frame {
     event: String,
-    #[serde(default)]
     status: String,
-    #[serde(default)]
     reason: String,
-    #[serde(default)]
     late: Option<String>,
-    #[serde(default)]
     events: Vec<FrameEvent>,
 }
 
@@ -103,7 +95,7 @@ impl Client {
                 End::Stopped => return Ok(()),
                 End::Lost(error) => error,
             };
-            self.say(out, &format!("{}; trying again", chain(&lost)))?;
+            self.say(out, &format!("{}; trying again", Chain(&lost)))?;
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(RETRY) => {}
@@ -187,7 +179,6 @@ impl Client {
         Ok(())
     }
 
-    /// Prints what the phone shows.
     fn print_ring(&self, out: &mut (dyn Write + Send), ring: &Ring) -> io::Result<()> {
         let Ring { device, alert, badge, arrived } = ring;
         let event = alert.rsplit_once('(').and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
@@ -204,7 +195,6 @@ impl Client {
         format!("{:.1} ms after ZoneMinder's ALARM", delay.as_secs_f64() * 1000.0)
     }
 
-    /// Prints one line with the local time.
     fn say(&self, out: &mut (dyn Write + Send), line: &str) -> io::Result<()> {
         let time = self.clock.now().to_zoned(TimeZone::system());
         writeln!(out, "{}  {line}", time.strftime("%H:%M:%S%.3f"))?;
@@ -240,113 +230,4 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     }
     let loopback = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     SocketAddr::new(loopback, listen.port())
-}
-
-/// Returns an error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use tokio::net::TcpListener;
-    use tokio_rustls::TlsAcceptor;
-    use zmes_shared::MonitorId;
-
-    use super::super::certificate::Certificate;
-    use super::*;
-    use crate::ports::SystemClock;
-
-    /// A server with the demo's own certificate that says what it is told, and returns what it was told first.
-    async fn serve(listener: TcpListener, files: &crate::config::TlsFiles, frames: &[&str]) -> String {
-        use rustls_pki_types::pem::PemObject;
-        use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from_pem_file(&files.certificate).unwrap()],
-                PrivateKeyDer::from_pem_file(&files.key).unwrap(),
-            )
-            .unwrap();
-        let (tcp, _) = listener.accept().await.unwrap();
-        let tls = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.unwrap();
-        let mut socket = tokio_tungstenite::accept_async(tls).await.unwrap();
-        let first = socket.next().await.unwrap().unwrap().into_text().unwrap().to_string();
-        for frame in frames {
-            socket.send(Message::text(*frame)).await.unwrap();
-        }
-        socket.close(None).await.ok();
-        while let Some(Ok(_)) = socket.next().await {}
-        first
-    }
-
-    /// Runs the app against such a server until the connection ends; returns its lines and its first frame.
-    async fn run_against(directory: &Path, database: Arc<Database>, frames: &[&str]) -> (String, String) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let now = SystemClock.now();
-        let certificate = Certificate::create(directory, address.ip(), now).unwrap();
-        let (tls, clock) = (certificate.client().unwrap(), Arc::new(SystemClock));
-        let mut client = Client { address, tls, database, clock, rings: mpsc::channel(1).1 };
-        let mut lines = Vec::new();
-        let stop = CancellationToken::new();
-        let server = Box::pin(serve(listener, &certificate.files, frames));
-        let (end, first) = tokio::join!(Box::pin(client.session(&mut lines, &stop)), server);
-        assert!(matches!(end.unwrap(), End::Lost(_)));
-        (String::from_utf8(lines).unwrap(), first)
-    }
-
-    #[tokio::test]
-    async fn it_logs_in_over_tls_and_prints_alarms_with_their_delay() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = Arc::new(Database::new(1).unwrap());
-        let event = database.open(MonitorId(1), "Motion:All", Instant::now());
-        assert_eq!(event, EventId(1));
-        let (lines, first) = run_against(directory.path(), database, &[
-            r#"{"event":"auth","type":"","status":"Success","reason":"","version":"7.0.0"}"#,
-            "not JSON",
-            r#"{"event":"alarm","type":"","status":"Success","events":[{"EventId":"1","MonitorId":"1","Name":"Front Door","MonitorName":"Front Door","Cause":"Motion:All"}]}"#,
-            r#"{"event":"alarm","type":"","status":"Success","events":[{"EventId":"900","MonitorId":"1","Name":"Garage","MonitorName":"Garage","Cause":"Test"}]}"#,
-        ])
-        .await;
-        let first: serde_json::Value = serde_json::from_str(&first).unwrap();
-        assert_eq!((&first["data"]["user"], &first["data"]["password"]), (&json!("admin"), &json!("admin")));
-        let lines: Vec<_> = lines.lines().collect();
-        assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(
-            lines[1].contains("Front Door") && lines[1].ends_with("ms after ZoneMinder's ALARM"),
-            "{lines:?}"
-        );
-        assert!(lines[2].contains("event 900") && lines[2].ends_with("not from the simulation"), "{lines:?}");
-    }
-
-    #[tokio::test]
-    async fn a_refused_login_is_told() {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let certificate = Certificate::create(directory.path(), address.ip(), SystemClock.now()).unwrap();
-        let database = Arc::new(Database::new(1).unwrap());
-        let (tls, clock) = (certificate.client().unwrap(), Arc::new(SystemClock));
-        let client = Client { address, tls, database, clock, rings: mpsc::channel(1).1 };
-        let refusal = [r#"{"event":"auth","type":"","status":"Fail","reason":"BADAUTH"}"#];
-        let server = Box::pin(serve(listener, &certificate.files, &refusal));
-        // The app hangs up at once, so the server's goodbye may fail: only the app's answer counts.
-        let (login, _) = tokio::join!(Box::pin(client.log_in()), server);
-        assert_eq!(chain(&login.unwrap_err()), "login refused: BADAUTH");
-    }
-
-    #[test]
-    fn every_address_is_reached_by_the_loopback_one() {
-        let reach = |listen: &str| reachable(listen.parse().unwrap()).to_string();
-        assert_eq!(reach("0.0.0.0:9000"), "127.0.0.1:9000");
-        assert_eq!(reach("[::]:9000"), "[::1]:9000");
-        assert_eq!(reach("192.0.2.1:9000"), "192.0.2.1:9000");
-    }
 }

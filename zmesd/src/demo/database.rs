@@ -15,7 +15,6 @@ use zmes_zoneminder::{
     MonitorSet, MonitorStore, Recording, User, ZmVersion, Zoneminder,
 };
 
-/// Name and password of the one user.
 pub(super) const ADMIN: &str = "admin";
 /// The version that the shared memory's layout belongs to.
 const VERSION: ZmVersion = ZmVersion(1, 39, 22);
@@ -32,19 +31,13 @@ const BCRYPT_COST: u32 = 4;
 const NAMES: [&str; 8] =
     ["Front Door", "Garage", "Driveway", "Garden", "Back Door", "Porch", "Workshop", "Gate"];
 
-/// An event as the simulation knows it.
 #[derive(Debug)]
 struct Event {
-    id: EventId,
-    monitor: MonitorId,
-    cause: String,
-    alarm_frames: u32,
+    row: EventRow,
     /// When the shared memory said ALARM.
     alarmed: Instant,
-    open: bool,
 }
 
-/// The database; the simulation writes it, the daemon reads it through its ports.
 #[derive(Debug)]
 pub struct Database {
     monitors: MonitorSet,
@@ -53,7 +46,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// Fills the tables: `monitors` monitors, numbered from 1, and the user `admin`.
     pub(super) fn new(monitors: u32) -> Result<Self, bcrypt::BcryptError> {
         let admin = User {
             name: ADMIN.to_owned(),
@@ -67,46 +59,44 @@ impl Database {
         Ok(Self { monitors: (1..=monitors).map(monitor).collect(), admin, events: Mutex::default() })
     }
 
-    /// Returns the monitors.
     pub(super) fn monitors(&self) -> &MonitorSet {
         &self.monitors
     }
 
-    /// Inserts an open event and returns its id.
     pub(super) fn open(&self, monitor: MonitorId, cause: &str, alarmed: Instant) -> EventId {
         let mut events = self.events();
-        let id = EventId(events.back().map_or(1, |last| last.id.0 + 1));
+        let id = EventId(events.back().map_or(1, |last| last.row.id.0 + 1));
         if events.len() == KEPT_EVENTS {
             events.pop_front();
         }
-        events.push_back(Event {
+        let row = EventRow {
             id,
             monitor,
             cause: cause.to_owned(),
+            notes: String::new(),
             alarm_frames: 1,
-            alarmed,
+            age: Duration::ZERO,
             open: true,
-        });
+        };
+        events.push_back(Event { row, alarmed });
         id
     }
 
-    /// Counts one more alarm frame.
     pub(super) fn count_alarm_frame(&self, event: EventId) {
-        if let Some(event) = self.events().iter_mut().find(|row| row.id == event) {
-            event.alarm_frames += 1;
-        }
+        self.change(event, |row| row.alarm_frames += 1);
     }
 
-    /// Ends an event.
     pub(super) fn close(&self, event: EventId) {
-        if let Some(event) = self.events().iter_mut().find(|row| row.id == event) {
-            event.open = false;
-        }
+        self.change(event, |row| row.open = false);
+    }
+
+    fn change(&self, event: EventId, change: impl FnOnce(&mut EventRow)) {
+        self.events().iter_mut().map(|event| &mut event.row).find(|row| row.id == event).map(change);
     }
 
     /// Returns the moment at which the shared memory said ALARM for that event; `None` for an unknown event.
     pub(super) fn alarmed(&self, event: EventId) -> Option<Instant> {
-        self.events().iter().find(|row| row.id == event).map(|row| row.alarmed)
+        self.events().iter().find(|known| known.row.id == event).map(|known| known.alarmed)
     }
 
     fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
@@ -115,7 +105,6 @@ impl Database {
     }
 }
 
-/// Returns the monitor of that number: a camera that records on motion.
 fn monitor(number: u32) -> Monitor {
     let index = usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1);
     let name = NAMES.get(index).map_or_else(|| format!("Camera {number}"), |name| (*name).to_owned());
@@ -130,15 +119,7 @@ fn monitor(number: u32) -> Monitor {
 
 impl Event {
     fn row(&self) -> EventRow {
-        EventRow {
-            id: self.id,
-            monitor: self.monitor,
-            cause: self.cause.clone(),
-            notes: String::new(),
-            alarm_frames: self.alarm_frames,
-            age: self.alarmed.elapsed(),
-            open: self.open,
-        }
+        EventRow { age: self.alarmed.elapsed(), ..self.row.clone() }
     }
 }
 
@@ -171,14 +152,12 @@ impl AccountStore for Database {
 #[async_trait]
 impl DatabaseCheck for Database {
     async fn examine(&self) -> Result<DatabaseReport, DbError> {
-        let newest = self.events().iter().map(|event| (event.monitor, event.id)).collect();
+        let newest = self.events().iter().map(|event| (event.row.monitor, event.row.id)).collect();
         Ok(DatabaseReport {
-            servers: None,
-            connected: std::collections::BTreeSet::new(),
             server: "the demo's own".to_owned(),
             zoneminder: Some(VERSION),
-            clock: None,
             newest,
+            ..DatabaseReport::default()
         })
     }
 }
@@ -186,19 +165,19 @@ impl DatabaseCheck for Database {
 #[async_trait]
 impl EventStore for Database {
     async fn newest(&self) -> Result<Option<EventId>, DbError> {
-        Ok(self.events().back().map(|event| event.id))
+        Ok(self.events().back().map(|event| event.row.id))
     }
 
     async fn since(&self, after: EventId, also: &[EventId], limit: u32) -> Result<Vec<EventRow>, DbError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let events = self.events();
-        let wanted = events.iter().filter(|event| event.id > after || also.contains(&event.id));
+        let wanted = events.iter().filter(|event| event.row.id > after || also.contains(&event.row.id));
         Ok(wanted.take(limit).map(Event::row).collect())
     }
 
     async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {
         let events = self.events();
-        let open = events.iter().rev().filter(|event| event.open && event.monitor == monitor);
+        let open = events.iter().rev().filter(|event| event.row.open && event.row.monitor == monitor);
         Ok(open.take(OPEN_EVENTS).map(Event::row).collect())
     }
 }

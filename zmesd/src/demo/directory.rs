@@ -10,12 +10,9 @@ use super::DemoError;
 
 /// The directory of one demo; a temporary one is removed when this is dropped.
 #[derive(Debug)]
-pub struct Directory(Place);
-
-#[derive(Debug)]
-enum Place {
-    Temporary(TempDir),
-    Kept(PathBuf),
+pub struct Directory {
+    path: PathBuf,
+    temporary: Option<TempDir>,
 }
 
 impl Directory {
@@ -24,7 +21,7 @@ impl Directory {
         let Some(keep) = keep else {
             let temporary = tempfile::Builder::new().prefix("zmesd-demo-").tempdir();
             let temporary = temporary.map_err(DemoError::writing(&std::env::temp_dir()))?;
-            return Ok(Self(Place::Temporary(temporary)));
+            return Ok(Self { path: temporary.path().to_owned(), temporary: Some(temporary) });
         };
         DirBuilder::new().recursive(true).mode(0o700).create(keep).map_err(DemoError::writing(keep))?;
         let keep = keep.canonicalize().map_err(DemoError::writing(keep))?;
@@ -32,34 +29,22 @@ impl Directory {
         if entries.next().is_some() {
             return Err(DemoError::NotEmpty(keep));
         }
-        Ok(Self(Place::Kept(keep)))
+        Ok(Self { path: keep, temporary: None })
     }
 
-    /// Returns its path.
     pub fn path(&self) -> &Path {
-        match &self.0 {
-            Place::Temporary(directory) => directory.path(),
-            Place::Kept(path) => path,
-        }
+        &self.path
     }
 
-    /// Says whether it stays.
     pub fn is_kept(&self) -> bool {
-        matches!(self.0, Place::Kept(_))
+        self.temporary.is_none()
     }
 
     /// Removes a temporary directory with all that is in it; leaves a kept one alone.
     pub fn close(self) -> Result<(), DemoError> {
-        match self.0 {
-            Place::Temporary(directory) => {
-                let path = directory.path().to_owned();
-                directory.close().map_err(DemoError::writing(&path))
-            }
-            Place::Kept(_) => Ok(()),
-        }
+        self.temporary.map_or(Ok(()), TempDir::close).map_err(DemoError::writing(&self.path))
     }
 
-    /// Makes a directory in it.
     pub(super) fn subdirectory(&self, name: &str) -> Result<PathBuf, DemoError> {
         let path = self.path().join(name);
         DirBuilder::new().mode(0o700).create(&path).map_err(DemoError::writing(&path))?;

@@ -57,7 +57,6 @@ pub(super) enum State {
     Alert = 4,
 }
 
-/// The shared memory of one monitor.
 #[derive(Debug)]
 pub(super) struct Memory {
     file: File,
@@ -87,7 +86,6 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Says that one more picture was captured and analysed.
     pub(super) fn beat(&self, images: u32, now: Timestamp) -> io::Result<()> {
         self.put(offset::IMAGE_COUNT, images.to_ne_bytes())?;
         for time in [offset::HEARTBEAT_TIME, offset::LAST_WRITE_TIME, offset::LAST_READ_TIME] {
@@ -96,17 +94,14 @@ impl Memory {
         Ok(())
     }
 
-    /// Enters a state.
     pub(super) fn enter(&self, state: State) -> io::Result<()> {
         self.put(offset::STATE, (state as u32).to_ne_bytes())
     }
 
-    /// Says which event was opened last.
     pub(super) fn set_last_event(&self, event: EventId) -> io::Result<()> {
         self.put(offset::LAST_EVENT, event.0.to_ne_bytes())
     }
 
-    /// Says why there is an alarm.
     pub(super) fn set_alarm_cause(&self, cause: &str) -> io::Result<()> {
         // The last byte stays 0, as `strncpy` into one byte less leaves it.
         let mut text = [0; ALARM_CAUSE_LENGTH];

@@ -16,9 +16,13 @@ mod zoneminder;
 use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use clap::Args;
+use zmes_shared::duration;
 
 pub use client::Client;
 pub use database::Database;
@@ -32,68 +36,56 @@ use certificate::Certificate;
 
 /// The port of the protocol.
 const PORT: u16 = 9000;
-/// Most monitors that are simulated.
-pub const MAX_MONITORS: u32 = 500;
-/// Default number of monitors.
-pub const DEFAULT_MONITORS: u32 = 4;
-/// Default time between two alarms.
-pub const DEFAULT_EVERY: Duration = Duration::from_secs(5);
-/// Shortest time between two alarms: that of one picture.
-const MIN_EVERY: Duration = Duration::from_millis(100);
+const MAX_MONITORS: u32 = 500;
+const DEFAULT_MONITORS: u32 = 4;
+/// Shortest and longest time between two alarms.
+const EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
-/// What the command line asks for.
-#[derive(Debug, Clone)]
+/// How to demonstrate.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Options {
-    /// Where apps are served; `None`: 127.0.0.1:9000, or another port there if that one is taken.
+    /// Address of the WebSocket server; port 0 means any free port [default: 127.0.0.1:9000, or a free port].
+    #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// How many monitors, 1 to [`MAX_MONITORS`].
+    /// Number of cameras to simulate.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MONITORS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MONITORS)))]
     pub monitors: u32,
-    /// Time between two alarms, at least 100 ms.
+    /// Time between two alarms.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = every)]
     pub every: Duration,
-    /// Where to keep the files; `None`: in a temporary directory that is removed.
+    /// Directory for all files, kept at the end [default: a temporary one that is removed].
+    #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { listen: None, monitors: DEFAULT_MONITORS, every: DEFAULT_EVERY, keep: None }
+fn every(text: &str) -> Result<Duration, String> {
+    let every = duration::parse(text).map_err(|error| error.to_string())?;
+    if EVERY.contains(&every) {
+        return Ok(every);
     }
+    Err(format!("must be from {} to {}", duration::format(*EVERY.start()), duration::format(*EVERY.end())))
 }
 
-/// Why the demo cannot be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// Too many monitors, or none.
-    #[error("cannot simulate {0} monitors: the number must be from 1 to {MAX_MONITORS}")]
-    Monitors(u32),
-    /// Too often.
-    #[error("cannot simulate an alarm every {0:?}: the least is 100ms")]
-    Every(Duration),
     /// `--keep` would mix the demo's files with others.
     #[error("{0} is not empty")]
     NotEmpty(PathBuf),
-    /// No port is free.
     #[error("no free port on {0}")]
     Listen(SocketAddr, #[source] io::Error),
-    /// A file or directory cannot be written.
     #[error("cannot write {path}")]
     Write {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: io::Error,
     },
-    /// The certificate cannot be made.
     #[error("cannot make a certificate")]
     Certificate(#[from] rcgen::Error),
-    /// The app's TLS cannot be set up.
     #[error("cannot set up TLS for the demo's own app")]
     Tls(#[from] rustls::Error),
     /// The configuration does not hold: the directory's path is too long, for one.
     #[error("cannot run in this directory\n{0}")]
     Configuration(Problems),
-    /// The password cannot be hashed.
     #[error("cannot hash the password")]
     Password(#[from] bcrypt::BcryptError),
 }
@@ -102,7 +94,7 @@ impl DemoError {
     /// Says whether the command line is at fault, not the machine.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::Monitors(_) | Self::Every(_) | Self::NotEmpty(_) | Self::Configuration(_) => true,
+            Self::NotEmpty(_) | Self::Configuration(_) => true,
             Self::Listen(..)
             | Self::Write { .. }
             | Self::Certificate(_)
@@ -118,22 +110,15 @@ impl DemoError {
     }
 }
 
-/// All parts of a demo, ready to be composed with the daemon.
 #[derive(Debug)]
 pub struct Demo {
-    /// What the daemon is started with.
     pub config: Config,
     /// ZoneMinder's database, for the ports `MonitorStore`, `AccountStore` and `EventStore`.
     pub database: Arc<Database>,
-    /// The cameras; to be run beside the daemon.
     pub simulation: Simulation,
-    /// The app; to be run beside the daemon.
     pub client: Client,
-    /// What takes the daemon's pushes; to be run beside the daemon.
     pub push_proxy: PushProxy,
-    /// Where everything lies; to be kept until the daemon has ended.
     pub directory: Directory,
-    /// What to tell the user before anything happens.
     pub introduction: String,
 }
 
@@ -142,12 +127,6 @@ impl Demo {
     ///
     /// `zmesctl` is how the user would call it, for the lines to try.
     pub fn prepare(options: &Options, zmesctl: &str, clock: &Arc<dyn Clock>) -> Result<Self, DemoError> {
-        if !(1..=MAX_MONITORS).contains(&options.monitors) {
-            return Err(DemoError::Monitors(options.monitors));
-        }
-        if options.every < MIN_EVERY {
-            return Err(DemoError::Every(options.every));
-        }
         let listen = choose_address(options.listen)?;
         let directory = Directory::create(options.keep.as_deref())?;
         let certificate = Certificate::create(&directory.subdirectory("tls")?, listen.ip(), clock.now())?;
@@ -230,7 +209,6 @@ pub fn zmesctl_command(executable: Option<&Path>) -> String {
     "cargo run -q -p zmesctl --".to_owned()
 }
 
-/// Returns what the demo prints first.
 fn introduction(
     options: &Options,
     directory: &Directory,

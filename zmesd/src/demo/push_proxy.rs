@@ -26,11 +26,9 @@ use tokio_util::sync::CancellationToken;
 use super::DemoError;
 use super::certificate::Certificate;
 
-/// The app's name, as the daemon's configuration has it.
 pub(super) const APP_NAME: &str = "demo";
 /// The app's key. No secret: it is good for this run of the demo alone.
 pub(super) const APP_KEY: &str = "demo";
-/// Longest request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 /// Connections at a time; the daemon needs one or two.
 const CONNECTIONS: usize = 16;
@@ -39,20 +37,16 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Pushes that the app may be behind; more are not printed.
 const RINGS: usize = 64;
 
-/// What makes a phone ring.
 #[derive(Debug)]
 pub(super) struct Ring {
     /// `ios` or `android`.
     pub(super) device: String,
-    /// The text on the phone.
     pub(super) alert: String,
     /// The number on the app's icon; `None` on Android.
     pub(super) badge: Option<u64>,
-    /// When the request was complete.
     pub(super) arrived: Instant,
 }
 
-/// The stand-in, not yet serving.
 #[derive(Debug)]
 pub struct PushProxy {
     listener: TcpListener,
@@ -79,7 +73,6 @@ impl PushProxy {
         Ok((Self { listener, tls: certificate.server()?, rings }, heard))
     }
 
-    /// Returns its URL.
     pub(super) fn url(&self) -> Result<String, DemoError> {
         let address = self.listener.local_addr();
         let address = address
@@ -87,7 +80,6 @@ impl PushProxy {
         Ok(format!("https://{address}"))
     }
 
-    /// Serves until `stop`.
     pub async fn run(self, stop: CancellationToken) -> io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let tls = TlsAcceptor::from(self.tls);
@@ -112,7 +104,6 @@ impl PushProxy {
     }
 }
 
-/// Serves one connection; what goes wrong is the client's to notice.
 async fn serve(tls: TlsAcceptor, tcp: tokio::net::TcpStream, rings: mpsc::Sender<Ring>) {
     let Ok(Ok(stream)) = timeout(DEADLINE, tls.accept(tcp)).await else { return };
     let service = service_fn(move |request| {

@@ -20,7 +20,6 @@ use crate::ports::Clock;
 const FRAME: Duration = Duration::from_millis(100);
 /// Pictures a second, for the header.
 const FPS: f64 = 10.0;
-/// Length of an alarm.
 const MOTION: Duration = Duration::from_secs(1);
 /// From the last alarm frame to the end of the event (`PostEventCount`).
 const ALERT: Duration = Duration::from_millis(1500);
@@ -31,20 +30,17 @@ const FIRST: Duration = Duration::from_secs(2);
 /// Cause of an alarm by motion, with the zone, as 1.37 and later writes it.
 const MOTION_CAUSE: &str = "Motion:All";
 
-/// All cameras.
 #[derive(Debug)]
 pub struct Simulation {
     cameras: Vec<Camera>,
     database: Arc<Database>,
     clock: Arc<dyn Clock>,
     every: Duration,
-    /// Pictures since the start.
     images: u32,
     /// The camera that sees something next.
     next: usize,
 }
 
-/// One camera and the `zmc` that serves it.
 #[derive(Debug)]
 struct Camera {
     monitor: MonitorId,
@@ -54,7 +50,6 @@ struct Camera {
     motion_until: Option<Instant>,
 }
 
-/// Where a camera is in ZoneMinder's state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
@@ -96,7 +91,6 @@ impl Simulation {
         }
     }
 
-    /// Lets the next idle camera see something, if there is one.
     fn move_something(&mut self) {
         let count = self.cameras.len();
         let turns = (self.next..self.next + count).map(|turn| turn % count.max(1));
@@ -108,7 +102,6 @@ impl Simulation {
         }
     }
 
-    /// Analyses one picture of every camera.
     async fn frame(&mut self) -> io::Result<()> {
         self.images = self.images.wrapping_add(1);
         for camera in &mut self.cameras {
@@ -120,7 +113,6 @@ impl Simulation {
 }
 
 impl Camera {
-    /// Moves the state machine by one picture.
     async fn step(&mut self, database: &Database) -> io::Result<()> {
         let now = Instant::now();
         let cause = match self.memory.forced()? {

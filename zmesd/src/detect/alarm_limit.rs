@@ -16,20 +16,16 @@ use crate::domain::{Alarm, Origin};
 
 /// The time within which alarms are counted; it begins with its first one.
 const WINDOW: Duration = Duration::from_mins(1);
-/// Gaps that are remembered.
 const REMEMBERED: usize = 256;
 
 /// Alarms that were not announced because there were too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     pub monitor: MonitorId,
-    /// When the first one came.
     pub from: Timestamp,
-    /// When the last one came.
     pub to: Timestamp,
     /// The lowest and the highest of their events, where they had any.
     pub events: Option<(EventId, EventId)>,
-    /// How many they were.
     pub alarms: u64,
 }
 
@@ -69,7 +65,6 @@ impl Gaps {
     }
 }
 
-/// The limit of one monitor.
 #[derive(Debug, Default)]
 pub(super) struct AlarmLimit {
     began: Option<Instant>,
@@ -83,7 +78,6 @@ pub(super) struct AlarmLimit {
 }
 
 impl AlarmLimit {
-    /// Says whether there are too many alarms.
     pub(super) fn is_flapping(&self) -> bool {
         self.flapping.is_some()
     }

@@ -12,7 +12,6 @@ const REMEMBERED: usize = 64;
 /// When the reconciler was first, the poller that comes to the same alarm within this time does not repeat it.
 const SAME_ALARM: Duration = Duration::from_secs(10);
 
-/// Which task announced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AnnouncedBy {
     Poll,
@@ -27,7 +26,6 @@ struct AnnouncedEvent {
     by: AnnouncedBy,
 }
 
-/// The last events of one monitor that were announced.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     entries: VecDeque<AnnouncedEvent>,

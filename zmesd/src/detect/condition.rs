@@ -9,7 +9,6 @@ use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::shm::layout::Numbering;
 use zmes_zoneminder::{DbError, Monitor, NotWatched};
 
-/// What was seen of a monitor last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorReport {
     pub id: MonitorId,
@@ -60,12 +59,10 @@ impl MonitorReport {
         }
     }
 
-    /// Says whether alarms of this monitor are seen.
     pub fn healthy(&self) -> bool {
         self.condition.healthy()
     }
 
-    /// Returns where its state comes from.
     pub fn source(&self) -> StateSource {
         match self.condition {
             Condition::NotWatched(_) | Condition::NotLookedAt => StateSource::Nowhere,
@@ -81,7 +78,6 @@ impl MonitorReport {
 }
 
 impl Condition {
-    /// Returns its word.
     pub fn word(&self) -> MonitorCondition {
         match self {
             Self::NotWatched(NotWatched::NotCapturing) => MonitorCondition::NotCapturing,
@@ -100,19 +96,11 @@ impl Condition {
         }
     }
 
-    /// Says whether alarms are seen.
     pub fn healthy(&self) -> bool {
         match self {
-            Self::Captured
-            | Self::NoPicture
-            | Self::Numbering(_)
-            | Self::Flapping { .. }
-            | Self::Database { trouble: None, .. } => true,
-            Self::NotWatched(_)
-            | Self::NotLookedAt
-            | Self::Unreadable(_)
-            | Self::Frozen { .. }
-            | Self::Database { trouble: Some(_), .. } => false,
+            Self::Captured | Self::NoPicture | Self::Numbering(_) | Self::Flapping { .. } => true,
+            Self::Database { trouble, .. } => trouble.is_none(),
+            Self::NotWatched(_) | Self::NotLookedAt | Self::Unreadable(_) | Self::Frozen { .. } => false,
         }
     }
 

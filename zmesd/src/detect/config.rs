@@ -19,9 +19,7 @@ pub struct DetectConfig {
     pub startup_grace: Duration,
     /// What was missed is announced late if it is younger.
     pub catch_up: Duration,
-    /// Time between two comparisons with the Events table.
     pub reconcile_interval: Duration,
-    /// Where to look.
     pub source: Source,
     /// ZoneMinder's version as configured; `None`: as the catalog has it.
     pub version: Option<ZmVersion>,

@@ -27,12 +27,9 @@ const DATABASE_DEADLINE: Duration = Duration::from_millis(500);
 /// event that is just being closed might still look open.
 const RECHECK: Duration = Duration::from_secs(1);
 
-/// An alarm that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectedAlarm {
-    /// Its event.
     pub event: Option<EventId>,
-    /// How it was found.
     pub origin: Origin,
     /// The cause from the Events table; `None`: use that of shared memory.
     pub cause: Option<Arc<str>>,
@@ -42,7 +39,6 @@ pub struct DetectedAlarm {
     pub cause_follows: bool,
 }
 
-/// What an observation led to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DetectorStep {
     /// Alarms to be announced, in this order.
@@ -51,7 +47,6 @@ pub struct DetectorStep {
     pub ask: Option<u64>,
 }
 
-/// What was seen last of a `zmc`.
 #[derive(Debug, Clone, Copy)]
 struct LastReading {
     generation: u64,
@@ -62,14 +57,12 @@ struct LastReading {
     moved: bool,
 }
 
-/// An alarm that is not announced yet.
 #[derive(Debug, Clone, Copy)]
 struct PendingAlarm {
     since: Instant,
     why: PendingFor,
     /// `last_event` when the alarm was seen.
     last_event: u64,
-    /// The number of the question about it.
     question: u64,
     /// It may lie inside the event `last_event`, which was announced: the database is to be asked in a while.
     recheck: bool,
@@ -85,7 +78,6 @@ enum PendingFor {
     AtStart,
 }
 
-/// One monitor's alarms.
 #[derive(Debug, Default)]
 pub struct Detector {
     seen: Option<LastReading>,
@@ -99,7 +91,6 @@ pub struct Detector {
     questions: u64,
 }
 
-/// One reading with all that it is judged by.
 #[derive(Clone, Copy)]
 struct Observation<'a> {
     monitor: &'a Monitor,
@@ -134,7 +125,6 @@ impl Detector {
         detector
     }
 
-    /// Judges a reading.
     pub fn observe(
         &mut self,
         monitor: &Monitor,
@@ -239,13 +229,7 @@ impl Detector {
             self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
             if !self.identifies(&row, first_seen) {
                 let cause = Some(cause_of_row(&row));
-                found.push(DetectedAlarm {
-                    event: Some(row.id),
-                    origin,
-                    cause,
-                    row_cause: None,
-                    cause_follows: false,
-                });
+                found.push(DetectedAlarm { origin, cause, ..DetectedAlarm::polled(Some(row.id)) });
             }
         }
         found
@@ -257,7 +241,6 @@ impl Detector {
         self.cursor = self.cursor.filter(|cursor| cursor.0 <= newest);
     }
 
-    /// Compares with what was seen before of the same `zmc`.
     fn follow(&mut self, before: LastReading, look: Observation<'_>, step: &mut DetectorStep) {
         let alarmed = look.reading.state.alarmed();
         let entered = alarmed && !before.alarmed;

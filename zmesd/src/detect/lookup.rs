@@ -1,6 +1,5 @@
 //! The lookup task: queries the database, so that polling does not wait for it.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -12,13 +11,11 @@ use zmes_zoneminder::{DbError, EventRow, EventStore};
 /// Which events of a monitor are open?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupQuestion {
-    /// Which monitor.
     pub monitor: MonitorId,
     /// The detector's number of the question, repeated in the answer.
     pub number: u64,
 }
 
-/// The answer to a [`LookupQuestion`].
 #[derive(Debug)]
 pub struct LookupAnswer {
     pub question: LookupQuestion,
@@ -28,20 +25,14 @@ pub struct LookupAnswer {
 
 /// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when stopped, or
 /// when the poller is gone.
+#[derive(Debug)]
 pub struct Lookup {
     store: Arc<dyn EventStore>,
     questions: mpsc::Receiver<LookupQuestion>,
     answers: mpsc::Sender<LookupAnswer>,
 }
 
-impl fmt::Debug for Lookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lookup").finish_non_exhaustive()
-    }
-}
-
 impl Lookup {
-    /// Joins a store to the poller's questions.
     pub fn new(
         store: Arc<dyn EventStore>,
         questions: mpsc::Receiver<LookupQuestion>,
@@ -50,7 +41,6 @@ impl Lookup {
         Self { store, questions, answers }
     }
 
-    /// Answers until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
             while let Some(question) = self.questions.recv().await {

@@ -38,15 +38,17 @@ pub use condition::{Condition, MonitorReport};
 pub use config::DetectConfig;
 pub use detector::{DetectedAlarm, Detector, DetectorStep};
 pub use lookup::{Lookup, LookupAnswer, LookupQuestion};
-pub use poller::{MonitorReports, Poller, PollerParts};
+pub use poller::{MonitorReports, Poller};
 pub use reconciler::{Reconciler, ReconcilerReport};
 pub use record::Record;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use zmes_shared::MonitorId;
 
 use crate::domain::Alarm;
@@ -63,27 +65,20 @@ const QUESTIONS: usize = 64;
 /// What detection needs.
 #[derive(Debug)]
 pub struct DetectParts {
-    /// Where readings come from.
     pub source: Box<dyn MonitorSource>,
-    /// Where events come from.
     pub store: Arc<dyn EventStore>,
-    /// The monitors.
     pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// The settings, changed by a reload.
+    /// Changed by a reload.
     pub config: watch::Receiver<DetectConfig>,
     /// How far the alarms of each monitor were handed on by the daemon before this one.
     pub cursors: HashMap<MonitorId, Cursor>,
     /// When it announced alarms without an id: their events may have turned up since.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
-    /// Which events they have announced.
-    pub record: Record,
-    /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Poller and reconciler count here, and say that they move.
     pub counters: Arc<Counters>,
-    /// Where alarms go.
     pub alarms: mpsc::Sender<Alarm>,
-    /// Where each monitor's condition is reported.
+    /// Where each monitor's condition is reported; written only when it has changed.
     pub monitor_reports: watch::Sender<MonitorReports>,
     /// Alarms beyond the limit are noted here.
     pub gaps: Gaps,
@@ -92,44 +87,29 @@ pub struct DetectParts {
 /// The three tasks of detection; each runs until stopped.
 #[derive(Debug)]
 pub struct Detection {
-    /// Looks at the monitors and sends alarms.
     pub poller: Poller,
-    /// Reads the Events table.
     pub reconciler: Reconciler,
-    /// Answers the poller's questions.
     pub lookup: Lookup,
 }
 
-/// Joins the three tasks by their channels.
-pub fn build(parts: DetectParts) -> Detection {
+/// Joins the three tasks by their channels; `record`: which events the daemons before have announced.
+pub fn build(parts: DetectParts, record: Record) -> Detection {
     let (report_tx, report_rx) = mpsc::channel(REPORTS);
     let (question_tx, question_rx) = mpsc::channel(QUESTIONS);
     let (answer_tx, answer_rx) = mpsc::channel(QUESTIONS);
+    let (store, counters) = (Arc::clone(&parts.store), Arc::clone(&parts.counters));
     Detection {
-        reconciler: Reconciler::new(
-            Arc::clone(&parts.store),
-            parts.config.clone(),
-            parts.record,
-            report_tx,
-            Arc::clone(&parts.counters),
-        ),
-        lookup: Lookup::new(parts.store, question_rx, answer_tx),
-        poller: Poller::new(PollerParts {
-            source: parts.source,
-            catalog: parts.catalog,
-            config: parts.config,
-            cursors: parts.cursors,
-            unidentified: parts.unidentified,
-            clock: parts.clock,
-            counters: parts.counters,
-            alarms: parts.alarms,
-            monitor_reports: parts.monitor_reports,
-            gaps: parts.gaps,
-            reports: report_rx,
-            questions: question_tx,
-            answers: answer_rx,
-        }),
+        reconciler: Reconciler::new(store, parts.config.clone(), record, report_tx, counters),
+        lookup: Lookup::new(Arc::clone(&parts.store), question_rx, answer_tx),
+        poller: Poller::new(parts, report_rx, question_tx, answer_rx),
     }
+}
+
+fn ticker(period: Duration) -> Interval {
+    let mut ticks = interval(period.max(Duration::from_millis(1)));
+    // After a pause (SIGSTOP, no CPU, a busy router) the rounds go on at their pace, without a burst.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 #[cfg(test)]

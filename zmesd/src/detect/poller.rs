@@ -1,29 +1,24 @@
 //! The poller task: polls every monitor at every tick and sends the alarms.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, trace};
 use zmes_shared::{EventId, MonitorId};
-use zmes_zoneminder::{EventRow, MonitorSource};
+use zmes_zoneminder::EventRow;
 
-use super::DetectConfig;
-use super::alarm_limit::Gaps;
 use super::condition::MonitorReport;
 use super::lookup::{LookupAnswer, LookupQuestion};
 use super::reconciler::ReconcilerReport;
 use super::track::{PollResult, PollRules, Round, Track};
+use super::{DetectParts, ticker};
 use crate::config::Source;
 use crate::domain::Alarm;
-use crate::monitors::Catalog;
-use crate::ports::Clock;
-use crate::state::Cursor;
-use crate::telemetry::Counters;
 
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
@@ -37,44 +32,17 @@ const UNCLAIMED: usize = 1000;
 /// What was seen of each monitor last, by id.
 pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorReport>>;
 
-/// What the poller is made of.
-#[derive(Debug)]
-pub struct PollerParts {
-    /// Where readings come from.
-    pub source: Box<dyn MonitorSource>,
-    /// The monitors.
-    pub catalog: watch::Receiver<Arc<Catalog>>,
-    /// The settings.
-    pub config: watch::Receiver<DetectConfig>,
-    /// How far the alarms of each monitor were handed on by the daemon before this one.
-    pub cursors: HashMap<MonitorId, Cursor>,
-    /// When it announced alarms without an id.
-    pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
-    /// The wall clock.
-    pub clock: Arc<dyn Clock>,
-    /// Rounds are counted here.
-    pub counters: Arc<Counters>,
-    /// Where alarms go.
-    pub alarms: mpsc::Sender<Alarm>,
-    /// Where each monitor's condition is reported; written only when it has changed.
-    pub monitor_reports: watch::Sender<MonitorReports>,
-    /// Alarms beyond the limit are noted here.
-    pub gaps: Gaps,
-    /// From the reconciler.
-    pub reports: mpsc::Receiver<ReconcilerReport>,
-    /// Questions to the database; never waited for.
-    pub questions: mpsc::Sender<LookupQuestion>,
-    /// Their answers.
-    pub answers: mpsc::Receiver<LookupAnswer>,
-}
-
 /// Owns the source, the detectors and with them the memory of what was announced. Receives ticks, the catalog, the
 /// settings, reports of the reconciler and answers of the lookup. Sends alarms to the router, awaited: while it is
 /// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when stopped, or when the router is
 /// gone.
 #[derive(Debug)]
 pub struct Poller {
-    parts: PollerParts,
+    parts: DetectParts,
+    reports: mpsc::Receiver<ReconcilerReport>,
+    /// To the database; never waited for.
+    questions: mpsc::Sender<LookupQuestion>,
+    answers: mpsc::Receiver<LookupAnswer>,
     rules: PollRules,
     tracks: BTreeMap<MonitorId, Track>,
     /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
@@ -87,15 +55,18 @@ pub struct Poller {
 struct Ended;
 
 impl Poller {
-    /// Returns a poller that has not polled yet.
-    pub fn new(parts: PollerParts) -> Self {
-        let config = *parts.config.borrow();
-        let gaps = parts.gaps.clone();
+    pub fn new(
+        parts: DetectParts,
+        reports: mpsc::Receiver<ReconcilerReport>,
+        questions: mpsc::Sender<LookupQuestion>,
+        answers: mpsc::Receiver<LookupAnswer>,
+    ) -> Self {
+        let (config, gaps) = (*parts.config.borrow(), parts.gaps.clone());
         let rules = PollRules { config, max_delay: WATCH_MAX_DELAY, database: None, gaps };
-        Self { parts, rules, tracks: BTreeMap::new(), unclaimed: VecDeque::new(), changed: false }
+        let (tracks, unclaimed) = (BTreeMap::new(), VecDeque::new());
+        Self { parts, reports, questions, answers, rules, tracks, unclaimed, changed: false }
     }
 
-    /// Polls until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         // An alarm that is lost at the end is found by the next daemon: its cursor has not moved.
         stop.run_until_cancelled(self.keep_polling()).await;
@@ -116,8 +87,8 @@ impl Poller {
                     }
                 }
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog().await?,
-                Some(answer) = self.parts.answers.recv() => self.on_answer(&answer).await?,
-                Some(report) = self.parts.reports.recv() => self.on_report(report).await?,
+                Some(answer) = self.answers.recv() => self.on_answer(&answer).await?,
+                Some(report) = self.reports.recv() => self.on_report(report).await?,
                 _ = ticks.tick() => self.on_tick().await?,
             }
         }
@@ -169,7 +140,6 @@ impl Poller {
         Some((cursor.event, self.monotonic(cursor.at)))
     }
 
-    /// Returns when the daemons before announced alarms of that monitor without an id.
     fn unidentified(&self, monitor: MonitorId) -> Vec<Instant> {
         let times = self.parts.unidentified.get(&monitor);
         times.into_iter().flatten().filter_map(|at| self.monotonic(*at)).collect()
@@ -277,7 +247,7 @@ impl Poller {
 
     /// Sends a question to the lookup; if that is not possible, the detector goes on without an answer.
     async fn ask(&mut self, question: LookupQuestion) -> Result<(), Ended> {
-        if self.rules.config.source != Source::Shm && self.parts.questions.try_send(question).is_ok() {
+        if self.rules.config.source != Source::Shm && self.questions.try_send(question).is_ok() {
             return Ok(());
         }
         let looked = self.one(question.monitor, |track, round| track.answer(question.number, None, round));
@@ -297,11 +267,4 @@ impl Poller {
         drop(catalog);
         self.parts.monitor_reports.send_replace(reports);
     }
-}
-
-fn ticker(period: Duration) -> Interval {
-    let mut ticks = interval(period.max(Duration::from_millis(1)));
-    // After a pause (SIGSTOP, no CPU, a busy router) polling goes on at its pace, without a burst.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }

@@ -3,25 +3,23 @@
 //! An event shorter than a poll, two between two polls, all that happened while the daemon was down or a monitor's
 //! memory could not be read; and every event of monitors that are not polled at all.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use zmes_shared::EventId;
 use zmes_zoneminder::{DbError, EventRow, EventStore};
 
-use super::DetectConfig;
 use super::events::has_alarm;
 use super::record::Record;
 use super::window::{TableEnd, Window};
+use super::{DetectConfig, ticker};
 use crate::config::Source;
 use crate::telemetry::Counters;
 
-/// Rows read at a time.
 const PAGE: u32 = 500;
 /// Pages read in one round; what is left then is read in the next.
 const PAGES: u32 = 20;
@@ -32,7 +30,6 @@ const HALVINGS: u32 = 70;
 /// times, and each answer may take its time.
 const STANDSTILL: Duration = Duration::from_mins(2);
 
-/// From the reconciler to the poller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
@@ -45,6 +42,7 @@ pub enum ReconcilerReport {
 
 /// Owns the position in the Events table. Receives settings; sends reports to the poller, awaited. Ends when stopped,
 /// or when the poller is gone.
+#[derive(Debug)]
 pub struct Reconciler {
     store: Arc<dyn EventStore>,
     config: watch::Receiver<DetectConfig>,
@@ -56,7 +54,6 @@ pub struct Reconciler {
     counters: Arc<Counters>,
 }
 
-/// Why a round ended early.
 enum Interruption {
     Database(DbError),
     PollerGone,
@@ -65,12 +62,6 @@ enum Interruption {
 impl From<DbError> for Interruption {
     fn from(error: DbError) -> Self {
         Self::Database(error)
-    }
-}
-
-impl fmt::Debug for Reconciler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reconciler").field("window", &self.window).finish_non_exhaustive()
     }
 }
 
@@ -86,7 +77,6 @@ impl Reconciler {
         Self { store, config, record, reports, window: None, reachable: None, counters }
     }
 
-    /// Compares until stopped.
     pub async fn run(mut self, stop: CancellationToken) {
         // A round that is broken off has only not moved on.
         stop.run_until_cancelled(self.keep_comparing()).await;
@@ -227,12 +217,6 @@ impl Reconciler {
         }
         Ok(young)
     }
-}
-
-fn ticker(period: Duration) -> tokio::time::Interval {
-    let mut ticks = interval(period.max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ const SETTLE: Duration = Duration::from_millis(1500);
 /// the oldest beyond are taken as they are.
 const BOUND: usize = 1024;
 
-/// The rows of one monitor that are not announced, by id.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     rows: BTreeMap<EventId, (EventRow, Instant)>,
@@ -55,12 +54,10 @@ impl Settling {
     }
 }
 
-/// How long to wait for polling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
     /// The database is the monitor's source: there is no polling.
     None,
-    /// The usual time.
     Settle,
     /// An alarm is being worked out: it may be this very one.
     Hold,

@@ -74,23 +74,24 @@ impl World {
         let (alarm_tx, alarms) = mpsc::channel(1024);
         let (monitor_reports, reports) = watch::channel(MonitorReports::default());
         let counters = Arc::new(Counters::default());
-        let detection = build(DetectParts {
+        let parts = DetectParts {
             source,
             store: Arc::new(store.clone()),
             catalog: catalog_rx,
             config: config_rx,
             cursors: cursors.iter().map(|(id, event)| (*id, Cursor { event: EventId(*event), at })).collect(),
             unidentified: HashMap::new(),
-            record: Record::new(
-                if cursors.is_empty() { Duration::ZERO } else { Duration::from_hours(1) },
-                cursors.iter().map(|(_, event)| EventId(*event)).collect(),
-            ),
             clock: Arc::new(clock),
             counters: Arc::clone(&counters),
             alarms: alarm_tx,
             monitor_reports,
             gaps: Gaps::default(),
-        });
+        };
+        let record = Record::new(
+            if cursors.is_empty() { Duration::ZERO } else { Duration::from_hours(1) },
+            cursors.iter().map(|(_, event)| EventId(*event)).collect(),
+        );
+        let detection = build(parts, record);
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(detection.poller.run(stop.clone()));
         tasks.spawn(detection.reconciler.run(stop.clone()));
@@ -292,7 +293,7 @@ async fn each_condition_of_a_monitor_is_reported() {
         (ReadError::Starting, Down, StateSource::SharedMemory, false, MonitorCondition::Starting),
         (ReadError::Stopped, Down, StateSource::SharedMemory, false, MonitorCondition::Stopped),
         (
-            ReadError::UnknownLayout { size: 880 },
+            ReadError::UnknownLayout(880),
             Unknown,
             StateSource::Database,
             true,
@@ -315,7 +316,7 @@ async fn each_condition_of_a_monitor_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn a_monitor_of_an_unknown_layout_alarms_from_the_database_and_is_not_late() {
     let mut world = World::new(vec![monitor(ONE, "Front", Recording::OnAlarm)], &[]);
-    world.source.show(ONE, Err(ReadError::UnknownLayout { size: 880 }));
+    world.source.show(ONE, Err(ReadError::UnknownLayout(880)));
     sleep(Duration::from_secs(3)).await;
     world.store.open(8, ONE, "Motion:Door");
     let alarm = world.alarm().await;
@@ -344,7 +345,7 @@ async fn the_source_can_be_the_database_or_shared_memory_alone() {
 
     settings.source = Source::Shm;
     let mut world = World::with(monitors(), &[], settings, ScriptedStore::default());
-    world.source.show(ONE, Err(ReadError::UnknownLayout { size: 880 }));
+    world.source.show(ONE, Err(ReadError::UnknownLayout(880)));
     world.store.open(9, ONE, "Motion");
     let report = world.report(ONE, |report| report.condition.word() == MonitorCondition::UnknownLayout).await;
     assert_eq!((report.source(), report.healthy()), (StateSource::SharedMemory, false));

@@ -22,7 +22,6 @@ use crate::config::Source;
 use crate::domain::Alarm;
 use crate::ports::Clock;
 
-/// What all polls are judged by.
 #[derive(Debug)]
 pub(super) struct PollRules {
     pub(super) config: DetectConfig,
@@ -30,7 +29,6 @@ pub(super) struct PollRules {
     pub(super) max_delay: Duration,
     /// Why the database does not answer, if so.
     pub(super) database: Option<Arc<DbError>>,
-    /// Alarms beyond the limit are noted here.
     pub(super) gaps: Gaps,
 }
 
@@ -41,7 +39,6 @@ impl PollRules {
     }
 }
 
-/// What all polls of one round have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round<'a> {
     now: Instant,
@@ -55,13 +52,11 @@ impl<'a> Round<'a> {
     }
 }
 
-/// What a poll led to.
 #[derive(Debug, Default)]
 pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
-    /// The report has changed.
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
     pub(super) error: Option<MonitorCondition>,
@@ -103,7 +98,6 @@ impl Track {
         self.report.name = Arc::clone(&monitor.name);
     }
 
-    /// Polls the monitor once.
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
         let (step, report) = if round.rules.config.source == Source::Db {
             (DetectorStep::default(), self.in_database(None, round))
@@ -118,7 +112,6 @@ impl Track {
         PollResult { changed, error, ..self.alarms(step, round) }
     }
 
-    /// Takes the monitor's open events as the answer to a question.
     pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> PollResult {
         if let Some(alarm) = self.uncaused.answer(number, open) {
             return PollResult { alarms: self.admitted(vec![alarm], round), ..PollResult::default() };
@@ -127,7 +120,6 @@ impl Track {
         self.alarms(step, round)
     }
 
-    /// Takes a row of the Events table.
     pub(super) fn reconcile(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
         let mut looked = self.alarms(DetectorStep::default(), round);
@@ -204,7 +196,7 @@ impl Track {
 
     fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (DetectorStep, MonitorReport) {
         let step = self.detector.miss(error.zmc_is_away(), round.now, &round.rules.config);
-        if let ReadError::UnknownLayout { size } = error
+        if let ReadError::UnknownLayout(size) = error
             && round.rules.config.source == Source::Auto
         {
             return (step, self.in_database(Some(size), round));

@@ -19,7 +19,6 @@ const REMEMBERED: usize = 64;
 #[derive(Debug, Clone, Copy)]
 struct Span(Instant, Instant);
 
-/// The alarms of one monitor that were announced without an id.
 #[derive(Debug, Default)]
 pub(super) struct Unidentified {
     /// The one that may still run, or whose id may still be shown in shared memory.

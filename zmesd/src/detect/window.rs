@@ -26,7 +26,6 @@ const WATCHED_EACH: usize = 2;
 /// An event is inserted when it is opened, but begins with pictures of before: at most this long before.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// Where the table ended, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableEnd {
     pub(super) end: EventId,
@@ -71,7 +70,6 @@ impl Window {
         self.rows.retain(|id, _| *id <= newest);
     }
 
-    /// Follows an open event from before the position.
     pub(super) fn follow(&mut self, row: &EventRow, now: Instant) {
         let row_of =
             WindowRow { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };

@@ -11,7 +11,6 @@ use zmes_shared::{EventId, MonitorId};
 #[derive(Debug, Clone)]
 pub struct Alarm {
     pub monitor: MonitorId,
-    /// Its name when the alarm was found.
     pub monitor_name: Arc<str>,
     /// ZoneMinder's event; `None` if ZoneMinder made none (recording off, INSERT refused).
     pub event: Option<EventId>,

@@ -1,6 +1,10 @@
 //! What the router decides for one target of an alarm.
 
+use std::sync::Arc;
+
 use zmes_shared::words::{DeliveryState, Reason, SkipReason};
+
+use super::SnoozeId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -21,6 +25,37 @@ impl Decision {
         match self {
             Self::Send => Reason::None,
             Self::Skip(reason) => Reason::Skip(reason),
+        }
+    }
+}
+
+/// What an admin or a user has set that made a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// The `[[rule]]` of that name.
+    Rule(Arc<str>),
+    Snooze(SnoozeId),
+}
+
+impl DecidedBy {
+    const RULE: &'static str = "rule:";
+    const SNOOZE: &'static str = "snooze:";
+
+    /// Returns the text for the state file.
+    pub fn stored(&self) -> String {
+        match self {
+            Self::Rule(name) => format!("{}{name}", Self::RULE),
+            Self::Snooze(id) => format!("{}{id}", Self::SNOOZE),
+        }
+    }
+
+    /// Reads the text of [`Self::stored`]; `None` where it is empty, or of a newer version.
+    pub fn parse(text: &str) -> Option<Self> {
+        let snooze = |id: &str| id.parse().ok().map(|id| Self::Snooze(SnoozeId(id)));
+        match (text.strip_prefix(Self::RULE), text.strip_prefix(Self::SNOOZE)) {
+            (Some(name), _) => Some(Self::Rule(name.into())),
+            (_, Some(id)) => snooze(id),
+            (None, None) => None,
         }
     }
 }

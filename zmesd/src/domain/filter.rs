@@ -18,16 +18,12 @@ pub enum MonitorFilter {
     Only(BTreeMap<MonitorId, Duration>),
 }
 
-/// Why a filter is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterProblem {
-    /// An entry of `monlist` is not a monitor id.
     #[error("monlist: `{0}` is not a monitor id")]
     Monitor(String),
-    /// An entry of `intlist` is not a number of seconds.
     #[error("intlist: `{0}` is not a number of seconds")]
     Interval(String),
-    /// Too many entries.
     #[error("more than {MAX_ENTRIES} entries")]
     TooLong,
 }
@@ -58,7 +54,6 @@ impl MonitorFilter {
         Ok(Self::Only(only))
     }
 
-    /// Returns the minimum interval of that monitor, or `None` if the filter excludes it.
     pub fn interval(&self, monitor: MonitorId) -> Option<Duration> {
         match self {
             Self::All => Some(Duration::ZERO),

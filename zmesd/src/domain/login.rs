@@ -9,7 +9,6 @@ use zmes_zoneminder::{AccessPass, User};
 /// Maximum characters of an unverified user name in logs, tables and streams.
 pub const SHOWN_NAME: usize = 64;
 
-/// The credentials of an app.
 #[derive(Debug)]
 pub enum Credentials {
     /// `{"user":…,"password":…}`
@@ -28,17 +27,14 @@ impl Credentials {
     }
 }
 
-/// Credentials and where they came from.
 #[derive(Debug)]
 pub struct Login {
     pub credentials: Credentials,
     pub address: IpAddr,
 }
 
-/// The result of a login.
 #[derive(Debug, Clone)]
 pub enum LoginVerdict {
-    /// Accepted.
     Accepted(Arc<User>),
     /// Accepted by an access token; the session ends when that expires.
     AcceptedUntil(Arc<User>, AccessPass),

@@ -5,10 +5,12 @@ mod decision;
 mod filter;
 mod login;
 mod push;
+mod snooze;
 
 pub use alarm::Alarm;
-pub use decision::Decision;
+pub use decision::{DecidedBy, Decision};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
-pub use push::{DeliveryId, PushState, Revoked, Token, TokenId};
+pub use push::{DeliveryId, PushState, Registration, Revoked, Token, TokenId};
+pub use snooze::{Snooze, SnoozeId, SnoozeScope};
 pub use zmes_shared::words::{Origin, SkipReason};

@@ -32,7 +32,6 @@ pub enum PushState {
 }
 
 impl PushState {
-    /// Returns the apps' word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
@@ -46,10 +45,8 @@ impl PushState {
     }
 }
 
-/// One registered device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Its number in the state file.
     pub id: TokenId,
     pub token: PushToken,
     pub handle: TokenHandle,
@@ -76,7 +73,23 @@ pub struct Token {
     pub revoked: Option<Revoked>,
 }
 
-/// Why and when a token was revoked.
+/// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
+#[derive(Debug, Clone)]
+pub struct Registration {
+    pub token: PushToken,
+    pub platform: Platform,
+    pub state: PushState,
+    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
+    /// All monitors counts only where no filter was stated in this session.
+    pub filter: Option<MonitorFilter>,
+    /// Which app, as far as this message tells.
+    pub kind: App,
+    /// The app's version; `None`: as it told in `auth`, else as it was.
+    pub app_version: Option<String>,
+    /// The app's name for this server; `None`: as it was.
+    pub profile: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
     pub at: Timestamp,
@@ -121,18 +134,15 @@ impl Token {
         }
     }
 
-    /// Returns what decides which transport takes it.
     pub fn destination(&self) -> Destination<'_> {
         let (token, platform, app) = (&self.token, self.platform, self.app);
         Destination { token, platform, app, proven: self.transport.as_deref() }
     }
 
-    /// Says whether an admin has blocked it.
     pub fn blocked(&self) -> bool {
         self.revoked.as_ref().is_some_and(|revoked| revoked.blocked)
     }
 
-    /// Says whether an admin muted it.
     pub fn muted(&self, now: Timestamp) -> bool {
         self.mute_until.is_some_and(|until| now < until)
     }

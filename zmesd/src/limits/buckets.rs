@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How much a bucket holds, and how fast it fills.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quota {
     /// What a full bucket holds.
@@ -24,25 +23,21 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Returns a full bucket.
     pub fn full(quota: Quota, now: Instant) -> Self {
         Self { left: quota.burst, at: now }
     }
 
-    /// Returns what is left now.
     pub fn left(&self, quota: Quota, now: Instant) -> f64 {
         let gained = now.saturating_duration_since(self.at).as_secs_f64() / quota.every.as_secs_f64();
         (self.left + gained).min(quota.burst)
     }
 
-    /// Takes out `cost`, into debt where there is not enough; false: there is debt now. Debt is bounded
-    /// by the burst.
+    /// Takes out `cost`, into debt (at most the burst) where there is not enough; false: there is debt now.
     pub fn charge(&mut self, cost: f64, quota: Quota, now: Instant) -> bool {
         *self = Self { left: (self.left(quota, now) - cost).max(-quota.burst), at: now };
         self.left >= 0.0
     }
 
-    /// Puts something back.
     pub fn credit(&mut self, amount: f64, quota: Quota) {
         self.left = (self.left + amount).min(quota.burst);
     }

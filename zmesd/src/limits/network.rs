@@ -1,5 +1,6 @@
 //! Which addresses count as one peer.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Returns what limits count by: the address of IPv4 (also of IPv4 through a dual-stack socket), the /64 of IPv6, which
@@ -8,6 +9,16 @@ pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+/// Takes one off the count of a network; a network with none left is forgotten.
+pub(crate) fn count_down(counts: &mut HashMap<IpAddr, usize>, network: IpAddr) {
+    if let Some(count) = counts.get_mut(&network) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&network);
+        }
     }
 }
 

@@ -10,25 +10,20 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-/// Limits on turns and on waiting for them.
+use super::network::count_down;
+
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Turns at the same time.
     pub running: usize,
-    /// Turns of one network.
     pub running_per_network: usize,
-    /// Waiters.
     pub waiting: usize,
-    /// Waiters of one network.
     pub waiting_per_network: usize,
 }
 
-/// The queue is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many are waiting")]
 pub struct NoTurn;
 
-/// Gives out turns.
 #[derive(Debug)]
 pub struct Turns {
     shared: Arc<Shared>,
@@ -61,7 +56,6 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Returns turns with these bounds.
     pub fn new(bounds: Bounds) -> Self {
         Self { shared: Arc::new(Shared { bounds, state: Mutex::default(), joined: watch::Sender::new(0) }) }
     }
@@ -87,11 +81,6 @@ impl Turns {
         // The sender stays in the lane until the turn comes.
         started.await.map_err(|_| NoTurn)
     }
-
-    #[cfg(test)]
-    fn waiting(&self) -> usize {
-        self.shared.state().waiting
-    }
 }
 
 impl Shared {
@@ -100,7 +89,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives every free turn to the next waiter.
     fn hand_on(self: &Arc<Self>, state: &mut TurnState) {
         while let Some((network, waiter)) = state.next(&self.bounds) {
             state.run(network);
@@ -127,12 +115,7 @@ impl TurnState {
 
     fn stop(&mut self, network: IpAddr) {
         self.running = self.running.saturating_sub(1);
-        if let Some(own) = self.running_of.get_mut(&network) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                self.running_of.remove(&network);
-            }
-        }
+        count_down(&mut self.running_of, network);
     }
 
     fn wait(&mut self, network: IpAddr) -> (u64, oneshot::Receiver<Turn>) {
@@ -147,7 +130,6 @@ impl TurnState {
         (self.last, started)
     }
 
-    /// Removes the next waiter, if there is room.
     fn next(&mut self, bounds: &Bounds) -> Option<(IpAddr, Waiter)> {
         for _ in 0..self.order.len() {
             let network = self.order.pop_front()?;
@@ -179,7 +161,6 @@ impl TurnState {
         }
     }
 
-    /// Says whether a waiter could use the turn of this network.
     fn wants(&self, network: IpAddr, bounds: &Bounds) -> bool {
         self.lanes.contains_key(&network) || (self.waiting > 0 && self.running >= bounds.running)
     }
@@ -198,7 +179,6 @@ impl Drop for QueuedTurn<'_> {
     }
 }
 
-/// The right to do it now.
 #[derive(Debug)]
 pub struct Turn {
     shared: Arc<Shared>,
@@ -236,6 +216,12 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+
+    impl Turns {
+        fn waiting(&self) -> usize {
+            self.shared.state().waiting
+        }
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()

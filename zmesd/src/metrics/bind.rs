@@ -6,11 +6,11 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::Path;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_util::either::Either;
 
 use crate::config::MetricsListen;
 use crate::sockets::{self, BindError, BindFault, SocketFile};
 
-/// The key that says where metrics are served.
 pub(super) const KEY: &str = "metrics.listen";
 
 /// Connections that may wait to be accepted.
@@ -18,7 +18,6 @@ const BACKLOG: i32 = 64;
 /// Mode of a Unix socket: the permissions of its directory decide who can reach it.
 const SOCKET_MODE: u32 = 0o660;
 
-/// A bound port or socket.
 #[derive(Debug)]
 pub struct Bound {
     socket: MetricsSocket,
@@ -35,14 +34,7 @@ enum MetricsSocket {
     },
 }
 
-/// A connection.
-#[derive(Debug)]
-pub(super) enum MetricsPeer {
-    /// Over a port.
-    Port(TcpStream),
-    /// Over a Unix socket.
-    Socket(UnixStream),
-}
+pub(super) type MetricsPeer = Either<TcpStream, UnixStream>;
 
 impl Bound {
     /// Binds it. Needs a runtime.
@@ -58,7 +50,6 @@ impl Bound {
         Ok(Self { socket, listen })
     }
 
-    /// Returns the address or path.
     pub fn listen(&self) -> &MetricsListen {
         &self.listen
     }
@@ -66,9 +57,9 @@ impl Bound {
     /// Accepts the next connection. Cancel-safe.
     pub(super) async fn accept(&self) -> io::Result<MetricsPeer> {
         match &self.socket {
-            MetricsSocket::Port(socket) => socket.accept().await.map(|(stream, _)| MetricsPeer::Port(stream)),
+            MetricsSocket::Port(socket) => socket.accept().await.map(|(stream, _)| Either::Left(stream)),
             MetricsSocket::Socket { socket, .. } => {
-                socket.accept().await.map(|(stream, _)| MetricsPeer::Socket(stream))
+                socket.accept().await.map(|(stream, _)| Either::Right(stream))
             }
         }
     }

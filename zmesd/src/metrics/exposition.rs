@@ -6,19 +6,16 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::gauges::Gauge;
-use super::names::{self, Metric, MetricKind};
-use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
+use super::names::{self, Metric};
+use crate::telemetry::{Counters, Labels, Timing, TimingBuckets};
 
-/// The format of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// OpenMetrics 1.0.
     OpenMetrics,
     /// The text format 0.0.4 that Prometheus had before.
     Text,
@@ -31,7 +28,6 @@ impl Format {
         if older { Self::Text } else { Self::OpenMetrics }
     }
 
-    /// Returns the header `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -40,14 +36,12 @@ impl Format {
     }
 }
 
-/// All numbers at one moment.
 #[derive(Debug)]
 struct Exposition {
     counters: Arc<Counters>,
     gauges: Vec<Gauge>,
 }
 
-/// Writes the text.
 pub(super) fn text(
     counters: &Arc<Counters>,
     gauges: Vec<Gauge>,
@@ -107,20 +101,31 @@ impl Collector for Exposition {
             }
         }
         let counters = &self.counters;
-        counter(to, &names::WS_REJECTED, &counters.rejected)?;
-        counter(to, &names::WS_SLOW, &counters.slow_sessions)?;
-        counter(to, &names::OUTBOX_DEFERRED, &counters.lost_notes)?;
-        counter(to, &names::PUSH_DEFERRED, &counters.deferred_pushes)?;
-        counter(to, &names::TOKENS_DEAD, &counters.dead_tokens)?;
-        counter(to, &names::WATCH_LAGGED, &counters.lagged)?;
-        tally(to, &names::WS_REFUSED, counters.refusals.by_reason())?;
-        tally(to, &names::ALARMS, &counters.alarms_by)?;
-        tally(to, &names::DECISIONS, &counters.decisions)?;
-        tally(to, &names::SHM_ERRORS, &counters.shm_errors)?;
-        tally(to, &names::WS_AUTH, &counters.logins)?;
-        tally(to, &names::WS_MESSAGES, &counters.frames)?;
-        tally(to, &names::PUSH, &counters.pushes)?;
-        tally(to, &names::CONFIG_RELOADS, &counters.reloads)?;
+        for (metric, counter) in [
+            (&names::WS_REJECTED, &counters.rejected),
+            (&names::WS_SLOW, &counters.slow_sessions),
+            (&names::OUTBOX_DEFERRED, &counters.lost_notes),
+            (&names::PUSH_DEFERRED, &counters.deferred_pushes),
+            (&names::TOKENS_DEAD, &counters.dead_tokens),
+            (&names::WATCH_LAGGED, &counters.lagged),
+        ] {
+            ConstCounter::new(counter.value()).encode(describe(to, metric)?)?;
+        }
+        for (metric, series) in [
+            (&names::WS_REFUSED, counters.refusals.by_reason().values()),
+            (&names::ALARMS, counters.alarms_by.values()),
+            (&names::DECISIONS, counters.decisions.values()),
+            (&names::SHM_ERRORS, counters.shm_errors.values()),
+            (&names::WS_AUTH, counters.logins.values()),
+            (&names::WS_MESSAGES, counters.frames.values()),
+            (&names::PUSH, counters.pushes.values()),
+            (&names::CONFIG_RELOADS, counters.reloads.values()),
+        ] {
+            let mut family = describe(to, metric)?;
+            for (labels, value) in series {
+                ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+            }
+        }
         let timings = &counters.timings;
         timing(to, &names::POLL_SECONDS, &timings.poll)?;
         timing(to, &names::ALARM_TO_PUSH, &timings.pushed)?;
@@ -136,28 +141,7 @@ fn describe<'a>(
     to: &'a mut DescriptorEncoder<'_>,
     metric: &'static Metric,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
-    let kind = match metric.kind {
-        MetricKind::Counter => MetricType::Counter,
-        MetricKind::Gauge => MetricType::Gauge,
-        MetricKind::Histogram => MetricType::Histogram,
-    };
-    to.encode_descriptor(metric.name, metric.help, None, kind)
-}
-
-fn counter(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, counter: &Counter) -> fmt::Result {
-    ConstCounter::new(counter.value()).encode(describe(to, metric)?)
-}
-
-fn tally<L: Labels>(
-    to: &mut DescriptorEncoder<'_>,
-    metric: &'static Metric,
-    tally: &Tally<L>,
-) -> fmt::Result {
-    let mut family = describe(to, metric)?;
-    tally
-        .values()
-        .into_iter()
-        .try_for_each(|(labels, value)| ConstCounter::new(value).encode(family.encode_family(&labels)?))
+    to.encode_descriptor(metric.name, metric.help, None, metric.kind)
 }
 
 fn timing(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, timing: &Timing) -> fmt::Result {

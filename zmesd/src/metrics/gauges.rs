@@ -14,12 +14,10 @@ use super::{Parts, health, readiness};
 use crate::route::Census;
 use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, TokenState, Transport};
 
-/// How long the router may take to answer.
 const ROUTER_DEADLINE: Duration = Duration::from_secs(1);
 /// An answer of the router serves all scrapes within this time: a hundred scrapers cost it as much as one.
 const FRESH: Duration = Duration::from_millis(200);
 
-/// When the router was asked last, and its answer, if it gave one.
 type CachedCensus = (Instant, Option<Arc<Census>>);
 
 /// The router's answer, shared by scrapes at the same time.
@@ -42,7 +40,6 @@ impl CensusCache {
     }
 }
 
-/// One gauge with its series.
 #[derive(Debug)]
 pub(super) struct Gauge {
     pub(super) metric: &'static Metric,
@@ -87,12 +84,11 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
     ]
 }
 
-/// The findings of the last survey; none is made for a scrape.
 fn findings(parts: &Parts) -> Gauge {
     let findings = &parts.counters.findings;
     let mut series = tally::<FindingSeverity>();
-    add(&mut series, FindingSeverity::Error, signed(findings.errors()));
-    add(&mut series, FindingSeverity::Warning, signed(findings.warnings()));
+    add(&mut series, FindingSeverity::Error, signed(findings.errors.value()));
+    add(&mut series, FindingSeverity::Warning, signed(findings.warnings.value()));
     gauge(&names::FINDINGS, series)
 }
 
@@ -120,10 +116,10 @@ fn clients_and_tokens(parts: &Parts, census: &Census) -> [Gauge; 2] {
 
 fn pushes(parts: &Parts) -> [Gauge; 3] {
     let (mut in_flight, mut resting) = (tally::<Transport>(), tally::<Transport>());
-    for breaker in parts.push.breakers() {
-        let kind = Transport::of(&breaker.transport);
-        add(&mut in_flight, kind, signed(breaker.in_flight));
-        add(&mut resting, kind, i64::from(breaker.open));
+    for health in parts.push.health() {
+        let kind = Transport::of(&health.transport);
+        add(&mut in_flight, kind, signed(health.in_flight));
+        add(&mut resting, kind, i64::from(health.held_back()));
     }
     // `none` has no pushes under way.
     let real = |series: Vec<(Transport, i64)>| {

@@ -19,23 +19,18 @@ pub(super) fn loops(parts: &Parts, router: bool) -> Vec<(Loop, Option<Duration>)
     Loop::all().into_iter().map(|which| (which, overdue(which))).collect()
 }
 
-/// Returns whether all loops move, and a line for each.
 pub(super) fn report(loops: &[(Loop, Option<Duration>)]) -> (bool, String) {
     let stuck: Vec<_> =
-        loops.iter().filter(|(_, overdue)| overdue.is_some()).map(|(which, _)| word(*which)).collect();
+        loops.iter().filter(|(_, overdue)| overdue.is_some()).map(|(which, _)| which.word()).collect();
     let mut text =
         if stuck.is_empty() { "ok\n".to_owned() } else { format!("standing still: {}\n", stuck.join(", ")) };
     for (which, overdue) in loops {
         // Writing to a String cannot fail.
         let _ = match overdue {
-            None => writeln!(text, "{}: moves", word(*which)),
-            Some(Duration::ZERO) => writeln!(text, "{}: does not answer", word(*which)),
-            Some(overdue) => writeln!(text, "{}: overdue for {} s", word(*which), overdue.as_secs()),
+            None => writeln!(text, "{}: moves", which.word()),
+            Some(Duration::ZERO) => writeln!(text, "{}: does not answer", which.word()),
+            Some(overdue) => writeln!(text, "{}: overdue for {} s", which.word(), overdue.as_secs()),
         };
     }
     (stuck.is_empty(), text)
-}
-
-fn word(which: Loop) -> &'static str {
-    which.labels().first().map_or("", |(_, word)| word)
 }

@@ -36,24 +36,16 @@ use crate::telemetry::Counters;
 #[derive(Debug)]
 pub struct Parts {
     pub counters: Arc<Counters>,
-    /// Sessions and tokens.
     pub router: RouterHandle,
     /// The alarms that wait for the router. Weak, because the router ends with its last sender.
     pub alarms: mpsc::WeakSender<Alarm>,
-    /// Whether the database has been read.
     pub catalog: CatalogHandle,
-    /// What the poller sees.
     pub reports: watch::Receiver<MonitorReports>,
-    /// How the database answered last.
     pub database: watch::Receiver<DbHealth>,
-    /// Why the state cannot be written, if so.
     pub state_trouble: watch::Receiver<Option<String>>,
-    /// The ways to phones.
     pub push: Arc<dyn PushSide>,
-    /// The certificate in use.
     pub certificate: Arc<dyn CertificateInfo>,
     /// How many ports for apps are configured.
     pub listeners: usize,
-    /// When the daemon started.
     pub started_at: Timestamp,
 }

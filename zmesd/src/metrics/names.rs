@@ -1,30 +1,19 @@
 //! The names of all metrics. They are a contract with dashboards and alert rules; a test compares them with
 //! `docs/observe.md`.
 
-/// What kind of number a metric is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MetricKind {
-    /// It only grows; its samples end in `_total`.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-    /// Durations in seconds.
-    Histogram,
-}
+use prometheus_client::metrics::MetricType;
 
-/// One metric.
 #[derive(Debug)]
 pub(super) struct Metric {
     /// Its name; that of a counter without `_total`.
     pub(super) name: &'static str,
-    pub(super) kind: MetricKind,
-    /// One sentence.
+    pub(super) kind: MetricType,
     pub(super) help: &'static str,
 }
 
 macro_rules! metrics {
     ($($name:ident: $kind:ident $text:literal = $help:literal;)+) => {
-        $(pub(super) const $name: Metric = Metric { name: $text, kind: MetricKind::$kind, help: $help };)+
+        $(pub(super) const $name: Metric = Metric { name: $text, kind: MetricType::$kind, help: $help };)+
     };
 }
 

@@ -13,16 +13,13 @@ use crate::telemetry::{Labels, Part};
 /// Longest reason, in characters: it may be a database's message.
 const REASON_MAX: usize = 300;
 
-/// The state of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartReport {
     pub(super) part: Part,
     pub(super) ready: bool,
-    /// A sentence about it.
     pub(super) detail: String,
 }
 
-/// Checks all parts.
 pub(super) fn parts(parts: &Parts) -> Vec<PartReport> {
     let report = |part: Part| {
         let (ready, detail) = match part {
@@ -56,7 +53,8 @@ fn sources(parts: &Parts) -> (bool, String) {
         None => (true, "no monitor is to be watched".to_owned()),
         Some(first) if seen == 0 => {
             let (id, name) = (first.id, &first.name);
-            let reason = conditions::sentence(&first.condition).unwrap_or_default();
+            let reason =
+                conditions::diagnose(id, &first.condition).map_or_else(String::new, |found| found.sentence);
             (false, format!("none of {total} monitors can be seen; monitor {id} ({name}): {reason}"))
         }
         Some(_) => (true, format!("{seen} of {total} monitors can be seen")),
@@ -68,14 +66,12 @@ fn listeners(parts: &Parts) -> (bool, String) {
     (serving >= wanted && wanted > 0, format!("{serving} of {wanted} ports are served"))
 }
 
-/// Returns whether everything is there, and a line for each part.
 pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     let ready = parts.iter().all(|part| part.ready);
     let mut text = if ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };
     for PartReport { part, ready, detail } in parts {
-        let word = part.labels().first().map_or("", |(_, word)| *word);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{word}: {}{detail}", if *ready { "" } else { "NOT READY: " });
+        let _ = writeln!(text, "{}: {}{detail}", part.word(), if *ready { "" } else { "NOT READY: " });
     }
     (ready, text)
 }

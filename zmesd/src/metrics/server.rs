@@ -9,7 +9,6 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
@@ -27,14 +26,12 @@ use crate::sockets::{AcceptPause, BindError, BindFault};
 const CONNECTIONS: usize = 16;
 /// Time for the head of a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-/// Time for one request and its answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Longest head of a request, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 /// Moves that may wait; a further reload is refused.
 const MOVES: usize = 4;
 
-/// Moves the server to another port or socket.
 #[derive(Debug)]
 pub struct Switch(mpsc::Sender<Option<Bound>>);
 
@@ -63,7 +60,6 @@ impl Switch {
 }
 
 impl Move<'_> {
-    /// Makes the move.
     pub fn make(self) {
         if let Some((permit, bound)) = self.0 {
             permit.send(bound);
@@ -132,7 +128,6 @@ fn announce(place: Option<&Bound>) {
     }
 }
 
-/// Open connections, the oldest first.
 #[derive(Debug, Default)]
 struct Connections {
     running: JoinSet<()>,
@@ -148,18 +143,12 @@ impl Connections {
             oldest.abort();
         }
         let shared = Arc::clone(shared);
-        self.order.push_back(match peer {
-            MetricsPeer::Port(stream) => self.running.spawn(converse(stream, shared)),
-            MetricsPeer::Socket(stream) => self.running.spawn(converse(stream, shared)),
-        });
+        self.order.push_back(self.running.spawn(converse(peer, shared)));
     }
 }
 
 /// Answers one request, then closes: scrapes are seconds apart.
-async fn converse<S>(stream: S, shared: Arc<(Parts, CensusCache)>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn converse(peer: MetricsPeer, shared: Arc<(Parts, CensusCache)>) {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(&request, &shared.0, &shared.1).await) }
@@ -169,7 +158,7 @@ where
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(HEAD_MAX)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(peer), service);
     // Clients that hang up, stall or send nonsense are not logged.
     timeout(DEADLINE, served).await.ok();
 }

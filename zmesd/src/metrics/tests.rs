@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use zmes_providers::Platform;
-use zmes_shared::views::PushModeState;
+use zmes_shared::views::{PushCounts, PushModeState};
 use zmes_shared::{MonitorId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{DatabaseTrouble, DbHealth};
@@ -26,8 +26,8 @@ use crate::detect::{Condition, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, Token};
 use crate::monitors::{Catalog, CatalogHandle};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, Held, PushBusy, PushCounts, PushSide, Retried,
-    StageLatency, TransportCheck, TransportHealth,
+    CertificateInfo, CertificateSummary, Held, PushBusy, PushSide, Retried, StageLatency, TransportCheck,
+    TransportHealth,
 };
 use crate::route::{Census, RouterCommand, RouterHandle};
 use crate::telemetry::{Counters, Labels, TokenState};
@@ -51,7 +51,7 @@ impl PushSide for Resting {
     }
 
     fn counts(&self) -> PushCounts {
-        PushCounts { queued: 7, delivered: 0, failed: 0 }
+        PushCounts { queued: 7, ..PushCounts::default() }
     }
 
     fn check_anew(&self) {}
@@ -65,18 +65,13 @@ impl PushSide for Resting {
     }
 
     fn health(&self) -> Vec<TransportHealth> {
-        Vec::new()
-    }
-
-    fn breakers(&self) -> Vec<BreakerView> {
-        let breaker = |name: &str, open, in_flight| BreakerView {
+        let health = |name: &str, rests_until, in_flight| TransportHealth {
             transport: name.to_owned(),
-            open,
-            retry_at: None,
-            last_error: Some("refused token abc".to_owned()),
+            rests_until,
             in_flight,
+            ..TransportHealth::default()
         };
-        vec![breaker("fcm:zmninja", true, 2), breaker("fcm:other", false, 3)]
+        vec![health("fcm:zmninja", Some(Timestamp::MAX), 2), health("fcm:other", None, 3)]
     }
 
     fn latencies(&self) -> Vec<StageLatency> {

@@ -13,7 +13,6 @@ use zmes_zoneminder::{DatabaseTrouble, DbError, MonitorSet, User, ZmVersion};
 
 use crate::domain::SkipReason;
 
-/// How long `monitors reload` may take.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The last good answers of ZoneMinder's database.
@@ -42,7 +41,6 @@ impl Catalog {
 /// Asks the catalog to read again; the answer comes when the new one is published.
 pub type Refresh = oneshot::Sender<Result<Reloaded, DbError>>;
 
-/// A handle to the catalog; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CatalogHandle {
     refresh: mpsc::Sender<Refresh>,
@@ -50,17 +48,14 @@ pub struct CatalogHandle {
 }
 
 impl CatalogHandle {
-    /// Joins the two ends that the catalog's task was given.
     pub fn new(refresh: mpsc::Sender<Refresh>, catalog: watch::Receiver<Arc<Catalog>>) -> Self {
         Self { refresh, catalog }
     }
 
-    /// Returns the catalog as it is now.
     pub fn now(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog.borrow())
     }
 
-    /// Returns a receiver of every new catalog.
     pub fn watch(&self) -> watch::Receiver<Arc<Catalog>> {
         self.catalog.clone()
     }
@@ -72,7 +67,6 @@ impl CatalogHandle {
         self.refresh.try_send(reply).ok();
     }
 
-    /// Reads the database again and returns what changed.
     pub async fn refresh(&self) -> Result<Reloaded, DbError> {
         let late = || DbError::Unavailable(DatabaseTrouble::late("no answer in time"));
         let (reply, answer) = oneshot::channel();

@@ -158,7 +158,6 @@ async fn load(
     })
 }
 
-/// Counts what is new.
 fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
     let missing = |from: &Catalog, of: &Catalog| {
         of.monitors.iter().filter(|monitor| from.monitors.find(monitor.id).is_none()).count() as u64
@@ -178,19 +177,12 @@ fn same(a: &Catalog, b: &Catalog) -> bool {
         && *version == b.version
         && *monitors == b.monitors
         && *watch_max_delay == b.watch_max_delay
-        && users.len() == b.users.len()
-        && users.values().zip(b.users.values()).all(|(a, b)| same_user(a, b))
+        && users.values().map(|user| facts(user)).eq(b.users.values().map(|user| facts(user)))
 }
 
-fn same_user(a: &User, b: &User) -> bool {
-    let User { name, password, enabled, api_enabled, may_see_events, token_min_expiry, rights } = a;
-    *name == b.name
-        && password.expose_secret() == b.password.expose_secret()
-        && *enabled == b.enabled
-        && *api_enabled == b.api_enabled
-        && *may_see_events == b.may_see_events
-        && *token_min_expiry == b.token_min_expiry
-        && *rights == b.rights
+fn facts(user: &User) -> impl PartialEq {
+    let User { name, password, enabled, api_enabled, may_see_events, token_min_expiry, rights } = user;
+    (name, password.expose_secret(), enabled, api_enabled, may_see_events, token_min_expiry, rights)
 }
 
 #[cfg(test)]

@@ -4,16 +4,13 @@ use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::{EventId, MonitorId};
 
-/// What an alarm frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlarmBody<'a> {
     /// ZoneMinder's event; `None` becomes an empty `EventId`: ZoneMinder made no event.
     pub event: Option<EventId>,
-    /// Which monitor.
     pub monitor: MonitorId,
     /// Its name: sent as `Name` (the seed) and `MonitorName` (zmNinjaNg).
     pub monitor_name: &'a str,
-    /// Why.
     pub cause: &'a str,
     /// Found after the fact: `"late":"true"`.
     pub late: bool,

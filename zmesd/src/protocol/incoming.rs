@@ -8,39 +8,36 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use zmes_shared::EventId;
 use zmes_shared::control::Since;
+use zmes_shared::text::bounded;
 
-use super::echo::bounded;
 use super::push::{self, PushFrame};
 use crate::domain::{Credentials, FilterProblem, MonitorFilter};
 use zmes_providers::{App, PushToken};
 
 /// The list that means "as it was".
 const KEEP: &str = "-1";
+/// Longest word of an app that is repeated to it, to logs and to `zmesctl`, in characters. Invisible and control characters
+/// are replaced: an app must not be able to move a terminal's cursor or to fill a log.
+pub(super) const LONGEST_WORD: usize = 64;
 
-/// The frame is not a JSON object of the expected shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object of the expected shape")]
 pub struct Malformed;
 
-/// One frame of an app.
 #[derive(Debug)]
 pub struct IncomingFrame {
     /// Its `event`, bounded and cleaned, as it is repeated in a refusal.
     pub event: String,
     /// Its `data.type`, likewise; empty if it has none.
     pub kind: String,
-    /// Which app it seems to be of.
     pub app: App,
     /// The push token that the app names beside what it says.
     pub hint: Option<PushToken>,
-    /// What it says.
     pub body: FrameBody,
 }
 
-/// What a frame says.
 #[derive(Debug)]
 pub enum FrameBody {
-    /// `auth`
     Auth(Box<AuthFrame>),
     /// `control/filter`
     Filter(Result<FilterStatement, FilterFault>),
@@ -48,74 +45,49 @@ pub enum FrameBody {
     Version,
     /// `control/replay`
     Replay(Result<Since, SinceFault>),
-    /// Any other `control`.
     OtherControl,
     /// `push/*`: tokens and badges.
     Push(PushFrame),
     /// `escontrol`: remote administration of later event servers, which has its own socket here.
     Escontrol,
-    /// An event that this server does not know.
     Unknown,
 }
 
-/// `auth`
 #[derive(Debug)]
 pub struct AuthFrame {
-    /// What the app wants to be.
-    pub category: Category,
+    /// The `category` of a tool that wants to administrate, not of an app.
+    pub escontrol: bool,
     /// What it shows; an empty user and password where it shows nothing.
     pub credentials: Credentials,
     /// `appversion`, bounded and cleaned.
     pub app: Option<String>,
     /// The lists: `Ok(None)` is no statement.
     pub filter: Result<Option<MonitorFilter>, FilterFault>,
-    /// From where missed alarms are wanted, if they are.
     pub since: Option<Result<Since, SinceFault>>,
 }
 
-/// The top-level `category` of `auth`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Category {
-    /// An app, whatever it calls itself.
-    Normal,
-    /// A tool that wants to administrate.
-    Escontrol,
-}
-
-/// What `control/filter` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterStatement {
     /// `monlist` is `-1`: as it was.
     Keep,
-    /// These lists from now on.
     Replace(MonitorFilter),
     /// `intlist` is `-1`: these monitors, each with the interval that it had (0 if it had none).
     KeepIntervals(MonitorFilter),
 }
 
-/// Why a filter is not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a filter is not taken, in the words of the protocol. The first two are the seed's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterFault {
-    /// There is no `monlist`.
+    #[error("NOMONITORLIST")]
     NoMonitorList,
-    /// There is no `intlist`.
+    #[error("NOINTERVALLIST")]
     NoIntervalList,
     /// `monlist` holds something other than monitor ids, or too many.
+    #[error("BADMONITORLIST")]
     BadMonitorList,
     /// `intlist` holds something other than seconds.
+    #[error("BADINTERVALLIST")]
     BadIntervalList,
-}
-
-impl FilterFault {
-    /// Returns the word of the protocol. The first two are the seed's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoMonitorList => "NOMONITORLIST",
-            Self::NoIntervalList => "NOINTERVALLIST",
-            Self::BadMonitorList => "BADMONITORLIST",
-            Self::BadIntervalList => "BADINTERVALLIST",
-        }
-    }
 }
 
 impl From<FilterProblem> for FilterFault {
@@ -127,23 +99,13 @@ impl From<FilterProblem> for FilterFault {
     }
 }
 
-/// Why a replay is not given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SinceFault {
-    /// There is no `since`.
+    #[error("NOSINCE")]
     Missing,
     /// It is neither an event id nor an RFC 3339 time.
+    #[error("BADSINCE")]
     Unreadable,
-}
-
-impl SinceFault {
-    /// Returns the word of the protocol.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "NOSINCE",
-            Self::Unreadable => "BADSINCE",
-        }
-    }
 }
 
 /// Reads one text frame. `serde_json` bounds the nesting (128), the socket the length (64 KiB).
@@ -158,12 +120,12 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
         }
     };
     let kind = data.as_ref().and_then(|data| data.get("type")).and_then(Value::as_str).unwrap_or_default();
-    let (event_echo, kind) = (bounded(&event), bounded(kind));
+    let (event_echo, kind) = (bounded(&event, LONGEST_WORD), bounded(kind, LONGEST_WORD));
     let (app, hint) = (push::app(&frame, data.as_ref()), push::hint(&event, &frame, data.as_ref()));
     let body = match event.as_str() {
         "auth" => FrameBody::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
         "control" => control(&kind, data.ok_or(Malformed)?)?,
-        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default())?),
+        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default(), app)?),
         "escontrol" => FrameBody::Escontrol,
         _ => FrameBody::Unknown,
     };
@@ -171,10 +133,7 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
 }
 
 fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<AuthFrame, Malformed> {
-    let category = match frame.get("category").and_then(Value::as_str) {
-        Some("escontrol") => Category::Escontrol,
-        Some(_) | None => Category::Normal,
-    };
+    let escontrol = frame.get("category").and_then(Value::as_str) == Some("escontrol");
     let user = text(data.remove("user"))?.unwrap_or_default();
     let password = text(data.remove("password"))?.unwrap_or_default();
     // A `token` beside `event` is zmNinja's push token; only one in `data`, without a user, is an access token.
@@ -185,7 +144,7 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     };
     let (monlist, intlist) = (list(data.remove("monlist"))?, list(data.remove("intlist"))?);
     Ok(AuthFrame {
-        category,
+        escontrol,
         credentials,
         app: push::app_version(&data),
         filter: statement(monlist, intlist),

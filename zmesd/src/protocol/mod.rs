@@ -3,14 +3,13 @@
 //! Pure: no sockets, no state. The words are those of the apps (`monlist`, `intlist`, `EventId`).
 
 mod alarm;
-mod echo;
 mod incoming;
 mod outgoing;
 mod push;
 
 pub use alarm::{AlarmBody, alarm};
 pub use incoming::{
-    AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, Malformed, SinceFault, parse,
+    AuthFrame, FilterFault, FilterStatement, FrameBody, IncomingFrame, Malformed, SinceFault, parse,
 };
 pub use outgoing::{AppReply, ServerIdentity};
 pub use push::{PushFrame, TokenFault, TokenFrame};

@@ -9,7 +9,6 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::incoming::{FilterFault, SinceFault};
 use super::push::TokenFault;
 
-/// Who the server says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerIdentity {
     /// The protocol level that apps compare with: zmNinja asks for at least "6.0".
@@ -18,50 +17,34 @@ pub struct ServerIdentity {
     pub server: String,
 }
 
-/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppReply<'a> {
     AuthSuccess(&'a ServerIdentity),
-    /// Wrong credentials.
     BadAuth,
-    /// No credentials in time.
     NoAuth,
     /// Remote administration by WebSocket does not exist here; in answer to `auth` or to `escontrol`.
     EscontrolDisabled {
-        /// `auth` or `escontrol`
         event: &'static str,
     },
-    /// The frame needs a login.
     NotAuthorized {
-        /// The refused frame's `event`.
         event: &'a str,
-        /// Its `type`.
         kind: &'a str,
     },
-    /// The answer to `control/version`.
     Version(&'a ServerIdentity),
     /// The filter stays as it was.
     FilterFault(FilterFault),
     /// The alarms before this one are all that were missed.
     Replayed {
-        /// How many.
         count: usize,
-        /// There may have been more.
         gap: bool,
     },
-    /// No replay, because of what was asked.
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
-    /// Push is off.
     PushDisabled,
-    /// A token or a badge is not taken, or not all of it.
     TokenFault(TokenFault),
-    /// The frame is not JSON of the expected shape.
     BadJson,
-    /// The event, or the type of a `control`, is not known.
     NotSupported {
-        /// The frame's `event`.
         event: &'a str,
         /// `type` of a `control`, else empty.
         kind: &'a str,
@@ -80,7 +63,7 @@ struct ReplyFrame<'a> {
     version: Option<&'a str>,
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,17 +77,21 @@ impl<'a> ReplyFrame<'a> {
         Self { event, r#type: kind, status: "Success", ..Self::default() }
     }
 
-    fn fail(event: &'a str, kind: &'a str, reason: &'a str) -> Self {
-        Self { event, r#type: kind, status: "Fail", reason: Some(reason), ..Self::default() }
+    fn fail(event: &'a str, kind: &'a str, reason: impl Into<String>) -> Self {
+        Self { event, r#type: kind, status: "Fail", reason: Some(reason.into()), ..Self::default() }
     }
 
     fn introduced(self, identity: &'a ServerIdentity) -> Self {
-        Self { version: Some(&identity.version), reason: Some(""), server: Some(&identity.server), ..self }
+        Self {
+            version: Some(&identity.version),
+            reason: Some(String::new()),
+            server: Some(&identity.server),
+            ..self
+        }
     }
 }
 
 impl AppReply<'_> {
-    /// Returns the text frame.
     pub fn to_frame(&self) -> Utf8Bytes {
         let frame = match *self {
             Self::AuthSuccess(identity) => ReplyFrame::success("auth", "").introduced(identity),
@@ -116,15 +103,15 @@ impl AppReply<'_> {
                 type_colon: Some("version"),
                 ..ReplyFrame::success("control", "version").introduced(identity)
             },
-            Self::FilterFault(fault) => ReplyFrame::fail("control", "filter", fault.as_str()),
+            Self::FilterFault(fault) => ReplyFrame::fail("control", "filter", fault.to_string()),
             Self::Replayed { count, gap } => ReplyFrame {
                 count: Some(count.to_string()),
                 gap: Some(if gap { "true" } else { "false" }),
                 ..ReplyFrame::success("control", "replay")
             },
-            Self::SinceFault(fault) => ReplyFrame::fail("control", "replay", fault.as_str()),
+            Self::SinceFault(fault) => ReplyFrame::fail("control", "replay", fault.to_string()),
             Self::ReplayUnavailable => ReplyFrame::fail("control", "replay", "UNAVAILABLE"),
-            Self::TokenFault(fault) => ReplyFrame::fail("push", fault.kind(), fault.as_str()),
+            Self::TokenFault(fault) => ReplyFrame::fail("push", fault.kind(), fault.to_string()),
             Self::PushDisabled => ReplyFrame::fail("push", "", "PUSHDISABLED"),
             Self::BadJson => ReplyFrame::fail("malformed", "", "BADJSON"),
             Self::NotSupported { event, kind } => ReplyFrame::fail(event, kind, "NOTSUPPORTED"),

@@ -13,11 +13,9 @@ const FIRST_REST: Duration = Duration::from_secs(2);
 /// Its longest rest: a provider that is back is noticed within a minute.
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// Whether pushes may go through a transport.
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: BreakerState,
-    /// Rests in a row.
     rests: u32,
 }
 
@@ -25,19 +23,16 @@ pub(super) struct Breaker {
 enum BreakerState {
     /// All pushes pass; this many have failed in a row.
     Closed(u32),
-    /// None pass before then.
     Open(Instant),
     /// One push was sent as a probe, at that time.
     Probing(Instant),
 }
 
 impl Breaker {
-    /// Returns a closed breaker: all pushes pass.
     pub(super) fn new() -> Self {
         Self { state: BreakerState::Closed(0), rests: 0 }
     }
 
-    /// Says whether one more may be sent now.
     pub(super) fn admits(&self, now: Instant) -> bool {
         match self.state {
             BreakerState::Closed(_) => true,
@@ -47,14 +42,12 @@ impl Breaker {
         }
     }
 
-    /// A push goes out; after a rest it is the probe.
     pub(super) fn sending(&mut self, now: Instant) {
         if !matches!(self.state, BreakerState::Closed(_)) {
             self.state = BreakerState::Probing(now);
         }
     }
 
-    /// Returns when the rest ends, if the transport rests.
     pub(super) fn rests_until(&self) -> Option<Instant> {
         match self.state {
             BreakerState::Open(until) => Some(until),
@@ -62,8 +55,7 @@ impl Breaker {
         }
     }
 
-    /// Ends a rest: the next push is the probe, and what comes after it waits for its outcome. Returns how long the rest
-    /// would still have lasted; `None`: there was none.
+    /// Ends a rest: the next push is the probe. Returns how long it would still have lasted; `None`: there was none.
     pub(super) fn end_rest(&mut self, now: Instant) -> Option<Duration> {
         let BreakerState::Open(until) = self.state else { return None };
         self.state = BreakerState::Open(now);
@@ -72,9 +64,7 @@ impl Breaker {
         Some(until.saturating_duration_since(now))
     }
 
-    /// The provider has answered properly, even if it refused that one push.
-    ///
-    /// Returns whether the transport had rested before.
+    /// The provider has answered, even if it refused that push. Returns whether the transport had rested.
     pub(super) fn answered(&mut self) -> bool {
         let was_away = !matches!(self.state, BreakerState::Closed(_));
         *self = Self::new();

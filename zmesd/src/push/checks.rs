@@ -1,5 +1,4 @@
-//! Checks of the transports: one at a time for each, and one answers all requests of the next seconds. So 700 requests of
-//! an observer become a handful of requests to the provider.
+//! Checks of the transports: one at a time for each, and one answers all requests of the next seconds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
@@ -18,7 +17,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// How old a check may be to answer another request.
 const FRESH: Duration = Duration::from_secs(10);
 
-/// The last check of each transport.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     slots: StdMutex<HashMap<String, SlotOf>>,
@@ -40,7 +38,6 @@ struct Last {
 }
 
 impl Checks {
-    /// From now on, only checks that begin later count.
     pub(super) fn anew(&self) {
         *self.not_before.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -80,7 +77,6 @@ impl Slot {
     }
 }
 
-/// Checks a transport, and logs whether it can be reached.
 pub(super) async fn log_check(transport: Arc<dyn PushTransport>) {
     let steps = transport.check().await;
     let (name, target) = (transport.name(), transport.target());
@@ -110,7 +106,7 @@ async fn check(transport: &dyn PushTransport) -> TransportCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::fakes::FakeTransport;
+    use crate::push::tests::fakes::FakeTransport;
 
     #[tokio::test(start_paused = true)]
     async fn seven_hundred_who_ask_are_one_request() {

@@ -1,40 +1,18 @@
 //! Whether a push may still be sent at the moment when its turn has come.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use zmes_shared::words::GiveUp;
 
 use super::gates::Gates;
+use super::parts::DispatcherParts;
 use super::queue::Job;
-use crate::config::AuthConfig;
-use crate::domain::{DeliveryId, SkipReason};
-use crate::monitors::Catalog;
-use crate::ports::Clock;
-use crate::route::PushRules;
+use crate::domain::SkipReason;
 use crate::state::Outcome;
 
-/// What decides whether a push may be sent.
-#[derive(Debug)]
-pub(super) struct Clearance {
-    /// Rights hold at the moment of sending.
-    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
-    /// While authentication is off, all users may see all monitors.
-    pub(super) auth: watch::Receiver<AuthConfig>,
-    /// Whether anything is sent at all.
-    pub(super) rules: watch::Receiver<PushRules>,
-    /// The last delivery of the daemon before.
-    pub(super) last_delivery: DeliveryId,
-    /// `push.retry-for`
-    pub(super) retry_for: Duration,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
-impl Clearance {
-    /// Returns why a job is not sent (any more), if so.
+impl DispatcherParts {
     pub(super) fn refusal(&self, job: &Job, gates: &Gates) -> Option<Outcome> {
-        if job.expired(self.clock.now(), self.retry_for) {
+        if job.expired(self.clock.now(), self.config.retry_for) {
             return Some(Outcome::GaveUp(GiveUp::Expired));
         }
         if let Some(reason) = self.forbidden(job) {
@@ -50,12 +28,10 @@ impl Clearance {
         None
     }
 
-    /// Says whether pushes are decided and logged, but not sent.
     pub(super) fn in_shadow(&self) -> bool {
         self.rules.borrow().shadow
     }
 
-    /// Returns why a user may not hear of a monitor any more, if so.
     fn forbidden(&self, job: &Job) -> Option<SkipReason> {
         if !self.auth.borrow().enabled || job.token.user.is_empty() {
             return None;

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
-use zmes_providers::{PushError, Transports};
-use zmes_shared::words::GiveUp;
+use zmes_providers::PushError;
+use zmes_shared::words::{GiveUp, HeldBy};
 
 use super::checks;
-use super::clearance::Clearance;
 use super::gates::Gates;
 use super::outcome::OutcomeReporter;
 use super::parts::DispatcherParts;
@@ -23,11 +21,9 @@ use super::side::PushCommand;
 use crate::config::PushConfig;
 use crate::domain::{Token, TokenId};
 use crate::ports::Retried;
-use crate::route::PushOrder;
-use crate::route::{OrderReceiver, PushRules, RouterHandle};
-use crate::state::{Attempt, Committed, Note, Outcome, PushPage, StateError, StateHandle};
+use crate::route::{PushOrder, PushRules};
+use crate::state::{Attempt, Note, Outcome, PushPage, StateError};
 use crate::telemetry::Transport;
-use zmes_shared::words::HeldBy;
 
 /// Deliveries that are read from the disk at a time.
 const PAGE: u32 = 1000;
@@ -44,14 +40,6 @@ const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
 
-/// Some of what waits on the disk.
-#[derive(Debug)]
-struct BacklogPage {
-    /// Everything that was noted before was on the disk when it was read.
-    settled: bool,
-    read: Result<PushPage, StateError>,
-}
-
 /// The dispatcher.
 ///
 /// Owns: the queue, the gates with their breakers, the pushes under way. Receives: orders of the router, what the disk
@@ -59,60 +47,35 @@ struct BacklogPage {
 /// is on the disk.
 #[derive(Debug)]
 pub struct Dispatcher {
+    parts: DispatcherParts,
     queue: Queue,
     gates: Gates,
-    clearance: Clearance,
     reporter: OutcomeReporter,
     registrations: Registrations,
-    orders: OrderReceiver,
-    commands: mpsc::Receiver<PushCommand>,
-    transports: watch::Receiver<Arc<Transports>>,
-    rules: watch::Receiver<PushRules>,
-    committed: watch::Receiver<Committed>,
-    trouble: watch::Receiver<Option<String>>,
-    state: StateHandle,
-    router: RouterHandle,
     sending: JoinSet<Shipped>,
-    pages: JoinSet<BacklogPage>,
+    /// Pages of the disk, and whether everything that was noted before was there when they were read.
+    pages: JoinSet<(bool, Result<PushPage, StateError>)>,
     /// Checks of transports, and messages to the router.
     errands: JoinSet<()>,
 }
 
 impl Dispatcher {
-    /// Puts the dispatcher together.
     pub fn new(parts: DispatcherParts) -> Self {
         let gates = Gates::new(Arc::clone(&*parts.transports.borrow()));
         let PushConfig { storm_limit, retry_for, .. } = parts.config;
         let limits = QueueLimits { memory: MEMORY, storm_limit, storm_window: parts.storm_window, retry_for };
-        let clearance = Clearance {
-            catalog: parts.catalog,
-            auth: parts.auth,
-            rules: parts.rules.clone(),
-            last_delivery: parts.last_delivery,
-            retry_for,
-            clock: Arc::clone(&parts.clock),
-        };
         Self {
             queue: Queue::new(limits, parts.last_delivery, gates.places()),
             gates,
-            clearance,
-            reporter: OutcomeReporter::new(parts.tap, parts.counters, parts.status, parts.clock),
+            reporter: OutcomeReporter::new(&parts),
             registrations: Registrations::default(),
-            orders: parts.orders,
-            commands: parts.commands,
-            transports: parts.transports,
-            rules: parts.rules,
-            committed: parts.committed,
-            trouble: parts.trouble,
-            state: parts.state,
-            router: parts.router,
+            parts,
             sending: JoinSet::new(),
             pages: JoinSet::new(),
             errands: JoinSet::new(),
         }
     }
 
-    /// Runs until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let (mut sweep, mut check) = (interval(SWEEP), interval(CHECK));
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,19 +88,19 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 Some(Ok(shipped)) = self.sending.join_next() => self.on_shipped(shipped),
-                Some(Ok(page)) = self.pages.join_next() => self.on_page(page),
+                Some(Ok((settled, page))) = self.pages.join_next() => self.on_page(settled, page),
                 () = self.registrations.one_ended() => {}
                 Some(_) = self.errands.join_next() => {}
-                taken = self.orders.orders.recv_many(&mut orders, ORDERS) => {
+                taken = self.parts.orders.orders.recv_many(&mut orders, ORDERS) => {
                     if taken == 0 { break }
                     self.on_orders(&mut orders);
                 }
-                Ok(()) = self.orders.dropped.changed() => self.queue.read_again(),
-                Ok(()) = self.committed.changed() => {}
-                Ok(()) = self.trouble.changed() => {}
-                Ok(()) = self.rules.changed() => self.on_rules(true),
-                Ok(()) = self.transports.changed() => self.on_transports(),
-                Some(command) = self.commands.recv() => self.on_command(command),
+                Ok(()) = self.parts.orders.dropped.changed() => self.queue.read_again(),
+                Ok(()) = self.parts.committed.changed() => {}
+                Ok(()) = self.parts.trouble.changed() => {}
+                Ok(()) = self.parts.rules.changed() => self.on_rules(true),
+                Ok(()) = self.parts.transports.changed() => self.on_transports(),
+                Some(command) = self.parts.commands.recv() => self.on_command(command),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
                 _ = sweep.tick() => self.sweep(),
                 _ = check.tick() => self.check_transports(),
@@ -147,7 +110,6 @@ impl Dispatcher {
         self.drain().await;
     }
 
-    /// Does what can be done now, and returns when there will be more.
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
@@ -167,9 +129,8 @@ impl Dispatcher {
         rest.into_iter().chain(self.queue.next_due(now)).min()
     }
 
-    /// Hands outcomes over to the state.
     fn save(&mut self) {
-        let state = &self.state;
+        let state = &self.parts.state;
         self.queue.hand_over(|attempts| {
             if state.room() <= ROOM {
                 return Err(attempts);
@@ -182,8 +143,8 @@ impl Dispatcher {
     }
 
     fn read_disk_state(&mut self) {
-        let writable = self.trouble.borrow_and_update().is_none();
-        self.queue.on_disk(*self.committed.borrow_and_update(), writable);
+        let writable = self.parts.trouble.borrow_and_update().is_none();
+        self.queue.on_disk(*self.parts.committed.borrow_and_update(), writable);
     }
 
     /// Tells the router what was given up: its intervals count from pushes that were sent.
@@ -192,7 +153,7 @@ impl Dispatcher {
         if given_up.is_empty() {
             return;
         }
-        let router = self.router.clone();
+        let router = self.parts.router.clone();
         self.errands.spawn(async move {
             if router.untold(given_up).await.is_err() {
                 debug!("router busy: intervals count from pushes that were given up");
@@ -204,7 +165,7 @@ impl Dispatcher {
 
     fn on_orders(&mut self, orders: &mut Vec<PushOrder>) {
         // What was dropped is older than what came after it: it must be read before that is sent.
-        if self.orders.take_dropped() {
+        if self.parts.orders.take_dropped() {
             self.queue.read_again();
         }
         self.read_disk_state();
@@ -226,7 +187,7 @@ impl Dispatcher {
     }
 
     fn on_register(&mut self, token: &Arc<Token>) {
-        if self.clearance.in_shadow() {
+        if self.parts.in_shadow() {
             return;
         }
         if let Some(transport) = self.gates.candidates(token).into_iter().next() {
@@ -236,19 +197,19 @@ impl Dispatcher {
 
     fn read_backlog(&mut self, now: Instant) {
         let Some(after) = self.queue.next_page(now) else { return };
-        let state = self.state.clone();
+        let state = self.parts.state.clone();
         self.pages.spawn(async move {
             // What was noted before this moment must be in the page, or not be queued in it any more.
             let settled = state.settle().await;
-            BacklogPage { settled, read: state.pushes_after(after, PAGE).await }
+            (settled, state.pushes_after(after, PAGE).await)
         });
     }
 
-    fn on_page(&mut self, page: BacklogPage) {
+    fn on_page(&mut self, settled: bool, page: Result<PushPage, StateError>) {
         self.read_disk_state();
-        match page.read {
-            Ok(read) => {
-                self.queue.page(read, page.settled, Instant::now(), |token| self.gates.place_of(token));
+        match page {
+            Ok(page) => {
+                self.queue.page(page, settled, Instant::now(), |token| self.gates.place_of(token));
             }
             Err(problem) => {
                 warn!(error = &problem as &dyn std::error::Error, "cannot read waiting pushes");
@@ -258,7 +219,7 @@ impl Dispatcher {
     }
 
     fn on_rules(&mut self, changed: bool) {
-        let PushRules { enabled, shadow, .. } = *self.rules.borrow_and_update();
+        let PushRules { enabled, shadow, .. } = *self.parts.rules.borrow_and_update();
         match (enabled, shadow) {
             (true, true) => warn!("push.mode is shadow: pushes are decided and logged, but not sent"),
             (true, false) if changed => info!("push.mode is live: pushes are sent"),
@@ -268,11 +229,11 @@ impl Dispatcher {
 
     /// Takes the transports of a new configuration. Pushes that waited because an old one failed are sent now.
     fn on_transports(&mut self) {
-        let changes = self.gates.replace(Arc::clone(&*self.transports.borrow_and_update()));
-        for name in &changes.removed {
+        let (replaced, removed) = self.gates.replace(Arc::clone(&*self.parts.transports.borrow_and_update()));
+        for name in &removed {
             self.reporter.status.forget(name);
         }
-        for transport in changes.replaced.iter().filter_map(|place| self.gates.transport_at(*place)) {
+        for transport in replaced.iter().filter_map(|place| self.gates.transport_at(*place)) {
             self.reporter.status.forget(transport.name());
             info!(
                 transport = transport.name(),
@@ -283,7 +244,7 @@ impl Dispatcher {
         let place_of = |token: &Token| self.gates.place_of(token);
         self.queue.regate(self.gates.places(), place_of);
         let now = Instant::now();
-        for place in changes.replaced {
+        for place in replaced {
             self.queue.hurry(now, place, place_of);
         }
     }
@@ -308,11 +269,10 @@ impl Dispatcher {
 
     // What goes out.
 
-    /// Sends what may go out at a place.
     fn ship_all(&mut self, place: usize, now: Instant) {
         while !self.queue.held_up() && self.gates.has_room(place, now, |gate| self.queue.unwritten(gate)) {
-            let (gates, clearance) = (&self.gates, &self.clearance);
-            let refusal = |job: &_| clearance.refusal(job, gates);
+            let (gates, parts) = (&self.gates, &self.parts);
+            let refusal = |job: &_| parts.refusal(job, gates);
             let Some(turn) = self.queue.next(place, now, |token| gates.place_of(token), refusal) else {
                 return;
             };
@@ -330,7 +290,7 @@ impl Dispatcher {
                         self.reporter.status.went_out(transport);
                     }
                     let wall = self.reporter.clock.now();
-                    self.sending.spawn(shipment.send(self.clearance.retry_for, wall));
+                    self.sending.spawn(shipment.send(self.parts.config.retry_for, wall));
                 }
                 LaneStep::Wait(until) => {
                     let reason = format!("push.storm-limit is {}", self.queue.storm_limit());
@@ -342,13 +302,11 @@ impl Dispatcher {
         }
     }
 
-    /// Ends a job for a reason that is not a provider's.
     fn conclude(&mut self, job: &Job, outcome: Outcome) {
         let attempt = self.reporter.not_sent(job, outcome, &self.gates);
         self.queue.conclude(attempt);
     }
 
-    /// Takes a push that has come out.
     fn on_shipped(&mut self, shipped: Shipped) {
         let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers } = shipped;
         let now = Instant::now();
@@ -385,7 +343,6 @@ impl Dispatcher {
         self.queue.came_out(token, gate, attempts, retry, |token| self.gates.place_of(token));
     }
 
-    /// Returns how a phone waits for the next attempt, and tells others.
     fn delay(&self, token: TokenId, jobs: &[Job], answer: &ProviderAnswer, now: Instant) -> Delay {
         let attempts = jobs.iter().map(|job| job.attempts).max().unwrap_or(1);
         let wait = answer.wait(attempts);
@@ -395,7 +352,6 @@ impl Dispatcher {
         Delay { until: now + wait, for_the_transport: !phone }
     }
 
-    /// Tells a transport's breaker of an answer.
     fn judge(&mut self, answer: &ProviderAnswer, now: Instant) {
         let counters = &self.reporter.counters;
         counters.timings.record_answer(Transport::of(&answer.transport), answer.took);
@@ -404,7 +360,7 @@ impl Dispatcher {
         let (status, at) = (&self.reporter.status, self.reporter.clock.now());
         let transport = &*answer.transport;
         if let Err(PushError::Transport(fault)) = &answer.result {
-            let rest = gate.failed(now, fault.retry_after);
+            let rest = gate.breaker.failed(now, fault.retry_after, fastrand::f64());
             if let Some(rest) = rest {
                 let (error, kind) = (fault.to_string(), fault.kind.word());
                 warn!(transport, error, kind, rest = ?rest, "transport failed; pushes wait");
@@ -412,7 +368,7 @@ impl Dispatcher {
             status.broke(transport, at, fault, rest.and_then(|rest| at.checked_add(rest).ok()));
             return;
         }
-        let works_again = gate.answered();
+        let works_again = gate.breaker.answered();
         match &answer.result {
             Ok(_) => status.accepted(transport, at),
             Err(PushError::Message(detail)) => status.refused(transport, at, detail),
@@ -427,7 +383,7 @@ impl Dispatcher {
     /// Has the router revoke a token that its provider calls dead; the router then withdraws what still waits.
     fn token_dead(&mut self, token: TokenId, reason: String) {
         self.reporter.counters.dead_tokens.increment();
-        let router = self.router.clone();
+        let router = self.parts.router.clone();
         self.errands.spawn(async move {
             if router.token_dead(token, reason).await.is_err() {
                 warn!("router busy: could not revoke a token that its provider calls dead; the next push retries");
@@ -446,9 +402,8 @@ impl Dispatcher {
         self.reporter.status.forget_held(now);
     }
 
-    /// Checks whether the providers can be reached, and logs it.
     fn check_transports(&mut self) {
-        if self.clearance.in_shadow() {
+        if self.parts.in_shadow() {
             return;
         }
         for transport in self.gates.transports() {
@@ -470,7 +425,7 @@ impl Dispatcher {
             self.save();
         }
         while let Some(attempts) = self.queue.next_unsaved() {
-            if !self.state.keep(Note::Attempts(attempts), deadline).await {
+            if !self.parts.state.keep(Note::Attempts(attempts), deadline).await {
                 break;
             }
         }

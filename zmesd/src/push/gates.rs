@@ -11,17 +11,15 @@ use super::breaker::Breaker;
 use super::shipment::Way;
 use crate::domain::{Token, TokenId};
 
-/// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
-/// push would only wait elsewhere.
+/// Pushes under way through one transport. HTTP/2 servers allow 100 streams or more.
 const IN_FLIGHT: usize = 100;
 
-/// One transport with its breaker, and how many pushes are under way.
 #[derive(Debug)]
 pub(super) struct Gate {
     /// Tells it from its predecessors: pushes that go out through a transport may come out after it was replaced.
     id: u64,
     transport: Arc<dyn PushTransport>,
-    breaker: Breaker,
+    pub(super) breaker: Breaker,
     in_flight: usize,
 }
 
@@ -30,34 +28,13 @@ impl Gate {
         Self { id, transport, breaker: Breaker::new(), in_flight: 0 }
     }
 
-    /// Says whether it is the gate of that very transport.
     fn leads_to(&self, transport: &Arc<dyn PushTransport>) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.transport), Arc::as_ptr(transport))
     }
 
-    /// Returns the transport's name.
     pub(super) fn name(&self) -> &str {
         self.transport.name()
     }
-
-    /// The provider has answered, even if it refused the push. Returns whether the transport had failed before.
-    pub(super) fn answered(&mut self) -> bool {
-        self.breaker.answered()
-    }
-
-    /// The transport has failed. Returns how long it rests from now on, if it just began to.
-    pub(super) fn failed(&mut self, now: Instant, retry_after: Option<Duration>) -> Option<Duration> {
-        self.breaker.failed(now, retry_after, fastrand::f64())
-    }
-}
-
-/// What a reload has changed.
-#[derive(Debug, Default)]
-pub(super) struct GateChanges {
-    /// Places whose transport is another one now.
-    pub(super) replaced: Vec<usize>,
-    /// Names of transports that are gone.
-    pub(super) removed: Vec<String>,
 }
 
 /// All gates, in the order of [`Transports::all`].
@@ -65,7 +42,6 @@ pub(super) struct GateChanges {
 pub(super) struct Gates {
     transports: Arc<Transports>,
     by_place: Vec<Gate>,
-    /// The id of the newest gate.
     last_id: u64,
     /// Tokens that belong to another transport than the one that would come first.
     remembered: HashMap<TokenId, Arc<str>>,
@@ -83,22 +59,18 @@ impl Gates {
         self.by_place.len() + 1
     }
 
-    /// Returns the place of the gate that a token takes first.
     pub(super) fn place_of(&self, token: &Token) -> usize {
         self.transports.index_for(&self.destination(token))
     }
 
-    /// Returns the transports for a token, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
         self.transports.candidates(&self.destination(token))
     }
 
-    /// Returns all transports.
     pub(super) fn transports(&self) -> impl Iterator<Item = &Arc<dyn PushTransport>> {
         self.transports.all()
     }
 
-    /// A token has proved to belong to this transport.
     pub(super) fn remember(&mut self, token: TokenId, transport: Arc<str>) {
         self.remembered.insert(token, transport);
     }
@@ -109,8 +81,7 @@ impl Gates {
         Destination { proven: self.remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }
     }
 
-    /// Returns the ways to a phone, the best first, with which of them rest; the one at `place`, whose turn it is, does
-    /// not.
+    /// The ways to a phone, the best first, with which of them rest; that at `place`, whose turn it is, does not.
     pub(super) fn ways(&self, token: &Token, place: usize, now: Instant) -> Vec<Way> {
         let own = self.id_at(place);
         let way = |transport: Arc<dyn PushTransport>| {
@@ -121,20 +92,17 @@ impl Gates {
         self.candidates(token).into_iter().map(way).collect()
     }
 
-    /// Returns the id of the gate at a place.
     pub(super) fn id_at(&self, place: usize) -> Option<u64> {
         self.by_place.get(place).map(|gate| gate.id)
     }
 
-    /// Says whether one more push may go out at a place; `unwritten` says how many have come out of a gate and are not
-    /// on the disk.
+    /// `unwritten`: how many have come out of a gate and are not on the disk.
     pub(super) fn has_room(&self, place: usize, now: Instant, unwritten: impl Fn(u64) -> usize) -> bool {
         self.by_place
             .get(place)
             .is_none_or(|gate| gate.in_flight + unwritten(gate.id) < IN_FLIGHT && gate.breaker.admits(now))
     }
 
-    /// A push goes out at a place. Returns the transport's name.
     pub(super) fn went_out(&mut self, place: usize, now: Instant) -> Option<&str> {
         let gate = self.by_place.get_mut(place)?;
         gate.in_flight += 1;
@@ -154,8 +122,7 @@ impl Gates {
         self.by_place.iter_mut().enumerate().find(|(_, gate)| Some(gate.id) == id)
     }
 
-    /// Ends the rests of transports, of that kind where one is named. Returns the place of each, its name, and how long it
-    /// would still have rested.
+    /// Ends the rests of transports, of that kind where one is named. Returns how long each would still have rested.
     pub(super) fn end_rests(
         &mut self,
         only: Option<&str>,
@@ -173,11 +140,11 @@ impl Gates {
         waited_for.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now).min()
     }
 
-    /// Takes the transports of a new configuration. What has not changed keeps its gate with its breaker. Pushes under
-    /// way finish with the transport that they have.
-    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> GateChanges {
+    /// What has not changed keeps its gate with its breaker; pushes under way finish with the transport that they have.
+    /// Returns the places of other transports than before, and the names of transports that are gone.
+    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> (Vec<usize>, Vec<String>) {
         let mut before = std::mem::take(&mut self.by_place);
-        let mut changes = GateChanges::default();
+        let mut replaced = Vec::new();
         for (place, transport) in transports.all().enumerate() {
             if let Some(kept) = before.iter().position(|gate| gate.leads_to(transport)) {
                 self.by_place.push(before.swap_remove(kept));
@@ -185,15 +152,13 @@ impl Gates {
             }
             self.last_id += 1;
             self.by_place.push(Gate::new(self.last_id, Arc::clone(transport)));
-            changes.replaced.push(place);
+            replaced.push(place);
         }
         self.transports = transports;
         let removed = before.iter().filter(|old| !self.by_place.iter().any(|gate| gate.name() == old.name()));
-        changes.removed = removed.map(|gate| gate.name().to_owned()).collect();
-        changes
+        (replaced, removed.map(|gate| gate.name().to_owned()).collect())
     }
 
-    /// Returns the transport at a place.
     pub(super) fn transport_at(&self, place: usize) -> Option<&Arc<dyn PushTransport>> {
         self.by_place.get(place).map(|gate| &gate.transport)
     }

@@ -7,8 +7,6 @@ mod breaker;
 mod checks;
 mod clearance;
 mod dispatcher;
-#[cfg(test)]
-mod fakes;
 mod gates;
 mod outcome;
 mod parts;
@@ -23,5 +21,6 @@ mod tests;
 
 pub use dispatcher::Dispatcher;
 pub use parts::DispatcherParts;
+pub use queue::STORM_WINDOW;
 pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;

@@ -6,56 +6,51 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::{debug, info};
 use zmes_shared::MonitorId;
-use zmes_shared::words::GiveUp;
+use zmes_shared::words::{GiveUp, HeldBy};
 
 use super::gates::Gates;
+use super::parts::DispatcherParts;
 use super::queue::Job;
 use super::shipment::ProviderAnswer;
 use super::status::PushStatus;
 use crate::domain::{SkipReason, TokenId};
 use crate::ports::{Clock, Held};
-use crate::route::{PushEnding, PushReceipt};
-use crate::route::{PushOutcome, Tap};
+use crate::route::{PushEnding, PushOutcome, PushReceipt, Tap};
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Counters, Pushed, Transport};
-use zmes_shared::words::HeldBy;
 
 /// A push that was given up: its token, and the monitor and time of its alarm.
 pub(super) type GivenUp = (TokenId, MonitorId, Timestamp);
 
-/// Reports outcomes of pushes.
 #[derive(Debug)]
 pub(super) struct OutcomeReporter {
     pub(super) tap: Tap,
     pub(super) counters: Arc<Counters>,
     pub(super) status: Arc<PushStatus>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Pushes that were given up and not reported to the router yet.
     given_up: Vec<GivenUp>,
 }
 
 impl OutcomeReporter {
-    pub(super) fn new(
-        tap: Tap,
-        counters: Arc<Counters>,
-        status: Arc<PushStatus>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { tap, counters, status, clock, given_up: Vec::new() }
+    pub(super) fn new(parts: &DispatcherParts) -> Self {
+        Self {
+            tap: parts.tap.clone(),
+            counters: Arc::clone(&parts.counters),
+            status: Arc::clone(&parts.status),
+            clock: Arc::clone(&parts.clock),
+            given_up: Vec::new(),
+        }
     }
 
-    /// Returns what was given up since the last call: the router's intervals count from pushes that were sent.
     pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
         std::mem::take(&mut self.given_up)
     }
 
-    /// Reports why a phone's pushes wait.
     pub(super) fn hold(&self, id: TokenId, by: HeldBy, wait: Duration, reason: String) {
         let until = self.clock.now().checked_add(wait).ok();
         self.status.hold(id, Held { by, until, reason });
     }
 
-    /// Reports a job that ended without being sent.
     pub(super) fn not_sent(&mut self, job: &Job, outcome: Outcome, gates: &Gates) -> Attempt {
         let mut transport = "".into();
         if let Outcome::Shadow { latency } = outcome {
@@ -66,8 +61,7 @@ impl OutcomeReporter {
         self.note(job, transport, Duration::ZERO, outcome)
     }
 
-    /// Reports a transport's answer to a push of these jobs. `last`: no other transport was asked after it; `elsewhere`:
-    /// others were asked before.
+    /// `last`: no other transport was asked after this one; `elsewhere`: others were asked before.
     pub(super) fn answered(
         &mut self,
         jobs: &[Job],
@@ -127,16 +121,12 @@ impl OutcomeReporter {
         }
     }
 
-    /// Sends the outcome to watchers.
     fn tell(&self, job: &Job, at: Timestamp, outcome: &Outcome) {
         self.tap.delivery(|| {
-            let detail = match outcome {
-                Outcome::Sent { provider_id, .. } => provider_id.clone(),
-                Outcome::Retry(_)
-                | Outcome::Failed(_)
-                | Outcome::GaveUp(_)
-                | Outcome::Skipped(_)
-                | Outcome::Shadow { .. } => Some(outcome.reason().into()),
+            let detail = if let Outcome::Sent { provider_id, .. } = outcome {
+                provider_id.clone()
+            } else {
+                Some(outcome.reason().into())
             };
             PushOutcome {
                 at,
@@ -155,7 +145,6 @@ impl OutcomeReporter {
     }
 }
 
-/// Returns what an outcome counts as.
 fn counted(outcome: &Outcome) -> Pushed {
     match outcome {
         Outcome::Sent { .. } => Pushed::Sent,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zmes_providers::Transports;
 
-use super::queue::WINDOW;
 use super::side::PushCommand;
 use super::status::PushStatus;
 use crate::config::{AuthConfig, PushConfig};
@@ -17,18 +16,13 @@ use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
 use crate::state::{Committed, StateHandle};
 use crate::telemetry::Counters;
 
-/// What the dispatcher needs.
 #[derive(Debug)]
 pub struct DispatcherParts {
-    /// Orders of the router.
     pub orders: OrderReceiver,
     /// The transports; a reload replaces those that have changed.
     pub transports: watch::Receiver<Arc<Transports>>,
-    /// Commands of admins.
     pub commands: mpsc::Receiver<PushCommand>,
-    /// The delivery log.
     pub state: StateHandle,
-    /// What is on the disk.
     pub committed: watch::Receiver<Committed>,
     /// Why the state file cannot be written, if so.
     pub trouble: watch::Receiver<Option<String>>,
@@ -38,25 +32,13 @@ pub struct DispatcherParts {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// While authentication is off, all users may see all monitors.
     pub auth: watch::Receiver<AuthConfig>,
-    /// Is told that a token is dead, and which pushes were given up.
     pub router: RouterHandle,
-    /// The stream to watchers.
     pub tap: Tap,
-    /// Numbers since the start.
     pub counters: Arc<Counters>,
-    /// Counts and health, for `status` and the metrics.
     pub status: Arc<PushStatus>,
-    /// `[push]`
     pub config: PushConfig,
-    /// What of it can change: whether anything is sent.
     pub rules: watch::Receiver<PushRules>,
-    /// The time within which a token gets at most `storm-limit` pushes: [`DispatcherParts::MINUTE`], except in tests.
+    /// The time within which a token gets at most `storm-limit` pushes: [`super::STORM_WINDOW`], except in tests.
     pub storm_window: Duration,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
-}
-
-impl DispatcherParts {
-    /// The time within which a token gets at most `storm-limit` pushes.
-    pub const MINUTE: Duration = WINDOW;
 }

@@ -10,7 +10,6 @@ use zmes_providers::{PushError, PushTransport};
 use super::retry;
 use crate::domain::Token;
 
-/// Registrations under way at the same time.
 const AT_ONCE: usize = 4;
 /// Attempts to register a token with a provider that cannot be reached.
 const ATTEMPTS: u32 = 5;
@@ -24,7 +23,6 @@ pub(super) struct Registrations {
 }
 
 impl Registrations {
-    /// Registers a token with `transport`, now or when others have ended.
     pub(super) fn add(&mut self, transport: Arc<dyn PushTransport>, token: &Arc<Token>) {
         if self.waiting.len() >= WAITING {
             debug!(token = %token.token, "registration dropped: too many wait for the provider");
@@ -34,7 +32,6 @@ impl Registrations {
         self.proceed();
     }
 
-    /// Drops all registrations.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
         self.running.abort_all();

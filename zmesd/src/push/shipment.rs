@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
-use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm};
+use zmes_providers::{Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
@@ -19,7 +19,6 @@ const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
 const NAMED: usize = 5;
 
-/// A push under way.
 #[derive(Debug)]
 pub(super) struct Shipment {
     pub(super) token: TokenId,
@@ -27,36 +26,26 @@ pub(super) struct Shipment {
     pub(super) jobs: Vec<Job>,
     /// It stands for everything that waited.
     pub(super) digest: bool,
-    /// The gate of the transport whose turn it was.
     pub(super) gate: Option<u64>,
-    /// Ways to the phone, the best first.
     pub(super) ways: Vec<Way>,
 }
 
-/// A way to a phone.
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) transport: Arc<dyn PushTransport>,
-    /// Its gate.
     pub(super) gate: Option<u64>,
-    /// It rests after failures.
     pub(super) rests: bool,
 }
 
-/// A push that has come out.
 #[derive(Debug)]
 pub(super) struct Shipped {
     pub(super) shipment: Shipment,
-    /// The answers of the transports, in the order in which they were asked.
     pub(super) answers: Vec<ProviderAnswer>,
 }
 
-/// What a transport has answered.
 #[derive(Debug)]
 pub(super) struct ProviderAnswer {
-    /// Its name.
     pub(super) transport: Arc<str>,
-    /// Its gate.
     pub(super) gate: Option<u64>,
     pub(super) result: Result<Delivered, PushError>,
     pub(super) took: Duration,
@@ -73,7 +62,6 @@ impl ProviderAnswer {
         }
     }
 
-    /// Returns how long to wait for the next attempt, after `attempts`.
     pub(super) fn wait(&self, attempts: u32) -> Duration {
         let retry_after = match &self.result {
             Err(PushError::Phone { retry_after, .. }) => *retry_after,
@@ -85,7 +73,6 @@ impl ProviderAnswer {
 }
 
 impl Shipment {
-    /// Returns the message.
     fn push(&self, retry_for: Duration, now: Timestamp) -> Option<Push> {
         let last = self.jobs.last()?;
         let named = self.jobs.len().min(NAMED);
@@ -101,40 +88,37 @@ impl Shipment {
             alarms: named.iter().map(pushed).collect(),
             digest: (self.jobs.len() > 1).then(|| u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)),
             badge: last.badge,
+            urgency: self.urgency(),
             expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
         })
     }
 
-    /// Sends it. Where a transport says that the token belongs to another app, the next one is asked. If that rests, the push
-    /// waits.
+    /// Returns how loudly it is shown: as the loudest of its alarms.
+    fn urgency(&self) -> Urgency {
+        self.jobs.iter().map(|job| job.urgency).max().unwrap_or_default()
+    }
+
+    /// Where a transport says that the token belongs to another app, the next one is asked; if that rests, the push waits.
     pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
-            let name: Arc<str> = transport.name().into();
-            if *rests {
-                let detail = "it rests after failures".to_owned();
-                let result = Err(PushError::Transport(Fault::unanswered(FaultKind::Resting, detail)));
-                answers.push(ProviderAnswer {
-                    transport: name,
-                    gate: *gate,
-                    result,
-                    took: Duration::ZERO,
-                    asked: false,
-                });
-                break;
-            }
             let began = Instant::now();
-            let result = timeout(DEADLINE, transport.send(&push)).await.unwrap_or_else(|_| {
-                Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, "no answer in time")))
-            });
+            let unanswered =
+                |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
+            let result = if *rests {
+                unanswered(FaultKind::Resting, "it rests after failures")
+            } else {
+                let answer = timeout(DEADLINE, transport.send(&push)).await;
+                answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
+            };
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
             answers.push(ProviderAnswer {
-                transport: name,
+                transport: transport.name().into(),
                 gate: *gate,
                 result,
                 took: began.elapsed(),
-                asked: true,
+                asked: !rests,
             });
             if !elsewhere {
                 break;

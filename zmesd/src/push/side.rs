@@ -8,52 +8,38 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zmes_providers::{PushTransport, Transports};
-use zmes_shared::views::PushModeState;
+use zmes_shared::views::{PushCounts, PushModeState};
+use zmes_shared::words::HeldBy;
 
 use super::checks::Checks;
 use super::status::PushStatus;
 use crate::domain::Token;
-use crate::ports::{
-    BreakerView, Clock, Held, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck,
-    TransportHealth,
-};
+use crate::ports::{Clock, Held, PushBusy, PushSide, Retried, StageLatency, TransportCheck, TransportHealth};
 use crate::route::PushRules;
 use crate::telemetry::Counters;
-use zmes_shared::words::HeldBy;
 
 /// How long the dispatcher may take to answer. It waits for nothing itself.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A command of an admin to the dispatcher.
 #[derive(Debug)]
 pub enum PushCommand {
-    /// End the rest of transports, and send what waits for them.
     Retry {
         /// Only those of that kind: `proxy`, `fcm`, `apns`.
         only: Option<String>,
-        /// Each of them, and how long it would have rested.
         reply: oneshot::Sender<Vec<Retried>>,
     },
 }
 
-/// What the view reads.
 #[derive(Debug, Clone)]
 pub struct PushViewParts {
-    /// The ways to phones as they are now.
     pub transports: watch::Receiver<Arc<Transports>>,
-    /// The dispatcher.
     pub commands: mpsc::Sender<PushCommand>,
-    /// What it has counted.
     pub status: Arc<PushStatus>,
-    /// How long things take.
     pub counters: Arc<Counters>,
-    /// Whether pushes are sent.
     pub rules: watch::Receiver<PushRules>,
-    /// Wall time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// The push side as admins see it.
 #[derive(Debug)]
 pub struct PushView {
     parts: PushViewParts,
@@ -61,7 +47,6 @@ pub struct PushView {
 }
 
 impl PushView {
-    /// Returns a view of what dispatcher and router share.
     pub fn new(parts: PushViewParts) -> Self {
         Self { parts, checks: Checks::default() }
     }
@@ -122,11 +107,7 @@ impl PushSide for PushView {
     }
 
     fn counts(&self) -> PushCounts {
-        PushCounts {
-            queued: self.parts.status.queued(),
-            delivered: self.parts.status.delivered(),
-            failed: self.parts.status.failed(),
-        }
+        PushCounts { mode: Some(self.mode()), ..self.parts.status.counts() }
     }
 
     fn health(&self) -> Vec<TransportHealth> {
@@ -137,19 +118,6 @@ impl PushSide for PushView {
             ..known.remove(transport.name()).unwrap_or_default()
         };
         self.transports().all().map(health).collect()
-    }
-
-    fn breakers(&self) -> Vec<BreakerView> {
-        let now = self.parts.clock.now();
-        let view = |health: TransportHealth| BreakerView {
-            open: health.held_back(),
-            // Where the rest is over, the next push is the probe: nothing to wait for.
-            retry_at: health.rest(now).and(health.rests_until),
-            last_error: health.failure.map(|failure| failure.fault.to_string()),
-            transport: health.transport,
-            in_flight: health.in_flight,
-        };
-        self.health().into_iter().map(view).collect()
     }
 
     fn ways(&self, token: &Token) -> Vec<String> {

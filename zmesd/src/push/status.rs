@@ -1,58 +1,44 @@
-//! The push side for `status`, `push queue` and the metrics: counters, and the health of each transport by the outcomes of
-//! its pushes.
+//! Counters of the push side, and the health of each transport by the outcomes of its pushes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use zmes_providers::Fault;
+use zmes_providers::TransportFault;
+use zmes_shared::views::PushCounts;
 
 use crate::domain::TokenId;
 use crate::ports::{Held, Refusals, TransportFailure, TransportHealth};
 
-/// Counters and gauges of the push side since the start, shared by reference.
 #[derive(Debug, Default)]
 pub struct PushStatus {
-    queued: AtomicU64,
-    delivered: AtomicU64,
-    failed: AtomicU64,
+    counts: Mutex<PushCounts>,
     transports: Mutex<BTreeMap<String, TransportHealth>>,
     /// Why phones wait, where the transport is not the reason: at most as many as lanes.
     held: Mutex<HashMap<TokenId, Held>>,
 }
 
 impl PushStatus {
-    /// Returns how many deliveries have no outcome yet.
-    pub fn queued(&self) -> u64 {
-        self.queued.load(Ordering::Relaxed)
-    }
-
-    /// Returns how many pushes providers have accepted.
-    pub fn delivered(&self) -> u64 {
-        self.delivered.load(Ordering::Relaxed)
-    }
-
-    /// Returns how many deliveries were given up.
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
+    /// Returns what became of pushes; `queued` are the deliveries without an outcome.
+    pub fn counts(&self) -> PushCounts {
+        *lock(&self.counts)
     }
 
     /// Returns the health of the transports, by name. Their targets are not known here.
     pub fn health(&self) -> BTreeMap<String, TransportHealth> {
-        self.transports.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.transports).clone()
     }
 
     pub(super) fn set_queued(&self, deliveries: usize) {
-        self.queued.store(deliveries as u64, Ordering::Relaxed);
+        lock(&self.counts).queued = deliveries as u64;
     }
 
     pub(super) fn sent(&self) {
-        self.delivered.fetch_add(1, Ordering::Relaxed);
+        lock(&self.counts).delivered += 1;
     }
 
     pub(super) fn gave_up(&self) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
+        lock(&self.counts).failed += 1;
     }
 
     pub(super) fn went_out(&self, transport: &str) {
@@ -63,7 +49,6 @@ impl PushStatus {
         self.update(transport, |health| health.in_flight = health.in_flight.saturating_sub(1));
     }
 
-    /// The provider has accepted a push.
     pub(super) fn accepted(&self, transport: &str, at: Timestamp) {
         self.update(transport, |health| {
             (health.failure, health.rests_until, health.refusals) = (None, None, None);
@@ -76,7 +61,6 @@ impl PushStatus {
         self.update(transport, |health| (health.failure, health.rests_until) = (None, None));
     }
 
-    /// The provider has refused a message.
     pub(super) fn refused(&self, transport: &str, at: Timestamp, detail: &str) {
         self.answered(transport);
         self.update(transport, |health| {
@@ -94,7 +78,7 @@ impl PushStatus {
         &self,
         transport: &str,
         at: Timestamp,
-        fault: &Fault,
+        fault: &TransportFault,
         rests_until: Option<Timestamp>,
     ) {
         self.update(transport, |health| {
@@ -109,44 +93,45 @@ impl PushStatus {
         });
     }
 
-    /// An admin has ended a rest: the next push is the probe.
     pub(super) fn rest_ended(&self, transport: &str, at: Timestamp) {
         self.update(transport, |health| health.rests_until = Some(at));
     }
 
-    /// A reload has removed or replaced the transport.
     pub(super) fn forget(&self, transport: &str) {
-        self.transports.lock().unwrap_or_else(PoisonError::into_inner).remove(transport);
+        lock(&self.transports).remove(transport);
     }
 
-    /// Returns why a phone waits, where the transport is not the reason.
     pub(super) fn held(&self, token: TokenId, now: Timestamp) -> Option<Held> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = lock(&self.held);
         held.get(&token).filter(|held| held.until.is_some_and(|until| until > now)).cloned()
     }
 
     pub(super) fn hold(&self, token: TokenId, held: Held) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(token, held);
+        lock(&self.held).insert(token, held);
     }
 
     pub(super) fn release(&self, token: TokenId) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+        lock(&self.held).remove(&token);
     }
 
     /// Removes waits that are over: jobs that were withdrawn or expired never release theirs.
     pub(super) fn forget_held(&self, now: Timestamp) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.held);
         held.retain(|_, held| held.until.is_some_and(|until| until > now));
     }
 
     fn update(&self, transport: &str, change: impl FnOnce(&mut TransportHealth)) {
-        let mut transports = self.transports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut transports = lock(&self.transports);
         let health = transports.entry(transport.to_owned()).or_insert_with(|| TransportHealth {
             transport: transport.to_owned(),
             ..TransportHealth::default()
         });
         change(health);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -163,7 +148,7 @@ mod tests {
     fn failures_count_from_the_first_until_the_provider_answers() {
         let status = PushStatus::default();
         let health = || status.health().remove("proxy").unwrap();
-        let fault = |kind| Fault::unanswered(kind, "connection refused");
+        let fault = |kind| TransportFault::unanswered(kind, "connection refused");
         status.broke("proxy", at(10), &fault(FaultKind::Refused), None);
         status.broke("proxy", at(70), &fault(FaultKind::Timeout), Some(at(100)));
         let failure = health().failure.unwrap();

@@ -1,5 +1,6 @@
 //! The dispatcher with a real state file: order, retries, storms, restarts, trouble with the disk.
 
+pub(super) mod fakes;
 mod ways;
 mod world;
 
@@ -9,11 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use zmes_providers::{Fault, Platform, PushError, PushToken};
+use zmes_providers::{Platform, PushError, PushToken, TransportFault};
 use zmes_shared::words::FaultKind;
 
+use self::fakes::{alarm, token};
 use self::world::{PushWorld, WorldPlan, until};
-use super::fakes::{alarm, token};
 use crate::config::{PushConfig, PushMode};
 use crate::domain::{DeliveryId, Origin, SkipReason, Token, TokenId};
 use crate::monitors::Catalog;
@@ -21,7 +22,7 @@ use crate::route::{PushEnding, PushOrder};
 use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {
-    PushError::Transport(Fault::unanswered(FaultKind::Refused, "connection refused"))
+    PushError::Transport(TransportFault::unanswered(FaultKind::Refused, "connection refused"))
 }
 
 fn with(change: impl FnOnce(&mut PushConfig)) -> PushConfig {
@@ -45,7 +46,7 @@ async fn a_push_goes_out_once_and_its_story_can_be_read() {
     let tokens = world.state.tokens().await.unwrap();
     assert!(tokens.iter().all(|row| row.last_notified_at.is_some() && row.failures == 0));
     assert_eq!(tokens[1].token.badge, 2, "kept with the alarm");
-    assert_eq!((world.status.delivered(), world.status.failed()), (2, 0));
+    assert_eq!((world.status.counts().delivered, world.status.counts().failed), (2, 0));
     world.end().await;
 }
 
@@ -234,7 +235,10 @@ async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
 async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
     let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     let retry_after = Some(Duration::from_secs(1));
-    let busy = PushError::Transport(Fault { retry_after, ..Fault::unanswered(FaultKind::Limited, "429") });
+    let busy = PushError::Transport(TransportFault {
+        retry_after,
+        ..TransportFault::unanswered(FaultKind::Limited, "429")
+    });
     world.transports[0].answer([busy]);
     let all = std::mem::take(&mut world.tokens);
     world.tokens = vec![Arc::clone(&all[0])];
@@ -266,7 +270,7 @@ async fn from_shadow_to_live_and_back_what_comes_next_is_sent_or_not() {
     world.rules.send_modify(|rules| rules.shadow = true);
     world.announce(&alarm(3, 1));
     assert_eq!(last(world.settled(1).await), "skipped shadow");
-    assert_eq!((world.transports[0].count(), world.status.delivered()), (1, 1));
+    assert_eq!((world.transports[0].count(), world.status.counts().delivered), (1, 1));
     world.end().await;
 }
 
@@ -279,7 +283,7 @@ async fn a_dead_provider_is_not_asked_by_every_push_and_everything_arrives_once_
     assert!(world.transports[0].count() <= 110, "{} pushes to a dead provider", world.transports[0].count());
     world.transports[0].always(None);
     world.settled(1).await;
-    assert_eq!((world.status.delivered(), world.status.failed()), (300, 0));
+    assert_eq!((world.status.counts().delivered, world.status.counts().failed), (300, 0));
     let gates = world.status.health();
     assert_eq!(
         (gates["proxy"].rests_until, gates["proxy"].fails(), gates["proxy"].in_flight),
@@ -312,9 +316,9 @@ async fn a_withdrawn_token_gets_nothing_more() {
     world.announce(&alarm(2, 1));
     world.transports[0].sent(1).await;
     world.orders.try_send(PushOrder::Withdraw(TokenId(1), DeliveryId(2))).unwrap();
-    until(async || world.status.queued() == 1).await;
+    until(async || world.status.counts().queued == 1).await;
     drop(hold);
-    until(async || world.status.queued() == 0).await;
+    until(async || world.status.counts().queued == 0).await;
     assert_eq!(transport.count(), 1);
     world.end().await;
 }
@@ -330,7 +334,7 @@ async fn more_than_the_memory_holds_waits_on_the_disk_and_goes_out_in_order() {
     for event in 1..=12 {
         world.announce(&alarm(event, 1));
     }
-    until(async || world.status.queued() == 0 && world.status.delivered() == 30_000).await;
+    until(async || world.status.counts().queued == 0 && world.status.counts().delivered == 30_000).await;
     let rows = world.settled(2_000).await;
     assert!(rows.iter().all(|row| row.decision.word() == "sent" && row.attempts == 1));
     let sent = world.transports[0].sent(30_000).await;
@@ -350,7 +354,7 @@ async fn a_disk_that_cannot_be_written_silences_no_phone() {
     world.announce(&alarm(1, 1));
     let sent = world.transports[0].sent(1).await;
     assert_eq!(sent[0].alarms[0].event.unwrap().0, 1);
-    until(async || world.status.delivered() == 1).await;
+    until(async || world.status.counts().delivered == 1).await;
     world.unblock_disk().await;
     assert_eq!(world.settled(1).await[0].decision.word(), "sent", "written down once it can be");
     assert_eq!(world.transports[0].count(), 1);
@@ -367,7 +371,7 @@ async fn no_outcome_is_lost_in_a_storm() {
     for event in 1..=150 {
         world.announce(&alarm(event, 1));
     }
-    until(async || world.status.delivered() == 15_000).await;
+    until(async || world.status.counts().delivered == 15_000).await;
     for token in [1, 50, 100] {
         let rows = world.settled(token).await;
         assert_eq!((rows.len(), rows.iter().filter(|row| row.decision.word() == "sent").count()), (150, 150));
@@ -386,11 +390,11 @@ async fn a_push_keeps_its_place_until_its_outcome_is_on_the_disk() {
     until(async || world.state.deliveries_queued(1000).await.unwrap().len() == 300).await;
     world.block_disk().await;
     drop(hold);
-    until(async || world.status.delivered() >= 100).await;
+    until(async || world.status.counts().delivered >= 100).await;
     // A crash now would repeat these, and no more.
     assert_eq!(transport.count(), 100);
     // But a disk that cannot be written at all silences no phone.
-    until(async || world.status.delivered() == 300).await;
+    until(async || world.status.counts().delivered == 300).await;
     world.unblock_disk().await;
     assert_eq!(world.settled(300).await[0].decision.word(), "sent");
     assert_eq!(transport.count(), 300);
@@ -421,10 +425,10 @@ async fn what_the_router_could_not_hand_over_counts_as_queued_while_it_waits() {
     world.announce(&alarm(1, 1));
     transport.sent(3).await;
     world.announce_unheard(&alarm(2, 1));
-    until(async || world.status.queued() == 6).await;
+    until(async || world.status.counts().queued == 6).await;
     drop(hold);
-    until(async || world.status.queued() == 0).await;
-    assert_eq!(world.status.delivered(), 6);
+    until(async || world.status.counts().queued == 0).await;
+    assert_eq!(world.status.counts().delivered, 6);
     world.end().await;
 }
 
@@ -440,7 +444,7 @@ async fn a_push_under_way_that_fails_is_not_tried_again_once_its_token_was_revok
     world.orders.try_send(PushOrder::Withdraw(TokenId(1), DeliveryId(1))).unwrap();
     until(async || world.orders.is_empty()).await;
     drop(hold);
-    until(async || world.status.queued() == 0).await;
+    until(async || world.status.counts().queued == 0).await;
     world.announce(&alarm(2, 1));
     let rows = world.settled(1).await;
     assert_eq!((rows[0].decision.word(), rows[0].failures.len()), ("skipped", 1), "{rows:?}");
@@ -477,6 +481,6 @@ async fn one_transport_that_rests_keeps_no_other_from_sending() {
     world.announce(&alarm(2, 1));
     world.transports[1].sent(2).await;
     world.transports[0].always(None);
-    until(async || world.status.delivered() == 82).await;
+    until(async || world.status.counts().delivered == 82).await;
     world.end().await;
 }

@@ -8,7 +8,6 @@ use zmes_shared::SessionId;
 
 use crate::domain::TokenId;
 
-/// The pairs of sessions and tokens.
 #[derive(Debug, Default)]
 pub(super) struct Attachments {
     tokens: HashMap<SessionId, TokenId>,
@@ -34,14 +33,12 @@ impl Attachments {
         Some(had)
     }
 
-    /// Detaches a session from its token; returns the token.
     pub(super) fn detach_session(&mut self, session: SessionId) -> Option<TokenId> {
         let token = self.tokens.remove(&session)?;
         self.sessions.remove(&token);
         Some(token)
     }
 
-    /// Detaches a token from its session; returns the session.
     pub(super) fn detach_token(&mut self, token: TokenId) -> Option<SessionId> {
         let session = self.sessions.remove(&token)?;
         self.tokens.remove(&session);

@@ -6,26 +6,24 @@ use std::sync::Arc;
 use zmes_shared::{EventId, SessionId};
 
 use super::token_handle::SessionDecision;
-use crate::domain::{Alarm, Decision, Token};
+use crate::domain::{Alarm, DecidedBy, Decision, Token};
 
 /// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
-/// Alarms that are kept.
 const MAX_ALARMS: usize = 1000;
 
-/// The decisions about one alarm.
 #[derive(Debug)]
 pub struct AlarmDecisions {
-    /// The alarm's number, counted since the daemon started.
     pub number: u64,
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
     pub sessions: Box<[(SessionId, Decision)]>,
+    /// The rules that decided for sessions.
+    pub by: Box<[(SessionId, DecidedBy)]>,
     /// For each token; empty without watchers, because the state file has them.
-    pub tokens: Box<[(Arc<Token>, Decision)]>,
+    pub tokens: Box<[(Arc<Token>, Decision, Option<DecidedBy>)]>,
 }
 
-/// The last alarms.
 #[derive(Debug, Default)]
 pub(super) struct DecisionRing {
     alarms: VecDeque<Arc<AlarmDecisions>>,
@@ -39,7 +37,6 @@ impl AlarmDecisions {
 }
 
 impl DecisionRing {
-    /// Adds an alarm, and drops the oldest ones beyond the limits.
     pub(super) fn push(&mut self, decided: Arc<AlarmDecisions>) {
         self.decisions += decided.len();
         self.alarms.push_back(decided);
@@ -50,15 +47,9 @@ impl DecisionRing {
     }
 
     /// Returns what was decided for sessions about an event, oldest alarm first.
-    pub(super) fn of_event(&self, event: EventId) -> Vec<SessionDecision> {
-        let about = self.alarms.iter().filter(|decided| decided.alarm.event == Some(event));
-        let decisions = |decided: &Arc<AlarmDecisions>| {
-            let (alarm, at) = (decided.number, decided.alarm.at);
-            let each = decided.sessions.iter();
-            each.map(|&(session, decision)| SessionDecision { alarm, at, session, decision })
-                .collect::<Vec<_>>()
-        };
-        about.flat_map(decisions).collect()
+    pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
+        let about = self.alarms.iter().filter(move |decided| decided.alarm.event == Some(event));
+        about.flat_map(|decided| SessionDecision::each(decided.number, &decided.alarm, &decided.sessions))
     }
 }
 
@@ -82,7 +73,13 @@ mod tests {
             origin: Origin::Poll,
         };
         let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
-        Arc::new(AlarmDecisions { number, alarm: Arc::new(alarm), sessions, tokens: Box::default() })
+        Arc::new(AlarmDecisions {
+            number,
+            alarm: Arc::new(alarm),
+            sessions,
+            by: Box::default(),
+            tokens: Box::default(),
+        })
     }
 
     #[test]
@@ -91,16 +88,16 @@ mod tests {
         for number in 1..=30 {
             ring.push(decided(number, 10_000));
         }
-        assert!(ring.of_event(EventId(5)).is_empty());
-        assert_eq!(ring.of_event(EventId(6)).len(), 10_000);
+        assert_eq!(ring.of_event(EventId(5)).count(), 0);
+        assert_eq!(ring.of_event(EventId(6)).count(), 10_000);
         ring.push(decided(31, 400_000));
-        assert_eq!(ring.of_event(EventId(31)).len(), 400_000);
-        assert!(ring.of_event(EventId(30)).is_empty());
+        assert_eq!(ring.of_event(EventId(31)).count(), 400_000);
+        assert_eq!(ring.of_event(EventId(30)).count(), 0);
         for number in 32..=2000 {
             ring.push(decided(number, 1));
         }
-        assert!(ring.of_event(EventId(1000)).is_empty());
-        assert_eq!(ring.of_event(EventId(1001)).len(), 1);
+        assert_eq!(ring.of_event(EventId(1000)).count(), 0);
+        assert_eq!(ring.of_event(EventId(1001)).count(), 1);
         assert_eq!((ring.alarms.len(), ring.decisions), (1000, 1000));
     }
 }

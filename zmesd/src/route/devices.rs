@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::{MonitorId, SessionId};
 
-use super::sent_times::SentTimes;
+use super::tokens::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
@@ -19,7 +19,6 @@ const MAX_DEVICES: usize = 4096;
 /// How long the filter of a session that broke is kept for its app. zmNinjaNg tries again after 2 minutes at most.
 const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// How a session has ended: that decides about its filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
     /// The app closed it (close frame): the next session begins anew.
@@ -30,7 +29,6 @@ pub enum SessionEnd {
     Stopping,
 }
 
-/// The devices that are connected, and those that were.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     connected: HashMap<Device, Vec<(SessionId, MonitorFilter)>>,
@@ -65,7 +63,7 @@ impl Devices {
         }
         for ((device, monitor), at) in remembered.sent {
             if device.is_told_apart() {
-                devices.entry(&device, at).sent.note(monitor, at);
+                devices.entry(&device, at).sent.insert(monitor, at);
             }
         }
         devices
@@ -92,7 +90,6 @@ impl Devices {
         (filter, sent)
     }
 
-    /// A session of that device has this filter now.
     pub(super) fn state(
         &mut self,
         device: &Device,
@@ -111,7 +108,6 @@ impl Devices {
         self.agree(device, now);
     }
 
-    /// A session of that device has ended.
     pub(super) fn leave(&mut self, device: &Device, session: SessionId, left: SessionEnd, now: Timestamp) {
         let Some(sessions) = self.connected.get_mut(device) else { return };
         let Some(at) = sessions.iter().position(|(other, _)| *other == session) else { return };
@@ -158,11 +154,10 @@ impl Devices {
         if !device.is_told_apart() {
             return false;
         }
-        self.entry(device, at).sent.note(monitor, at);
+        self.entry(device, at).sent.insert(monitor, at);
         true
     }
 
-    /// Says whether something is to be written down.
     pub(super) fn has_changes(&self) -> bool {
         !self.changed.is_empty()
     }
@@ -177,7 +172,6 @@ impl Devices {
         std::mem::take(&mut self.changed).into_iter().map(note).collect()
     }
 
-    /// Marks devices as changed again that could not be written.
     pub(super) fn put_back(&mut self, devices: impl IntoIterator<Item = Device>) {
         self.changed.extend(devices);
     }

@@ -8,17 +8,18 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-use zmes_providers::{App, PushToken, TokenHandle};
+use zmes_providers::{App, Platform, PushToken, TokenHandle};
 use zmes_shared::control::ClientFilter;
 use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
-use super::census::Census;
 use super::devices::SessionEnd;
+use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
+use crate::telemetry::TokenState;
 
 /// How long a caller waits for the router before it hears [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
@@ -28,7 +29,6 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
 #[error("the router is busy")]
 pub struct Busy;
 
-/// What the router puts into a session's outbox.
 #[derive(Debug)]
 pub enum Outgoing {
     /// One text frame, shared by all sessions that get the same JSON.
@@ -37,7 +37,6 @@ pub enum Outgoing {
     Tracked(Box<(Utf8Bytes, mpsc::Sender<WriteReport>)>),
 }
 
-/// The report that a tracked frame was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteReport {
     pub session: SessionId,
@@ -45,7 +44,6 @@ pub struct WriteReport {
     pub written: bool,
 }
 
-/// Why the router wants a session to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
     /// The app does not read: close 1013.
@@ -58,7 +56,6 @@ pub enum CloseReason {
     PassExpired,
 }
 
-/// A login that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedLogin {
     /// The user name that the app sent, bounded and cleaned.
@@ -67,7 +64,6 @@ pub struct FailedLogin {
     pub count: u64,
 }
 
-/// A new WebSocket connection, not yet authenticated.
 #[derive(Debug)]
 pub struct SessionOpening {
     pub id: SessionId,
@@ -80,7 +76,6 @@ pub struct SessionOpening {
     pub kick: oneshot::Sender<CloseReason>,
 }
 
-/// A login that has succeeded.
 #[derive(Debug)]
 pub struct NewLogin {
     pub user: Arc<User>,
@@ -120,35 +115,26 @@ pub struct AlarmTestRequest {
     pub push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
-/// Who may get an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlarmTarget {
-    /// A connected app.
     Session(SessionId),
-    /// A registered device.
     Token(TokenId, TokenHandle),
 }
 
-/// One target of a test alarm.
 #[derive(Debug, Clone, Copy)]
 pub struct TestTarget {
     pub target: AlarmTarget,
     pub decision: Decision,
 }
 
-/// The answer to [`AlarmTestRequest`].
 #[derive(Debug, Clone)]
 pub struct AlarmTestReport {
-    /// The alarm's number, as `watch` shows it.
     pub alarm: u64,
-    /// The synthetic event id.
     pub event: EventId,
-    /// Every authenticated session, then every token that is not revoked. Of a test for one token only
-    /// that one; empty: there is no such token.
+    /// Authenticated sessions, then tokens that are not revoked; of a test for one token only that one, if it is known.
     pub targets: Vec<TestTarget>,
 }
 
-/// A page of sessions.
 #[derive(Debug, Clone, Default)]
 pub struct ClientPage {
     /// Those that match, ordered by id.
@@ -157,34 +143,33 @@ pub struct ClientPage {
     pub next: Option<SessionId>,
 }
 
-/// A command for the router. The reply is sent when it is done.
+/// Sessions and tokens in numbers, for `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Census {
+    /// Sessions that have not authenticated.
+    pub pending: u64,
+    pub authenticated: u64,
+    pub tokens: Vec<((Platform, TokenState), u64)>,
+}
+
+/// A command for the router: what it does is said at the method of [`RouterHandle`] that sends it.
 #[derive(Debug)]
 pub enum RouterCommand {
-    /// A connection is open.
     Open(SessionOpening),
-    /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
-    /// the database later.
+    /// The `Instant`: when its credentials began to be checked; the user was read from the database later.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
-    /// It states a filter, and perhaps names its token.
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
-    /// It has ended: why, how, and after which failed login.
     Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),
-    /// Asks for its rights and filter.
     Visibility(SessionId, oneshot::Sender<Visibility>),
     /// The same, for a session that asks for a replay: it is not sent missed alarms unasked.
     Replays(SessionId, oneshot::Sender<Visibility>),
-    /// Lists sessions: one page, after that id.
     List(ClientFilter, Option<SessionId>, oneshot::Sender<ClientPage>),
-    /// Counts sessions.
     Count(oneshot::Sender<ClientCounts>),
-    /// Counts sessions and tokens.
     Census(oneshot::Sender<Census>),
-    /// Ends a session; false: there is none of that id.
     Disconnect(SessionId, oneshot::Sender<bool>),
-    /// Announces a synthetic alarm.
     Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     Token(TokenCommand),
-    /// Proves that the router runs.
+    Snooze(SnoozeCommand),
     Ping(oneshot::Sender<()>),
 }
 
@@ -199,12 +184,10 @@ impl RouterHandle {
         Self { commands }
     }
 
-    /// Registers a connection.
     pub async fn open(&self, opening: SessionOpening) -> Result<(), Busy> {
         self.send(RouterCommand::Open(opening)).await
     }
 
-    /// Makes a connection an authenticated session.
     pub async fn attach(&self, session: SessionId, asked_at: Instant, login: NewLogin) -> Result<(), Busy> {
         self.call(|reply| RouterCommand::Attach(session, asked_at, login, reply)).await
     }
@@ -219,32 +202,21 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::SetFilter(session, filter, hint, reply)).await
     }
 
-    /// Closes a session at the router: why (for `watch` and the log), and how it ended.
+    /// Ends a session: why (for `watch` and the log), how, and after which failed login.
     pub async fn close(
         &self,
         session: SessionId,
         reason: &'static str,
         left: SessionEnd,
+        tried: Option<FailedLogin>,
     ) -> Result<(), Busy> {
-        self.send(RouterCommand::Close(session, reason, left, None)).await
+        self.send(RouterCommand::Close(session, reason, left, tried)).await
     }
 
-    /// The same after a login that failed: there is no filter to remember.
-    pub async fn close_tried(
-        &self,
-        session: SessionId,
-        reason: &'static str,
-        tried: FailedLogin,
-    ) -> Result<(), Busy> {
-        self.send(RouterCommand::Close(session, reason, SessionEnd::Broken, Some(tried))).await
-    }
-
-    /// Returns what a session may see.
     pub async fn visibility(&self, session: SessionId) -> Result<Visibility, Busy> {
         self.call(|reply| RouterCommand::Visibility(session, reply)).await
     }
 
-    /// Returns what a session may see that asks for a replay.
     pub async fn replays(&self, session: SessionId) -> Result<Visibility, Busy> {
         self.call(|reply| RouterCommand::Replays(session, reply)).await
     }
@@ -263,12 +235,10 @@ impl RouterHandle {
         }
     }
 
-    /// Returns how many sessions there are.
     pub async fn count(&self) -> Result<ClientCounts, Busy> {
         self.call(RouterCommand::Count).await
     }
 
-    /// Returns the numbers of sessions and tokens.
     pub async fn census(&self) -> Result<Census, Busy> {
         self.call(RouterCommand::Census).await
     }
@@ -278,7 +248,6 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Disconnect(session, reply)).await
     }
 
-    /// Announces a synthetic alarm.
     pub async fn test(&self, request: AlarmTestRequest) -> Result<AlarmTestReport, Busy> {
         self.call(|reply| RouterCommand::Test(request, reply)).await
     }

@@ -30,8 +30,7 @@ const MAX_TURN: usize = 2000;
 pub(super) struct Missed {
     until: Instant,
     alarms: VecDeque<MissedAlarm>,
-    /// Sessions that have logged in, oldest first: when they are told, and the number of the first alarm that they got
-    /// themselves.
+    /// Oldest first: when to tell a session that has logged in, and the number of the first alarm that it got itself.
     waiting: VecDeque<(Instant, SessionId, u64)>,
     decisions: usize,
 }
@@ -53,7 +52,6 @@ impl Missed {
         }
     }
 
-    /// Keeps an alarm that was just announced, if it is late.
     pub(super) fn keep(&mut self, number: u64, alarm: &Arc<Alarm>, now: Instant) {
         if !alarm.late() || now >= self.until {
             return;
@@ -76,7 +74,6 @@ impl Missed {
         self.waiting.retain(|(_, waiting, _)| *waiting != session);
     }
 
-    /// Returns when the next session is to be told.
     pub(super) fn due(&self) -> Option<Instant> {
         self.waiting.front().map(|(due, _, _)| *due)
     }
@@ -99,7 +96,6 @@ impl Missed {
         turn
     }
 
-    /// Remembers what was decided, for `why`.
     pub(super) fn remember(&mut self, number: u64, decisions: Vec<(SessionId, Decision)>) {
         let room = MAX_DECISIONS.saturating_sub(self.decisions);
         if let Some(found) = self.alarms.iter_mut().find(|found| found.number == number) {
@@ -108,17 +104,8 @@ impl Missed {
         }
     }
 
-    /// Returns what was decided for sessions that came later about an event.
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |found| found.alarm.event == Some(event));
-        about.flat_map(|found| {
-            let (alarm, at) = (found.number, found.alarm.at);
-            found.told.iter().map(move |&(session, decision)| SessionDecision {
-                alarm,
-                at,
-                session,
-                decision,
-            })
-        })
+        about.flat_map(|found| SessionDecision::each(found.number, &found.alarm, &found.told))
     }
 }

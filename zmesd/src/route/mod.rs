@@ -1,7 +1,6 @@
 //! The router: who gets which alarm. [`router`] is its task; the rest are its tables, the pure [`policy`] and the tap.
 
 mod attachments;
-mod census;
 mod decided;
 mod devices;
 mod handle;
@@ -15,26 +14,27 @@ mod registration;
 mod revalidate;
 mod router;
 mod rules;
-mod sent_times;
 mod sessions;
+mod snooze_handle;
+mod snoozes;
 mod tap;
 #[cfg(test)]
 mod tests;
 mod token_handle;
 mod tokens;
 
-pub use census::Census;
 pub use decided::AlarmDecisions;
 pub use devices::SessionEnd;
 pub use handle::{
-    AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, ClientPage, CloseReason, FailedLogin, NewLogin,
-    Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
+    AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,
+    NewLogin, Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
-pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;
+pub use snooze_handle::SnoozeCommand;
+pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
-pub use token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+pub use token_handle::{SessionDecision, TokenCommand, TokenImported};

@@ -5,25 +5,21 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
+use zmes_providers::Urgency;
 
 use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
 
-/// What the router orders of the push side. Never waited for: when the queue is full, what was ordered is found on
-/// the disk.
+/// Never waited for: when the queue is full, what was ordered is found on the disk.
 #[derive(Debug)]
 pub enum PushOrder {
-    /// Tell these tokens of an alarm.
     Alarm(PushBatch),
-    /// A device has registered.
     Register(Arc<Token>),
     /// A token is gone, silenced, or somebody else's: its deliveries up to that one are not sent any more.
     Withdraw(TokenId, DeliveryId),
 }
 
-/// An alarm and the tokens that are to hear of it.
 #[derive(Debug)]
 pub struct PushBatch {
-    /// The alarm.
     pub alarm: Arc<Alarm>,
     /// One delivery each, by ascending id.
     pub deliveries: Vec<PushDelivery>,
@@ -33,59 +29,47 @@ pub struct PushBatch {
     pub receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
-/// One alarm for one token.
 #[derive(Debug, Clone)]
 pub struct PushDelivery {
-    /// Its number in the delivery log.
     pub id: DeliveryId,
     /// The token as it was when this was decided.
     pub token: Arc<Token>,
-    /// The number for the app's icon.
     pub badge: u32,
+    pub urgency: Urgency,
 }
 
 /// What became of a delivery, once nothing more will be tried.
 #[derive(Debug, Clone)]
 pub struct PushReceipt {
-    /// Which token.
     pub token: TokenId,
     /// By which transport; empty if there was none.
     pub transport: Arc<str>,
-    /// How it ended.
     pub ending: PushEnding,
     /// From the alarm's detection to the provider's answer.
     pub latency: Duration,
 }
 
-/// How a delivery ended for whoever waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushEnding {
     /// The provider took it, perhaps under an id of its own.
     Sent(Option<String>),
-    /// No provider was asked, for this reason.
     Skipped(SkipReason),
-    /// It was not taken, for this reason.
     Failed(String),
 }
 
-/// The router's end. It never waits.
 #[derive(Debug)]
 pub struct OrderSender {
     orders: mpsc::Sender<PushOrder>,
     dropped: watch::Sender<u64>,
 }
 
-/// The dispatcher's end.
 #[derive(Debug)]
 pub struct OrderReceiver {
-    /// The orders, oldest first.
     pub orders: mpsc::Receiver<PushOrder>,
-    /// Changes when alarms were dropped for which there was no room: their deliveries are to be read from the disk.
-    /// What it holds is how many were dropped.
+    /// How many alarms were dropped for lack of room: their deliveries are to be read from the disk.
     pub dropped: watch::Receiver<u64>,
 }
 
-/// Returns both ends of a queue with room for so many orders.
 pub fn push_orders(bound: usize) -> (OrderSender, OrderReceiver) {
     let (sender, orders) = mpsc::channel(bound);
     let (dropped_tx, dropped) = watch::channel(0);
@@ -103,12 +87,10 @@ impl OrderSender {
         })
     }
 
-    /// Tells the dispatcher that an alarm was dropped.
     pub(crate) fn report_dropped(&self) {
         self.dropped.send_modify(|dropped| *dropped += 1);
     }
 
-    /// Says whether the dispatcher has ended.
     #[cfg(test)]
     pub(crate) fn is_closed(&self) -> bool {
         self.orders.is_closed()
@@ -122,7 +104,6 @@ impl OrderSender {
 }
 
 impl OrderReceiver {
-    /// Says whether alarms were dropped since this was asked last.
     pub fn take_dropped(&mut self) -> bool {
         let dropped = self.dropped.has_changed().unwrap_or_default();
         self.dropped.mark_unchanged();

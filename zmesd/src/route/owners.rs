@@ -20,7 +20,6 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    /// Returns the owner of the tokens that a user registers.
     pub(super) fn name(user: &User, auth_enabled: bool) -> String {
         let proven = if auth_enabled { "" } else { UNPROVEN };
         format!("{}{proven}", user.name)

@@ -10,7 +10,6 @@ const REGISTERED_EVERY: Duration = Duration::from_secs(30);
 /// The log has a line about one token at most this often.
 const LOGGED_EVERY: Duration = Duration::from_mins(1);
 
-/// When something was last told of a token.
 #[derive(Debug, Default)]
 pub(super) struct TokenPace {
     registered: Option<Instant>,

@@ -6,69 +6,102 @@ use jiff::Timestamp;
 use zmes_shared::MonitorId;
 use zmes_zoneminder::MonitorRights;
 
-use crate::domain::{Decision, MonitorFilter, PushState, SkipReason};
+use crate::domain::{DecidedBy, Decision, MonitorFilter, PushState, SkipReason, Snooze, Token};
+use crate::rules::{Rule, RuleAction};
 
-/// A receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receiver<'a> {
-    /// Its user's rights.
     pub(super) rights: &'a MonitorRights,
-    /// What it asked for.
     pub(super) filter: &'a MonitorFilter,
     /// The interval where the filter names none at all.
     pub(super) interval_default: Duration,
     /// When it got its last alarm of this monitor; `None` exempts from the interval.
     pub(super) last_sent: Option<Timestamp>,
+    pub(super) wishes: Wishes<'a>,
 }
 
-/// A token at the moment of an alarm.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TokenReceiver<'a> {
-    /// The rights of its owner at this moment; `None`: the owner does not exist or is barred.
-    pub(super) owner: Option<&'a MonitorRights>,
-    /// Whether its app wants pushes.
-    pub(super) state: PushState,
-    /// An admin has silenced it.
-    pub(super) muted: bool,
-    /// What it asked for.
-    pub(super) filter: &'a MonitorFilter,
-    /// The interval where the filter names none at all.
-    pub(super) interval_default: Duration,
-    /// When it was last told of this monitor; `None` exempts from the interval.
-    pub(super) last_sent: Option<Timestamp>,
+/// What people have set about this alarm for this receiver.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wishes<'a> {
+    /// The rule that decides, if one does.
+    pub(super) rule: Option<&'a Rule>,
+    /// The snooze that silences it; none where the receiver is an app's connection.
+    pub(super) snooze: Option<&'a Snooze>,
+}
+
+/// A decision with what made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) decision: Decision,
+    /// The rule or snooze that decided.
+    pub(super) by: Option<DecidedBy>,
+    /// A rule says that it is urgent.
+    pub(super) urgent: bool,
+}
+
+impl From<SkipReason> for Verdict {
+    fn from(reason: SkipReason) -> Self {
+        Self { decision: Decision::Skip(reason), by: None, urgent: false }
+    }
+}
+
+impl Wishes<'_> {
+    /// Decides by rule and snooze: a rule that calls the alarm urgent breaks through a snooze that is not hard.
+    fn decide(self) -> Verdict {
+        let action = self.rule.map(|rule| rule.action);
+        let urgent = action == Some(RuleAction::Urgent);
+        if let Some(snooze) = self.snooze.filter(|snooze| snooze.hard || !urgent) {
+            return Verdict { by: Some(DecidedBy::Snooze(snooze.id)), ..SkipReason::Snoozed.into() };
+        }
+        let by = self.rule.map(|rule| DecidedBy::Rule(rule.name.clone()));
+        if action == Some(RuleAction::Mute) {
+            return Verdict { by, ..SkipReason::Rule.into() };
+        }
+        Verdict { decision: Decision::Send, by, urgent }
+    }
 }
 
 /// Decides whether `receiver` gets an alarm of `monitor` at the time `now`.
 ///
-/// Rights come before the filter, so that the reason never tells what a filter would have let through. An interval
-/// is kept from the last alarm sent, and has passed when it is reached (`>=`); a clock that was set back counts as
-/// passed, because silence would be the worse mistake.
-pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>) -> Decision {
+/// Rights come before the filter, so that the reason never tells what a filter would have let through; snooze and rules
+/// come before the interval, because a muted alarm must not start one. An interval is kept from the last alarm sent,
+/// and has passed when it is reached (`>=`); a clock that was set back counts as passed, because silence would be the
+/// worse mistake.
+pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>) -> Verdict {
     if !receiver.rights.allow(monitor) {
-        return Decision::Skip(SkipReason::Rights);
+        return SkipReason::Rights.into();
     }
     let Some(interval) = interval(receiver.filter, receiver.interval_default, monitor) else {
-        return Decision::Skip(SkipReason::Filter);
+        return SkipReason::Filter.into();
     };
+    let verdict = receiver.wishes.decide();
     match receiver.last_sent {
-        Some(last) if within(last, now, interval) => Decision::Skip(SkipReason::Interval),
-        Some(_) | None => Decision::Send,
+        Some(last) if verdict.decision == Decision::Send && within(last, now, interval) => {
+            SkipReason::Interval.into()
+        }
+        Some(_) | None => verdict,
     }
 }
 
-/// Decides whether an alarm of `monitor` is pushed to a token at the time `now`.
-///
-/// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm.
-pub(super) fn decide_token(monitor: MonitorId, now: Timestamp, token: TokenReceiver<'_>) -> Decision {
-    let TokenReceiver { owner, state, muted, filter, interval_default, last_sent } = token;
-    let Some(rights) = owner else { return Decision::Skip(SkipReason::User) };
-    if state == PushState::Disabled {
-        return Decision::Skip(SkipReason::Disabled);
+/// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm. `owner`: the
+/// rights of the token's owner at this moment; `None`: the owner does not exist or is barred.
+pub(super) fn decide_token(
+    monitor: MonitorId,
+    now: Timestamp,
+    token: &Token,
+    owner: Option<&MonitorRights>,
+    interval_default: Duration,
+    last_sent: Option<Timestamp>,
+    wishes: Wishes<'_>,
+) -> Verdict {
+    let Some(rights) = owner else { return SkipReason::User.into() };
+    if token.state == PushState::Disabled {
+        return SkipReason::Disabled.into();
     }
-    if muted {
-        return Decision::Skip(SkipReason::Muted);
+    if token.muted(now) {
+        return SkipReason::Muted.into();
     }
-    decide(monitor, now, Receiver { rights, filter, interval_default, last_sent })
+    decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent, wishes })
 }
 
 /// Returns the least time between two alarms of that monitor, or `None` if it is not wanted at all. A filter that
@@ -89,15 +122,22 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
+    use zmes_providers::{Platform, PushToken};
+
+    use zmes_shared::words::SnoozeOrigin;
+
     use super::*;
+    use crate::domain::{SnoozeId, SnoozeScope, TokenId};
+    use crate::rules::Schedule;
 
     const NOW: i64 = 1_800_000_000;
 
     fn decided(rights: &MonitorRights, monlist: &str, intlist: &str, seconds_ago: Option<i64>) -> Decision {
         let filter = MonitorFilter::parse(monlist, intlist).unwrap();
         let last_sent = seconds_ago.map(|ago| Timestamp::from_second(NOW - ago).unwrap());
-        let receiver = Receiver { rights, filter: &filter, interval_default: Duration::ZERO, last_sent };
-        decide(MonitorId(5), Timestamp::from_second(NOW).unwrap(), receiver)
+        let (interval_default, wishes) = (Duration::ZERO, Wishes::default());
+        let receiver = Receiver { rights, filter: &filter, interval_default, last_sent, wishes };
+        decide(MonitorId(5), Timestamp::from_second(NOW).unwrap(), receiver).decision
     }
 
     fn only(monitors: &[u32]) -> MonitorRights {
@@ -134,43 +174,36 @@ mod tests {
         }
     }
 
-    /// A token that gets an alarm of monitor 5.
-    fn token(filter: &MonitorFilter) -> TokenReceiver<'_> {
-        TokenReceiver {
-            owner: Some(&MonitorRights::All),
-            state: PushState::Enabled,
-            muted: false,
-            filter,
-            interval_default: Duration::ZERO,
-            last_sent: None,
-        }
+    fn token(monlist: &str, intlist: &str) -> Token {
+        let filter = MonitorFilter::parse(monlist, intlist).unwrap();
+        let token = PushToken::parse("T").unwrap();
+        Token { filter, ..Token::new(TokenId(1), token, Platform::Ios, Timestamp::UNIX_EPOCH) }
     }
 
-    fn decided_token(token: TokenReceiver<'_>) -> Decision {
-        decide_token(MonitorId(5), Timestamp::from_second(NOW).unwrap(), token)
+    fn decided_token(owner: Option<&MonitorRights>, token: &Token, seconds_ago: Option<i64>) -> Decision {
+        let last_sent = seconds_ago.map(|ago| Timestamp::from_second(NOW - ago).unwrap());
+        let now = Timestamp::from_second(NOW).unwrap();
+        let wishes = Wishes::default();
+        decide_token(MonitorId(5), now, token, owner, Duration::ZERO, last_sent, wishes).decision
     }
 
     #[test]
     fn a_token_is_judged_by_its_owner_then_by_its_state_then_by_the_alarm() {
         use SkipReason::{Disabled, Filter, Interval, Muted, Rights, User};
-        let [all, other, hourly] =
-            [("", ""), ("4", "0"), ("5", "3600")].map(|(mon, int)| MonitorFilter::parse(mon, int).unwrap());
-        let none = MonitorRights::none();
-        let now = Timestamp::from_second(NOW).unwrap();
-        let sent = Some(now - Duration::from_secs(3599));
-        for (receiver, reason) in [
-            (TokenReceiver { owner: None, state: PushState::Disabled, ..token(&all) }, User),
-            (TokenReceiver { state: PushState::Disabled, muted: true, ..token(&all) }, Disabled),
-            (TokenReceiver { owner: Some(&none), muted: true, ..token(&all) }, Muted),
-            (TokenReceiver { owner: Some(&none), ..token(&other) }, Rights),
-            (TokenReceiver { last_sent: sent, ..token(&other) }, Filter),
-            (TokenReceiver { last_sent: sent, ..token(&hourly) }, Interval),
+        let (state, muted) = (PushState::Disabled, Some(Timestamp::MAX));
+        let (all, none) = (Some(&MonitorRights::All), Some(&MonitorRights::none()));
+        for (owner, token, ago, reason) in [
+            (None, Token { state, ..token("", "") }, None, User),
+            (all, Token { state, mute_until: muted, ..token("", "") }, None, Disabled),
+            (none, Token { mute_until: muted, ..token("", "") }, None, Muted),
+            (none, token("4", "0"), None, Rights),
+            (all, token("4", "0"), Some(3599), Filter),
+            (all, token("5", "3600"), Some(3599), Interval),
         ] {
-            assert_eq!(decided_token(receiver), Decision::Skip(reason), "{receiver:?}");
+            assert_eq!(decided_token(owner, &token, ago), Decision::Skip(reason), "{owner:?} {token:?}");
         }
-        assert_eq!(decided_token(token(&all)), Decision::Send);
-        let reached = TokenReceiver { last_sent: Some(now - Duration::from_hours(1)), ..token(&hourly) };
-        assert_eq!(decided_token(reached), Decision::Send);
+        assert_eq!(decided_token(all, &token("", ""), None), Decision::Send);
+        assert_eq!(decided_token(all, &token("5", "3600"), Some(3600)), Decision::Send);
     }
 
     #[test]
@@ -179,11 +212,83 @@ mod tests {
         for (monlist, intlist, expected) in
             [("", "", skip), ("5", "0", Decision::Send), ("5", "", Decision::Send), ("5", "90", skip)]
         {
-            let filter = MonitorFilter::parse(monlist, intlist).unwrap();
-            let last_sent = Some(Timestamp::from_second(NOW - 59).unwrap());
-            let interval_default = Duration::from_mins(1);
-            let receiver = TokenReceiver { interval_default, last_sent, ..token(&filter) };
-            assert_eq!(decided_token(receiver), expected, "{monlist} {intlist}");
+            let (now, last) =
+                (Timestamp::from_second(NOW).unwrap(), Timestamp::from_second(NOW - 59).unwrap());
+            let (token, owner) = (token(monlist, intlist), Some(&MonitorRights::All));
+            let (default, wishes) = (Duration::from_mins(1), Wishes::default());
+            let verdict = decide_token(MonitorId(5), now, &token, owner, default, Some(last), wishes);
+            assert_eq!(verdict.decision, expected, "{monlist} {intlist}");
         }
+    }
+
+    fn rule(action: RuleAction) -> Rule {
+        Rule {
+            name: "night".into(),
+            monitors: Vec::new(),
+            receivers: Vec::new(),
+            channels: Vec::new(),
+            schedule: Schedule::default(),
+            cause_has: Vec::new(),
+            cause_lacks: Vec::new(),
+            action,
+            comment: String::new(),
+        }
+    }
+
+    fn snooze(hard: bool) -> Snooze {
+        Snooze {
+            id: SnoozeId(17),
+            monitor: None,
+            scope: SnoozeScope::Everybody,
+            since: Timestamp::UNIX_EPOCH,
+            until: Timestamp::MAX,
+            hard,
+            tell: false,
+            by: "root".to_owned(),
+            origin: SnoozeOrigin::Cli,
+        }
+    }
+
+    #[test]
+    fn a_snooze_comes_before_rules_and_an_urgent_rule_breaks_through_it_unless_it_is_hard() {
+        use RuleAction::{Mute, Notify, Urgent};
+        let (soft, hard) = (snooze(false), snooze(true));
+        let by_rule = Some(DecidedBy::Rule("night".into()));
+        let by_snooze = Some(DecidedBy::Snooze(SnoozeId(17)));
+        let skip = Decision::Skip;
+        for (action, snooze, decision, by, urgent) in [
+            (None, None, Decision::Send, None, false),
+            (Some(Mute), None, skip(SkipReason::Rule), by_rule.clone(), false),
+            (Some(Notify), None, Decision::Send, by_rule.clone(), false),
+            (Some(Urgent), None, Decision::Send, by_rule.clone(), true),
+            (None, Some(&soft), skip(SkipReason::Snoozed), by_snooze.clone(), false),
+            (Some(Mute), Some(&soft), skip(SkipReason::Snoozed), by_snooze.clone(), false),
+            (Some(Notify), Some(&soft), skip(SkipReason::Snoozed), by_snooze.clone(), false),
+            (Some(Urgent), Some(&soft), Decision::Send, by_rule, true),
+            (Some(Urgent), Some(&hard), skip(SkipReason::Snoozed), by_snooze, false),
+        ] {
+            let rule = action.map(rule);
+            let wishes = Wishes { rule: rule.as_ref(), snooze };
+            let token = token("", "");
+            let now = Timestamp::from_second(NOW).unwrap();
+            let all = Some(&MonitorRights::All);
+            let verdict = decide_token(MonitorId(5), now, &token, all, Duration::ZERO, None, wishes);
+            assert_eq!(verdict, Verdict { decision, by, urgent }, "{action:?} {snooze:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_rule_mutes_is_no_interval_and_what_it_wants_keeps_the_interval() {
+        let now = Timestamp::from_second(NOW).unwrap();
+        let decided = |action, monlist, ago| {
+            let (rule, last) = (rule(action), Timestamp::from_second(NOW - ago).unwrap());
+            let (token, all) = (token(monlist, "60"), Some(&MonitorRights::All));
+            let wishes = Wishes { rule: Some(&rule), snooze: None };
+            decide_token(MonitorId(5), now, &token, all, Duration::ZERO, Some(last), wishes).decision
+        };
+        assert_eq!(decided(RuleAction::Mute, "5", 10), Decision::Skip(SkipReason::Rule));
+        assert_eq!(decided(RuleAction::Notify, "5", 10), Decision::Skip(SkipReason::Interval));
+        assert_eq!(decided(RuleAction::Notify, "5", 60), Decision::Send);
+        assert_eq!(decided(RuleAction::Notify, "4", 60), Decision::Skip(SkipReason::Filter));
     }
 }

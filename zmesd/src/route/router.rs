@@ -2,6 +2,7 @@
 
 mod alarms;
 mod apps;
+mod snoozes;
 mod token_admin;
 mod upkeep;
 
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -18,28 +21,30 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::ClientCounts;
 
 use super::attachments::Attachments;
-use super::census::Census;
 use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
-use super::handle::{ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility};
+use super::handle::{
+    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
+};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
 use super::rules::PushRules;
 use super::sessions::{Session, Sessions};
+use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
 use crate::config::AuthConfig;
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
 use crate::route::PushOrder;
+use crate::rules::RuleSet;
 use crate::state::{Note, Remembered, StateHandle};
 use crate::telemetry::Counters;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::MonitorRights;
 
-/// How often the upkeep runs.
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);
 /// Clients on one page of the list: some 250 µs.
 const CLIENTS: usize = 500;
@@ -52,13 +57,16 @@ pub struct RouterParts {
     /// `[auth]`: while it is off, rights do not come from the catalog.
     pub auth: watch::Receiver<AuthConfig>,
     pub state: StateHandle,
-    /// What the daemon before had written.
     pub remembered: Remembered,
     /// Grows when a new state file has replaced one that was damaged or lost.
     pub renewed: watch::Receiver<u64>,
     /// Full: the push side reads from the disk what it was not told.
     pub pushes: OrderSender,
     pub push: watch::Receiver<PushRules>,
+    /// `[[rule]]`
+    pub rules: watch::Receiver<Arc<RuleSet>>,
+    /// The machine's, for rules without a time zone of their own.
+    pub zone: TimeZone,
     pub tap: Tap,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -72,10 +80,14 @@ pub struct RouterParts {
 #[derive(Debug)]
 pub struct Router {
     parts: RouterParts,
-    /// The current `[push]`.
     push: PushRules,
     sessions: Sessions,
     tokens: TokenTable,
+    snoozes: Snoozes,
+    /// Snoozes that could not be written down: there was no room.
+    unkept: Vec<SnoozeId>,
+    /// Ends of snoozes that could not be written down.
+    unended: Vec<(SnoozeId, Timestamp)>,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -99,6 +111,11 @@ impl Router {
         let (tokens, sent) =
             (std::mem::take(&mut remembered.tokens), std::mem::take(&mut remembered.token_sent));
         let push = *parts.push.borrow_and_update();
+        let snoozes = Snoozes::remembered(
+            std::mem::take(&mut remembered.snoozes),
+            std::mem::take(&mut remembered.withheld),
+            remembered.last_snooze,
+        );
         let now = Instant::now();
         Self {
             push,
@@ -106,6 +123,9 @@ impl Router {
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
+            snoozes,
+            unkept: Vec::new(),
+            unended: Vec::new(),
             sessions: Sessions::default(),
             attachments: Attachments::default(),
             owners: Owners::default(),
@@ -171,6 +191,7 @@ impl Router {
                 reply.send(self.sessions.end(session, CloseReason::Disconnected)).ok();
             }
             RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
+            RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),
         }
@@ -242,12 +263,10 @@ impl Router {
         }
     }
 
-    /// Returns the token that a session is attached to.
     fn token_handle(&self, session: SessionId) -> Option<TokenHandle> {
         self.tokens.get(self.attachments.token_of(session)?).map(|entry| entry.token().handle)
     }
 
-    /// Tells watchers of a session that has changed.
     fn tell_session(&self, id: SessionId, change: &'static str) {
         if let Some(session) = self.sessions.get(id) {
             self.tell(session, self.token_handle(id), change, None, None);
@@ -269,13 +288,11 @@ impl Router {
         });
     }
 
-    /// Tells watchers of a token that has changed.
     fn tell_token(&self, change: &'static str, token: &Arc<Token>) {
         let at = self.parts.clock.now();
         self.parts.tap.send_with(|| TapEvent::Token(TokenChange { at, change, token: Arc::clone(token) }));
     }
 
-    /// Sends an order to the push side, without waiting.
     fn order(&mut self, order: PushOrder) {
         if !self.push.enabled {
             return;
@@ -296,12 +313,10 @@ impl Router {
         }
     }
 
-    /// Withdraws all pushes to a token that were decided until now.
     fn withdraw(&mut self, token: TokenId) {
         self.order(PushOrder::Withdraw(token, self.last_delivery));
     }
 
-    /// Sends a note to the state, without waiting.
     fn note(&self, note: Note) {
         self.try_note(note);
     }

@@ -18,31 +18,24 @@ const TAP_BOUND: usize = 1024;
 /// Receives events; `RecvError::Lagged(n)` means that `n` events were missed.
 pub type TapReceiver = broadcast::Receiver<TapEvent>;
 
-/// An event for watchers. Small and shared, because a watcher that has stopped reading holds as many as the tap has room
-/// for.
+/// Small and shared: a watcher that has stopped reading holds as many as the tap has room for.
 #[derive(Debug, Clone)]
 pub enum TapEvent {
-    /// An alarm was announced.
     Alarm(AnnouncedAlarm),
-    /// A session connected, authenticated, changed or left.
     Session(Arc<SessionChange>),
-    /// A token was registered, changed or revoked.
     Token(TokenChange),
     /// A push has ended, or an attempt has failed.
     Delivery(Arc<PushOutcome>),
 }
 
-/// An alarm that was announced.
 #[derive(Debug, Clone)]
 pub struct AnnouncedAlarm {
-    /// Counted since the daemon started.
     pub number: u64,
     pub alarm: Arc<Alarm>,
     /// The decision for each target. The router keeps a bounded number of them: a watcher that is too slow finds nothing.
     pub decided: Weak<AlarmDecisions>,
 }
 
-/// A session that changed.
 #[derive(Debug)]
 pub struct SessionChange {
     pub at: Timestamp,
@@ -53,7 +46,6 @@ pub struct SessionChange {
     pub client: ClientView,
 }
 
-/// A token that changed.
 #[derive(Debug, Clone)]
 pub struct TokenChange {
     pub at: Timestamp,
@@ -62,7 +54,6 @@ pub struct TokenChange {
     pub token: Arc<Token>,
 }
 
-/// The outcome of a push, sent by the dispatcher.
 #[derive(Debug)]
 pub struct PushOutcome {
     pub at: Timestamp,
@@ -93,12 +84,10 @@ impl Tap {
         self.events.subscribe()
     }
 
-    /// Says whether there are watchers.
     pub fn watched(&self) -> bool {
         self.events.receiver_count() > 0
     }
 
-    /// Tells of a push; `outcome` is only called if there are watchers.
     pub fn delivery(&self, outcome: impl FnOnce() -> PushOutcome) {
         self.send_with(|| TapEvent::Delivery(Arc::new(outcome())));
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -19,15 +20,18 @@ use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
+use crate::protocol::TokenFault;
 use crate::route::PushOrder;
+use crate::rules::RuleSet;
 use crate::state::{State, StateHandle};
 
 mod devices;
 mod tokens;
 mod tokens_admin;
+mod wishes;
 
 const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
 
@@ -36,6 +40,7 @@ struct RouterWorld {
     alarms: mpsc::Sender<Alarm>,
     catalog: watch::Sender<Arc<Catalog>>,
     auth: watch::Sender<AuthConfig>,
+    rules: watch::Sender<Arc<RuleSet>>,
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
     tap: Tap,
@@ -101,6 +106,7 @@ impl RouterWorld {
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(catalog(users));
+        let (rules, rules_rx) = watch::channel(Arc::<RuleSet>::default());
         let (auth, auth_rx) = watch::channel(AuthConfig {
             enabled: true,
             timeout: Duration::from_secs(20),
@@ -116,6 +122,8 @@ impl RouterWorld {
             state: state.handle.clone(),
             remembered: state.remembered,
             renewed: state.renewed,
+            rules: rules_rx,
+            zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,
             tap: tap.clone(),
@@ -125,7 +133,7 @@ impl RouterWorld {
         let tasks =
             vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
         let (router, state) = (RouterHandle::new(commands), state.handle);
-        Self { router, alarms, catalog, auth, state, pushes, tap, stop, tasks, next: 1, directory }
+        Self { router, alarms, catalog, auth, rules, state, pushes, tap, stop, tasks, next: 1, directory }
     }
 
     /// Stops everything and starts a new daemon on the same state.
@@ -260,7 +268,7 @@ async fn an_interval_holds_across_a_reconnect_and_a_restart() {
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 59)).await;
     assert_eq!(client.events(), ["10"]);
-    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken, None).await.unwrap();
 
     let mut again = world.login(amy.clone(), None).await;
     world.announce(alarm_at(1, 12, T + 59)).await;

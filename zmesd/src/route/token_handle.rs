@@ -9,88 +9,59 @@ use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use super::registration::{Registration, RegistrationFault};
-use crate::domain::{Decision, MonitorFilter, PushState, TokenId};
-use zmes_providers::{App, Platform, PushToken};
+use crate::domain::{Alarm, Decision, Registration, Token, TokenId};
+use crate::protocol::TokenFault;
+use zmes_providers::PushToken;
 
 /// Tokens that are changed in one turn of the router.
 const TURN: usize = 250;
 
-/// A token from a file.
-#[derive(Debug, Clone)]
-pub struct TokenImport {
-    pub token: PushToken,
-    pub platform: Platform,
-    pub state: PushState,
-    pub filter: MonitorFilter,
-    /// Which app; [`App::Unknown`] where the file does not say.
-    pub app: App,
-    /// The app's version; empty where the file has none.
-    pub app_version: String,
-    /// The app's own name for the server; empty where the file has none.
-    pub profile: String,
-    /// The number on the app's icon; used for new tokens only.
-    pub badge: u32,
-    /// The owner; empty: none, and the token may get all monitors.
-    pub user: String,
-}
-
-/// What became of an imported token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenImported {
     /// It was not known; with `dry_run` this is the id that it would get.
     New(TokenId),
     /// It was known from an earlier import, and is now as the file says.
     Changed(TokenId),
-    /// It is as the file says already.
     Unchanged(TokenId),
     /// An app has registered it: that is newer than any file, and wins.
     Kept(TokenId),
-    /// It is not taken, and why.
     Refused(&'static str),
 }
 
-/// What was decided for one session about an event, as long as it is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDecision {
-    /// The alarm's number, as `watch` shows it.
     pub alarm: u64,
-    /// When the alarm was found.
     pub at: Timestamp,
-    /// Which session.
     pub session: SessionId,
-    /// What was decided.
     pub decision: Decision,
 }
 
-/// What the router is asked about tokens. Each `reply` is sent when the thing is done.
+impl SessionDecision {
+    pub(super) fn each(
+        number: u64,
+        about: &Alarm,
+        decisions: &[(SessionId, Decision)],
+    ) -> impl Iterator<Item = Self> {
+        let at = about.at;
+        decisions.iter().map(move |&(session, decision)| Self { alarm: number, at, session, decision })
+    }
+}
+
+/// What the router is asked about tokens, each by a method of [`RouterHandle`].
 #[derive(Debug)]
 pub enum TokenCommand {
-    /// An app tells its token.
-    Register(SessionId, Registration, oneshot::Sender<Result<(), RegistrationFault>>),
-    /// An app sets the number on its icon, with the token that it names, if it does.
+    Register(SessionId, Registration, oneshot::Sender<Result<(), TokenFault>>),
     Badge(SessionId, u32, Option<PushToken>, oneshot::Sender<()>),
-    /// Tokens are gone, and why; those that were not before.
     Revoke(Vec<TokenId>, String, oneshot::Sender<Vec<TokenId>>),
-    /// Tokens are revoked for good, whatever their apps say; those that were not blocked before.
     Block(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
-    /// Apps may register these again; those that were blocked before.
     Unblock(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
-    /// A revoked one is back; false: there is none of that id.
     Restore(TokenId, oneshot::Sender<bool>),
-    /// Silence, or no more silence.
     Mute(TokenId, Option<Timestamp>, oneshot::Sender<bool>),
-    /// Set badges; how many tokens.
     SetBadges(Option<Vec<TokenId>>, u32, oneshot::Sender<usize>),
-    /// Take tokens from a file, or say what would become of them.
-    Import(Vec<TokenImport>, bool, oneshot::Sender<Vec<TokenImported>>),
-    /// A provider knows a token no more.
+    Import(Vec<Token>, bool, oneshot::Sender<Vec<TokenImported>>),
     Dead(TokenId, String),
-    /// Pushes were given up: tokens were not told of a monitor's alarm of that time.
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
-    /// How many there are.
     Count(oneshot::Sender<TokenCounts>),
-    /// What was decided for sessions about an event.
     Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
 }
 
@@ -100,7 +71,7 @@ impl RouterHandle {
         &self,
         session: SessionId,
         registration: Registration,
-    ) -> Result<Result<(), RegistrationFault>, Busy> {
+    ) -> Result<Result<(), TokenFault>, Busy> {
         self.ask(|reply| TokenCommand::Register(session, registration, reply)).await
     }
 
@@ -134,8 +105,7 @@ impl RouterHandle {
         self.ask(|reply| TokenCommand::Restore(token, reply)).await
     }
 
-    /// Silences a token until then ([`Timestamp::MAX`]: until unmuted), or no more (`None`); false: no live token has
-    /// that id.
+    /// Until `until` ([`Timestamp::MAX`]: until unmuted; `None`: no more); false: no live token has that id.
     pub async fn mute(&self, token: TokenId, until: Option<Timestamp>) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::Mute(token, until, reply)).await
     }
@@ -152,12 +122,12 @@ impl RouterHandle {
         Ok(count)
     }
 
-    /// Takes tokens from a file, and says of each what became of it; with `dry_run` what would.
-    pub async fn import(&self, tokens: Vec<TokenImport>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
+    /// Takes tokens from a file, whose ids and times are not known yet, and says of each what became of it; with `dry_run`
+    /// what would.
+    pub async fn import(&self, tokens: Vec<Token>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
         self.ask(|reply| TokenCommand::Import(tokens, dry_run, reply)).await
     }
 
-    /// Revokes a token that its provider knows no more.
     pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
         self.send(RouterCommand::Token(TokenCommand::Dead(token, reason))).await
     }
@@ -167,7 +137,6 @@ impl RouterHandle {
         self.send(RouterCommand::Token(TokenCommand::Untold(untold))).await
     }
 
-    /// Returns how many live tokens there are.
     pub async fn token_counts(&self) -> Result<TokenCounts, Busy> {
         self.ask(TokenCommand::Count).await
     }

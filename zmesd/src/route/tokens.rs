@@ -9,11 +9,13 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::TokenCounts;
 
 use super::pace::TokenPace;
-use super::registration::{Registration, RegistrationOutcome};
-use super::sent_times::SentTimes;
-use crate::domain::{PushState, Revoked, Token, TokenId};
+use super::registration::RegistrationOutcome;
+use crate::domain::{PushState, Registration, Revoked, Token, TokenId};
 use crate::telemetry::{Labels, TokenState};
 use zmes_providers::{Platform, PushToken};
+
+/// When a receiver got its last alarm of each monitor that has an interval: what intervals are measured from.
+pub(super) type SentTimes = BTreeMap<MonitorId, Timestamp>;
 
 /// Live tokens in all: more can only come from an app that invents them.
 const MAX_LIVE: usize = 20_000;
@@ -26,7 +28,6 @@ const MAX_KNOWN: usize = 50_000;
 /// How often it is worth a write that an app was seen again.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
-/// The tokens.
 #[derive(Debug, Default)]
 pub(super) struct TokenTable {
     by_id: BTreeMap<TokenId, TokenEntry>,
@@ -50,7 +51,6 @@ pub(super) struct TokenEntry {
 }
 
 impl TokenTable {
-    /// Takes over what the daemon before had written down.
     pub(super) fn remembered(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
         let mut table = Self::default();
         for token in tokens {
@@ -58,18 +58,16 @@ impl TokenTable {
         }
         for ((token, monitor), at) in sent {
             if let Some(entry) = table.by_id.get_mut(&token) {
-                entry.sent.note(monitor, at);
+                entry.sent.insert(monitor, at);
             }
         }
         table
     }
 
-    /// Returns an id that no known token has had.
     pub(super) fn next_id(&self) -> TokenId {
         TokenId(self.last + 1)
     }
 
-    /// Adds a token, or replaces the one of that id.
     pub(super) fn insert(&mut self, token: Token) {
         self.last = self.last.max(token.id.0);
         self.by_token.insert(token.token.clone(), token.id);
@@ -79,22 +77,18 @@ impl TokenTable {
         }
     }
 
-    /// Finds a token, revoked or not.
     pub(super) fn find(&self, token: &PushToken) -> Option<&TokenEntry> {
         self.by_id.get(self.by_token.get(token)?)
     }
 
-    /// Returns a token, revoked or not.
     pub(super) fn get(&self, id: TokenId) -> Option<&TokenEntry> {
         self.by_id.get(&id)
     }
 
-    /// Returns the tokens that are not revoked, by ascending id.
     pub(super) fn live(&self) -> impl Iterator<Item = &TokenEntry> {
         self.by_id.values().filter(|entry| entry.is_live())
     }
 
-    /// Returns how many new tokens there is room for.
     pub(super) fn room(&self) -> usize {
         let live = MAX_LIVE.saturating_sub(self.live().count());
         live.min(MAX_KNOWN.saturating_sub(self.by_id.len()))
@@ -121,7 +115,8 @@ impl TokenTable {
     ) -> RegistrationOutcome {
         let before = self.find(&registration.token).map(|entry| Arc::clone(entry.token()));
         let id = before.as_ref().map_or_else(|| self.next_id(), |before| before.id);
-        let first = || TokenEntry::new(registration.first(id, owner, wall));
+        let Registration { token, platform, .. } = registration;
+        let first = || TokenEntry::new(Token::new(id, token.clone(), *platform, wall));
         self.last = self.last.max(id.0);
         self.by_token.entry(registration.token.clone()).or_insert(id);
         let entry = self.by_id.entry(id).or_insert_with(first);
@@ -158,7 +153,6 @@ impl TokenTable {
         self.by_id.get_mut(&id)?.change(change)
     }
 
-    /// Revokes a live token.
     pub(super) fn revoke(&mut self, id: TokenId, at: Timestamp, reason: &str) -> Option<Arc<Token>> {
         let entry = self.by_id.get_mut(&id).filter(|entry| entry.is_live())?;
         let revoked = Revoked { at, reason: reason.to_owned(), blocked: false };
@@ -194,21 +188,20 @@ impl TokenTable {
 
     pub(super) fn note_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) {
         if let Some(entry) = self.by_id.get_mut(&id) {
-            entry.sent.note(monitor, at);
+            entry.sent.insert(monitor, at);
         }
     }
 
     /// Takes back that a token was told of a monitor's alarm of that time; false: another one was the last.
     pub(super) fn undo_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) -> bool {
-        self.by_id.get_mut(&id).is_some_and(|entry| entry.sent.undo(monitor, at))
+        let Some(entry) = self.by_id.get_mut(&id) else { return false };
+        entry.sent.get(&monitor) == Some(&at) && entry.sent.remove(&monitor).is_some()
     }
 
-    /// Returns how many log lines about a token were left out before this one; `None`: this one is left out, too.
     pub(super) fn may_log(&mut self, id: TokenId, now: Instant) -> Option<u64> {
         self.by_id.get_mut(&id)?.pace.may_log(now)
     }
 
-    /// Returns the tokens of whose changes their providers may hear now.
     pub(super) fn due_registrations(&mut self, now: Instant) -> Vec<Arc<Token>> {
         let mut due = Vec::new();
         self.unregistered.retain(|id| {
@@ -223,12 +216,10 @@ impl TokenTable {
         due
     }
 
-    /// Notes that these could not be written down.
     pub(super) fn not_written(&mut self, ids: impl IntoIterator<Item = TokenId>) {
         self.unwritten.extend(ids);
     }
 
-    /// Notes that all have to be written down again.
     pub(super) fn none_written(&mut self) {
         self.unwritten.extend(self.by_id.keys());
     }
@@ -239,12 +230,10 @@ impl TokenTable {
         ids.iter().filter_map(|id| self.by_id.get_mut(id).map(TokenEntry::snapshot)).collect()
     }
 
-    /// Says whether something has to be told later, to the disk or to a provider.
     pub(super) fn any_waiting(&self) -> bool {
         !self.unwritten.is_empty() || !self.unregistered.is_empty()
     }
 
-    /// Counts the tokens of every platform and state.
     pub(super) fn census(&self, now: Timestamp) -> Vec<((Platform, TokenState), u64)> {
         let mut counts: Vec<_> = <(Platform, TokenState)>::all().into_iter().map(|kind| (kind, 0)).collect();
         for entry in self.by_id.values() {
@@ -261,7 +250,6 @@ impl TokenTable {
         counts
     }
 
-    /// Counts the live ones, and those that get pushes.
     pub(super) fn counts(&self, now: Timestamp) -> TokenCounts {
         let enabled =
             |entry: &&TokenEntry| entry.token.state == PushState::Enabled && !entry.token.muted(now);
@@ -289,12 +277,10 @@ impl TokenEntry {
         &self.token
     }
 
-    /// Says whether it is not revoked.
     pub(super) fn is_live(&self) -> bool {
         self.token.revoked.is_none()
     }
 
-    /// Returns when it was last told of each monitor.
     pub(super) fn sent(&self) -> &SentTimes {
         &self.sent
     }

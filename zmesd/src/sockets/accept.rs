@@ -9,7 +9,6 @@ use tracing::{debug, error, info};
 /// How long the next accept waits: out of file descriptors, it would fail again at once.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The failures of one listening socket.
 #[derive(Debug)]
 pub struct AcceptPause {
     socket: String,
@@ -17,12 +16,10 @@ pub struct AcceptPause {
 }
 
 impl AcceptPause {
-    /// Begins without a failure; `socket` names it in the log.
     pub fn new(socket: &impl ToString) -> Self {
         Self { socket: socket.to_string(), failing: false }
     }
 
-    /// Notes that a connection was accepted.
     pub fn accepted(&mut self) {
         if std::mem::take(&mut self.failing) {
             info!(socket = self.socket, "accepting connections again");
@@ -46,14 +43,12 @@ impl AcceptPause {
     }
 }
 
-/// What an error of `accept(2)` is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AcceptFault {
     /// That connection is gone, the next one may be fine.
     Connection,
     /// The system has no room for another connection now.
     Room,
-    /// The socket is broken.
     Socket,
 }
 

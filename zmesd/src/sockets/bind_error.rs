@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-/// Where a socket listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// An address and port.
     Port(SocketAddr),
-    /// A Unix socket.
     Socket(PathBuf),
 }
 
@@ -25,22 +22,17 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why a socket cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot bind {endpoint}: {fault}")]
 pub struct BindError {
-    /// Where it should listen.
     pub endpoint: Endpoint,
     /// The key that says so: `server.listen`.
     pub key: &'static str,
-    /// Why it does not.
     pub fault: BindFault,
 }
 
-/// What is wrong with a place to listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindFault {
-    /// The operating system refuses it.
     #[error("{}", reason(.0))]
     Refused(io::Error),
     /// The operating system refuses something that has to be done for it.
@@ -48,12 +40,9 @@ pub enum BindFault {
     Preparation {
         /// What was tried: "create".
         what: &'static str,
-        /// On what.
         path: PathBuf,
-        /// Why not.
         source: io::Error,
     },
-    /// A process answers at that Unix socket.
     #[error("another process answers there")]
     Answered,
     /// Something else has the name of the Unix socket. It is left alone.
@@ -62,12 +51,10 @@ pub enum BindFault {
 }
 
 impl BindError {
-    /// Returns the error of a port.
     pub fn port(address: SocketAddr, key: &'static str, source: io::Error) -> Self {
         Self { endpoint: Endpoint::Port(address), key, fault: BindFault::Refused(source) }
     }
 
-    /// Returns the error of a Unix socket.
     pub fn socket(path: &Path, key: &'static str, fault: BindFault) -> Self {
         Self { endpoint: Endpoint::Socket(path.to_owned()), key, fault }
     }
@@ -82,7 +69,6 @@ impl BindError {
         }
     }
 
-    /// Says what an admin can do about it.
     pub fn hint(&self) -> String {
         let key = self.key;
         match (&self.endpoint, &self.fault) {

@@ -57,7 +57,6 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// Takes the name of a socket that was bound just now.
     pub fn new(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), made: inode(path)? })
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{deliveries, tokens};
+use super::deliveries::millis;
+use super::{SqlResult, deliveries, snoozes, tokens};
+use crate::config::StateConfig;
 
 /// Maximum number of deliveries (and alarms) that one transaction drops: writing waits meanwhile.
 const BATCH: i64 = 5_000;
@@ -19,49 +21,33 @@ const PAGES: &str = "PRAGMA incremental_vacuum(4096)";
 /// A device that has not logged in for this long (ms) is forgotten (FCM gives tokens up after 270 days, too).
 const DEVICES: i64 = 270 * 24 * 60 * 60 * 1000;
 
-/// How much is kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Keep {
-    pub(super) events: Duration,
-    pub(super) deliveries: Duration,
-    pub(super) tombstones: Duration,
-    pub(super) max_size: u64,
-}
-
 /// Drops old rows; returns how many of each kind.
 pub(super) async fn by_age(
     connection: &mut SqliteConnection,
-    keep: Keep,
+    keep: &StateConfig,
     now: i64,
-) -> Result<[(&'static str, u64); 3], sqlx::Error> {
-    let before = |keep: Duration| now.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+) -> SqlResult<[(&'static str, u64); 3]> {
+    let before = |keep: Duration| now.saturating_sub(millis(keep));
     for forget in ["DELETE FROM device_filters WHERE broken_at < ?", "DELETE FROM device_sent WHERE at < ?"] {
         sqlx::query(forget).bind(now.saturating_sub(DEVICES)).execute(&mut *connection).await?;
     }
-    let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?")
-        .bind(before(keep.events))
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
-    let deliveries = deliveries::forget(&mut *connection, before(keep.deliveries)).await?;
-    let tokens = tokens::forget_revoked(&mut *connection, before(keep.tombstones)).await?;
+    let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?").bind(before(keep.keep_events));
+    let alarms = alarms.execute(&mut *connection).await?.rows_affected();
+    let deliveries = deliveries::forget(&mut *connection, before(keep.keep_deliveries)).await?;
+    snoozes::forget(&mut *connection, before(keep.keep_deliveries)).await?;
+    let tokens = tokens::forget_revoked(&mut *connection, before(keep.keep_tombstones)).await?;
     Ok([("alarms", alarms), ("deliveries", deliveries), ("revoked tokens", tokens)])
 }
 
 /// Drops the oldest deliveries and alarms until nine tenths of `max_size` are used, and returns free pages to the file
 /// system; returns how many rows were dropped. Tokens and queued deliveries stay.
-pub(super) async fn by_size(
-    connection: &mut SqliteConnection,
-    max_size: u64,
-    now: i64,
-) -> Result<u64, sqlx::Error> {
-    let (mut used, mut dropped) = (used(connection).await?, 0);
-    if used > max_size {
+pub(super) async fn by_size(connection: &mut SqliteConnection, max_size: u64, now: i64) -> SqlResult<u64> {
+    let mut dropped = 0;
+    if used(connection).await? > max_size {
         for _ in 0..BATCHES {
             let gone = drop_oldest(connection, now).await?;
             dropped += gone;
-            used = self::used(connection).await?;
-            if gone == 0 || used <= max_size / 10 * 9 {
+            if gone == 0 || used(connection).await? <= max_size / 10 * 9 {
                 break;
             }
         }
@@ -74,14 +60,14 @@ pub(super) async fn by_size(
 }
 
 /// Returns the bytes of the pages that hold something.
-async fn used(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+async fn used(connection: &mut SqliteConnection) -> SqlResult<u64> {
     let query = "SELECT (page_count - freelist_count) * page_size \
                  FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
     let bytes: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
     Ok(bytes.max(0).cast_unsigned())
 }
 
-async fn drop_oldest(connection: &mut SqliteConnection, now: i64) -> Result<u64, sqlx::Error> {
+async fn drop_oldest(connection: &mut SqliteConnection, now: i64) -> SqlResult<u64> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let mut gone = 0;
     let ids = "SELECT MIN(id), MAX(id) FROM deliveries WHERE decision <> 'queued'";

@@ -16,10 +16,8 @@ use super::file;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
-/// What a path leads to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// The file that was opened.
+pub(super) enum FilePresence {
     Same,
     /// Nothing: it was removed, or its directory was.
     Gone,
@@ -42,7 +40,6 @@ impl WritingConnection {
         Self { path, identity, idle: None }
     }
 
-    /// Returns the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -67,14 +64,14 @@ impl WritingConnection {
 
     /// Returns what the path leads to now. In WAL mode SQLite does not notice that its file was removed, and would go on
     /// writing to it.
-    pub(super) async fn place(&self) -> Place {
+    pub(super) async fn presence(&self) -> FilePresence {
         let path = self.path.clone();
         let found = tokio::task::spawn_blocking(move || identity(&path)).await;
         match (found, self.identity) {
-            (Ok(Err(error)), _) if error.kind() == io::ErrorKind::NotFound => Place::Gone,
-            (Ok(Ok(found)), Some(known)) if found != known => Place::Other,
+            (Ok(Err(error)), _) if error.kind() == io::ErrorKind::NotFound => FilePresence::Gone,
+            (Ok(Ok(found)), Some(known)) if found != known => FilePresence::Other,
             // Opening it fails, too, with the reason.
-            (Ok(_) | Err(_), _) => Place::Same,
+            (Ok(_) | Err(_), _) => FilePresence::Same,
         }
     }
 

@@ -6,20 +6,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{
+    AssertSqlSafe, Connection, Encode, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool, Type,
+};
+use zmes_providers::Urgency;
 use zmes_shared::control::Since;
 use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 use zmes_shared::{EventId, MonitorId};
 
+use super::handle::{StateHandle, StateResult};
 use super::note::{Attempt, Outcome, TokenDecision};
-use super::remembered::{time, understood};
-use super::tokens;
-use crate::domain::{Alarm, Decision, DeliveryId, Origin, Token, TokenId};
+use super::remembered::{event, time, understood};
+use super::{SqlResult, signed, tokens};
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, Token, TokenId};
 
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
 
-/// The delivery of one alarm to one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRow {
     pub id: DeliveryId,
@@ -39,11 +42,13 @@ pub struct DeliveryRow {
     /// From the alarm's detection to the provider's answer.
     pub latency: Option<Duration>,
     pub provider_id: Option<String>,
+    /// The rule or snooze that decided.
+    pub by: Option<DecidedBy>,
+    pub urgency: Urgency,
     /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
     pub failures: Vec<FailedAttempt>,
 }
 
-/// An attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedAttempt {
     pub at: Timestamp,
@@ -53,19 +58,17 @@ pub struct FailedAttempt {
     pub took: Duration,
 }
 
-/// A push that is still to be sent.
 #[derive(Debug, Clone)]
 pub struct QueuedPush {
     pub id: DeliveryId,
     pub token: Arc<Token>,
     /// Its monotonic time is the time of reading.
     pub alarm: Arc<Alarm>,
-    /// The number for the app's icon.
     pub badge: u32,
+    pub urgency: Urgency,
     pub attempts: u32,
 }
 
-/// A page of the pushes that are still to be sent.
 #[derive(Debug, Clone)]
 pub struct PushPage {
     /// The pushes, by ascending id.
@@ -77,10 +80,10 @@ pub struct PushPage {
 
 /// Writes an alarm and what was decided for each token.
 pub(super) async fn decide(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     alarm: &Alarm,
     decisions: &[TokenDecision],
-) -> Result<(), sqlx::Error> {
+) -> SqlResult {
     if decisions.is_empty() {
         return Ok(());
     }
@@ -88,17 +91,18 @@ pub(super) async fn decide(
         "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin) VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(alarm.at.as_millisecond())
-    .bind(alarm.event.map(super::signed))
+    .bind(alarm.event.map(signed))
     .bind(alarm.monitor.0)
     .bind(&*alarm.monitor_name)
     .bind(&*alarm.cause)
     .bind(alarm.origin.word())
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?
     .last_insert_rowid();
     for rows in decisions.chunks(ROWS) {
-        let mut query: QueryBuilder<Sqlite> =
-            QueryBuilder::new("INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge) ");
+        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge, decided_by, urgency) ",
+        );
         query.push_values(rows, |mut row, decided| {
             let (decision, reason) = match decided.decision {
                 Decision::Send => (DeliveryState::Queued, Reason::None),
@@ -106,22 +110,20 @@ pub(super) async fn decide(
             };
             row.push_bind(decided.id.0).push_bind(number).push_bind(decided.token.0);
             row.push_bind(decision.word()).push_bind(String::from(reason)).push_bind(decided.badge);
+            let by = decided.by.as_ref().map(DecidedBy::stored).unwrap_or_default();
+            row.push_bind(by).push_bind(decided.urgency.word());
         });
-        query.build().execute(&mut **transaction).await?;
+        query.build().execute(&mut *transaction).await?;
     }
     if alarm.origin != Origin::Test {
         let counted = "UPDATE tokens SET badge_count = d.badge FROM deliveries d \
              WHERE d.alarm = ? AND d.decision = 'queued' AND d.token_id = tokens.id";
-        sqlx::query(counted).bind(number).execute(&mut **transaction).await?;
+        sqlx::query(counted).bind(number).execute(transaction).await?;
     }
     Ok(())
 }
 
-/// Writes the result of an attempt.
-pub(super) async fn attempted(
-    transaction: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn attempted(transaction: &mut SqliteConnection, attempt: &Attempt) -> SqlResult {
     let (provider_id, latency) = match &attempt.outcome {
         Outcome::Sent { provider_id, latency, .. } => (provider_id.as_deref(), Some(millis(*latency))),
         Outcome::Shadow { latency } => (None, Some(millis(*latency))),
@@ -139,7 +141,7 @@ pub(super) async fn attempted(
     .bind(latency)
     .bind(provider_id)
     .bind(attempt.delivery.0)
-    .execute(&mut **transaction)
+    .execute(&mut *transaction)
     .await?;
     match &attempt.outcome {
         Outcome::Sent { remember, .. } => succeeded(transaction, attempt, *remember).await,
@@ -155,11 +157,7 @@ pub(super) async fn attempted(
     }
 }
 
-async fn succeeded(
-    transaction: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-    remember: bool,
-) -> Result<(), sqlx::Error> {
+async fn succeeded(transaction: &mut SqliteConnection, attempt: &Attempt, remember: bool) -> SqlResult {
     sqlx::query(
         "UPDATE tokens SET last_notified_at = ?1, last_error = NULL, last_error_at = NULL, failures = 0, \
          transport = IIF(?2, ?3, transport) WHERE id = ?4",
@@ -168,16 +166,12 @@ async fn succeeded(
     .bind(remember)
     .bind(&*attempt.transport)
     .bind(attempt.token.0)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
+    .map(drop)
 }
 
-async fn failed(
-    transaction: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-    answer: &str,
-) -> Result<(), sqlx::Error> {
+async fn failed(transaction: &mut SqliteConnection, attempt: &Attempt, answer: &str) -> SqlResult {
     let at = attempt.at.as_millisecond();
     sqlx::query("INSERT INTO attempts (delivery, at, transport, answer, latency_ms) VALUES (?, ?, ?, ?, ?)")
         .bind(attempt.delivery.0)
@@ -185,34 +179,25 @@ async fn failed(
         .bind(&*attempt.transport)
         .bind(answer)
         .bind(millis(attempt.took))
-        .execute(&mut **transaction)
+        .execute(&mut *transaction)
         .await?;
-    sqlx::query("UPDATE tokens SET last_error = ?, last_error_at = ?, failures = failures + 1 WHERE id = ?")
-        .bind(answer)
-        .bind(at)
-        .bind(attempt.token.0)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+    let failed = "UPDATE tokens SET last_error = ?, last_error_at = ?, failures = failures + 1 WHERE id = ?";
+    let failed = sqlx::query(failed).bind(answer).bind(at).bind(attempt.token.0);
+    failed.execute(transaction).await.map(drop)
 }
 
-/// Marks queued pushes to a token as skipped.
 pub(super) async fn withdraw(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     token: TokenId,
     reason: SkipReason,
-) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE deliveries SET decision = ?, reason = ? WHERE token_id = ? AND decision = 'queued'")
-        .bind(DeliveryState::Skipped.word())
-        .bind(reason.word())
-        .bind(token.0)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+) -> SqlResult {
+    let skip = "UPDATE deliveries SET decision = ?, reason = ? WHERE token_id = ? AND decision = 'queued'";
+    let skip = sqlx::query(skip).bind(DeliveryState::Skipped.word()).bind(reason.word()).bind(token.0);
+    skip.execute(transaction).await.map(drop)
 }
 
 /// Deletes the deliveries of alarms before that time (ms).
-pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Result<u64, sqlx::Error> {
+pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
     let old = "SELECT number FROM pushed_alarms WHERE at < ?";
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for query in [
@@ -220,84 +205,101 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Re
         format!("DELETE FROM deliveries WHERE alarm IN ({old})"),
         "DELETE FROM pushed_alarms WHERE at < ?".to_owned(),
     ] {
-        sqlx::query(sqlx::AssertSqlSafe(query)).bind(before).execute(&mut *transaction).await?;
+        sqlx::query(AssertSqlSafe(query)).bind(before).execute(&mut *transaction).await?;
     }
-    let (gone,): (i64,) = sqlx::query_as("SELECT changes()").fetch_one(&mut *transaction).await?;
+    let gone: i64 = sqlx::query_scalar("SELECT changes()").fetch_one(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(gone.cast_unsigned())
 }
 
 /// Returns the number of the last delivery; 0 where there was none.
-pub(super) async fn last(pool: &SqlitePool) -> Result<DeliveryId, sqlx::Error> {
-    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) FROM deliveries").fetch_one(pool).await?;
-    Ok(DeliveryId(row.try_get(0)?))
+pub(super) async fn last(pool: &SqlitePool) -> SqlResult<DeliveryId> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM deliveries").fetch_one(pool).await.map(DeliveryId)
 }
 
 const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id \
+    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency \
     FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
-pub(super) async fn of_token(
-    pool: &SqlitePool,
-    token: TokenId,
-    limit: u32,
-) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    let query = format!("{ROW} WHERE d.token_id = ? ORDER BY d.id DESC LIMIT ?");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(token.0).bind(limit).fetch_all(pool).await?;
-    let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
-    for delivery in &mut deliveries {
-        delivery.failures = failures(pool, delivery.id).await?;
-    }
-    Ok(deliveries)
-}
-
-pub(super) async fn of_event(
-    pool: &SqlitePool,
-    event: EventId,
-    limit: u32,
-) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    let query = format!("{ROW} WHERE a.event_id = ? ORDER BY d.id LIMIT ?");
-    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(super::signed(event)).bind(limit);
-    query.fetch_all(pool).await?.iter().map(delivery).collect()
-}
-
-/// Returns the deliveries after `since` with their attempts, oldest first, at most the newest `limit`; and whether there
-/// were more.
-pub(super) async fn since(
-    pool: &SqlitePool,
-    since: Since,
-    limit: u32,
-) -> Result<(Vec<DeliveryRow>, bool), sqlx::Error> {
-    // Test alarms have event ids far above those of ZoneMinder.
-    let (condition, value) = match since {
-        Since::Time(at) => ("a.at > ?", at.as_millisecond()),
-        Since::Event(event) => (
-            "a.number > (SELECT COALESCE(MAX(number), 0) FROM pushed_alarms WHERE event_id <= ? AND origin <> 'test')",
-            super::signed(event),
-        ),
-    };
-    let query = format!("{ROW} WHERE {condition} ORDER BY d.id DESC LIMIT ?");
-    let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(value).bind(i64::from(limit) + 1);
-    let rows = query.fetch_all(pool).await?;
-    let newest = rows.iter().take(limit as usize).map(delivery);
-    let mut deliveries = newest.collect::<Result<Vec<_>, _>>()?;
-    deliveries.reverse();
-    if let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) {
-        let mut attempts = failures_between(pool, first.id, last.id).await?;
+impl StateHandle {
+    /// Returns the newest deliveries of one token, newest first, with the attempts of each.
+    pub async fn deliveries_of_token(&self, token: TokenId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
+        let pool = self.settled().await;
+        let deliveries = select(&pool, "d.token_id = ? ORDER BY d.id DESC", token.0, limit).await;
+        let mut deliveries = self.answer(deliveries)?;
         for delivery in &mut deliveries {
-            delivery.failures = attempts.remove(&delivery.id).unwrap_or_default();
+            let mut failures = self.answer(failures_between(&pool, delivery.id, delivery.id).await)?;
+            delivery.failures = failures.remove(&delivery.id).unwrap_or_default();
         }
+        Ok(deliveries)
     }
-    Ok((deliveries, rows.len() > limit as usize))
+
+    /// Returns what was decided about one event for every token, oldest first, at most `limit`.
+    pub async fn deliveries_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
+        let pool = self.settled().await;
+        self.answer(select(&pool, "a.event_id = ? ORDER BY d.id", signed(event), limit).await)
+    }
+
+    /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
+    /// (the newest win); and whether there was more.
+    pub async fn deliveries_since(&self, since: Since, limit: u32) -> StateResult<(Vec<DeliveryRow>, bool)> {
+        // Test alarms have event ids far above those of ZoneMinder.
+        let (condition, value) = match since {
+            Since::Time(at) => ("a.at > ?", at.as_millisecond()),
+            Since::Event(event) => (
+                "a.number > (SELECT COALESCE(MAX(number), 0) FROM pushed_alarms WHERE event_id <= ? AND origin <> 'test')",
+                signed(event),
+            ),
+        };
+        let (pool, condition) = (self.settled().await, format!("{condition} ORDER BY d.id DESC"));
+        let mut deliveries = self.answer(select(&pool, &condition, value, limit.saturating_add(1)).await)?;
+        let more = deliveries.len() > limit as usize;
+        deliveries.truncate(limit as usize);
+        deliveries.reverse();
+        if let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) {
+            let mut attempts = self.answer(failures_between(&pool, first.id, last.id).await)?;
+            for delivery in &mut deliveries {
+                delivery.failures = attempts.remove(&delivery.id).unwrap_or_default();
+            }
+        }
+        Ok((deliveries, more))
+    }
+
+    /// Returns what is still to be sent, oldest first, at most `limit`.
+    pub async fn deliveries_queued(&self, limit: u32) -> StateResult<Vec<DeliveryRow>> {
+        let pool = self.settled().await;
+        self.answer(select(&pool, "d.decision = ? ORDER BY d.id", DeliveryState::Queued.word(), limit).await)
+    }
+
+    /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
+    /// memory was full.
+    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
+        let query = format!(
+            "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
+             d.urgency FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
+            tokens::COLUMNS
+        );
+        let query = sqlx::query(AssertSqlSafe(query)).bind(after.0).bind(limit);
+        let rows = self.answer(query.fetch_all(&self.reader()).await)?;
+        // An unreadable row must not stop all pushes.
+        let pushes: Vec<_> = understood("deliveries", &rows, push);
+        let pushes = pushes.into_iter().flatten().collect();
+        let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose();
+        Ok(PushPage { pushes, last: self.answer(last)?, full: rows.len() == limit as usize })
+    }
 }
 
-pub(super) async fn queued(pool: &SqlitePool, limit: u32) -> Result<Vec<DeliveryRow>, sqlx::Error> {
-    let query = format!("{ROW} WHERE d.decision = 'queued' ORDER BY d.id LIMIT ?");
-    sqlx::query(sqlx::AssertSqlSafe(query)).bind(limit).fetch_all(pool).await?.iter().map(delivery).collect()
-}
-
-async fn failures(pool: &SqlitePool, delivery: DeliveryId) -> Result<Vec<FailedAttempt>, sqlx::Error> {
-    Ok(failures_between(pool, delivery, delivery).await?.remove(&delivery).unwrap_or_default())
+/// Returns the deliveries of which a condition with one value holds, without their attempts.
+async fn select<'q>(
+    pool: &SqlitePool,
+    condition: &str,
+    value: impl Encode<'q, Sqlite> + Type<Sqlite> + 'q,
+    limit: u32,
+) -> SqlResult<Vec<DeliveryRow>> {
+    let query = format!("{ROW} WHERE {condition} LIMIT ?");
+    let query = sqlx::query(AssertSqlSafe(query)).bind(value).bind(limit);
+    query.fetch_all(pool).await?.iter().map(delivery).collect()
 }
 
 /// Returns the failed attempts of these deliveries, oldest first.
@@ -305,7 +307,7 @@ async fn failures_between(
     pool: &SqlitePool,
     first: DeliveryId,
     last: DeliveryId,
-) -> Result<HashMap<DeliveryId, Vec<FailedAttempt>>, sqlx::Error> {
+) -> SqlResult<HashMap<DeliveryId, Vec<FailedAttempt>>> {
     let query = "SELECT at, transport, answer, latency_ms, delivery FROM attempts \
          WHERE delivery BETWEEN ? AND ? ORDER BY rowid";
     let rows = sqlx::query(query).bind(first.0).bind(last.0).fetch_all(pool).await?;
@@ -322,26 +324,7 @@ async fn failures_between(
     Ok(failures)
 }
 
-pub(super) async fn pushes_after(
-    pool: &SqlitePool,
-    after: DeliveryId,
-    limit: u32,
-) -> Result<PushPage, sqlx::Error> {
-    let query = format!(
-        "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin \
-         FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
-         WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
-        tokens::COLUMNS
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
-    // An unreadable row must not stop all pushes.
-    let pushes: Vec<_> = understood("deliveries", &rows, push);
-    let pushes = pushes.into_iter().flatten().collect();
-    let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose()?;
-    Ok(PushPage { pushes, last, full: rows.len() == limit as usize })
-}
-
-fn push(row: &SqliteRow) -> Result<Option<QueuedPush>, sqlx::Error> {
+fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
     const D: usize = tokens::WIDTH;
     let Some(token) = tokens::token(row, 0)? else { return Ok(None) };
     let alarm = Alarm {
@@ -358,11 +341,12 @@ fn push(row: &SqliteRow) -> Result<Option<QueuedPush>, sqlx::Error> {
         token: Arc::new(token),
         alarm: Arc::new(alarm),
         badge: row.try_get(D + 1)?,
+        urgency: Urgency::parse(row.try_get(D + 9)?),
         attempts: row.try_get(D + 2)?,
     }))
 }
 
-fn delivery(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
+fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
     Ok(DeliveryRow {
         id: DeliveryId(row.try_get(0)?),
         token: TokenId(row.try_get(1)?),
@@ -378,18 +362,16 @@ fn delivery(row: &SqliteRow) -> Result<DeliveryRow, sqlx::Error> {
         attempts: row.try_get(11)?,
         latency: row.try_get::<Option<i64>, _>(12)?.map(duration),
         provider_id: row.try_get(13)?,
+        by: DecidedBy::parse(row.try_get(14)?),
+        urgency: Urgency::parse(row.try_get(15)?),
         failures: Vec::new(),
     })
-}
-
-fn event(row: &SqliteRow, column: usize) -> Result<Option<EventId>, sqlx::Error> {
-    Ok(row.try_get::<Option<i64>, _>(column)?.map(|id| EventId(id.cast_unsigned())))
 }
 
 fn duration(millis: i64) -> Duration {
     Duration::from_millis(millis.max(0).cast_unsigned())
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

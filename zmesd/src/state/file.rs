@@ -1,18 +1,20 @@
 //! Opening the state file: directory, pragmas, and what is remembered.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, watch};
 use zmes_shared::paths::STATE_FILE;
 
-use super::bounds::Keep;
+use super::SqlResult;
 use super::connection::WritingConnection;
 use super::handle::{Remembered, StateHandle, StoreReport};
 use super::open_error::OpenError;
@@ -30,20 +32,15 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 pub(super) const PAGE_SIZE: u32 = 4096;
 /// To this size (bytes) SQLite cuts its log back once it has been emptied.
 const LOG_KEPT: &str = "16777216";
-/// Connections for reading.
 const READERS: u32 = 2;
 
-/// The opened state, before its writer runs.
 #[derive(Debug)]
 pub struct State {
-    /// For other rooms.
     pub handle: StateHandle,
     pub writer: StateWriter,
-    /// What the previous daemon stored.
     pub remembered: Remembered,
     /// Why nothing can be written now, if so.
     pub trouble: watch::Receiver<Option<String>>,
-    /// What is on the disk.
     pub committed: watch::Receiver<Committed>,
     /// Grows when a damaged or lost file was replaced: everything must be noted again.
     pub renewed: watch::Receiver<u64>,
@@ -63,20 +60,13 @@ impl State {
         let (renewed_tx, renewed) = watch::channel(0);
         let (damage, damaged) = watch::channel(None);
         let handle = StateHandle { notes, reader, damage, path: path.display().to_string().into() };
-        let keep = Keep {
-            events: config.keep_events,
-            deliveries: config.keep_deliveries,
-            tombstones: config.keep_tombstones,
-            max_size: config.max_size,
-        };
         let outlets = Outlets { trouble: trouble_tx, committed: committed_tx };
-        let store = Store::new(WritingConnection::new(path), keep, reader_tx, renewed_tx, damaged);
+        let store = Store::new(WritingConnection::new(path), config.clone(), reader_tx, renewed_tx, damaged);
         let writer = StateWriter::new(store, queue, outlets, clock);
         Ok(Self { handle, writer, remembered, trouble, committed, renewed })
     }
 }
 
-/// Opens the file for reading and reads what is remembered.
 pub(super) async fn open(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remembered), OpenError> {
     make_directory(path)?;
     set_aside::finish(path).map_err(|error| OpenError::of(path, sqlx::Error::Io(error)))?;
@@ -117,7 +107,7 @@ async fn open_whole(path: &Path, now: Timestamp) -> Result<(SqlitePool, Remember
 pub(super) fn make_directory(file: &Path) -> Result<(), OpenError> {
     use std::os::unix::fs::DirBuilderExt;
     let Some(path) = file.parent() else { return Ok(()) };
-    std::fs::DirBuilder::new()
+    fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
@@ -139,42 +129,56 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
 }
 
-pub(super) async fn pool(path: &Path, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+pub(super) async fn pool(path: &Path, connections: u32) -> SqlResult<SqlitePool> {
     connect(options(path).create_if_missing(true), connections).await
 }
 
 /// Creates a file that is whole by itself, without a log beside it.
-pub(super) async fn fresh(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+pub(super) async fn fresh(path: &Path) -> SqlResult<SqlitePool> {
     connect(options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Delete), 1).await
 }
 
-async fn connect(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, sqlx::Error> {
+async fn connect(options: SqliteConnectOptions, connections: u32) -> SqlResult<SqlitePool> {
     SqlitePoolOptions::new().max_connections(connections).acquire_timeout(BUSY).connect_with(options).await
 }
 
-/// Returns the path with something behind its name.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
+pub(super) async fn open_read_only(path: &Path) -> SqlResult<SqliteConnection> {
+    SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY).connect().await
+}
+
+/// Returns the files whose names begin with that of `path` and with `infix`, each with the rest of its name.
+pub(super) fn siblings(path: &Path, infix: &str) -> Vec<(String, PathBuf)> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+    else {
+        return Vec::new();
+    };
+    let prefix = format!("{name}{infix}");
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let rest = |entry: fs::DirEntry| {
+        Some((entry.file_name().to_str()?.strip_prefix(&prefix)?.to_owned(), entry.path()))
+    };
+    entries.filter_map(Result::ok).filter_map(rest).collect()
+}
+
+/// Takes a file that is not there for one that was removed or renamed.
+pub(super) fn allow_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 /// Has SQLite read and compare every page.
-pub(super) async fn examine(
-    pool: &SqlitePool,
-    path: &str,
-    writable: bool,
-) -> Result<StoreReport, sqlx::Error> {
-    let found = sqlx::query_scalar::<_, String>("PRAGMA quick_check(10)").fetch_all(pool).await?;
-    let bytes = sqlx::query_scalar::<_, i64>(
-        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
-    )
-    .fetch_one(pool)
-    .await?;
-    Ok(StoreReport {
-        path: path.to_owned(),
-        bytes: bytes.cast_unsigned(),
-        damage: found.into_iter().filter(|line| line != "ok").collect(),
-        writable,
-    })
+pub(super) async fn examine(pool: &SqlitePool, path: &str, writable: bool) -> SqlResult<StoreReport> {
+    let mut damage: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(10)").fetch_all(pool).await?;
+    damage.retain(|line| line != "ok");
+    let bytes = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    let bytes: i64 = sqlx::query_scalar(bytes).fetch_one(pool).await?;
+    Ok(StoreReport { path: path.to_owned(), bytes: bytes.cast_unsigned(), damage, writable })
 }

@@ -1,6 +1,6 @@
 //! The state's data, and the handle by which others write and read it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +10,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
-use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::deliveries::{self, DeliveryRow, PushPage};
-use super::file;
 use super::note::Note;
-use super::open_error::{OpenError, primary_code};
+use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
-use crate::domain::{DeliveryId, MonitorFilter, Token, TokenId};
+use super::{SqlResult, file, remembered, snoozes};
+use crate::domain::{DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
 
-/// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One app of one user, as far as it can be identified without a token.
@@ -48,20 +45,17 @@ pub struct LastFilter {
     pub broken_at: Option<Timestamp>,
 }
 
-/// What to store about one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceNote {
     pub device: Device,
     /// Its last filter; `None`: forget it.
     pub last: Option<LastFilter>,
-    /// Forget its intervals, too.
     pub forget_intervals: bool,
 }
 
 /// The last announced event of one monitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
-    /// The last event that was announced.
     pub event: EventId,
     pub at: Timestamp,
 }
@@ -86,9 +80,15 @@ pub struct Remembered {
     pub token_sent: HashMap<(TokenId, MonitorId), Timestamp>,
     /// The number of the last delivery; new ones count on from there.
     pub last_delivery: DeliveryId,
+    /// The snoozes that have not ended.
+    pub snoozes: Vec<Snooze>,
+    /// How many pushes each of them has withheld from each token.
+    pub withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
+    pub last_snooze: SnoozeId,
+    /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
+    pub rule_hits: Vec<(String, Timestamp)>,
 }
 
-/// An alarm in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedAlarm {
     pub at: Timestamp,
@@ -119,17 +119,17 @@ pub struct ReplaySpan {
     pub gap: bool,
 }
 
-/// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("state file {path}")]
 pub struct StateError {
     pub path: String,
-    /// Why.
     #[source]
     pub source: sqlx::Error,
 }
 
-/// A handle to the state; cheap to clone.
+/// What the state answers.
+pub(super) type StateResult<T> = Result<T, StateError>;
+
 #[derive(Debug, Clone)]
 pub struct StateHandle {
     pub(super) notes: mpsc::Sender<Note>,
@@ -147,52 +147,13 @@ impl StateHandle {
         self.try_note(note).is_ok()
     }
 
-    /// Queues a note without waiting, or returns it.
     pub fn try_note(&self, note: Note) -> Result<(), Note> {
         self.notes.try_send(note).map_err(TrySendError::into_inner)
     }
 
-    /// Returns the alarms after `since`, at most `limit`, including those that were just announced.
-    pub async fn alarms_since(&self, since: Since, limit: u32) -> Result<Replay, StateError> {
-        self.settle().await;
-        super::record::alarms_since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns where the alarms after `since` stand, at most `limit`, including those that were just announced.
-    pub async fn replay_span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError> {
-        self.settle().await;
-        super::record::span(&self.reader(), since, limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
-    pub async fn replay_page(
-        &self,
-        span: ReplaySpan,
-        limit: u32,
-    ) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
-        super::record::page(&self.reader(), span, limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns the alarms of one event, oldest first, at most `limit`.
-    pub async fn alarms_of_event(
-        &self,
-        event: EventId,
-        limit: u32,
-    ) -> Result<Vec<RecordedAlarm>, StateError> {
-        self.settle().await;
-        super::record::alarms_of_event(&self.reader(), event, limit)
-            .await
-            .map_err(|source| self.error(source))
-    }
-
     /// Returns when the record of alarms began: when a daemon with this state ran for the first time.
-    pub async fn record_began(&self) -> Result<Timestamp, StateError> {
-        super::remembered::began(&self.reader()).await.map_err(|source| self.error(source))
-    }
-
-    /// Says whether the record of alarms reaches back to that time.
-    pub async fn reaches_back_to(&self, at: Timestamp) -> Result<bool, StateError> {
-        super::record::reaches_back_to(&self.reader(), at).await.map_err(|source| self.error(source))
+    pub async fn record_began(&self) -> StateResult<Timestamp> {
+        self.answer(remembered::began(&self.reader()).await)
     }
 
     /// Returns how many notes the queue can still take.
@@ -206,59 +167,19 @@ impl StateHandle {
     }
 
     /// Returns all tokens with their health, including revoked ones, ordered by id.
-    pub async fn tokens(&self) -> Result<Vec<TokenRow>, StateError> {
-        self.settle().await;
-        tokens::rows(&self.reader()).await.map_err(|source| self.error(source))
+    pub async fn tokens(&self) -> StateResult<Vec<TokenRow>> {
+        self.answer(tokens::rows(&self.settled().await).await)
     }
 
-    /// Returns the newest deliveries of one token, newest first, with the attempts of each.
-    pub async fn deliveries_of_token(
-        &self,
-        token: TokenId,
-        limit: u32,
-    ) -> Result<Vec<DeliveryRow>, StateError> {
-        self.settle().await;
-        deliveries::of_token(&self.reader(), token, limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns what was decided about one event for every token, oldest first, at most `limit`.
-    pub async fn deliveries_of_event(
-        &self,
-        event: EventId,
-        limit: u32,
-    ) -> Result<Vec<DeliveryRow>, StateError> {
-        self.settle().await;
-        deliveries::of_event(&self.reader(), event, limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
-    /// (the newest win); and whether there was more.
-    pub async fn deliveries_since(
-        &self,
-        since: Since,
-        limit: u32,
-    ) -> Result<(Vec<DeliveryRow>, bool), StateError> {
-        self.settle().await;
-        deliveries::since(&self.reader(), since, limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns what is still to be sent, oldest first, at most `limit`.
-    pub async fn deliveries_queued(&self, limit: u32) -> Result<Vec<DeliveryRow>, StateError> {
-        self.settle().await;
-        deliveries::queued(&self.reader(), limit).await.map_err(|source| self.error(source))
-    }
-
-    /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
-    /// memory was full.
-    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> Result<PushPage, StateError> {
-        deliveries::pushes_after(&self.reader(), after, limit).await.map_err(|source| self.error(source))
+    /// Returns a snooze, also where it has ended.
+    pub async fn snooze(&self, id: SnoozeId) -> StateResult<Option<Snooze>> {
+        self.answer(snoozes::one(&self.settled().await, id).await)
     }
 
     /// Checks the file for `check store`: reads it completely, and writes to it.
-    pub async fn examine(&self) -> Result<StoreReport, StateError> {
+    pub async fn examine(&self) -> StateResult<StoreReport> {
         let writable = self.settle().await;
-        let report =
-            file::examine(&self.reader(), &self.path, writable).await.map_err(|source| self.error(source))?;
+        let report = self.answer(file::examine(&self.reader(), &self.path, writable).await)?;
         if let Some(first) = report.damage.first() {
             self.damage.send_replace(Some(first.clone()));
         }
@@ -273,25 +194,27 @@ impl StateHandle {
             && tokio::time::timeout(BARRIER_DEADLINE, written).await.is_ok_and(|written| written.is_ok())
     }
 
-    fn reader(&self) -> SqlitePool {
+    pub(super) fn reader(&self) -> SqlitePool {
         self.reader.borrow().clone()
     }
 
-    fn error(&self, source: sqlx::Error) -> StateError {
-        if primary_code(&source).is_some_and(OpenError::is_damage) {
-            self.damage.send_replace(Some(source.to_string()));
-        }
-        StateError { path: self.path.to_string(), source }
+    /// Returns the reader once the notes so far are on the disk.
+    pub(super) async fn settled(&self) -> SqlitePool {
+        self.settle().await;
+        self.reader()
+    }
+
+    /// Names the file in an error, and tells the writer of damage.
+    pub(super) fn answer<T>(&self, read: SqlResult<T>) -> StateResult<T> {
+        read.map_err(|source| {
+            if is_damage(&source) {
+                self.damage.send_replace(Some(source.to_string()));
+            }
+            StateError { path: self.path.to_string(), source }
+        })
     }
 }
 
-impl StoreReport {
-    /// What to do about damage: the writer repairs it.
-    pub const DAMAGED: &'static str =
-        "within a minute zmesd replaces the file, with what can be read of it; then ask again";
-}
-
-/// What `check store` finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
     pub path: String,
@@ -299,4 +222,10 @@ pub struct StoreReport {
     /// What SQLite's own check found; empty: nothing is wrong.
     pub damage: Vec<String>,
     pub writable: bool,
+}
+
+impl StoreReport {
+    /// What to do about damage: the writer repairs it.
+    pub const DAMAGED: &'static str =
+        "within a minute zmesd replaces the file, with what can be read of it; then ask again";
 }

@@ -1,8 +1,8 @@
 //! What survives a restart: one SQLite file with one writer.
 //!
 //! The file holds the record of alarms, the monitors' cursors, what apps that come back expect to find (their filter
-//! and their intervals), the push tokens, and the decision and delivery of each alarm for each of them. Nothing waits for it: notes are queued
-//! and committed in groups. While the disk cannot be written they wait in memory. A damaged file is
+//! and their intervals), the push tokens, and the decision and delivery of each alarm for each of them. Nothing waits for
+//! it: notes are queued and committed in groups. While the disk cannot be written they wait in memory. A damaged file is
 //! moved away and replaced by a new one with what can be read of it.
 
 mod bounds;
@@ -18,6 +18,7 @@ mod remembered;
 mod room;
 mod salvage;
 mod set_aside;
+mod snoozes;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -34,13 +35,16 @@ pub use handle::{
     StateHandle, StoreReport,
 };
 pub use note::{Attempt, Note, Outcome, TokenDecision};
-pub use open_error::{Fault, OpenError};
+pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use set_aside::{SetAside, set_aside_lately};
 pub use tokens::TokenRow;
 pub use writer::{Committed, StateWriter};
 
 use zmes_shared::EventId;
+
+/// What a statement returns.
+type SqlResult<T = ()> = Result<T, sqlx::Error>;
 
 /// `Events.Id` is unsigned, SQLite's integers are not; no ZoneMinder comes near 2^63 events.
 fn signed(event: EventId) -> i64 {

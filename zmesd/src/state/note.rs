@@ -6,25 +6,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use zmes_providers::Urgency;
 use zmes_shared::MonitorId;
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipReason};
 
 use super::handle::{Device, DeviceNote};
-use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
 
-/// A change of the state file.
 #[derive(Debug)]
 pub enum Note {
-    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction.
+    /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction. Of a
+    /// test alarm only the decisions are stored.
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
-    /// A test alarm: only the decision for each token.
-    Tested(Arc<Alarm>, Arc<[TokenDecision]>),
     /// Filters and intervals of devices; one note for many, because many connections may break at once.
     Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
     /// room for alarms, not for every receiver of each.
     Sent(BTreeSet<Device>, MonitorId, Timestamp),
-    /// A token as it is now.
     Token(Arc<Token>),
     /// Many tokens as they are now; queued pushes to the revoked ones are skipped.
     Tokens(Vec<Arc<Token>>),
@@ -34,23 +32,28 @@ pub enum Note {
     TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),
     /// The attempts of one push, which are written together.
     Attempts(Vec<Attempt>),
+    /// A snooze as it is now.
+    Snooze(Snooze),
+    /// A snooze has ended, and these pushes tell how many alarms it withheld: one transaction.
+    SnoozeEnded(SnoozeId, Timestamp, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
     /// Stores nothing; it is answered once all notes before it are stored.
     Barrier(oneshot::Sender<()>),
 }
 
-/// The decision for one token.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TokenDecision {
     pub id: DeliveryId,
     pub token: TokenId,
     pub decision: Decision,
     /// The number for the app's icon, if it is sent.
     pub badge: u32,
+    /// The rule or snooze that decided.
+    pub by: Option<DecidedBy>,
+    pub urgency: Urgency,
 }
 
-/// An attempt to send a push.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     pub delivery: DeliveryId,
@@ -65,7 +68,6 @@ pub struct Attempt {
     pub outcome: Outcome,
 }
 
-/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The provider accepted it.
@@ -82,7 +84,6 @@ pub enum Outcome {
     Retry(String),
     /// The provider refused it for good.
     Failed(String),
-    /// The daemon gave it up.
     GaveUp(GiveUp),
     /// It is not sent (any more).
     Skipped(SkipReason),
@@ -94,7 +95,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the decision for the delivery log.
     pub fn state(&self) -> DeliveryState {
         match self {
             Self::Sent { .. } => DeliveryState::Sent,
@@ -114,7 +114,6 @@ impl Outcome {
         }
     }
 
-    /// Returns the reason for the delivery log.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Sent { digest: true, .. } => Reason::Digest,

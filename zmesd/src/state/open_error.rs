@@ -16,18 +16,10 @@ const FULL: u32 = 13;
 const CANTOPEN: u32 = 14;
 const NOTADB: u32 = 26;
 
-/// Why the state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory is missing and cannot be made.
     #[error("cannot create the state directory {path}")]
-    Directory {
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// A newer zmesd has written it.
+    Directory { path: PathBuf, source: std::io::Error },
     #[error(
         "{path} has tables of version {found}, made by {by}; this zmesd ({}) supports up to version {reads}",
         env!("CARGO_PKG_VERSION")
@@ -36,12 +28,10 @@ pub enum OpenError {
         path: PathBuf,
         found: i64,
         by: String,
-        /// The version that this one reads.
         reads: i64,
         /// The file as it was before that upgrade, where it is kept.
         copy: Option<PathBuf>,
     },
-    /// It is a database of another program.
     #[error("{path} is a database of another program")]
     Foreign { path: PathBuf },
     /// It is damaged, or no database at all. Nothing was changed.
@@ -50,49 +40,29 @@ pub enum OpenError {
         path: PathBuf,
         /// The file as it was before an upgrade, where that is kept.
         copy: Option<PathBuf>,
-        /// What SQLite says.
-        #[source]
         source: sqlx::Error,
     },
     /// It cannot be copied before its tables are brought up to date. Nothing was changed.
     #[error("cannot copy {path} to {copy} before its tables of version {version} are brought up to date")]
-    Copy {
-        path: PathBuf,
-        /// What the copy would be called.
-        copy: PathBuf,
-        version: i64,
-        /// Why.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// It cannot be opened.
+    Copy { path: PathBuf, copy: PathBuf, version: i64, source: Box<dyn Error + Send + Sync> },
     #[error("cannot open the state file {path}")]
-    Open {
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// Its tables cannot be brought up to date.
+    Open { path: PathBuf, source: sqlx::Error },
     #[error("cannot update the tables of {path}")]
     Migrate {
         path: PathBuf,
         /// The file as it was before.
         copy: Option<PathBuf>,
-        /// Why.
-        #[source]
         source: MigrateError,
     },
 }
 
-/// Whose fault it is, which says what helps.
+/// Where the cause lies, which says what helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum StoreFault {
     /// The file is not one that this zmesd can use: trying again does not help.
     File,
     /// The disk is full, or another process holds the file: trying again may help.
     Surroundings,
-    /// Something is not permitted.
     Permission,
 }
 
@@ -100,38 +70,21 @@ impl OpenError {
     /// Classifies an error of SQLite.
     pub(super) fn of(path: &Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
-        if primary_code(&source).is_some_and(Self::is_damage) {
+        if is_damage(&source) {
             let copy = upgrade::newest_copy(&path);
             return Self::Damaged { path, copy, source };
         }
         Self::Open { path, source }
     }
 
-    /// Says whether a code of SQLite means a damaged file.
-    pub(super) fn is_damage(code: u32) -> bool {
-        [CORRUPT, NOTADB].contains(&code)
-    }
-
-    /// Returns what a code of SQLite means while the daemon runs, if it is known.
-    pub(super) fn plain(code: u32) -> Option<&'static str> {
-        match code {
-            BUSY => Some("another process holds the state file's lock"),
-            READONLY => Some("the state file is read-only"),
-            IOERR => Some("the disk of the state file fails"),
-            FULL => Some("the disk of the state file is full"),
-            CANTOPEN => Some("the state file cannot be opened"),
-            _ => None,
-        }
-    }
-
-    /// Says whose fault it is.
-    pub fn fault(&self) -> Fault {
+    pub fn fault(&self) -> StoreFault {
+        let cause = self.source().and_then(fault_of);
         match self {
-            Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => Fault::File,
-            Self::Directory { source, .. } => fault_of_io(source),
-            Self::Open { source, .. } => fault_of(source).unwrap_or(Fault::Permission),
-            Self::Copy { source, .. } => fault_of_copy(&**source),
-            Self::Migrate { source, .. } => cause(source).and_then(fault_of).unwrap_or(Fault::File),
+            Self::Newer { .. } | Self::Foreign { .. } | Self::Damaged { .. } => StoreFault::File,
+            Self::Directory { .. } | Self::Open { .. } => cause.unwrap_or(StoreFault::Permission),
+            // Mostly the disk is full.
+            Self::Copy { .. } => cause.unwrap_or(StoreFault::Surroundings),
+            Self::Migrate { .. } => cause.unwrap_or(StoreFault::File),
         }
     }
 
@@ -157,14 +110,14 @@ impl OpenError {
                 });
                 format!("{}: {ANEW} (sqlite3 FILE .recover may save the tokens){kept}", aside(path))
             }
-            Self::Copy { copy, .. } if self.fault() == Fault::Surroundings => {
+            Self::Copy { copy, .. } if self.fault() == StoreFault::Surroundings => {
                 format!("nothing was changed; make room on the disk of {}", copy.display())
             }
-            Self::Migrate { copy: Some(copy), .. } if self.fault() != Fault::Permission => format!(
+            Self::Migrate { copy: Some(copy), .. } if self.fault() != StoreFault::Permission => format!(
                 "the file is as it was before the step that failed, and {} holds what was before all of them",
                 copy.display()
             ),
-            Self::Open { path, .. } if self.fault() == Fault::Surroundings => {
+            Self::Open { path, .. } if self.fault() == StoreFault::Surroundings => {
                 format!("is the disk full, or does another process hold {} (a backup)?", path.display())
             }
             Self::Directory { path, .. }
@@ -191,33 +144,34 @@ pub(super) fn primary_code(problem: &sqlx::Error) -> Option<u32> {
     Some(code & 0xff)
 }
 
-fn fault_of(problem: &sqlx::Error) -> Option<Fault> {
-    if let sqlx::Error::Io(error) = problem {
-        return Some(fault_of_io(error));
-    }
+/// Says whether an error means a damaged file.
+pub(super) fn is_damage(problem: &sqlx::Error) -> bool {
+    matches!(primary_code(problem), Some(CORRUPT | NOTADB))
+}
+
+/// Returns what an error of SQLite means while the daemon runs, if it is known.
+pub(super) fn plain(problem: &sqlx::Error) -> Option<&'static str> {
     match primary_code(problem)? {
-        BUSY | FULL => Some(Fault::Surroundings),
-        READONLY | CANTOPEN => Some(Fault::Permission),
-        CORRUPT | NOTADB => Some(Fault::File),
+        BUSY => Some("another process holds the state file's lock"),
+        READONLY => Some("the state file is read-only"),
+        IOERR => Some("the disk of the state file fails"),
+        FULL => Some("the disk of the state file is full"),
+        CANTOPEN => Some("the state file cannot be opened"),
         _ => None,
     }
 }
 
-fn fault_of_io(error: &std::io::Error) -> Fault {
-    if error.kind() == std::io::ErrorKind::StorageFull { Fault::Surroundings } else { Fault::Permission }
-}
-
-/// Says whether the disk is full; a copy can fail for other reasons, too.
-fn fault_of_copy(source: &(dyn Error + Send + Sync + 'static)) -> Fault {
-    if let Some(error) = source.downcast_ref::<std::io::Error>() {
-        return fault_of_io(error);
+/// Finds the cause in an error, or in what is behind it.
+fn fault_of(error: &(dyn Error + 'static)) -> Option<StoreFault> {
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        return Some(if full { StoreFault::Surroundings } else { StoreFault::Permission });
     }
-    source.downcast_ref::<sqlx::Error>().and_then(fault_of).unwrap_or(Fault::Surroundings)
-}
-
-fn cause(problem: &MigrateError) -> Option<&sqlx::Error> {
-    let (MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)) = problem else {
-        return None;
-    };
-    Some(cause)
+    match error.downcast_ref::<sqlx::Error>().and_then(primary_code) {
+        Some(BUSY | FULL) => Some(StoreFault::Surroundings),
+        Some(READONLY | CANTOPEN) => Some(StoreFault::Permission),
+        Some(CORRUPT | NOTADB) => Some(StoreFault::File),
+        Some(_) => None,
+        None => error.source().and_then(fault_of),
+    }
 }

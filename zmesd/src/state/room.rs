@@ -32,7 +32,6 @@ pub fn room(directory: &Path) -> Option<Room> {
     Some(Room { free: bytes(found.blocks_available())?, size: bytes(found.blocks())? })
 }
 
-/// Says what to do about a full disk.
 pub fn room_hint(directory: &Path) -> String {
     let place = directory.display();
     format!(
@@ -40,7 +39,6 @@ pub fn room_hint(directory: &Path) -> String {
     )
 }
 
-/// Says what to do about an error of [`try_write`].
 pub fn write_hint(directory: &Path, error: &io::Error) -> String {
     let place = directory.display();
     #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's list, not ours")]

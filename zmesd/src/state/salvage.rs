@@ -6,7 +6,11 @@
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Connection, Row, SqliteConnection, TypeInfo, ValueRef};
 
-/// Rows of one query.
+use super::SqlResult;
+use super::open_error::primary_code;
+
+/// SQLite's primary code where a table refuses a value: the type of a STRICT column, or NULL.
+const CONSTRAINT: u32 = 19;
 const ROWS: i64 = 500;
 /// Damaged positions in one table after which its rest is skipped.
 const LEAPS: u32 = 200;
@@ -15,12 +19,7 @@ const FARTHEST: u32 = 40;
 /// Rows of the log that are taken over, the newest: a start must not take minutes.
 const LOG: i64 = 50_000;
 
-/// A table that is taken over.
-struct Table {
-    name: &'static str,
-    key: Key,
-}
-
+/// By what a table is read.
 enum Key {
     /// Ascending row ids: all of them.
     RowId,
@@ -31,24 +30,22 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [Table; 9] = [
-    Table { name: "tokens", key: Key::RowId },
-    Table { name: "cursors", key: Key::RowId },
-    Table { name: "token_sent", key: Key::Columns("token_id, monitor_id") },
-    Table { name: "device_filters", key: Key::Columns("user_name, kind, app") },
-    Table { name: "device_sent", key: Key::Columns("user_name, kind, app, monitor_id") },
-    Table { name: "alarms", key: Key::Newest },
-    Table { name: "pushed_alarms", key: Key::Newest },
-    Table { name: "deliveries", key: Key::Newest },
-    Table { name: "attempts", key: Key::Newest },
+const TABLES: [(&str, Key); 10] = [
+    ("tokens", Key::RowId),
+    ("snoozes", Key::RowId),
+    ("cursors", Key::RowId),
+    ("token_sent", Key::Columns("token_id, monitor_id")),
+    ("device_filters", Key::Columns("user_name, kind, app")),
+    ("device_sent", Key::Columns("user_name, kind, app, monitor_id")),
+    ("alarms", Key::Newest),
+    ("pushed_alarms", Key::Newest),
+    ("deliveries", Key::Newest),
+    ("attempts", Key::Newest),
 ];
 
-/// What was saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Salvaged {
-    /// Rows of `tokens`.
     pub(super) tokens: u64,
-    /// Rows of `alarms`.
     pub(super) alarms: u64,
     pub(super) rows: u64,
     /// Tables that could not be read completely.
@@ -56,34 +53,30 @@ pub(super) struct Salvaged {
 }
 
 /// Copies what can be read; errors come from writing the new file.
-pub(super) async fn copy(
-    from: &mut SqliteConnection,
-    to: &mut SqliteConnection,
-) -> Result<Salvaged, sqlx::Error> {
+pub(super) async fn copy(from: &mut SqliteConnection, to: &mut SqliteConnection) -> SqlResult<Salvaged> {
     let mut salvaged = Salvaged::default();
     let mut transaction = to.begin().await?;
-    for table in &TABLES {
-        let mut copying = Copying::new(table, from, &mut transaction).await?;
-        match table.key {
+    for (name, key) in TABLES {
+        let mut copying = Copying::new(name, from, &mut transaction).await?;
+        match key {
             Key::RowId => copying.by_row_id(from, &mut transaction, i64::MIN).await?,
             Key::Newest => {
-                let newest = format!("SELECT MAX(rowid) FROM {}", table.name);
-                let newest =
-                    sqlx::query_scalar::<_, Option<i64>>(AssertSqlSafe(newest)).fetch_one(&mut *from);
+                let newest = AssertSqlSafe(format!("SELECT MAX(rowid) FROM {name}"));
+                let newest: SqlResult<Option<i64>> = sqlx::query_scalar(newest).fetch_one(&mut *from).await;
                 // If even the newest row is unreadable: from the beginning.
-                let after = newest.await.ok().flatten().map_or(0, |newest| newest.saturating_sub(LOG));
+                let after = newest.ok().flatten().map_or(0, |newest| newest.saturating_sub(LOG));
                 copying.by_row_id(from, &mut transaction, after).await?;
             }
             Key::Columns(columns) => copying.by_columns(from, &mut transaction, columns).await?,
         }
         salvaged.rows += copying.rows;
-        match table.name {
+        match name {
             "tokens" => salvaged.tokens = copying.rows,
             "alarms" => salvaged.alarms = copying.rows,
             _ => {}
         }
         if copying.damaged {
-            salvaged.incomplete.push(table.name);
+            salvaged.incomplete.push(name);
         }
     }
     if !salvaged.incomplete.contains(&"alarms") {
@@ -95,7 +88,7 @@ pub(super) async fn copy(
 
 /// Keeps the begin of the record, so that the next start catches up with missed events. If alarms are missing in it, it
 /// begins now, so that nothing is announced twice.
-async fn keep_beginning(from: &mut SqliteConnection, to: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+async fn keep_beginning(from: &mut SqliteConnection, to: &mut SqliteConnection) -> SqlResult {
     let began = "SELECT strftime('%Y-%m-%d %H:%M:%S', MIN(installed_on)) FROM _sqlx_migrations";
     if let Ok(Some(began)) = sqlx::query_scalar::<_, Option<String>>(began).fetch_one(from).await {
         sqlx::query("UPDATE _sqlx_migrations SET installed_on = ?").bind(began).execute(to).await?;
@@ -103,7 +96,6 @@ async fn keep_beginning(from: &mut SqliteConnection, to: &mut SqliteConnection) 
     Ok(())
 }
 
-/// One table on its way.
 struct Copying {
     name: &'static str,
     columns: String,
@@ -116,11 +108,10 @@ struct Copying {
 impl Copying {
     /// A damaged file may be of an older zmesd, whose tables have fewer columns: the others keep their defaults.
     async fn new(
-        table: &Table,
+        name: &'static str,
         from: &mut SqliteConnection,
         to: &mut SqliteConnection,
-    ) -> Result<Self, sqlx::Error> {
-        let name = table.name;
+    ) -> SqlResult<Self> {
         let mut columns = columns_of(name, to).await?;
         if let Ok(there) = columns_of(name, from).await
             && !there.is_empty()
@@ -138,7 +129,7 @@ impl Copying {
         from: &mut SqliteConnection,
         to: &mut SqliteConnection,
         mut after: i64,
-    ) -> Result<(), sqlx::Error> {
+    ) -> SqlResult {
         let query = format!(
             "SELECT {}, rowid FROM {} WHERE rowid > ? ORDER BY rowid LIMIT {ROWS}",
             self.columns, self.name
@@ -173,25 +164,23 @@ impl Copying {
         from: &mut SqliteConnection,
         to: &mut SqliteConnection,
         key: &str,
-    ) -> Result<(), sqlx::Error> {
-        let query = format!("SELECT {} FROM {}", self.columns, self.name);
-        let (rows, whole) = read(from, &format!("{query} ORDER BY {key}"), None).await;
-        for row in &rows {
-            self.insert(row, to).await?;
-        }
-        if !whole {
-            self.damaged = true;
-            let descending = format!("{} DESC", key.replace(", ", " DESC, "));
-            let (rows, _) = read(from, &format!("{query} ORDER BY {descending}"), None).await;
+    ) -> SqlResult {
+        for order in [key.to_owned(), format!("{} DESC", key.replace(", ", " DESC, "))] {
+            let query = format!("SELECT {} FROM {} ORDER BY {order}", self.columns, self.name);
+            let (rows, whole) = read(from, &query, None).await;
             for row in &rows {
                 self.insert(row, to).await?;
             }
+            if whole {
+                break;
+            }
+            self.damaged = true;
         }
         Ok(())
     }
 
     /// Inserts a row; one whose values are not what the table takes is left out.
-    async fn insert(&mut self, row: &SqliteRow, to: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    async fn insert(&mut self, row: &SqliteRow, to: &mut SqliteConnection) -> SqlResult {
         let Some(arguments) = arguments(row, self.width) else {
             self.damaged = true;
             return Ok(());
@@ -199,20 +188,15 @@ impl Copying {
         let insert = sqlx::query_with(AssertSqlSafe(self.insert.clone()), arguments);
         match insert.execute(to).await {
             Ok(done) => self.rows += done.rows_affected(),
-            Err(problem) if problem.as_database_error().is_some_and(is_constraint) => self.damaged = true,
+            Err(problem) if primary_code(&problem) == Some(CONSTRAINT) => self.damaged = true,
             Err(problem) => return Err(problem),
         }
         Ok(())
     }
 }
 
-async fn columns_of(table: &str, connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+async fn columns_of(table: &str, connection: &mut SqliteConnection) -> SqlResult<Vec<String>> {
     sqlx::query_scalar("SELECT name FROM pragma_table_info(?)").bind(table).fetch_all(connection).await
-}
-
-/// Says whether the table refuses a value (SQLite's primary code 19): the type of a STRICT column, or NULL.
-fn is_constraint(problem: &dyn sqlx::error::DatabaseError) -> bool {
-    problem.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 19)
 }
 
 /// Returns the rows that can be read, and whether these were all.

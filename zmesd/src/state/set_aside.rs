@@ -4,18 +4,17 @@
 //! `zmesd.db.damaged-<time>`, with a line of text beside it that says what was recovered.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use tracing::{error, info, warn};
 use zmes_shared::views::Sentence;
 
-use super::open_error::{OpenError, primary_code};
+use super::open_error::{OpenError, is_damage};
 use super::salvage::{self, Salvaged};
 use super::{file, upgrade};
 
@@ -40,24 +39,20 @@ const HEADER: usize = 100;
 /// Largest file that is copied to repair its header, in bytes.
 const LARGEST: u64 = 1024 * 1024 * 1024;
 
-/// A damaged file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
     pub path: PathBuf,
     pub at: Timestamp,
-    /// What was recovered.
     pub saved: String,
 }
 
 impl SetAside {
-    /// Says what happened, in one sentence.
     pub fn sentence(&self) -> Sentence {
         let Self { path, at, saved } = self;
         let aside = format!(" and set aside as {}: {saved}", path.display());
         Sentence::from("the state file was damaged on ").time(*at).text(aside)
     }
 
-    /// Says what to do about it.
     pub fn hint(&self) -> String {
         let file = self.path.display();
         format!(
@@ -73,13 +68,7 @@ pub(super) async fn replace(path: &Path, damage: &str, now: Timestamp) -> Result
     remove_all(&new).map_err(io)?;
     let made = make(path, &new).await;
     remove_all(&file::beside(path, MENDED)).ok();
-    let saved = match made {
-        Ok(saved) => saved,
-        Err(problem) => {
-            remove_all(&new).ok();
-            return Err(problem);
-        }
-    };
+    let saved = made.inspect_err(|_| drop(remove_all(&new)))?;
     let aside = SetAside { path: free_name(path, now), at: now, saved: sentence(&saved) };
     swap(path, &new, &aside, damage).map_err(io)?;
     error!(
@@ -115,7 +104,7 @@ pub(super) async fn rescue(lost: &mut Option<SqliteConnection>, path: &Path) -> 
     remove_all(&new).map_err(io)?;
     if let Err(problem) = sqlx::query("VACUUM INTO ?").bind(name).execute(connection).await {
         remove_all(&new).ok();
-        if !primary_code(&problem).is_some_and(OpenError::is_damage) {
+        if !is_damage(&problem) {
             return Err(OpenError::of(path, problem));
         }
         warn!(
@@ -149,7 +138,7 @@ pub fn set_aside_lately(directory: &Path, now: Timestamp) -> Vec<SetAside> {
 async fn make(path: &Path, new: &Path) -> Result<Salvaged, OpenError> {
     let of = |source| OpenError::of(path, source);
     let pool = file::fresh(new).await.map_err(of)?;
-    upgrade::create(&pool, new).await?;
+    upgrade::migrate(&pool, new, None).await?;
     let mut saved = Salvaged::default();
     let mut to = pool.acquire().await.map_err(of)?;
     if let Some(mut from) = source(path, new).await {
@@ -177,16 +166,13 @@ async fn source(path: &Path, new: &Path) -> Option<SqliteConnection> {
     let mended = file::beside(path, MENDED);
     let (damaged, new, target) = (path.to_owned(), new.to_owned(), mended.clone());
     let done = tokio::task::spawn_blocking(move || mend(&damaged, &new, &target)).await;
-    match done {
-        Ok(Ok(())) => readable(&mended).await,
-        Ok(Err(_)) | Err(_) => None,
-    }
+    done.ok()?.ok()?;
+    readable(&mended).await
 }
 
 /// Opens a file for reading if its list of tables can be read.
 async fn readable(path: &Path) -> Option<SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(file::BUSY);
-    let mut connection = options.connect().await.ok()?;
+    let mut connection = file::open_read_only(path).await.ok()?;
     let tables = "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'tokens' OR name = 'alarms'";
     let tables: i64 = sqlx::query_scalar(tables).fetch_one(&mut connection).await.ok()?;
     (tables > 0).then_some(connection)
@@ -209,7 +195,6 @@ fn mend(damaged: &Path, donor: &Path, target: &Path) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(&file, &header, 0)
 }
 
-/// Moves the damaged file away, and the new one to its place.
 fn swap(path: &Path, new: &Path, aside: &SetAside, damage: &str) -> io::Result<()> {
     File::open(new)?.sync_all()?;
     let mode = fs::metadata(path).map(|found| found.permissions());
@@ -218,18 +203,14 @@ fn swap(path: &Path, new: &Path, aside: &SetAside, damage: &str) -> io::Result<(
     }
     // The log first: left beside the new file, SQLite would take it for its own.
     for companion in COMPANIONS {
-        match fs::rename(file::beside(path, companion), file::beside(&aside.path, companion)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        let moved = fs::rename(file::beside(path, companion), file::beside(&aside.path, companion));
+        file::allow_missing(moved)?;
     }
     fs::rename(path, &aside.path)?;
     fs::rename(new, path)?;
     let report = format!("{}\n{damage}\n", aside.saved);
     // The text only explains; errors are ignored.
-    File::create(file::beside(&aside.path, REPORT))
-        .and_then(|mut file| file.write_all(report.as_bytes()))
-        .ok();
+    fs::write(file::beside(&aside.path, REPORT), report).ok();
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
@@ -238,15 +219,13 @@ fn sentence(saved: &Salvaged) -> String {
     if saved.rows == 0 {
         return "nothing could be saved: phones ring again once their app has been opened".to_owned();
     }
-    let gaps = if incomplete.is_empty() {
-        String::new()
-    } else {
-        format!("; not all of {} could be read", incomplete.join(", "))
-    };
-    format!("saved {tokens} phones and {alarms} recorded alarms{gaps}")
+    let sentence = format!("saved {tokens} phones and {alarms} recorded alarms");
+    if incomplete.is_empty() {
+        return sentence;
+    }
+    format!("{sentence}; not all of {} could be read", incomplete.join(", "))
 }
 
-/// Returns a name that is free.
 fn free_name(path: &Path, now: Timestamp) -> PathBuf {
     let name = |at: Timestamp| file::beside(path, &format!("{DAMAGED}{}", at.strftime(TIME)));
     let (mut at, step) = (now, SignedDuration::from_secs(1));
@@ -261,20 +240,11 @@ fn free_name(path: &Path, now: Timestamp) -> PathBuf {
 
 /// Returns the damaged files with their times, the oldest first.
 fn all(path: &Path) -> Vec<(PathBuf, Timestamp)> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-    else {
-        return Vec::new();
+    let at = |(time, path): (String, PathBuf)| {
+        let at = DateTime::strptime(TIME, time).ok()?;
+        Some((path, at.to_zoned(TimeZone::UTC).ok()?.timestamp()))
     };
-    let prefix = format!("{name}{DAMAGED}");
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let mut found: Vec<_> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let at = DateTime::strptime(TIME, name.to_str()?.strip_prefix(&prefix)?).ok()?;
-            Some((entry.path(), at.to_zoned(TimeZone::UTC).ok()?.timestamp()))
-        })
-        .collect();
+    let mut found: Vec<_> = file::siblings(path, DAMAGED).into_iter().filter_map(at).collect();
     found.sort_unstable_by_key(|(_, at)| *at);
     found
 }
@@ -290,7 +260,7 @@ fn forget_oldest(path: &Path) {
     }
 }
 
-async fn close(connection: Option<SqliteConnection>) {
+pub(super) async fn close(connection: Option<SqliteConnection>) {
     if let Some(connection) = connection {
         // An error would repeat that of the last statement.
         connection.close().await.ok();
@@ -299,10 +269,7 @@ async fn close(connection: Option<SqliteConnection>) {
 
 fn remove_all(path: &Path) -> io::Result<()> {
     for suffix in ["", COMPANIONS[0], COMPANIONS[1], "-journal"] {
-        match fs::remove_file(file::beside(path, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        file::allow_missing(fs::remove_file(file::beside(path, suffix)))?;
     }
     Ok(())
 }

@@ -4,20 +4,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::SqlitePool;
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::bounds::{self, Keep};
-use super::connection::{Place, WritingConnection};
+use super::connection::{FilePresence, WritingConnection};
 use super::note::Note;
-use super::open_error::{OpenError, primary_code};
+use super::open_error::is_damage;
 use super::trouble::{LOG_LIMIT, Trouble};
 use super::waiting::Dropped;
 use super::writer::Committed;
-use super::{commit, file, set_aside};
+use super::{SqlResult, bounds, commit, file, set_aside};
+use crate::config::StateConfig;
 
 /// Minimum time between two new files: on a failing disk one would follow the other.
 const BETWEEN_RENEWALS: Duration = Duration::from_mins(1);
@@ -26,7 +26,6 @@ const READERS_LET_GO: Duration = Duration::from_secs(5);
 /// Groups between two checks of the file's size.
 const GROUPS: u32 = 16;
 
-/// Where the writer reports its state.
 #[derive(Debug)]
 pub(super) struct Outlets {
     pub(super) trouble: watch::Sender<Option<String>>,
@@ -72,14 +71,10 @@ impl Outlets {
     }
 }
 
-/// Why a new file is made.
 #[derive(Debug)]
 enum Cause {
-    /// SQLite reports damage.
     Damaged(String),
-    /// The file was removed.
     Gone,
-    /// The file was replaced by another one.
     Replaced,
 }
 
@@ -87,7 +82,7 @@ enum Cause {
 #[derive(Debug)]
 pub(super) struct Store {
     connection: WritingConnection,
-    keep: Keep,
+    keep: StateConfig,
     reader: watch::Sender<SqlitePool>,
     renewed: watch::Sender<u64>,
     /// What a reader has found to be damaged.
@@ -99,7 +94,7 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(
         connection: WritingConnection,
-        keep: Keep,
+        keep: StateConfig,
         reader: watch::Sender<SqlitePool>,
         renewed: watch::Sender<u64>,
         damaged: watch::Receiver<Option<String>>,
@@ -107,7 +102,6 @@ impl Store {
         Self { connection, keep, reader, renewed, damaged, renewed_at: None, groups: 0 }
     }
 
-    /// Returns the file.
     pub(super) fn path(&self) -> &Path {
         self.connection.path()
     }
@@ -118,16 +112,12 @@ impl Store {
             return Ok(());
         }
         self.look(now).await?;
-        let mut connection = match self.connection.take().await {
-            Ok(connection) => connection,
-            Err(problem) => return self.failed(problem, now).await,
-        };
-        match commit::group(&mut connection, group).await {
-            Ok(()) => self.connection.put_back(connection),
-            Err(problem) => {
-                drop(connection);
-                return self.failed(problem, now).await;
+        if let Err(problem) = self.commit(group).await {
+            // The group is tried again, then with the new file.
+            if is_damage(&problem) && self.may_renew() {
+                self.renew(Cause::Damaged(problem.to_string()), now).await?;
             }
+            return Err(Trouble::Refused(problem));
         }
         self.groups += 1;
         if self.groups.is_multiple_of(GROUPS) {
@@ -136,16 +126,25 @@ impl Store {
         Ok(())
     }
 
+    async fn commit(&mut self, group: &[Note]) -> SqlResult {
+        let mut connection = self.connection.take().await?;
+        commit::group(&mut connection, group).await?;
+        self.connection.put_back(connection);
+        Ok(())
+    }
+
     /// Ensures that the file exists, is not damaged, and that SQLite's log is not too long.
     pub(super) async fn look(&mut self, now: Timestamp) -> Result<(), Trouble> {
-        match self.connection.place().await {
-            Place::Same => {}
-            Place::Gone => {
-                error!(file = %self.connection.path().display(), "the state file was removed: writing a new one");
+        let presence = self.connection.presence().await;
+        let file = self.path().display();
+        match presence {
+            FilePresence::Same => {}
+            FilePresence::Gone => {
+                error!(%file, "the state file was removed: writing a new one");
                 self.renew(Cause::Gone, now).await?;
             }
-            Place::Other => {
-                warn!(file = %self.connection.path().display(), "the state file was replaced by another one: using it");
+            FilePresence::Other => {
+                warn!(%file, "the state file was replaced by another one: using it");
                 self.renew(Cause::Replaced, now).await?;
             }
         }
@@ -161,20 +160,16 @@ impl Store {
         Ok(())
     }
 
-    /// Drops what is too old.
     pub(super) async fn prune(&mut self, now: Timestamp) {
-        let keep = self.keep;
         let pruned = async {
             let mut connection = self.connection.take().await?;
-            let gone = bounds::by_age(&mut connection, keep, now.as_millisecond()).await?;
+            let gone = bounds::by_age(&mut connection, &self.keep, now.as_millisecond()).await?;
             self.connection.put_back(connection);
-            Ok::<_, sqlx::Error>(gone)
+            SqlResult::Ok(gone)
         };
         match pruned.await {
             Ok(gone) => debug!(?gone, "removed old rows from the state file"),
-            Err(problem) => {
-                error!(error = problem.to_string(), "cannot remove old rows from the state file");
-            }
+            Err(problem) => error!(error = %problem, "cannot remove old rows from the state file"),
         }
         self.bound(now).await;
     }
@@ -185,7 +180,7 @@ impl Store {
             let mut connection = self.connection.take().await?;
             let gone = bounds::by_size(&mut connection, max_size, now.as_millisecond()).await?;
             self.connection.put_back(connection);
-            Ok::<_, sqlx::Error>(gone)
+            SqlResult::Ok(gone)
         };
         match bounded.await {
             Ok(0) => {}
@@ -199,7 +194,6 @@ impl Store {
         }
     }
 
-    /// Empties SQLite's log into the file.
     async fn empty_log(&mut self) -> Result<(), Trouble> {
         let mut connection = self.connection.take().await.map_err(Trouble::Refused)?;
         let emptied = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -211,14 +205,6 @@ impl Store {
             Ok(_) => Err(Trouble::Log),
             Err(problem) => Err(Trouble::Refused(problem)),
         }
-    }
-
-    /// Handles a failure: replaces a damaged file; the group is then tried again.
-    async fn failed(&mut self, problem: sqlx::Error, now: Timestamp) -> Result<(), Trouble> {
-        if primary_code(&problem).is_some_and(OpenError::is_damage) && self.may_renew() {
-            self.renew(Cause::Damaged(problem.to_string()), now).await?;
-        }
-        Err(Trouble::Refused(problem))
     }
 
     fn may_renew(&self) -> bool {
@@ -235,9 +221,7 @@ impl Store {
                 None
             }
             Ok(line) => Some(line),
-            Err(problem) => {
-                primary_code(&problem).is_some_and(OpenError::is_damage).then(|| problem.to_string())
-            }
+            Err(problem) => is_damage(&problem).then(|| problem.to_string()),
         }
     }
 
@@ -254,7 +238,7 @@ impl Store {
         timeout(READERS_LET_GO, reader.close()).await.ok();
         match cause {
             Cause::Damaged(damage) => {
-                close(old).await;
+                set_aside::close(old).await;
                 set_aside::replace(&path, &damage, now).await.map_err(Trouble::Lost)?;
             }
             Cause::Gone => {
@@ -268,7 +252,7 @@ impl Store {
                 }
                 rescued.map_err(Trouble::Lost)?;
             }
-            Cause::Replaced => close(old).await,
+            Cause::Replaced => set_aside::close(old).await,
         }
         let (reader, _) = file::open(&path, now).await.map_err(Trouble::Lost)?;
         self.connection = WritingConnection::new(path);
@@ -280,15 +264,8 @@ impl Store {
 
     /// Closes the connection after a last checkpoint.
     pub(super) async fn close(mut self) {
-        close(self.connection.release()).await;
+        set_aside::close(self.connection.release()).await;
         let reader = self.reader.borrow().clone();
         timeout(READERS_LET_GO, reader.close()).await.ok();
-    }
-}
-
-async fn close(connection: Option<SqliteConnection>) {
-    if let Some(connection) = connection {
-        // An error would repeat that of the last statement.
-        connection.close().await.ok();
     }
 }

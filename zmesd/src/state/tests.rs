@@ -7,7 +7,7 @@ use sqlx::Connection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_providers::{App, Platform, PushToken};
+use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
@@ -179,7 +179,14 @@ fn token(id: i64) -> Token {
 }
 
 fn decided(id: i64, token: i64, decision: Decision) -> TokenDecision {
-    TokenDecision { id: DeliveryId(id), token: TokenId(token), decision, badge: 8 }
+    TokenDecision {
+        id: DeliveryId(id),
+        token: TokenId(token),
+        decision,
+        badge: 8,
+        by: None,
+        urgency: Urgency::Normal,
+    }
 }
 
 #[tokio::test]
@@ -236,7 +243,7 @@ async fn alarm_cursor_and_pushes_are_on_the_disk_together() {
 async fn a_test_counts_no_badge_and_moves_no_cursor() {
     let directory = tempfile::tempdir().unwrap();
     let Note::Announced(alarm, _) = alarm(7, 3, Origin::Test) else { panic!() };
-    let tested = Note::Tested(alarm, [decided(1, 3, Decision::Send)].into());
+    let tested = Note::Announced(alarm, [decided(1, 3, Decision::Send)].into());
     write(directory.path(), vec![Note::Token(Arc::new(token(3))), tested]).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
     assert!(state.remembered.cursors.is_empty());

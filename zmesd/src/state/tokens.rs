@@ -6,11 +6,11 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool, Transaction};
-use tracing::warn;
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::MonitorId;
 
+use super::SqlResult;
 use super::remembered::{optional_time, tell_left_out, time, understood};
 use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
 
@@ -18,7 +18,6 @@ use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
 pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.user_name, t.app, t.app_version, \
     t.profile, t.monitor_list, t.interval_list, t.badge_count, t.created_on, t.last_seen_at, t.mute_until, \
     t.revoked_at, t.revoked_reason, t.transport, t.blocked";
-/// How many they are.
 pub(super) const WIDTH: usize = 18;
 
 /// [`Timestamp::MAX`] in the file: its last whole second, because its milliseconds cannot be read back.
@@ -27,7 +26,6 @@ const FOREVER: i64 = 253_402_207_200_000;
 /// Rows that are read in one turn of the runtime's thread: less than a millisecond.
 const TURN: usize = 64;
 
-/// A token with the results of its pushes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
     pub token: Token,
@@ -39,16 +37,27 @@ pub struct TokenRow {
     pub failures: u32,
 }
 
-/// Returns all tokens with their health, ordered by id.
-pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error> {
-    let query = format!(
-        "SELECT {COLUMNS}, t.last_notified_at, t.last_error, t.last_error_at, t.failures FROM tokens t ORDER BY t.id"
-    );
-    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
+pub(super) async fn rows(pool: &SqlitePool) -> SqlResult<Vec<TokenRow>> {
+    select(pool, ", t.last_notified_at, t.last_error, t.last_error_at, t.failures", health).await
+}
+
+pub(super) async fn all(pool: &SqlitePool) -> SqlResult<Vec<Token>> {
+    select(pool, "", |row| token(row, 0)).await
+}
+
+/// Reads all tokens with further columns, row by row: all rows at once would take several times the memory of the
+/// tokens, and the daemon would keep it.
+async fn select<T>(
+    pool: &SqlitePool,
+    further: &str,
+    read: fn(&SqliteRow) -> SqlResult<Option<T>>,
+) -> SqlResult<Vec<T>> {
+    let query = format!("SELECT {COLUMNS}{further} FROM tokens t ORDER BY t.id");
+    let mut rows = sqlx::query(AssertSqlSafe(query)).fetch(pool);
     let (mut found, mut all, mut left_out) = (Vec::new(), 0_usize, 0);
     while let Some(row) = rows.try_next().await? {
         all += 1;
-        match health(&row) {
+        match read(&row) {
             Ok(row) => found.extend(row),
             Err(_) => left_out += 1,
         }
@@ -60,7 +69,7 @@ pub(super) async fn rows(pool: &SqlitePool) -> Result<Vec<TokenRow>, sqlx::Error
     Ok(found)
 }
 
-fn health(row: &SqliteRow) -> Result<Option<TokenRow>, sqlx::Error> {
+fn health(row: &SqliteRow) -> SqlResult<Option<TokenRow>> {
     let Some(token) = token(row, 0)? else { return Ok(None) };
     Ok(Some(TokenRow {
         token,
@@ -71,37 +80,22 @@ fn health(row: &SqliteRow) -> Result<Option<TokenRow>, sqlx::Error> {
     }))
 }
 
-/// Returns all tokens, ordered by id. Row by row: all rows at once would take several times the memory of the tokens,
-/// and the daemon would keep it.
-pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Token>, sqlx::Error> {
-    let query = format!("SELECT {COLUMNS} FROM tokens t ORDER BY t.id");
-    let mut rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch(pool);
-    let (mut tokens, mut left_out) = (Vec::new(), 0);
-    while let Some(row) = rows.try_next().await? {
-        match token(&row, 0) {
-            Ok(token) => tokens.extend(token),
-            Err(_) => left_out += 1,
-        }
-    }
-    if left_out > 0 {
-        warn!(left_out, "skipping unreadable tokens of the state file");
-    }
-    Ok(tokens)
-}
-
 /// Returns when tokens were last told of monitors for which they want an interval.
-pub(super) async fn sent(pool: &SqlitePool) -> Result<HashMap<(TokenId, MonitorId), Timestamp>, sqlx::Error> {
+pub(super) async fn sent(pool: &SqlitePool) -> SqlResult<HashMap<(TokenId, MonitorId), Timestamp>> {
     let rows = sqlx::query("SELECT token_id, monitor_id, at FROM token_sent").fetch_all(pool).await?;
     let one = |row: &SqliteRow| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?));
     Ok(understood("token_sent", &rows, one))
 }
 
 /// Reads a token whose columns begin at `first`; `None`: it is invalid, for example because the file was edited.
-pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx::Error> {
+pub(super) fn token(row: &SqliteRow, first: usize) -> SqlResult<Option<Token>> {
     let text = |column: usize| row.try_get::<&str, _>(first + column);
     let Ok(secret) = PushToken::parse(text(1)?) else { return Ok(None) };
     let Some(platform) = Platform::parse(text(2)?) else { return Ok(None) };
-    let revoked = optional_time(row, first + 14)?;
+    let revoked = match optional_time(row, first + 14)? {
+        Some(at) => Some(Revoked { at, reason: text(15)?.to_owned(), blocked: row.try_get(first + 17)? }),
+        None => None,
+    };
     Ok(Some(Token {
         id: TokenId(row.try_get(first)?),
         handle: secret.handle(),
@@ -119,29 +113,18 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> Result<Option<Token>, sqlx
         last_seen_at: time(row, first + 12)?,
         mute_until: optional_time(row, first + 13)?
             .map(|at| if millis(at) >= FOREVER { Timestamp::MAX } else { at }),
-        revoked: revoked
-            .map(|at| {
-                let (reason, blocked) = (text(15)?.to_owned(), row.try_get(first + 17)?);
-                Ok::<_, sqlx::Error>(Revoked { at, reason, blocked })
-            })
-            .transpose()?,
+        revoked,
         transport: row.try_get::<Option<&str>, _>(first + 16)?.map(Arc::from),
     }))
 }
 
 /// Writes a token as it is now; results of pushes stay, unless it was registered again after being revoked.
-pub(super) async fn keep(
-    transaction: &mut Transaction<'_, Sqlite>,
-    token: &Token,
-) -> Result<(), sqlx::Error> {
+pub(super) async fn keep(transaction: &mut SqliteConnection, token: &Token) -> SqlResult {
     let (monitors, intervals) = token.filter.lists();
     // The router's ids are right: a file that was damaged or restored may have this token under another id, or another
     // token under this id.
-    sqlx::query("DELETE FROM tokens WHERE token = ? AND id <> ?")
-        .bind(token.token.expose())
-        .bind(token.id.0)
-        .execute(&mut **transaction)
-        .await?;
+    let other = sqlx::query("DELETE FROM tokens WHERE token = ? AND id <> ?");
+    other.bind(token.token.expose()).bind(token.id.0).execute(&mut *transaction).await?;
     sqlx::query(
         "INSERT INTO tokens (id, token, platform, push_state, user_name, app, app_version, profile, monitor_list, \
          interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason, blocked) \
@@ -169,50 +152,40 @@ pub(super) async fn keep(
     .bind(token.revoked.as_ref().map(|revoked| revoked.at.as_millisecond()))
     .bind(token.revoked.as_ref().map_or("", |revoked| revoked.reason.as_str()))
     .bind(token.blocked())
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
+    .execute(transaction)
+    .await
+    .map(drop)
 }
 
-/// Writes when tokens were told of a monitor.
 pub(super) async fn keep_sent(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     tokens: &[TokenId],
     monitor: MonitorId,
     at: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> SqlResult {
     for token in tokens {
-        sqlx::query("REPLACE INTO token_sent (token_id, monitor_id, at) VALUES (?, ?, ?)")
-            .bind(token.0)
-            .bind(monitor.0)
-            .bind(at.as_millisecond())
-            .execute(&mut **transaction)
-            .await?;
+        let keep = sqlx::query("REPLACE INTO token_sent (token_id, monitor_id, at) VALUES (?, ?, ?)");
+        let keep = keep.bind(token.0).bind(monitor.0).bind(at.as_millisecond());
+        keep.execute(&mut *transaction).await?;
     }
     Ok(())
 }
 
 /// Removes when tokens were sent alarms of monitors at those times; later times stay.
 pub(super) async fn forget_sent(
-    transaction: &mut Transaction<'_, Sqlite>,
+    transaction: &mut SqliteConnection,
     untold: &[(TokenId, MonitorId, Timestamp)],
-) -> Result<(), sqlx::Error> {
+) -> SqlResult {
     for (token, monitor, at) in untold {
-        sqlx::query("DELETE FROM token_sent WHERE token_id = ? AND monitor_id = ? AND at = ?")
-            .bind(token.0)
-            .bind(monitor.0)
-            .bind(at.as_millisecond())
-            .execute(&mut **transaction)
-            .await?;
+        let forget = sqlx::query("DELETE FROM token_sent WHERE token_id = ? AND monitor_id = ? AND at = ?");
+        let forget = forget.bind(token.0).bind(monitor.0).bind(at.as_millisecond());
+        forget.execute(&mut *transaction).await?;
     }
     Ok(())
 }
 
 /// Deletes tokens that were revoked before that time (ms). Blocked ones stay, so that a stolen phone stays blocked.
-pub(super) async fn forget_revoked(
-    connection: &mut SqliteConnection,
-    before: i64,
-) -> Result<u64, sqlx::Error> {
+pub(super) async fn forget_revoked(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
     let forget = "DELETE FROM token_sent WHERE token_id IN \
                   (SELECT id FROM tokens WHERE revoked_at < ? AND NOT blocked)";
     sqlx::query(forget).bind(before).execute(&mut *connection).await?;

@@ -1,8 +1,9 @@
 //! Why the state file cannot be written at the moment.
 
+use std::error::Error;
 use std::path::Path;
 
-use super::open_error::{OpenError, primary_code};
+use super::open_error::{OpenError, plain};
 
 /// SQLite's log may grow to this many bytes; then nothing is written until it has been emptied.
 pub(super) const LOG_LIMIT: u64 = 64 * 1024 * 1024;
@@ -10,7 +11,6 @@ pub(super) const LOG_LIMIT: u64 = 64 * 1024 * 1024;
 /// Why a group of notes was not written.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// SQLite returned an error.
     Refused(sqlx::Error),
     /// SQLite's log has reached its limit, and another process prevents a checkpoint.
     Log,
@@ -19,26 +19,22 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    /// Returns it as one line.
     pub(super) fn sentence(&self, path: &Path) -> String {
         match self {
-            Self::Refused(problem) => refused(problem),
+            Self::Refused(problem) => match plain(problem) {
+                Some(plain) => format!("{plain}: {problem}"),
+                None => problem.to_string(),
+            },
             Self::Log => format!(
                 "another process reads the state file and keeps its log ({} MiB) from being emptied: end it \
                  (fuser -v {})",
                 LOG_LIMIT / (1024 * 1024),
                 path.display()
             ),
-            Self::Lost(problem) => {
-                let cause =
-                    std::error::Error::source(problem).map_or_else(String::new, |cause| format!(": {cause}"));
-                format!("{problem}{cause}")
-            }
+            Self::Lost(problem) => match problem.source() {
+                Some(cause) => format!("{problem}: {cause}"),
+                None => problem.to_string(),
+            },
         }
     }
-}
-
-fn refused(problem: &sqlx::Error) -> String {
-    let plain = primary_code(problem).and_then(OpenError::plain);
-    plain.map_or_else(|| problem.to_string(), |plain| format!("{plain}: {problem}"))
 }

@@ -9,16 +9,16 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Row, SqlStr, SqliteConnection, SqlitePool};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Connection, SqlStr, SqliteConnection, SqlitePool};
 use tracing::{info, warn};
 
-use super::open_error::{OpenError, primary_code};
+use super::open_error::{OpenError, is_damage};
+use super::{SqlResult, file};
 
 /// The tables, step by step. A step that was released is never changed. Its description begins with the version of
 /// zmesd that brought it: an older one names that version when it refuses the file.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "zmesd 0.1.0: alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
     (
         2,
@@ -26,15 +26,16 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         include_str!("../../migrations/0002_tokens_and_deliveries.sql"),
     ),
     (3, "zmesd 0.1.0: devices and blocked tokens", include_str!("../../migrations/0003_devices.sql")),
+    (4, "zmesd 0.3.0: rules and snoozes", include_str!("../../migrations/0004_rules_and_snoozes.sql")),
 ];
 /// The version of the tables that this zmesd reads and writes.
 pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
-/// Copies that are kept.
 const COPIES: usize = 3;
-/// A copy that is not complete yet.
-const UNFINISHED: &str = "part";
+/// `zmesd.db` + this + the version that the file got then.
+const BEFORE: &str = ".before-";
+/// What a copy that is not complete yet has behind its name.
+const UNFINISHED: &str = ".part";
 
-/// The version of a state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) version: i64,
@@ -76,8 +77,7 @@ async fn read(path: &Path) -> Result<Option<Found>, OpenError> {
         Err(error) => return Err(OpenError::of(path, sqlx::Error::Io(error))),
     }
     let of = |source| OpenError::of(path, source);
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(super::file::BUSY);
-    let mut file = options.connect().await.map_err(of)?;
+    let mut file = file::open_read_only(path).await.map_err(of)?;
     let found = found(&mut file).await;
     // The connection was read-only; an error when closing it does not matter.
     file.close().await.ok();
@@ -88,14 +88,13 @@ async fn read(path: &Path) -> Result<Option<Found>, OpenError> {
     }
 }
 
-/// What a database holds.
 enum Content {
     Nothing,
     Ours(Found),
     Foreign,
 }
 
-async fn found(file: &mut SqliteConnection) -> Result<Content, sqlx::Error> {
+async fn found(file: &mut SqliteConnection) -> SqlResult<Content> {
     let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'table'");
     let tables = tables.fetch_all(&mut *file).await?;
     // Ours have none; another program's file may have one (sqlite.org/pragma.html).
@@ -108,8 +107,8 @@ async fn found(file: &mut SqliteConnection) -> Result<Content, sqlx::Error> {
     }
     let last =
         "SELECT version, description FROM _sqlx_migrations WHERE success ORDER BY version DESC LIMIT 1";
-    let Some(row) = sqlx::query(last).fetch_optional(file).await? else { return Ok(Content::Nothing) };
-    let (version, description): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+    let last: Option<(i64, String)> = sqlx::query_as(last).fetch_optional(file).await?;
+    let Some((version, description)) = last else { return Ok(Content::Nothing) };
     let by = description.split_once(':').map(|(by, _)| by).filter(|by| by.starts_with("zmesd "));
     Ok(Content::Ours(Found { version, by: by.unwrap_or("a newer zmesd").to_owned() }))
 }
@@ -121,11 +120,7 @@ pub(super) async fn upgrade(pool: &SqlitePool, path: &Path, found: Option<&Found
         Some(found) => Some(keep_copy(pool, path, found.version).await?),
         None => None,
     };
-    migrate(pool).await.map_err(|source| OpenError::Migrate {
-        path: path.to_owned(),
-        copy: copy.clone(),
-        source,
-    })?;
+    migrate(pool, path, copy.as_deref()).await?;
     if let (Some(found), Some(copy)) = (older, copy) {
         let (from, to) = (found.version, NEWEST);
         info!(from, to, copy = %copy.display(), "state file upgraded; the previous one is kept as a copy");
@@ -134,24 +129,21 @@ pub(super) async fn upgrade(pool: &SqlitePool, path: &Path, found: Option<&Found
     Ok(())
 }
 
-/// Makes the tables in a file that has none.
-pub(super) async fn create(pool: &SqlitePool, path: &Path) -> Result<(), OpenError> {
-    let failed = |source| OpenError::Migrate { path: path.to_owned(), copy: None, source };
-    migrate(pool).await.map_err(failed)
-}
-
-async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
+/// Takes the steps that a file lacks; `copy` is the file as it was before.
+pub(super) async fn migrate(pool: &SqlitePool, path: &Path, copy: Option<&Path>) -> Result<(), OpenError> {
     let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
         Migration::new(version, description.into(), MigrationType::Simple, SqlStr::from_static(sql), false)
     };
-    Migrator::with_migrations(MIGRATIONS.map(migration).into()).run(pool).await
+    let failed =
+        |source| OpenError::Migrate { path: path.to_owned(), copy: copy.map(Path::to_owned), source };
+    Migrator::with_migrations(MIGRATIONS.map(migration).into()).run(pool).await.map_err(failed)
 }
 
 /// Copies the file to `zmesd.db.before-N`, where N is the version that it is about to get. A copy of an attempt that
 /// was cut short is replaced: what the file holds now is newer.
 async fn keep_copy(pool: &SqlitePool, path: &Path, version: i64) -> Result<PathBuf, OpenError> {
-    let copy = beside(path, &NEWEST.to_string());
-    let unfinished = beside(path, &format!("{NEWEST}.{UNFINISHED}"));
+    let copy = file::beside(path, &format!("{BEFORE}{NEWEST}"));
+    let unfinished = file::beside(&copy, UNFINISHED);
     let made = copied(pool, path, &unfinished).await.and_then(|()| Ok(finish(&unfinished, &copy)?));
     match made {
         Ok(()) => Ok(copy),
@@ -159,9 +151,7 @@ async fn keep_copy(pool: &SqlitePool, path: &Path, version: i64) -> Result<PathB
             // An incomplete copy only takes space.
             fs::remove_file(&unfinished).ok();
             let source = match source.downcast::<sqlx::Error>() {
-                Ok(problem) if primary_code(&problem).is_some_and(OpenError::is_damage) => {
-                    return Err(OpenError::of(path, *problem));
-                }
+                Ok(problem) if is_damage(&problem) => return Err(OpenError::of(path, *problem)),
                 Ok(problem) => problem,
                 Err(other) => other,
             };
@@ -175,10 +165,7 @@ async fn copied(
     path: &Path,
     unfinished: &Path,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    match fs::remove_file(unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        Ok(()) | Err(_) => {}
-    }
+    file::allow_missing(fs::remove_file(unfinished))?;
     // The copy has the same mode as the file. SQLite treats an empty file as a new one.
     let mode = fs::metadata(path)?.permissions().mode() & 0o777;
     drop(OpenOptions::new().write(true).create_new(true).mode(mode).open(unfinished)?);
@@ -211,24 +198,8 @@ fn forget_copies(path: &Path) {
 
 /// Returns the copies beside a file, with the version that each was made before.
 fn copies(path: &Path) -> Vec<(i64, PathBuf)> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
-    else {
-        return Vec::new();
-    };
-    let prefix = format!("{name}.before-");
-    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
-    let version = |entry: fs::DirEntry| {
-        let version = entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok()?;
-        Some((version, entry.path()))
-    };
-    entries.filter_map(Result::ok).filter_map(version).collect()
-}
-
-/// Returns `zmesd.db.before-WHAT`.
-fn beside(path: &Path, what: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".before-{what}"));
-    name.into()
+    let copies = file::siblings(path, BEFORE).into_iter();
+    copies.filter_map(|(version, copy)| Some((version.parse().ok()?, copy))).collect()
 }
 
 #[cfg(test)]

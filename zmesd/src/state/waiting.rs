@@ -1,8 +1,8 @@
 //! Notes that wait for the disk, in order.
 //!
 //! While the disk cannot be written they stay, up to a limit; beyond it the delivery log is dropped first and the record
-//! of alarms next, oldest first. Tokens and filters stay: of each only
-//! the newest state counts, so they cannot grow beyond what the router itself holds.
+//! of alarms next, oldest first. Tokens and filters stay: of each only the newest state counts, so they cannot grow
+//! beyond what the router itself holds.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -19,7 +19,6 @@ pub(super) const GROUP: usize = 256;
 /// Rows after which a transaction takes no further note.
 const ROWS: usize = 4096;
 
-/// The notes.
 #[derive(Debug)]
 pub(super) struct Waiting {
     notes: VecDeque<Note>,
@@ -27,7 +26,6 @@ pub(super) struct Waiting {
     bound: usize,
 }
 
-/// What was dropped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Dropped {
     /// Deliveries that will not be in the log.
@@ -113,7 +111,8 @@ impl Waiting {
                 }
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
-                | Note::Tested(..)
+                | Note::Snooze(_)
+                | Note::SnoozeEnded(..)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
                 | Note::TokenUntold(_)
@@ -136,7 +135,7 @@ impl Waiting {
             if self.rows <= left {
                 break;
             }
-            if let Note::Announced(_, decisions) | Note::Tested(_, decisions) = note {
+            if let Note::Announced(_, decisions) = note {
                 self.rows -= decisions.len();
                 gone.extend(decisions.iter().map(|decided| decided.id));
                 *decisions = [].into();
@@ -158,7 +157,8 @@ impl Waiting {
         let mut rows_left = self.rows;
         self.notes.retain(|note| {
             // A filter without its token lives ten minutes; apps can make up any number of them.
-            let lasting = matches!(note, Note::Token(_) | Note::Tokens(_));
+            let lasting =
+                matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Snooze(_) | Note::SnoozeEnded(..));
             if lasting || rows_left <= left {
                 return true;
             }
@@ -178,14 +178,17 @@ impl Waiting {
 /// Returns how many rows a note writes, at least one.
 fn rows(note: &Note) -> usize {
     match note {
-        Note::Announced(_, decisions) | Note::Tested(_, decisions) => 1 + decisions.len(),
+        Note::Announced(_, decisions) => 1 + decisions.len(),
         Note::Tokens(many) => many.len().max(1),
         Note::Sent(devices, ..) => devices.len().max(1),
         Note::TokenSent(told, ..) => told.len().max(1),
         Note::TokenUntold(untold) => untold.len().max(1),
         Note::Attempts(attempts) => attempts.len().max(1),
         Note::Devices(many) => many.len().max(1),
-        Note::Token(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::SnoozeEnded(_, _, digests) => {
+            1 + digests.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>()
+        }
+        Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
     }
 }
 

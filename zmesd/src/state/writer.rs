@@ -53,7 +53,6 @@ struct Intake {
     waiting: Waiting,
     /// What was dropped since the disk could not be written.
     dropped: Dropped,
-    /// All senders are closed.
     closed: bool,
 }
 
@@ -164,12 +163,10 @@ impl StateWriter {
         self.store.close().await;
     }
 
-    /// Announces the next sign of life within that time.
     fn moves(&self, within: Duration) {
         self.counters.beats.state_writer.back_within(within);
     }
 
-    /// Checks that the file still exists.
     async fn look(&mut self) {
         let now = self.clock.now();
         match meanwhile(self.store.look(now), &mut self.intake, &self.outlets).await {
@@ -282,8 +279,9 @@ fn ticker(period: Duration) -> Interval {
 /// Answers a barrier; returns the last delivery of an alarm.
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
-        Note::Announced(_, decisions) | Note::Tested(_, decisions) => {
-            decisions.last().map(|decided| decided.id)
+        Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
+        Note::SnoozeEnded(_, _, digests) => {
+            digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
         }
         Note::Barrier(reply) => {
             // The receiver may have timed out.
@@ -293,6 +291,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         Note::Devices(_)
         | Note::Sent(..)
         | Note::Token(_)
+        | Note::Snooze(_)
         | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::TokenUntold(_)

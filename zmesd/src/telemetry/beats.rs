@@ -8,7 +8,6 @@ use tokio::time::Instant;
 /// How long a loop may take until its first turn: at the start, it may have to read the state file.
 const FIRST: Duration = Duration::from_mins(1);
 
-/// The sign of life of one loop.
 #[derive(Debug)]
 pub struct Beat {
     began: Instant,
@@ -42,13 +41,9 @@ fn millis(time: Duration) -> u64 {
 /// The signs of life. The router has none: it answers when it is asked.
 #[derive(Debug, Default)]
 pub struct Beats {
-    /// Of the poller.
     pub poller: Beat,
-    /// Of the reconciler.
     pub reconciler: Beat,
-    /// Of the dispatcher of pushes.
     pub dispatcher: Beat,
-    /// Of the state file's writer.
     pub state_writer: Beat,
 }
 

@@ -14,28 +14,23 @@ use super::timings::Timings;
 use crate::domain::{Decision, Origin};
 use zmes_shared::words::TargetKind;
 
-/// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
-    /// Adds `number`.
     pub fn add(&self, number: u64) {
         self.0.fetch_add(number, Ordering::Relaxed);
     }
 
-    /// Returns the number now.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Level(AtomicU64);
 
@@ -46,13 +41,15 @@ impl Level {
         Inside(self)
     }
 
-    /// Returns the number now.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    pub fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
 }
 
-/// One that is counted by a [`Level`].
 #[derive(Debug)]
 #[must_use = "it counts as long as it lives"]
 pub struct Inside<'a>(&'a Level);
@@ -66,26 +63,8 @@ impl Drop for Inside<'_> {
 /// How many findings there are, by what was looked at last.
 #[derive(Debug, Default)]
 pub struct Findings {
-    errors: AtomicU64,
-    warnings: AtomicU64,
-}
-
-impl Findings {
-    /// Replaces both numbers.
-    pub fn set(&self, errors: u64, warnings: u64) {
-        self.errors.store(errors, Ordering::Relaxed);
-        self.warnings.store(warnings, Ordering::Relaxed);
-    }
-
-    /// Returns how many are red.
-    pub fn errors(&self) -> u64 {
-        self.errors.load(Ordering::Relaxed)
-    }
-
-    /// Returns how many are warnings.
-    pub fn warnings(&self) -> u64 {
-        self.warnings.load(Ordering::Relaxed)
-    }
+    pub errors: Level,
+    pub warnings: Level,
 }
 
 /// All numbers of the daemon. Counting is an atomic addition, and never waits for a reader.
@@ -115,23 +94,17 @@ pub struct Counters {
     pub alarms_by: Tally<(Phase, Origin)>,
     /// What was decided, for each target of each alarm.
     pub decisions: Tally<(TargetKind, Decision)>,
-    /// Logins.
     pub logins: Tally<Login>,
-    /// Frames of apps and to apps.
     pub frames: Tally<Frame>,
     /// Deliveries and attempts.
     pub pushes: Tally<(Transport, Pushed)>,
     /// Looks at monitors that showed nothing.
     pub shm_errors: Tally<MonitorCondition>,
-    /// Reloads of the configuration.
     pub reloads: Tally<Reload>,
     /// Connections that are no session yet.
     pub handshakes: Level,
-    /// Listening sockets that are being served.
     pub listeners: Level,
-    /// Findings of `doctor`.
     pub findings: Findings,
-    /// How long things take.
     pub timings: Timings,
     /// Signs of life of the loops.
     pub beats: Beats,

@@ -3,23 +3,21 @@
 use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
+use zmes_shared::views::RefusalReason;
 use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind};
 
-use super::tally::{LabelPairs, Labels, label};
+use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
 
 label! {
     /// Start or end of an alarm; only starts are announced.
     Phase = "phase" {
-        /// The alarm began.
         Start = "start",
     }
 }
 
 label! {
-    /// How a login ended.
     Login = "result" {
-        /// Logged in.
         Accepted = "accepted",
         /// Wrong, unknown, disabled, expired.
         Rejected = "rejected",
@@ -35,11 +33,9 @@ label! {
 label! {
     /// The kind of a transport.
     Transport = "transport" {
-        /// The PushProxy.
         Proxy = "proxy",
         /// FCM, directly or through a function proxy.
         Fcm = "fcm",
-        /// APNs.
         Apns = "apns",
         /// No transport was asked.
         None = "none",
@@ -58,30 +54,20 @@ pub enum Pushed {
     Shadow,
 }
 
-/// Why a poll of a monitor's shared memory showed nothing.
-impl Labels for MonitorCondition {
-    fn all() -> Vec<Self> {
-        vec![
-            Self::NotThere,
-            Self::Starting,
-            Self::Stopped,
-            Self::UnknownLayout,
-            Self::HalfInitialised,
-            Self::Short,
-            Self::Implausible,
-            Self::Permission,
-            Self::Io,
-            Self::Frozen,
-        ]
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("kind", self.word())]
+impl Pushed {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sent => DeliveryOutcome::Sent.word(),
+            Self::Retry => DeliveryOutcome::Retry.word(),
+            Self::Failed => DeliveryOutcome::Failed.word(),
+            Self::Expired => GiveUp::Expired.word(),
+            Self::Skipped => DeliveryOutcome::Skipped.word(),
+            Self::Shadow => SkipReason::Shadow.label(),
+        }
     }
 }
 
 label! {
-    /// How a reload ended.
     Reload = "result" {
         /// Applied, except for keys that need a restart.
         Ok = "ok",
@@ -91,7 +77,6 @@ label! {
 }
 
 label! {
-    /// How grave a finding of `zmesctl doctor` is.
     FindingSeverity = "severity" {
         /// Alarms do not arrive, or will not.
         Error = "error",
@@ -112,25 +97,11 @@ label! {
     }
 }
 
-/// How alarms of a monitor are found.
-impl Labels for StateSource {
-    fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("source", self.word())]
-    }
-}
-
 label! {
     /// What must be there for the daemon to do its work.
     Part = "part" {
-        /// ZoneMinder's database.
         Database = "database",
-        /// The monitors.
         Sources = "sources",
-        /// The ports for apps.
         Listeners = "listeners",
     }
 }
@@ -138,15 +109,11 @@ label! {
 label! {
     /// A loop of the daemon that must keep moving.
     Loop = "loop" {
-        /// Looks at the shared memory.
         Poller = "poller",
         /// Compares with the Events table.
         Reconciler = "reconciler",
-        /// Decides who gets which alarm.
         Router = "router",
-        /// Sends pushes.
         Dispatcher = "dispatcher",
-        /// Writes the state file.
         StateWriter = "state_writer",
     }
 }
@@ -154,19 +121,13 @@ label! {
 /// A WebSocket frame; the app's and ours are counted apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
-    /// Text or binary of an app.
     MessageIn,
-    /// Ping of an app.
     PingIn,
-    /// Pong of an app.
     PongIn,
-    /// Close frame of an app.
     CloseIn,
     /// An alarm, replayed ones among them.
     AlarmOut,
-    /// An answer.
     ReplyOut,
-    /// Our ping.
     PingOut,
 }
 
@@ -210,73 +171,24 @@ impl Transport {
     }
 }
 
-impl Labels for MonitorState {
-    fn all() -> Vec<Self> {
-        vec![Self::Idle, Self::Prealarm, Self::Alarm, Self::Alert, Self::Tape, Self::Down, Self::Unknown]
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("state", self.as_str())]
-    }
-}
-
-impl Labels for Origin {
-    fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("origin", self.word())]
-    }
-}
-
-/// What is blocked counts as revoked.
-impl Labels for TokenState {
-    fn all() -> Vec<Self> {
-        vec![Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked]
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("state", self.as_str())]
-    }
-}
-
-impl Labels for TargetKind {
-    fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("target", self.word())]
-    }
-}
-
-impl Labels for Pushed {
-    fn all() -> Vec<Self> {
-        vec![Self::Sent, Self::Retry, Self::Failed, Self::Expired, Self::Skipped, Self::Shadow]
-    }
-
-    fn labels(self) -> LabelPairs {
-        let word = match self {
-            Self::Sent => DeliveryOutcome::Sent.word(),
-            Self::Retry => DeliveryOutcome::Retry.word(),
-            Self::Failed => DeliveryOutcome::Failed.word(),
-            Self::Expired => GiveUp::Expired.word(),
-            Self::Skipped => DeliveryOutcome::Skipped.word(),
-            Self::Shadow => SkipReason::Shadow.label(),
-        };
-        vec![("outcome", word)]
-    }
-}
-
-impl Labels for Platform {
-    fn all() -> Vec<Self> {
-        vec![Self::Ios, Self::Android]
-    }
-
-    fn labels(self) -> LabelPairs {
-        vec![("platform", self.as_str())]
-    }
+labels! {
+    MonitorState: "state" = [
+        Self::Idle, Self::Prealarm, Self::Alarm, Self::Alert, Self::Tape, Self::Down, Self::Unknown,
+    ], as_str;
+    MonitorCondition: "kind" = [
+        Self::NotThere, Self::Starting, Self::Stopped, Self::UnknownLayout, Self::HalfInitialised,
+        Self::Short, Self::Implausible, Self::Permission, Self::Io, Self::Frozen,
+    ], word;
+    StateSource: "source" = Self::ALL, word;
+    Origin: "origin" = Self::ALL, word;
+    TargetKind: "target" = Self::ALL, word;
+    Platform: "platform" = [Self::Ios, Self::Android], as_str;
+    // What is blocked counts as revoked.
+    TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;
+    RefusalReason: "reason" = Self::ALL, as_str;
+    Pushed: "outcome" = [
+        Self::Sent, Self::Retry, Self::Failed, Self::Expired, Self::Skipped, Self::Shadow,
+    ], word;
 }
 
 /// Sent, or why not: the reasons that the router has.

@@ -7,7 +7,6 @@ use std::fmt;
 
 use super::counters::Counter;
 
-/// Label names with their values.
 pub type LabelPairs = Vec<(&'static str, &'static str)>;
 
 /// Labels with a closed set of values.
@@ -19,7 +18,6 @@ pub trait Labels: Copy + PartialEq + Send + Sync + fmt::Debug + 'static {
     fn labels(self) -> LabelPairs;
 }
 
-/// Two sets of labels that vary independently.
 impl<A: Labels, B: Labels> Labels for (A, B) {
     fn all() -> Vec<Self> {
         A::all()
@@ -48,12 +46,10 @@ impl<L: Labels> Default for Tally<L> {
 }
 
 impl<L: Labels> Tally<L> {
-    /// Adds one.
     pub fn count(&self, labels: L) {
         self.add(labels, 1);
     }
 
-    /// Adds `number`.
     pub fn add(&self, labels: L, number: u64) {
         // A dozen at most: faster than hashing.
         if let Some((_, counter)) = self.series.iter().find(|(known, _)| *known == labels) {
@@ -76,12 +72,10 @@ impl<L: Labels> Tally<L> {
         }
     }
 
-    /// Returns what was counted for these.
     pub fn value(&self, labels: L) -> u64 {
         self.series.iter().find(|(known, _)| *known == labels).map_or(0, |(_, counter)| counter.value())
     }
 
-    /// Returns all series with their numbers.
     pub fn values(&self) -> Vec<(LabelPairs, u64)> {
         self.series.iter().map(|(labels, counter)| (labels.labels(), counter.value())).collect()
     }
@@ -96,19 +90,32 @@ macro_rules! label {
             $($(#[$about])* $variant,)+
         }
 
-        impl $crate::telemetry::Labels for $name {
-            fn all() -> Vec<Self> {
-                vec![$(Self::$variant,)+]
-            }
-
-            fn labels(self) -> $crate::telemetry::LabelPairs {
-                vec![($label, match self { $(Self::$variant => $word,)+ })]
+        impl $name {
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
             }
         }
+
+        labels! { $name: $label = [$(Self::$variant,)+], word; }
     };
 }
 
-pub(super) use label;
+/// Makes types one label each: its name, all values that are shown, and the method that returns the word of a value.
+macro_rules! labels {
+    ($($name:ty: $label:literal = $all:expr, $word:ident;)+) => {$(
+        impl $crate::telemetry::Labels for $name {
+            fn all() -> Vec<Self> {
+                $all.to_vec()
+            }
+
+            fn labels(self) -> $crate::telemetry::LabelPairs {
+                vec![($label, self.$word())]
+            }
+        }
+    )+};
+}
+
+pub(super) use {label, labels};
 
 #[cfg(test)]
 mod tests {

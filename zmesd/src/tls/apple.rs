@@ -17,7 +17,6 @@ const LONGEST_PUBLIC_DAYS: i64 = 398;
 /// extended key usage from 2019-07-01 on; in seconds since 1970.
 const SINCE_2020_09: i64 = 1_598_918_400;
 const SINCE_2019_07: i64 = 1_561_939_200;
-/// Bits of an RSA key, at least.
 const RSA_BITS: usize = 2048;
 const DAY: i64 = 24 * 60 * 60;
 /// sha1WithRSAEncryption, ecdsa-with-SHA1.
@@ -27,7 +26,6 @@ const ANEW: &str = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-25
      -addext subjectAltName=DNS:NAME -addext basicConstraints=critical,CA:FALSE -addext extendedKeyUsage=serverAuth \
      -keyout key.pem -out cert.pem";
 
-/// Returns all of it.
 pub(super) fn objections(certificate: &X509Certificate<'_>) -> Vec<CertificateProblem> {
     let messages = [lifetime(certificate), usage(certificate), key(certificate), signature(certificate)];
     let problem = |message| CertificateProblem {

@@ -6,43 +6,21 @@ use jiff::Timestamp;
 use zmes_files::FileError;
 use zmes_files::pemfile::PemError;
 
-/// Why TLS is not possible with these files.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file gives no certificate or no key.
     #[error(transparent)]
     File(#[from] PemError),
-    /// The key is of a kind that cannot be used.
     #[error("the private key in {path} cannot be used: {detail}")]
-    BadKey {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The key is another certificate's.
+    BadKey { path: PathBuf, detail: String },
     #[error("the key in {key} does not belong to the certificate in {certificate}")]
-    KeyMismatch {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-    },
-    /// The file holds certificates of authorities alone.
+    KeyMismatch { certificate: PathBuf, key: PathBuf },
     #[error("{certificate} holds only the certificate of an authority (`{subject}`), not the server's own")]
-    OnlyIssuers {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The subject of the first certificate in it.
-        subject: String,
-    },
-    /// The cryptography cannot do TLS 1.2 and 1.3.
+    OnlyIssuers { certificate: PathBuf, subject: String },
     #[error("cannot set up TLS")]
     Provider(#[source] rustls::Error),
 }
 
 impl TlsError {
-    /// Returns what to do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::File(PemError::Unreadable { path, source: FileError::Missing, .. }) => format!(
@@ -77,43 +55,28 @@ fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-/// What apps may complain about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsWarning {
-    /// Its time is over.
     #[error("the certificate expired on {}", date(*.0))]
     Expired(Timestamp),
-    /// Its time is over soon.
     #[error("the certificate expires on {}, in {days} days", date(*at))]
-    ExpiresSoon {
-        /// When.
-        at: Timestamp,
-        /// In how many whole days.
-        days: i64,
-    },
-    /// Its time has not come.
+    ExpiresSoon { at: Timestamp, days: i64 },
     #[error("the certificate is not valid before {}", date(*.0))]
     NotYetValid(Timestamp),
-    /// It has no subject alternative name.
     #[error("the certificate names its host only in the subject (`{0}`), but apps check only subjectAltName")]
     NoNames(String),
-    /// It is of the first version of X.509, which knows no extensions.
     #[error(
         "the certificate is X.509 version 1: browsers, iOS and Android refuse it, and so does every app that checks"
     )]
     Version1,
-    /// It is a certification authority's.
     #[error("the certificate is marked CA:TRUE: apps that check certificates refuse it for a server")]
     IsCa,
-    /// The server's own certificate is not the first one.
     #[error(
         "the server's own certificate is number {0} in the file: zmesd serves it first, other servers would not"
     )]
     LeafNotFirst(usize),
-    /// The chain is out of order.
     #[error("certificate {0} in the file did not issue the one before it: zmesd serves them in order")]
     ChainOutOfOrder(usize),
-    /// There is no chain.
     #[error("the file holds the server's certificate alone, without that of its issuer `{0}`")]
     ChainIncomplete(String),
 }
@@ -121,30 +84,14 @@ pub enum TlsWarning {
 impl TlsWarning {
     /// Says whether it comes and goes with time.
     pub(super) fn is_about_time(&self) -> bool {
-        match self {
-            Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_) => true,
-            Self::NoNames(_)
-            | Self::Version1
-            | Self::IsCa
-            | Self::LeafNotFirst(_)
-            | Self::ChainOutOfOrder(_)
-            | Self::ChainIncomplete(_) => false,
-        }
+        matches!(self, Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_))
     }
 
     /// Says whether apps that check certificates refuse this one, whatever their users trust.
     pub fn is_grave(&self) -> bool {
-        match self {
-            Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1 => true,
-            Self::ExpiresSoon { .. }
-            | Self::IsCa
-            | Self::LeafNotFirst(_)
-            | Self::ChainOutOfOrder(_)
-            | Self::ChainIncomplete(_) => false,
-        }
+        matches!(self, Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1)
     }
 
-    /// Returns what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Expired(_) | Self::ExpiresSoon { .. } => {

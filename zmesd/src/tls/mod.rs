@@ -35,7 +35,6 @@ pub struct CertStore {
 }
 
 impl CertStore {
-    /// Serves this pair from now on.
     pub fn new(pair: LoadedPair) -> Arc<Self> {
         Arc::new(Self { pair: ArcSwap::from_pointee(pair) })
     }

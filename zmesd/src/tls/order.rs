@@ -41,12 +41,10 @@ impl Order {
         self.0.first().copied().unwrap_or_default()
     }
 
-    /// Returns the server's own certificate.
     pub(super) fn own<'c, 'a>(&self, chain: &'c [X509Certificate<'a>]) -> Option<&'c X509Certificate<'a>> {
         chain.get(self.first())
     }
 
-    /// Returns the certificates in this order.
     pub(super) fn apply(&self, chain: &[CertificateDer<'static>]) -> Vec<CertificateDer<'static>> {
         self.0.iter().filter_map(|index| chain.get(*index).cloned()).collect()
     }

@@ -24,18 +24,14 @@ use crate::ports::CertificateProblem;
 /// A certificate with its key, ready to be served.
 #[derive(Debug)]
 pub struct LoadedPair {
-    /// What people want to know of it.
     pub summary: CertificateSummary,
-    /// What apps may complain about.
     pub warnings: Vec<TlsWarning>,
-    /// What iOS has against it.
     pub objections: Vec<CertificateProblem>,
     pub(super) key: Arc<CertifiedKey>,
     files: TlsFiles,
     stamps: [Option<Stamp>; 2],
 }
 
-/// What a look into a certificate shows.
 #[derive(Debug)]
 pub(super) struct Inspected {
     pub(super) summary: CertificateSummary,
@@ -43,7 +39,6 @@ pub(super) struct Inspected {
     pub(super) objections: Vec<CertificateProblem>,
 }
 
-/// What tells one version of a file from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -58,12 +53,10 @@ impl LoadedPair {
         time_warning(&self.summary, now).into_iter().chain(lasting).collect()
     }
 
-    /// Says whether both show the same certificates.
     pub fn is_same(&self, other: &Self) -> bool {
         self.key.cert == other.key.cert
     }
 
-    /// Says whether the files have changed since.
     pub(super) fn changed_on_disk(&self) -> bool {
         self.stamps.contains(&None) || self.stamps != stamps(&self.files)
     }

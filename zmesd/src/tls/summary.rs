@@ -6,20 +6,15 @@ use jiff::Timestamp;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 
-/// What people want to know of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateSummary {
     /// Whom it is for: `CN=zm.example.org`.
     pub subject: String,
-    /// Who issued it.
     pub issuer: String,
     /// The host names and addresses that it is good for.
     pub names: Vec<String>,
-    /// From when.
     pub not_before: Timestamp,
-    /// Until when.
     pub not_after: Timestamp,
-    /// Issued by itself.
     pub self_signed: bool,
 }
 

@@ -16,7 +16,6 @@ use crate::telemetry::Refusal;
 const TRIES: usize = 5;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
-    /// Ends the session.
     pub(super) async fn leave(&mut self, end: End) {
         if end == End::Slow {
             self.context.parts.counters.slow_sessions.increment();
@@ -28,11 +27,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let tried = (end == End::BadAuth).then(|| self.tried()).flatten();
         let tell_router = async {
             for _ in 0..TRIES {
-                let told = match tried.clone() {
-                    Some(tried) => router.close_tried(id, end.as_str(), tried).await,
-                    None => router.close(id, end.as_str(), end.left()).await,
-                };
-                if told.is_ok() {
+                let told = router.close(id, end.as_str(), end.left(), tried.clone());
+                if told.await.is_ok() {
                     return;
                 }
             }
@@ -58,7 +54,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         while matches!(stream.read(&mut scrap).await, Ok(1..)) {}
     }
 
-    /// Records why a session without a login was ended.
     fn note_refusal(&self, end: End) {
         if self.user.is_none()
             && let Some(reason) = end.refusal()
@@ -70,7 +65,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    /// Returns the user name of the login that failed, and how often it failed from that address.
     fn tried(&self) -> Option<FailedLogin> {
         let user = self.tried_user.clone()?;
         let refusals = &self.context.parts.counters.refusals;
@@ -90,26 +84,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             return;
         };
         let user = &user.name;
-        match end {
-            End::ByApp | End::Lost => {
-                info!(%session, %address, ?user, reason, "Websocket remotely disconnected from {address}");
-            }
-            End::Slow => warn!(%session, %address, ?user, "session ended: the app does not read"),
-            End::NoAuth
-            | End::BadAuth
-            | End::LoginUnavailable
-            | End::Busy
-            | End::Disconnected
-            | End::UserRevoked
-            | End::PassExpired
-            | End::Stopping
-            | End::NoPong
-            | End::Rate
-            | End::Protocol
-            | End::NotUtf8
-            | End::TooBig
-            | End::Evicted
-            | End::Full(_) => info!(%session, %address, ?user, reason, "session ended"),
+        if matches!(end, End::ByApp | End::Lost) {
+            info!(%session, %address, ?user, reason, "Websocket remotely disconnected from {address}");
+        } else if end == End::Slow {
+            warn!(%session, %address, ?user, "session ended: the app does not read");
+        } else {
+            info!(%session, %address, ?user, reason, "session ended");
         }
     }
 }

@@ -14,19 +14,16 @@ use crate::ports::{CertificateInfo, Clock, LoginCheck};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 
-/// What the WebSocket side needs of other rooms.
 #[derive(Debug, Clone)]
 pub struct WsParts {
     pub router: RouterHandle,
     pub login: Arc<dyn LoginCheck>,
-    /// Serves replays.
     pub record: Arc<dyn AlarmRecord>,
     pub certificate: Arc<dyn CertificateInfo>,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
 }
 
-/// What all connections share: the parts, the current settings, the connection limits.
 #[derive(Debug)]
 pub struct WsContext {
     pub(super) parts: WsParts,
@@ -36,7 +33,6 @@ pub struct WsContext {
 }
 
 impl WsContext {
-    /// Joins parts and settings.
     pub fn new(parts: WsParts, settings: ServerSettings) -> Arc<Self> {
         Arc::new(Self {
             parts,
@@ -46,7 +42,6 @@ impl WsContext {
         })
     }
 
-    /// Sets the settings for new connections.
     pub fn reconfigure(&self, settings: ServerSettings) {
         self.settings.store(Arc::new(settings));
     }
@@ -55,7 +50,6 @@ impl WsContext {
         self.settings.load_full()
     }
 
-    /// Returns an unused session id.
     pub(super) fn next_session(&self) -> SessionId {
         SessionId(self.last_session.fetch_add(1, Ordering::Relaxed) + 1)
     }

@@ -2,121 +2,91 @@
 
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use zmes_shared::views::RefusalReason;
 
 use super::connection_limits::LimitReached;
 use crate::route::{CloseReason, SessionEnd};
 
-/// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// The app closed it.
     ByApp,
-    /// The connection broke.
     Lost,
-    /// No credentials in time.
     NoAuth,
-    /// Wrong credentials.
     BadAuth,
     /// It had not logged in, and a newer connection took its slot.
     Evicted,
     /// Logged in, but a connection limit is reached.
     Full(LimitReached),
-    /// Credentials could not be checked.
     LoginUnavailable,
     /// The router did not answer.
     Busy,
-    /// The app does not read what it is sent.
     Slow,
-    /// An admin asked for it.
     Disconnected,
     /// The user was deleted, disabled, changed the password, or revoked all access tokens.
     UserRevoked,
-    /// The access token by which the app came in has expired.
     PassExpired,
-    /// The daemon is stopping.
     Stopping,
     /// No sign of life within the deadline after a ping.
     NoPong,
     /// More frames, or more pieces of one, than any app sends.
     Rate,
-    /// Not WebSocket.
     Protocol,
-    /// A text frame that is not UTF-8.
     NotUtf8,
-    /// A message over the limit.
     TooBig,
 }
 
 impl End {
-    /// Returns the close code for the app; `None`: it closed the session itself, or the connection is lost.
     pub(super) fn close_code(self) -> Option<CloseCode> {
-        Some(match self {
-            Self::ByApp | Self::Lost => return None,
-            Self::NoAuth
-            | Self::BadAuth
-            | Self::Disconnected
-            | Self::UserRevoked
-            | Self::PassExpired
-            | Self::NoPong
-            | Self::Rate => CloseCode::Policy,
-            Self::LoginUnavailable | Self::Busy | Self::Slow | Self::Evicted | Self::Full(_) => {
-                CloseCode::Again
+        self.meaning().0
+    }
+
+    pub(super) fn refusal(self) -> Option<RefusalReason> {
+        self.meaning().1
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        self.meaning().2
+    }
+
+    /// Returns the close code for the app (`None`: it closed the session itself, or the connection is lost), what the end
+    /// of a session without a login counts as (`None`: no refusal, or the login check has recorded it), and the text for
+    /// the log, for `watch` and for the close frame (at most 123 bytes).
+    fn meaning(self) -> (Option<CloseCode>, Option<RefusalReason>, &'static str) {
+        let (policy, again) = (Some(CloseCode::Policy), Some(CloseCode::Again));
+        let misuse = Some(RefusalReason::Protocol);
+        match self {
+            Self::ByApp => (None, None, "closed by the app"),
+            Self::Lost => (None, None, "connection lost"),
+            Self::NoAuth => (policy, Some(RefusalReason::AuthTimeout), "authentication timeout"),
+            Self::BadAuth => (policy, None, "bad authentication"),
+            Self::Evicted => (again, Some(RefusalReason::Evicted), "no login yet, and others wait"),
+            Self::Full(full @ LimitReached::MaxClients) => {
+                (again, Some(full.reason()), "max-clients reached")
             }
-            Self::Stopping => CloseCode::Away,
-            Self::Protocol => CloseCode::Protocol,
-            Self::NotUtf8 => CloseCode::Invalid,
-            Self::TooBig => CloseCode::Size,
-        })
+            Self::Full(full) => (again, Some(full.reason()), "max-clients-per-address reached"),
+            Self::LoginUnavailable => (again, None, "login not possible now"),
+            Self::Busy => (again, None, "server is busy"),
+            Self::Slow => (again, misuse, "does not read"),
+            Self::Disconnected => (policy, None, "disconnected by an admin"),
+            Self::UserRevoked => (policy, None, "the user's access has changed"),
+            Self::PassExpired => (policy, None, "the access token has expired"),
+            Self::Stopping => (Some(CloseCode::Away), None, "server is stopping"),
+            Self::NoPong => (policy, misuse, "no pong"),
+            Self::Rate => (policy, misuse, "rate"),
+            Self::Protocol => (Some(CloseCode::Protocol), misuse, "protocol error"),
+            Self::NotUtf8 => (Some(CloseCode::Invalid), misuse, "text is not UTF-8"),
+            Self::TooBig => (Some(CloseCode::Size), misuse, "message too big"),
+        }
     }
 
     /// Returns what becomes of the app's filter: only a close frame of the app means that it is not wanted any more.
     pub(super) fn left(self) -> SessionEnd {
-        match self {
-            Self::ByApp => SessionEnd::ByApp,
-            Self::Stopping => SessionEnd::Stopping,
-            Self::Lost
-            | Self::NoAuth
-            | Self::BadAuth
-            | Self::LoginUnavailable
-            | Self::Busy
-            | Self::Slow
-            | Self::Disconnected
-            | Self::UserRevoked
-            | Self::PassExpired
-            | Self::NoPong
-            | Self::Rate
-            | Self::Protocol
-            | Self::NotUtf8
-            | Self::TooBig
-            | Self::Evicted
-            | Self::Full(_) => SessionEnd::Broken,
-        }
-    }
-
-    /// Returns the text for the log, for `watch` and for the close frame (at most 123 bytes).
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::ByApp => "closed by the app",
-            Self::Lost => "connection lost",
-            Self::NoAuth => "authentication timeout",
-            Self::BadAuth => "bad authentication",
-            Self::LoginUnavailable => "login not possible now",
-            Self::Evicted => "no login yet, and others wait",
-            Self::Full(LimitReached::MaxClients) => "max-clients reached",
-            Self::Full(LimitReached::MaxClientsPerAddress | LimitReached::Rate | LimitReached::Pending) => {
-                "max-clients-per-address reached"
-            }
-            Self::Busy => "server is busy",
-            Self::Slow => "does not read",
-            Self::Disconnected => "disconnected by an admin",
-            Self::UserRevoked => "the user's access has changed",
-            Self::PassExpired => "the access token has expired",
-            Self::Stopping => "server is stopping",
-            Self::NoPong => "no pong",
-            Self::Rate => "rate",
-            Self::Protocol => "protocol error",
-            Self::NotUtf8 => "text is not UTF-8",
-            Self::TooBig => "message too big",
+        if self == Self::ByApp {
+            SessionEnd::ByApp
+        } else if self == Self::Stopping {
+            SessionEnd::Stopping
+        } else {
+            SessionEnd::Broken
         }
     }
 }

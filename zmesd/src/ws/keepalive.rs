@@ -9,55 +9,42 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Time for any frame after a ping.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The keepalive of one session.
-#[derive(Debug)]
-pub(super) struct Keepalive {
-    state: KeepaliveState,
-}
-
 #[derive(Debug, Clone, Copy)]
-enum KeepaliveState {
+pub(super) enum Keepalive {
     ToPing { at: Instant },
     ForPong { until: Instant },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Nothing yet.
     Nothing,
-    /// A ping.
     Ping,
-    /// The app did not answer: end the session.
     Gone,
 }
 
 impl Keepalive {
     pub(super) fn new(now: Instant) -> Self {
-        Self { state: KeepaliveState::ToPing { at: now + IDLE } }
+        Self::ToPing { at: now + IDLE }
     }
 
-    /// Notes a sign of life.
     pub(super) fn heard(&mut self, now: Instant) {
-        self.state = KeepaliveState::ToPing { at: now + IDLE };
+        *self = Self::ToPing { at: now + IDLE };
     }
 
-    /// Returns when [`Self::due`] has to be called next.
     pub(super) fn deadline(&self) -> Instant {
-        match self.state {
-            KeepaliveState::ToPing { at } => at,
-            KeepaliveState::ForPong { until } => until,
-        }
+        let (Self::ToPing { at } | Self::ForPong { until: at }) = *self;
+        at
     }
 
     /// Returns what is due now; a ping that is due counts as sent.
     pub(super) fn due(&mut self, now: Instant) -> Due {
-        match self.state {
-            KeepaliveState::ToPing { at } if at <= now => {
-                self.state = KeepaliveState::ForPong { until: now + PATIENCE };
+        match *self {
+            Self::ToPing { at } if at <= now => {
+                *self = Self::ForPong { until: now + PATIENCE };
                 Due::Ping
             }
-            KeepaliveState::ForPong { until } if until <= now => Due::Gone,
-            KeepaliveState::ToPing { .. } | KeepaliveState::ForPong { .. } => Due::Nothing,
+            Self::ForPong { until } if until <= now => Due::Gone,
+            Self::ToPing { .. } | Self::ForPong { .. } => Due::Nothing,
         }
     }
 }

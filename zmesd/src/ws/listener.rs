@@ -21,18 +21,14 @@ use crate::sockets::{self, AcceptPause, BindError};
 /// Connections that may wait to be accepted: thousands of phones come back at once after an outage.
 const BACKLOG: i32 = 4096;
 
-/// The listening socket is broken.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot accept connections on {address}")]
 pub struct AcceptError {
-    /// Which address and port.
     pub address: SocketAddr,
-    /// Why.
     #[source]
     pub source: io::Error,
 }
 
-/// One listening socket.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -41,7 +37,6 @@ pub struct Listener {
     context: Arc<WsContext>,
 }
 
-/// Opens all addresses of `server.listen`, or none.
 pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdTcpListener>, BindError> {
     sockets::bind_all(addresses, "server.listen", BACKLOG)
 }
@@ -59,7 +54,6 @@ impl Listener {
         Ok(Self { socket, address, tls, context })
     }
 
-    /// Returns the address and port that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }

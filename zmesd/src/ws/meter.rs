@@ -21,7 +21,6 @@ pub(super) struct Metered<S> {
 }
 
 impl<S> Metered<S> {
-    /// Returns a stream that may be read for one message.
     pub(super) fn new(stream: S) -> Self {
         Self { stream, left: ALLOWANCE }
     }
@@ -36,7 +35,6 @@ impl<S> Metered<S> {
         self.left = usize::MAX;
     }
 
-    /// Says whether too much has come.
     pub(super) fn spent(&self) -> bool {
         self.left == 0
     }

@@ -22,7 +22,6 @@ pub(super) struct Receipt {
 }
 
 impl Receipt {
-    /// The frame has left.
     pub(super) fn written(mut self) {
         self.written = true;
     }
@@ -35,7 +34,6 @@ impl Drop for Receipt {
     }
 }
 
-/// Frames on their way to one app.
 #[derive(Debug)]
 pub(super) struct Outbox {
     session: SessionId,
@@ -43,7 +41,6 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Wraps the receiving side.
     pub(super) fn new(session: SessionId, frames: mpsc::Receiver<Outgoing>) -> Self {
         Self { session, frames }
     }

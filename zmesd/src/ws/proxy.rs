@@ -16,10 +16,8 @@ const V2_FIXED: usize = 16;
 /// Longest rest of version 2 that is taken: addresses take 36 bytes, what follows is of no interest.
 const V2_LONGEST: usize = 4096;
 
-/// Why the PROXY header cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
-    /// The connection broke.
     #[error("connection lost in the PROXY header")]
     Io(#[from] std::io::Error),
     /// It begins like one but is none.
@@ -27,9 +25,8 @@ pub(super) enum ProxyError {
     Broken,
 }
 
-/// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it.
-///
-/// Returns the client's address; `None` without a header, or where the proxy connects for itself (health checks).
+/// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it. Returns the client's address; `None`
+/// without a header, or where the proxy connects for itself (health checks).
 pub(super) async fn read_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, ProxyError> {
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {

@@ -46,7 +46,6 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Time to close, and to read what an app sent before it closed.
 pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 
-/// One session with its socket.
 pub(super) struct Pump<S> {
     pub(super) websocket: WebSocketStream<Metered<S>>,
     pub(super) context: Arc<WsContext>,
@@ -59,17 +58,12 @@ pub(super) struct Pump<S> {
     /// Nothing is written any more; what the app sent before still counts.
     pub(super) write_closed: bool,
     session: AppSession,
-    /// Outputs of the session that are not carried out yet.
     agenda: std::vec::IntoIter<Output>,
     work: Option<Work>,
-    /// Missed alarms that are being sent, a page at a time.
     replay: ReplayPage,
-    /// Since when a frame is being written.
     writing_since: Option<Instant>,
-    /// To report that it was written.
     receipt: Option<Receipt>,
     credentials_due: Instant,
-    /// When the check of its credentials began.
     asked_at: Instant,
     /// When to stop reading after writing has ended, and how the session ends then.
     closing: Option<(Instant, End)>,
@@ -121,7 +115,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         (pump, opening, kick_rx)
     }
 
-    /// Runs the session to its end.
     pub(super) async fn run(mut self, kick: oneshot::Receiver<CloseReason>, stop: CancellationToken) {
         // The WebSocket still holds a waker of the handshake's task, and that keeps the whole task in memory.
         // Flushing, though there is nothing to flush, replaces it: 4 KiB less for each idle session.
@@ -131,7 +124,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         Box::pin(self.leave(end)).await;
     }
 
-    /// Ends a session that the router was too busy to open.
     pub(super) async fn refuse(mut self) {
         self.leave(End::Busy).await;
     }
@@ -188,7 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     fn carry_out(&mut self, output: Output) -> Option<End> {
-        let context = Arc::clone(&self.context);
+        let (id, context) = (self.id, Arc::clone(&self.context));
+        let router = context.parts.router.clone();
         match output {
             Output::Reply(frame) => return self.write(Frame::ReplyOut, Message::Text(frame), None),
             Output::Verify(_) if !self.rate.take(LOGIN_COST, Instant::now()) => return Some(End::Rate),
@@ -196,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 self.asked_at = Instant::now();
                 self.tried_user = login.credentials.user().map(|user| bounded(user, SHOWN_NAME));
                 self.slot.verifying(true);
-                self.work = Some(work::verify(context, self.id, login));
+                self.work = Some(work::verify(context, id, login));
             }
             Output::Attach(admitted) => {
                 if let Err(full) = self.slot.promote(&self.settings) {
@@ -204,14 +197,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
                 }
                 self.tried_user = None;
                 self.user = Some(Arc::clone(&admitted.user));
-                self.work = Some(work::attach(context, self.id, admitted, self.asked_at));
+                let asked_at = self.asked_at;
+                self.work = Some(work::done(async move { router.attach(id, asked_at, *admitted).await }));
             }
             Output::SetFilter(statement, hint) => {
-                self.work = Some(work::set_filter(context, self.id, statement, hint));
+                self.work = Some(work::done(work::change_filter(router, id, statement, hint)));
             }
-            Output::Register(token) => self.work = Some(work::register(context, self.id, token)),
-            Output::Badge(badge, hint) => self.work = Some(work::badge(context, self.id, badge, hint)),
-            Output::Replay(since) => self.work = Some(work::replay(context, self.id, since)),
+            Output::Register(token) => self.work = Some(work::register(router, id, token)),
+            Output::Badge(badge, hint) => {
+                self.work = Some(work::done(async move { router.set_badge(id, badge, hint).await }));
+            }
+            Output::Replay(since) => self.work = Some(work::replay(context, id, since)),
             Output::End(end) => return Some(end),
         }
         None
@@ -385,7 +381,6 @@ fn note_written(receipt: Option<Receipt>) {
     }
 }
 
-/// Waits for the work under way, for ever if there is none.
 async fn outcome(work: &mut Option<Work>) -> WorkOutcome {
     match work {
         Some(work) => work.await,

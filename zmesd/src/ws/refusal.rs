@@ -6,7 +6,6 @@ use rustls::{AlertDescription, Error as TlsError};
 use tokio_tungstenite::tungstenite::Error as WsError;
 use zmes_shared::views::RefusalReason;
 
-use super::End;
 use super::connection_limits::LimitReached;
 use super::proxy::ProxyError;
 use super::upgrade::UpgradeError;
@@ -21,7 +20,6 @@ pub(super) enum TlsStage {
     Shown(Option<String>),
 }
 
-/// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeFailure {
     #[error(transparent)]
@@ -49,9 +47,8 @@ pub(super) enum HandshakeFailure {
 }
 
 impl HandshakeFailure {
-    /// Returns why the client was refused, with a detail; `None`: it was not, it closed the connection.
-    ///
-    /// `covers` says whether the certificate is for a name.
+    /// Returns why the client was refused, with a detail; `None`: it was not, it closed the connection. `covers` says whether
+    /// the certificate is for a name.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     pub(super) fn reason(&self, covers: impl Fn(&str) -> bool) -> Option<(RefusalReason, Option<String>)> {
         let plain = |reason| Some((reason, None));
@@ -133,30 +130,6 @@ fn tls(
         (None, _) => None,
     };
     Some((reason, detail))
-}
-
-impl End {
-    /// Returns the refusal that ended a session before its login; `None` where it is none, or where the login check has
-    /// recorded it already.
-    pub(super) fn refusal(self) -> Option<RefusalReason> {
-        match self {
-            Self::NoAuth => Some(RefusalReason::AuthTimeout),
-            Self::Evicted => Some(RefusalReason::Evicted),
-            Self::Full(full) => Some(full.reason()),
-            Self::Rate | Self::Protocol | Self::NotUtf8 | Self::TooBig | Self::NoPong | Self::Slow => {
-                Some(RefusalReason::Protocol)
-            }
-            Self::ByApp
-            | Self::Lost
-            | Self::BadAuth
-            | Self::LoginUnavailable
-            | Self::Busy
-            | Self::Disconnected
-            | Self::UserRevoked
-            | Self::PassExpired
-            | Self::Stopping => None,
-        }
-    }
 }
 
 /// Says whether a certificate with these names and addresses is for `name`.

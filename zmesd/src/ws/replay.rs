@@ -13,15 +13,12 @@ use crate::state::{RecordedAlarm, ReplaySpan, StateError, StateHandle};
 
 /// Alarms in one replay: what an app shows at most. Where there are more, the answer says `gap`.
 const LIMIT: u32 = 1000;
-/// Alarms that are read at once.
 const PAGE: u32 = 32;
-/// Bytes of frames after which a page ends: what a session may hold of a replay that its app does not read. The next
-/// page is read when these are with the kernel.
+/// Bytes of frames after which a page ends; the next one is read when these are with the kernel.
 const PAGE_BYTES: usize = 16 * 1024;
 /// How long the record may take for one page.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Where alarms are recorded.
 #[async_trait]
 pub trait AlarmRecord: Send + Sync + std::fmt::Debug {
     /// Returns where the alarms after `since` stand, at most `limit`.
@@ -46,7 +43,6 @@ impl AlarmRecord for StateHandle {
 #[derive(Debug)]
 pub(super) struct ReplayRest {
     span: ReplaySpan,
-    /// Alarms told so far.
     told: usize,
 }
 
@@ -67,7 +63,6 @@ impl ReplayPage {
     }
 }
 
-/// Returns the first page of a replay.
 pub(super) async fn begin(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
@@ -84,9 +79,7 @@ pub(super) async fn begin(
     }
 }
 
-/// Returns the next page of a replay.
-///
-/// The session's visibility is read for each page: rights may have changed meanwhile.
+/// Visibility is read for each page: rights may have changed meanwhile.
 pub(super) async fn go_on(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
@@ -107,7 +100,6 @@ pub(super) async fn go_on(
     }
 }
 
-/// Returns the record's answer, if it comes in time.
 async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T, StateError>>) -> Option<T> {
     match tokio::time::timeout(DEADLINE, question).await {
         Ok(Ok(answer)) => Some(answer),

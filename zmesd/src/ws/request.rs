@@ -31,11 +31,11 @@ where
 {
     let mut head = BytesMut::with_capacity(ROOM);
     for _ in 0..READS {
-        if stream.read_buf(&mut head).await.map_err(|error| broken(error.into()))? == 0 {
+        if stream.read_buf(&mut head).await.map_err(Error::from)? == 0 {
             if head.is_empty() {
                 return Err(UpgradeError::Silent);
             }
-            return Err(broken(Error::Protocol(ProtocolError::HandshakeIncomplete)));
+            return Err(Error::Protocol(ProtocolError::HandshakeIncomplete).into());
         }
         match Request::try_parse(&head).map_err(|error| unreadable(&error))? {
             Some((length, _)) if length < head.len() => {
@@ -47,10 +47,6 @@ where
         }
     }
     Err(UpgradeError::TooLong)
-}
-
-fn broken(error: Error) -> UpgradeError {
-    UpgradeError::Broken(Box::new(error))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: all other errors are broken syntax")]
@@ -65,15 +61,13 @@ fn unreadable(error: &Error) -> UpgradeError {
     }
 }
 
-/// Returns how the client names this server: the target where it is a whole URL (RFC 9112 3.2.2), else `Host`.
-///
-/// `None`: the name is not valid, and no origin equals it.
+/// Returns how the client names this server: the target where it is a whole URL (RFC 9112 3.2.2), else `Host`. `None`: the
+/// name is not valid, and no origin equals it.
 pub(super) fn authority(request: &Request) -> Option<HostAuthority> {
     let target = request.uri().authority().map(|authority| HostAuthority::parse(authority.as_str()));
     target.unwrap_or_else(|| HostAuthority::parse(request.headers().get(HOST)?.to_str().ok()?))
 }
 
-/// Returns the answer that grants an upgrade, or why there is none.
 pub(super) fn grant(request: &mut Request) -> Result<Response, UpgradeError> {
     if !lists(request, &UPGRADE, "websocket") || !lists(request, &CONNECTION, "upgrade") {
         return Err(UpgradeError::NotWebSocket);

@@ -23,12 +23,10 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// Push is on: tokens and badges are taken.
     pub push: bool,
-    /// Time for credentials after the connection is open.
     pub auth_timeout: Duration,
 }
 
 impl ServerSettings {
-    /// Takes what is needed from the configuration.
     pub fn new(config: &Config) -> Self {
         let server = &config.server;
         Self {
@@ -45,7 +43,6 @@ impl ServerSettings {
         }
     }
 
-    /// Says whether this is the address of a trusted proxy.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address))
     }

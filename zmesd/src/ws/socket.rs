@@ -8,12 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// What the socket brought.
 #[derive(Debug)]
 pub(super) enum SocketEvent {
     /// What was written has left, or cannot.
     Flushed(Result<(), Error>),
-    /// A frame, or the end.
     Frame(Option<Result<Message, Error>>),
 }
 

@@ -29,7 +29,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Bytes of such a peer that are read and dropped.
 const SCRAP: u64 = 64 * 1024;
 
-/// Why there is no WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
     /// A valid request of a web page that may not connect; the peer was told 403.
@@ -50,9 +49,14 @@ pub(super) enum UpgradeError {
     /// More than any client sends; the peer was told 431.
     #[error("request too long")]
     TooLong,
-    /// The connection broke.
     #[error("no HTTP request: {0}")]
     Broken(#[source] Box<Error>),
+}
+
+impl From<Error> for UpgradeError {
+    fn from(error: Error) -> Self {
+        Self::Broken(Box::new(error))
+    }
 }
 
 impl UpgradeError {
@@ -80,7 +84,6 @@ impl UpgradeError {
     }
 }
 
-/// Returns how frames are read and written.
 pub(super) fn frame_limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -138,17 +141,15 @@ where
     }
     slot.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
     let mut answer = Vec::new();
-    let written = write_response(&mut answer, &response);
-    written.map_err(|error| UpgradeError::Broken(Box::new(error)))?;
+    write_response(&mut answer, &response)?;
     let answered = async {
         stream.write_all(&answer).await?;
         stream.flush().await
     };
-    answered.await.map_err(|error| UpgradeError::Broken(Box::new(error.into())))
+    answered.await.map_err(|error| Error::from(error).into())
 }
 
-/// Returns how the client names this server. A trusted proxy may name it differently, and then forwards the client's
-/// name.
+/// A trusted proxy may name this server differently, and then forwards the client's name.
 fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<HostAuthority> {
     let forwarded = texts(request, "x-forwarded-host").filter(|_| settings.trusts(peer.ip()));
     let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(HostAuthority::parse);

@@ -6,41 +6,33 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::{debug, info};
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
 
 use super::context::WsContext;
 use super::replay::{self, ReplayPage, ReplayRest};
-use crate::domain::{Login, LoginVerdict, MonitorFilter};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{FilterStatement, TokenFault};
-use crate::route::{Busy, NewLogin, Registration, RegistrationFault, RouterHandle};
+use crate::route::{Busy, RouterHandle};
 use crate::telemetry;
 use zmes_providers::PushToken;
 
 /// Time for a verdict: hundreds of phones may log in at once, each with some 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Work under way.
 pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 
-/// The result.
 #[derive(Debug)]
 pub(super) enum WorkOutcome {
-    /// The credentials were checked.
     Verdict(LoginVerdict),
-    /// The router has done it.
     Done,
-    /// The router has not taken the token.
     NotRegistered(TokenFault),
-    /// The router did not answer.
     Busy,
     /// Send these frames, then ask for the rest.
     Replay(ReplayPage),
 }
 
-/// Checks credentials.
 pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Login>) -> Work {
     Box::pin(async move {
         let address = login.address;
@@ -62,49 +54,26 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
     })
 }
 
-/// Makes the session an authenticated one, which gets alarms.
-pub(super) fn attach(
-    context: Arc<WsContext>,
-    session: SessionId,
-    login: Box<NewLogin>,
-    asked_at: Instant,
-) -> Work {
-    Box::pin(async move { taken(context.parts.router.attach(session, asked_at, *login).await) })
-}
-
-/// Replaces the session's filter.
-pub(super) fn set_filter(
-    context: Arc<WsContext>,
-    session: SessionId,
-    statement: FilterStatement,
-    hint: Option<PushToken>,
-) -> Work {
-    Box::pin(async move { taken(change_filter(&context.parts.router, session, statement, hint).await) })
-}
-
-/// Registers a push token.
-pub(super) fn register(context: Arc<WsContext>, session: SessionId, registration: Box<Registration>) -> Work {
+/// Asks the router for something that it only says is done.
+pub(super) fn done(asked: impl Future<Output = Result<(), Busy>> + Send + 'static) -> Work {
     Box::pin(async move {
-        match context.parts.router.register(session, *registration).await {
-            Ok(Ok(())) => WorkOutcome::Done,
-            Ok(Err(RegistrationFault::TooMany)) => WorkOutcome::NotRegistered(TokenFault::TooManyTokens),
-            Ok(Err(RegistrationFault::Blocked)) => WorkOutcome::NotRegistered(TokenFault::Blocked),
+        match asked.await {
+            Ok(()) => WorkOutcome::Done,
             Err(Busy) => WorkOutcome::Busy,
         }
     })
 }
 
-/// Sets the number on the app's icon.
-pub(super) fn badge(
-    context: Arc<WsContext>,
-    session: SessionId,
-    badge: u32,
-    hint: Option<PushToken>,
-) -> Work {
-    Box::pin(async move { taken(context.parts.router.set_badge(session, badge, hint).await) })
+pub(super) fn register(router: RouterHandle, session: SessionId, registration: Box<Registration>) -> Work {
+    Box::pin(async move {
+        match router.register(session, *registration).await {
+            Ok(Ok(())) => WorkOutcome::Done,
+            Ok(Err(fault)) => WorkOutcome::NotRegistered(fault),
+            Err(Busy) => WorkOutcome::Busy,
+        }
+    })
 }
 
-/// Collects the first of what the session missed.
 pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;
@@ -129,8 +98,8 @@ fn counted(verdict: &LoginVerdict) -> telemetry::Login {
     }
 }
 
-async fn change_filter(
-    router: &RouterHandle,
+pub(super) async fn change_filter(
+    router: RouterHandle,
     session: SessionId,
     statement: FilterStatement,
     hint: Option<PushToken>,
@@ -152,13 +121,6 @@ fn keep_intervals(wanted: MonitorFilter, previous: &MonitorFilter) -> MonitorFil
             let kept = |monitor| (monitor, previous.interval(monitor).unwrap_or_default());
             MonitorFilter::Only(monitors.into_keys().map(kept).collect::<BTreeMap<_, _>>())
         }
-    }
-}
-
-fn taken(result: Result<(), Busy>) -> WorkOutcome {
-    match result {
-        Ok(()) => WorkOutcome::Done,
-        Err(Busy) => WorkOutcome::Busy,
     }
 }
 

@@ -14,7 +14,6 @@ pub const MAX_PASSWORD: usize = 4096;
 /// Highest bcrypt cost that is taken, about 3 s of one core. A hash with cost 31 would keep it busy for two days.
 const MAX_COST: u32 = 15;
 
-/// Lowest bcrypt cost that there is.
 const MIN_COST: u32 = 4;
 
 /// ZoneMinder's own cost, for installations in which no user has a bcrypt hash.
@@ -75,7 +74,6 @@ pub fn cost(stored: &str) -> Option<u32> {
     }
 }
 
-/// Returns the rounds of a bcrypt cost.
 fn rounds(cost: u32) -> u32 {
     1 << cost.min(MAX_COST)
 }

@@ -11,7 +11,7 @@ use zmes_shared::views::{ClientView, Clients, Done};
 
 use super::ListArgs;
 use crate::commands::ask::{Consent, confirmed};
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
@@ -20,7 +20,6 @@ use crate::words;
 /// Clients that a question shows.
 const SHOWN: usize = 20;
 
-/// Which clients to disconnect.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +43,7 @@ pub struct DisconnectArgs {
     consent: Consent,
 }
 
-pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Outcome {
     let DisconnectArgs { ids, all, selection, consent } = arguments;
     let selected = !selection.is_empty();
     match (ids.as_slice(), all, selected) {
@@ -63,7 +62,7 @@ pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Res
     }
 }
 
-async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Result<Exit, CliError> {
+async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Outcome {
     let instead = format!("zmesctl clients disconnect {id} --yes");
     consent.check(context, &format!("disconnecting client {id}"), &instead)?;
     // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
@@ -90,12 +89,7 @@ async fn find(id: SessionId, daemon: &mut ControlClient) -> Result<ClientView, C
 }
 
 /// Disconnects those of the list; without ids all of the list.
-async fn many(
-    ids: Vec<SessionId>,
-    filter: ClientFilter,
-    consent: Consent,
-    context: &mut Context,
-) -> Result<Exit, CliError> {
+async fn many(ids: Vec<SessionId>, filter: ClientFilter, consent: Consent, context: &mut Context) -> Outcome {
     consent.check(context, "disconnecting clients", "add --yes, or use --dry-run to see which clients")?;
     // One connection for all requests: ids mean nothing to another daemon.
     let mut daemon = context.connect().await?;
@@ -134,7 +128,6 @@ fn no_client(id: SessionId) -> ControlError {
     ControlError::new(ErrorCode::NotFound, error.to_string())
 }
 
-/// Says what a question is about.
 fn about(clients: &[ClientView]) -> String {
     let shown = clients.iter().take(SHOWN).map(|client| format!("client {}", words::client(client)));
     let mut lines: Vec<_> = shown.collect();
@@ -145,7 +138,6 @@ fn about(clients: &[ClientView]) -> String {
     lines.join("\n")
 }
 
-/// What `disconnect --dry-run` shows of one client.
 #[derive(Debug, Serialize)]
 struct WouldDisconnect {
     dry_run: bool,
@@ -158,7 +150,6 @@ impl View for WouldDisconnect {
     }
 }
 
-/// What became of several clients.
 #[derive(Debug, Default, Serialize)]
 struct DisconnectReport {
     dry_run: bool,

@@ -5,17 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Rejected, Rejection};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
+use crate::context::{Context, Outcome};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 use crate::values;
 
-/// Which refusals to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -31,28 +27,28 @@ pub struct RejectedArgs {
     since: Option<Duration>,
 }
 
-pub(super) async fn run(arguments: RejectedArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: RejectedArgs, context: &mut Context) -> Outcome {
     let since_ms = arguments.since.map(values::milliseconds);
     context.ask::<Rejected>(Request::ClientsRejected { since_ms }).await
 }
 
 impl View for Rejected {
+    const LIST: Option<&'static str> = Some("rejected");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.rejected.is_empty() {
             return out.line("No client was refused.");
         }
-        let mut table = Table::new(&[
-            Column::new("ADDRESS"),
-            Column::new("REASON"),
-            Column::new("USER").cuts(),
-            Column::new("COUNT").right(),
-            Column::new("LAST").spare(1),
-            Column::new("DETAIL").wraps().spare(2),
-        ]);
-        for rejection in &self.rejected {
-            table.row(row(rejection, out));
-        }
-        out.table(&table)?;
+        let now = out.look().now;
+        let columns: &[ColumnOf<'_, Rejection>] = &[
+            (Column::new("ADDRESS"), &|entry| Cell::new(&entry.address)),
+            (Column::new("REASON"), &|entry| Cell::new(entry.reason.as_str()).tone(Tone::Warning)),
+            (Column::new("USER").cuts(), &|entry| Cell::maybe(entry.user.as_ref())),
+            (Column::new("COUNT").right(), &|entry| Cell::new(&entry.count)),
+            (Column::new("LAST").spare(1), &|entry| Cell::new(&time::ago(now, entry.last_at))),
+            (Column::new("DETAIL").wraps().spare(2), &|entry| Cell::maybe(entry.detail.as_ref())),
+        ];
+        out.table(&Table::of(&self.rejected, columns))?;
         // Once each, below: with a column of its own the table would not fit a terminal.
         let cures: BTreeSet<_> =
             self.rejected.iter().map(|entry| (entry.reason.as_str(), entry.hint.as_str())).collect();
@@ -63,23 +59,8 @@ impl View for Rejected {
         Ok(())
     }
 
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.rejected.iter().map(serde_json::to_value).collect()
-    }
-
     fn names(&self) -> Option<Vec<String>> {
         let addresses = self.rejected.iter().map(|entry| entry.address.clone());
         Some(addresses.collect::<BTreeSet<_>>().into_iter().collect())
     }
-}
-
-fn row(rejection: &Rejection, out: &Out) -> [Cell; 6] {
-    [
-        Cell::new(&rejection.address),
-        Cell::new(rejection.reason.as_str()).tone(Tone::Warning),
-        Cell::maybe(rejection.user.as_ref()),
-        Cell::new(&rejection.count),
-        Cell::new(&out.ago(rejection.last_at)),
-        Cell::maybe(rejection.detail.as_ref()),
-    ]
 }

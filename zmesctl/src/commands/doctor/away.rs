@@ -35,7 +35,6 @@ pub(super) struct Away {
     pub(super) error: CliError,
 }
 
-/// What programs see.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
@@ -50,12 +49,10 @@ impl Serialize for Away {
 }
 
 impl View for Away {
+    const LIST: Option<&'static str> = Examined::LIST;
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         self.examined.human(out)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<serde_json::Value>> {
-        self.examined.elements()
     }
 
     fn exit(&self) -> Exit {
@@ -97,7 +94,6 @@ pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &
     Doctor::new(findings)
 }
 
-/// The unit, as systemd knows it.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Unit {
     /// `active (running)`, `failed (Result: exit-code, status 78)`; `None`: no systemd, or it knows no such unit.
@@ -105,7 +101,6 @@ struct Unit {
     failed: bool,
     /// The user that it runs as; `None`: not known.
     user: Option<String>,
-    /// The configuration file in its command line.
     config: Option<PathBuf>,
 }
 

@@ -9,12 +9,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::Value;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Doctor, Finding, Severity};
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
@@ -28,7 +27,6 @@ const STEP_WIDTH: usize = 16;
 /// Longest text that names a token or a user.
 const LONGEST: usize = 4096;
 
-/// What to look at.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -62,7 +60,7 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Outcome {
     let DoctorArgs { target, monitor, config } = arguments;
     let unicode = context.environment.unicode;
     let error = match ask(target, monitor, context).await {
@@ -87,7 +85,6 @@ async fn ask(
     Ok(context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await?)
 }
 
-/// What was found, as it is shown.
 #[derive(Debug, serde::Serialize)]
 #[serde(transparent)]
 struct Examined {
@@ -97,6 +94,8 @@ struct Examined {
 }
 
 impl View for Examined {
+    const LIST: Option<&'static str> = Some("findings");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let findings = &self.doctor.findings;
         let quiet = out.look().quiet;
@@ -113,10 +112,6 @@ impl View for Examined {
             show(finding, width, self.unicode, out)?;
         }
         out.line(&verdict(findings, out))
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.doctor.findings.iter().map(serde_json::to_value).collect()
     }
 
     fn exit(&self) -> Exit {

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::Value;
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{MAX_REQUEST, Request, TokenImport, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokensImported};
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::import::{self, EntryRefusal, FileEntry, TokenFile};
-use crate::render::{Cell, Column, Out, Table, Tone, View, clean};
+use crate::import::{self, EntryRefusal, FileEntry, FileFormat, TokenFile};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean};
 
 /// Longest file that is read, in bytes: 100,000 tokens.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
@@ -26,7 +25,6 @@ const AROUND: usize = 4096;
 /// How long a batch may take when `--timeout` does not say.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which file.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +49,7 @@ pub struct ImportArgs {
     dry_run: bool,
 }
 
-pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Outcome {
     let ImportArgs { file, user, dry_run } = arguments;
     let bytes = read(&file).map_err(|source| CliError::File { file: file.clone(), source })?;
     let parsed = import::parse(&bytes).map_err(|error| {
@@ -68,7 +66,7 @@ pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<
         let mut daemon = context.connect_for(TIMEOUT).await?;
         send(&mut daemon, records, &user, dry_run, &mut rows).await?;
     }
-    context.show(&ImportReport::new(file, format.as_str(), dry_run, rows))
+    context.show(&ImportReport::new(file, format, dry_run, rows))
 }
 
 fn read(file: &str) -> io::Result<Vec<u8>> {
@@ -150,11 +148,10 @@ fn batches(records: Vec<(usize, TokenRecord)>) -> Vec<Vec<(usize, TokenRecord)>>
     batches
 }
 
-/// What became of a file.
 #[derive(Debug, Serialize)]
 struct ImportReport {
     file: String,
-    format: &'static str,
+    format: FileFormat,
     dry_run: bool,
     added: usize,
     changed: usize,
@@ -164,7 +161,6 @@ struct ImportReport {
     tokens: Vec<ImportRow>,
 }
 
-/// What became of one token.
 #[derive(Debug, Serialize)]
 struct ImportRow {
     /// Where it stands: "line 3".
@@ -203,7 +199,7 @@ impl ImportRow {
 }
 
 impl ImportReport {
-    fn new(file: String, format: &'static str, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
+    fn new(file: String, format: FileFormat, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
         let count = |outcome| tokens.iter().filter(|row| row.outcome == outcome).count();
         Self {
             file,
@@ -220,6 +216,8 @@ impl ImportReport {
 }
 
 impl View for ImportReport {
+    const LIST: Option<&'static str> = Some("tokens");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let file = if self.file == "-" { "standard input".into() } else { clean(&self.file) };
         if self.tokens.is_empty() {
@@ -236,31 +234,16 @@ impl View for ImportReport {
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
         let would = if self.dry_run { "Dry run, nothing was changed: " } else { "" };
         out.line(&format!("{would}{} (from {file})", counts.collect::<Vec<_>>().join(", ")))?;
-        let mut table = Table::new(&[
-            Column::new("PLACE"),
-            Column::new("TOKEN"),
-            Column::new("ENDS WITH").spare(2),
-            Column::new("PLATFORM").spare(3),
-            Column::new("MONITORS").wraps().spare(1),
-            Column::new("OUTCOME"),
-            Column::new("REASON").wraps(),
-        ]);
-        for row in &self.tokens {
-            table.row([
-                Cell::new(&row.place),
-                Cell::maybe(row.handle.as_ref()),
-                Cell::new(&row.token),
-                Cell::maybe(row.platform.as_ref()),
-                Cell::maybe(row.monitors.as_ref()),
-                Cell::new(row.outcome.as_str()).tone(tone(row.outcome)),
-                Cell::maybe(row.reason.as_ref()),
-            ]);
-        }
-        out.table(&table)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.tokens.iter().map(serde_json::to_value).collect()
+        let columns: &[ColumnOf<'_, ImportRow>] = &[
+            (Column::new("PLACE"), &|row| Cell::new(&row.place)),
+            (Column::new("TOKEN"), &|row| Cell::maybe(row.handle.as_ref())),
+            (Column::new("ENDS WITH").spare(2), &|row| Cell::new(&row.token)),
+            (Column::new("PLATFORM").spare(3), &|row| Cell::maybe(row.platform.as_ref())),
+            (Column::new("MONITORS").wraps().spare(1), &|row| Cell::maybe(row.monitors.as_ref())),
+            (Column::new("OUTCOME"), &|row| Cell::new(row.outcome.as_str()).tone(tone(row.outcome))),
+            (Column::new("REASON").wraps(), &|row| Cell::maybe(row.reason.as_ref())),
+        ];
+        out.table(&Table::of(&self.tokens, columns))
     }
 
     fn exit(&self) -> Exit {

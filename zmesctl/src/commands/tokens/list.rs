@@ -3,19 +3,16 @@
 use std::io;
 use std::time::Duration;
 
-use serde_json::Value;
 use zmes_shared::control::{Request, TokenFilter, TokenState};
 use zmes_shared::views::{TokenShown, TokenView, Tokens};
 
 use crate::commands::deliveries;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
-use crate::render::{Cell, Column, Facts, Out, Table, Tone, View, clean, time};
+use crate::context::{Context, Outcome};
+use crate::render::{Cell, Column, ColumnOf, Facts, Out, Table, Tone, View, clean, time};
 use crate::words;
 
 /// Asks page by page and shows all of them as one list.
-pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Outcome {
     let mut daemon = context.connect().await?;
     let (mut all, mut after) = (Tokens::default(), None);
     loop {
@@ -31,35 +28,36 @@ pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Ex
 }
 
 impl View for Tokens {
+    const LIST: Option<&'static str> = Some("tokens");
+
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.tokens.is_empty() {
             return out.line("No matching tokens.");
         }
-        let mut table = Table::new(&[
-            Column::new("TOKEN"),
-            Column::new("USER").cuts(),
-            Column::new("PLATFORM").spare(4),
-            Column::new("STATE"),
-            Column::new("APP").cuts().spare(6),
-            Column::new("MONITORS").cuts().spare(5),
-            Column::new("INTERVALS").cuts().spare(8),
-            Column::new("BADGE").right().spare(9),
-            Column::new("SEEN").spare(2),
-            Column::new("DELIVERED").spare(3),
-            Column::new("FAILURES").right().spare(7),
+        let ago = |at| time::ago(out.look().now, at);
+        let columns: &[ColumnOf<'_, TokenView>] = &[
+            (Column::new("TOKEN"), &|token| Cell::new(&token.handle)),
+            (Column::new("USER").cuts(), &|token| Cell::new(&token.user)),
+            (Column::new("PLATFORM").spare(4), &|token| Cell::new(token.platform.as_str())),
+            (Column::new("STATE"), &|token| state(token.state)),
+            (Column::new("APP").cuts().spare(6), &|token| Cell::maybe(app(token))),
+            (Column::new("MONITORS").cuts().spare(5), &|token| {
+                Cell::new(&words::monitors(token.monitors.as_deref()))
+            }),
+            (Column::new("INTERVALS").cuts().spare(8), &|token| Cell::maybe(intervals(token))),
+            (Column::new("BADGE").right().spare(9), &|token| positive(token.badge)),
+            (Column::new("SEEN").spare(2), &|token| Cell::new(&ago(token.last_seen_at))),
+            (Column::new("DELIVERED").spare(3), &|token| Cell::maybe(token.last_delivered_at.map(ago))),
+            (Column::new("FAILURES").right().spare(7), &|token| positive(token.failures)),
             // The reason why a phone does not ring matters more than its app.
-            Column::new("LAST ERROR").wraps().spare(1),
-            Column::new("REVOKED").wraps(),
-            Column::new("SECRET").wraps(),
-        ]);
-        for token in &self.tokens {
-            table.row(row(token, out));
-        }
+            (Column::new("LAST ERROR").wraps().spare(1), &|token| {
+                Cell::maybe(token.last_error.as_ref()).tone(Tone::Bad)
+            }),
+            (Column::new("REVOKED").wraps(), &|token| Cell::maybe(revoked(token, out))),
+            (Column::new("SECRET").wraps(), &|token| Cell::maybe(token.token.as_ref())),
+        ];
+        let table = Table::of(&self.tokens, columns);
         out.table(&table)
-    }
-
-    fn elements(&self) -> serde_json::Result<Vec<Value>> {
-        self.tokens.iter().map(serde_json::to_value).collect()
     }
 
     fn names(&self) -> Option<Vec<String>> {
@@ -67,47 +65,22 @@ impl View for Tokens {
     }
 }
 
-fn row(token: &TokenView, out: &Out) -> [Cell; 14] {
-    [
-        Cell::new(&token.handle),
-        Cell::new(&token.user),
-        Cell::new(token.platform.as_str()),
-        state(token.state),
-        Cell::maybe(app(token).as_ref()),
-        Cell::new(&monitors(token)),
-        Cell::maybe(intervals(token).as_ref()),
-        Cell::maybe((token.badge > 0).then_some(&token.badge)),
-        Cell::new(&out.ago(token.last_seen_at)),
-        Cell::maybe(token.last_delivered_at.map(|at| out.ago(at)).as_ref()),
-        Cell::maybe((token.failures > 0).then_some(&token.failures)),
-        Cell::maybe(token.last_error.as_ref()).tone(Tone::Bad),
-        Cell::maybe(revoked(token, out).as_ref()),
-        Cell::maybe(token.token.as_ref()),
-    ]
+fn positive(count: u32) -> Cell {
+    Cell::maybe((count > 0).then_some(count))
 }
 
 /// Returns a short table of tokens, for confirmations and results.
 pub(super) fn brief(tokens: &[TokenView]) -> Table {
-    let mut table = Table::new(&[
-        Column::new("TOKEN"),
-        Column::new("USER").cuts(),
-        Column::new("PLATFORM").spare(1),
-        Column::new("STATE"),
-        Column::new("APP").cuts().spare(2),
-        Column::new("SEEN").spare(3),
-    ]);
-    for token in tokens {
-        table.row([
-            Cell::new(&token.handle),
-            Cell::new(&token.user),
-            Cell::new(token.platform.as_str()),
-            state(token.state),
-            Cell::maybe(app(token).as_ref()),
-            // Dates, not ages: this may be the log of a cron job.
-            Cell::new(&token.last_seen_at.strftime("%Y-%m-%d").to_string()),
-        ]);
-    }
-    table
+    let columns: &[ColumnOf<'_, TokenView>] = &[
+        (Column::new("TOKEN"), &|token| Cell::new(&token.handle)),
+        (Column::new("USER").cuts(), &|token| Cell::new(&token.user)),
+        (Column::new("PLATFORM").spare(1), &|token| Cell::new(token.platform.as_str())),
+        (Column::new("STATE"), &|token| state(token.state)),
+        (Column::new("APP").cuts().spare(2), &|token| Cell::maybe(app(token))),
+        // Dates, not ages: this may be the log of a cron job.
+        (Column::new("SEEN").spare(3), &|token| Cell::new(&token.last_seen_at.strftime("%Y-%m-%d"))),
+    ];
+    Table::of(tokens, columns)
 }
 
 fn state(state: TokenState) -> Cell {
@@ -125,10 +98,6 @@ fn app(token: &TokenView) -> Option<String> {
         (Some(one), None) | (None, Some(one)) => Some(one.clone()),
         (None, None) => None,
     }
-}
-
-fn monitors(token: &TokenView) -> String {
-    token.monitors.as_deref().map_or_else(|| "all".to_owned(), words::ranges)
 }
 
 /// Returns the intervals of the monitors that have one: "3: 1 min, 8: 10 min".
@@ -182,7 +151,7 @@ fn facts(token: &TokenView, out: &Out) -> Facts {
     maybe("revoked", revoked(token, out));
     maybe("app", app(token));
     maybe("profile", token.profile.clone());
-    maybe("monitors", Some(monitors(token)));
+    maybe("monitors", Some(words::monitors(token.monitors.as_deref())));
     maybe("intervals", intervals(token));
     maybe("badge", Some(token.badge.to_string()));
     maybe("registered", Some(when(token.created_at)));

@@ -13,9 +13,7 @@ use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 use zmes_shared::views::{Deliveries, TokenShown};
 
 use crate::commands::ask::Consent;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::values;
 use change::{Change, apply};
 use selection::{HINT_CONSENT, TokenArgs, TokenCriteria, Verb};
@@ -57,7 +55,6 @@ Examples:
   zmesctl tokens unmute 1a2b3c4d
   zmesctl tokens unmute --state muted --yes";
 
-/// `tokens …`
 #[derive(Debug, Subcommand)]
 #[command(
     disable_help_subcommand = true,
@@ -101,7 +98,6 @@ pub enum TokensCommand {
     Export(export::ExportArgs),
 }
 
-/// Which phones to list.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -121,7 +117,6 @@ pub struct ListArgs {
     reveal: bool,
 }
 
-/// Which phone to show.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  zmesctl tokens show 1a2b3c4d\n  zmesctl tokens show 1a2b3c4d --reveal")]
 pub struct ShowArgs {
@@ -133,7 +128,6 @@ pub struct ShowArgs {
     reveal: bool,
 }
 
-/// Which phone's log, and how much of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -148,7 +142,6 @@ pub struct LogArgs {
     limit: Option<u32>,
 }
 
-/// Which phones to change.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     #[command(flatten)]
@@ -157,7 +150,6 @@ pub struct ChangeArgs {
     consent: Consent,
 }
 
-/// Which phones to bring back.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -171,7 +163,6 @@ pub struct RestoreArgs {
     tokens: Vec<String>,
 }
 
-/// Which phones to silence, and for how long.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -186,7 +177,6 @@ pub struct MuteArgs {
     lasting: Option<Duration>,
 }
 
-/// What is old enough to go.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -205,7 +195,7 @@ pub struct PruneArgs {
     consent: Consent,
 }
 
-pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Outcome {
     match command {
         TokensCommand::List(ListArgs { selection, stale, reveal }) => {
             let filter = TokenFilter { reveal, ..selection.filter(stale, context).await? };
@@ -264,7 +254,7 @@ async fn change(
     arguments: ChangeArgs,
     context: &mut Context,
     request: &dyn Fn(TokenSelection, bool) -> Request,
-) -> Result<Exit, CliError> {
+) -> Outcome {
     let ChangeArgs { selection, consent } = arguments;
     let tokens = selection.choose(verb, consent, context).await?;
     let instead = change::instead(&tokens, verb.command);
@@ -272,7 +262,7 @@ async fn change(
     apply(change, consent, context).await
 }
 
-async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliError> {
+async fn prune(arguments: PruneArgs, context: &mut Context) -> Outcome {
     let PruneArgs { stale, selection, consent } = arguments;
     consent.check(context, PRUNING, HINT_CONSENT)?;
     let select = if selection.is_empty() { None } else { Some(selection.filter(None, context).await?) };

@@ -80,7 +80,6 @@ impl fmt::Display for FileContent {
     }
 }
 
-/// Says whether this may be DER.
 pub(super) fn is_der(content: &[u8]) -> bool {
     content.first() == Some(&SEQUENCE)
 }

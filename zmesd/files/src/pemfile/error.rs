@@ -1,12 +1,14 @@
 //! Why a file gives no certificate or no key, each as a sentence and with the command that helps.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
 use rustls_pki_types::pem::Error as ParseError;
 
 use super::PemPart;
 use super::content::{FileContent, recognize};
-use crate::FileError;
+use crate::{FileError, user_name};
 
 /// Why a file gives no certificate or no key. No message quotes the file: it may hold a key.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +69,7 @@ fn thing(wanted: PemPart) -> &'static str {
 
 impl PemError {
     pub(super) fn unreadable(path: &Path, source: FileError) -> Self {
-        Self::Unreadable { path: path.to_owned(), user: current_user(), source }
+        Self::Unreadable { path: path.to_owned(), user: user_name(Uid::effective()), source }
     }
 
     pub(super) fn other(path: &Path, wanted: PemPart, content: &[u8]) -> Self {
@@ -88,13 +90,7 @@ impl PemError {
 
     /// Returns the sentence with its cause.
     pub fn told(&self) -> String {
-        match self {
-            Self::Unreadable { source, .. } => format!("{self}: {source}"),
-            Self::Holds { .. }
-            | Self::Encrypted { .. }
-            | Self::Damaged { .. }
-            | Self::BadCertificate { .. } => self.to_string(),
-        }
+        self.source().map_or_else(|| self.to_string(), |source| format!("{self}: {source}"))
     }
 
     /// Returns what to do about it, with the command that converts.
@@ -192,12 +188,4 @@ fn no_key(wanted: PemPart) -> &'static str {
 
 fn no_certificate(wanted: PemPart) -> &'static str {
     if wanted == PemPart::Certificate { "; a certificate is another file" } else { "" }
-}
-
-fn current_user() -> String {
-    let uid = nix::unistd::geteuid();
-    match nix::unistd::User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        Ok(None) | Err(_) => uid.to_string(),
-    }
 }

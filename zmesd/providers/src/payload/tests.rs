@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::push::Urgency;
 use crate::token::{Platform, PushToken};
 
 fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAlarm {
@@ -28,6 +29,7 @@ fn push(platform: Platform, app: App) -> Push {
         alarms: vec![alarm(Some(32910), 1, "Garage", "Motion: All")],
         digest: None,
         badge: 3,
+        urgency: Urgency::Normal,
         expires_at: "2026-11-25T15:22:00Z".parse().unwrap(),
     }
 }

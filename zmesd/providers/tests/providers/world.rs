@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use zmes_providers::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, App, FcmConfig, FcmProxyConfig, Platform, ProviderSettings, Push,
-    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, WallClock,
+    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, Urgency,
+    WallClock,
 };
 use zmes_shared::{EventId, MonitorId};
 
@@ -36,6 +37,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         alarms: vec![alarm],
         digest: None,
         badge: 1,
+        urgency: Urgency::Normal,
         expires_at: now,
     }
 }
@@ -101,7 +103,7 @@ pub(crate) fn hasty(config: &ProviderSettings) -> Arc<dyn PushTransport> {
 }
 
 fn timed(config: &ProviderSettings, timing: Timing) -> Arc<dyn PushTransport> {
-    let transports = Transports::build_with(config, WallClock::default(), timing).unwrap();
+    let transports = Transports::default().rebuild_with(config, WallClock::default(), timing).unwrap();
     Arc::clone(transports.all().next().unwrap())
 }
 

@@ -16,7 +16,6 @@ pub(in crate::admin) struct Board {
     counters: Arc<Counters>,
 }
 
-/// The last findings of one part.
 #[derive(Debug, Default)]
 struct PartFindings {
     findings: Vec<Finding>,
@@ -25,12 +24,10 @@ struct PartFindings {
 }
 
 impl Board {
-    /// Returns an empty board. The number of findings goes to `counters`.
     pub(in crate::admin) fn new(counters: Arc<Counters>) -> Self {
         Self { parts: Mutex::default(), counters }
     }
 
-    /// Stores the findings of a complete check.
     pub(in crate::admin) fn keep(&self, survey: &Survey) {
         self.change(|parts| {
             for (part, outcome) in survey.outcomes() {
@@ -62,20 +59,17 @@ impl Board {
         });
     }
 
-    /// Returns the parts with a warning or an error.
     pub(super) fn troubled(&self) -> Vec<Part> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let troubled = parts.iter().filter(|(_, known)| severity(&known.findings) > Severity::Ok);
         troubled.map(|(&part, _)| part).collect()
     }
 
-    /// Returns the worst finding, the first of its severity; `None` if there is no warning or error.
     pub(in crate::admin) fn worst(&self) -> Option<Finding> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         survey::worst(parts.values().flat_map(|known| &known.findings)).cloned()
     }
 
-    /// Returns how many there are.
     pub(in crate::admin) fn counts(&self) -> FindingCounts {
         count(&self.parts.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -84,7 +78,8 @@ impl Board {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts);
         let FindingCounts { errors, warnings } = count(&parts);
-        self.counters.findings.set(errors, warnings);
+        self.counters.findings.errors.set(errors);
+        self.counters.findings.warnings.set(warnings);
     }
 }
 
@@ -127,7 +122,7 @@ mod tests {
         assert_eq!(board.troubled(), [Part::Clock, Part::Push]);
         board.keep(&whole(fine("push proxy")));
         assert_eq!(told(&board), (Some("clock".to_owned()), 0, 1));
-        assert_eq!((counters.findings.errors(), counters.findings.warnings()), (0, 1));
+        assert_eq!((counters.findings.errors.value(), counters.findings.warnings.value()), (0, 1));
     }
 
     #[test]

@@ -4,26 +4,21 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use zmes_shared::MonitorId;
-use zmes_shared::words::MonitorCondition;
 
-use super::super::monitors::join;
+use super::super::monitors::{ListedMonitor, join};
 use crate::admin::AdminParts;
 
 /// The monitors of running `zmc` processes, by the table of processes and the database.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Capturing {
     monitors: BTreeSet<MonitorId>,
-    path_map: String,
-    zm_conf: String,
+    pub(super) path_map: String,
+    pub(super) zm_conf: String,
 }
 
 impl Capturing {
-    /// Reads the processes if the memory of a watched monitor is missing.
     pub(super) async fn look(parts: &AdminParts) -> Self {
-        let missing = join(parts)
-            .iter()
-            .any(|listed| listed.watched && listed.report.condition.word() == MonitorCondition::NotThere);
-        if !missing {
+        if !join(parts).iter().any(ListedMonitor::is_missing) {
             return Self::default();
         }
         let config = parts.configuration.running();
@@ -42,19 +37,8 @@ impl Capturing {
         self
     }
 
-    /// Says whether a `zmc` runs for that monitor.
     pub(super) fn of(&self, monitor: MonitorId) -> bool {
         self.monitors.contains(&monitor)
-    }
-
-    /// Returns where the daemon expects the memory.
-    pub(super) fn path_map(&self) -> &str {
-        &self.path_map
-    }
-
-    /// Returns the file that says so.
-    pub(super) fn zm_conf(&self) -> &str {
-        &self.zm_conf
     }
 
     #[cfg(test)]
@@ -63,7 +47,6 @@ impl Capturing {
     }
 }
 
-/// Reads all readable command lines.
 fn running() -> BTreeSet<MonitorId> {
     let Ok(processes) = fs::read_dir("/proc") else { return BTreeSet::new() };
     let lines = processes.flatten().filter_map(|process| fs::read(process.path().join("cmdline")).ok());

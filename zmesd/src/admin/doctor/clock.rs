@@ -15,7 +15,6 @@ const JUMP: u64 = 60;
 const DRIFT: u64 = 10;
 const STEP: &str = "clock";
 
-/// Judges the clocks. `database` is that of the server.
 pub(super) fn findings(parts: &AdminParts, database: Option<Timestamp>) -> Vec<Finding> {
     judge(parts.clock.now(), database, parts.started_at, parts.started.elapsed())
 }

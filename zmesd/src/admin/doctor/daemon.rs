@@ -17,7 +17,6 @@ const LOOK: Duration = Duration::from_millis(10);
 const STEP: &str = "daemon";
 const HINT: &str = "journalctl -u zmesd -n 50; then: systemctl restart zmesd";
 
-/// Asks the router, and waits for the poller's next round.
 pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
     let asked = Instant::now();
     if parts.router.ping().await.is_err() {
@@ -38,5 +37,5 @@ pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
         Ok(()) => Finding::good(STEP, "router and poller respond"),
         Err(_) => Finding::error(STEP, "the poller does not respond", HINT),
     };
-    PartOutcome::new(vec![finding], perf)
+    PartOutcome { findings: vec![finding], perf }
 }

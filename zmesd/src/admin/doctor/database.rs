@@ -12,11 +12,9 @@ use crate::admin::AdminParts;
 use crate::config::{Config, ConfigDiff};
 use crate::ports::ConfigExamined;
 
-/// How long monitors, users and rights may take to be read anew.
 const REFRESH: Duration = Duration::from_secs(10);
 const STEP: &str = "database";
 
-/// What the database answered.
 #[derive(Debug)]
 pub(super) struct DatabaseProbe {
     pub(super) examined: Result<DatabaseReport, DbError>,
@@ -48,7 +46,6 @@ pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
 }
 
 impl DatabaseProbe {
-    /// Returns what the server said of itself.
     pub(super) fn report(&self) -> Option<&DatabaseReport> {
         self.examined.as_ref().ok()
     }
@@ -58,7 +55,7 @@ impl DatabaseProbe {
     pub(super) fn outcome(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> PartOutcome {
         let mut findings = self.findings(parts, examined);
         findings.extend(self.report().and_then(|report| monitors::strange(parts, &report.newest)));
-        PartOutcome::new(findings, vec![self.took.clone()])
+        PartOutcome { findings, perf: vec![self.took.clone()] }
     }
 
     fn findings(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {
@@ -67,7 +64,6 @@ impl DatabaseProbe {
         self.judge(&parts.configuration.running(), &health, changed)
     }
 
-    /// Judges the database. `changed`: the file names another one by now.
     pub(super) fn judge(&self, config: &Config, health: &DbHealth, changed: bool) -> Vec<Finding> {
         let report = match &self.examined {
             Ok(report) => report,
@@ -107,7 +103,6 @@ fn names_another(diff: &ConfigDiff) -> bool {
     diff.needs_restart().iter().any(|key| ways.contains(&key.as_str()))
 }
 
-/// Returns why the server answers, but some queries fail.
 fn trouble(refreshed: Option<&Result<Reloaded, DbError>>, health: &DbHealth) -> Option<Finding> {
     match (refreshed, health) {
         (None, _) => {

@@ -26,7 +26,6 @@ const CLOSING: Duration = Duration::from_millis(200);
 const TRIED: usize = 4;
 const STEP: &str = "port";
 
-/// Why an app cannot connect.
 #[derive(Debug, thiserror::Error)]
 enum HandshakeFailure {
     #[error("{0} is not an address")]
@@ -41,7 +40,6 @@ enum HandshakeFailure {
     Timeout,
 }
 
-/// Connects to each address on which apps are served.
 pub(super) async fn look(parts: &AdminParts) -> Vec<Finding> {
     let listening = parts.listening.borrow().clone();
     if listening.is_empty() {
@@ -60,17 +58,11 @@ async fn try_port(url: &str) -> Finding {
             Finding::good(STEP, format!("{url} accepts apps ({words}, {took} ms)"))
         }
         Err(refusal) => {
-            let hint = match &refusal {
-                HandshakeFailure::WebSocket(tungstenite::Error::Http(answer))
-                    if answer.status().as_u16() == 503 =>
-                {
-                    "too many apps? zmesctl clients list; see server.max-clients"
-                }
-                HandshakeFailure::Address(_)
-                | HandshakeFailure::Connect(_)
-                | HandshakeFailure::Tls(_)
-                | HandshakeFailure::WebSocket(_)
-                | HandshakeFailure::Timeout => "journalctl -u zmesd -n 50, then: systemctl restart zmesd",
+            let full = matches!(&refusal, HandshakeFailure::WebSocket(tungstenite::Error::Http(answer)) if answer.status() == 503);
+            let hint = if full {
+                "too many apps? zmesctl clients list; see server.max-clients"
+            } else {
+                "journalctl -u zmesd -n 50, then: systemctl restart zmesd"
             };
             Finding::error(STEP, format!("{url} does not accept apps: {refusal}"), hint)
         }
@@ -96,7 +88,6 @@ async fn enter(url: &str) -> Result<String, HandshakeFailure> {
     Ok(words)
 }
 
-/// Does the WebSocket handshake, and closes the connection.
 async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<(), HandshakeFailure> {
     let handshake = Box::pin(client_async("ws://localhost/", stream)).await;
     let (mut socket, _) = handshake.map_err(HandshakeFailure::WebSocket)?;

@@ -18,7 +18,6 @@ const EVERY: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_mins(15);
 /// The first complete check, when phones and apps have come back after a start.
 const FIRST: Duration = Duration::from_mins(2);
-/// A check that takes longer is cancelled.
 const LONGEST: Duration = Duration::from_mins(1);
 /// Parts that need no query to others and no file.
 const CHEAP: [Part; 2] = [Part::Daemon, Part::Clock];

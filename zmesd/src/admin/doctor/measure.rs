@@ -3,18 +3,10 @@
 use tokio::time::Instant;
 use zmes_shared::views::{Finding, Perf};
 
-/// What the check of one part has found and measured.
 #[derive(Debug, Clone, Default)]
 pub(in crate::admin) struct PartOutcome {
     pub(in crate::admin) findings: Vec<Finding>,
     pub(in crate::admin) perf: Vec<Perf>,
-}
-
-impl PartOutcome {
-    /// Joins both.
-    pub(super) fn new(findings: Vec<Finding>, perf: Vec<Perf>) -> Self {
-        Self { findings, perf }
-    }
 }
 
 impl From<Vec<Finding>> for PartOutcome {
@@ -23,12 +15,10 @@ impl From<Vec<Finding>> for PartOutcome {
     }
 }
 
-/// A plain number.
 pub(super) fn number(label: &str, value: u64) -> Perf {
     signed(label, i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-/// A plain number that may be negative.
 pub(super) fn signed(label: &str, value: i64) -> Perf {
     Perf { label: label.to_owned(), value, unit: String::new(), warning: None, critical: None }
 }
@@ -39,12 +29,10 @@ pub(super) fn failures(label: &str, value: u64) -> Perf {
     Perf { warning: none.clone(), critical: none, ..number(label, value) }
 }
 
-/// A size in bytes.
 pub(super) fn bytes(label: &str, value: u64) -> Perf {
     Perf { unit: "B".to_owned(), ..number(label, value) }
 }
 
-/// How long it took from `began` until now.
 pub(super) fn took(label: &str, began: Instant) -> Perf {
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Perf { unit: "ms".to_owned(), ..number(label, took) }

@@ -39,7 +39,6 @@ pub(super) use survey::Survey;
 use crate::admin::AdminParts;
 use scene::{DoctorTarget, Snapshot};
 
-/// Checks the installation, or follows one alarm to a token or a user.
 pub(super) async fn examine(
     parts: &AdminParts,
     board: &Board,

@@ -14,31 +14,22 @@ use crate::ports::PushSide;
 /// How long the providers may take: `zmesctl` waits for it.
 const PROVIDERS: Duration = Duration::from_secs(10);
 
-/// What a daemon would query.
 #[derive(Debug)]
 pub struct OutsideParts<'a> {
-    /// The database itself.
     pub zoneminder: &'a dyn DatabaseCheck,
-    /// Its monitors.
     pub monitors: &'a dyn MonitorStore,
-    /// Its users.
     pub accounts: &'a dyn AccountStore,
-    /// The ways to phones.
     pub push: &'a dyn PushSide,
 }
 
 /// The findings, and the monitors of this server; none if the database did not answer.
 #[derive(Debug)]
 pub struct OutsideFindings {
-    /// About the database.
     pub database: Vec<Finding>,
-    /// About the providers.
     pub push: Vec<Finding>,
-    /// The monitors of this server.
     pub monitors: MonitorSet,
 }
 
-/// Checks database and providers in parallel.
 pub async fn look(config: &Config, outside: OutsideParts<'_>) -> OutsideFindings {
     let ((database, monitors), push) =
         tokio::join!(ask_database(config, &outside), ask_providers(config, outside.push));

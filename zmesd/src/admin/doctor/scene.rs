@@ -9,7 +9,6 @@ use zmes_shared::views::ClientView;
 use zmes_zoneminder::Monitor;
 
 use super::super::token_names::{TokenNames, TokenScope, echoed};
-use crate::admin::answers::busy;
 use crate::admin::conditions::SWITCH_ON;
 use crate::admin::{AdminParts, conditions};
 use crate::config::Config;
@@ -31,12 +30,9 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What an alarm is followed to.
 #[derive(Debug)]
 pub(super) enum DoctorTarget<'a> {
-    /// One phone.
     Token(&'a TokenRow),
-    /// All that belongs to a user.
     User(String),
 }
 
@@ -48,10 +44,9 @@ pub(super) struct Obstacle {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Reads it.
     pub(super) async fn load(parts: &'a AdminParts, asker: Role) -> Result<Self, ControlError> {
         let known = TokenNames::load(&parts.state, asker).await?;
-        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let clients = parts.router.list(ClientFilter::default()).await?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
         Ok(Self { parts, config, catalog, known, clients, now })
     }
@@ -98,36 +93,42 @@ impl<'a> Snapshot<'a> {
             .map(|(_, user)| user)
     }
 
-    /// Returns the tokens that are not revoked.
     pub(super) fn live(&self) -> impl Iterator<Item = &TokenRow> {
         self.known.rows.iter().filter(|row| row.token.revoked.is_none())
     }
 
-    /// Returns how many phones have pushes switched on.
     pub(super) fn waiting(&self) -> usize {
         self.live().filter(|row| row.token.state == PushState::Enabled).count()
     }
 
-    /// Returns the clients that get alarms.
     pub(super) fn listening(&self) -> impl Iterator<Item = &ClientView> {
         self.clients.iter().filter(|client| client.state == ClientState::Authenticated)
     }
 
-    /// Returns the monitors from which alarms can come.
     pub(super) fn watched(&self) -> impl Iterator<Item = &Arc<Monitor>> {
         self.catalog.monitors.watched()
     }
 
-    /// Says whether a user may get alarms of a monitor.
     pub(super) fn may_hear(&self, user: &str, monitor: MonitorId) -> bool {
         self.is_free(user) || self.catalog.may_hear(user, monitor).is_ok()
     }
 
-    /// Says whether list and rights of a token let alarms of a monitor through.
     pub(super) fn hears(&self, token: &Token, monitor: MonitorId) -> bool {
         token.state == PushState::Enabled
             && token.filter.interval(monitor).is_some()
             && self.may_hear(&token.user, monitor)
+    }
+
+    /// Returns how many monitors a user may see: "3 of 4".
+    pub(super) fn seen_of_all(&self, user: &str) -> String {
+        let seen = self.watched().filter(|monitor| self.may_hear(user, monitor.id)).count();
+        format!("{seen} of {}", self.watched().count())
+    }
+
+    /// Says whether a list has monitors, but none that the user may see.
+    pub(super) fn is_in_vain(&self, user: &str, list: impl Iterator<Item = MonitorId>) -> bool {
+        let mut known = list.filter(|&id| self.catalog.monitors.find(id).is_some()).peekable();
+        known.peek().is_some() && known.all(|id| !self.may_hear(user, id))
     }
 
     /// Returns why the rights of a user let no alarm through: none of that monitor, or none at all.
@@ -163,12 +164,10 @@ impl<'a> Snapshot<'a> {
         Some(Obstacle { detail, hint: SWITCH_ON.to_owned() })
     }
 
-    /// Returns the handle of a token, as findings name it.
     pub(super) fn call(&self, token: &Token) -> String {
         self.known.handle(token)
     }
 
-    /// Returns why a user may get no alarms, if so.
     pub(super) fn barred(&self, user: &str) -> Option<Obstacle> {
         if self.is_free(user) {
             return None;
@@ -197,7 +196,6 @@ impl<'a> Snapshot<'a> {
         !self.config.auth.enabled || user.is_empty() || self.catalog.loaded_at.is_none()
     }
 
-    /// Returns the command that changes a user.
     fn update(&self, user: &str, column: &str, value: &str) -> String {
         let name = &self.config.zoneminder.database.name;
         let plain =
@@ -212,7 +210,6 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Lists names, at most 5 of them.
 pub(super) fn some(names: &[String]) -> String {
     const TOLD: usize = 5;
     let more = if names.len() > TOLD { format!(" and {} more", names.len() - TOLD) } else { String::new() };

@@ -30,7 +30,6 @@ const STORE: Duration = Duration::from_secs(15);
 /// How long the handshakes with the port for apps may take.
 const HANDSHAKES: Duration = Duration::from_secs(10);
 
-/// What was found, part by part.
 #[derive(Debug)]
 pub(in crate::admin) struct Survey(Vec<(Part, PartOutcome)>);
 
@@ -51,12 +50,10 @@ impl Survey {
         self.0.iter().map(|(part, outcome)| (*part, outcome))
     }
 
-    /// Returns the worst finding, the first of its severity; `None` where all is as it should be.
     pub(in crate::admin) fn worst(&self) -> Option<&Finding> {
         worst(self.0.iter().flat_map(|(_, outcome)| &outcome.findings))
     }
 
-    /// Returns all findings in order.
     pub(super) fn into_findings(self) -> Vec<Finding> {
         self.0.into_iter().flat_map(|(_, outcome)| outcome.findings).collect()
     }
@@ -74,10 +71,8 @@ struct Probes {
     phones: Option<PhoneFindings>,
 }
 
-/// What was found about phones and apps.
 #[derive(Debug)]
 struct PhoneFindings {
-    /// How many phones are registered for pushes.
     waiting: usize,
     findings: Vec<Finding>,
 }
@@ -122,14 +117,15 @@ impl Probes {
         let report = self.database.as_ref().and_then(database::DatabaseProbe::report);
         match part {
             Part::Daemon => self.daemon.clone().unwrap_or_default(),
-            Part::Configuration => match &self.configuration {
-                Some(examined) => configuration::findings(examined, &parts.configuration.running()).into(),
-                None => PartOutcome::default(),
-            },
-            Part::Database => match &self.database {
-                Some(look) => look.outcome(parts, examined),
-                None => PartOutcome::default(),
-            },
+            Part::Configuration => {
+                self.configuration.as_ref().map_or_else(PartOutcome::default, |examined| {
+                    configuration::findings(examined, &parts.configuration.running()).into()
+                })
+            }
+            Part::Database => {
+                let look = self.database.as_ref();
+                look.map_or_else(PartOutcome::default, |look| look.outcome(parts, examined))
+            }
             Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),

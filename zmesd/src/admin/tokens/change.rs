@@ -9,24 +9,23 @@ use zmes_shared::views::{TokenFailure, TokensChanged};
 
 use super::{fits, settled, understood, view};
 use crate::admin::AdminParts;
-use crate::admin::answers::busy;
-use crate::admin::off_loop::off_loop;
+use crate::admin::answers::off_loop;
 use crate::admin::token_names::{TokenNames, TokenScope, bounded, echoed, repeated};
 use crate::domain::{Revoked, TokenId};
+use crate::route::{Busy, RouterHandle};
 
 /// Tokens that an answer lists at most.
 const LISTED: usize = 10_000;
 
 /// The tokens of a selection, and the names that match none.
 #[derive(Debug, Default)]
-pub(in crate::admin) struct TokenChoice {
-    pub(in crate::admin) ids: BTreeSet<TokenId>,
-    pub(in crate::admin) failed: Vec<TokenFailure>,
+struct TokenChoice {
+    ids: BTreeSet<TokenId>,
+    failed: Vec<TokenFailure>,
 }
 
 impl TokenChoice {
-    /// Finds the tokens that several names mean.
-    pub(in crate::admin) fn find(known: &TokenNames, names: &[String], scope: TokenScope) -> Self {
+    fn find(known: &TokenNames, names: &[String], scope: TokenScope) -> Self {
         let mut chosen = Self::default();
         for name in names {
             match known.find(name, scope) {
@@ -39,7 +38,7 @@ impl TokenChoice {
 }
 
 /// Finds the tokens of a selection, off the loop: there may be very many.
-pub(in crate::admin) async fn choose(
+async fn choose(
     parts: &AdminParts,
     asker: Role,
     selection: TokenSelection,
@@ -65,7 +64,6 @@ pub(in crate::admin) async fn choose(
     .await
 }
 
-/// Returns the tokens of `scope` that match.
 fn matching(
     known: &TokenNames,
     filter: &TokenFilter,
@@ -82,54 +80,115 @@ fn matching(
     chosen.map(|row| row.token.id).collect()
 }
 
-/// Revokes tokens.
-pub(in crate::admin) async fn revoke(
+/// What is done with all tokens of a selection.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::admin) enum BulkChange {
+    Revoke(&'static str),
+    /// Revokes tokens, revoked ones among them, so that their apps cannot register them again.
+    Block,
+    /// Lets apps register blocked tokens again.
+    Unblock,
+    /// Until then ([`Timestamp::MAX`]: until they are unmuted); `None` unmutes.
+    Mute(Option<Timestamp>),
+    /// Sets the number on the icon of the app.
+    Badge(u32),
+}
+
+impl BulkChange {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Revoke(_) => "revoked",
+            Self::Block => "blocked",
+            Self::Unblock => "unblocked",
+            Self::Mute(Some(_)) => "muted",
+            Self::Mute(None) => "unmuted",
+            Self::Badge(_) => "badge_reset",
+        }
+    }
+
+    /// To be blocked, a named token may be revoked already. Without a state, a filter matches tokens that are not
+    /// revoked, as for other changes.
+    fn scope(self, tokens: &TokenSelection) -> TokenScope {
+        match (self, tokens) {
+            (Self::Block, TokenSelection::Matching(filter)) if filter.state.is_none() => TokenScope::Live,
+            (Self::Block, _) => TokenScope::NotBlocked,
+            (Self::Unblock, _) => TokenScope::Blocked,
+            (Self::Revoke(_) | Self::Mute(_) | Self::Badge(_), _) => TokenScope::Live,
+        }
+    }
+
+    async fn apply(self, router: &RouterHandle, ids: Vec<TokenId>) -> Result<Vec<TokenId>, Busy> {
+        match self {
+            Self::Revoke(reason) => router.revoke(ids, reason.to_owned()).await,
+            Self::Block => router.block(ids).await,
+            Self::Unblock => router.unblock(ids).await,
+            Self::Mute(until) => {
+                let mut reached = Vec::new();
+                for id in ids {
+                    if router.mute(id, until).await? {
+                        reached.push(id);
+                    }
+                }
+                Ok(reached)
+            }
+            Self::Badge(to) => {
+                router.set_badges(Some(ids.clone()), to).await?;
+                Ok(ids)
+            }
+        }
+    }
+}
+
+/// Changes the tokens of a selection, or shows which would change.
+pub(in crate::admin) async fn bulk(
     parts: &AdminParts,
     asker: Role,
+    change: BulkChange,
     tokens: TokenSelection,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let (known, TokenChoice { ids, failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
-    let changed = gone(parts, known, ids.into_iter().collect(), Revoked::ADMIN, dry_run).await?;
-    Ok(TokensChanged { failed, ..changed })
+    let scope = change.scope(&tokens);
+    let (known, TokenChoice { ids, mut failed }) = choose(parts, asker, tokens, scope).await?;
+    let chosen: Vec<_> = ids.iter().copied().collect();
+    let shown = if dry_run || ids.is_empty() {
+        changed(parts, known, change.word(), chosen, dry_run).await?
+    } else {
+        let reached = change.apply(&parts.router, chosen).await?;
+        if matches!(change, BulkChange::Mute(_)) {
+            let reached: BTreeSet<_> = reached.iter().copied().collect();
+            failed.extend(ids.difference(&reached).map(|&id| revoked_meanwhile(&known, id)));
+        }
+        done(parts, change.word(), reached).await?
+    };
+    Ok(TokensChanged { failed, ..shown })
+}
+
+fn revoked_meanwhile(known: &TokenNames, id: TokenId) -> TokenFailure {
+    let token = known.row(id).map(|row| known.handle(&row.token)).unwrap_or_default();
+    let message = format!("token {token} was revoked a moment ago");
+    TokenFailure { token, error: ControlError::new(ErrorCode::Conflict, message) }
 }
 
 /// Revokes the tokens that were not seen for at least `stale`, or those of them that match.
 pub(in crate::admin) async fn prune(
     parts: &AdminParts,
     asker: Role,
-    stale: Duration,
+    stale_ms: u64,
     select: Option<TokenFilter>,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let filter = TokenFilter { stale_ms: Some(view::millis(stale)), ..select.unwrap_or_default() };
-    let tokens = TokenSelection::Matching(filter);
-    let (known, TokenChoice { ids, .. }) = choose(parts, asker, tokens, TokenScope::Live).await?;
-    gone(parts, known, ids.into_iter().collect(), Revoked::PRUNED, dry_run).await
+    let filter = TokenFilter { stale_ms: Some(stale_ms), ..select.unwrap_or_default() };
+    let change = BulkChange::Revoke(Revoked::PRUNED);
+    bulk(parts, asker, change, TokenSelection::Matching(filter), dry_run).await
 }
 
-async fn gone(
-    parts: &AdminParts,
-    known: TokenNames,
-    ids: Vec<TokenId>,
-    reason: &str,
-    dry_run: bool,
-) -> Result<TokensChanged, ControlError> {
-    if dry_run || ids.is_empty() {
-        return changed(parts, known, "revoked", ids, dry_run).await;
-    }
-    let gone = parts.router.revoke(ids, reason.to_owned()).await.map_err(busy)?;
-    done(parts, "revoked", gone).await
-}
-
-/// Undoes a revocation.
 pub(in crate::admin) async fn restore(
     parts: &AdminParts,
     asker: Role,
     name: &str,
 ) -> Result<TokensChanged, ControlError> {
     let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
-    if !parts.router.restore(id).await.map_err(busy)? {
+    if !parts.router.restore(id).await? {
         // It was registered again, blocked, or deleted a moment ago.
         let message = format!("token {} is not revoked any more", repeated(name));
         return Err(ControlError::new(ErrorCode::Conflict, message));
@@ -137,59 +196,22 @@ pub(in crate::admin) async fn restore(
     done(parts, "restored", vec![id]).await
 }
 
-/// Mutes tokens for a while, or until they are unmuted.
 pub(in crate::admin) async fn mute(
     parts: &AdminParts,
     asker: Role,
     tokens: TokenSelection,
-    lasting: Option<Duration>,
+    for_ms: Option<u64>,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let until = lasting.map_or(Timestamp::MAX, |lasting| {
-        let lasting = SignedDuration::try_from(lasting).unwrap_or(SignedDuration::MAX);
+    let until = for_ms.map_or(Timestamp::MAX, |for_ms| {
+        let lasting = SignedDuration::try_from(Duration::from_millis(for_ms)).unwrap_or(SignedDuration::MAX);
         parts.clock.now().saturating_add(lasting).unwrap_or(Timestamp::MAX)
     });
-    set_mute(parts, asker, tokens, Some(until), dry_run).await
-}
-
-/// Unmutes tokens.
-pub(in crate::admin) async fn unmute(
-    parts: &AdminParts,
-    asker: Role,
-    tokens: TokenSelection,
-    dry_run: bool,
-) -> Result<TokensChanged, ControlError> {
-    set_mute(parts, asker, tokens, None, dry_run).await
-}
-
-async fn set_mute(
-    parts: &AdminParts,
-    asker: Role,
-    tokens: TokenSelection,
-    until: Option<Timestamp>,
-    dry_run: bool,
-) -> Result<TokensChanged, ControlError> {
-    let change = if until.is_some() { "muted" } else { "unmuted" };
-    let (known, TokenChoice { ids, mut failed }) = choose(parts, asker, tokens, TokenScope::Live).await?;
-    if dry_run || ids.is_empty() {
-        let ids: Vec<_> = ids.into_iter().collect();
-        return Ok(TokensChanged { failed, ..changed(parts, known, change, ids, dry_run).await? });
-    }
-    let mut reached = Vec::new();
-    for id in ids {
-        if parts.router.mute(id, until).await.map_err(busy)? {
-            reached.push(id);
-            continue;
-        }
-        let token = known.row(id).map(|row| known.handle(&row.token)).unwrap_or_default();
-        let message = format!("token {token} was revoked a moment ago");
-        failed.push(TokenFailure { token, error: ControlError::new(ErrorCode::Conflict, message) });
-    }
-    Ok(TokensChanged { failed, ..done(parts, change, reached).await? })
+    bulk(parts, asker, BulkChange::Mute(Some(until)), tokens, dry_run).await
 }
 
 /// Waits until a change is on the disk and shows the tokens as they are now.
-pub(in crate::admin) async fn done(
+async fn done(
     parts: &AdminParts,
     change: &'static str,
     ids: Vec<TokenId>,
@@ -200,7 +222,7 @@ pub(in crate::admin) async fn done(
 }
 
 /// Shows tokens that were, or would be, changed.
-pub(in crate::admin) async fn changed(
+async fn changed(
     parts: &AdminParts,
     known: TokenNames,
     change: &'static str,

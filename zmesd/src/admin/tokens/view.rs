@@ -70,7 +70,6 @@ pub(in crate::admin) fn platform(platform: Platform) -> PlatformKind {
     }
 }
 
-/// Returns a delivery as `tokens log` shows it.
 pub(in crate::admin) fn delivery(row: &DeliveryRow, token: Option<String>) -> DeliveryView {
     let failures = row.failures.iter().map(|attempt| FailedAttempt {
         at: attempt.at,

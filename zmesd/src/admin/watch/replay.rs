@@ -15,15 +15,12 @@ use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
 use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
 
-/// Maximum number of alarms from the record; the newest.
 const ALARMS: u32 = 10_000;
-/// Maximum number of decisions for tokens; the newest.
 const DELIVERIES: u32 = 20_000;
 
 /// What identifies an alarm.
 pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
 
-/// Returns what identifies an alarm.
 pub(super) fn key(alarm: &Alarm) -> AlarmKey {
     (alarm.monitor, alarm.event, alarm.at.as_millisecond())
 }
@@ -36,7 +33,6 @@ fn key_of_row(row: &DeliveryRow) -> AlarmKey {
     (row.monitor, row.event, row.at.as_millisecond())
 }
 
-/// A line from the record.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Line {
     Alarm(AlarmKey),
@@ -63,27 +59,22 @@ impl Told {
         true
     }
 
-    /// Says whether an alarm was told; once for each time that it was.
     pub(super) fn alarm(&mut self, alarm: &Alarm) -> bool {
         self.take(&Line::Alarm(key(alarm)))
     }
 
-    /// Says whether the decision for a token was told.
     pub(super) fn decision(&mut self, alarm: &Alarm, token: TokenId) -> bool {
         self.take(&Line::Decision(key(alarm), token))
     }
 
-    /// Says whether an outcome was told.
     pub(super) fn outcome(&mut self, outcome: &PushOutcome) -> bool {
         let at = (outcome.outcome == DeliveryOutcome::Retry).then(|| outcome.at.as_millisecond());
         self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome, at))
     }
 }
 
-/// What the record holds.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
-    /// The lines, in the order in which it happened.
     pub(super) events: Vec<WatchEvent>,
     /// There was more that is not on record.
     pub(super) gap: bool,
@@ -93,7 +84,6 @@ pub(super) struct Replay {
 /// Rows after which the task yields: an observer's request must not block a thread of the runtime.
 const TURN: usize = 256;
 
-/// Reads what happened after `since`.
 pub(super) async fn read(
     state: &StateHandle,
     known: &TokenNames,
@@ -140,7 +130,6 @@ pub(super) async fn read(
 }
 
 impl Replay {
-    /// Adds what was decided for one token, and what became of it.
     fn decision(&mut self, row: &DeliveryRow, token: &str) {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token));

@@ -10,7 +10,6 @@ use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
 use super::skipped;
-use crate::admin::answers::unreadable;
 use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
 
@@ -47,7 +46,6 @@ pub(super) async fn explain(
     })
 }
 
-/// Returns the answer for a token.
 fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> WhyTarget {
     let (now, began) = (parts.clock.now(), began(parts, row));
     let monitor = row.monitor;
@@ -72,7 +70,6 @@ fn target(parts: &AdminParts, row: &EventRow, handle: String, token: &Token) -> 
     WhyTarget { since, ..skipped(handle, token, began, reason, explanation) }
 }
 
-/// When an event began.
 fn began(parts: &AdminParts, row: &EventRow) -> Timestamp {
     let age = SignedDuration::try_from(row.age).unwrap_or(SignedDuration::MAX);
     let began = parts.clock.now().saturating_sub(age).unwrap_or(parts.started_at);
@@ -122,12 +119,12 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<(String, WhyTimes)
     }
     let began = began(parts, row);
     times.began_at = Some(began);
-    let first = parts.state.record_began().await.map_err(|error| unreadable(&error))?;
+    let first = parts.state.record_began().await?;
     if began < first {
         times.first_run_at = Some(first);
         return Ok(("it began before zmesd ran here for the first time".to_owned(), times));
     }
-    if !parts.state.reaches_back_to(began).await.map_err(|error| unreadable(&error))? {
+    if !parts.state.reaches_back_to(began).await? {
         let reason = "it began before the oldest alarm that is still recorded (state.keep-events)";
         return Ok((reason.to_owned(), times));
     }
@@ -170,7 +167,7 @@ async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
 fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
     let reports = parts.reports.borrow();
     let report = reports.get(&monitor).filter(|report| !report.healthy())?;
-    let reason = conditions::sentence(&report.condition)?;
+    let reason = conditions::diagnose(monitor, &report.condition)?.sentence;
     Some(format!(
         "monitor {monitor} cannot be read: {reason}; its alarms are still found late, in the Events table"
     ))

@@ -1,9 +1,15 @@
 //! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
 
 mod network;
+mod rules;
 
 pub(super) use network::SOCKET_PATH_MAX;
-pub(super) use network::{Gateway, Listeners, MetricsAddress, Networks, Origins, PictureUrl, WebUrl};
+pub(super) use network::{
+    GATEWAY, LISTENERS, Listing, METRICS_ADDRESS, NETWORKS, ORIGINS, PICTURE_URL, WEB_URL,
+};
+pub(super) use rules::{
+    CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
+};
 
 use std::fmt::{Debug, Display};
 use std::path::PathBuf;
@@ -32,13 +38,12 @@ impl Form for Flag {
     type Value = bool;
 
     fn read(&self, literal: Literal<'_>) -> Result<bool, Complaint> {
-        match literal {
-            Literal::Flag(flag) => Ok(flag),
-            Literal::Text("true" | "false") => Err(self.mismatch(literal).hint("remove the quotes")),
-            Literal::Number(_) | Literal::Text(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
-        }
+        let Literal::Flag(flag) = literal else {
+            let quoted = matches!(literal, Literal::Text("true" | "false"));
+            let mismatch = self.mismatch(literal);
+            return Err(if quoted { mismatch.hint("remove the quotes") } else { mismatch });
+        };
+        Ok(flag)
     }
 
     fn show(&self, value: &Self::Value) -> Shown {
@@ -63,9 +68,7 @@ impl<T: TryFrom<i64> + Copy + PartialOrd + Display + Debug + Sync> Form for Numb
     fn read(&self, literal: Literal<'_>) -> Result<T, Complaint> {
         let Literal::Number(number) = literal else { return Err(self.mismatch(literal)) };
         let fitting = T::try_from(number).ok().filter(|number| (self.min..=self.max).contains(number));
-        fitting.ok_or_else(|| {
-            Complaint::new(format!("{number} is out of range: it must be from {} to {}", self.min, self.max))
-        })
+        fitting.ok_or_else(|| out_of_range(&number.to_string(), self.min, self.max))
     }
 
     fn show(&self, value: &Self::Value) -> Shown {
@@ -77,12 +80,14 @@ impl<T: TryFrom<i64> + Copy + PartialOrd + Display + Debug + Sync> Form for Numb
     }
 }
 
+fn out_of_range(given: &str, min: impl Display, max: impl Display) -> Complaint {
+    Complaint::new(format!("{given} is out of range: it must be from {min} to {max}"))
+}
+
 /// A duration in a range.
 #[derive(Debug)]
 pub(super) struct Span {
-    /// Shortest.
     pub(super) min: Duration,
-    /// Longest.
     pub(super) max: Duration,
 }
 
@@ -90,21 +95,13 @@ impl Form for Span {
     type Value = Duration;
 
     fn read(&self, literal: Literal<'_>) -> Result<Duration, Complaint> {
-        let text = match literal {
-            Literal::Text(text) => text,
-            Literal::Number(number) => {
-                let hint = format!("write the unit, in quotes: \"{number}s\" or \"{number}ms\"");
-                return Err(self.mismatch(literal).hint(hint));
-            }
-            Literal::Flag(_) | Literal::List(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
-        };
+        let text = with_unit(self, literal, &["s", "ms"])?;
         let span = duration::parse(text)
             .map_err(|error| Complaint::new(format!("`{}` is {error}", quotable(text))))?;
         if (self.min..=self.max).contains(&span) {
             return Ok(span);
         }
-        let (min, max) = (duration::format(self.min), duration::format(self.max));
-        Err(Complaint::new(format!("{} is out of range: it must be from {min} to {max}", quotable(text))))
+        Err(out_of_range(&quotable(text), duration::format(self.min), duration::format(self.max)))
     }
 
     fn show(&self, value: &Self::Value) -> Shown {
@@ -119,9 +116,7 @@ impl Form for Span {
 /// A size in a range, in bytes.
 #[derive(Debug)]
 pub(super) struct Size {
-    /// Smallest.
     pub(super) min: u64,
-    /// Largest.
     pub(super) max: u64,
 }
 
@@ -129,20 +124,12 @@ impl Form for Size {
     type Value = u64;
 
     fn read(&self, literal: Literal<'_>) -> Result<u64, Complaint> {
-        let text = match literal {
-            Literal::Text(text) => text,
-            Literal::Number(number) => {
-                let hint = format!("write the unit, in quotes: \"{number}MiB\"");
-                return Err(self.mismatch(literal).hint(hint));
-            }
-            Literal::Flag(_) | Literal::List(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
-        };
+        let text = with_unit(self, literal, &["MiB"])?;
         let size = size::parse(text).map_err(|error| Complaint::new(error.to_string()))?;
         if (self.min..=self.max).contains(&size) {
             return Ok(size);
         }
-        let (min, max) = (size::format(self.min), size::format(self.max));
-        Err(Complaint::new(format!("{} is out of range: it must be from {min} to {max}", quotable(text))))
+        Err(out_of_range(&quotable(text), size::format(self.min), size::format(self.max)))
     }
 
     fn show(&self, value: &Self::Value) -> Shown {
@@ -154,61 +141,64 @@ impl Form for Size {
     }
 }
 
-/// Any text.
+/// Returns a text that has a unit in it; a bare number is told how to get one.
+fn with_unit<'t>(form: &impl Form, literal: Literal<'t>, units: &[&str]) -> Result<&'t str, Complaint> {
+    form.text(literal).map_err(|complaint| match literal {
+        Literal::Number(number) => {
+            let examples: Vec<_> = units.iter().map(|unit| format!("\"{number}{unit}\"")).collect();
+            complaint.hint(format!("write the unit, in quotes: {}", examples.join(" or ")))
+        }
+        Literal::Flag(_) | Literal::Text(_) | Literal::List(_) | Literal::Other(_) => complaint,
+    })
+}
+
+/// A string that is read and shown in a way of its own.
 #[derive(Debug)]
-pub(super) struct Words;
+pub(super) struct Text<T: 'static> {
+    takes: &'static str,
+    read: fn(&str) -> Result<T, Complaint>,
+    show: fn(&T) -> Shown,
+}
 
-impl Form for Words {
-    type Value = String;
+impl<T: Debug> Form for Text<T> {
+    type Value = T;
 
-    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        bounded(text).map(str::to_owned)
+    fn read(&self, literal: Literal<'_>) -> Result<T, Complaint> {
+        (self.read)(self.text(literal)?)
     }
 
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::text(value)
+    fn show(&self, value: &T) -> Shown {
+        (self.show)(value)
     }
 
     fn describe(&self) -> String {
-        "a string".to_owned()
+        self.takes.to_owned()
     }
 }
 
+/// Any text.
+pub(super) const WORDS: Text<String> =
+    Text { takes: "a string", read: |text| bounded(text).map(str::to_owned), show: |text| Shown::text(text) };
+
 /// A path; `None` where the text is empty.
-#[derive(Debug)]
-pub(super) struct PathName;
+pub(super) const PATH_NAME: Text<Option<PathBuf>> =
+    Text { takes: "a path", read: path_name, show: |path| Shown::path(path.as_deref()) };
 
-impl Form for PathName {
-    type Value = Option<PathBuf>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        let text = bounded(text)?;
-        if text.starts_with("~/") {
-            let hint = "only shells expand `~`: write the full path";
-            return Err(Complaint::new(format!("`{}` starts with `~`", quotable(text))).hint(hint));
-        }
-        Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
+fn path_name(text: &str) -> Result<Option<PathBuf>, Complaint> {
+    let text = bounded(text)?;
+    if text.starts_with("~/") {
+        let hint = "only shells expand `~`: write the full path";
+        return Err(Complaint::new(format!("`{}` starts with `~`", quotable(text))).hint(hint));
     }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::path(value.as_deref())
-    }
-
-    fn describe(&self) -> String {
-        "a path".to_owned()
-    }
+    Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
 /// Where a secret comes from.
 #[derive(Debug, Clone)]
 pub(super) enum SecretSource {
-    /// Not set.
     Unset,
     /// From `zmesd.toml` itself.
     Inline(SecretString),
-    /// From a file.
     File(PathBuf),
 }
 
@@ -222,12 +212,9 @@ impl Form for Secret {
     const BY_FILE: bool = true;
 
     fn read(&self, literal: Literal<'_>) -> Result<SecretSource, Complaint> {
-        match literal {
-            Literal::Text("") => Ok(SecretSource::Unset),
-            Literal::Text(text) => bounded(text).map(|text| SecretSource::Inline(text.into())),
-            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
+        match self.text(literal)? {
+            "" => Ok(SecretSource::Unset),
+            text => bounded(text).map(|text| SecretSource::Inline(text.into())),
         }
     }
 
@@ -257,12 +244,11 @@ impl<T: Debug + Copy + PartialEq + Sync> Form for Choice<T> {
     type Value = T;
 
     fn read(&self, literal: Literal<'_>) -> Result<T, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        if let Some((_, value)) = self.0.iter().find(|(word, _)| *word == text) {
-            return Ok(*value);
-        }
-        let meant = nearest(text, self.0.iter().map(|(word, _)| *word));
-        Err(Complaint::new(format!("must be {}, but is `{}`{meant}", Form::describe(self), quotable(text))))
+        let text = self.text(literal)?;
+        let known = self.0.iter().find(|(word, _)| *word == text);
+        known
+            .map(|(_, value)| *value)
+            .ok_or_else(|| not_offered(text, &Form::describe(self), self.0.iter().map(|(word, _)| *word)))
     }
 
     fn show(&self, value: &Self::Value) -> Shown {
@@ -276,82 +262,45 @@ impl<T: Debug + Copy + PartialEq + Sync> Form for Choice<T> {
     }
 }
 
-/// `auto`, or a version of ZoneMinder.
-#[derive(Debug)]
-pub(super) struct ZoneminderVersion;
-
-impl Form for ZoneminderVersion {
-    type Value = Option<ZmVersion>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        match literal {
-            Literal::Text("auto" | "") => Ok(None),
-            Literal::Text(text) => text.parse().map(Some).map_err(|_| {
-                Complaint::new(format!("`{}` is not a ZoneMinder version such as 1.36.33", quotable(text)))
-            }),
-            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
-        }
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        value.map_or_else(|| Shown::text("auto"), |version| Shown::text(&version.to_string()))
-    }
-
-    fn describe(&self) -> String {
-        "\"auto\" or a version such as \"1.36.33\"".to_owned()
-    }
+fn not_offered<'w>(text: &str, takes: &str, words: impl IntoIterator<Item = &'w str>) -> Complaint {
+    Complaint::new(format!("must be {takes}, but is `{}`{}", quotable(text), nearest(text, words)))
 }
 
+/// `auto`, or a version of ZoneMinder.
+pub(super) const ZONEMINDER_VERSION: Text<Option<ZmVersion>> = Text {
+    takes: "\"auto\" or a version such as \"1.36.33\"",
+    read: |text| match text {
+        "auto" | "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| {
+            Complaint::new(format!("`{}` is not a ZoneMinder version such as 1.36.33", quotable(text)))
+        }),
+    },
+    show: |version| version.map_or_else(|| Shown::text("auto"), |version| Shown::text(&version.to_string())),
+};
+
 /// The version that apps are told: numbers with dots, at least 6.0.
-#[derive(Debug)]
-pub(super) struct AppVersion;
+pub(super) const APP_VERSION: Text<String> = Text {
+    takes: "a version of at least \"6.0\", such as \"7.0.0\"",
+    read: app_version,
+    show: |version| Shown::text(version),
+};
 
-impl Form for AppVersion {
-    type Value = String;
-
-    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        let numbers: Result<Vec<u16>, _> = text.split('.').map(str::parse).collect();
-        match numbers.as_deref() {
-            Ok([major, _, ..]) if *major >= 6 && text.len() <= 16 => Ok(text.to_owned()),
-            Ok([_, _, ..]) => Err(Complaint::new(format!("`{}` is too old", quotable(text)))
-                .hint("apps expect at least 6.0 and warn or refuse otherwise")),
-            Ok(_) | Err(_) => Err(Complaint::new(format!("`{}` is not a version", quotable(text)))),
-        }
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::text(value)
-    }
-
-    fn describe(&self) -> String {
-        "a version of at least \"6.0\", such as \"7.0.0\"".to_owned()
+fn app_version(text: &str) -> Result<String, Complaint> {
+    let numbers: Result<Vec<u16>, _> = text.split('.').map(str::parse).collect();
+    match numbers.as_deref() {
+        Ok([major, _, ..]) if *major >= 6 && text.len() <= 16 => Ok(text.to_owned()),
+        Ok([_, _, ..]) => Err(Complaint::new(format!("`{}` is too old", quotable(text)))
+            .hint("apps expect at least 6.0 and warn or refuse otherwise")),
+        Ok(_) | Err(_) => Err(Complaint::new(format!("`{}` is not a version", quotable(text)))),
     }
 }
 
 /// A level of the log, or directives such as `info,zmesd::ws=debug`.
-#[derive(Debug)]
-pub(super) struct LogDirectives;
-
-impl Form for LogDirectives {
-    type Value = String;
-
-    fn read(&self, literal: Literal<'_>) -> Result<String, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        check_log_level(text).map(|()| text.to_owned())
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::text(value)
-    }
-
-    fn describe(&self) -> String {
-        "a level (error, warn, info, debug, trace, off) or directives such as \"info,zmesd::ws=debug\""
-            .to_owned()
-    }
-}
+pub(super) const LOG_DIRECTIVES: Text<String> = Text {
+    takes: "a level (error, warn, info, debug, trace, off) or directives such as \"info,zmesd::ws=debug\"",
+    read: |text| check_log_level(text).map(|()| text.to_owned()),
+    show: |directives| Shown::text(directives),
+};
 
 /// Checks a level or directives. The log filter itself takes a misspelt level for the name of a module.
 pub(super) fn check_log_level(text: &str) -> Result<(), Complaint> {

@@ -1,5 +1,6 @@
 //! Addresses, networks, origins and URLs.
 
+use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use zmes_providers::ApnsEndpoint;
 
-use super::bounded;
+use super::{Text, bounded, not_offered};
 use crate::config::MetricsListen;
 use crate::config::problem::quotable;
 use crate::config::section::{Complaint, Form, Literal};
@@ -18,44 +19,26 @@ const LISTENERS_MAX: usize = 64;
 /// Longest path of a Unix socket, in bytes: `sockaddr_un.sun_path` less its end.
 pub(in crate::config) const SOCKET_PATH_MAX: usize = 107;
 
-/// Reads one address with its port.
-fn address(text: &str) -> Result<SocketAddr, Complaint> {
-    let complaint = Complaint::new(format!("`{}` is not an address with a port", quotable(text)));
-    text.parse().map_err(|_| match text.trim_start_matches("*:").parse::<u16>() {
-        Ok(port) => complaint.hint(format!("write \"[::]:{port}\": all addresses, IPv6 and IPv4")),
-        Err(_) => complaint.hint("write an IP address and a port: \"[::]:9000\", \"192.0.2.7:9000\""),
-    })
+const GATEWAYS: &str = "\"production\", \"sandbox\" or \"https://host:port\"";
+
+/// A list of strings, each of which stands for a value.
+#[derive(Debug)]
+pub(in crate::config) struct Listing<T: 'static> {
+    pub(super) takes: &'static str,
+    pub(super) read: fn(&[&str]) -> Result<Vec<T>, Complaint>,
 }
 
-/// Addresses on which to listen, at least one.
-#[derive(Debug)]
-pub(in crate::config) struct Listeners;
-
-impl Form for Listeners {
-    type Value = Vec<SocketAddr>;
+impl<T: Debug + ToString> Form for Listing<T> {
+    type Value = Vec<T>;
 
     fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        let texts = match literal {
-            Literal::List(texts) => texts,
+        match literal {
+            Literal::List(texts) => (self.read)(texts),
             Literal::Text(text) => {
-                let hint = format!("write [\"{}\"]", quotable(text));
-                return Err(self.mismatch(literal).hint(hint));
+                Err(self.mismatch(literal).hint(format!("write [\"{}\"]", quotable(text))))
             }
-            Literal::Flag(_) | Literal::Number(_) | Literal::Other(_) => return Err(self.mismatch(literal)),
-        };
-        if texts.is_empty() || texts.len() > LISTENERS_MAX {
-            return Err(Complaint::new(format!("must list from 1 to {LISTENERS_MAX} addresses")));
+            Literal::Flag(_) | Literal::Number(_) | Literal::Other(_) => Err(self.mismatch(literal)),
         }
-        let mut addresses = Vec::with_capacity(texts.len());
-        for text in texts {
-            let address = address(text)?;
-            // Port 0 lets the system choose, so two of them do not clash.
-            if address.port() != 0 && addresses.contains(&address) {
-                return Err(Complaint::new(format!("{address} is listed twice")).hint("remove one"));
-            }
-            addresses.push(address);
-        }
-        Ok(addresses)
     }
 
     fn show(&self, value: &Self::Value) -> Shown {
@@ -63,51 +46,71 @@ impl Form for Listeners {
     }
 
     fn describe(&self) -> String {
-        "a list of addresses such as [\"[::]:9000\"]".to_owned()
+        self.takes.to_owned()
     }
+}
+
+fn no_address(text: &str) -> Complaint {
+    Complaint::new(format!("`{}` is not an address with a port", quotable(text)))
+}
+
+/// Reads one address with its port.
+fn address(text: &str) -> Result<SocketAddr, Complaint> {
+    let complaint = no_address(text);
+    text.parse().map_err(|_| match text.trim_start_matches("*:").parse::<u16>() {
+        Ok(port) => complaint.hint(format!("write \"[::]:{port}\": all addresses, IPv6 and IPv4")),
+        Err(_) => complaint.hint("write an IP address and a port: \"[::]:9000\", \"192.0.2.7:9000\""),
+    })
+}
+
+/// Addresses on which to listen, at least one.
+pub(in crate::config) const LISTENERS: Listing<SocketAddr> =
+    Listing { takes: "a list of addresses such as [\"[::]:9000\"]", read: listeners };
+
+fn listeners(texts: &[&str]) -> Result<Vec<SocketAddr>, Complaint> {
+    if texts.is_empty() || texts.len() > LISTENERS_MAX {
+        return Err(Complaint::new(format!("must list from 1 to {LISTENERS_MAX} addresses")));
+    }
+    let mut addresses = Vec::with_capacity(texts.len());
+    for text in texts {
+        let address = address(text)?;
+        // Port 0 lets the system choose, so two of them do not clash.
+        if address.port() != 0 && addresses.contains(&address) {
+            return Err(Complaint::new(format!("{address} is listed twice")).hint("remove one"));
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
 }
 
 /// Where metrics are served, on this machine alone; `None` where the text is empty.
-#[derive(Debug)]
-pub(in crate::config) struct MetricsAddress;
+pub(in crate::config) const METRICS_ADDRESS: Text<Option<MetricsListen>> = Text {
+    takes: "an address of this machine such as \"127.0.0.1:9090\", \"unix:/path\", or \"\"",
+    read: metrics_address,
+    show: |listen| Shown::text(&listen.as_ref().map(ToString::to_string).unwrap_or_default()),
+};
 
-impl Form for MetricsAddress {
-    type Value = Option<MetricsListen>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        if text.is_empty() {
-            return Ok(None);
-        }
-        if let Some(path) = text.strip_prefix("unix:") {
-            return unix_socket(path).map(|path| Some(MetricsListen::Socket(path)));
-        }
-        let complaint = || Complaint::new(format!("`{}` is not an address with a port", quotable(text)));
-        let port = text.trim_start_matches("*:").parse::<u16>().unwrap_or(9090);
-        let local = format!("write \"127.0.0.1:{port}\", or \"unix:/run/zmesd/metrics.sock\"");
-        let address = text.parse::<SocketAddr>().map_err(|_| complaint().hint(local))?;
-        if !address.ip().to_canonical().is_loopback() {
-            let port = address.port();
-            let hint = format!(
-                "metrics need no login: write \"127.0.0.1:{port}\", and serve other machines through a proxy that \
-                 requires one"
-            );
-            return Err(Complaint::new(format!("{address} can be reached from other machines")).hint(hint));
-        }
-        Ok(Some(MetricsListen::Port(address)))
+fn metrics_address(text: &str) -> Result<Option<MetricsListen>, Complaint> {
+    if text.is_empty() {
+        return Ok(None);
     }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        let listen = value.as_ref().map(ToString::to_string);
-        Shown::text(&listen.unwrap_or_default())
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix_socket(path).map(|path| Some(MetricsListen::Socket(path)));
     }
-
-    fn describe(&self) -> String {
-        "an address of this machine such as \"127.0.0.1:9090\", \"unix:/path\", or \"\"".to_owned()
+    let port = text.trim_start_matches("*:").parse::<u16>().unwrap_or(9090);
+    let local = format!("write \"127.0.0.1:{port}\", or \"unix:/run/zmesd/metrics.sock\"");
+    let address = text.parse::<SocketAddr>().map_err(|_| no_address(text).hint(local))?;
+    if !address.ip().to_canonical().is_loopback() {
+        let port = address.port();
+        let hint = format!(
+            "metrics need no login: write \"127.0.0.1:{port}\", and serve other machines through a proxy that \
+             requires one"
+        );
+        return Err(Complaint::new(format!("{address} can be reached from other machines")).hint(hint));
     }
+    Ok(Some(MetricsListen::Port(address)))
 }
 
-/// Reads the path of a Unix socket.
 fn unix_socket(path: &str) -> Result<PathBuf, Complaint> {
     if !path.starts_with('/') {
         return Err(Complaint::new("is not the absolute path of a socket")
@@ -121,53 +124,24 @@ fn unix_socket(path: &str) -> Result<PathBuf, Complaint> {
 }
 
 /// Networks in CIDR notation; a plain address is a network of one.
-#[derive(Debug)]
-pub(in crate::config) struct Networks;
+pub(in crate::config) const NETWORKS: Listing<IpNet> = Listing {
+    takes: "a list of networks such as [\"10.0.0.0/8\"]",
+    read: |texts| texts.iter().map(|text| network(text)).collect(),
+};
 
-impl Form for Networks {
-    type Value = Vec<IpNet>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        let Literal::List(texts) = literal else { return Err(self.mismatch(literal)) };
-        let network = |text: &&str| {
-            let one = || text.parse::<IpAddr>().map(IpNet::from);
-            text.parse::<IpNet>().or_else(|_| one()).map_err(|_| {
-                Complaint::new(format!("`{}` is not a network such as 192.0.2.0/24", quotable(text)))
-                    .hint("write an address with the length of its prefix: \"10.0.0.0/8\", \"fd00::/8\"")
-            })
-        };
-        texts.iter().map(network).collect()
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::list(value)
-    }
-
-    fn describe(&self) -> String {
-        "a list of networks such as [\"10.0.0.0/8\"]".to_owned()
-    }
+fn network(text: &str) -> Result<IpNet, Complaint> {
+    let one = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| one()).map_err(|_| {
+        Complaint::new(format!("`{}` is not a network such as 192.0.2.0/24", quotable(text)))
+            .hint("write an address with the length of its prefix: \"10.0.0.0/8\", \"fd00::/8\"")
+    })
 }
 
 /// Browser origins: `scheme://host[:port]`, or `null`. In lower case afterwards.
-#[derive(Debug)]
-pub(in crate::config) struct Origins;
-
-impl Form for Origins {
-    type Value = Vec<String>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        let Literal::List(texts) = literal else { return Err(self.mismatch(literal)) };
-        texts.iter().map(|text| origin(text)).collect()
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::list(value)
-    }
-
-    fn describe(&self) -> String {
-        "a list of origins such as [\"https://zm.example.org\"]".to_owned()
-    }
-}
+pub(in crate::config) const ORIGINS: Listing<String> = Listing {
+    takes: "a list of origins such as [\"https://zm.example.org\"]",
+    read: |texts| texts.iter().map(|text| origin(text)).collect(),
+};
 
 /// Reads one origin as RFC 6454 section 6.2 writes it.
 fn origin(text: &str) -> Result<String, Complaint> {
@@ -191,60 +165,35 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// A URL of a web service; `None` where the text is empty. Never quoted: it may hold a password.
-#[derive(Debug)]
-pub(in crate::config) struct WebUrl;
-
-impl Form for WebUrl {
-    type Value = Option<String>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        match literal {
-            Literal::Text("") => Ok(None),
-            Literal::Text(text) => web_url(text, &["https://", "http://"]).map(Some),
-            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
-        }
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::text(value.as_deref().unwrap_or_default())
-    }
-
-    fn describe(&self) -> String {
-        "a URL such as \"https://push.example.org:8801\"".to_owned()
-    }
-}
+pub(in crate::config) const WEB_URL: Text<Option<String>> = Text {
+    takes: "a URL such as \"https://push.example.org:8801\"",
+    read: |text| match text {
+        "" => Ok(None),
+        text => web_url(text, &["https://", "http://"]).map(Some),
+    },
+    show: |url| Shown::text(url.as_deref().unwrap_or_default()),
+};
 
 /// Where a phone finds a picture, with `EVENTID` in the place of the event; `None` where the text is empty. Never quoted,
 /// and shown without its query: it may hold a password.
-#[derive(Debug)]
-pub(in crate::config) struct PictureUrl;
+pub(in crate::config) const PICTURE_URL: Text<Option<SecretString>> =
+    Text { takes: "a URL with EVENTID in it", read: picture_url, show: shown_picture_url };
 
-impl Form for PictureUrl {
-    type Value = Option<SecretString>;
-
-    fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint> {
-        let Literal::Text(text) = literal else { return Err(self.mismatch(literal)) };
-        let url = bounded(text)?.trim();
-        let scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
-        if !url.is_empty() && (!scheme || url.contains(char::is_whitespace)) {
-            return Err(Complaint::new("is not a URL that starts with https:// or http://")
-                .hint("write the URL as a phone opens it, with EVENTID in place of the event's id"));
-        }
-        Ok(Some(url).filter(|url| !url.is_empty()).map(SecretString::from))
+fn picture_url(text: &str) -> Result<Option<SecretString>, Complaint> {
+    let url = bounded(text)?.trim();
+    let scheme = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+    if !url.is_empty() && (!scheme || url.contains(char::is_whitespace)) {
+        return Err(Complaint::new("is not a URL that starts with https:// or http://")
+            .hint("write the URL as a phone opens it, with EVENTID in place of the event's id"));
     }
+    Ok(Some(url).filter(|url| !url.is_empty()).map(SecretString::from))
+}
 
-    fn show(&self, value: &Self::Value) -> Shown {
-        let Some(url) = value.as_ref().map(ExposeSecret::expose_secret) else { return Shown::text("") };
-        let shown =
-            url.split_once('?').map_or_else(|| url.to_owned(), |(front, _)| format!("{front}?{HIDDEN}"));
-        Shown::text(&shown).exactly(url)
-    }
-
-    fn describe(&self) -> String {
-        "a URL with EVENTID in it".to_owned()
-    }
+#[expect(clippy::ref_option, reason = "a form shows a reference to its value")]
+fn shown_picture_url(url: &Option<SecretString>) -> Shown {
+    let Some(url) = url.as_ref().map(ExposeSecret::expose_secret) else { return Shown::text("") };
+    let shown = url.split_once('?').map_or_else(|| url.to_owned(), |(front, _)| format!("{front}?{HIDDEN}"));
+    Shown::text(&shown).exactly(url)
 }
 
 /// Checks a URL as far as that is possible without its server.
@@ -268,40 +217,19 @@ fn web_url(text: &str, schemes: &[&str]) -> Result<String, Complaint> {
 }
 
 /// `production`, `sandbox`, or the https URL of another gateway that speaks APNs.
-#[derive(Debug)]
-pub(in crate::config) struct Gateway;
-
-impl Form for Gateway {
-    type Value = ApnsEndpoint;
-
-    fn read(&self, literal: Literal<'_>) -> Result<ApnsEndpoint, Complaint> {
-        match literal {
-            Literal::Text("production") => Ok(ApnsEndpoint::Production),
-            Literal::Text("sandbox") => Ok(ApnsEndpoint::Sandbox),
-            Literal::Text(text) if text.contains("://") => {
-                web_url(text, &["https://"]).map(ApnsEndpoint::Other)
-            }
-            Literal::Text(text) => Err(Complaint::new(format!(
-                "must be {}, but is `{}`{}",
-                Form::describe(self),
-                quotable(text),
-                super::nearest(text, ["production", "sandbox"])
-            ))),
-            Literal::Flag(_) | Literal::Number(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
-        }
-    }
-
-    fn show(&self, value: &Self::Value) -> Shown {
-        Shown::text(match value {
+pub(in crate::config) const GATEWAY: Text<ApnsEndpoint> = Text {
+    takes: GATEWAYS,
+    read: |text| match text {
+        "production" => Ok(ApnsEndpoint::Production),
+        "sandbox" => Ok(ApnsEndpoint::Sandbox),
+        text if text.contains("://") => web_url(text, &["https://"]).map(ApnsEndpoint::Other),
+        text => Err(not_offered(text, GATEWAYS, ["production", "sandbox"])),
+    },
+    show: |endpoint| {
+        Shown::text(match endpoint {
             ApnsEndpoint::Production => "production",
             ApnsEndpoint::Sandbox => "sandbox",
             ApnsEndpoint::Other(url) => url,
         })
-    }
-
-    fn describe(&self) -> String {
-        "\"production\", \"sandbox\" or \"https://host:port\"".to_owned()
-    }
-}
+    },
+};

@@ -6,7 +6,7 @@ use std::fmt;
 use zmes_providers::{PushFinding, PushPart};
 
 use super::{Checker, PairCheck};
-use crate::config::problem::Place;
+use crate::config::problem::KeyPlace;
 
 /// Those who look into files.
 #[derive(Clone, Copy)]
@@ -29,7 +29,7 @@ pub type PushCheck<'a> = &'a dyn Fn(&PushPart<'_>) -> Vec<PushFinding>;
 impl Checker<'_> {
     /// Checks a part of `[push]`, if the caller brings a check. A finding without a key of its own goes to the first of
     /// `places`.
-    pub(super) fn look(&mut self, part: &PushPart<'_>, places: &[&Place]) {
+    pub(super) fn look(&mut self, part: &PushPart<'_>, places: &[&KeyPlace]) {
         let Some(look) = self.push_look else { return };
         for PushFinding { key, message, hint } in look(part) {
             let blamed = places.iter().find(|place| key == Some(place.key.as_str()));

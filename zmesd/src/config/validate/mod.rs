@@ -5,6 +5,7 @@
 mod looks;
 mod pair;
 mod push;
+mod rules;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck};
@@ -12,6 +13,7 @@ pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::unistd::Group;
 use secrecy::SecretString;
@@ -21,7 +23,7 @@ use super::access::{remedy, unread};
 use super::environment::Environment;
 use super::file::{ControlSection, File, ServerSection, StateSection, TlsSection};
 use super::forms::{SOCKET_PATH_MAX, SecretSource};
-use super::problem::{Place, Problem, Problems};
+use super::problem::{KeyPlace, Problem, Problems};
 use super::section::Setting;
 use super::settings::Resolved;
 use super::shown::Shown;
@@ -37,24 +39,15 @@ const SECRET_MAX: u64 = 64 * 1024;
 /// A valid configuration, and warnings about it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The configuration.
     pub config: Config,
     /// What may cause trouble.
     pub warnings: Vec<Problem>,
 }
 
 impl Loaded {
-    /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
-    pub fn read(path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        Self::read_file(path, environment, None)
-    }
-
-    /// The same, and checks the certificates and keys that it names.
-    pub fn read_with(path: &Path, environment: &Environment, looks: Looks<'_>) -> Result<Self, Problems> {
-        Self::read_file(path, environment, Some(looks))
-    }
-
-    fn read_file(path: &Path, environment: &Environment, looks: Option<Looks<'_>>) -> Result<Self, Problems> {
+    /// Reads and checks the file at `path` and what it refers to, with `looks` also the certificates and keys that it
+    /// names. Gives all problems at once.
+    pub fn read(path: &Path, environment: &Environment, looks: Option<Looks<'_>>) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let text = match read_bounded(path, CONFIG_MAX) {
             Ok(content) => without_bom(&content).to_vec(),
@@ -70,11 +63,8 @@ impl Loaded {
             Err(error) => {
                 let before = text.iter().take(error.valid_up_to());
                 let line = 1 + before.filter(|byte| **byte == b'\n').count();
-                problems.push_whole(
-                    Some(line),
-                    "is not UTF-8".to_owned(),
-                    "save the file as UTF-8".to_owned(),
-                );
+                let (message, hint) = ("is not UTF-8".to_owned(), "save the file as UTF-8".to_owned());
+                problems.push_whole(Some(line), message, hint);
                 Err(problems)
             }
         }
@@ -113,7 +103,6 @@ impl Loaded {
 #[derive(Debug, Clone, Copy)]
 struct Reported;
 
-/// Collects while it checks.
 struct Checker<'a> {
     path: &'a Path,
     environment: &'a Environment,
@@ -131,7 +120,7 @@ impl Checker<'_> {
         let listen = &file.server.listen.value;
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
-        let metrics = self.metrics(file);
+        let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
@@ -141,6 +130,7 @@ impl Checker<'_> {
             server: server?,
             auth: file.auth.config(),
             push: push?,
+            rules: Arc::new(rules?),
             state: state?,
             control: control?,
             metrics: metrics?,
@@ -175,11 +165,8 @@ impl Checker<'_> {
     fn control(&mut self, control: &ControlSection) -> Result<ControlConfig, Reported> {
         let group = &control.admin_group;
         if group.value.is_empty() {
-            self.problem(
-                &group.place,
-                "is empty",
-                "name a group; if it has no members, only root is an admin",
-            );
+            let hint = "name a group; if it has no members, only root is an admin";
+            self.problem(&group.place, "is empty", hint);
         } else if matches!(Group::from_name(&group.value), Ok(None)) {
             let name = &group.value;
             let hint = format!(
@@ -190,11 +177,8 @@ impl Checker<'_> {
         let socket = self.absolute(&control.socket)?.unwrap_or_else(|| self.environment.socket());
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
             let message = format!("{} is too long for a socket", socket.display());
-            return Err(self.problem(
-                &control.socket.place,
-                message,
-                format!("the limit is {SOCKET_PATH_MAX} bytes: choose a shorter path"),
-            ));
+            let hint = format!("the limit is {SOCKET_PATH_MAX} bytes: choose a shorter path");
+            return Err(self.problem(&control.socket.place, message, hint));
         }
         self.resolved.set_path(&control.socket.place, &socket);
         Ok(control.config(socket))
@@ -292,14 +276,14 @@ impl Checker<'_> {
     }
 
     /// Adds a problem, unless there is one about the same key: it would follow from the first.
-    fn problem(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) -> Reported {
+    fn problem(&mut self, place: &KeyPlace, message: impl Into<String>, hint: impl Into<String>) -> Reported {
         if !self.problems.concern(&place.key) {
             self.problems.push_at(place, message, hint);
         }
         Reported
     }
 
-    fn warn(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+    fn warn(&mut self, place: &KeyPlace, message: impl Into<String>, hint: impl Into<String>) {
         let warning = place.problem(self.path, message.into(), hint.into());
         self.warnings.push(Problem { grave: false, ..warning });
     }
@@ -325,7 +309,6 @@ fn one_line(content: &[u8]) -> Result<SecretString, (&'static str, &'static str)
     Ok(SecretString::from(text))
 }
 
-/// Says whether other machines can connect.
 fn exposed(listen: &[SocketAddr]) -> bool {
     listen.iter().any(|address| !address.ip().to_canonical().is_loopback())
 }

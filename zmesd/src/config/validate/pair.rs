@@ -9,16 +9,11 @@ use super::{Checker, Reported, TlsFiles};
 /// so who asks for a check brings somebody who knows them.
 pub type PairCheck<'a> = &'a dyn Fn(Option<&Path>, Option<&Path>) -> Vec<PairFinding>;
 
-/// What is wrong with a pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairFinding {
-    /// Which file is to blame.
     pub part: PairPart,
-    /// What follows from it.
     pub weight: PairWeight,
-    /// What is wrong.
     pub message: String,
-    /// What to do about it.
     pub hint: String,
 }
 
@@ -33,12 +28,9 @@ pub enum PairWeight {
     Slight,
 }
 
-/// A file of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairPart {
-    /// `certificate`
     Certificate,
-    /// `key`
     Key,
 }
 

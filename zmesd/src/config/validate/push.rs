@@ -10,7 +10,7 @@ use zmes_providers::{
 use super::{Checker, Reported};
 use crate::config::PushConfig;
 use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
-use crate::config::problem::Place;
+use crate::config::problem::KeyPlace;
 use crate::config::section::Setting;
 use crate::config::shown::Shown;
 
@@ -72,10 +72,8 @@ impl Checker<'_> {
     }
 
     fn fcm(&mut self, section: &FcmSection, proxies: &[FcmProxySection]) -> Result<FcmConfig, Reported> {
-        let service_account = self.file(
-            &section.service_account,
-            "name the JSON file of the service account, from Google's console",
-        );
+        let absent = "name the JSON file of the service account, from Google's console";
+        let service_account = self.file(&section.service_account, absent);
         if let Ok(Some(path)) = &service_account {
             self.look(&PushPart::ServiceAccount(path), &[&section.service_account.place]);
         }
@@ -91,11 +89,8 @@ impl Checker<'_> {
                 continue;
             };
             if known.iter().any(|other| other.name == name) {
-                self.problem(
-                    &proxy.name.place,
-                    format!("`{name}` is listed twice"),
-                    "write one entry per app",
-                );
+                let message = format!("`{name}` is listed twice");
+                self.problem(&proxy.name.place, message, "write one entry per app");
             }
             known.push(FcmProxyConfig { name, url, key });
         }
@@ -103,11 +98,8 @@ impl Checker<'_> {
         complete?;
         if service_account.is_none() && known.is_empty() {
             let hint = "set push.fcm.service-account, or add a [[push.fcm.proxy]] with a url";
-            return Err(self.problem(
-                &section.enabled.place,
-                "true, but neither a service account nor a function is set",
-                hint,
-            ));
+            let message = "true, but neither a service account nor a function is set";
+            return Err(self.problem(&section.enabled.place, message, hint));
         }
         Ok(FcmConfig {
             service_account,
@@ -171,7 +163,7 @@ impl Checker<'_> {
     }
 
     /// Notes that a value counts no more than an empty one, because another way is used.
-    fn unused(&mut self, place: &Place) {
+    fn unused(&mut self, place: &KeyPlace) {
         self.resolved.set(place, Shown::text(""));
     }
 

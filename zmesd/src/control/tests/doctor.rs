@@ -314,7 +314,7 @@ async fn status_and_check_name_what_doctor_names() {
     assert_eq!(all["severity"], "error");
     assert_eq!((&all["hint"], &status["worst"]["hint"]), (&json!(doctor[0].2), &json!(doctor[0].2)));
     assert_eq!(status["worst"]["detail"], json!(doctor[0].1));
-    let errors = world.counters.findings.errors() + world.counters.findings.warnings();
+    let errors = world.counters.findings.errors.value() + world.counters.findings.warnings.value();
     assert_eq!(errors, doctor.len() as u64);
     let fine = report(2, "Porch", MonitorState::Idle);
     world.reports.send_modify(|reports| {

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zmes_providers::{CheckStep, Fault, Platform};
+use zmes_providers::{CheckStep, Platform, TransportFault};
+use zmes_shared::views::PushCounts;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow};
 
 use super::world::World;
 use crate::domain::MonitorFilter;
-use crate::ports::{
-    Held, PushCounts, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth,
-};
+use crate::ports::{Held, Retried, StageLatency, TransportCheck, TransportFailure, TransportHealth};
 use crate::route::{PushEnding, PushOrder, PushReceipt};
 use zmes_shared::words::HeldBy;
 
@@ -99,10 +98,13 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
     world.alarm(1, 100).await;
     world.router.ping().await.unwrap();
-    *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3 };
+    *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3, mode: None };
     let until: jiff::Timestamp = "2130-01-01T00:00:00Z".parse().unwrap();
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
-    let fault = Fault { status: Some(404), ..Fault::unanswered(FaultKind::NotFound, "404 Not Found") };
+    let fault = TransportFault {
+        status: Some(404),
+        ..TransportFault::unanswered(FaultKind::NotFound, "404 Not Found")
+    };
     let health = TransportHealth {
         transport: "proxy".to_owned(),
         target: "push.example.org:443".to_owned(),
@@ -148,18 +150,10 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
 }
 
 #[tokio::test]
-async fn latencies_are_milliseconds_with_fractions() {
+async fn latencies_are_told_by_stage() {
     let world = World::start().await;
-    let micros = Duration::from_micros;
     let (stage, count) = ("answered".to_owned(), 9);
-    let latency = StageLatency {
-        stage,
-        count,
-        p50: micros(120),
-        p90: micros(1250),
-        p99: micros(99_999),
-        max: micros(4_100_000),
-    };
+    let latency = StageLatency { stage, count, p50_ms: 0.12, p90_ms: 1.25, p99_ms: 99.999, max_ms: 4100.0 };
     *world.outside.latencies.lock().unwrap() = vec![latency];
     let expected = json!({"stage": "answered", "count": 9, "p50_ms": 0.12, "p90_ms": 1.25, "p99_ms": 99.999, "max_ms": 4100.0});
     assert_eq!(ok(&world, r#"{"type":"latency"}"#).await, json!({"stages": [expected]}));

@@ -1,13 +1,11 @@
 //! The push side of the world's daemon: it answers what a test has put into [`Outside`].
 
 use async_trait::async_trait;
-use zmes_shared::views::PushModeState;
+use zmes_shared::views::{PushCounts, PushModeState};
 
 use super::world::Outside;
 use crate::domain::Token;
-use crate::ports::{
-    BreakerView, Held, PushBusy, PushCounts, PushSide, Retried, StageLatency, TransportCheck, TransportHealth,
-};
+use crate::ports::{Held, PushBusy, PushSide, Retried, StageLatency, TransportCheck, TransportHealth};
 
 #[async_trait]
 impl PushSide for Outside {
@@ -25,7 +23,7 @@ impl PushSide for Outside {
     }
 
     fn counts(&self) -> PushCounts {
-        *self.pushes.lock().unwrap()
+        PushCounts { mode: Some(self.mode()), ..*self.pushes.lock().unwrap() }
     }
 
     fn check_anew(&self) {
@@ -46,10 +44,6 @@ impl PushSide for Outside {
 
     fn health(&self) -> Vec<TransportHealth> {
         self.health.lock().unwrap().clone()
-    }
-
-    fn breakers(&self) -> Vec<BreakerView> {
-        self.breakers.lock().unwrap().clone()
     }
 
     fn ways(&self, _token: &Token) -> Vec<String> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ConfigReloaded, ConfigShown, PushModeState, Reloaded};
+use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{
@@ -29,16 +30,16 @@ use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::{Alarm, MonitorFilter, Origin, PushState};
+use crate::domain::{Alarm, MonitorFilter, Origin, PushState, Registration};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    BreakerView, CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PushCounts,
-    Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
+    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
+    SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::PushOrder;
 use crate::route::{
-    CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
-    SessionOpening, Tap, push_orders,
+    CloseReason, NewLogin, Outgoing, PushRules, Router, RouterHandle, RouterParts, SessionOpening, Tap,
+    push_orders,
 };
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
@@ -62,7 +63,6 @@ pub(super) struct Outside {
     pub(super) database: Mutex<Option<Result<DatabaseReport, DbError>>>,
     pub(super) ways: Mutex<Vec<String>>,
     pub(super) checks: Mutex<Vec<TransportCheck>>,
-    pub(super) breakers: Mutex<Vec<BreakerView>>,
     pub(super) health: Mutex<Vec<TransportHealth>>,
     pub(super) held: Mutex<Option<Held>>,
     /// What `push retry` is answered; `None`: nobody answers.
@@ -261,6 +261,8 @@ impl Core {
             state: state.handle.clone(),
             remembered: state.remembered,
             renewed: state.renewed,
+            rules: watch::channel(Arc::default()).1,
+            zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,
             tap: tap.clone(),

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
+use zmes_providers::Urgency;
 
 use crate::domain::{Alarm, DeliveryId, Token};
 use crate::route::PushReceipt;
 
-/// One delivery that is still to be made.
 #[derive(Debug, Clone)]
 pub(in crate::push) struct Job {
     pub(in crate::push) id: DeliveryId,
     pub(in crate::push) token: Arc<Token>,
     pub(in crate::push) alarm: Arc<Alarm>,
     pub(in crate::push) badge: u32,
-    /// Attempts so far.
+    pub(in crate::push) urgency: Urgency,
     pub(in crate::push) attempts: u32,
     /// Who waits for the outcome of the first attempt. The queue only carries it.
     pub(in crate::push) receipts: Option<mpsc::Sender<PushReceipt>>,

@@ -20,7 +20,6 @@ enum LanePosition {
     Out,
 }
 
-/// How long a lane waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::push) struct Delay {
     pub(in crate::push) until: Instant,
@@ -41,12 +40,10 @@ pub(super) struct Lanes {
     gates: Vec<VecDeque<TokenId>>,
     delayed: BTreeSet<(Instant, TokenId)>,
     guards: HashMap<TokenId, StormGuard>,
-    /// The time within which a guard counts.
     window: Duration,
 }
 
 impl Lanes {
-    /// Returns empty lanes for this many gates.
     pub(super) fn new(gates: usize, window: Duration) -> Self {
         Self {
             by_token: HashMap::new(),
@@ -57,18 +54,10 @@ impl Lanes {
         }
     }
 
-    /// Returns how many jobs wait; those that are out are not counted.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_token.values().map(|lane| lane.queue.len()).sum()
-    }
-
-    /// Says whether any lane waits at a gate.
     pub(super) fn waits_at(&self, gate: usize) -> bool {
         self.gates.get(gate).is_some_and(|queue| !queue.is_empty())
     }
 
-    /// Appends a job to its token's lane, whose gate is `gate`.
     pub(super) fn push(&mut self, job: Job, gate: usize) {
         let id = job.token.id;
         let lane = self.by_token.entry(id).or_insert_with(|| {
@@ -78,23 +67,17 @@ impl Lanes {
         lane.queue.push_back(job);
     }
 
-    /// Returns when the next delayed lane may go.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// Moves lanes that are due to their gates.
     pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
-            let Some(lane) = self.by_token.get_mut(&id) else { continue };
-            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
-            lane.position = LanePosition::Gate(gate);
-            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+            self.line_up(id, &gate_of);
         }
     }
 
-    /// Makes the lanes of `gate` due that only wait because their transport failed.
     pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
         let theirs = |id: &TokenId| {
             let lane = self.by_token.get(id)?;
@@ -111,27 +94,28 @@ impl Lanes {
         }
     }
 
-    /// Assigns lanes anew, because there are `gates` other gates now.
     pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
         for id in waiting {
-            let Some(lane) = self.by_token.get_mut(&id) else { continue };
-            let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { continue };
-            lane.position = LanePosition::Gate(gate);
-            self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+            self.line_up(id, &gate_of);
         }
     }
 
-    /// Returns how many jobs wait for a gate.
+    fn line_up(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
+        let Some(lane) = self.by_token.get_mut(&id) else { return };
+        let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { return };
+        lane.position = LanePosition::Gate(gate);
+        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+    }
+
     pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
         let lanes = self.by_token.values();
         let theirs = lanes.filter(|lane| lane.queue.front().is_some_and(|job| gate_of(&job.token) == gate));
         theirs.map(|lane| lane.queue.len()).sum()
     }
 
-    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then calls
-    /// [`Self::back`].
+    /// Returns the next lane at a gate, which is out until [`Self::back`].
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
         let lane = self.by_token.get_mut(&id)?;
@@ -139,12 +123,10 @@ impl Lanes {
         Some(id)
     }
 
-    /// Takes the head of a lane that is out.
     pub(super) fn take(&mut self, id: TokenId) -> Option<Job> {
         self.by_token.get_mut(&id)?.queue.pop_front()
     }
 
-    /// Puts jobs back to the head of their lane, in their order.
     pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             let lane = self
@@ -158,21 +140,16 @@ impl Lanes {
     /// Returns a lane that was out: to its gate, or delayed. An empty one is removed.
     pub(super) fn back(&mut self, id: TokenId, delay: Option<Delay>, gate_of: impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
-        let Some(head) = lane.queue.front() else {
+        if lane.queue.is_empty() {
             self.by_token.remove(&id);
-            return;
-        };
-        if let Some(delay) = delay {
+        } else if let Some(delay) = delay {
             lane.position = LanePosition::Delayed(delay);
             self.delayed.insert((delay.until, id));
-            return;
+        } else {
+            self.line_up(id, &gate_of);
         }
-        let gate = gate_of(&head.token);
-        lane.position = LanePosition::Gate(gate);
-        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
     }
 
-    /// Removes what waits for a token.
     pub(super) fn withdraw(&mut self, id: TokenId) -> Vec<Job> {
         let Some(lane) = self.by_token.get_mut(&id) else { return Vec::new() };
         let jobs: Vec<_> = lane.queue.drain(..).collect();
@@ -183,7 +160,6 @@ impl Lanes {
         jobs
     }
 
-    /// Removes expired jobs from the heads of all lanes.
     pub(super) fn expire(&mut self, now: Timestamp, retry_for: Duration) -> Vec<Job> {
         let (mut gone, mut emptied) = (Vec::new(), Vec::new());
         for (id, lane) in &mut self.by_token {
@@ -201,7 +177,6 @@ impl Lanes {
         gone
     }
 
-    /// Removes a lane wherever it is.
     fn remove(&mut self, id: TokenId) {
         match self.by_token.remove(&id).map(|lane| lane.position) {
             Some(LanePosition::Gate(gate)) => {
@@ -214,20 +189,17 @@ impl Lanes {
         }
     }
 
-    /// Returns the guard of a token; a new one counts from `now`.
     pub(super) fn guard(&mut self, id: TokenId, now: Instant) -> &mut StormGuard {
         let window = self.window;
         self.guards.entry(id).or_insert_with(|| StormGuard::new(now, window))
     }
 
-    /// A token's digest was taken by its provider.
     pub(super) fn cleared(&mut self, id: TokenId) {
         if let Some(guard) = self.guards.get_mut(&id) {
             guard.cleared();
         }
     }
 
-    /// Removes guards that hold nothing back.
     pub(super) fn forget_idle(&mut self, now: Instant) {
         self.guards.retain(|_, guard| !guard.idle(now));
     }

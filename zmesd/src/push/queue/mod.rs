@@ -26,8 +26,8 @@ use self::backlog::Backlog;
 pub(super) use self::job::Job;
 pub(super) use self::lanes::Delay;
 use self::lanes::Lanes;
+pub use self::storm::STORM_WINDOW;
 use self::storm::Turn;
-pub(super) use self::storm::WINDOW;
 use self::unsaved::Unsaved;
 use crate::domain::{DeliveryId, Origin, Token, TokenId};
 use crate::route::{PushBatch, PushDelivery};
@@ -42,20 +42,16 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Pause after the disk could not be read.
 const RELOAD_PAUSE: Duration = Duration::from_secs(2);
 
-/// The bounds of a queue.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueueLimits {
     /// Jobs in memory: [`MEMORY`], except in tests.
     pub(super) memory: usize,
-    /// `push.storm-limit`
     pub(super) storm_limit: u32,
-    /// The time within which that limit counts: [`WINDOW`], except in tests.
+    /// The time within which that limit counts: [`STORM_WINDOW`], except in tests.
     pub(super) storm_window: Duration,
-    /// `push.retry-for`
     pub(super) retry_for: Duration,
 }
 
-/// What the next turn of a token's lane is.
 #[derive(Debug)]
 pub(super) struct LaneTurn {
     pub(super) token: TokenId,
@@ -64,29 +60,23 @@ pub(super) struct LaneTurn {
     pub(super) step: LaneStep,
 }
 
-/// What comes next for a token.
 #[derive(Debug)]
 pub(super) enum LaneStep {
     /// Send these, in order, as one push; then [`Queue::came_out`]. Never empty.
     Send {
         jobs: Vec<Job>,
-        /// They are everything that had piled up.
         digest: bool,
     },
     /// The storm limit is reached: the lane waits until then.
     Wait(Instant),
-    /// Nothing at this gate, for now.
     Nothing,
 }
 
-/// The queue.
 #[derive(Debug)]
 pub(super) struct Queue {
     limits: QueueLimits,
     backlog: Backlog,
-    /// The last delivery that a page had.
     paged: DeliveryId,
-    /// When the disk may be read again after it failed.
     reload_at: Option<Instant>,
     /// Deliveries whose alarm is not on the disk yet, by ascending id.
     fresh: VecDeque<Job>,
@@ -98,14 +88,11 @@ pub(super) struct Queue {
     /// Deliveries up to these are not sent any more, with the moment when that was said.
     withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
     unsaved: Unsaved,
-    /// The last delivery on the disk.
     committed: DeliveryId,
-    /// Whether the disk can be written.
     writable: bool,
 }
 
 impl Queue {
-    /// Returns the queue of a daemon that has just started: everything up to `last_delivery` is only on the disk.
     pub(super) fn new(limits: QueueLimits, last_delivery: DeliveryId, gates: usize) -> Self {
         Self {
             limits,
@@ -123,20 +110,17 @@ impl Queue {
         }
     }
 
-    /// Returns how many deliveries are not concluded: in memory, under way, or left to the disk. What a former daemon
-    /// left, or the router dropped, counts from the moment its page is read.
+    /// What a former daemon left, or the router dropped, counts from the moment its page is read.
     pub(super) fn queued(&self) -> usize {
         self.in_memory.len() + self.backlog.left()
     }
 
-    /// Returns how many pushes a token may get within the storm window.
     pub(super) fn storm_limit(&self) -> u32 {
         self.limits.storm_limit
     }
 
     // What comes in.
 
-    /// The disk holds this, and can be written or not.
     pub(super) fn on_disk(&mut self, committed: Committed, writable: bool) {
         self.committed = committed.last;
         self.unsaved.written(committed.attempts);
@@ -159,22 +143,20 @@ impl Queue {
             return deliveries.len();
         }
         self.in_memory.extend(deliveries.iter().map(|delivery| delivery.id));
-        for PushDelivery { id, token, badge } in deliveries {
+        for PushDelivery { id, token, badge, urgency } in deliveries {
             let (alarm, receipts) = (Arc::clone(&alarm), receipts.clone());
-            let job = Job { id, token, alarm, badge, attempts: 0, receipts };
+            let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts };
             // What is not recorded will never be on the disk.
             if recorded { self.fresh.push_back(job) } else { self.enqueue(job, &gate_of) }
         }
         0
     }
 
-    /// The router has dropped deliveries that are on the disk: everything there is read again.
     pub(super) fn read_again(&mut self) {
         self.backlog.read_again();
     }
 
-    /// Returns after which delivery a page of the disk is to be read now; [`Self::page`] or [`Self::page_failed`] must
-    /// follow.
+    /// Returns after which delivery a page is to be read now; [`Self::page`] or [`Self::page_failed`] must follow.
     pub(super) fn next_page(&mut self, now: Instant) -> Option<DeliveryId> {
         // What has come out, but is not noted yet, would be read as queued.
         if self.reload_at.is_some_and(|at| now < at) || !self.has_room() || !self.unsaved.is_empty() {
@@ -198,9 +180,10 @@ impl Queue {
         }
         let concluded = std::mem::take(&mut self.concluded);
         let ids: Vec<_> = page.pushes.iter().map(|push| push.id).collect();
-        for QueuedPush { id, token, alarm, badge, attempts } in page.pushes {
+        for QueuedPush { id, token, alarm, badge, urgency, attempts } in page.pushes {
             if !concluded.contains(&id) && self.in_memory.insert(id) {
-                self.enqueue(Job { id, token, alarm, badge, attempts, receipts: None }, &gate_of);
+                let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None };
+                self.enqueue(job, &gate_of);
             }
         }
         self.backlog.read(&ids, page.last, page.full);
@@ -259,8 +242,7 @@ impl Queue {
         self.writable && self.unsaved.notes() >= UNWRITTEN
     }
 
-    /// Takes the next lane at a gate and says what is to be done for its token. `refusal` says why a job is not sent (any
-    /// more), if so.
+    /// Takes the next lane at a gate and says what to do for its token; `refusal`: why a job is not sent.
     pub(super) fn next(
         &mut self,
         gate: usize,
@@ -370,7 +352,6 @@ impl Queue {
         self.unsaved.hand_over(to);
     }
 
-    /// Removes and returns the next outcomes that are to be written together.
     pub(super) fn next_unsaved(&mut self) -> Option<Vec<Attempt>> {
         self.unsaved.next()
     }
@@ -382,26 +363,22 @@ impl Queue {
         self.lanes.expire(now, self.limits.retry_for)
     }
 
-    /// Forgets what does not matter any more.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.lanes.forget_idle(now);
         let retry_for = self.limits.retry_for;
         self.withdrawn.retain(|_, (_, at)| now.duration_since(*at) <= retry_for);
     }
 
-    /// Returns when there will be more to do, if time alone brings it.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let reload = self.reload_at.filter(|at| *at > now);
         let release = self.fresh.front().map(|job| job.alarm.detected + PATIENCE);
         self.lanes.next_due().into_iter().chain(reload).chain(release).min()
     }
 
-    /// Says whether a lane waits at a gate.
     pub(super) fn waits_at(&self, gate: usize) -> bool {
         self.lanes.waits_at(gate)
     }
 
-    /// Returns how many jobs wait whose gate is that one.
     pub(super) fn waiting_for(&self, gate: usize, gate_of: impl Fn(&Token) -> usize) -> usize {
         self.lanes.waiting_for(gate, gate_of)
     }
@@ -423,7 +400,6 @@ impl Queue {
         self.in_memory.len() + self.unsaved.outcomes()
     }
 
-    /// Says whether there is room for a page.
     fn has_room(&self) -> bool {
         self.memory_used() < self.limits.memory / 2
     }

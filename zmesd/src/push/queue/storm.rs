@@ -5,9 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The time within which pushes are counted; it begins with its first push.
-pub(in crate::push) const WINDOW: Duration = Duration::from_mins(1);
+pub const STORM_WINDOW: Duration = Duration::from_mins(1);
 
-/// What was sent to one token in the current window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StormGuard {
     began: Instant,
@@ -17,14 +16,11 @@ pub(super) struct StormGuard {
     piled_up: bool,
 }
 
-/// What to do with a token's next push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Send it.
     Single,
     /// Send everything that waits for the token as one digest.
     Digest,
-    /// Not before then.
     Wait(Instant),
 }
 
@@ -33,7 +29,6 @@ impl StormGuard {
         Self { began: now, window, sent: 0, piled_up: false }
     }
 
-    /// Says what to do with the next push, of which at most `limit` go out in a window.
     pub(super) fn turn(&mut self, now: Instant, limit: u32) -> Turn {
         if now.duration_since(self.began) >= self.window {
             *self = Self { piled_up: self.piled_up, ..Self::new(now, self.window) };
@@ -42,7 +37,7 @@ impl StormGuard {
             self.piled_up = true;
             return Turn::Wait(self.began + self.window);
         }
-        if self.piled_up { Turn::Digest } else { Turn::Single }
+        self.again()
     }
 
     /// Says what to do with a push that has failed before: it was counted then.
@@ -50,17 +45,14 @@ impl StormGuard {
         if self.piled_up { Turn::Digest } else { Turn::Single }
     }
 
-    /// One push is on its way.
     pub(super) fn count(&mut self) {
         self.sent = self.sent.saturating_add(1);
     }
 
-    /// The provider took the digest.
     pub(super) fn cleared(&mut self) {
         self.piled_up = false;
     }
 
-    /// Says whether the guard holds nothing back and can be removed.
     pub(super) fn idle(&self, now: Instant) -> bool {
         !self.piled_up && now.duration_since(self.began) >= self.window
     }
@@ -74,7 +66,7 @@ mod tests {
     async fn what_exceeds_the_limit_waits_for_the_end_of_the_minute_and_goes_out_as_one() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut guard = StormGuard::new(start, WINDOW);
+        let mut guard = StormGuard::new(start, STORM_WINDOW);
         for second in 0..3 {
             assert_eq!(guard.turn(at(second), 3), Turn::Single);
             guard.count();

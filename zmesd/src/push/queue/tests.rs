@@ -4,14 +4,18 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use zmes_providers::Platform;
+use zmes_providers::{Platform, Urgency};
 
 use super::*;
 use crate::domain::{Alarm, SkipReason};
-use crate::push::fakes::{alarm, token};
+use crate::push::tests::fakes::{alarm, token};
 
-const LIMITS: QueueLimits =
-    QueueLimits { memory: 8, storm_limit: 1000, storm_window: WINDOW, retry_for: Duration::from_mins(10) };
+const LIMITS: QueueLimits = QueueLimits {
+    memory: 8,
+    storm_limit: 1000,
+    storm_window: STORM_WINDOW,
+    retry_for: Duration::from_mins(10),
+};
 
 fn here(_: &Token) -> usize {
     0
@@ -50,6 +54,7 @@ impl DiskModel {
                 token: Arc::clone(&delivery.token),
                 alarm: Arc::clone(&batch.alarm),
                 badge: delivery.badge,
+                urgency: delivery.urgency,
                 attempts: 0,
             },
             queued: true,
@@ -95,6 +100,7 @@ fn batch(first: i64, tokens: &[i64]) -> PushBatch {
         id: DeliveryId(id),
         token: Arc::new(token(*of, "secret", Platform::Android)),
         badge: 0,
+        urgency: Urgency::Normal,
     };
     let deliveries = (first..).zip(tokens).map(delivery).collect();
     PushBatch { alarm, deliveries, recorded: true, receipts: None }
@@ -302,8 +308,8 @@ fn beyond_the_storm_limit_a_token_waits_and_gets_a_digest() {
     assert_eq!(numbers(&first), [1]);
     accepted(&mut queue, &first[0]);
     let turn = queue.next(0, now, here, never).unwrap();
-    assert!(matches!(turn.step, LaneStep::Wait(until) if until == now + WINDOW));
-    let later = now + WINDOW;
+    assert!(matches!(turn.step, LaneStep::Wait(until) if until == now + STORM_WINDOW));
+    let later = now + STORM_WINDOW;
     queue.release(later, here);
     let turn = queue.next(0, later, here, never).unwrap();
     assert!(matches!(turn.step, LaneStep::Send { jobs, digest: true } if numbers(&jobs) == [2, 3]));

@@ -10,7 +10,6 @@ use crate::state::Attempt;
 /// Outcomes that one note holds at most, unless they are those of one push.
 const TOGETHER: usize = 500;
 
-/// The outcomes that are not on the disk.
 #[derive(Debug, Default)]
 pub(super) struct Unsaved {
     /// Those that belong to no push under way.
@@ -44,26 +43,22 @@ impl Unsaved {
         self.waiting.len() + self.handed_over.len()
     }
 
-    /// Returns how many pushes through a gate are not on the disk.
     pub(super) fn of_gate(&self, gate: u64) -> usize {
         self.by_gate.get(&gate).copied().unwrap_or_default()
     }
 
-    /// Adds an outcome that ends no push under way.
     pub(super) fn add(&mut self, attempt: Attempt) {
         self.outcomes += 1;
         self.collected.push(attempt);
     }
 
-    /// Adds the outcomes of one push through that gate. They are written together: a digest is written whole or not at
-    /// all.
+    /// Adds the outcomes of one push, which are written together: a digest is written whole or not at all.
     pub(super) fn add_push(&mut self, attempts: Vec<Attempt>, gate: Option<u64>) {
         self.close();
         self.outcomes += attempts.len();
         self.enqueue(attempts, gate);
     }
 
-    /// Makes notes of what was collected.
     fn close(&mut self) {
         while self.collected.len() > TOGETHER {
             let rest = self.collected.split_off(TOGETHER);
@@ -84,7 +79,6 @@ impl Unsaved {
         self.waiting.push_back((attempts, gate));
     }
 
-    /// Hands notes over, in order, until one is returned.
     pub(super) fn hand_over(&mut self, mut to: impl FnMut(Vec<Attempt>) -> Result<(), Vec<Attempt>>) {
         self.close();
         while let Some((attempts, gate)) = self.waiting.pop_front() {
@@ -98,7 +92,6 @@ impl Unsaved {
         }
     }
 
-    /// Removes and returns the next note.
     pub(super) fn next(&mut self) -> Option<Vec<Attempt>> {
         self.close();
         let (attempts, _) = self.waiting.pop_front()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::oneshot;
-use zmes_providers::{Fault, PushError, Transports};
+use zmes_providers::{PushError, TransportFault, Transports};
 use zmes_shared::words::FaultKind;
 
 use super::unreachable;
@@ -13,15 +13,15 @@ use super::world::{PushWorld, WorldPlan, until};
 use crate::domain::TokenId;
 use crate::ports::{Clock, Held, Retried, SystemClock};
 use crate::push::PushCommand;
-use crate::push::fakes::{FakeTransport, alarm};
+use crate::push::tests::fakes::{FakeTransport, alarm};
 use zmes_shared::words::HeldBy;
 
 /// A provider that wants a day of peace after one push.
 fn busy_for_a_day() -> PushError {
     let retry_after = Some(Duration::from_hours(24));
-    PushError::Transport(Fault {
+    PushError::Transport(TransportFault {
         retry_after,
-        ..Fault::unanswered(FaultKind::Provider, "503 Service Unavailable")
+        ..TransportFault::unanswered(FaultKind::Provider, "503 Service Unavailable")
     })
 }
 
@@ -49,7 +49,7 @@ async fn a_day_of_retry_after_holds_no_phone_for_longer_than_the_transport_rests
     // The provider works again at once, and an admin says so: the newer alarms of both phones go out, too.
     world.tokens = all;
     world.announce(&alarm(2, 1));
-    until(async || status.queued() == 3).await;
+    until(async || status.counts().queued == 3).await;
     let retried = retry(&world, None).await;
     assert!(retried[0].rest.is_some() && retried[0].waiting >= 1, "{retried:?}");
     let rows = world.settled(1).await;

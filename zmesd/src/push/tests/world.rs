@@ -11,15 +11,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use zmes_providers::{Platform, PushTransport, Transports};
+use zmes_providers::{Platform, PushTransport, Transports, Urgency};
 use zmes_shared::paths::STATE_FILE;
 
 use crate::config::{AuthConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
-use crate::push::fakes::{FakeTransport, token};
-use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus};
+use crate::push::tests::fakes::{FakeTransport, token};
+use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus, STORM_WINDOW};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
@@ -61,12 +61,7 @@ pub(super) struct WorldPlan {
 
 impl Default for WorldPlan {
     fn default() -> Self {
-        Self {
-            names: vec!["proxy"],
-            tokens: 1,
-            config: PushConfig::default(),
-            storm_window: DispatcherParts::MINUTE,
-        }
+        Self { names: vec!["proxy"], tokens: 1, config: PushConfig::default(), storm_window: STORM_WINDOW }
     }
 }
 
@@ -169,10 +164,10 @@ impl PushWorld {
             .map(|token| {
                 self.next += 1;
                 let (id, badge) = (DeliveryId(self.next), u32::try_from(self.next).unwrap());
-                let decision = Decision::Send;
+                let (decision, urgency) = (Decision::Send, Urgency::Normal);
                 (
-                    TokenDecision { id, token: token.id, decision, badge },
-                    PushDelivery { id, token: Arc::clone(token), badge },
+                    TokenDecision { id, token: token.id, decision, badge, by: None, urgency },
+                    PushDelivery { id, token: Arc::clone(token), badge, urgency },
                 )
             })
             .unzip();

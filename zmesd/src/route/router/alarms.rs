@@ -9,19 +9,21 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
+use zmes_providers::Urgency;
 use zmes_shared::{EventId, SessionId};
 use zmes_zoneminder::MonitorRights;
 
 use super::Router;
-use crate::domain::{Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
-use crate::route::policy::{self, Receiver, TokenReceiver};
+use crate::route::policy::{self, Receiver, Verdict, Wishes};
 use crate::route::sessions::Session;
 use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::route::tokens::TokenEntry;
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
+use crate::rules::{AlarmFacts, AlarmTime, Candidates, Channel, ReceiverFacts};
 use crate::state::{Note, TokenDecision};
 use crate::telemetry::{Phase, TargetKind};
 
@@ -30,18 +32,10 @@ const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
 /// The cause of a test alarm, so that it is not taken for a real one.
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
-/// The frames of an alarm, each made once.
-struct AlarmFrames {
-    plain: Utf8Bytes,
-    supplementary: Utf8Bytes,
-}
-
-/// How an alarm is announced.
 #[derive(Default)]
 struct AlarmRound {
     /// A test: intervals and badges do not count.
     test: bool,
-    /// Decide, but do nothing.
     dry_run: bool,
     /// It was announced before: that a token was told of it does not count for its session.
     latecomer: bool,
@@ -49,10 +43,12 @@ struct AlarmRound {
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
-/// The decision for a token.
 struct TokenVerdict {
     token: Arc<Token>,
     decision: Decision,
+    /// The rule or snooze that decided.
+    by: Option<DecidedBy>,
+    urgency: Urgency,
     /// The number for the app's icon, where it is sent.
     badge: u32,
 }
@@ -68,18 +64,18 @@ impl Router {
         info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
         let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
-        let (sessions, copied) = self.tell_sessions(&alarm, &round, &ids);
+        let (sessions, by, copied) = self.tell_sessions(&alarm, &round, &ids);
         self.parts.counters.timings.decided.record(alarm.detected.elapsed());
         let verdicts = self.decide_tokens(&alarm, &round, None);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
-        self.remember(&alarm, sessions, &verdicts);
+        self.remember(&alarm, sessions, by, &verdicts);
+        self.count_wishes(&verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
     }
 
-    /// Announces a synthetic alarm, or says who would get it.
     pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> AlarmTestReport {
         self.alarms += 1;
         self.tests += 1;
@@ -96,7 +92,7 @@ impl Router {
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
         let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
         let (meant, others) = self.test_sessions(&only, token.is_some());
-        let (mut sessions, _) = self.tell_sessions(&alarm, &round, &meant);
+        let (mut sessions, by, _) = self.tell_sessions(&alarm, &round, &meant);
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
@@ -109,15 +105,14 @@ impl Router {
         if !round.dry_run {
             self.parts.counters.alarms_by.count((Phase::Start, Origin::Test));
             let (decisions, deliveries) = self.deliveries(&verdicts);
-            self.remember(&alarm, sessions, &verdicts);
-            let recorded = self.try_note(Note::Tested(Arc::clone(&alarm), decisions));
+            self.remember(&alarm, sessions, by, &verdicts);
+            let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
             self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
         }
         AlarmTestReport { alarm: self.alarms, event, targets }
     }
 
-    /// Returns the authenticated sessions that a test is for, and the others. A test for a token is for no session, and
-    /// names none.
+    /// The sessions that a test is for, and the other authenticated ones; a test for a token names none.
     fn test_sessions(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
         if for_token {
             return (Vec::new(), Vec::new());
@@ -126,15 +121,18 @@ impl Router {
         logged_in.map(Session::id).partition(|id| only.is_empty() || only.contains(id))
     }
 
-    /// Decides for these sessions and queues the frame for those that get it. Returns the decisions, and the tokens
-    /// whose session got its copy.
+    /// Queues the frame for those that get it. Returns the decisions, the rules that made them, and the tokens whose session
+    /// got its copy.
     fn tell_sessions(
         &mut self,
         alarm: &Alarm,
         round: &AlarmRound,
         ids: &[SessionId],
-    ) -> (Vec<(SessionId, Decision)>, BTreeSet<TokenId>) {
-        let frames = AlarmFrames::of(alarm);
+    ) -> (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>) {
+        let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        let candidates = rules.candidates(&self.alarm_facts(alarm));
+        let mut decided_by = Vec::new();
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
         let push = self.push;
@@ -144,9 +142,10 @@ impl Router {
             let entry = token.and_then(|token| self.tokens.get(token));
             let supplementary = push.enabled && entry.is_some_and(wants_pushes);
             let default = if supplementary { push.interval_default } else { Duration::ZERO };
-            let mut decision = decide(session, entry, default, alarm, round);
+            let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, &candidates);
+            decided_by.extend(by.map(|by| (*id, by)));
             if decision == Decision::Send && !round.dry_run {
-                let frame = if supplementary { &frames.supplementary } else { &frames.plain };
+                let frame = if supplementary { &marked } else { &plain };
                 decision = session.deliver(frame, round.receipts.as_ref());
             }
             if decision == Decision::Send && !round.test {
@@ -162,13 +161,12 @@ impl Router {
         if !sent.is_empty() {
             self.note(Note::Sent(sent, alarm.monitor, alarm.at));
         }
-        (decisions, copied)
+        (decisions, decided_by, copied)
     }
 
-    /// Tells sessions of an alarm that was announced before they were there.
     pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
         let round = AlarmRound { latecomer: true, ..AlarmRound::default() };
-        let (decisions, _) = self.tell_sessions(alarm, &round, ids);
+        let (decisions, ..) = self.tell_sessions(alarm, &round, ids);
         let decided = decisions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         self.parts.counters.decisions.count_all(decided);
         decisions
@@ -185,43 +183,71 @@ impl Router {
             return Vec::new();
         }
         let meant = |entry: &&TokenEntry| only.is_none_or(|only| only == entry.token().id);
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        let candidates = rules.candidates(&self.alarm_facts(alarm));
         let verdict = |entry: &TokenEntry| {
-            let decision = if self.push.enabled {
-                self.decide_token(entry, alarm, round)
+            let verdict = if self.push.enabled {
+                self.decide_token(entry, alarm, round, &candidates)
             } else {
-                Decision::Skip(SkipReason::PushOff)
+                SkipReason::PushOff.into()
             };
-            (Arc::clone(entry.token()), decision)
+            (Arc::clone(entry.token()), verdict)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
         // A badge that the phone is not sent must not grow: it would jump with the first push that is sent.
         let counts = !round.test && !self.push.shadow;
-        let with_badge = |(token, decision): (Arc<Token>, Decision)| {
+        let with_badge = |(token, Verdict { decision, by, urgent }): (Arc<Token>, Verdict)| {
             let sends = decision == Decision::Send;
             let badge = if sends { self.tokens.next_badge(token.id, counts) } else { 0 };
-            TokenVerdict { token, decision, badge }
+            let urgency = if urgent { Urgency::Urgent } else { Urgency::Normal };
+            TokenVerdict { token, decision, by, urgency, badge }
         };
         decided.into_iter().map(with_badge).collect()
     }
 
-    fn decide_token(&self, entry: &TokenEntry, alarm: &Alarm, round: &AlarmRound) -> Decision {
+    fn decide_token(
+        &self,
+        entry: &TokenEntry,
+        alarm: &Alarm,
+        round: &AlarmRound,
+        rules: &Candidates<'_>,
+    ) -> Verdict {
         let token = entry.token();
-        let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
+        let last_sent = entry.sent().get(&alarm.monitor).copied().filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
-        let receiver = TokenReceiver {
-            owner,
-            state: token.state,
-            muted: token.muted(alarm.at),
-            filter: &token.filter,
-            interval_default: self.push.interval_default,
-            last_sent,
+        let default = self.push.interval_default;
+        let receiver = ReceiverFacts {
+            channel: Channel::Push,
+            user: &token.user,
+            handle: Some(token.handle),
+            platform: Some(token.platform),
         };
-        policy::decide_token(alarm.monitor, alarm.at, receiver)
+        let (rule, snooze) = (rules.decide(&receiver), self.snoozes.covering(alarm.monitor, token, alarm.at));
+        let wishes = Wishes { rule, snooze };
+        policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes)
     }
 
-    /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
-    /// an interval: it is one for both.
+    /// Returns what rules can see of an alarm.
+    fn alarm_facts<'a>(&'a self, alarm: &'a Alarm) -> AlarmFacts<'a> {
+        AlarmFacts {
+            monitor: alarm.monitor,
+            monitor_name: &alarm.monitor_name,
+            cause: &alarm.cause,
+            time: AlarmTime { at: alarm.at, machine: &self.parts.zone },
+        }
+    }
+
+    /// Counts what snoozes have withheld.
+    fn count_wishes(&mut self, verdicts: &[TokenVerdict]) {
+        for TokenVerdict { token, by, .. } in verdicts {
+            if let Some(DecidedBy::Snooze(id)) = by {
+                self.snoozes.withheld(*id, token.id);
+            }
+        }
+    }
+
+    /// Told by a push or over their session's socket: an interval is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
         let default = self.push.interval_default;
         let wants_interval = |token: &Token| {
@@ -244,31 +270,31 @@ impl Router {
         }
     }
 
-    /// Numbers what was decided for tokens.
     fn deliveries(&mut self, verdicts: &[TokenVerdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
         let mut deliveries = Vec::new();
         let mut number = |verdict: &TokenVerdict| {
             self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
             let (id, badge, token) = (self.last_delivery, verdict.badge, verdict.token.id);
+            let urgency = verdict.urgency;
             if verdict.decision == Decision::Send {
-                deliveries.push(PushDelivery { id, token: Arc::clone(&verdict.token), badge });
+                deliveries.push(PushDelivery { id, token: Arc::clone(&verdict.token), badge, urgency });
             }
-            TokenDecision { id, token, decision: verdict.decision, badge }
+            TokenDecision { id, token, decision: verdict.decision, badge, by: verdict.by.clone(), urgency }
         };
         (verdicts.iter().map(&mut number).collect(), deliveries)
     }
 
-    fn push(&mut self, batch: PushBatch) {
+    pub(super) fn push(&mut self, batch: PushBatch) {
         if !batch.deliveries.is_empty() {
             self.order(PushOrder::Alarm(batch));
         }
     }
 
-    /// Keeps the decisions for `why`, and tells watchers.
     fn remember(
         &mut self,
         alarm: &Arc<Alarm>,
         sessions: Vec<(SessionId, Decision)>,
+        by: Vec<(SessionId, DecidedBy)>,
         verdicts: &[TokenVerdict],
     ) {
         let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
@@ -277,31 +303,28 @@ impl Router {
         self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
         debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
         let watched = self.parts.tap.watched();
-        let token = |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision);
+        let token =
+            |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision, verdict.by.clone());
         let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
         let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
-        let decided = Arc::new(AlarmDecisions { number, alarm: Arc::clone(&alarm), sessions, tokens });
+        let decided =
+            Arc::new(AlarmDecisions { number, alarm: Arc::clone(&alarm), sessions, by: by.into(), tokens });
         let decisions = Arc::downgrade(&decided);
         self.ring.push(decided);
         self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));
     }
 }
 
-impl AlarmFrames {
-    fn of(alarm: &Alarm) -> Self {
-        let frame = |supplementary| {
-            protocol::alarm(&AlarmBody {
-                event: alarm.event,
-                monitor: alarm.monitor,
-                monitor_name: &alarm.monitor_name,
-                cause: &alarm.cause,
-                late: alarm.late(),
-                replayed: false,
-                supplementary,
-            })
-        };
-        Self { plain: frame(false), supplementary: frame(true) }
-    }
+fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
+    protocol::alarm(&AlarmBody {
+        event: alarm.event,
+        monitor: alarm.monitor,
+        monitor_name: &alarm.monitor_name,
+        cause: &alarm.cause,
+        late: alarm.late(),
+        replayed: false,
+        supplementary,
+    })
 }
 
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
@@ -316,12 +339,20 @@ fn decide(
     interval_default: Duration,
     alarm: &Alarm,
     round: &AlarmRound,
-) -> Decision {
-    let Some(login) = session.login() else { return Decision::Skip(SkipReason::Pending) };
+    rules: &Candidates<'_>,
+) -> Verdict {
+    let Some(login) = session.login() else { return SkipReason::Pending.into() };
     let told = entry.map_or(&login.sent, TokenEntry::sent);
     let same = |at: &Timestamp| round.latecomer && *at == alarm.at;
-    let last_sent = told.last(alarm.monitor).filter(|at| !round.test && !same(at));
+    let last_sent = told.get(&alarm.monitor).copied().filter(|at| !round.test && !same(at));
     let rights: &MonitorRights = &login.user.rights;
-    let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent };
+    let facts = ReceiverFacts {
+        channel: Channel::WebSocket,
+        user: &login.user.name,
+        handle: entry.map(|entry| entry.token().handle),
+        platform: entry.map(|entry| entry.token().platform),
+    };
+    let wishes = Wishes { rule: rules.decide(&facts), snooze: None };
+    let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent, wishes };
     policy::decide(alarm.monitor, alarm.at, receiver)
 }

@@ -1,5 +1,4 @@
-//! What the router does by the clock: it tries again what found no room, tells providers of tokens that change too
-//! often, ends sessions with their access tokens, and tells latecomers what they missed.
+//! What the router does by the clock.
 
 use std::sync::Arc;
 
@@ -11,13 +10,13 @@ use crate::route::PushOrder;
 use crate::state::Note;
 
 impl Router {
-    /// Says whether there is anything to be done by the clock.
     pub(super) fn has_upkeep(&self) -> bool {
         self.tokens.any_waiting()
             || !self.withdrawals.is_empty()
-            || self.sessions.any_expire()
+            || self.sessions.len() > 0
             || self.devices.has_changes()
             || self.missed.due().is_some()
+            || self.snoozes_have_upkeep()
     }
 
     pub(super) fn upkeep(&mut self) {
@@ -25,6 +24,7 @@ impl Router {
         self.keep_unwritten();
         self.keep_devices();
         self.withdraw_later();
+        self.snooze_upkeep();
         for token in self.tokens.due_registrations(now) {
             self.order(PushOrder::Register(token));
         }
@@ -52,8 +52,7 @@ impl Router {
         }
     }
 
-    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
-    /// alone.
+    /// Where there is no room it is done later: what an app has registered must not live in memory alone.
     pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
         if !self.try_note(Note::Token(Arc::clone(token))) {
             self.tokens.not_written([token.id]);
@@ -66,7 +65,6 @@ impl Router {
         self.keep_unwritten();
     }
 
-    /// Writes down, as they are now, the tokens for which there was no room.
     pub(super) fn keep_unwritten(&mut self) {
         let tokens = self.tokens.take_unwritten();
         if tokens.is_empty() {
@@ -85,7 +83,6 @@ impl Router {
         }
     }
 
-    /// Tells those who have logged in of what was missed while the daemon was down.
     fn tell_missed(&mut self, now: Instant) {
         if self.missed.due().is_none_or(|due| due > now) {
             return;

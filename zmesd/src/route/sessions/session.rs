@@ -14,12 +14,11 @@ use zmes_shared::{MonitorId, SessionId};
 
 use crate::domain::{Decision, MonitorFilter, SkipReason};
 use crate::route::handle::{CloseReason, Outgoing, SessionOpening, WriteReport};
-use crate::route::sent_times::SentTimes;
+use crate::route::tokens::SentTimes;
 use crate::state::Device;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
 
-/// One WebSocket connection.
 #[derive(Debug)]
 pub(in crate::route) struct Session {
     id: SessionId,
@@ -32,7 +31,6 @@ pub(in crate::route) struct Session {
     sent: u64,
 }
 
-/// What authentication adds to a session.
 #[derive(Debug)]
 pub(in crate::route) struct SessionLogin {
     pub(in crate::route) user: Arc<User>,
@@ -48,7 +46,6 @@ pub(in crate::route) struct SessionLogin {
     pub(in crate::route) sent: SentTimes,
 }
 
-/// Where a session's filter comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::route) enum FilterOrigin {
     /// `auth` or `control/filter` of this session.
@@ -59,7 +56,6 @@ pub(in crate::route) enum FilterOrigin {
     Token,
     /// The session before, which broke.
     Reconnect,
-    /// Nothing: all monitors.
     Nothing,
 }
 
@@ -104,8 +100,7 @@ impl Session {
         if self.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
     }
 
-    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends, with those
-    /// that time out.
+    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends.
     pub(in crate::route) fn deliver(
         &mut self,
         frame: &Utf8Bytes,
@@ -135,19 +130,18 @@ impl Session {
     pub(in crate::route) fn note_sent(&mut self, monitor: MonitorId, at: Timestamp) -> Option<&Device> {
         let login = self.login.as_mut()?;
         login.filter.interval(monitor).filter(|interval| !interval.is_zero())?;
-        login.sent.note(monitor, at);
+        login.sent.insert(monitor, at);
         Some(&login.device)
     }
 
-    /// Tells the session to end at once; a second call does nothing.
-    pub(in crate::route) fn end(&mut self, reason: CloseReason) {
-        if let Some(kick) = self.kick.take() {
-            // An error only says that the session is ending already.
-            kick.send(reason).ok();
-        }
+    /// Tells the session to end at once; false: it was told before.
+    pub(in crate::route) fn end(&mut self, reason: CloseReason) -> bool {
+        let Some(kick) = self.kick.take() else { return false };
+        // An error only says that the session is ending already.
+        kick.send(reason).ok();
+        true
     }
 
-    /// Returns when the access token expires by which it logged in.
     pub(in crate::route) fn expires_at(&self) -> Option<Timestamp> {
         Some(self.login.as_ref()?.pass?.expires_at)
     }
@@ -172,7 +166,6 @@ impl Session {
 }
 
 impl SessionLogin {
-    /// Returns the login of an app of which nothing is remembered yet.
     pub(in crate::route) fn new(
         user: Arc<User>,
         pass: Option<AccessPass>,
@@ -191,12 +184,10 @@ impl SessionLogin {
         }
     }
 
-    /// Returns the app's version, if it named one in `auth`.
     pub(in crate::route) fn version(&self) -> Option<String> {
         self.device.is_told_apart().then(|| self.device.app.clone())
     }
 
-    /// Returns the filter that the app has stated in this session.
     pub(in crate::route) fn stated_filter(&self) -> Option<&MonitorFilter> {
         self.filter_origin.is_stated().then_some(&self.filter)
     }

@@ -13,7 +13,7 @@ impl RouterWorld {
         client: &Client,
         token: &str,
         change: impl FnOnce(&mut Registration),
-    ) -> Result<(), RegistrationFault> {
+    ) -> Result<(), TokenFault> {
         let mut registration = Registration {
             token: PushToken::parse(token).unwrap(),
             platform: Platform::Android,
@@ -273,8 +273,8 @@ async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     // What the first still says by habit takes the token back, but not its old filter.
     world.router.set_badge(first.id, 0, Some(PushToken::parse("T").unwrap())).await.unwrap();
     assert_eq!(lists(&world.stored().await[0]).0, "1,2");
-    world.router.close(second.id, "gone", SessionEnd::Broken).await.unwrap();
-    world.router.close(first.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(second.id, "gone", SessionEnd::Broken, None).await.unwrap();
+    world.router.close(first.id, "gone", SessionEnd::Broken, None).await.unwrap();
     world.announce(alarm_at(1, 12, T)).await;
     assert_eq!(world.pushed(), pushes(&[(12, "T", 1)]), "no socket, still a push");
 }
@@ -292,7 +292,7 @@ async fn an_interval_is_one_for_push_and_socket_and_survives_a_restart() {
     }
     assert_eq!((client.events(), world.pushed()), (vec!["10".to_owned()], pushes(&[(10, "T", 1)])));
     // A reconnect changes nothing about it, nor does a restart, nor a session that is there only then.
-    world.router.close(client.id, "gone", SessionEnd::Broken).await.unwrap();
+    world.router.close(client.id, "gone", SessionEnd::Broken, None).await.unwrap();
     let mut world = world.restart(&users).await;
     world.announce(alarm_at(1, 12, T + 59)).await;
     let mut client = world.connect(8).await;
@@ -428,7 +428,7 @@ async fn an_app_that_invents_tokens_is_refused_and_no_other_user_suffers() {
         world.register(&client, &format!("T{number}"), |_| {}).await.unwrap();
     }
     let refused = world.register(&client, "one-more", |_| {}).await;
-    assert_eq!(refused, Err(RegistrationFault::TooMany));
+    assert_eq!(refused, Err(TokenFault::TooManyTokens));
     world.register(&client, "T7", |token| token.state = PushState::Disabled).await.unwrap();
     let other = world.login(bob, None).await;
     world.register(&other, "U", |_| {}).await.unwrap();

@@ -5,21 +5,13 @@ use sqlx::sqlite::SqliteConnectOptions;
 use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::{DeliveryId, PushState, TokenId};
+use crate::domain::{DeliveryId, Token, TokenId};
 use crate::state::Note;
 
-fn import(token: &str, monlist: &str) -> TokenImport {
-    TokenImport {
-        token: PushToken::parse(token).unwrap(),
-        platform: Platform::Ios,
-        state: PushState::Enabled,
-        filter: MonitorFilter::parse(monlist, "").unwrap(),
-        app: App::Unknown,
-        app_version: String::new(),
-        profile: String::new(),
-        badge: 3,
-        user: String::new(),
-    }
+fn import(token: &str, monlist: &str) -> Token {
+    let token = PushToken::parse(token).unwrap();
+    let filter = MonitorFilter::parse(monlist, "").unwrap();
+    Token { filter, badge: 3, ..Token::new(TokenId(0), token, Platform::Ios, Timestamp::UNIX_EPOCH) }
 }
 
 async fn start(directory: &tempfile::TempDir) -> (RouterWorld, User) {
@@ -72,7 +64,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     // With its app away, nobody was told of the first alarm.
-    world.router.close(client.id, "left", SessionEnd::Broken).await.unwrap();
+    world.router.close(client.id, "left", SessionEnd::Broken, None).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
     let at = |second: i64| Timestamp::from_second(second).unwrap();

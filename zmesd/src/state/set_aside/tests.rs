@@ -2,11 +2,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_providers::{Platform, PushToken};
+use zmes_providers::{Platform, PushToken, Urgency};
 use zmes_shared::paths::STATE_FILE;
 use zmes_shared::{EventId, MonitorId};
 
@@ -246,8 +247,15 @@ fn tested() -> Note {
         origin: Origin::Test,
     };
     let decision = Decision::Skip(SkipReason::Filter);
-    let decided = TokenDecision { id: DeliveryId(1), token: TokenId(1), decision, badge: 0 };
-    Note::Tested(Arc::new(alarm), [decided].into())
+    let decided = TokenDecision {
+        id: DeliveryId(1),
+        token: TokenId(1),
+        decision,
+        badge: 0,
+        by: None,
+        urgency: Urgency::Normal,
+    };
+    Note::Announced(Arc::new(alarm), [decided].into())
 }
 
 /// A state whose writer runs.

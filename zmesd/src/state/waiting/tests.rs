@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use zmes_providers::{App, Platform, PushToken};
+use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
@@ -33,8 +33,14 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         detected: Instant::now(),
         origin: Origin::Poll,
     };
-    let decided =
-        |id| TokenDecision { id: DeliveryId(id), token: TokenId(1), decision: Decision::Send, badge: 1 };
+    let decided = |id| TokenDecision {
+        id: DeliveryId(id),
+        token: TokenId(1),
+        decision: Decision::Send,
+        badge: 1,
+        by: None,
+        urgency: Urgency::Normal,
+    };
     Note::Announced(Arc::new(alarm), deliveries.map(decided).collect())
 }
 
@@ -60,7 +66,8 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
-        Note::Tested(..)
+        Note::Snooze(_)
+        | Note::SnoozeEnded(..)
         | Note::Sent(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)

@@ -72,7 +72,8 @@ impl Visit for Line<'_> {
 }
 
 /// An error and its causes: "cannot read x: permission denied".
-pub(super) struct Chain<'a>(pub(super) &'a (dyn Error + 'static));
+#[derive(Debug)]
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,7 +108,7 @@ mod tests {
 
     use tracing_subscriber::layer::SubscriberExt;
 
-    use super::super::lines::Lines;
+    use super::super::tests::Lines;
     use super::*;
 
     fn logged(log: impl FnOnce()) -> String {

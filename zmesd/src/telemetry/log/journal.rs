@@ -19,7 +19,6 @@ use tracing_subscriber::registry::{LookupSpan, Scope};
 
 use super::fields::{Chain, Escaping, HarmlessFields};
 
-/// Where journald listens.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 /// Tags the entries, whatever name the daemon was started under.
 const IDENTIFIER: &str = "zmesd";
@@ -30,7 +29,6 @@ const CUT: usize = 48 * 1024;
 /// How long an entry waits for a journal that does not read. After that it is dropped.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// A socket to the journal.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
     socket: Arc<UnixDatagram>,
@@ -48,7 +46,6 @@ impl Journal {
         Ok(Self { socket: Arc::new(socket), path: path.into() })
     }
 
-    /// Says something that is no event of the log: an error for each of its lines.
     pub(super) fn complain(&self, text: &str) {
         let priority = priority(Level::ERROR);
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -85,7 +82,6 @@ impl io::Write for Journal {
     }
 }
 
-/// Formats an event as an entry of the journal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JournalEntry;
 

@@ -11,13 +11,11 @@ const OTHERS: LevelFilter = LevelFilter::WARN;
 /// Used where only directives are given.
 const DEFAULT: LevelFilter = LevelFilter::INFO;
 
-/// The text is neither a level nor a list of directives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidLevel(String);
 
 impl InvalidLevel {
-    /// Says what is taken instead.
     pub fn hint(&self) -> &'static str {
         "use error, warn, info, debug or trace, or directives such as zmesd::ws=debug,sqlx=info"
     }

@@ -47,7 +47,6 @@ fn step(session: &mut AppSession, input: Input<'_>, ended: &mut bool) -> Vec<Out
     outputs
 }
 
-/// What holds for each output.
 fn check(output: &Output, logged_in: bool) {
     assert!(!format!("{output:?}").contains(PLANTED), "the password is in Debug");
     match output {
@@ -82,7 +81,6 @@ fn same_when_written(filter: &MonitorFilter) {
     assert_eq!(MonitorFilter::parse(&monitors, &intervals).as_ref(), Ok(filter));
 }
 
-/// Puts the planted password in the place of any other.
 fn plant(text: &str) -> String {
     let Ok(mut frame) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
     match frame.pointer_mut("/data/password") {

@@ -1,14 +1,10 @@
 //! The bytes before the first frame: PROXY header, then the HTTP request.
 
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -33,40 +29,6 @@ thread_local! {
     static RUNTIME: Option<Runtime> = Builder::new_current_thread().enable_time().build().ok();
 }
 
-/// A peer that has sent everything and hung up.
-struct ScriptedPeer<'a> {
-    sent: &'a [u8],
-    answered: Vec<u8>,
-}
-
-impl AsyncRead for ScriptedPeer<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let (now, later) = self.sent.split_at(self.sent.len().min(buffer.remaining()));
-        buffer.put_slice(now);
-        self.sent = later;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for ScriptedPeer<'_> {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.answered.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 /// A request, from a proxy that is trusted and from a stranger, and the frames behind it.
 pub(crate) fn http_upgrade(bytes: &[u8]) {
     // The handshake takes nothing beyond the request, so that is where the peer pauses.
@@ -80,20 +42,20 @@ pub(crate) fn http_upgrade(bytes: &[u8]) {
     }
 }
 
-/// Returns the address of a client that was let in.
 fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let settings = settings();
     let limits = Arc::new(ConnectionLimits::default());
     let (mut slot, _eviction) = limits.slot(from.ip(), !settings.trusts(from.ip()), &settings).ok()?;
     let mut client = from;
-    let mut peer = ScriptedPeer { sent: request, answered: Vec::new() };
+    // A peer that has sent everything and hung up.
+    let mut peer = tokio::io::join(request, Vec::new());
     let upgraded = upgrade(&mut peer, from, &settings, &mut slot, &mut client);
     let outcome = RUNTIME.with(|runtime| {
         runtime.as_ref().map(|runtime| runtime.block_on(async { timeout(LONGEST, upgraded).await }))
     })?;
     assert!(outcome.is_ok(), "the handshake waits for a peer that has hung up");
     let outcome = outcome.ok()?.map(|_| client);
-    let said = String::from_utf8_lossy(&peer.answered);
+    let said = String::from_utf8_lossy(peer.writer());
     assert!(said.len() <= LONGEST_ANSWER, "{said}");
     let expected = match &outcome {
         Ok(_) => "HTTP/1.1 101 ".to_owned(),
@@ -108,7 +70,7 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
 
 /// Frames of a client after the handshake: messages keep the limit, and an end is an end.
 fn frames(sent: &[u8]) {
-    let peer = ScriptedPeer { sent, answered: Vec::new() };
+    let peer = tokio::io::join(sent, Vec::new());
     let limits = Some(frame_limits());
     let Some(mut socket) = WebSocketStream::from_raw_socket(peer, Role::Server, limits).now_or_never() else {
         return;

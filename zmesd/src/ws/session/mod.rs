@@ -11,52 +11,38 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::domain::{Login, LoginVerdict, MonitorFilter};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{
-    AppReply, AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame,
-    ServerIdentity, SinceFault, TokenFault, TokenFrame, parse,
+    AppReply, AuthFrame, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame, ServerIdentity,
+    SinceFault, TokenFault, TokenFrame, parse,
 };
-use crate::route::{NewLogin, Registration};
+use crate::route::NewLogin;
 use zmes_providers::{App, PushToken};
 use zmes_zoneminder::{AccessPass, User};
 
-/// What happens to a session.
 #[derive(Debug)]
 pub(super) enum Input<'a> {
-    /// The app sent a text frame.
     Text(&'a str),
     /// The app sent a binary frame; the protocol has none.
     Binary,
-    /// The verdict on the last [`Output::Verify`].
     Verdict(LoginVerdict),
-    /// The router has not taken the last [`Output::Register`].
     NotRegistered(TokenFault),
-    /// The time for credentials is over.
     AuthTimeout,
 }
 
-/// What is to be done, in this order.
 #[derive(Debug)]
 pub(super) enum Output {
-    /// Send this frame.
     Reply(Utf8Bytes),
     /// Check these credentials and feed the verdict in.
     Verify(Box<Login>),
-    /// Tell the router who this is.
     Attach(Box<NewLogin>),
-    /// Tell the router the filter, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
-    /// Tell the router the app's push token.
     Register(Box<Registration>),
-    /// Tell the router the number on the app's icon, and which token the app names.
     Badge(u32, Option<PushToken>),
-    /// Send what was missed.
     Replay(Since),
-    /// End the session.
     End(End),
 }
 
-/// The session of one app.
 #[derive(Debug)]
 pub(super) struct AppSession {
     address: IpAddr,
@@ -86,7 +72,6 @@ struct AuthExtras {
 }
 
 impl AppSession {
-    /// Returns the session of an app that has just connected.
     pub(super) fn new(address: IpAddr, identity: Arc<ServerIdentity>, push: bool) -> Self {
         Self { address, identity, push, state: SessionState::Anonymous }
     }
@@ -100,7 +85,6 @@ impl AppSession {
         matches!(self.state, SessionState::LoggedIn)
     }
 
-    /// Takes an input and returns what is to be done.
     pub(super) fn step(&mut self, input: Input<'_>) -> Vec<Output> {
         if matches!(self.state, SessionState::Ended) {
             return Vec::new();
@@ -130,9 +114,7 @@ impl AppSession {
             FrameBody::Filter(Err(fault)) => reply(&AppReply::FilterFault(fault)),
             FrameBody::Replay(since) => replay(since),
             FrameBody::Push(_) if !self.push => reply(&AppReply::PushDisabled),
-            FrameBody::Push(PushFrame::Token(Ok(token))) => {
-                token.map_or_else(Vec::new, |token| register(*token, app))
-            }
+            FrameBody::Push(PushFrame::Token(Ok(token))) => token.map_or_else(Vec::new, register),
             FrameBody::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],
             FrameBody::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
                 reply(&AppReply::TokenFault(fault))
@@ -146,8 +128,8 @@ impl AppSession {
     }
 
     fn on_auth(&mut self, auth: AuthFrame, kind: App, hint: Option<PushToken>) -> Vec<Output> {
-        let AuthFrame { category, credentials, app, filter, since } = auth;
-        if category == Category::Escontrol {
+        let AuthFrame { escontrol, credentials, app, filter, since } = auth;
+        if escontrol {
             return reply(&AppReply::EscontrolDisabled { event: "auth" });
         }
         self.state = SessionState::Verifying(Box::new(AuthExtras { app, kind, hint, filter, since }));
@@ -199,14 +181,9 @@ fn reply(reply: &AppReply<'_>) -> Vec<Output> {
 }
 
 /// A list that cannot be parsed does not prevent the registration: the app gets an error, and the list is ignored.
-fn register(token: TokenFrame, kind: App) -> Vec<Output> {
-    let TokenFrame { token, platform, state, filter, app_version, profile } = token;
-    let (filter, fault) = match filter {
-        Ok(filter) => (filter, None),
-        Err(fault) => (None, Some(AppReply::TokenFault(TokenFault::Filter(fault)).to_frame())),
-    };
-    let token = Registration { token, platform, state, filter, kind, app_version, profile };
-    std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
+fn register(token: TokenFrame) -> Vec<Output> {
+    let fault = token.ignored.map(|fault| AppReply::TokenFault(TokenFault::Filter(fault)).to_frame());
+    std::iter::once(Output::Register(token.registration)).chain(fault.map(Output::Reply)).collect()
 }
 
 fn replay(since: Result<Since, SinceFault>) -> Vec<Output> {

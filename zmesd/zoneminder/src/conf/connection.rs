@@ -11,7 +11,6 @@ use zmes_shared::text::quotable;
 use super::origin::{DatabaseOrigin, ValuePlace};
 use super::zm_conf::ZmConf;
 
-/// MySQL's port.
 const PORT: u16 = 3306;
 /// What to do about one half of a client's certificate and key.
 pub const PAIR_HINT: &str = "a client certificate and its key belong together: give both or none";
@@ -212,6 +211,7 @@ impl DatabaseConfig {
     }
 
     /// Notes where the URL stands that it was read from.
+    #[must_use]
     pub fn stated_at(self, place: ValuePlace) -> Self {
         Self { origin: DatabaseOrigin::of_url(place), ..self }
     }

@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder};
+use sqlx::{AssertSqlSafe, MySql, QueryBuilder};
 use zmes_shared::{EventId, MonitorId};
 
 use super::cells::{Cells, Odd, readable};
-use super::explain::Fault;
-use super::schema::Schema;
+use super::explain::Answer;
+use super::schema::{Schema, Session};
 use crate::EventRow;
 
 /// Open events of one monitor that are looked at. One is usual; crashes leave others open for ever.
@@ -23,26 +23,22 @@ const LATEST: u32 = 20;
 /// What zones differ by, in seconds.
 const ZONE_STEP: i128 = 15 * 60;
 
-/// Returns the highest id.
-pub(super) async fn newest(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-) -> Result<Option<EventId>, Fault> {
-    schema.require("Events", &["Id"])?;
-    let row = sqlx::query("SELECT MAX(`Id`) AS `Newest` FROM `Events`").fetch_one(connection).await?;
+pub(super) async fn newest(session: &mut Session<'_>) -> Answer<Option<EventId>> {
+    session.schema.require("Events", &["Id"])?;
+    let newest = sqlx::query("SELECT MAX(`Id`) AS `Newest` FROM `Events`");
+    let row = newest.fetch_one(&mut *session.connection).await?;
     let newest = Cells(&row).integer("Newest")?;
     newest.map(|id| u64::try_from(id).map(EventId).map_err(|_| Odd("Id").into())).transpose()
 }
 
 /// Returns the events after `after`, and those of `also` that exist, ordered by id.
 pub(super) async fn since(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
+    session: &mut Session<'_>,
     after: EventId,
     also: &[EventId],
     limit: u32,
-) -> Result<Vec<EventRow>, Fault> {
-    let mut query = QueryBuilder::<MySql>::new(format!("{} WHERE `Id` > ", select(schema)?));
+) -> Answer<Vec<EventRow>> {
+    let mut query = QueryBuilder::<MySql>::new(format!("{} WHERE `Id` > ", select(session.schema)?));
     query.push_bind(after.0);
     if !also.is_empty() {
         query.push(" OR `Id` IN (");
@@ -54,23 +50,16 @@ pub(super) async fn since(
     }
     query.push(" ORDER BY `Id` LIMIT ").push_bind(limit);
     // With a list the text is new each time and not worth a place among the prepared statements.
-    let rows = query.build().persistent(also.is_empty()).fetch_all(&mut *connection).await?;
-    finish(connection, schema, &rows).await
+    let rows = query.build().persistent(also.is_empty()).fetch_all(&mut *session.connection).await?;
+    finish(session, &rows).await
 }
 
-/// Returns the open events of one monitor, newest first.
-pub(super) async fn open(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    monitor: MonitorId,
-) -> Result<Vec<EventRow>, Fault> {
-    let sql = format!(
-        "{} WHERE `MonitorId` = ? AND `{}` IS NULL ORDER BY `Id` DESC LIMIT {MAX_OPEN}",
-        select(schema)?,
-        times(schema).1
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(&mut *connection).await?;
-    finish(connection, schema, &rows).await
+pub(super) async fn open(session: &mut Session<'_>, monitor: MonitorId) -> Answer<Vec<EventRow>> {
+    let (select, (_, end)) = (select(session.schema)?, times(session.schema));
+    let sql =
+        format!("{select} WHERE `MonitorId` = ? AND `{end}` IS NULL ORDER BY `Id` DESC LIMIT {MAX_OPEN}");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(&mut *session.connection).await?;
+    finish(session, &rows).await
 }
 
 /// The columns of start and end; 1.36 renamed them.
@@ -96,7 +85,7 @@ fn pictures_tell(schema: &Schema) -> bool {
 /// The first line of the notes, as long as a cause may be.
 const FIRST_LINE: &str = "SUBSTRING_INDEX(LEFT(`Notes`, 255), '\n', 1)";
 
-fn select(schema: &Schema) -> Result<String, Fault> {
+fn select(schema: &Schema) -> Answer<String> {
     let (start, end) = times(schema);
     schema.require("Events", &["Id", "MonitorId", "Cause", "AlarmFrames", start, end])?;
     let by_pictures = if pictures_tell(schema) { AGE_BY_PICTURES } else { "NULL" };
@@ -115,14 +104,10 @@ struct Raw {
     by_pictures: Option<i128>,
 }
 
-async fn finish(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    rows: &[MySqlRow],
-) -> Result<Vec<EventRow>, Fault> {
+async fn finish(session: &mut Session<'_>, rows: &[MySqlRow]) -> Answer<Vec<EventRow>> {
     let raw = read(rows);
     let unsure = raw.iter().any(|raw| raw.by_pictures.is_none() && raw.by_start.is_some());
-    let shift = if unsure && pictures_tell(schema) { shift(connection, schema).await? } else { 0 };
+    let shift = if unsure && pictures_tell(session.schema) { shift(session).await? } else { 0 };
     let aged = raw.into_iter().map(|Raw { mut event, by_start, by_pictures }| {
         let age = by_pictures.or(by_start.map(|age| age - shift)).unwrap_or_default();
         event.age = Duration::from_secs(u64::try_from(age.max(0)).unwrap_or(u64::MAX));
@@ -133,9 +118,9 @@ async fn finish(
 
 /// Returns by how much the zone in which starts are written is behind the server's, in seconds: as the newest events
 /// with pictures have it.
-async fn shift(connection: &mut MySqlConnection, schema: &Schema) -> Result<i128, Fault> {
-    let sql = format!("{} ORDER BY `Id` DESC LIMIT {LATEST}", select(schema)?);
-    let latest = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+async fn shift(session: &mut Session<'_>) -> Answer<i128> {
+    let sql = format!("{} ORDER BY `Id` DESC LIMIT {LATEST}", select(session.schema)?);
+    let latest = session.rows(sql).await?;
     let known = read(&latest).into_iter().find_map(|raw| Some(raw.by_start? - raw.by_pictures?));
     // Zones differ by quarters of an hour, all else is rounding.
     Ok(known.map_or(0, |shift| (shift + ZONE_STEP / 2).div_euclid(ZONE_STEP) * ZONE_STEP))

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use sqlx::{AssertSqlSafe, MySqlConnection};
 use zmes_shared::{EventId, MonitorId};
 
 use super::cells::{Cells, readable};
-use super::explain::Fault;
-use super::schema::Schema;
+use super::explain::Answer;
+use super::schema::Session;
 use super::{monitors, settings};
 use crate::DatabaseReport;
 use crate::conf::ServerIdentity;
@@ -25,19 +24,17 @@ const NEEDED: [(&str, &[&str]); 4] = [
     ("Users", &["Id", "Username", "Password", "Enabled", "Events", "Monitors"]),
 ];
 
-/// Reads all of it.
 pub(super) async fn examine(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
+    session: &mut Session<'_>,
     server: Option<&ServerIdentity>,
-) -> Result<DatabaseReport, Fault> {
+) -> Answer<DatabaseReport> {
     for (table, columns) in NEEDED {
-        schema.require(table, columns)?;
+        session.schema.require(table, columns)?;
     }
-    let row = sqlx::query(SERVER).fetch_one(&mut *connection).await?;
+    let row = sqlx::query(SERVER).fetch_one(&mut *session.connection).await?;
     let cells = Cells(&row);
     let clock = cells.integer("Clock")?.and_then(|seconds| i64::try_from(seconds).ok());
-    let rows = sqlx::query(NEWEST).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query(NEWEST).fetch_all(&mut *session.connection).await?;
     let newest = readable("Events", &rows, |cells| {
         Ok((MonitorId(cells.id("MonitorId")?), EventId(cells.id("Newest")?)))
     });
@@ -45,24 +42,24 @@ pub(super) async fn examine(
         server: cells.shown("Server")?.unwrap_or_default(),
         clock: clock.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         newest: newest.into_iter().collect::<BTreeMap<_, _>>(),
-        connected: connected(&mut *connection, schema).await?,
-        servers: monitors::shares(&mut *connection, schema, server).await?,
-        zoneminder: settings::load(connection, schema).await?.version,
+        connected: connected(session).await?,
+        servers: monitors::shares(session, server).await?,
+        zoneminder: settings::load(session).await?.version,
     })
 }
 
 /// Reads what each `zmc` says of itself: it writes `Connected` while it captures, and `NotRunning` when it ends.
-async fn connected(connection: &mut MySqlConnection, schema: &Schema) -> Result<BTreeSet<MonitorId>, Fault> {
-    if !schema.has("Monitor_Status", "Status") {
+async fn connected(session: &mut Session<'_>) -> Answer<BTreeSet<MonitorId>> {
+    if !session.schema.has("Monitor_Status", "Status") {
         return Ok(BTreeSet::new());
     }
     // What a zmc has left behind that was killed is told by the time, where there is one (from 1.36.3x on).
-    let recent = if schema.has("Monitor_Status", "UpdatedOn") {
+    let recent = if session.schema.has("Monitor_Status", "UpdatedOn") {
         " AND `UpdatedOn` > NOW() - INTERVAL 10 MINUTE"
     } else {
         ""
     };
     let sql = format!("SELECT `MonitorId` FROM `Monitor_Status` WHERE `Status` = 'Connected'{recent}");
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let rows = session.rows(sql).await?;
     Ok(readable("Monitor_Status", &rows, |cells| Ok(MonitorId(cells.id("MonitorId")?))).into_iter().collect())
 }

@@ -1,5 +1,6 @@
 //! How the database answered last, for `status` and `check db`.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -8,7 +9,7 @@ use crate::{DatabaseTrouble, DbError, DbHealth};
 
 /// What a question was about. An account that may read events but not users gets answers and refusals in turn; both
 /// are kept apart so that the one does not hide the other.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Area {
     Monitors,
     Accounts,
@@ -27,7 +28,7 @@ struct Troubles {
     /// Why nothing was answered; any answer ends it.
     unavailable: Option<DatabaseTrouble>,
     /// Why the questions of an area are answered badly; a good answer in the same area ends it.
-    unexpected: [Option<DatabaseTrouble>; 3],
+    unexpected: BTreeMap<Area, DatabaseTrouble>,
 }
 
 impl Health {
@@ -43,32 +44,20 @@ impl Health {
     pub(super) fn record(&self, area: Area, failure: Option<&DbError>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         troubles.unavailable = None;
-        let [monitors, accounts, events] = &mut troubles.unexpected;
-        let unexpected = match area {
-            Area::Monitors => monitors,
-            Area::Accounts => accounts,
-            Area::Events => events,
-        };
         match failure {
-            None => *unexpected = None,
-            Some(DbError::Unexpected(cause)) => *unexpected = Some(cause.clone()),
+            None => drop(troubles.unexpected.remove(&area)),
+            Some(DbError::Unexpected(cause)) => drop(troubles.unexpected.insert(area, cause.clone())),
             Some(DbError::Unavailable(cause)) => troubles.unavailable = Some(cause.clone()),
         }
-        let now = troubles.summary();
+        let now = match troubles.unavailable.iter().chain(troubles.unexpected.values()).next() {
+            Some(cause) => DbHealth::Down(cause.clone()),
+            None => DbHealth::Up,
+        };
         self.health.send_if_modified(|health| {
             let changed = *health != now;
             *health = now;
             changed
         });
-    }
-}
-
-impl Troubles {
-    fn summary(&self) -> DbHealth {
-        match self.unavailable.iter().chain(self.unexpected.iter().flatten()).next() {
-            Some(cause) => DbHealth::Down(cause.clone()),
-            None => DbHealth::Up,
-        }
     }
 }
 

@@ -20,7 +20,7 @@ mod settings;
 mod users;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,10 +29,11 @@ use sqlx::MySqlConnection;
 use tokio::sync::watch;
 use zmes_shared::{EventId, MonitorId};
 
-use self::explain::Fault;
+use self::explain::Answer;
 use self::health::{Area, Health};
+use self::place::ServerAddress;
 use self::pool::Pool;
-use self::schema::Schema;
+use self::schema::{Schema, Session};
 use crate::User;
 use crate::conf::{DatabaseConfig, ServerIdentity};
 use crate::{
@@ -63,7 +64,7 @@ impl ZmDb {
         Self {
             pool: Pool::new(database),
             health: Health::new(),
-            schema: Mutex::new(None),
+            schema: Mutex::default(),
             server,
             enforce_permissions: AtomicBool::new(enforce_permissions),
         }
@@ -79,49 +80,56 @@ impl ZmDb {
         self.enforce_permissions.store(enforce, Ordering::Relaxed);
     }
 
-    /// Runs a question under the deadline, puts its failure into words and records the outcome.
+    /// Asks a question on one connection, and records the outcome.
     async fn ask<T>(
         &self,
         area: Area,
-        question: impl Future<Output = Result<T, Fault>> + Send,
+        question: impl AsyncFnOnce(&mut Session<'_>) -> Answer<T>,
     ) -> Result<T, DbError> {
-        let answer = match tokio::time::timeout(DEADLINE, question).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(fault)) => Err(fault.explain(self.pool.database())),
-            Err(_elapsed) => Err(self.late()),
-        };
+        let answer = self.within_deadline(async {
+            let mut lease = self.pool.take().await?;
+            let schema = self.schema(&mut lease.connection).await?;
+            let mut session = Session { connection: &mut lease.connection, schema: &schema };
+            let answer = question(&mut session).await?;
+            lease.keep();
+            Ok(answer)
+        });
+        let answer = answer.await;
         if answer.is_err() {
             // The next server may be another one, or the same after an upgrade.
-            self.remember_schema(None);
-            self.pool.failed();
+            *self.known_schema() = None;
+            self.pool.connector.failed();
         }
         self.health.record(area, answer.as_ref().err());
         answer
     }
 
-    fn late(&self) -> DbError {
-        let (place, seconds) = (self.pool.place(), DEADLINE.as_secs());
-        DbError::Unavailable(DatabaseTrouble::late(format!("no answer from {place} within {seconds} s")))
-    }
-
-    /// Looks at the tables and columns anew.
-    async fn probe(&self, connection: &mut MySqlConnection) -> Result<Arc<Schema>, Fault> {
-        let schema = Arc::new(Schema::probe(connection).await?);
-        self.remember_schema(Some(Arc::clone(&schema)));
-        Ok(schema)
-    }
-
-    /// Returns the tables and columns as they were last seen.
-    async fn schema(&self, connection: &mut MySqlConnection) -> Result<Arc<Schema>, Fault> {
-        let known = self.schema.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
-            Some(schema) => Ok(schema),
-            None => self.probe(connection).await,
+    /// Ends a question at the deadline, and puts its failure into words.
+    async fn within_deadline<T>(&self, question: impl Future<Output = Answer<T>>) -> Result<T, DbError> {
+        let database = &self.pool.connector.database;
+        match tokio::time::timeout(DEADLINE, question).await {
+            Ok(answer) => answer.map_err(|fault| fault.explain(database)),
+            Err(_elapsed) => {
+                let (place, seconds) = (ServerAddress::describe(database), DEADLINE.as_secs());
+                let late = DatabaseTrouble::late(format!("no answer from {place} within {seconds} s"));
+                Err(DbError::Unavailable(late))
+            }
         }
     }
 
-    fn remember_schema(&self, schema: Option<Arc<Schema>>) {
-        *self.schema.lock().unwrap_or_else(PoisonError::into_inner) = schema;
+    /// Returns the tables and columns as they were last seen.
+    async fn schema(&self, connection: &mut MySqlConnection) -> Answer<Arc<Schema>> {
+        let known = self.known_schema().clone();
+        if let Some(schema) = known {
+            return Ok(schema);
+        }
+        let schema = Arc::new(Schema::probe(connection).await?);
+        *self.known_schema() = Some(Arc::clone(&schema));
+        Ok(schema)
+    }
+
+    fn known_schema(&self) -> MutexGuard<'_, Option<Arc<Schema>>> {
+        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enforces_permissions(&self) -> bool {
@@ -132,13 +140,13 @@ impl ZmDb {
 #[async_trait]
 impl MonitorStore for ZmDb {
     async fn load(&self) -> Result<Zoneminder, DbError> {
-        self.ask(Area::Monitors, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.probe(&mut lease).await?;
-            let settings = settings::load(&mut lease, &schema).await?;
-            let monitors = monitors::load(&mut lease, &schema, &settings, self.server.as_ref()).await?;
-            lease.keep();
-            Ok(Zoneminder { version: settings.version, monitors, watch_max_delay: settings.watch_max_delay })
+        // ZoneMinder may have been upgraded since.
+        *self.known_schema() = None;
+        self.ask(Area::Monitors, async |session| {
+            let settings = settings::load(session).await?;
+            let monitors = monitors::load(session, &settings, self.server.as_ref()).await?;
+            let (version, watch_max_delay) = (settings.version, settings.watch_max_delay);
+            Ok(Zoneminder { version, monitors, watch_max_delay })
         })
         .await
     }
@@ -147,36 +155,17 @@ impl MonitorStore for ZmDb {
 #[async_trait]
 impl AccountStore for ZmDb {
     async fn find(&self, name: &str) -> Result<Option<User>, DbError> {
-        self.ask(Area::Accounts, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let user = users::find(&mut lease, &schema, name, self.enforces_permissions()).await?;
-            lease.keep();
-            Ok(user)
-        })
-        .await
+        let enforce = self.enforces_permissions();
+        self.ask(Area::Accounts, async |session| users::find(session, name, enforce).await).await
     }
 
     async fn all(&self) -> Result<Vec<User>, DbError> {
-        self.ask(Area::Accounts, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let users = users::all(&mut lease, &schema, self.enforces_permissions()).await?;
-            lease.keep();
-            Ok(users)
-        })
-        .await
+        let enforce = self.enforces_permissions();
+        self.ask(Area::Accounts, async |session| users::all(session, enforce).await).await
     }
 
     async fn token_secret(&self) -> Result<Option<SecretString>, DbError> {
-        self.ask(Area::Accounts, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let secret = settings::token_secret(&mut lease, &schema).await?;
-            lease.keep();
-            Ok(secret)
-        })
-        .await
+        self.ask(Area::Accounts, settings::token_secret).await
     }
 }
 
@@ -186,62 +175,31 @@ impl DatabaseCheck for ZmDb {
         // Not by way of `ask`: what is found here says nothing of the questions that the daemon asks.
         let question = async {
             let mut lease = self.pool.take().await?;
-            let schema = Schema::probe(&mut lease).await?;
-            let report = examine::examine(&mut lease, &schema, self.server.as_ref()).await?;
+            let schema = Schema::probe(&mut lease.connection).await?;
+            let mut session = Session { connection: &mut lease.connection, schema: &schema };
+            let report = examine::examine(&mut session, self.server.as_ref()).await?;
             lease.keep();
             Ok(report)
         };
-        match tokio::time::timeout(DEADLINE, question).await {
-            Ok(Ok(report)) => Ok(report),
-            Ok(Err(fault)) => Err(Fault::explain(fault, self.pool.database())),
-            Err(_elapsed) => Err(self.late()),
-        }
+        self.within_deadline(question).await
     }
 }
 
 #[async_trait]
 impl EventStore for ZmDb {
     async fn newest(&self) -> Result<Option<EventId>, DbError> {
-        self.ask(Area::Events, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let newest = events::newest(&mut lease, &schema).await?;
-            lease.keep();
-            Ok(newest)
-        })
-        .await
+        self.ask(Area::Events, events::newest).await
     }
 
     async fn since(&self, after: EventId, also: &[EventId], limit: u32) -> Result<Vec<EventRow>, DbError> {
-        self.ask(Area::Events, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let rows = events::since(&mut lease, &schema, after, also, limit).await?;
-            lease.keep();
-            Ok(rows)
-        })
-        .await
+        self.ask(Area::Events, async |session| events::since(session, after, also, limit).await).await
     }
 
     async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {
-        self.ask(Area::Events, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let rows = events::open(&mut lease, &schema, monitor).await?;
-            lease.keep();
-            Ok(rows)
-        })
-        .await
+        self.ask(Area::Events, async |session| events::open(session, monitor).await).await
     }
 
     async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {
-        self.ask(Area::Events, async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease).await?;
-            let found = monitors::whereabouts(&mut lease, &schema, monitor).await?;
-            lease.keep();
-            Ok(Some(found))
-        })
-        .await
+        self.ask(Area::Events, async |session| monitors::whereabouts(session, monitor).await.map(Some)).await
     }
 }

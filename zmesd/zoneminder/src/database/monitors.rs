@@ -3,27 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, MySqlConnection};
+use sqlx::AssertSqlSafe;
 use zmes_shared::MonitorId;
 
 use super::cells::{Cells, Odd, readable};
-use super::explain::Fault;
-use super::schema::Schema;
+use super::explain::{Answer, Fault};
+use super::schema::Session;
 use super::settings::Settings;
 use crate::conf::ServerIdentity;
-use crate::{Monitor, MonitorSet, NotWatched, Recording};
-use crate::{ServerShare, ServerShares, Whereabouts};
+use crate::{Monitor, MonitorSet, NotWatched, Recording, ServerShare, ServerShares, Whereabouts};
 
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
 
-/// Reads the monitors of that server, or all.
 pub(super) async fn load(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
+    session: &mut Session<'_>,
     settings: &Settings,
     server: Option<&ServerIdentity>,
-) -> Result<MonitorSet, Fault> {
+) -> Answer<MonitorSet> {
+    let schema = session.schema;
     schema.require("Monitors", &["Id", "Name"])?;
     let generation = if schema.has("Monitors", "Capturing") {
         // 1.37 kept `Function`, but nothing reads it any more.
@@ -34,14 +32,12 @@ pub(super) async fn load(
         Generation::Function
     };
     let server = match server {
-        Some(identity) if schema.has("Monitors", "ServerId") => {
-            Some(server_id(connection, schema, identity).await?)
-        }
+        Some(identity) if schema.has("Monitors", "ServerId") => Some(server_id(session, identity).await?),
         // Before 1.30 there is one server, and all monitors are its own.
         Some(_) | None => None,
     };
     let sql = format!("SELECT {} FROM `Monitors` ORDER BY `Id`", schema.list("Monitors", &COLUMNS));
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let rows = session.rows(sql).await?;
     let monitors = readable("Monitors", &rows, |cells| {
         if cells.flag("Deleted")? || !serves(server, cells)? {
             return Ok(None);
@@ -52,15 +48,11 @@ pub(super) async fn load(
 }
 
 /// Finds a monitor that is not among those of this server.
-pub(super) async fn whereabouts(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    monitor: MonitorId,
-) -> Result<Whereabouts, Fault> {
-    schema.require("Monitors", &["Id", "Name"])?;
-    let columns = schema.list("Monitors", &["Id", "Name", "ServerId", "Deleted"]);
+pub(super) async fn whereabouts(session: &mut Session<'_>, monitor: MonitorId) -> Answer<Whereabouts> {
+    session.schema.require("Monitors", &["Id", "Name"])?;
+    let columns = session.schema.list("Monitors", &["Id", "Name", "ServerId", "Deleted"]);
     let sql = format!("SELECT {columns} FROM `Monitors` WHERE `Id` = ?");
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(connection).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(monitor.0).fetch_all(&mut *session.connection).await?;
     let found = readable("Monitors", &rows, |cells| {
         let name = name(cells, monitor)?.to_string();
         if cells.flag("Deleted")? {
@@ -74,19 +66,18 @@ pub(super) async fn whereabouts(
 
 /// Counts the monitors of the other servers; `None`: this server takes all monitors, whosever they are.
 pub(super) async fn shares(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
+    session: &mut Session<'_>,
     server: Option<&ServerIdentity>,
-) -> Result<Option<ServerShares>, Fault> {
+) -> Answer<Option<ServerShares>> {
+    let schema = session.schema;
     let Some(identity) = server.filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
-    let own = server_id(&mut *connection, schema, identity).await?;
+    let own = server_id(session, identity).await?;
     let mut names = BTreeMap::new();
     if schema.require("Servers", &["Id", "Name"]).is_ok() {
-        names.extend(servers(&mut *connection).await?);
+        names.extend(servers(session).await?);
     }
     let columns = schema.list("Monitors", &["ServerId", "Deleted"]);
-    let sql = format!("SELECT {columns} FROM `Monitors`");
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(connection).await?;
+    let rows = session.rows(format!("SELECT {columns} FROM `Monitors`")).await?;
     let owners = readable("Monitors", &rows, |cells| {
         let owner = cells.integer("ServerId")?.and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
         Ok((!cells.flag("Deleted")?).then_some(owner))
@@ -99,9 +90,8 @@ pub(super) async fn shares(
     Ok(Some(ServerShares { own, name: names.get(&own).cloned(), others }))
 }
 
-/// Reads the table `Servers`: ids and names.
-async fn servers(connection: &mut MySqlConnection) -> Result<Vec<(u32, String)>, Fault> {
-    let rows = sqlx::query("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`").fetch_all(connection).await?;
+async fn servers(session: &mut Session<'_>) -> Answer<Vec<(u32, String)>> {
+    let rows = session.rows("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`".to_owned()).await?;
     Ok(readable("Servers", &rows, |cells| {
         Ok((cells.id::<u32>("Id")?, cells.shown("Name")?.unwrap_or_default()))
     }))
@@ -116,19 +106,15 @@ enum Generation {
     Capturing,
 }
 
-async fn server_id(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    identity: &ServerIdentity,
-) -> Result<u32, Fault> {
+async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Answer<u32> {
     let name = match identity {
         ServerIdentity::Id(id) => return Ok(*id),
         ServerIdentity::Name(name) => name,
     };
-    schema.require("Servers", &["Id", "Name"])?;
+    session.schema.require("Servers", &["Id", "Name"])?;
     // The server compares, as it does for ZoneMinder: mostly whatever the case, and without blanks at the end.
     let sql = "SELECT `Id` FROM `Servers` WHERE `Name` = ? ORDER BY `Id`";
-    let rows = sqlx::query(sql).bind(name).fetch_all(connection).await?;
+    let rows = sqlx::query(sql).bind(name).fetch_all(&mut *session.connection).await?;
     let servers = readable("Servers", &rows, |cells| cells.id::<u32>("Id"));
     servers.first().copied().ok_or_else(|| Fault::NoServer(name.clone()))
 }

@@ -3,20 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, MySqlConnection};
+use sqlx::AssertSqlSafe;
 use zmes_shared::MonitorId;
 
 use super::cells::Cells;
-use super::explain::Fault;
+use super::explain::Answer;
 use super::rights::{Grants, Groups, Permission, resolve};
-use super::schema::Schema;
+use super::schema::Session;
 use crate::MonitorRights;
 
 /// `Users.Id` or `User_Roles.Id`.
 type OwnerId = u32;
 
-/// A role: what it lends to its users.
 #[derive(Debug, Default)]
 struct Role {
     events: bool,
@@ -47,66 +45,37 @@ pub(super) struct Permissions {
 
 impl Permissions {
     /// Reads the tables; of the users' own permissions only those of `user`, if one is given.
-    pub(super) async fn load(
-        connection: &mut MySqlConnection,
-        schema: &Schema,
-        user: Option<OwnerId>,
-    ) -> Result<Self, Fault> {
+    pub(super) async fn load(session: &mut Session<'_>, user: Option<OwnerId>) -> Answer<Self> {
         // Both came in when MonitorIds went. If they are hidden, so are denials.
-        schema.require("Monitors_Permissions", &["UserId", "MonitorId", "Permission"])?;
-        schema.require("Groups_Permissions", &["UserId", "GroupId", "Permission"])?;
-        schema.require("Groups", &["Id", "ParentId"])?;
-        schema.require("Groups_Monitors", &["GroupId", "MonitorId"])?;
-        let mut all = Self::default();
-        for row in rows(connection, "SELECT `Id`, `ParentId` FROM `Groups`".to_owned(), None).await? {
+        let users = grants(session, "", "UserId", user).await?;
+        let mut all = Self { users, ..Self::default() };
+        session.schema.require("Groups", &["Id", "ParentId"])?;
+        for row in session.rows("SELECT `Id`, `ParentId` FROM `Groups`".to_owned()).await? {
             let cells = Cells(&row);
             let parent = cells.integer("ParentId")?.and_then(|parent| parent.try_into().ok());
             all.groups.add(cells.id("Id")?, parent);
         }
-        for row in
-            rows(connection, "SELECT `GroupId`, `MonitorId` FROM `Groups_Monitors`".to_owned(), None).await?
-        {
+        session.schema.require("Groups_Monitors", &["GroupId", "MonitorId"])?;
+        for row in session.rows("SELECT `GroupId`, `MonitorId` FROM `Groups_Monitors`".to_owned()).await? {
             let cells = Cells(&row);
             all.groups.add_member(cells.id("GroupId")?, MonitorId(cells.id("MonitorId")?));
         }
-        for row in
-            rows(connection, statement("UserId", "MonitorId", "Monitors_Permissions", user), user).await?
-        {
-            let (owner, monitor, permission) = permission(&row, "UserId", "MonitorId")?;
-            all.users.entry(owner).or_default().add_monitor(MonitorId(monitor), permission);
-        }
-        for row in rows(connection, statement("UserId", "GroupId", "Groups_Permissions", user), user).await? {
-            let (owner, group, permission) = permission(&row, "UserId", "GroupId")?;
-            all.users.entry(owner).or_default().add_group(group, permission);
-        }
-        if schema.has("Users", "RoleId") {
-            all.load_roles(connection, schema).await?;
+        if session.schema.has("Users", "RoleId") {
+            all.load_roles(session).await?;
         }
         Ok(all)
     }
 
-    /// Reads the roles of 1.38.
-    async fn load_roles(&mut self, connection: &mut MySqlConnection, schema: &Schema) -> Result<(), Fault> {
-        schema.require("User_Roles", &["Id", "Events", "Monitors"])?;
-        schema.require("Role_Monitors_Permissions", &["RoleId", "MonitorId", "Permission"])?;
-        schema.require("Role_Groups_Permissions", &["RoleId", "GroupId", "Permission"])?;
-        for row in
-            rows(connection, "SELECT `Id`, `Events`, `Monitors` FROM `User_Roles`".to_owned(), None).await?
-        {
+    async fn load_roles(&mut self, session: &mut Session<'_>) -> Answer<()> {
+        session.schema.require("User_Roles", &["Id", "Events", "Monitors"])?;
+        for row in session.rows("SELECT `Id`, `Events`, `Monitors` FROM `User_Roles`".to_owned()).await? {
             let cells = Cells(&row);
-            let may = |column| Ok::<_, Fault>(allows(cells.text(column)?.as_deref()));
+            let may = |column| Answer::Ok(allows(cells.text(column)?.as_deref()));
             let role = Role { events: may("Events")?, monitors: may("Monitors")?, grants: Grants::default() };
             self.roles.insert(cells.id("Id")?, role);
         }
-        let monitors = statement("RoleId", "MonitorId", "Role_Monitors_Permissions", None);
-        for row in rows(connection, monitors, None).await? {
-            let (owner, monitor, permission) = permission(&row, "RoleId", "MonitorId")?;
-            self.roles.entry(owner).or_default().grants.add_monitor(MonitorId(monitor), permission);
-        }
-        let groups = statement("RoleId", "GroupId", "Role_Groups_Permissions", None);
-        for row in rows(connection, groups, None).await? {
-            let (owner, group, permission) = permission(&row, "RoleId", "GroupId")?;
-            self.roles.entry(owner).or_default().grants.add_group(group, permission);
+        for (role, grants) in grants(session, "Role_", "RoleId", None).await? {
+            self.roles.entry(role).or_default().grants = grants;
         }
         Ok(())
     }
@@ -127,29 +96,32 @@ pub(super) fn allows(word: Option<&str>) -> bool {
     Permission::parse(word.unwrap_or_default()) == Permission::Allowed
 }
 
-fn statement(owner: &str, thing: &str, table: &str, of: Option<OwnerId>) -> String {
-    let filter = if of.is_some() { format!(" WHERE `{owner}` = ?") } else { String::new() };
-    format!("SELECT `{owner}`, `{thing}`, `Permission` FROM `{table}`{filter}")
-}
-
-async fn rows(
-    connection: &mut MySqlConnection,
-    sql: String,
-    owner: Option<OwnerId>,
-) -> Result<Vec<MySqlRow>, Fault> {
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    if let Some(owner) = owner {
-        query = query.bind(owner);
-    }
-    Ok(query.fetch_all(connection).await?)
-}
-
-fn permission(
-    row: &MySqlRow,
+/// Reads the permissions that users or roles have for monitors and for groups: all, or those `of` one.
+async fn grants(
+    session: &mut Session<'_>,
+    prefix: &str,
     owner: &'static str,
-    thing: &'static str,
-) -> Result<(OwnerId, u32, Permission), Fault> {
-    let cells = Cells(row);
-    let word = cells.text("Permission")?.unwrap_or_default();
-    Ok((cells.id(owner)?, cells.id(thing)?, Permission::parse(&word)))
+    of: Option<OwnerId>,
+) -> Answer<BTreeMap<OwnerId, Grants>> {
+    let mut all: BTreeMap<OwnerId, Grants> = BTreeMap::new();
+    for (table, thing) in [("Monitors_Permissions", "MonitorId"), ("Groups_Permissions", "GroupId")] {
+        let table = format!("{prefix}{table}");
+        session.schema.require(&table, &[owner, thing, "Permission"])?;
+        let filter = if of.is_some() { format!(" WHERE `{owner}` = ?") } else { String::new() };
+        let sql = format!("SELECT `{owner}`, `{thing}`, `Permission` FROM `{table}`{filter}");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        if let Some(of) = of {
+            query = query.bind(of);
+        }
+        for row in query.fetch_all(&mut *session.connection).await? {
+            let cells = Cells(&row);
+            let permission = Permission::parse(&cells.text("Permission")?.unwrap_or_default());
+            let grants = all.entry(cells.id(owner)?).or_default();
+            match thing {
+                "MonitorId" => grants.add_monitor(MonitorId(cells.id(thing)?), permission),
+                _ => grants.add_group(cells.id(thing)?, permission),
+            }
+        }
+    }
+    Ok(all)
 }

@@ -18,14 +18,13 @@ const SOCKETS: [&str; 5] = [
 /// Ids of accounts that belong to people begin here (`UID_MIN` of login.defs).
 const FIRST_PERSON: u32 = 1000;
 
-/// One address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ServerAddress {
     Socket(PathBuf),
     Tcp(String, u16),
 }
 
-impl Place {
+impl ServerAddress {
     /// Returns where the server may be at this moment: a socket may have appeared since the last time.
     pub(super) fn all(database: &DatabaseConfig) -> Vec<Self> {
         match &database.address {
@@ -35,7 +34,6 @@ impl Place {
         }
     }
 
-    /// Says where a database is, in words.
     pub(super) fn describe(database: &DatabaseConfig) -> String {
         match &database.address {
             DatabaseAddress::Default => "the database on this machine".to_owned(),
@@ -45,7 +43,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Socket(path) => write!(f, "{}", path.display()),
@@ -55,9 +53,9 @@ impl fmt::Display for Place {
 }
 
 /// Returns where a server on this machine may be, as MySQL's own clients understand `localhost`.
-fn this_machine(sockets: impl Iterator<Item = PathBuf>) -> Vec<Place> {
-    let tcp = Place::Tcp("127.0.0.1".to_owned(), 3306);
-    sockets.filter(is_a_servers).map(Place::Socket).chain([tcp]).collect()
+fn this_machine(sockets: impl Iterator<Item = PathBuf>) -> Vec<ServerAddress> {
+    let tcp = ServerAddress::Tcp("127.0.0.1".to_owned(), 3306);
+    sockets.filter(is_a_servers).map(ServerAddress::Socket).chain([tcp]).collect()
 }
 
 /// Says whether a socket is there that a server may have made. Anybody can make one in `/tmp` and would be told the

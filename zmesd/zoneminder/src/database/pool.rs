@@ -4,25 +4,22 @@
 //! only says that it timed out, and because it keeps the address it was made with. Here every attempt looks anew which
 //! socket exists, and the first honest reason comes back at once.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use sqlx::{Connection, MySqlConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::connect::Connector;
-use super::explain::Fault;
-use super::place::Place;
+use super::explain::Answer;
 use crate::conf::DatabaseConfig;
 
 /// Connections at the same time. ZoneMinder itself uses one or two per monitor of the server's usual 151; logins are
 /// short and queue here rather than there.
 const CONNECTIONS: usize = 4;
 
-/// The connections of one database.
 #[derive(Debug)]
 pub(super) struct Pool {
-    connector: Connector,
+    pub(super) connector: Connector,
     permits: Semaphore,
     idle: Mutex<Vec<MySqlConnection>>,
 }
@@ -36,29 +33,14 @@ impl Pool {
         }
     }
 
-    /// Returns what the connections lead to.
-    pub(super) fn database(&self) -> &DatabaseConfig {
-        self.connector.database()
-    }
-
-    /// Returns where the database is, in words.
-    pub(super) fn place(&self) -> String {
-        Place::describe(self.database())
-    }
-
-    /// Takes note of a failure: the next connection finds out anew whether there is TLS.
-    pub(super) fn failed(&self) {
-        self.connector.failed();
-    }
-
     /// Waits for a free connection; makes one where there is none or the old ones are dead.
-    pub(super) async fn take(&self) -> Result<Lease<'_>, Fault> {
+    pub(super) async fn take(&self) -> Answer<Lease<'_>> {
         let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
         while let Some(mut connection) = self.pop() {
             if connection.ping().await.is_ok() {
                 return Ok(Lease { pool: self, connection, _permit: permit });
             }
-            self.failed();
+            self.connector.failed();
         }
         let connection = Box::pin(self.connector.connect()).await?;
         Ok(Lease { pool: self, connection, _permit: permit })
@@ -74,27 +56,12 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
-    connection: MySqlConnection,
+    pub(super) connection: MySqlConnection,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
-    /// Gives the connection back for others.
     pub(super) fn keep(self) {
         self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
-    }
-}
-
-impl Deref for Lease<'_> {
-    type Target = MySqlConnection;
-
-    fn deref(&self) -> &MySqlConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Lease<'_> {
-    fn deref_mut(&mut self) -> &mut MySqlConnection {
-        &mut self.connection
     }
 }

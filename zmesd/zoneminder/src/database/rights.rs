@@ -47,7 +47,6 @@ impl Permission {
     }
 }
 
-/// The permissions of one user or one role.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Grants {
     monitors: BTreeMap<MonitorId, Permission>,
@@ -55,13 +54,11 @@ pub(super) struct Grants {
 }
 
 impl Grants {
-    /// Adds a row of `Monitors_Permissions` or `Role_Monitors_Permissions`.
     pub(super) fn add_monitor(&mut self, monitor: MonitorId, permission: Permission) {
         let known = self.monitors.entry(monitor).or_insert(Permission::Inherit);
         *known = known.and(permission);
     }
 
-    /// Adds a row of `Groups_Permissions` or `Role_Groups_Permissions`.
     pub(super) fn add_group(&mut self, group: GroupId, permission: Permission) {
         let known = self.groups.entry(group).or_insert(Permission::Inherit);
         *known = known.and(permission);
@@ -85,7 +82,6 @@ impl Grants {
     }
 }
 
-/// The tree of groups and the monitors in them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Groups {
     children: BTreeMap<GroupId, Vec<GroupId>>,
@@ -93,14 +89,12 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Adds a row of `Groups`.
     pub(super) fn add(&mut self, group: GroupId, parent: Option<GroupId>) {
         if let Some(parent) = parent {
             self.children.entry(parent).or_default().push(group);
         }
     }
 
-    /// Adds a row of `Groups_Monitors`.
     pub(super) fn add_member(&mut self, group: GroupId, monitor: MonitorId) {
         self.members.entry(group).or_default().push(monitor);
     }

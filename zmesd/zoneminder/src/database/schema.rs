@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::MySqlConnection;
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, MySqlConnection};
 
 use super::cells::{Cells, Odd};
-use super::explain::Fault;
+use super::explain::{Answer, Fault};
 
 /// The tables that are looked at; all others may be as they like.
 const PROBE: &str = "SELECT table_name AS `TableName`, column_name AS `ColumnName` FROM information_schema.columns \
@@ -19,9 +20,22 @@ pub(super) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// A connection in use, and the tables that are there.
+#[derive(Debug)]
+pub(super) struct Session<'c> {
+    pub(super) connection: &'c mut MySqlConnection,
+    pub(super) schema: &'c Schema,
+}
+
+impl Session<'_> {
+    /// Runs a statement without values.
+    pub(super) async fn rows(&mut self, sql: String) -> Answer<Vec<MySqlRow>> {
+        Ok(sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *self.connection).await?)
+    }
+}
+
 impl Schema {
-    /// Asks the server.
-    pub(super) async fn probe(connection: &mut MySqlConnection) -> Result<Self, Fault> {
+    pub(super) async fn probe(connection: &mut MySqlConnection) -> Answer<Self> {
         let mut schema = Self::default();
         for row in sqlx::query(PROBE).fetch_all(connection).await? {
             let cells = Cells(&row);
@@ -32,14 +46,13 @@ impl Schema {
         Ok(schema)
     }
 
-    /// Says whether a table has a column.
     pub(super) fn has(&self, table: &str, column: &str) -> bool {
         let columns = self.tables.get(&table.to_lowercase());
         columns.is_some_and(|columns| columns.contains(&column.to_lowercase()))
     }
 
     /// Refuses to go on where a column is missing without which the answer would be wrong.
-    pub(super) fn require(&self, table: &str, columns: &[&str]) -> Result<(), Fault> {
+    pub(super) fn require(&self, table: &str, columns: &[&str]) -> Answer<()> {
         if !self.tables.contains_key(&table.to_lowercase()) {
             return Err(Fault::Missing(format!("table `{table}`")));
         }

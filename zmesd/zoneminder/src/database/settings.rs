@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use sqlx::MySqlConnection;
 use tracing::warn;
 
 use super::cells::readable;
-use super::explain::Fault;
-use super::schema::Schema;
+use super::explain::Answer;
+use super::schema::Session;
 use crate::ZmVersion;
 
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`.
@@ -23,7 +22,6 @@ const SETTINGS: &str = "SELECT `Name`, `Value` FROM `Config` WHERE `Name` IN \
 
 const TOKEN_SECRET: &str = "SELECT `Value` FROM `Config` WHERE `Name` = 'ZM_AUTH_HASH_SECRET'";
 
-/// Settings of the installation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     /// `ZM_DYN_CURR_VERSION`, else `ZM_DYN_DB_VERSION`: a fresh database has only the latter.
@@ -49,10 +47,9 @@ impl Settings {
     }
 }
 
-/// Reads the settings.
-pub(super) async fn load(connection: &mut MySqlConnection, schema: &Schema) -> Result<Settings, Fault> {
-    schema.require("Config", &["Name", "Value"])?;
-    let rows = sqlx::query(SETTINGS).fetch_all(connection).await?;
+pub(super) async fn load(session: &mut Session<'_>) -> Answer<Settings> {
+    session.schema.require("Config", &["Name", "Value"])?;
+    let rows = sqlx::query(SETTINGS).fetch_all(&mut *session.connection).await?;
     let values = readable("Config", &rows, |cells| {
         Ok((cells.text("Name")?.unwrap_or_default(), cells.text("Value")?.unwrap_or_default()))
     });
@@ -60,14 +57,11 @@ pub(super) async fn load(connection: &mut MySqlConnection, schema: &Schema) -> R
 }
 
 /// Reads the key with which ZoneMinder signs access tokens; `None` if it is empty or no text.
-pub(super) async fn token_secret(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-) -> Result<Option<SecretString>, Fault> {
-    schema.require("Config", &["Name", "Value"])?;
-    let Some(value) = sqlx::query_scalar::<_, Vec<u8>>(TOKEN_SECRET).fetch_optional(connection).await? else {
-        return Ok(None);
-    };
+pub(super) async fn token_secret(session: &mut Session<'_>) -> Answer<Option<SecretString>> {
+    session.schema.require("Config", &["Name", "Value"])?;
+    let value: Option<Vec<u8>> =
+        sqlx::query_scalar(TOKEN_SECRET).fetch_optional(&mut *session.connection).await?;
+    let Some(value) = value else { return Ok(None) };
     // Bytes that were replaced would make another key: no key is the safer answer.
     match String::from_utf8(value) {
         Ok(secret) if secret.is_empty() => Ok(None),

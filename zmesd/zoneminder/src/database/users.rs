@@ -1,14 +1,13 @@
 //! The rows of `Users`, with rights worked out.
 
-use secrecy::SecretString;
+use sqlx::AssertSqlSafe;
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, MySqlConnection};
 
 use super::cells::{Cells, Odd, readable};
-use super::explain::Fault;
+use super::explain::Answer;
 use super::permissions::{General, Permissions, allows};
 use super::rights;
-use super::schema::Schema;
+use super::schema::{Schema, Session};
 use crate::{MonitorRights, User};
 
 const COLUMNS: [&str; 11] = [
@@ -34,25 +33,17 @@ const MAX_NAMESAKES: u32 = 16;
 /// `Users.Id` of nobody: the column counts from 1.
 const NOBODY: u32 = 0;
 
-/// A row of `Users`, rights not yet worked out.
 #[derive(Debug)]
 struct Row {
-    name: String,
-    password: SecretString,
-    enabled: bool,
-    api_enabled: bool,
-    token_min_expiry: i64,
+    /// Its rights are not yet worked out.
+    user: User,
     general: General,
     monitor_ids: Option<String>,
 }
 
 /// Returns the user of that name: exactly that, or whatever its case where ZoneMinder takes it so.
-pub(super) async fn find(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    name: &str,
-    enforce: bool,
-) -> Result<Option<User>, Fault> {
+pub(super) async fn find(session: &mut Session<'_>, name: &str, enforce: bool) -> Answer<Option<User>> {
+    let schema = session.schema;
     schema.require("Users", &REQUIRED)?;
     schema.require("Config", &["Name", "Value"])?;
     // The server compares loosely (case, accents and trailing blanks, as the column's collation has it) and never
@@ -62,47 +53,39 @@ pub(super) async fn find(
          FROM `Users` WHERE LOWER(CONVERT(`Username` USING utf8mb4)) = LOWER(?) ORDER BY `Id` LIMIT {MAX_NAMESAKES}",
         schema.list("Users", &COLUMNS)
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(name).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(name).fetch_all(&mut *session.connection).await?;
     let any_case = match rows.first() {
         Some(row) => Cells(row).text("AnyCase")?.is_some_and(|value| value == "1"),
         None => false,
     };
     let namesakes = read(schema, &rows);
-    let exact = namesakes.iter().position(|row| row.name == name);
-    let loose =
-        || namesakes.iter().position(|row| any_case && row.name.to_lowercase() == name.to_lowercase());
+    let exact = namesakes.iter().position(|row| row.user.name == name);
+    let same = |row: &Row| any_case && row.user.name.to_lowercase() == name.to_lowercase();
+    let loose = || namesakes.iter().position(same);
     let Some(row) = exact.or_else(loose).and_then(|at| namesakes.into_iter().nth(at)) else {
         // The same questions as for a user who exists: the time of the answer must not tell.
-        permissions(connection, schema, Some(NOBODY)).await?;
+        permissions(session, Some(NOBODY)).await?;
         return Ok(None);
     };
-    let permissions = permissions(connection, schema, Some(row.general.user)).await?;
+    let permissions = permissions(session, Some(row.general.user)).await?;
     Ok(Some(user(row, permissions.as_ref(), enforce)))
 }
 
-/// Returns all users.
-pub(super) async fn all(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    enforce: bool,
-) -> Result<Vec<User>, Fault> {
+pub(super) async fn all(session: &mut Session<'_>, enforce: bool) -> Answer<Vec<User>> {
+    let schema = session.schema;
     schema.require("Users", &REQUIRED)?;
     let sql = format!("SELECT {} FROM `Users` ORDER BY `Id`", schema.list("Users", &COLUMNS));
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
-    let permissions = permissions(connection, schema, None).await?;
+    let rows = session.rows(sql).await?;
+    let permissions = permissions(session, None).await?;
     Ok(read(schema, &rows).into_iter().map(|row| user(row, permissions.as_ref(), enforce)).collect())
 }
 
 /// Reads the permission tables where there are such; up to 1.36 `MonitorIds` says it all.
-async fn permissions(
-    connection: &mut MySqlConnection,
-    schema: &Schema,
-    user: Option<u32>,
-) -> Result<Option<Permissions>, Fault> {
-    if schema.has("Users", "MonitorIds") {
+async fn permissions(session: &mut Session<'_>, user: Option<u32>) -> Answer<Option<Permissions>> {
+    if session.schema.has("Users", "MonitorIds") {
         return Ok(None);
     }
-    Permissions::load(connection, schema, user).await.map(Some)
+    Permissions::load(session, user).await.map(Some)
 }
 
 fn read(schema: &Schema, rows: &[MySqlRow]) -> Vec<Row> {
@@ -115,7 +98,7 @@ fn read(schema: &Schema, rows: &[MySqlRow]) -> Vec<Row> {
             monitors: allows(cells.text("Monitors")?.as_deref()),
         };
         let expiry = cells.integer("TokenMinExpiry")?.unwrap_or_default();
-        Ok(Row {
+        let user = User {
             name: cells.text("Username")?.ok_or(Odd("Username"))?,
             password: cells.text("Password")?.unwrap_or_default().into(),
             enabled: cells.flag("Enabled")?,
@@ -124,10 +107,11 @@ fn read(schema: &Schema, rows: &[MySqlRow]) -> Vec<Row> {
             api_enabled: !has_api
                 || cells.flag("APIEnabled")?
                 || cells.text("System")?.as_deref() == Some("Edit"),
+            may_see_events: general.events,
             token_min_expiry: i64::try_from(expiry).unwrap_or(i64::MAX),
-            general,
-            monitor_ids: cells.text("MonitorIds")?,
-        })
+            rights: MonitorRights::none(),
+        };
+        Ok(Row { user, general, monitor_ids: cells.text("MonitorIds")? })
     })
 }
 
@@ -136,13 +120,5 @@ fn user(row: Row, permissions: Option<&Permissions>, enforce: bool) -> User {
         Some(permissions) => permissions.of(row.general),
         None => (row.general.events, rights::from_list(row.monitor_ids.as_deref())),
     };
-    User {
-        name: row.name,
-        password: row.password,
-        enabled: row.enabled,
-        api_enabled: row.api_enabled,
-        may_see_events,
-        token_min_expiry: row.token_min_expiry,
-        rights: if enforce { rights } else { MonitorRights::All },
-    }
+    User { may_see_events, rights: if enforce { rights } else { MonitorRights::All }, ..row.user }
 }

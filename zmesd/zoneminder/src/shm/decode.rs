@@ -75,13 +75,13 @@ pub(super) fn usable(bytes: &[u8]) -> Result<&'static Layout, ReadError> {
     if size == 0 {
         return Err(ReadError::Starting);
     }
-    let layout = Layout::find(size).ok_or(ReadError::UnknownLayout { size })?;
+    let layout = Layout::find(size).ok_or(ReadError::UnknownLayout(size))?;
     if bytes.len() < layout.needed() {
         return Err(short(bytes, layout.needed()));
     }
     let found = u32_at(bytes, layout.trigger()).unwrap_or_default();
     if found != TRIGGER_SIZE {
-        return Err(ReadError::HalfInitialised { found });
+        return Err(ReadError::HalfInitialised(found));
     }
     if flag(bytes, layout.valid, "valid")? { Ok(layout) } else { Err(ReadError::Stopped) }
 }

@@ -6,7 +6,6 @@ mod decode;
 mod file;
 pub(crate) mod fuzzing;
 pub mod layout;
-mod ownership;
 mod read_error;
 #[cfg(test)]
 mod synthetic;
@@ -190,7 +189,7 @@ impl Slot {
             let directory = path.parent().map(Path::as_os_str);
             ReadError::NotThere { name: part(path.file_name()), directory: part(directory) }
         } else if kind == io::ErrorKind::PermissionDenied {
-            ReadError::Permission(ownership::denied(path))
+            ReadError::Permission(Denied::of(path))
         } else {
             ReadError::Io { path: Arc::from(path.to_string_lossy()), detail: Arc::from(error.to_string()) }
         };

@@ -1,7 +1,12 @@
 //! Why a look at a monitor shows nothing, in sentences for admins.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
+
+use nix::unistd::{Gid, Group, Uid};
+use zmes_files::user_name;
 
 /// Why there is no reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,19 +26,13 @@ pub enum ReadError {
     #[error("zmc has stopped")]
     Stopped,
     /// The first word is no size of `SharedData` that is known.
-    #[error("unknown shared-memory layout (size {size})")]
-    UnknownLayout {
-        /// That word.
-        size: u32,
-    },
+    #[error("unknown shared-memory layout (size {0})")]
+    UnknownLayout(u32),
     /// The second structure does not begin with its size.
     #[error(
-        "half-initialised shared memory (trigger size {found} instead of 560): zmc is starting, or it is damaged"
+        "half-initialised shared memory (trigger size {0} instead of 560): zmc is starting, or it is damaged"
     )]
-    HalfInitialised {
-        /// What stands there.
-        found: u32,
-    },
+    HalfInitialised(u32),
     /// The file ends before what its header promises.
     #[error("shared memory is {found} bytes long, {needed} are needed: zmc is starting, or it is damaged")]
     Short {
@@ -85,6 +84,24 @@ pub struct Ownership {
     pub group: Arc<str>,
 }
 
+impl Ownership {
+    /// Returns mode and owners, which anybody may see who may list the directory.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        let gid = Gid::from_raw(metadata.gid());
+        let group = Group::from_gid(gid).ok().flatten().map_or_else(|| gid.to_string(), |group| group.name);
+        let user = user_name(Uid::from_raw(metadata.uid()));
+        Some(Self { mode: metadata.mode() & 0o7777, user: user.into(), group: group.into() })
+    }
+}
+
+impl Denied {
+    pub(super) fn of(path: &Path) -> Self {
+        let (ownership, own_user) = (Ownership::of(path), user_name(Uid::effective()));
+        Self { path: path.to_string_lossy().into(), ownership, own_user: own_user.into() }
+    }
+}
+
 impl fmt::Display for Ownership {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "mode {:04o}, owner {}:{}", self.mode, self.user, self.group)
@@ -109,14 +126,6 @@ impl fmt::Display for Denied {
 impl ReadError {
     /// Says that no `zmc` serves the monitor: there is nothing to see, and a new one will start from nothing.
     pub fn zmc_is_away(&self) -> bool {
-        match self {
-            Self::NotThere { .. } | Self::Starting | Self::Stopped => true,
-            Self::UnknownLayout { .. }
-            | Self::HalfInitialised { .. }
-            | Self::Short { .. }
-            | Self::Implausible { .. }
-            | Self::Permission(_)
-            | Self::Io { .. } => false,
-        }
+        matches!(self, Self::NotThere { .. } | Self::Starting | Self::Stopped)
     }
 }

@@ -148,11 +148,11 @@ fn a_file_that_may_not_be_read_says_what_to_do() {
     let mut world = World::new();
     let zmc = world.zmc(768);
     std::fs::set_permissions(zmc.path(), std::fs::Permissions::from_mode(0o640)).unwrap();
-    let group = ownership::of(zmc.path()).unwrap().group;
-    let told = ReadError::Permission(ownership::denied(zmc.path())).to_string();
+    let group = Ownership::of(zmc.path()).unwrap().group;
+    let told = ReadError::Permission(Denied::of(zmc.path())).to_string();
     assert!(told.contains(&format!("usermod -aG {group} ")), "{told}");
     std::fs::set_permissions(zmc.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let told = ReadError::Permission(ownership::denied(zmc.path())).to_string();
+    let told = ReadError::Permission(Denied::of(zmc.path())).to_string();
     assert!(told.contains("mode 0600") && told.contains("run zmesd as "), "{told}");
     // Root may read anything: only others can see the refusal itself.
     std::fs::set_permissions(zmc.path(), std::fs::Permissions::from_mode(0o000)).unwrap();

@@ -4,34 +4,26 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use zmes_shared::MonitorId;
+
 use super::decode::usable;
 use super::file::{open_regular, read_fully};
 use super::layout::{MAX_READ, trigger};
-use super::ownership;
-use crate::TriggerCommand;
-
-/// Why the memory was not written.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WriteError {
-    /// No `zmc` has filled the memory.
-    #[error("shared memory is not there or not valid")]
-    NotCaptured,
-    /// The daemon may not write it.
-    #[error("{0}")]
-    Denied(String),
-    /// Anything else.
-    #[error("{0}")]
-    Failed(String),
-}
+use super::read_error::Ownership;
+use crate::{TriggerCommand, TriggerError};
 
 /// Writes a command; the state comes last, because it is what `zmc` acts on.
-pub(crate) fn write(path: &Path, command: &TriggerCommand) -> Result<(), WriteError> {
-    let file = open_regular(path, true).map_err(|error| refused(path, &error))?;
-    let failed = |error: io::Error| WriteError::Failed(format!("{}: {error}", path.display()));
+pub(crate) fn write(path: &Path, monitor: MonitorId, command: &TriggerCommand) -> Result<(), TriggerError> {
+    let failed = |error: io::Error| refused(path, monitor, &error);
+    let file = open_regular(path, true).map_err(failed)?;
     let mut buffer = [0; MAX_READ];
     let length = read_fully(&file, &mut buffer).map_err(failed)?;
     let layout = usable(buffer.get(..length).unwrap_or_default()).map_err(|error| {
-        if error.zmc_is_away() { WriteError::NotCaptured } else { WriteError::Failed(error.to_string()) }
+        if error.zmc_is_away() {
+            TriggerError::NotCaptured(monitor)
+        } else {
+            TriggerError::Failed { monitor, detail: error.to_string() }
+        }
     })?;
     let put = |offset: usize, bytes: &[u8]| {
         file.write_all_at(bytes, (layout.trigger() + offset) as u64).map_err(failed)
@@ -47,16 +39,16 @@ pub(crate) fn write(path: &Path, command: &TriggerCommand) -> Result<(), WriteEr
     }
 }
 
-fn refused(path: &Path, error: &io::Error) -> WriteError {
-    let kind = error.kind();
+fn refused(path: &Path, monitor: MonitorId, error: &io::Error) -> TriggerError {
+    let (kind, path_name) = (error.kind(), path.display());
     if kind == io::ErrorKind::NotFound {
-        return WriteError::NotCaptured;
+        return TriggerError::NotCaptured(monitor);
     }
     if matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) {
-        let whose = ownership::of(path).map_or_else(String::new, |ownership| format!(" ({ownership})"));
-        return WriteError::Denied(format!("{}{whose} may not be written", path.display()));
+        let whose = Ownership::of(path).map_or_else(String::new, |ownership| format!(" ({ownership})"));
+        return TriggerError::NotPermitted(format!("{path_name}{whose} may not be written"));
     }
-    WriteError::Failed(format!("{}: {error}", path.display()))
+    TriggerError::Failed { monitor, detail: format!("{path_name}: {error}") }
 }
 
 /// Returns the text in a field of `N` bytes that ends with a NUL at least.

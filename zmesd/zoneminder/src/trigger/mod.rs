@@ -1,20 +1,29 @@
 //! The alarm trigger: into shared memory where that may be written, else through `zmtrigger.pl`.
 
-mod zmtrigger;
-
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zmes_shared::MonitorId;
 
-use crate::shm::trigger::{WriteError, bounded, write};
+use crate::shm::trigger::{bounded, write};
 use crate::shm::{layout, path_of};
 use crate::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Writing takes microseconds on a tmpfs; a `ZM_PATH_MAP` on something slower must not hold anybody.
 const WRITE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Name of the socket in `ZM_PATH_SOCKS`.
+const SOCKET_NAME: &str = "zmtrigger.sock";
+/// `zmtrigger.pl` comes round every 0.25 s, and longer where it has to read its monitors again.
+const ZMTRIGGER_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The most that is read of what `zmtrigger.pl` tells of other alarms meanwhile.
+const MAX_CHATTER: u64 = 64 * 1024;
 
 /// Forces and cancels alarms of the monitors of this machine.
 #[derive(Debug, Clone)]
@@ -29,14 +38,15 @@ impl LocalTrigger {
         Self { path_map, path_socks }
     }
 
-    async fn write(&self, monitor: MonitorId, command: TriggerCommand) -> Result<(), WriteError> {
+    async fn write(&self, monitor: MonitorId, command: TriggerCommand) -> Result<(), TriggerError> {
         let path = path_of(&self.path_map, monitor);
-        let task = tokio::task::spawn_blocking(move || write(&path, &command));
-        match timeout(WRITE_DEADLINE, task).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(WriteError::Failed(error.to_string())),
-            Err(_) => Err(WriteError::Failed("the shared memory could not be written in time".to_owned())),
-        }
+        let task = tokio::task::spawn_blocking(move || write(&path, monitor, &command));
+        let detail = match timeout(WRITE_DEADLINE, task).await {
+            Ok(Ok(result)) => return result,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the shared memory could not be written in time".to_owned(),
+        };
+        Err(TriggerError::Failed { monitor, detail })
     }
 
     async fn ask_zmtrigger(
@@ -50,15 +60,19 @@ impl LocalTrigger {
                 "{denied}, and the place of zmtrigger.sock (ZM_PATH_SOCKS) is not known; run zmesd as the user of zmc"
             )));
         };
-        let socket = directory.join(zmtrigger::SOCKET_NAME);
-        match zmtrigger::send(&socket, monitor, command).await {
-            Ok(()) => Ok(TriggerVia::Zmtrigger),
-            Err(zmtrigger::SendError::Away(why)) => Err(TriggerError::NotPermitted(format!(
+        let socket = directory.join(SOCKET_NAME);
+        // A connection to a socket whose queue is full is not refused: it waits.
+        let connected = timeout(ZMTRIGGER_DEADLINE, UnixStream::connect(&socket)).await;
+        let stream = connected.unwrap_or_else(|late| Err(late.into())).map_err(|why| {
+            TriggerError::NotPermitted(format!(
                 "{denied}, and zmtrigger.pl cannot be reached at {} ({why}); run zmesd as the user of zmc, \
                  or turn on OPT_TRIGGERS in ZoneMinder",
                 socket.display()
-            ))),
-            Err(zmtrigger::SendError::Failed(detail)) => Err(TriggerError::Failed { monitor, detail }),
+            ))
+        })?;
+        match ask(stream, monitor, command).await {
+            Ok(()) => Ok(TriggerVia::Zmtrigger),
+            Err(error) => Err(TriggerError::Failed { monitor, detail: error.to_string() }),
         }
     }
 }
@@ -69,10 +83,32 @@ impl AlarmTrigger for LocalTrigger {
         let command = harmless(command);
         match self.write(monitor, command.clone()).await {
             Ok(()) => Ok(TriggerVia::SharedMemory),
-            Err(WriteError::NotCaptured) => Err(TriggerError::NotCaptured(monitor)),
-            Err(WriteError::Denied(denied)) => self.ask_zmtrigger(monitor, &command, &denied).await,
-            Err(WriteError::Failed(detail)) => Err(TriggerError::Failed { monitor, detail }),
+            Err(TriggerError::NotPermitted(denied)) => self.ask_zmtrigger(monitor, &command, &denied).await,
+            Err(error) => Err(error),
         }
+    }
+}
+
+/// Sends one command to `zmtrigger.pl`, which runs as ZoneMinder's own user and so may write its memory; returns once it
+/// has been taken.
+///
+/// `zmtrigger.pl` answers nothing; but it works off what it has read before it closes its end of a connection that
+/// the other side has finished writing.
+async fn ask(mut stream: UnixStream, monitor: MonitorId, command: &TriggerCommand) -> io::Result<()> {
+    let converse = async {
+        stream.write_all(line(monitor, command).as_bytes()).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut (&mut stream).take(MAX_CHATTER), &mut tokio::io::sink()).await
+    };
+    let late =
+        |_| io::Error::other(format!("did not take the command within {} s", ZMTRIGGER_DEADLINE.as_secs()));
+    timeout(ZMTRIGGER_DEADLINE, converse).await.map_err(late)?.map(drop)
+}
+
+fn line(monitor: MonitorId, command: &TriggerCommand) -> String {
+    match command {
+        TriggerCommand::On { score, cause, text } => format!("{monitor}|on|{score}|{cause}|{text}|\n"),
+        TriggerCommand::Cancel => format!("{monitor}|cancel\n"),
     }
 }
 

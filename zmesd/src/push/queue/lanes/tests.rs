@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use zmes_providers::Platform;
+use zmes_providers::{Platform, Urgency};
 
 use super::*;
 use crate::domain::DeliveryId;
-use crate::push::fakes::{alarm, token};
+use crate::push::tests::fakes::{alarm, token};
 
 fn job(id: i64, of: i64) -> Job {
     Job {
@@ -12,8 +12,16 @@ fn job(id: i64, of: i64) -> Job {
         token: Arc::new(token(of, "secret", Platform::Android)),
         alarm: alarm(id.cast_unsigned(), 1),
         badge: 0,
+        urgency: Urgency::Normal,
         attempts: 0,
         receipts: None,
+    }
+}
+
+impl Lanes {
+    /// Returns how many jobs wait; those that are out are not counted.
+    pub(in crate::push::queue) fn len(&self) -> usize {
+        self.by_token.values().map(|lane| lane.queue.len()).sum()
     }
 }
 
@@ -32,7 +40,7 @@ fn round(lanes: &mut Lanes) -> Vec<i64> {
 
 #[tokio::test(start_paused = true)]
 async fn a_phone_hears_of_alarms_in_order_one_at_a_time_and_no_phone_waits_for_another() {
-    let mut lanes = Lanes::new(1, crate::push::queue::WINDOW);
+    let mut lanes = Lanes::new(1, crate::push::queue::STORM_WINDOW);
     for (id, of) in [(1, 7), (2, 8), (3, 7), (4, 7)] {
         lanes.push(job(id, of), 0);
     }
@@ -49,7 +57,7 @@ async fn a_phone_hears_of_alarms_in_order_one_at_a_time_and_no_phone_waits_for_a
 
 #[tokio::test(start_paused = true)]
 async fn what_failed_goes_first_when_its_time_has_come() {
-    let (mut lanes, now) = (Lanes::new(1, crate::push::queue::WINDOW), Instant::now());
+    let (mut lanes, now) = (Lanes::new(1, crate::push::queue::STORM_WINDOW), Instant::now());
     let later = now + Duration::from_secs(5);
     lanes.push(job(1, 7), 0);
     lanes.push(job(2, 7), 0);
@@ -66,7 +74,7 @@ async fn what_failed_goes_first_when_its_time_has_come() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_withdrawn_leaves_nothing_behind_wherever_the_lane_is() {
-    let mut lanes = Lanes::new(1, crate::push::queue::WINDOW);
+    let mut lanes = Lanes::new(1, crate::push::queue::STORM_WINDOW);
     lanes.push(job(1, 7), 0);
     assert_eq!(lanes.withdraw(TokenId(7)).len(), 1);
     lanes.push(job(2, 8), 0);
@@ -84,7 +92,7 @@ async fn what_is_withdrawn_leaves_nothing_behind_wherever_the_lane_is() {
 
 #[tokio::test(start_paused = true)]
 async fn what_has_expired_makes_room_for_what_has_not() {
-    let mut lanes = Lanes::new(1, crate::push::queue::WINDOW);
+    let mut lanes = Lanes::new(1, crate::push::queue::STORM_WINDOW);
     let mut old = job(1, 7);
     Arc::make_mut(&mut old.alarm).at = Timestamp::UNIX_EPOCH;
     lanes.push(old, 0);
@@ -97,7 +105,7 @@ async fn what_has_expired_makes_room_for_what_has_not() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_expired_empty_comes_back_at_the_gate_of_what_comes_next() {
-    let (mut lanes, now) = (Lanes::new(2, crate::push::queue::WINDOW), Instant::now());
+    let (mut lanes, now) = (Lanes::new(2, crate::push::queue::STORM_WINDOW), Instant::now());
     let mut old = job(1, 7);
     Arc::make_mut(&mut old.alarm).at = Timestamp::UNIX_EPOCH;
     lanes.push(old, 1);

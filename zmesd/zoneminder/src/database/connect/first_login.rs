@@ -22,7 +22,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use self::packets::{Greeting, PLUGIN, Reply, Stream};
 use crate::conf::DatabaseConfig;
-use crate::database::place::Place;
+use crate::database::place::ServerAddress;
 
 /// Asks for the server's RSA key.
 const KEY_REQUEST: u8 = 0x02;
@@ -30,10 +30,8 @@ const KEY_REQUEST: u8 = 0x02;
 /// Why there was no first login; for the log alone, because what sqlx said before is what counts.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FirstLoginError {
-    /// The connection failed.
     #[error("connection failed")]
     Io(#[from] io::Error),
-    /// The server or the account logs in otherwise.
     #[error("the account does not use caching_sha2_password")]
     OtherPlugin,
     /// The server says no.
@@ -42,16 +40,15 @@ pub(super) enum FirstLoginError {
     /// The server says what it should not at this point.
     #[error("unexpected packet")]
     Unexpected,
-    /// The server's key cannot be used.
     #[error("the server's RSA key cannot be used")]
     Key,
 }
 
 /// Says whether this failure may be sqlx's own: no key for TCP, or a key where a socket wants the password.
-pub(super) fn may_help(error: &sqlx::Error, place: &Place) -> bool {
+pub(super) fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
     match (error, place) {
-        (sqlx::Error::Configuration(cause), Place::Tcp(..)) => cause.to_string().contains("RSA"),
-        (sqlx::Error::Database(refusal), Place::Socket(_)) => {
+        (sqlx::Error::Configuration(cause), ServerAddress::Tcp(..)) => cause.to_string().contains("RSA"),
+        (sqlx::Error::Database(refusal), ServerAddress::Socket(_)) => {
             let number = refusal.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
             number == Some(1045)
         }
@@ -60,14 +57,14 @@ pub(super) fn may_help(error: &sqlx::Error, place: &Place) -> bool {
 }
 
 /// Logs in, so that the server knows the account's password, and hangs up. The caller bounds the time.
-pub(super) async fn perform(place: &Place, database: &DatabaseConfig) -> Result<(), FirstLoginError> {
+pub(super) async fn perform(place: &ServerAddress, database: &DatabaseConfig) -> Result<(), FirstLoginError> {
     let (user, password) = (&database.user, &database.password);
     match place {
-        Place::Socket(path) => {
+        ServerAddress::Socket(path) => {
             let mut stream = Stream::new(UnixStream::connect(path).await?);
             log_in(&mut stream, user, password, Channel::Socket).await
         }
-        Place::Tcp(host, port) => {
+        ServerAddress::Tcp(host, port) => {
             let mut stream = Stream::new(TcpStream::connect((host.as_str(), *port)).await?);
             log_in(&mut stream, user, password, Channel::Net).await
         }
@@ -114,7 +111,6 @@ async fn log_in<S: packets::Io>(
     Err(FirstLoginError::Unexpected)
 }
 
-/// Hands over the password itself.
 async fn full<S: packets::Io>(
     stream: &mut Stream<S>,
     password: &SecretString,

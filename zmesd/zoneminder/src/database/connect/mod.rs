@@ -18,8 +18,8 @@ use sqlx::{ConnectOptions, MySqlConnection};
 use tracing::{info, warn};
 
 use self::tls_files::TlsTexts;
-use super::explain::{Fault, TlsFault};
-use super::place::Place;
+use super::explain::{Answer, Fault, TlsFault};
+use super::place::ServerAddress;
 use crate::conf::DatabaseConfig;
 
 /// Said to each new session, one by one, because no server knows them all: an old or a different one refuses some,
@@ -36,7 +36,7 @@ const SESSION: [&str; 5] = [
 /// Makes connections to one database, and remembers what the last ones taught.
 #[derive(Debug)]
 pub(super) struct Connector {
-    database: DatabaseConfig,
+    pub(super) database: DatabaseConfig,
     /// Connect without TLS at once: it failed, and nothing has changed since.
     plain: AtomicBool,
     /// Why TLS was given up, as it was told last.
@@ -51,21 +51,16 @@ impl Connector {
         Self { database, plain, told: Mutex::default(), unverified }
     }
 
-    /// Returns what the connections lead to.
-    pub(super) fn database(&self) -> &DatabaseConfig {
-        &self.database
-    }
-
     /// Takes note that a connection broke: the server may be another one now, so TLS is tried again.
     pub(super) fn failed(&self) {
         self.plain.store(false, Ordering::Relaxed);
     }
 
     /// Tries each place in turn until a server answers, be it with a refusal.
-    pub(super) async fn connect(&self) -> Result<MySqlConnection, Fault> {
+    pub(super) async fn connect(&self) -> Answer<MySqlConnection> {
         let texts = TlsTexts::read(&self.database).await?;
         let mut silent = Vec::new();
-        for place in Place::all(&self.database) {
+        for place in ServerAddress::all(&self.database) {
             match self.connect_to(&place, texts.as_ref()).await {
                 Ok(mut connection) => {
                     prepare(&mut connection).await?;
@@ -83,7 +78,7 @@ impl Connector {
         Err(Fault::Unreachable(silent))
     }
 
-    async fn connect_to(&self, place: &Place, texts: Option<&TlsTexts>) -> Result<MySqlConnection, Fault> {
+    async fn connect_to(&self, place: &ServerAddress, texts: Option<&TlsTexts>) -> Answer<MySqlConnection> {
         if let Some(texts) = texts {
             let opened = self.open(place, Tls::Asked(texts)).await;
             return opened.map_err(|error| refused(place, error));
@@ -112,7 +107,7 @@ impl Connector {
     }
 
     /// Opens one connection. A first login that sqlx cannot do is done here, and the server knows the account then.
-    async fn open(&self, place: &Place, tls: Tls<'_>) -> Result<MySqlConnection, sqlx::Error> {
+    async fn open(&self, place: &ServerAddress, tls: Tls<'_>) -> Result<MySqlConnection, sqlx::Error> {
         let options = self.options(place, tls);
         let error = match options.connect().await {
             Ok(connection) => return Ok(connection),
@@ -128,7 +123,7 @@ impl Connector {
         Err(error)
     }
 
-    fn options(&self, place: &Place, tls: Tls<'_>) -> MySqlConnectOptions {
+    fn options(&self, place: &ServerAddress, tls: Tls<'_>) -> MySqlConnectOptions {
         let mut options = MySqlConnectOptions::new()
             .username(&self.database.user)
             .database(&self.database.name)
@@ -142,8 +137,8 @@ impl Connector {
             options = options.password(password);
         }
         let options = match place {
-            Place::Socket(path) => options.socket(PathBuf::as_path(path)),
-            Place::Tcp(host, port) => options.host(host).port(*port),
+            ServerAddress::Socket(path) => options.socket(PathBuf::as_path(path)),
+            ServerAddress::Tcp(host, port) => options.host(host).port(*port),
         };
         match tls {
             Tls::Never => options.ssl_mode(MySqlSslMode::Disabled),
@@ -153,7 +148,7 @@ impl Connector {
     }
 
     /// Tells once that TLS was given up, and again if the reason is another one.
-    fn tell_plain(&self, place: &Place, reason: &TlsFault) {
+    fn tell_plain(&self, place: &ServerAddress, reason: &TlsFault) {
         let reason = reason.sentence();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.as_ref() != Some(&reason) {
@@ -179,7 +174,6 @@ impl Connector {
 /// Whether a connection uses TLS.
 #[derive(Debug, Clone, Copy)]
 enum Tls<'t> {
-    /// No.
     Never,
     /// Where the server offers it, unverified.
     Offered,
@@ -188,7 +182,7 @@ enum Tls<'t> {
 }
 
 /// Sorts out what is about TLS, where TLS was asked for.
-fn refused(place: &Place, error: sqlx::Error) -> Fault {
+fn refused(place: &ServerAddress, error: sqlx::Error) -> Fault {
     match TlsFault::of(&error) {
         Some(fault) => Fault::Tls { place: place.clone(), fault },
         None => Fault::Sql(error),

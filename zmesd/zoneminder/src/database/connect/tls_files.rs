@@ -7,8 +7,8 @@ use tokio::task::spawn_blocking;
 use zmes_files::pemfile::{self, PemError};
 
 use crate::conf::{DatabaseConfig, DatabaseTls};
-use crate::database::explain::Fault;
-use crate::database::place::Place;
+use crate::database::explain::{Answer, Fault};
+use crate::database::place::ServerAddress;
 
 /// What the files hold, as PEM.
 pub(super) struct TlsTexts {
@@ -26,7 +26,7 @@ impl std::fmt::Debug for TlsTexts {
 
 impl TlsTexts {
     /// Reads the files where a CA certificate is named. Each connection reads them anew: they may have been renewed.
-    pub(super) async fn read(database: &DatabaseConfig) -> Result<Option<Self>, Fault> {
+    pub(super) async fn read(database: &DatabaseConfig) -> Answer<Option<Self>> {
         let Some(tls) = database.tls.clone() else { return Ok(None) };
         let read = spawn_blocking(move || Self::read_blocking(&tls)).await;
         let read = read.map_err(|error| sqlx::Error::Io(std::io::Error::other(error)))?;
@@ -47,11 +47,11 @@ impl TlsTexts {
     }
 
     /// Asks for TLS. Over a socket the server is not verified: nobody can stand between, and it has no name there.
-    pub(super) fn apply(&self, options: MySqlConnectOptions, place: &Place) -> MySqlConnectOptions {
+    pub(super) fn apply(&self, options: MySqlConnectOptions, place: &ServerAddress) -> MySqlConnectOptions {
         let mode = match place {
-            Place::Socket(_) => MySqlSslMode::Preferred,
-            Place::Tcp(..) if self.verify_server => MySqlSslMode::VerifyIdentity,
-            Place::Tcp(..) => MySqlSslMode::VerifyCa,
+            ServerAddress::Socket(_) => MySqlSslMode::Preferred,
+            ServerAddress::Tcp(..) if self.verify_server => MySqlSslMode::VerifyIdentity,
+            ServerAddress::Tcp(..) => MySqlSslMode::VerifyCa,
         };
         let options = options.ssl_mode(mode).ssl_ca_from_pem(self.ca.clone().into_bytes());
         match &self.client {

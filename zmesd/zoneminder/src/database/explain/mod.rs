@@ -14,7 +14,7 @@ use tracing::debug;
 use zmes_files::pemfile::PemError;
 
 use super::cells::{Odd, clean};
-use super::place::Place;
+use super::place::ServerAddress;
 use crate::conf::{DatabaseAddress, DatabaseConfig};
 use crate::{DatabaseFault, DatabaseTrouble, DbError};
 
@@ -25,14 +25,22 @@ const SERVER_TEXT: usize = 200;
 #[derive(Debug)]
 pub(super) enum Fault {
     /// No server answered at any of these places.
-    Unreachable(Vec<(Place, io::Error)>),
+    Unreachable(Vec<(ServerAddress, io::Error)>),
     /// TLS was asked for and is not possible.
-    Tls { place: Place, fault: TlsFault },
+    Tls {
+        place: ServerAddress,
+        fault: TlsFault,
+    },
     /// TLS was offered and not possible, and without it the server said no.
-    WithoutTls { error: sqlx::Error, reason: TlsFault },
+    WithoutTls {
+        error: sqlx::Error,
+        reason: TlsFault,
+    },
     /// A file that `zm.conf` names is not what it should be.
-    File { name: &'static str, problem: PemError },
-    /// The driver or the server said no.
+    File {
+        name: &'static str,
+        problem: PemError,
+    },
     Sql(sqlx::Error),
     /// The answer is not what ZoneMinder's tables should hold.
     Answer(String),
@@ -41,6 +49,9 @@ pub(super) enum Fault {
     /// A table or column is missing, or hidden: a server only shows what the account may read.
     Missing(String),
 }
+
+/// What a question leads to.
+pub(super) type Answer<T> = Result<T, Fault>;
 
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
@@ -107,16 +118,16 @@ fn trouble(fault: DatabaseFault, message: String, hint: String) -> DatabaseTroub
 }
 
 /// Says why nobody answered, and what the first of the reasons asks for.
-fn unreachable(places: &[(Place, io::Error)], database: &DatabaseConfig) -> DatabaseTrouble {
+fn unreachable(places: &[(ServerAddress, io::Error)], database: &DatabaseConfig) -> DatabaseTrouble {
     let message: Vec<String> =
         places.iter().map(|(place, error)| format!("{place}: {}", io(error))).collect();
     let message = message.join("; ");
     let denied = places.iter().find(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
-    if let Some((Place::Socket(path), _)) = denied {
+    if let Some((ServerAddress::Socket(path), _)) = denied {
         let hint = format!("namei -l {} shows what is closed to zmesd's user", path.display());
         return trouble(DatabaseFault::Unreachable, message, hint);
     }
-    if let Some((Place::Tcp(host, _), _)) = places.iter().find(|(_, error)| is_unknown_name(error)) {
+    if let Some((ServerAddress::Tcp(host, _), _)) = places.iter().find(|(_, error)| is_unknown_name(error)) {
         let hint = format!(
             "getent hosts {host} shows what this machine knows; else {}",
             correct("ZM_DB_HOST", database)
@@ -175,7 +186,7 @@ fn file_hint(name: &'static str, problem: &PemError, database: &DatabaseConfig) 
 fn sql(error: &sqlx::Error, database: &DatabaseConfig) -> DbError {
     // The driver's words are for developers: they go to the log of level debug alone.
     debug!(%error, "the database's driver failed");
-    let place = Place::describe(database);
+    let place = ServerAddress::describe(database);
     match error {
         sqlx::Error::Database(refusal) => match refusal.try_downcast_ref::<MySqlDatabaseError>() {
             Some(refusal) => refusal::explain(refusal.number(), refusal.message(), database),

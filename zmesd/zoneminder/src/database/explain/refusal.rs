@@ -4,7 +4,6 @@ use super::{SERVER_TEXT, clean, correct, trouble};
 use crate::conf::{DatabaseAddress, DatabaseConfig};
 use crate::{DatabaseFault, DbError};
 
-/// Puts a refusal into words.
 pub(super) fn explain(number: u16, text: &str, database: &DatabaseConfig) -> DbError {
     let DatabaseConfig { user, name, origin, .. } = database;
     let text = clean(text, SERVER_TEXT);

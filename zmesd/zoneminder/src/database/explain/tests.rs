@@ -39,8 +39,8 @@ fn told(fault: Fault, database: &DatabaseConfig) -> DatabaseTrouble {
 #[test]
 fn every_place_that_was_tried_is_named() {
     let places = vec![
-        (Place::Socket("/run/mysqld/mysqld.sock".into()), Error::from(ErrorKind::NotFound)),
-        (Place::Tcp("127.0.0.1".to_owned(), 3306), Error::from(ErrorKind::ConnectionRefused)),
+        (ServerAddress::Socket("/run/mysqld/mysqld.sock".into()), Error::from(ErrorKind::NotFound)),
+        (ServerAddress::Tcp("127.0.0.1".to_owned(), 3306), Error::from(ErrorKind::ConnectionRefused)),
     ];
     let trouble = told(Fault::Unreachable(places), &local());
     assert_eq!(
@@ -55,7 +55,7 @@ fn every_place_that_was_tried_is_named() {
 
 #[test]
 fn each_way_of_not_reaching_a_server_has_its_cure() {
-    let tcp = |error| vec![(Place::Tcp("db.lan".to_owned(), 3306), error)];
+    let tcp = |error| vec![(ServerAddress::Tcp("db.lan".to_owned(), 3306), error)];
     let unknown = Error::other("failed to lookup address information: Name or service not known");
     let trouble = told(Fault::Unreachable(tcp(unknown)), &remote());
     assert_eq!(
@@ -66,7 +66,8 @@ fn each_way_of_not_reaching_a_server_has_its_cure() {
     let refused = told(Fault::Unreachable(tcp(Error::from(ErrorKind::ConnectionRefused))), &remote());
     assert!(refused.hint.starts_with("mysqladmin -h db.lan -P 3306 ping"), "{}", refused.hint);
     let socket = DatabaseAddress::Socket("/run/db.sock".into());
-    let denied = vec![(Place::Socket("/run/db.sock".into()), Error::from(ErrorKind::PermissionDenied))];
+    let denied =
+        vec![(ServerAddress::Socket("/run/db.sock".into()), Error::from(ErrorKind::PermissionDenied))];
     assert!(told(Fault::Unreachable(denied), &database(socket)).hint.starts_with("namei -l /run/db.sock"));
 }
 
@@ -164,7 +165,7 @@ fn the_servers_certificate_is_blamed_for_what_is_wrong_with_it() {
         let inner = rustls::Error::InvalidCertificate(problem);
         let error = sqlx::Error::Io(Error::new(ErrorKind::InvalidData, inner));
         let fault = TlsFault::of(&error).unwrap();
-        let place = Place::Tcp("db.lan".to_owned(), 3306);
+        let place = ServerAddress::Tcp("db.lan".to_owned(), 3306);
         let trouble = told(Fault::Tls { place, fault }, &remote());
         assert_eq!(trouble.fault, DatabaseFault::Tls);
         assert!(trouble.message.contains(words), "{}", trouble.message);

@@ -9,21 +9,17 @@ use rustls_pki_types::UnixTime;
 use super::{DatabaseFault, DatabaseTrouble, trouble};
 use crate::conf::DatabaseConfig;
 use crate::database::cells::clean;
-use crate::database::place::Place;
+use crate::database::place::ServerAddress;
 
 /// Longest text of a library that is repeated.
 const TEXT: usize = 120;
 
-/// Why there is no TLS.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::database) enum TlsFault {
-    /// What rustls says.
     Rustls(rustls::Error),
-    /// The server does not offer it.
     NotOffered,
     /// The connection was closed during the handshake.
     Closed,
-    /// Something else.
     Other(String),
 }
 
@@ -62,7 +58,7 @@ impl TlsFault {
     }
 
     /// Returns the trouble where TLS is asked for.
-    pub(super) fn trouble(&self, place: &Place, database: &DatabaseConfig) -> DatabaseTrouble {
+    pub(super) fn trouble(&self, place: &ServerAddress, database: &DatabaseConfig) -> DatabaseTrouble {
         if *self == Self::Closed {
             let hint = "systemctl status mariadb; did it restart?".to_owned();
             let message = format!("{place}: the server closed the connection during the TLS handshake");
@@ -75,14 +71,13 @@ impl TlsFault {
     pub(super) fn beside(&self, refused: DatabaseTrouble, database: &DatabaseConfig) -> DatabaseTrouble {
         let message = format!("{}; TLS is not possible: {}", refused.message, self.sentence());
         if refused.fault == DatabaseFault::Tls {
-            let place = Place::all(database).pop();
+            let place = ServerAddress::all(database).pop();
             let hint = place.map_or(refused.hint, |place| self.hint(&place, database));
             return trouble(DatabaseFault::Tls, message, hint);
         }
         trouble(refused.fault, message, refused.hint)
     }
 
-    /// Says what is wrong.
     pub(in crate::database) fn sentence(&self) -> String {
         match self {
             Self::Rustls(error) => rustls_sentence(error),
@@ -92,11 +87,11 @@ impl TlsFault {
         }
     }
 
-    fn hint(&self, place: &Place, database: &DatabaseConfig) -> String {
+    fn hint(&self, place: &ServerAddress, database: &DatabaseConfig) -> String {
         let origin = &database.origin;
         let host = match place {
-            Place::Tcp(host, _) => host.as_str(),
-            Place::Socket(_) => "localhost",
+            ServerAddress::Tcp(host, _) => host.as_str(),
+            ServerAddress::Socket(_) => "localhost",
         };
         let (ca, verify) = (origin.of("ZM_DB_SSL_CA_CERT"), origin.of("ZM_DB_SSL_VERIFY_SERVER_CERT"));
         match self.kind() {

@@ -156,8 +156,8 @@ fn what_is_no_running_zmc_has_a_name() {
         decode(&changed, &context()).unwrap_err()
     };
     assert_eq!(with(0, &[0; 4]), ReadError::Starting);
-    assert_eq!(with(0, &880_u32.to_ne_bytes()), ReadError::UnknownLayout { size: 880 });
-    assert_eq!(with(768, &[0; 4]), ReadError::HalfInitialised { found: 0 });
+    assert_eq!(with(0, &880_u32.to_ne_bytes()), ReadError::UnknownLayout(880));
+    assert_eq!(with(768, &[0; 4]), ReadError::HalfInitialised(0));
     assert_eq!(with(76, &[0]), ReadError::Stopped);
     assert_eq!(with(76, &[9]), ReadError::Implausible { field: "valid", value: 9 });
     assert_eq!(with(78, &[2]), ReadError::Implausible { field: "signal", value: 2 });

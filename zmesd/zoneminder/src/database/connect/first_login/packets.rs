@@ -34,7 +34,6 @@ impl<S: Io> Stream<S> {
         Self { inner, number: 0 }
     }
 
-    /// Reads one packet.
     pub(super) async fn receive(&mut self) -> io::Result<Vec<u8>> {
         let [a, b, c, number] = {
             let mut head = [0; 4];
@@ -51,7 +50,6 @@ impl<S: Io> Stream<S> {
         Ok(content)
     }
 
-    /// Writes one packet.
     pub(super) async fn send(&mut self, content: &[u8]) -> io::Result<()> {
         let length = u32::try_from(content.len()).ok().filter(|length| *length < 1 << 24);
         let [a, b, c, _] = length.ok_or(io::ErrorKind::InvalidInput)?.to_le_bytes();
@@ -92,15 +90,15 @@ impl Greeting {
     }
 }
 
-/// What the server says to a login.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// In.
     Done,
-    /// Out.
     Refused,
     /// The account uses that method.
-    Switch { plugin: String, nonce: Vec<u8> },
+    Switch {
+        plugin: String,
+        nonce: Vec<u8>,
+    },
     /// The password was in the cache.
     Known,
     /// It was not: the password itself is wanted.

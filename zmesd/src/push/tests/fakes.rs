@@ -16,7 +16,7 @@ use crate::ports::{Clock, SystemClock};
 
 /// A transport with scripted answers; it accepts pushes without one.
 #[derive(Debug)]
-pub(super) struct FakeTransport {
+pub(in crate::push) struct FakeTransport {
     name: String,
     answers: Mutex<VecDeque<Result<Delivered, PushError>>>,
     always: Mutex<Option<PushError>>,
@@ -25,11 +25,11 @@ pub(super) struct FakeTransport {
     registered: Mutex<Vec<PushToken>>,
     checked: AtomicUsize,
     /// While this is held, no push is answered.
-    pub(super) hold: tokio::sync::Mutex<()>,
+    pub(in crate::push) hold: tokio::sync::Mutex<()>,
 }
 
 impl FakeTransport {
-    pub(super) fn new(name: &str) -> Arc<Self> {
+    pub(in crate::push) fn new(name: &str) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             answers: Mutex::default(),
@@ -43,17 +43,17 @@ impl FakeTransport {
     }
 
     /// Scripts the answers to the next pushes.
-    pub(super) fn answer(&self, answers: impl IntoIterator<Item = PushError>) {
+    pub(in crate::push) fn answer(&self, answers: impl IntoIterator<Item = PushError>) {
         self.answers.lock().unwrap().extend(answers.into_iter().map(Err));
     }
 
     /// Answers every push like this; `None` ends that.
-    pub(super) fn always(&self, answer: Option<PushError>) {
+    pub(in crate::push) fn always(&self, answer: Option<PushError>) {
         *self.always.lock().unwrap() = answer;
     }
 
     /// Returns the pushes that have arrived, once there are at least `count`.
-    pub(super) async fn sent(&self, count: usize) -> Vec<Push> {
+    pub(in crate::push) async fn sent(&self, count: usize) -> Vec<Push> {
         loop {
             let arrived = self.arrived.notified();
             let sent = self.sent.lock().unwrap().clone();
@@ -65,17 +65,17 @@ impl FakeTransport {
     }
 
     /// Returns how many have arrived.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::push) fn count(&self) -> usize {
         self.sent.lock().unwrap().len()
     }
 
     /// Returns how often it was checked.
-    pub(super) fn checks(&self) -> usize {
+    pub(in crate::push) fn checks(&self) -> usize {
         self.checked.load(Ordering::Relaxed)
     }
 
     /// Returns the tokens that were registered.
-    pub(super) fn registered(&self) -> Vec<PushToken> {
+    pub(in crate::push) fn registered(&self) -> Vec<PushToken> {
         self.registered.lock().unwrap().clone()
     }
 }
@@ -114,12 +114,12 @@ impl PushTransport for FakeTransport {
 }
 
 /// Returns a live token without an owner.
-pub(super) fn token(id: i64, text: &str, platform: Platform) -> Token {
+pub(in crate::push) fn token(id: i64, text: &str, platform: Platform) -> Token {
     Token::new(TokenId(id), PushToken::parse(text).unwrap(), platform, Timestamp::UNIX_EPOCH)
 }
 
 /// Returns an alarm that has just been found.
-pub(super) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
+pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
     Arc::new(Alarm {
         monitor: MonitorId(monitor),
         monitor_name: format!("Monitor {monitor}").into(),

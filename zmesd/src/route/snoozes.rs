@@ -1,0 +1,215 @@
+//! The table of snoozes: which are set, what each has withheld, which one ends next.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use zmes_shared::MonitorId;
+
+use crate::domain::{Snooze, SnoozeId, Token, TokenId};
+
+/// Maximum number of snoozes at a time.
+pub const MAX_SNOOZES: usize = 1000;
+
+/// A snooze, and how many alarms it has withheld from each token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnoozeEntry {
+    pub snooze: Snooze,
+    pub withheld: BTreeMap<TokenId, u32>,
+}
+
+impl SnoozeEntry {
+    /// Returns how many pushes it has withheld, all tokens together.
+    pub fn total(&self) -> u64 {
+        self.withheld.values().map(|count| u64::from(*count)).sum()
+    }
+}
+
+/// The limit of [`MAX_SNOOZES`] is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{MAX_SNOOZES} snoozes are set already")]
+pub struct TooManySnoozes;
+
+/// The snoozes that are set. Owned by the router, and like all of its tables written through to the state file.
+#[derive(Debug, Default)]
+pub(super) struct Snoozes {
+    entries: BTreeMap<SnoozeId, SnoozeEntry>,
+    last: SnoozeId,
+}
+
+impl Snoozes {
+    /// Takes those of the state file; `last` is the highest number that was ever given.
+    pub(super) fn remembered(
+        snoozes: Vec<Snooze>,
+        mut withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
+        last: SnoozeId,
+    ) -> Self {
+        let entry = |snooze: Snooze| {
+            let withheld = withheld.remove(&snooze.id).unwrap_or_default();
+            (snooze.id, SnoozeEntry { snooze, withheld })
+        };
+        Self { entries: snoozes.into_iter().map(entry).collect(), last }
+    }
+
+    pub(super) fn get(&self, id: SnoozeId) -> Option<&SnoozeEntry> {
+        self.entries.get(&id)
+    }
+
+    /// Takes one back whose end could not be written down: it is due again.
+    pub(super) fn put_back(&mut self, entry: SnoozeEntry) {
+        self.entries.insert(entry.snooze.id, entry);
+    }
+
+    /// Sets a snooze; one for the same monitor and scope keeps its number, its beginning, and what it has withheld.
+    pub(super) fn set(&mut self, mut snooze: Snooze) -> Result<SnoozeEntry, TooManySnoozes> {
+        let same = self.entries.values_mut().find(|entry| snooze.replaces(&entry.snooze));
+        if let Some(entry) = same {
+            (snooze.id, snooze.since) = (entry.snooze.id, entry.snooze.since);
+            entry.snooze = snooze;
+            return Ok(entry.clone());
+        }
+        if self.entries.len() >= MAX_SNOOZES {
+            return Err(TooManySnoozes);
+        }
+        self.last = SnoozeId(self.last.0 + 1);
+        snooze.id = self.last;
+        let entry = SnoozeEntry { snooze, withheld: BTreeMap::new() };
+        self.entries.insert(self.last, entry.clone());
+        Ok(entry)
+    }
+
+    /// Ends a snooze.
+    pub(super) fn end(&mut self, id: SnoozeId) -> Option<SnoozeEntry> {
+        self.entries.remove(&id)
+    }
+
+    /// Ends and returns those whose time has come.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<SnoozeEntry> {
+        self.entries.extract_if(.., |_, entry| entry.snooze.until <= now).map(|(_, entry)| entry).collect()
+    }
+
+    /// Returns all, by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = &SnoozeEntry> {
+        self.entries.values()
+    }
+
+    /// Returns the snooze that silences an alarm for a token. Of several a hard one comes first, then the one that lasts
+    /// longest.
+    pub(super) fn covering(&self, monitor: MonitorId, token: &Token, at: Timestamp) -> Option<&Snooze> {
+        let covering = self.entries.values().map(|entry| &entry.snooze);
+        let covering = covering.filter(|snooze| snooze.covers(monitor, token, at));
+        covering.max_by_key(|snooze| (snooze.hard, snooze.until))
+    }
+
+    /// Counts an alarm that was withheld from a token.
+    pub(super) fn withheld(&mut self, id: SnoozeId, token: TokenId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            let count = entry.withheld.entry(token).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use zmes_providers::{Platform, PushToken};
+    use zmes_shared::words::SnoozeOrigin;
+
+    use super::*;
+    use crate::domain::SnoozeScope;
+
+    fn at(minute: u64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap() + Duration::from_mins(minute)
+    }
+
+    fn token(id: i64, user: &str) -> Token {
+        let text = PushToken::parse(&format!("token-{id}")).unwrap();
+        Token { user: user.to_owned(), ..Token::new(TokenId(id), text, Platform::Android, at(0)) }
+    }
+
+    fn snooze(monitor: Option<u32>, scope: SnoozeScope, until: u64) -> Snooze {
+        Snooze {
+            id: SnoozeId(0),
+            monitor: monitor.map(MonitorId),
+            scope,
+            since: at(0),
+            until: at(until),
+            hard: false,
+            tell: false,
+            by: "root".to_owned(),
+            origin: SnoozeOrigin::Cli,
+        }
+    }
+
+    #[test]
+    fn monitor_scope_and_time_must_all_fit() {
+        use SnoozeScope::{Everybody, User};
+        for (monitor, scope, minute, expected) in [
+            (Some(3), Everybody, 9, true),
+            (None, Everybody, 9, true),
+            (Some(4), Everybody, 9, false),
+            (Some(3), Everybody, 10, false),
+            (Some(3), User("amy".into()), 9, true),
+            (Some(3), User("bob".into()), 9, false),
+            (Some(3), SnoozeScope::Token(TokenId(1)), 9, true),
+            (Some(3), SnoozeScope::Token(TokenId(2)), 9, false),
+        ] {
+            let mut snoozes = Snoozes::default();
+            snoozes.set(snooze(monitor, scope.clone(), 10)).unwrap();
+            let covered = snoozes.covering(MonitorId(3), &token(1, "amy"), at(minute)).is_some();
+            assert_eq!(covered, expected, "{monitor:?} {scope:?} {minute}");
+        }
+    }
+
+    #[test]
+    fn one_for_the_same_takes_the_others_place_and_keeps_what_it_withheld() {
+        let mut snoozes = Snoozes::default();
+        let first = snoozes.set(snooze(Some(3), SnoozeScope::Everybody, 10)).unwrap();
+        snoozes.withheld(first.snooze.id, TokenId(1));
+        let longer =
+            snoozes.set(Snooze { hard: true, ..snooze(Some(3), SnoozeScope::Everybody, 60) }).unwrap();
+        assert_eq!((longer.snooze.id, longer.total(), longer.snooze.hard), (first.snooze.id, 1, true));
+        assert_eq!(snoozes.all().count(), 1);
+        let other = snoozes.set(snooze(None, SnoozeScope::Everybody, 5)).unwrap();
+        assert_ne!(other.snooze.id, first.snooze.id);
+    }
+
+    #[test]
+    fn a_hard_one_and_then_the_longest_one_is_named() {
+        let mut snoozes = Snoozes::default();
+        snoozes.set(snooze(Some(3), SnoozeScope::Everybody, 10)).unwrap();
+        let longest = snoozes.set(snooze(None, SnoozeScope::Everybody, 60)).unwrap().snooze.id;
+        let named = |snoozes: &Snoozes| snoozes.covering(MonitorId(3), &token(1, "amy"), at(1)).unwrap().id;
+        assert_eq!(named(&snoozes), longest);
+        let hard = Snooze { hard: true, ..snooze(None, SnoozeScope::User("amy".into()), 5) };
+        let hard = snoozes.set(hard).unwrap().snooze.id;
+        assert_eq!(named(&snoozes), hard);
+    }
+
+    #[test]
+    fn they_end_by_themselves_and_numbers_are_never_used_again() {
+        let mut snoozes = Snoozes::default();
+        let short = snoozes.set(snooze(Some(3), SnoozeScope::Everybody, 10)).unwrap().snooze.id;
+        let long = snoozes.set(snooze(Some(4), SnoozeScope::Everybody, 60)).unwrap().snooze.id;
+        assert_eq!(snoozes.take_due(at(9)), []);
+        let ended: Vec<_> = snoozes.take_due(at(10)).into_iter().map(|entry| entry.snooze.id).collect();
+        assert_eq!(ended, [short]);
+        assert_eq!(snoozes.end(long).unwrap().snooze.id, long);
+        assert_eq!(snoozes.end(long), None);
+        assert!(snoozes.set(snooze(Some(3), SnoozeScope::Everybody, 70)).unwrap().snooze.id > long);
+    }
+
+    #[test]
+    fn there_is_a_limit() {
+        let mut snoozes = Snoozes::default();
+        for monitor in 0..MAX_SNOOZES {
+            snoozes.set(snooze(Some(u32::try_from(monitor).unwrap()), SnoozeScope::Everybody, 10)).unwrap();
+        }
+        assert_eq!(snoozes.set(snooze(None, SnoozeScope::Everybody, 10)), Err(TooManySnoozes));
+        assert!(
+            snoozes.set(snooze(Some(5), SnoozeScope::Everybody, 20)).is_ok(),
+            "one that is there can be changed"
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! Whom a rule is about.
+
+use zmes_providers::{Platform, TokenHandle};
+
+/// On which way an alarm reaches a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Phones: what goes through a push provider.
+    Push,
+    /// Connected apps.
+    WebSocket,
+}
+
+impl Channel {
+    pub const ALL: [Self; 2] = [Self::Push, Self::WebSocket];
+
+    /// Returns the word of `channels` in `zmesd.toml`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::WebSocket => "websocket",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.word() == text)
+    }
+}
+
+/// What is known of a receiver at the moment of an alarm.
+#[derive(Debug, Clone, Copy)]
+pub struct ReceiverFacts<'a> {
+    pub channel: Channel,
+    /// The user who is logged in, or owns the token.
+    pub user: &'a str,
+    /// The token; `None` for an app without one.
+    pub handle: Option<TokenHandle>,
+    pub platform: Option<Platform>,
+}
+
+/// One entry of `receivers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReceiverName {
+    /// `ios` or `android`.
+    Platform(Platform),
+    /// The leading digits of a token's handle, 8 to 64.
+    Handle(String),
+    /// A user of ZoneMinder. Names are compared as MySQL compares them: without regard to case.
+    User(String),
+}
+
+impl ReceiverName {
+    /// Reads an entry. What is neither a platform nor a handle is a user; `user:ios` names a user of such a name.
+    pub fn parse(text: &str) -> Self {
+        if let Some(user) = text.strip_prefix("user:") {
+            return Self::User(user.to_owned());
+        }
+        if let Some(platform) = Platform::parse(text) {
+            return Self::Platform(platform);
+        }
+        let is_handle = (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_handle { Self::Handle(text.to_ascii_lowercase()) } else { Self::User(text.to_owned()) }
+    }
+
+    pub(super) fn names(&self, receiver: &ReceiverFacts<'_>) -> bool {
+        match self {
+            Self::Platform(platform) => receiver.platform == Some(*platform),
+            Self::Handle(start) => receiver.handle.is_some_and(|handle| handle.digits().starts_with(start)),
+            Self::User(user) => user.to_lowercase() == receiver.user.to_lowercase(),
+        }
+    }
+}
+
+impl std::fmt::Display for ReceiverName {
+    /// Writes the entry as `zmesd.toml` has it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Platform(platform) => f.write_str(platform.as_str()),
+            Self::Handle(start) => f.write_str(start),
+            Self::User(user) if Self::parse(user) == *self => f.write_str(user),
+            Self::User(user) => write!(f, "user:{user}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}

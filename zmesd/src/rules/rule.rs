@@ -1,0 +1,139 @@
+//! One rule: its conditions, and what it does where they hold.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zmes_shared::MonitorId;
+
+use super::AlarmTime;
+use super::receiver::{Channel, ReceiverFacts, ReceiverName};
+use super::schedule::Schedule;
+
+/// What a rule does with an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleAction {
+    /// It is not sent.
+    Mute,
+    /// It is sent, whatever later rules say.
+    Notify,
+    /// It is sent with the provider's highest priority that an app may ask for, and through a snooze.
+    Urgent,
+}
+
+impl RuleAction {
+    pub const ALL: [Self; 3] = [Self::Mute, Self::Notify, Self::Urgent];
+
+    /// Returns the word of `action` in `zmesd.toml`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mute => "mute",
+            Self::Notify => "notify",
+            Self::Urgent => "urgent",
+        }
+    }
+}
+
+/// One entry of `monitors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MonitorName {
+    Id(MonitorId),
+    /// `Monitors.Name`, compared without regard to case.
+    Name(String),
+}
+
+impl MonitorName {
+    /// Reads an entry: digits are an id.
+    pub fn parse(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.to_owned()), |id| Self::Id(MonitorId(id)))
+    }
+
+    /// Says whether it names that monitor.
+    pub fn names(&self, id: MonitorId, name: &str) -> bool {
+        match self {
+            Self::Id(own) => *own == id,
+            Self::Name(own) => own.to_lowercase() == name.to_lowercase(),
+        }
+    }
+}
+
+impl fmt::Display for MonitorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What a rule can see of an alarm.
+#[derive(Debug, Clone, Copy)]
+pub struct AlarmFacts<'a> {
+    pub monitor: MonitorId,
+    pub monitor_name: &'a str,
+    pub cause: &'a str,
+    pub time: AlarmTime<'a>,
+}
+
+/// The first condition of a rule that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    Monitor,
+    /// Not on one of its days, or outside its times.
+    Schedule,
+    /// None of `cause-has` is in the cause.
+    CauseHas,
+    /// One of `cause-lacks` is in the cause.
+    CauseLacks,
+    Channel,
+    Receiver,
+}
+
+/// One `[[rule]]`. An empty list is no condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Unique; `why` and `rules list` show it.
+    pub name: Arc<str>,
+    pub monitors: Vec<MonitorName>,
+    pub receivers: Vec<ReceiverName>,
+    pub channels: Vec<Channel>,
+    pub schedule: Schedule,
+    /// Any of these texts, without regard to case.
+    pub cause_has: Vec<String>,
+    /// None of these texts, without regard to case.
+    pub cause_lacks: Vec<String>,
+    pub action: RuleAction,
+    pub comment: String,
+}
+
+impl Rule {
+    /// Compares what does not depend on the receiver.
+    pub fn holds_for(&self, alarm: &AlarmFacts<'_>) -> Result<(), Mismatch> {
+        let of = |monitor: &MonitorName| monitor.names(alarm.monitor, alarm.monitor_name);
+        if !self.monitors.is_empty() && !self.monitors.iter().any(of) {
+            return Err(Mismatch::Monitor);
+        }
+        if !self.schedule.covers(alarm.time) {
+            return Err(Mismatch::Schedule);
+        }
+        if self.cause_has.is_empty() && self.cause_lacks.is_empty() {
+            return Ok(());
+        }
+        let cause = alarm.cause.to_lowercase();
+        let has = |text: &String| cause.contains(&text.to_lowercase());
+        if !self.cause_has.is_empty() && !self.cause_has.iter().any(has) {
+            return Err(Mismatch::CauseHas);
+        }
+        if self.cause_lacks.iter().any(has) { Err(Mismatch::CauseLacks) } else { Ok(()) }
+    }
+
+    /// Compares what depends on the receiver.
+    pub fn is_for(&self, receiver: &ReceiverFacts<'_>) -> Result<(), Mismatch> {
+        if !self.channels.contains(&receiver.channel) {
+            return Err(Mismatch::Channel);
+        }
+        if !self.receivers.is_empty() && !self.receivers.iter().any(|name| name.names(receiver)) {
+            return Err(Mismatch::Receiver);
+        }
+        Ok(())
+    }
+}

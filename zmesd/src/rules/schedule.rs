@@ -1,0 +1,206 @@
+//! When a rule applies: days of the week and times of the day, in the civil time of a time zone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{ToSpan, Zoned};
+
+use super::AlarmTime;
+
+/// How far [`Schedule::changes_after`] looks ahead: every stretch of a weekly schedule begins or ends within that.
+const DAYS_AHEAD: i64 = 8;
+
+/// Days of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days(u8);
+
+impl Days {
+    /// All seven.
+    pub const ALL: Self = Self(0x7F);
+
+    /// From Monday, as `jiff::civil::Weekday` numbers them.
+    const WORDS: [&'static str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+    /// Reads words (`mon`, …); returns the first that is none. No words mean all days.
+    pub fn parse<'t>(words: impl IntoIterator<Item = &'t str>) -> Result<Self, &'t str> {
+        let mut days = Self(0);
+        for word in words {
+            let known = Self::WORDS.iter().position(|known| *known == word);
+            days.0 |= 1 << known.ok_or(word)?;
+        }
+        Ok(if days.0 == 0 { Self::ALL } else { days })
+    }
+
+    /// Returns the words of the days, from Monday.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let marked = Self::WORDS.iter().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1);
+        marked.map(|(_, word)| *word)
+    }
+
+    fn has(self, date: Date) -> bool {
+        self.0 >> date.weekday().to_monday_zero_offset() & 1 == 1
+    }
+}
+
+impl fmt::Display for Days {
+    /// Writes `mon-fri`, `sat,sun` or `daily`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::ALL {
+            return f.write_str("daily");
+        }
+        let (first, count) = (self.0.trailing_zeros(), self.0.count_ones());
+        let words: Vec<_> = self.words().collect();
+        match words.as_slice() {
+            [from, .., to] if count > 2 && self.0 >> first == (1 << count) - 1 => write!(f, "{from}-{to}"),
+            words => f.write_str(&words.join(",")),
+        }
+    }
+}
+
+/// A text that is no time of the day, or no window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a time of day from 00:00 to 24:00")]
+pub struct InvalidTime;
+
+/// A minute of the day. Midnight at the end of a day is midnight at the beginning of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay(Time);
+
+impl TimeOfDay {
+    pub const MIDNIGHT: Self = Self(Time::midnight());
+}
+
+impl FromStr for TimeOfDay {
+    type Err = InvalidTime;
+
+    /// Reads `22:00`, `6:30` or `24:00`.
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let (hour, minute) = text.split_once(':').ok_or(InvalidTime)?;
+        let digits = |part: &str, longest| {
+            let plain = part.bytes().all(|byte| byte.is_ascii_digit());
+            if plain && !part.is_empty() && part.len() <= longest { part.parse::<i8>().ok() } else { None }
+        };
+        let hour = digits(hour, 2).ok_or(InvalidTime)?;
+        let minute = digits(minute, 2).filter(|_| minute.len() == 2).ok_or(InvalidTime)?;
+        let hour = if (hour, minute) == (24, 0) { 0 } else { hour };
+        Time::new(hour, minute, 0, 0).map(Self).map_err(|_| InvalidTime)
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.0.hour(), self.0.minute())
+    }
+}
+
+/// A part of the day, from its first minute up to but without `to`. It crosses midnight where `to` is not after `from`;
+/// where both are the same it lasts a whole day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub from: TimeOfDay,
+    pub to: TimeOfDay,
+}
+
+impl Window {
+    const DAY: Self = Self { from: TimeOfDay::MIDNIGHT, to: TimeOfDay::MIDNIGHT };
+
+    /// Says whether it covers that time on that date, where it begins on one of `days`.
+    fn covers(&self, days: Days, date: Date, time: Time) -> bool {
+        if self.from.0 < self.to.0 {
+            return days.has(date) && self.from.0 <= time && time < self.to.0;
+        }
+        let began_today = time >= self.from.0 && days.has(date);
+        let began_yesterday = time < self.to.0 && date.yesterday().is_ok_and(|yesterday| days.has(yesterday));
+        began_today || began_yesterday
+    }
+}
+
+impl FromStr for Window {
+    type Err = InvalidTime;
+
+    /// Reads `22:00-06:00`.
+    fn from_str(text: &str) -> Result<Self, InvalidTime> {
+        let (from, to) = text.split_once('-').ok_or(InvalidTime)?;
+        Ok(Self { from: from.trim().parse()?, to: to.trim().parse()? })
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.from, self.to)
+    }
+}
+
+/// Days and times of a rule. Comparisons are civil: on a day on which clocks are set forward a window is an hour
+/// shorter, on one on which they are set back an hour longer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// Days on which a window begins.
+    pub days: Days,
+    /// Empty: the whole day.
+    pub windows: Vec<Window>,
+    /// `None`: the machine's.
+    pub zone: Option<TimeZone>,
+}
+
+impl Default for Schedule {
+    /// Always.
+    fn default() -> Self {
+        Self { days: Days::ALL, windows: Vec::new(), zone: None }
+    }
+}
+
+impl Schedule {
+    /// Says whether the time of an alarm lies in it.
+    pub fn covers(&self, time: AlarmTime<'_>) -> bool {
+        self.covers_civil(&self.local(time))
+    }
+
+    /// Returns when [`Self::covers`] changes next; `None`: never.
+    pub fn changes_after(&self, time: AlarmTime<'_>) -> Option<Zoned> {
+        let now = self.local(time);
+        let covered = self.covers_civil(&now);
+        let mut limits: Vec<Time> = self.windows().flat_map(|window| [window.from.0, window.to.0]).collect();
+        limits.push(Time::midnight());
+        limits.sort_unstable();
+        let dates = (0..=DAYS_AHEAD).filter_map(|ahead| now.date().checked_add(ahead.days()).ok());
+        let moments = dates.flat_map(|date| limits.iter().map(move |limit| date.to_datetime(*limit)));
+        let mut moments = moments.filter_map(|moment| moment.to_zoned(now.time_zone().clone()).ok());
+        moments.find(|moment| *moment > now && self.covers_civil(moment) != covered)
+    }
+
+    fn local(&self, time: AlarmTime<'_>) -> Zoned {
+        time.at.to_zoned(self.zone.as_ref().unwrap_or(time.machine).clone())
+    }
+
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        let all_day = self.windows.is_empty().then_some(&Window::DAY);
+        self.windows.iter().chain(all_day)
+    }
+
+    fn covers_civil(&self, moment: &Zoned) -> bool {
+        self.windows().any(|window| window.covers(self.days, moment.date(), moment.time()))
+    }
+}
+
+impl fmt::Display for Schedule {
+    /// Writes `22:00-06:00, mon-fri (Europe/Berlin)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.windows.is_empty() && self.days == Days::ALL {
+            return f.write_str("always");
+        }
+        let windows: Vec<String> = self.windows.iter().map(ToString::to_string).collect();
+        write!(f, "{}", windows.join(" "))?;
+        if self.windows.is_empty() {
+            write!(f, "{}", self.days)?;
+        } else if self.days != Days::ALL {
+            write!(f, ", {}", self.days)?;
+        }
+        match self.zone.as_ref().and_then(TimeZone::iana_name) {
+            Some(zone) => write!(f, " ({zone})"),
+            None => Ok(()),
+        }
+    }
+}

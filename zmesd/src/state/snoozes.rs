@@ -1,0 +1,130 @@
+//! Snoozes in the state file.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use zmes_shared::MonitorId;
+use zmes_shared::words::SnoozeOrigin;
+
+use super::SqlResult;
+use super::remembered::{time, understood};
+use crate::domain::{DecidedBy, Snooze, SnoozeId, SnoozeScope, TokenId};
+
+const EVERYBODY: &str = "everybody";
+const USER: &str = "user";
+const TOKEN: &str = "token";
+
+const COLUMNS: &str = "id, monitor_id, scope_kind, scope, since, until, hard, tell, set_by, origin";
+
+/// Writes a snooze as it is now.
+pub(super) async fn keep(transaction: &mut SqliteConnection, snooze: &Snooze) -> SqlResult {
+    let (kind, scope) = match &snooze.scope {
+        SnoozeScope::Everybody => (EVERYBODY, String::new()),
+        SnoozeScope::User(user) => (USER, user.clone()),
+        SnoozeScope::Token(token) => (TOKEN, token.to_string()),
+    };
+    sqlx::query(
+        "REPLACE INTO snoozes (id, monitor_id, scope_kind, scope, since, until, hard, tell, set_by, origin) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(snooze.id.0)
+    .bind(snooze.monitor.map(|monitor| monitor.0))
+    .bind(kind)
+    .bind(scope)
+    .bind(snooze.since.as_millisecond())
+    .bind(snooze.until.as_millisecond())
+    .bind(snooze.hard)
+    .bind(snooze.tell)
+    .bind(&snooze.by)
+    .bind(snooze.origin.word())
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+/// Writes that a snooze has ended.
+pub(super) async fn end(transaction: &mut SqliteConnection, id: SnoozeId, at: Timestamp) -> SqlResult {
+    let query = "UPDATE snoozes SET ended_at = ? WHERE id = ?";
+    sqlx::query(query).bind(at.as_millisecond()).bind(id.0).execute(transaction).await?;
+    Ok(())
+}
+
+/// Removes the rows of those that ended before that time (milliseconds since 1970).
+pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
+    let query = "DELETE FROM snoozes WHERE ended_at < ?";
+    Ok(sqlx::query(query).bind(before).execute(connection).await?.rows_affected())
+}
+
+/// Returns those that have not ended, also where their time has come meanwhile.
+pub(super) async fn current(pool: &SqlitePool) -> SqlResult<Vec<Snooze>> {
+    let query = format!("SELECT {COLUMNS} FROM snoozes WHERE ended_at IS NULL ORDER BY id");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(pool).await?;
+    Ok(understood("snoozes", &rows, snooze))
+}
+
+/// Returns one, also where it has ended.
+pub(super) async fn one(pool: &SqlitePool, id: SnoozeId) -> SqlResult<Option<Snooze>> {
+    let query = format!("SELECT {COLUMNS} FROM snoozes WHERE id = ?");
+    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(id.0).fetch_optional(pool).await?;
+    row.as_ref().map(snooze).transpose()
+}
+
+/// Returns the highest number that was ever given; 0 where there was none.
+pub(super) async fn last(pool: &SqlitePool) -> SqlResult<SnoozeId> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM snoozes").fetch_one(pool).await.map(SnoozeId)
+}
+
+/// Returns how many pushes each current snooze has withheld from each token.
+pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>> {
+    let query = "SELECT s.id, d.token_id, COUNT(*) FROM snoozes s \
+         JOIN deliveries d ON d.decided_by = 'snooze:' || s.id AND d.decided_by <> '' \
+         WHERE s.ended_at IS NULL GROUP BY s.id, d.token_id";
+    let rows = sqlx::query(query).fetch_all(pool).await?;
+    let one = |row: &SqliteRow| {
+        Ok((SnoozeId(row.try_get(0)?), TokenId(row.try_get(1)?), row.try_get::<u32, _>(2)?))
+    };
+    let mut withheld: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for (snooze, token, count) in understood::<_, Vec<_>>("deliveries", &rows, one) {
+        withheld.entry(snooze).or_default().insert(token, count);
+    }
+    Ok(withheld)
+}
+
+/// Returns how often each rule decided for a token since that time, and when it did last.
+pub(super) async fn rule_hits(pool: &SqlitePool, since: Timestamp) -> SqlResult<Vec<(String, Timestamp)>> {
+    let query = "SELECT d.decided_by, a.at FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm \
+         WHERE d.decided_by LIKE 'rule:%' AND a.at >= ? ORDER BY a.at";
+    let rows = sqlx::query(query).bind(since.as_millisecond()).fetch_all(pool).await?;
+    let hits: Vec<_> =
+        understood("deliveries", &rows, |row| Ok((row.try_get::<String, _>(0)?, time(row, 1)?)));
+    let named = hits.into_iter().filter_map(|(by, at)| match DecidedBy::parse(&by)? {
+        DecidedBy::Rule(name) => Some((name.to_string(), at)),
+        DecidedBy::Snooze(_) => None,
+    });
+    Ok(named.collect())
+}
+
+fn snooze(row: &SqliteRow) -> SqlResult<Snooze> {
+    let scope: String = row.try_get(3)?;
+    let unreadable =
+        |problem: String| sqlx::Error::ColumnDecode { index: "scope".to_owned(), source: problem.into() };
+    let scope = match row.try_get::<&str, _>(2)? {
+        EVERYBODY => SnoozeScope::Everybody,
+        USER => SnoozeScope::User(scope),
+        TOKEN => SnoozeScope::Token(TokenId(scope.parse().map_err(|_| unreadable(scope))?)),
+        other => return Err(unreadable(other.to_owned())),
+    };
+    Ok(Snooze {
+        id: SnoozeId(row.try_get(0)?),
+        monitor: row.try_get::<Option<u32>, _>(1)?.map(MonitorId),
+        scope,
+        since: time(row, 4)?,
+        until: time(row, 5)?,
+        hard: row.try_get(6)?,
+        tell: row.try_get(7)?,
+        by: row.try_get(8)?,
+        origin: SnoozeOrigin::parse(row.try_get(9)?),
+    })
+}

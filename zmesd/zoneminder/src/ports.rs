@@ -1,0 +1,309 @@
+//! The traits behind which ZoneMinder stands, with their data and errors: a consumer's tests put fakes in their place.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::time::Instant;
+use zmes_shared::{EventId, MonitorId};
+
+use crate::shm::ReadError;
+use crate::shm::layout::Numbering;
+use crate::{MonitorSet, Reading, User, ZmVersion};
+
+/// Looks at monitors, one at a time. Synchronous and quick: it is asked for each monitor at each poll.
+pub trait MonitorSource: Send + fmt::Debug {
+    /// Takes one look.
+    fn read(&mut self, monitor: MonitorId, now: Instant) -> Result<Reading, ReadError>;
+
+    /// Says which ZoneMinder this is, where that is known; only used where the memory alone is ambiguous.
+    fn assume_version(&mut self, _version: Option<ZmVersion>) {}
+
+    /// Lets go of what is kept open for a monitor that is not asked for any more.
+    fn forget(&mut self, _monitor: MonitorId) {}
+
+    /// Returns how the states of a monitor are numbered, where that is not what the version suggests.
+    fn other_numbering(&self, _monitor: MonitorId) -> Option<Numbering> {
+        None
+    }
+}
+
+/// Why a question to ZoneMinder's database has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DbError {
+    /// The database cannot be reached, refuses the login, or does not answer in time.
+    #[error("database not available: {0}")]
+    Unavailable(DatabaseTrouble),
+    /// The database answered, but not with what a ZoneMinder database should hold.
+    #[error("database answers unexpectedly: {0}")]
+    Unexpected(DatabaseTrouble),
+}
+
+impl DbError {
+    /// Returns what keeps the database from being used.
+    pub fn trouble(&self) -> &DatabaseTrouble {
+        match self {
+            Self::Unavailable(trouble) | Self::Unexpected(trouble) => trouble,
+        }
+    }
+}
+
+/// A ZoneMinder installation at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zoneminder {
+    /// Its version, where `Config` tells it.
+    pub version: Option<ZmVersion>,
+    /// The monitors of this server.
+    pub monitors: MonitorSet,
+    /// `ZM_WATCH_MAX_DELAY`: a heartbeat older than that means that `zmc` is dead or hangs.
+    pub watch_max_delay: Duration,
+}
+
+/// Where monitors and settings come from.
+#[async_trait]
+pub trait MonitorStore: Send + Sync + fmt::Debug {
+    /// Reads all. Bounded in time by the implementation.
+    async fn load(&self) -> Result<Zoneminder, DbError>;
+}
+
+/// How the database answered last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DbHealth {
+    /// Nothing was asked yet.
+    Untried,
+    /// The last statement was answered.
+    Up,
+    /// It was not, and why.
+    Down(DatabaseTrouble),
+}
+
+/// ZoneMinder's users. Each call is bounded in time by the implementation.
+#[async_trait]
+pub trait AccountStore: Send + Sync + fmt::Debug {
+    /// Returns the user of that name as it is now, or `None`.
+    async fn find(&self, name: &str) -> Result<Option<User>, DbError>;
+
+    /// Returns all users, to renew the rights of those who are connected.
+    async fn all(&self) -> Result<Vec<User>, DbError>;
+
+    /// Returns `ZM_AUTH_HASH_SECRET`, with which ZoneMinder signs access tokens; `None` if it is empty.
+    async fn token_secret(&self) -> Result<Option<SecretString>, DbError>;
+}
+
+/// A row of `Events`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// `Events.Id`.
+    pub id: EventId,
+    /// `Events.MonitorId`.
+    pub monitor: MonitorId,
+    /// `Events.Cause`, control characters replaced.
+    pub cause: String,
+    /// The first line of `Events.Notes`, control characters replaced; empty where there is none (yet).
+    pub notes: String,
+    /// `Events.AlarmFrames`; grows in batches while the event is open.
+    pub alarm_frames: u32,
+    /// Time since it began, by the database's own clock; zero if that lies in the future.
+    pub age: Duration,
+    /// `EndTime`/`EndDateTime` is NULL.
+    pub open: bool,
+}
+
+/// Where a monitor is that is not among those of this server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// There is no such row: it was deleted.
+    Gone,
+    /// The row is marked as deleted (1.37+ keeps it).
+    Deleted {
+        /// Its name.
+        name: String,
+    },
+    /// It is there, on this server or another one.
+    There {
+        /// Its name.
+        name: String,
+        /// `Monitors.ServerId`; 0: none.
+        server: u32,
+    },
+}
+
+/// Reads events. Each call is bounded in time by the implementation.
+#[async_trait]
+pub trait EventStore: Send + Sync + fmt::Debug {
+    /// Returns the highest id; `None` in an empty table.
+    async fn newest(&self) -> Result<Option<EventId>, DbError>;
+
+    /// Returns the events after `after`, and those of `also` that exist, ordered by id, at most `limit`.
+    async fn since(&self, after: EventId, also: &[EventId], limit: u32) -> Result<Vec<EventRow>, DbError>;
+
+    /// Returns the open events of one monitor, newest first (at most 8).
+    async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError>;
+
+    /// Returns where the monitor of an event is; `None`: this store cannot tell.
+    async fn whereabouts(&self, _monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {
+        Ok(None)
+    }
+}
+
+/// What the database says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseReport {
+    /// The server's version, in its own words.
+    pub server: String,
+    /// ZoneMinder's version, where `Config` tells it.
+    pub zoneminder: Option<ZmVersion>,
+    /// The server's clock, in whole seconds.
+    pub clock: Option<Timestamp>,
+    /// The newest event of each monitor that has any.
+    pub newest: BTreeMap<MonitorId, EventId>,
+    /// The monitors that `zmc` itself reports as connected.
+    pub connected: BTreeSet<MonitorId>,
+    /// Whose monitors there are, where this server is one of several.
+    pub servers: Option<ServerShares>,
+}
+
+/// The monitors of an installation with several servers, by server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerShares {
+    /// The id of this server.
+    pub own: u32,
+    /// Its name, where table `Servers` has one.
+    pub name: Option<String>,
+    /// What belongs to others, the largest share first.
+    pub others: Vec<ServerShare>,
+}
+
+/// The monitors of one server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerShare {
+    /// Its id; 0: monitors that belong to none.
+    pub id: u32,
+    /// Its name, where table `Servers` has one.
+    pub name: Option<String>,
+    /// How many, deleted ones not counted.
+    pub monitors: u64,
+}
+
+/// What keeps ZoneMinder's database from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseFault {
+    /// No server answers, or not in time.
+    Unreachable,
+    /// The server's host name cannot be resolved.
+    Name,
+    /// TLS is demanded and not possible: mostly the server's certificate.
+    Tls,
+    /// A file of a certificate or key cannot be read, or holds something else.
+    File,
+    /// The server refuses the name or the password.
+    Login,
+    /// The account logs in by a method that zmesd does not speak.
+    Plugin,
+    /// There is no such database, or it is not ZoneMinder's.
+    Schema,
+    /// The account may not read what it must.
+    Privileges,
+    /// The server has too many connections, or takes none from here.
+    Busy,
+    /// The server answers with something unexpected.
+    Other,
+}
+
+/// Why ZoneMinder's database cannot be used, as doctor, checks, status and log say it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseTrouble {
+    /// What it is.
+    pub fault: DatabaseFault,
+    /// A sentence for an admin. Never holds a password.
+    pub message: String,
+    /// What to do about it: a command, or what to change in which line of which file.
+    pub hint: String,
+}
+
+impl DatabaseTrouble {
+    /// Returns the trouble of a server that did not answer in time.
+    pub fn late(message: impl Into<String>) -> Self {
+        let hint =
+            "mysqladmin processlist shows what blocks it; is the machine out of memory or disk?".to_owned();
+        Self { fault: DatabaseFault::Unreachable, message: message.into(), hint }
+    }
+}
+
+impl fmt::Display for DatabaseTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Looks at the database.
+#[async_trait]
+pub trait DatabaseCheck: Send + Sync + fmt::Debug {
+    /// Connects anew or uses a connection, and reads what [`DatabaseReport`] holds. Bounded in time by the
+    /// implementation.
+    async fn examine(&self) -> Result<DatabaseReport, DbError>;
+}
+
+/// What to tell ZoneMinder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TriggerCommand {
+    /// Force an alarm.
+    On {
+        /// Score of the frames, at least 1.
+        score: u32,
+        /// Becomes the event's cause; at most 31 bytes, no `'` (ZoneMinder does not escape it).
+        cause: String,
+        /// Becomes part of the event's notes; at most 255 bytes, no `'`.
+        text: String,
+    },
+    /// Take it back.
+    Cancel,
+}
+
+/// How ZoneMinder was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriggerVia {
+    /// Written into the monitor's shared memory.
+    SharedMemory,
+    /// Through `zmtrigger.pl`'s Unix socket.
+    Zmtrigger,
+}
+
+impl TriggerVia {
+    /// Returns the word for JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SharedMemory => "shm",
+            Self::Zmtrigger => "zmtrigger",
+        }
+    }
+}
+
+/// Why ZoneMinder could not be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TriggerError {
+    /// No capture daemon serves the monitor.
+    #[error("monitor {0} is not captured: its shared memory is not there or not valid")]
+    NotCaptured(MonitorId),
+    /// Neither way is permitted to the daemon.
+    #[error("not permitted: {0}")]
+    NotPermitted(String),
+    /// Something else failed.
+    #[error("cannot trigger monitor {monitor}: {detail}")]
+    Failed {
+        /// Which monitor.
+        monitor: MonitorId,
+        /// What failed.
+        detail: String,
+    },
+}
+
+/// Forces and cancels alarms.
+#[async_trait]
+pub trait AlarmTrigger: Send + Sync + fmt::Debug {
+    /// Tells ZoneMinder. Bounded in time by the implementation.
+    async fn set(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, TriggerError>;
+}
