@@ -73,7 +73,7 @@ fn the_words_in_existing_state_files_do_not_change() {
         "disabled",
         "muted",
         "snoozed",
-        "rule",
+        "muted by rule",
         "push is off",
         "shadow",
         "revoked",
