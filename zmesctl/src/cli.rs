@@ -6,8 +6,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
-    status, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, events, latency, log, monitors, push,
+    reload, status, tokens, watch, why,
 };
 use crate::context::Context;
 use crate::error::CliError;
@@ -73,6 +73,8 @@ pub enum TopCommand {
     Push(push::PushCommand),
     /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
+    /// List announced alarms, and how many clients and phones were told
+    Events(events::EventsArgs),
     /// Explain what was decided about an event for each client and token
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
@@ -109,6 +111,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
+        TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,

@@ -42,6 +42,9 @@ pub enum CliError {
     NoSuchClient { id: zmes_shared::SessionId },
     #[error("no monitor is named {name}")]
     NoSuchMonitor { name: String, hint: String },
+    /// There is no alarm to explain.
+    #[error("{message}")]
+    NoSuchAlarm { message: String, hint: String },
     #[error("cannot read {file}")]
     File { file: String, source: io::Error },
     /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
@@ -82,7 +85,9 @@ impl CliError {
             Self::Client(error) => class_of_client(error),
             Self::Ended { .. } => (Exit::Unreachable, "unreachable", HINT_STATUS),
             Self::Usage { hint, .. } => (Exit::Usage, "usage", hint.as_str()),
-            Self::NoSuchMonitor { hint, .. } => (Exit::NotFound, "not_found", hint.as_str()),
+            Self::NoSuchMonitor { hint, .. } | Self::NoSuchAlarm { hint, .. } => {
+                (Exit::NotFound, "not_found", hint.as_str())
+            }
             Self::NoSuchClient { .. } => (Exit::NotFound, "not_found", "zmesctl clients list shows the ids"),
             Self::Declined => (Exit::Negative, "declined", "answer y to continue; in scripts, use --yes"),
             Self::File { .. } => (Exit::Negative, "file", "check its name and its permissions with ls -l"),
@@ -129,7 +134,8 @@ impl CliError {
             | Self::Declined
             | Self::Unparsable { .. }
             | Self::NoSuchClient { .. }
-            | Self::NoSuchMonitor { .. } => None,
+            | Self::NoSuchMonitor { .. }
+            | Self::NoSuchAlarm { .. } => None,
         }
     }
 

@@ -10,6 +10,7 @@ pub mod config;
 mod deliveries;
 pub mod doctor;
 mod done;
+pub mod events;
 pub mod latency;
 pub mod log;
 pub mod monitors;

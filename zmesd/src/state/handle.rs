@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
 use zmes_shared::control::Since;
+use zmes_shared::views::ToldTokens;
 use zmes_shared::{EventId, MonitorId};
 
 use super::deliveries::{self, DeliveryRow, PushPage};
@@ -103,6 +104,35 @@ pub struct RecordedAlarm {
     pub late: bool,
 }
 
+/// Which alarms of the record to read; an absent member does not restrict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AlarmQuery {
+    pub monitor: Option<MonitorId>,
+    pub since: Option<Since>,
+    pub until: Option<Timestamp>,
+    /// Only alarms with a lower number.
+    pub before: Option<i64>,
+    pub limit: u32,
+}
+
+/// A recorded alarm with its number, and what became of its pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TalliedAlarm {
+    pub number: i64,
+    pub alarm: RecordedAlarm,
+    pub told: ToldTokens,
+}
+
+/// How many alarms a monitor had in one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmCount {
+    pub monitor: MonitorId,
+    pub monitor_name: String,
+    /// How many full hours before the end.
+    pub hours_ago: u64,
+    pub alarms: u64,
+}
+
 /// Recorded alarms, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Replay {
@@ -172,6 +202,22 @@ impl StateHandle {
     /// Returns the alarms of one event, oldest first, at most `limit`.
     pub async fn alarms_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<RecordedAlarm>> {
         self.answer(record::alarms_of_event(&self.settled().await, event, limit).await)
+    }
+
+    /// Returns the newest alarms that match, oldest first, each with what became of its pushes; and whether the record
+    /// begins later than `query.since`.
+    pub async fn tallied_alarms(&self, query: AlarmQuery) -> StateResult<(Vec<TalliedAlarm>, bool)> {
+        self.answer(record::tallied(&self.settled().await, query).await)
+    }
+
+    /// Counts the alarms of each monitor by full hours before `until`, at most `limit` counts.
+    pub async fn hourly_alarms(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> StateResult<Vec<AlarmCount>> {
+        self.answer(record::hourly(&self.reader(), since, until, limit).await)
     }
 
     /// Returns when the record of alarms began: when a daemon with this state ran for the first time.

@@ -31,8 +31,8 @@ mod writer;
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
 pub use file::State;
 pub use handle::{
-    Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError,
-    StateHandle, StoreReport,
+    AlarmCount, AlarmQuery, Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay,
+    ReplaySpan, StateError, StateHandle, StoreReport, TalliedAlarm,
 };
 pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use open_error::{OpenError, StoreFault};

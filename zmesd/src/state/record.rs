@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use zmes_shared::control::Since;
+use zmes_shared::views::ToldTokens;
 use zmes_shared::{EventId, MonitorId};
 
-use super::handle::{RecordedAlarm, Replay, ReplaySpan};
+use super::handle::{AlarmCount, AlarmQuery, RecordedAlarm, Replay, ReplaySpan, TalliedAlarm};
 use super::remembered::{began, event, time};
 use super::{SqlResult, signed};
 
@@ -52,6 +53,66 @@ pub(super) async fn alarms_of_event(
                  WHERE event_id = ? ORDER BY number LIMIT ?";
     let rows = sqlx::query(query).bind(signed(event)).bind(limit).fetch_all(pool).await?;
     rows.iter().map(alarm).collect()
+}
+
+/// Returns the newest alarms that match, oldest first, and whether the record begins later than `query.since`.
+pub(super) async fn tallied(pool: &SqlitePool, query: AlarmQuery) -> SqlResult<(Vec<TalliedAlarm>, bool)> {
+    let AlarmQuery { monitor, since, until, before, limit } = query;
+    let (after, whole) = match since {
+        Some(Since::Event(event)) => after_event(pool, event).await?,
+        Some(Since::Time(at)) => after_time(pool, at).await?,
+        None => (0, true),
+    };
+    // The record and the deliveries are numbered apart. Tests and digests are deliveries without an alarm in the record.
+    let query = "WITH page AS (SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
+         WHERE number > ?1 AND number < ?2 AND at <= ?3 AND (?4 IS NULL OR monitor_id = ?4) \
+         ORDER BY number DESC LIMIT ?5) \
+         SELECT page.*, COALESCE(SUM(d.decision = 'sent'), 0), COALESCE(SUM(d.decision = 'skipped'), 0), \
+         COALESCE(SUM(d.decision = 'failed'), 0), COALESCE(SUM(d.decision = 'queued'), 0) FROM page \
+         LEFT JOIN pushed_alarms p ON p.at = page.at AND p.monitor_id = page.monitor_id \
+         AND p.event_id IS page.event_id AND p.origin NOT IN ('test', 'snooze') \
+         LEFT JOIN deliveries d ON d.alarm = p.number GROUP BY page.number ORDER BY page.number";
+    let rows = sqlx::query(query)
+        .bind(after)
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(until.map_or(i64::MAX, Timestamp::as_millisecond))
+        .bind(monitor.map(|monitor| monitor.0))
+        .bind(limit)
+        .fetch_all(pool)
+        .await?;
+    let count = |row: &SqliteRow, column: usize| row.try_get::<i64, _>(column).map(i64::cast_unsigned);
+    let read = |row: &SqliteRow| {
+        let told = ToldTokens {
+            sent: count(row, 7)?,
+            skipped: count(row, 8)?,
+            failed: count(row, 9)?,
+            queued: count(row, 10)?,
+        };
+        Ok(TalliedAlarm { number: row.try_get(6)?, alarm: alarm(row)?, told })
+    };
+    let alarms: SqlResult<Vec<_>> = rows.iter().map(read).collect();
+    Ok((alarms?, !whole))
+}
+
+/// Counts the alarms of each monitor after `since`, up to `until`, by full hours before `until`; at most `limit` counts.
+pub(super) async fn hourly(
+    pool: &SqlitePool,
+    since: Timestamp,
+    until: Timestamp,
+    limit: u32,
+) -> SqlResult<Vec<AlarmCount>> {
+    let query = "SELECT monitor_id, MAX(monitor_name), (?2 - at) / 3600000 AS hour, COUNT(*) FROM alarms \
+         WHERE at > ?1 AND at <= ?2 GROUP BY monitor_id, hour ORDER BY monitor_id, hour DESC LIMIT ?3";
+    let query = sqlx::query(query).bind(since.as_millisecond()).bind(until.as_millisecond()).bind(limit);
+    let read = |row: &SqliteRow| {
+        Ok(AlarmCount {
+            monitor: MonitorId(row.try_get(0)?),
+            monitor_name: row.try_get(1)?,
+            hours_ago: row.try_get::<i64, _>(2)?.cast_unsigned(),
+            alarms: row.try_get::<i64, _>(3)?.cast_unsigned(),
+        })
+    };
+    query.fetch_all(pool).await?.iter().map(read).collect()
 }
 
 pub(super) async fn reaches_back_to(pool: &SqlitePool, at: Timestamp) -> SqlResult<bool> {

@@ -73,6 +73,7 @@ pub(super) fn explains(error: &CliError) -> bool {
         | CliError::Declined
         | CliError::NoSuchClient { .. }
         | CliError::NoSuchMonitor { .. }
+        | CliError::NoSuchAlarm { .. }
         | CliError::File { .. }
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
