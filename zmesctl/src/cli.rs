@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, events, latency, log, monitors, push,
-    reload, status, tokens, watch, why,
+    reload, report, status, tokens, watch, why,
 };
 use crate::context::Context;
 use crate::error::CliError;
@@ -97,6 +97,8 @@ pub enum TopCommand {
     /// Check, print or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Write a bundle for a bug report, with secrets hidden
+    Report(report::ReportArgs),
     /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -119,6 +121,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => reload::run(context).await,
         TopCommand::Config(command) => config::run(command, context).await,
+        TopCommand::Report(arguments) => report::run(arguments, context).await,
         TopCommand::Completions(arguments) => completions::run(&arguments, context),
     }
 }

@@ -47,6 +47,8 @@ pub enum CliError {
     NoSuchAlarm { message: String, hint: String },
     #[error("cannot read {file}")]
     File { file: String, source: io::Error },
+    #[error("cannot write {file}")]
+    Unwritable { file: String, source: io::Error },
     /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
     #[error("{file}, line {line}, column {column}: {detail}")]
     Unparsable { file: String, line: usize, column: usize, detail: String },
@@ -91,6 +93,14 @@ impl CliError {
             Self::NoSuchClient { .. } => (Exit::NotFound, "not_found", "zmesctl clients list shows the ids"),
             Self::Declined => (Exit::Negative, "declined", "answer y to continue; in scripts, use --yes"),
             Self::File { .. } => (Exit::Negative, "file", "check its name and its permissions with ls -l"),
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                (Exit::Negative, "file", "no file is overwritten: choose another name with --output")
+            }
+            Self::Unwritable { .. } => (
+                Exit::Negative,
+                "file",
+                "check the directory, its permissions and its free space; or choose another with --output",
+            ),
             Self::Unparsable { .. } => {
                 (Exit::Negative, "file", "fix the file and import it again; nothing was imported")
             }
@@ -115,6 +125,7 @@ impl CliError {
             )
             | Self::Denied { source, .. }
             | Self::File { source, .. }
+            | Self::Unwritable { source, .. }
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),

@@ -17,6 +17,7 @@ pub mod monitors;
 mod named;
 pub mod push;
 pub mod reload;
+pub mod report;
 pub mod status;
 pub mod tokens;
 pub mod watch;

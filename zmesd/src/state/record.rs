@@ -64,14 +64,14 @@ pub(super) async fn tallied(pool: &SqlitePool, query: AlarmQuery) -> SqlResult<(
         None => (0, true),
     };
     // The record and the deliveries are numbered apart. Tests and digests are deliveries without an alarm in the record.
-    let query = "WITH page AS (SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
+    let query = "WITH page AS MATERIALIZED (SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
          WHERE number > ?1 AND number < ?2 AND at <= ?3 AND (?4 IS NULL OR monitor_id = ?4) \
          ORDER BY number DESC LIMIT ?5) \
          SELECT page.*, COALESCE(SUM(d.decision = 'sent'), 0), COALESCE(SUM(d.decision = 'skipped'), 0), \
          COALESCE(SUM(d.decision = 'failed'), 0), COALESCE(SUM(d.decision = 'queued'), 0) FROM page \
          LEFT JOIN pushed_alarms p ON p.at = page.at AND p.monitor_id = page.monitor_id \
          AND p.event_id IS page.event_id AND p.origin NOT IN ('test', 'snooze') \
-         LEFT JOIN deliveries d ON d.alarm = p.number GROUP BY page.number ORDER BY page.number";
+         LEFT JOIN deliveries d ON d.alarm = p.number GROUP BY page.number";
     let rows = sqlx::query(query)
         .bind(after)
         .bind(before.unwrap_or(i64::MAX))
@@ -90,8 +90,10 @@ pub(super) async fn tallied(pool: &SqlitePool, query: AlarmQuery) -> SqlResult<(
         };
         Ok(TalliedAlarm { number: row.try_get(6)?, alarm: alarm(row)?, told })
     };
-    let alarms: SqlResult<Vec<_>> = rows.iter().map(read).collect();
-    Ok((alarms?, !whole))
+    let mut alarms = rows.iter().map(read).collect::<SqlResult<Vec<TalliedAlarm>>>()?;
+    // The page is read newest first, and GROUP BY promises no order.
+    alarms.sort_by_key(|alarm| alarm.number);
+    Ok((alarms, !whole))
 }
 
 /// Counts the alarms of each monitor after `since`, up to `until`, by full hours before `until`; at most `limit` counts.

@@ -75,6 +75,7 @@ pub(super) fn explains(error: &CliError) -> bool {
         | CliError::NoSuchMonitor { .. }
         | CliError::NoSuchAlarm { .. }
         | CliError::File { .. }
+        | CliError::Unwritable { .. }
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
         | CliError::Output(_)
