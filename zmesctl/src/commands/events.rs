@@ -10,9 +10,7 @@ use zmes_shared::control::{EventFilter, Request};
 use zmes_shared::views::{EventView, Events};
 
 use crate::commands::named;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 use crate::values::{MonitorArg, PastArg, SinceArg};
 
@@ -46,7 +44,7 @@ pub struct EventsArgs {
     limit: u32,
 }
 
-pub(crate) async fn run(arguments: EventsArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: EventsArgs, context: &mut Context) -> Outcome {
     let EventsArgs { monitor, since, until, limit } = arguments;
     let (now, zone) = (context.environment.now, &context.environment.zone);
     let since = since.map(|since| since.resolve(now, zone));

@@ -12,9 +12,8 @@ use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
 use crate::commands::deliveries::waits;
 use crate::commands::{events, named};
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, OutputStyle, Table, Tone, View, clean, time};
 use crate::values::{self, MonitorArg};
 use crate::words;
@@ -41,7 +40,7 @@ pub struct WhyArgs {
     token: Option<String>,
 }
 
-pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Outcome {
     let WhyArgs { event, monitor, token } = arguments;
     let event = match (event, monitor) {
         (WhyEvent::Last, monitor) => last(monitor, context).await?,

@@ -7,8 +7,7 @@ use zmes_shared::control::{ControlError, EventFilter};
 use zmes_shared::views::{EventView, Events, EventsHourly, MonitorHours, ToldClients};
 use zmes_shared::{EventId, MonitorId};
 
-use super::answers::{busy, unreadable};
-use super::off_loop::off_loop;
+use super::answers::off_loop;
 use crate::admin::AdminParts;
 use crate::domain::{Alarm, Decision, Origin};
 use crate::route::RecentDecisions;
@@ -30,8 +29,8 @@ pub(super) async fn list(parts: &AdminParts, filter: EventFilter) -> Result<Even
     let before = before.map(|before| i64::try_from(before).unwrap_or(i64::MAX));
     // One more, to know whether there is another page.
     let query = AlarmQuery { monitor, since, until, before, limit: limit + 1 };
-    let (alarms, gap) = parts.state.tallied_alarms(query).await.map_err(|error| unreadable(&error))?;
-    let recent = parts.router.recent_decisions().await.map_err(busy)?;
+    let (alarms, gap) = parts.state.tallied_alarms(query).await?;
+    let recent = parts.router.recent_decisions().await?;
     off_loop(move || page(alarms, gap, limit, &recent)).await
 }
 
@@ -86,7 +85,7 @@ fn key(alarm: &Alarm) -> AlarmKey {
 pub(super) async fn hourly(parts: &AdminParts) -> Result<EventsHourly, ControlError> {
     let until = parts.clock.now();
     let since = until.saturating_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-    let counts = parts.state.hourly_alarms(since, until, COUNTS).await.map_err(|error| unreadable(&error))?;
+    let counts = parts.state.hourly_alarms(since, until, COUNTS).await?;
     Ok(by_monitor(until, counts))
 }
 

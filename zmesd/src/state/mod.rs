@@ -20,6 +20,7 @@ mod salvage;
 mod set_aside;
 mod snoozes;
 mod store;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -31,13 +32,14 @@ mod writer;
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
 pub use file::State;
 pub use handle::{
-    AlarmCount, AlarmQuery, Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay,
-    ReplaySpan, StateError, StateHandle, StoreReport, TalliedAlarm,
+    Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError,
+    StateHandle, StoreReport,
 };
 pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use set_aside::{SetAside, set_aside_lately};
+pub use tally::{AlarmCount, AlarmQuery, TalliedAlarm};
 pub use tokens::TokenRow;
 pub use writer::{Committed, StateWriter};
 

@@ -21,7 +21,7 @@ use zmes_shared::views::ConfigShown;
 
 use self::bundle::{Entry, Place};
 use crate::commands::doctor;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, json_safe, time};
@@ -50,7 +50,7 @@ pub struct ReportArgs {
     output: Option<PathBuf>,
 }
 
-pub(crate) async fn run(arguments: ReportArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: ReportArgs, context: &mut Context) -> Outcome {
     let now = context.environment.now;
     let stamp = now.to_zoned(context.environment.zone.clone()).strftime("%Y%m%d-%H%M%S");
     let name = format!("zmesctl-report-{stamp}");
