@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 32] = [
+const REQUESTS: [&str; 34] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -48,6 +48,8 @@ const REQUESTS: [&str; 32] = [
     "push_check",
     "push_queue",
     "push_retry",
+    "events",
+    "events_hourly",
     "why",
     "doctor",
     "latency",
@@ -110,6 +112,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "push_retry" => drop(round_trip::<views::PushRetried>(name, value)),
+        "events" => drop(round_trip::<views::Events>(name, value)),
+        "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
@@ -153,6 +157,8 @@ fn type_of(request: &Request) -> &'static str {
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
         Request::Latency => "latency",
+        Request::Events(_) => "events",
+        Request::EventsHourly => "events_hourly",
         Request::Unknown => "unknown",
     }
 }

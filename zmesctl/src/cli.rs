@@ -9,7 +9,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report,
+    tokens, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -73,6 +74,8 @@ pub enum TopCommand {
     Push(push::PushCommand),
     /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
+    /// List announced alarms, and how many clients and phones were told
+    Events(events::EventsArgs),
     /// Explain what was decided about an event for each client and token
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
@@ -95,6 +98,8 @@ pub enum TopCommand {
     /// Check, print or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Write a bundle for a bug report, with secrets hidden
+    Report(report::ReportArgs),
     /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -109,6 +114,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
+        TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
@@ -116,6 +122,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => context.ask::<ConfigReloaded>(Request::Reload).await,
         TopCommand::Config(command) => config::run(command, context).await,
+        TopCommand::Report(arguments) => report::run(arguments, context).await,
         TopCommand::Completions(arguments) => completions::run(&arguments, context),
     }
 }

@@ -185,6 +185,10 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         transport: Option<TransportKind>,
     },
+    /// Announced alarms, the newest last. Returns [`crate::views::Events`], in pages.
+    Events(EventFilter),
+    /// Counts the announced alarms of the last 24 hours. Returns [`crate::views::EventsHourly`].
+    EventsHourly,
     /// Returns [`crate::views::Why`].
     Why {
         /// Which event.
@@ -242,6 +246,8 @@ impl Request {
             | Self::TokensLog { .. }
             | Self::PushCheck { .. }
             | Self::PushQueue
+            | Self::Events(_)
+            | Self::EventsHourly
             | Self::Why { .. }
             | Self::Doctor { .. }
             | Self::Latency
@@ -384,6 +390,27 @@ pub enum Since {
     Event(EventId),
     /// After this time.
     Time(Timestamp),
+}
+
+/// Which announced alarms to list; an absent member does not restrict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EventFilter {
+    /// Only this monitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monitor: Option<MonitorId>,
+    /// Only alarms after this point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+    /// Only alarms up to this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Maximum number of alarms in this page (at most 1000), the newest; absent: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Where this page ends: `next` of the page before; absent: with the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
 }
 
 /// What `check` examines.

@@ -7,6 +7,7 @@ mod checks;
 mod clients;
 mod config;
 mod doctor;
+mod events;
 mod monitors;
 mod push;
 mod rejected;
@@ -20,6 +21,7 @@ pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients, FilterFrom};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
+pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
 pub use monitors::{MonitorView, Monitors, Reloaded};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,

@@ -69,7 +69,7 @@ pub struct WatchArgs {
 
 pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome {
     let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
-    let since = since.map(|since| since.resolve(context.environment.now));
+    let since = since.map(|since| since.resolve(context.environment.now, &context.environment.zone));
     let monitor = named::monitor(monitor, context).await?;
     let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;

@@ -11,7 +11,8 @@ use zmes_zoneminder::MonitorSet;
 
 use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, log, monitors, push, status, tokens, why,
+    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, status, tokens,
+    why,
 };
 use crate::domain::Revoked;
 use crate::route::Busy;
@@ -44,6 +45,8 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::PushCheck { transport } => json(push::check(parts, transport).await?).await,
         Request::PushQueue => json(push::queue(parts).await?).await,
         Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
+        Request::Events(filter) => json(events::list(parts, filter).await?).await,
+        Request::EventsHourly => json(events::hourly(parts).await?).await,
         Request::Why { event, token } => {
             json(why::explain(parts, asker, event, token.as_deref()).await?).await
         }

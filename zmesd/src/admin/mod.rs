@@ -9,6 +9,7 @@ mod check;
 mod clients;
 pub(crate) mod conditions;
 mod doctor;
+mod events;
 mod forced;
 mod level;
 mod lines;

@@ -49,6 +49,11 @@ impl DecisionRing {
         }
     }
 
+    /// Returns the last alarms, oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<AlarmDecisions>> {
+        self.alarms.iter()
+    }
+
     /// Returns what was decided for sessions about an event, oldest alarm first.
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |decided| decided.alarm.event == Some(event));

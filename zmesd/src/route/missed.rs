@@ -104,6 +104,11 @@ impl Missed {
         }
     }
 
+    /// Returns the alarms that were told to sessions after their login, with what was decided then.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<Alarm>, &[(SessionId, Decision)])> {
+        self.alarms.iter().map(|found| (&found.alarm, found.told.as_slice()))
+    }
+
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |found| found.alarm.event == Some(event));
         about.flat_map(|found| SessionDecision::each(found.number, &found.alarm, &found.told))

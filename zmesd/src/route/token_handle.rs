@@ -3,11 +3,14 @@
 //! A command is answered once it holds in memory: the next alarm is decided by it. To wait until it is on the disk, too,
 //! call `StateHandle::settle`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
+use super::decided::AlarmDecisions;
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use crate::domain::{Alarm, Decision, Registration, Token, TokenId};
 use crate::protocol::TokenFault;
@@ -34,6 +37,15 @@ pub struct SessionDecision {
     pub at: Timestamp,
     pub session: SessionId,
     pub decision: Decision,
+}
+
+/// What is remembered of the decisions for sessions.
+#[derive(Debug, Clone, Default)]
+pub struct RecentDecisions {
+    /// The last alarms, oldest first.
+    pub alarms: Vec<Arc<AlarmDecisions>>,
+    /// Alarms that were told to sessions after their login.
+    pub missed: Vec<(Arc<Alarm>, Vec<(SessionId, Decision)>)>,
 }
 
 impl SessionDecision {
@@ -63,6 +75,7 @@ pub enum TokenCommand {
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
     Count(oneshot::Sender<TokenCounts>),
     Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
+    Recent(oneshot::Sender<RecentDecisions>),
 }
 
 impl RouterHandle {
@@ -144,6 +157,11 @@ impl RouterHandle {
     /// Returns what was decided for sessions about an event, oldest alarm first; empty: nothing is remembered of it.
     pub async fn session_decisions(&self, event: EventId) -> Result<Vec<SessionDecision>, Busy> {
         self.ask(|reply| TokenCommand::Decisions(event, reply)).await
+    }
+
+    /// Returns what is remembered of the decisions for sessions.
+    pub async fn recent_decisions(&self) -> Result<RecentDecisions, Busy> {
+        self.ask(TokenCommand::Recent).await
     }
 
     /// Has many tokens changed, a few in each turn of the router: alarms come between.

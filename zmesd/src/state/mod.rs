@@ -20,6 +20,7 @@ mod salvage;
 mod set_aside;
 mod snoozes;
 mod store;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -38,6 +39,7 @@ pub use note::{Attempt, Note, Outcome, TokenDecision};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use set_aside::{SetAside, set_aside_lately};
+pub use tally::{AlarmCount, AlarmQuery, TalliedAlarm};
 pub use tokens::TokenRow;
 pub use writer::{Committed, StateWriter};
 
