@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 32] = [
+const REQUESTS: [&str; 34] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -50,6 +50,8 @@ const REQUESTS: [&str; 32] = [
     "push_retry",
     "why",
     "doctor",
+    "rules_list",
+    "rules_test",
     "latency",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
@@ -112,6 +114,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "push_retry" => drop(round_trip::<views::PushRetried>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
+        "rules_list" => drop(round_trip::<views::Rules>(name, value)),
+        "rules_test" => drop(round_trip::<views::RulesTested>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
@@ -152,6 +156,8 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushRetry { .. } => "push_retry",
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
+        Request::RulesList => "rules_list",
+        Request::RulesTest(_) => "rules_test",
         Request::Latency => "latency",
         Request::Unknown => "unknown",
     }

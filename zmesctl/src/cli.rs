@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
-    status, tokens, watch, why,
+    rules, status, tokens, watch, why,
 };
 use crate::context::Context;
 use crate::error::CliError;
@@ -79,6 +79,9 @@ pub enum TopCommand {
     Doctor(doctor::DoctorArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
+    /// List the rules, or test which one decides
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Show how long each stage of an alarm takes
     #[command(
         after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
@@ -112,6 +115,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Why(arguments) => why::run(arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
+        TopCommand::Rules(command) => rules::run(command, context).await,
         TopCommand::Latency => latency::run(context).await,
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => reload::run(context).await,

@@ -10,6 +10,7 @@ mod doctor;
 mod monitors;
 mod push;
 mod rejected;
+mod rules;
 mod severity;
 mod status;
 mod tokens;
@@ -26,6 +27,7 @@ pub use push::{
     RetriedTransport, StageLatency, TransportCheck, TransportView,
 };
 pub use rejected::{RefusalReason, Rejected, Rejection};
+pub use rules::{RuleTested, RuleView, Rules, RulesTested};
 pub use severity::Severity;
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,

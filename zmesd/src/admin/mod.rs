@@ -17,6 +17,7 @@ mod monitors;
 mod off_loop;
 mod push;
 mod push_cure;
+mod rules;
 mod status;
 mod token_names;
 mod tokens;

@@ -111,6 +111,7 @@ impl Collector for Exposition {
         tally(to, &names::WS_REFUSED, counters.refusals.by_reason())?;
         tally(to, &names::ALARMS, &counters.alarms_by)?;
         tally(to, &names::DECISIONS, &counters.decisions)?;
+        tally(to, &names::RULE_DECISIONS, &counters.rules)?;
         tally(to, &names::SHM_ERRORS, &counters.shm_errors)?;
         tally(to, &names::WS_AUTH, &counters.logins)?;
         tally(to, &names::WS_MESSAGES, &counters.frames)?;

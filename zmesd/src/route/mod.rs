@@ -13,6 +13,7 @@ mod policy;
 mod registration;
 mod revalidate;
 mod router;
+mod rule_hits;
 mod rules;
 mod sent_times;
 mod sessions;
@@ -35,6 +36,7 @@ pub use orders::{
 };
 pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
+pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
 pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};

@@ -10,7 +10,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::registration::{Registration, RegistrationFault};
-use crate::domain::{Alarm, Decision, MonitorFilter, PushState, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, MonitorFilter, PushState, TokenId};
 use zmes_providers::{App, Platform, PushToken};
 
 /// Tokens that are changed in one turn of the router.
@@ -55,6 +55,8 @@ pub struct SessionDecision {
     pub at: Timestamp,
     pub session: SessionId,
     pub decision: Decision,
+    /// The rule that decided.
+    pub by: Option<DecidedBy>,
 }
 
 impl SessionDecision {
@@ -62,10 +64,20 @@ impl SessionDecision {
         number: u64,
         about: &Alarm,
         decisions: &[(SessionId, Decision)],
+        by: &[(SessionId, DecidedBy)],
     ) -> impl Iterator<Item = Self> {
         let at = about.at;
-        decisions.iter().map(move |&(session, decision)| Self { alarm: number, at, session, decision })
+        decisions.iter().map(move |&(session, decision)| {
+            let by = rule_of(by, session).cloned();
+            Self { alarm: number, at, session, decision, by }
+        })
     }
+}
+
+/// Returns what decided for a session; `by` is in the order of their ids.
+pub(super) fn rule_of(by: &[(SessionId, DecidedBy)], session: SessionId) -> Option<&DecidedBy> {
+    let place = by.binary_search_by_key(&session, |(id, _)| *id).ok()?;
+    by.get(place).map(|(_, by)| by)
 }
 
 /// What the router is asked about tokens, each by a method of [`RouterHandle`].

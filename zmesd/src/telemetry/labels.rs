@@ -8,6 +8,7 @@ use zmes_shared::words::{MonitorCondition, StateSource, TargetKind};
 
 use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
+use crate::rules::RuleAction;
 
 label! {
     /// Start or end of an alarm; only starts are announced.
@@ -174,6 +175,7 @@ labels! {
     // What is blocked counts as revoked.
     TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;
     RefusalReason: "reason" = Self::ALL, as_str;
+    RuleAction: "action" = Self::ALL, word;
 }
 
 /// Sent, or why not: the reasons that the router has.
@@ -190,6 +192,8 @@ impl Labels for Decision {
             SkipReason::User,
             SkipReason::Disabled,
             SkipReason::Muted,
+            SkipReason::Snoozed,
+            SkipReason::Rule,
             SkipReason::PushOff,
         ];
         std::iter::once(Self::Send).chain(reasons.map(Self::Skip)).collect()
@@ -223,11 +227,11 @@ mod tests {
             labels.dedup();
             assert_eq!(labels.len(), number, "{labels:?}");
         }
-        distinct::<Decision>(12);
+        distinct::<Decision>(14);
         distinct::<Frame>(7);
         distinct::<(Transport, Pushed)>(24);
         distinct::<MonitorCondition>(10);
-        distinct::<(TargetKind, Decision)>(24);
+        distinct::<(TargetKind, Decision)>(28);
         distinct::<Loop>(5);
     }
 }
