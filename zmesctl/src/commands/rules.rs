@@ -8,9 +8,8 @@ use zmes_shared::control::{ChannelKind, Request, RulesTest};
 use zmes_shared::views::{RuleTested, RuleView, Rules, RulesTested};
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 use crate::values::{self, MomentArg, MonitorArg};
 
@@ -68,14 +67,14 @@ pub struct RulesTestArgs {
     channel: ChannelKind,
 }
 
-pub(crate) async fn run(command: RulesCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: RulesCommand, context: &mut Context) -> Outcome {
     match command {
         RulesCommand::List => context.ask::<Rules>(Request::RulesList).await,
         RulesCommand::Test(arguments) => test(arguments, context).await,
     }
 }
 
-async fn test(arguments: RulesTestArgs, context: &mut Context) -> Result<Exit, CliError> {
+async fn test(arguments: RulesTestArgs, context: &mut Context) -> Outcome {
     let RulesTestArgs { monitor, at, cause, target, channel } = arguments;
     let monitor = named::one(monitor, context).await?;
     let environment = &context.environment;

@@ -7,8 +7,7 @@ use zmes_shared::control::{ChannelKind, ControlError, ErrorCode, Role, RulesTest
 use zmes_shared::views::{RuleTested, RuleView, Rules, RulesTested};
 use zmes_shared::words::RuleMismatch;
 
-use super::answers::{busy, no_monitor};
-use super::off_loop::off_loop;
+use super::answers::{no_monitor, off_loop};
 use super::token_names::{TokenNames, TokenScope};
 use crate::admin::AdminParts;
 use crate::domain::{DecidedBy, Token};
@@ -24,7 +23,7 @@ const NAMED: usize = 5;
 const SHOWN: usize = 40;
 
 pub(super) async fn list(parts: &AdminParts) -> Result<Rules, ControlError> {
-    let (used, now) = (parts.router.rules().await.map_err(busy)?, parts.clock.now());
+    let (used, now) = (parts.router.rules().await?, parts.clock.now());
     off_loop(move || Rules { rules: views(&used, now) }).await
 }
 
@@ -83,7 +82,7 @@ pub(super) async fn test(
         None => TestedReceiver::Anyone,
         Some(target) => receiver(parts, asker, &catalog, &target).await?,
     };
-    let (used, at) = (parts.router.rules().await.map_err(busy)?, at.unwrap_or(parts.clock.now()));
+    let (used, at) = (parts.router.rules().await?, at.unwrap_or(parts.clock.now()));
     let channel = match channel.unwrap_or_default() {
         ChannelKind::Push => Channel::Push,
         ChannelKind::WebSocket => Channel::WebSocket,

@@ -15,7 +15,6 @@ mod revalidate;
 mod router;
 mod rule_hits;
 mod rules;
-mod sent_times;
 mod sessions;
 mod snooze_handle;
 mod snoozes;
@@ -34,11 +33,10 @@ pub use handle::{
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
-pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
 pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
-pub use token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+pub use token_handle::{SessionDecision, TokenCommand, TokenImported};

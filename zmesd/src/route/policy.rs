@@ -83,8 +83,6 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
     }
 }
 
-/// Decides whether an alarm of `monitor` is pushed to a token at the time `now`.
-///
 /// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm. `owner`: the
 /// rights of the token's owner at this moment; `None`: the owner does not exist or is barred.
 pub(super) fn decide_token(

@@ -15,7 +15,6 @@ use crate::domain::{Decision, Origin};
 use crate::rules::RuleAction;
 use zmes_shared::words::TargetKind;
 
-/// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -33,7 +32,6 @@ impl Counter {
     }
 }
 
-/// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Level(AtomicU64);
 
@@ -53,7 +51,6 @@ impl Level {
     }
 }
 
-/// One that is counted by a [`Level`].
 #[derive(Debug)]
 #[must_use = "it counts as long as it lives"]
 pub struct Inside<'a>(&'a Level);

@@ -24,7 +24,16 @@ pub(crate) fn message(message: Message<'_>) -> ApnsMessage {
     ApnsMessage { body: message.fit(MAX_BODY, json), collapse_id, expiration, priority }
 }
 
-fn json(message: &Message<'_>) -> Value {
+/// Returns what iOS shows.
+pub(super) fn aps(message: &Message<'_>) -> Value {
+    let mut aps = serde_json::to_value(payload(message).aps).unwrap_or_default();
+    if let Some(level) = message.interruption_level() {
+        aps["interruption-level"] = level.into();
+    }
+    aps
+}
+
+fn payload<'a>(message: &'a Message<'_>) -> Payload<'a> {
     let push = message.push;
     let mut builder = DefaultNotificationBuilder::new()
         .title(message.title.as_str())
@@ -38,16 +47,19 @@ fn json(message: &Message<'_>) -> Value {
         builder = builder.subtitle(push.profile.as_str());
     }
     let mut payload: Payload<'_> = builder.build("", NotificationOptions::default());
-    // The builder writes a zero if there is nothing to change.
+    // The builder writes a zero if there is nothing to change. With a one, iOS lets the app fetch the picture.
     payload.aps.mutable_content = message.picture.is_some().then_some(1);
+    payload
+}
+
+fn json(message: &Message<'_>) -> Value {
+    let mut payload = payload(message);
     payload.data = message.data().into_iter().map(|(key, value)| (key.into(), value)).collect();
     if let Some(picture) = &message.picture {
         payload.data.insert("image_url".into(), picture.as_str().into());
     }
     // Only strings and numbers, which JSON can always represent.
     let mut json = serde_json::to_value(&payload).unwrap_or_default();
-    if let (Some(level), Some(aps)) = (message.interruption_level(), json.get_mut("aps")) {
-        aps["interruption-level"] = level.into();
-    }
+    json["aps"] = aps(message);
     json
 }

@@ -55,30 +55,17 @@ fn android(message: &Message<'_>) -> Value {
 }
 
 fn apns(message: &Message<'_>) -> Value {
-    let push = message.push;
-    let mut alert = json!({ "title": message.title, "body": message.body });
-    if !push.profile.is_empty() {
-        alert["subtitle"] = push.profile.as_str().into();
-    }
-    let mut aps = json!({ "alert": alert, "badge": push.badge, "thread-id": "zmninja_alarm" });
-    if !message.is_silent() {
-        aps["sound"] = "default".into();
-    }
-    if let Some(level) = message.interruption_level() {
-        aps["interruption-level"] = level.into();
-    }
     let mut headers = json!({
         "apns-priority": message.apns_priority(),
         "apns-push-type": "alert",
-        "apns-expiration": push.expires_at.as_second().to_string(),
+        "apns-expiration": message.push.expires_at.as_second().to_string(),
     });
     if let Some(id) = message.replaces() {
         headers["apns-collapse-id"] = id.into();
     }
-    let Some(picture) = &message.picture else {
-        return json!({ "payload": { "aps": aps }, "headers": headers });
-    };
-    // Without it, iOS does not let the app fetch the picture.
-    aps["mutable-content"] = 1.into();
-    json!({ "payload": { "aps": aps }, "headers": headers, "fcm_options": { "image": picture } })
+    let mut apns = json!({ "payload": { "aps": super::apns::aps(message) }, "headers": headers });
+    if let Some(picture) = &message.picture {
+        apns["fcm_options"] = json!({ "image": picture });
+    }
+    apns
 }
