@@ -9,7 +9,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, rules, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, rules, tokens, watch,
+    why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
