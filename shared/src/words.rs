@@ -186,6 +186,24 @@ words! {
     }
 }
 
+words! {
+    /// The condition of a `[[rule]]` that an alarm or its receiver does not meet.
+    RuleMismatch {
+        /// It is for other monitors.
+        Monitor = "monitor",
+        /// It is for other days or times.
+        Schedule = "schedule",
+        /// None of `cause-has` is in the cause.
+        CauseHas = "cause_has",
+        /// One of `cause-lacks` is in the cause.
+        CauseLacks = "cause_lacks",
+        /// It is for the other channel.
+        Channel = "channel",
+        /// It is for other receivers.
+        Receiver = "receiver",
+    }
+}
+
 impl SkipReason {
     /// Returns the word of the metric label `decision`: dashboards rely on it. JSON has [`Self::word`].
     pub fn label(self) -> &'static str {

@@ -52,6 +52,8 @@ const REQUESTS: [&str; 34] = [
     "events_hourly",
     "why",
     "doctor",
+    "rules_list",
+    "rules_test",
     "latency",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
@@ -116,6 +118,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
+        "rules_list" => drop(round_trip::<views::Rules>(name, value)),
+        "rules_test" => drop(round_trip::<views::RulesTested>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
@@ -156,6 +160,8 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushRetry { .. } => "push_retry",
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
+        Request::RulesList => "rules_list",
+        Request::RulesTest(_) => "rules_test",
         Request::Latency => "latency",
         Request::Events(_) => "events",
         Request::EventsHourly => "events_hourly",

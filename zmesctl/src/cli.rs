@@ -9,7 +9,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report,
+    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report, rules,
     tokens, watch, why,
 };
 use crate::context::{Context, Outcome};
@@ -82,6 +82,9 @@ pub enum TopCommand {
     Doctor(doctor::DoctorArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
+    /// List the rules, or test which one decides
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Show how long each stage of an alarm takes
     #[command(
         after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
@@ -118,6 +121,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Why(arguments) => why::run(arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
+        TopCommand::Rules(command) => rules::run(command, context).await,
         TopCommand::Latency => context.ask::<Latency>(Request::Latency).await,
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => context.ask::<ConfigReloaded>(Request::Reload).await,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::civil::{self, DateTime};
+use jiff::civil::{self, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use zmes_shared::control::Since;
@@ -177,6 +177,42 @@ impl PastArg {
     }
 }
 
+/// A time in the future or the past as people name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MomentArg {
+    Instant(Timestamp),
+    /// A day and a time, without a zone.
+    Civil(DateTime),
+    /// A time of today.
+    Today(Time),
+}
+
+impl FromStr for MomentArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let instant = || text.parse().ok().map(Self::Instant);
+        let today = || text.parse().ok().filter(|_| text.contains(':')).map(Self::Today);
+        let civil = || text.parse().ok().filter(|_| text.contains(':')).map(Self::Civil);
+        instant().or_else(civil).or_else(today).ok_or_else(|| {
+            "expected a time such as 23:10, '2027-01-05 23:10' or 2027-01-05T23:10:00Z".to_owned()
+        })
+    }
+}
+
+impl MomentArg {
+    /// Returns the moment in that time zone; `None`: it is beyond all time.
+    pub(crate) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let civil = match self {
+            Self::Instant(at) => return Some(at),
+            Self::Civil(civil) => civil,
+            Self::Today(time) => now.to_zoned(zone.clone()).date().to_datetime(time),
+        };
+        civil.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +225,25 @@ mod tests {
         assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
         for wrong in ["5", "", "-5s", "0s", "5 parsecs", "1mo", "99999999999999999999s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read_as_people_write_them() {
+        let now = "2027-01-05T12:00:00Z".parse().unwrap();
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        for (text, expected) in [
+            ("23:10", "2027-01-05T22:10:00Z"),
+            ("2027-01-06 23:10", "2027-01-06T22:10:00Z"),
+            ("2027-01-06T23:10:30", "2027-01-06T22:10:30Z"),
+            ("2027-01-05T23:10:00Z", "2027-01-05T23:10:00Z"),
+            ("2027-01-05T23:10:00+01:00", "2027-01-05T22:10:00Z"),
+        ] {
+            let moment = text.parse::<MomentArg>().unwrap().resolve(now, &zone).unwrap();
+            assert_eq!(moment.to_string(), expected, "{text}");
+        }
+        for wrong in ["", "23", "2027-01-05", "25:00", "noon", "2027-13-01 10:00"] {
+            assert!(wrong.parse::<MomentArg>().is_err(), "{wrong}");
         }
     }
 

@@ -11,6 +11,7 @@ mod events;
 mod monitors;
 mod push;
 mod rejected;
+mod rules;
 mod severity;
 mod status;
 mod tokens;
@@ -28,6 +29,7 @@ pub use push::{
     RetriedTransport, StageLatency, TransportCheck, TransportView,
 };
 pub use rejected::{RefusalReason, Rejected, Rejection};
+pub use rules::{RuleTested, RuleView, Rules, RulesTested};
 pub use severity::Severity;
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,

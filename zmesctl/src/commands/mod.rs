@@ -18,6 +18,7 @@ mod named;
 pub mod push;
 mod reload;
 pub mod report;
+pub mod rules;
 mod status;
 pub mod tokens;
 pub mod watch;

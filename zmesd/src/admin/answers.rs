@@ -11,8 +11,8 @@ use zmes_zoneminder::MonitorSet;
 
 use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, status, tokens,
-    why,
+    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, rules, status,
+    tokens, why,
 };
 use crate::domain::Revoked;
 use crate::route::Busy;
@@ -53,6 +53,8 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::Doctor { target, monitor } => {
             json(doctor::examine(parts, &admin.board, asker, target.as_deref(), monitor).await?).await
         }
+        Request::RulesList => json(rules::list(parts).await?).await,
+        Request::RulesTest(test) => json(rules::test(parts, asker, test).await?).await,
         Request::Latency => json(Latency { stages: parts.push.latencies() }).await,
         Request::TokensList(filter) => json(tokens::list(parts, asker, filter).await?).await,
         Request::TokensShow { token, reveal } => {

@@ -17,6 +17,7 @@ mod log;
 mod monitors;
 mod push;
 mod push_cure;
+mod rules;
 mod status;
 mod token_names;
 mod tokens;

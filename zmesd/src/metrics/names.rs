@@ -30,6 +30,7 @@ metrics! {
     SHM_ERRORS: Counter "zmesd_shm_errors" = "Failed reads of a monitor's shared memory.";
     ALARMS: Counter "zmesd_alarms" = "Alarms announced, by how they were found.";
     DECISIONS: Counter "zmesd_decisions" = "Decisions, one for each app and phone and alarm.";
+    RULE_DECISIONS: Counter "zmesd_rule_decisions" = "Alarms that a rule decided for at least one app or phone.";
     ROUTER_QUEUE: Gauge "zmesd_router_queue" = "Alarms that wait for the router.";
     OUTBOX_DEFERRED: Counter "zmesd_outbox_deferred" = "Notes that the state file had no room for.";
     WS_CONNECTIONS: Gauge "zmesd_ws_connections" = "Connections of apps.";

@@ -15,6 +15,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::devices::SessionEnd;
+use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
@@ -170,6 +171,7 @@ pub enum RouterCommand {
     Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     Token(TokenCommand),
     Snooze(SnoozeCommand),
+    Rules(RulesReply),
     Ping(oneshot::Sender<()>),
 }
 

@@ -13,6 +13,7 @@ mod policy;
 mod registration;
 mod revalidate;
 mod router;
+mod rule_hits;
 mod rules;
 mod sessions;
 mod snooze_handle;
@@ -33,6 +34,7 @@ pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
 pub use router::{Router, RouterParts};
+pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
 pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};

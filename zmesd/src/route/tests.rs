@@ -439,7 +439,7 @@ async fn watchers_see_an_alarm_with_its_decisions() {
     let remembered = world.router.session_decisions(EventId(10)).await.unwrap();
     let at = Timestamp::from_second(T).unwrap();
     let decision = Decision::Send;
-    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision }]);
+    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision, by: None }]);
     assert!(world.router.session_decisions(EventId(11)).await.unwrap().is_empty());
 }
 

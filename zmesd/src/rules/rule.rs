@@ -126,6 +126,15 @@ impl Rule {
         if self.cause_lacks.iter().any(has) { Err(Mismatch::CauseLacks) } else { Ok(()) }
     }
 
+    /// Says whether it decides every alarm on its channels.
+    pub fn is_unconditional(&self) -> bool {
+        self.monitors.is_empty()
+            && self.receivers.is_empty()
+            && self.cause_has.is_empty()
+            && self.cause_lacks.is_empty()
+            && self.schedule == Schedule::default()
+    }
+
     /// Compares what depends on the receiver.
     pub fn is_for(&self, receiver: &ReceiverFacts<'_>) -> Result<(), Mismatch> {
         if !self.channels.contains(&receiver.channel) {

@@ -92,10 +92,11 @@ pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, 
     Ok(withheld)
 }
 
-/// Returns how often each rule decided for a token since that time, and when it did last.
+/// Returns the alarms that each rule decided for at least one token since that time, oldest first. Tests are no alarms.
 pub(super) async fn rule_hits(pool: &SqlitePool, since: Timestamp) -> SqlResult<Vec<(String, Timestamp)>> {
-    let query = "SELECT d.decided_by, a.at FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm \
-         WHERE d.decided_by LIKE 'rule:%' AND a.at >= ? ORDER BY a.at";
+    let query = "SELECT DISTINCT d.decided_by, a.at, a.number FROM deliveries d \
+         JOIN pushed_alarms a ON a.number = d.alarm \
+         WHERE d.decided_by <> '' AND d.decided_by LIKE 'rule:%' AND a.origin <> 'test' AND a.at >= ? ORDER BY a.at";
     let rows = sqlx::query(query).bind(since.as_millisecond()).fetch_all(pool).await?;
     let hits: Vec<_> =
         understood("deliveries", &rows, |row| Ok((row.try_get::<String, _>(0)?, time(row, 1)?)));

@@ -12,6 +12,7 @@ use super::refusals::{Refusal, Refusals};
 use super::tally::Tally;
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
+use crate::rules::RuleAction;
 use zmes_shared::words::TargetKind;
 
 #[derive(Debug, Default)]
@@ -94,6 +95,8 @@ pub struct Counters {
     pub alarms_by: Tally<(Phase, Origin)>,
     /// What was decided, for each target of each alarm.
     pub decisions: Tally<(TargetKind, Decision)>,
+    /// Alarms that a rule decided for at least one receiver.
+    pub rules: Tally<RuleAction>,
     pub logins: Tally<Login>,
     pub frames: Tally<Frame>,
     /// Deliveries and attempts.

@@ -17,11 +17,14 @@ fn json(message: &Message<'_>) -> Value {
         "token": push.token.expose(),
         "title": message.title,
         "body": message.body,
-        "sound": "default",
         "badge": push.badge,
         "log_message_id": "NONE",
         "data": message.data(),
     });
+    // The function has no member for urgency, and builds `aps` itself.
+    if !message.is_silent() {
+        body["sound"] = "default".into();
+    }
     match push.platform {
         Platform::Android => {
             body["body"] = message.body_with_profile().into();
@@ -36,7 +39,7 @@ fn json(message: &Message<'_>) -> Value {
 }
 
 fn android(message: &Message<'_>) -> Value {
-    let mut android = json!({ "icon": "ic_stat_notification", "priority": "high" });
+    let mut android = json!({ "icon": "ic_stat_notification", "priority": message.android_priority() });
     // The function takes zero for "no limit".
     if message.ttl > 0 {
         android["ttl"] = message.ttl.into();
@@ -51,7 +54,7 @@ fn android(message: &Message<'_>) -> Value {
 }
 
 fn ios(message: &Message<'_>) -> Value {
-    let mut headers = json!({ "apns-priority": "10", "apns-push-type": "alert" });
+    let mut headers = json!({ "apns-priority": message.apns_priority(), "apns-push-type": "alert" });
     if let Some(id) = message.replaces() {
         headers["apns-collapse-id"] = id.into();
     }

@@ -30,13 +30,17 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
     let monitors = json!({ "mid": monitors(&push.alarms) });
     match push.platform {
         Platform::Ios => {
-            body["sound"] = if sound.is_empty() { "true" } else { sound }.into();
+            // A silent push has no `sound`; the contract has nothing for urgency.
+            if !message.is_silent() {
+                body["sound"] = if sound.is_empty() { "true" } else { sound }.into();
+            }
             body["custom"] = monitors;
             body["badge"] = push.badge.into();
         }
         Platform::Android => {
             // A resource of the app, which has no extension on Android.
-            if let Some(name) = Path::new(sound).file_stem().and_then(|stem| stem.to_str()) {
+            let name = Path::new(sound).file_stem().and_then(|stem| stem.to_str());
+            if let Some(name) = name.filter(|_| !message.is_silent()) {
                 body["sound"] = name.into();
             }
             body["extra"] = monitors;

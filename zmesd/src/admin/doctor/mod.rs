@@ -20,6 +20,7 @@ mod phone;
 mod push;
 mod refused;
 mod registrations;
+mod rules;
 mod scene;
 mod store;
 mod survey;
