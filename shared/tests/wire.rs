@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 34] = [
+const REQUESTS: [&str; 36] = [
     "status",
     "clients_list",
     "clients_rejected",

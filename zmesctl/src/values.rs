@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::civil::{self, DateTime, Time};
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use zmes_shared::control::Since;
@@ -127,7 +127,7 @@ pub(crate) enum PastArg {
     /// Local date and time.
     Local(DateTime),
     /// Local time of day: its last occurrence.
-    Clock(civil::Time),
+    Clock(Time),
     Ago(Duration),
 }
 

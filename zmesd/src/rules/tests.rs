@@ -235,7 +235,7 @@ proptest! {
         if let Some(change) = schedule.changes_after(time) {
             let changed = AlarmTime { at: change.timestamp(), ..time };
             prop_assert_ne!(schedule.covers(changed), covered);
-            let before = change.timestamp() - std::time::Duration::from_secs(60);
+            let before = change.timestamp() - std::time::Duration::from_mins(1);
             if before > time.at {
                 prop_assert_eq!(schedule.covers(AlarmTime { at: before, ..time }), covered);
             }

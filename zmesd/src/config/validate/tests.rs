@@ -343,8 +343,8 @@ fn rules_are_checked_each_by_itself_and_all_together() {
         let found = rules(&text);
         assert_eq!(found.first().map(String::as_str), expected, "{text}: {found:?}");
     }
-    let many: String = (0..257).map(|number| format!("[[rule]]\nname = 'r{number}'\n")).collect();
-    assert_eq!(rules(&many), ["rule[256].name: is one more than 256 rules"]);
+    let many: Vec<_> = (0..257).map(|number| format!("[[rule]]\nname = 'r{number}'\n")).collect();
+    assert_eq!(rules(&many.concat()), ["rule[256].name: is one more than 256 rules"]);
 }
 
 #[test]
