@@ -347,6 +347,7 @@ pub enum ChannelKind {
     #[default]
     Push,
     /// To connected apps.
+    #[cfg_attr(feature = "clap", value(name = "websocket"))]
     WebSocket,
 }
 
