@@ -25,7 +25,7 @@ pub(crate) fn client(client: &ClientView) -> String {
 /// Returns why a decision is as it is, with the name of the rule that made it.
 pub(crate) fn reason(reason: &Reason, rule: Option<&str>) -> String {
     match rule {
-        Some(rule) if *reason == Reason::Skip(SkipReason::Rule) => format!("rule \"{rule}\""),
+        Some(rule) if *reason == Reason::Skip(SkipReason::Rule) => format!("{reason} \"{rule}\""),
         Some(_) | None => reason.to_string(),
     }
 }

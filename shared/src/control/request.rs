@@ -353,6 +353,7 @@ pub enum ChannelKind {
     #[default]
     Push,
     /// To connected apps.
+    #[cfg_attr(feature = "clap", value(name = "websocket"))]
     WebSocket,
 }
 

@@ -21,7 +21,7 @@ const ELSEWHERE: [(&str, &[&str]); 10] = [
     ("how a clock goes, and a step of doctor", &["slow", "clock"]),
     (
         "steps of a check, codes of errors, sections of zmesd.toml",
-        &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed"],
+        &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed", "rule"],
     ),
     ("what zmesctl shows in place of a user", &["not authenticated"]),
     ("a section of zmesd.toml, a message of the app protocol", &["rule", "snooze"]),

@@ -13,7 +13,7 @@ use crate::admin::AdminParts;
 use crate::domain::{DecidedBy, Token};
 use crate::monitors::Catalog;
 use crate::route::RulesInUse;
-use crate::rules::{AlarmFacts, AlarmTime, Channel, Mismatch, ReceiverFacts, Rule, RuleAction};
+use crate::rules::{AlarmFacts, AlarmTime, Channel, Mismatch, ReceiverFacts, Rule, RuleAction, is_same_name};
 
 /// Longest cause that is compared; ZoneMinder's own are shorter than 100 characters.
 const CAUSE: usize = 4096;
@@ -124,8 +124,8 @@ async fn receiver(
 
 /// Returns a user as ZoneMinder writes the name, which MySQL compares without regard to case.
 fn user(catalog: &Catalog, name: &str) -> Option<String> {
-    let name = name.strip_prefix("user:").unwrap_or(name).to_lowercase();
-    catalog.users.keys().find(|known| known.to_lowercase() == name).map(ToString::to_string)
+    let name = name.strip_prefix("user:").unwrap_or(name);
+    catalog.users.keys().find(|known| is_same_name(known, name)).map(ToString::to_string)
 }
 
 fn tested(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zmes_shared::MonitorId;
 
 use super::AlarmTime;
-use super::receiver::{Channel, ReceiverFacts, ReceiverName};
+use super::receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
 use super::schedule::Schedule;
 
 /// What a rule does with an alarm.
@@ -51,7 +51,7 @@ impl MonitorName {
     pub fn names(&self, id: MonitorId, name: &str) -> bool {
         match self {
             Self::Id(own) => *own == id,
-            Self::Name(own) => own.to_lowercase() == name.to_lowercase(),
+            Self::Name(own) => is_same_name(own, name),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{MAX_BODY, Message};
 use crate::token::Platform;
 
-/// Returns the body of the only request that such a function has.
+/// Returns the body of the only request that such a function has. Of urgency it knows priorities: it builds `aps` itself.
 pub(crate) fn body(message: Message<'_>) -> String {
     let limit = MAX_BODY + message.push.token.expose().len();
     message.fit(limit, json)
@@ -17,14 +17,11 @@ fn json(message: &Message<'_>) -> Value {
         "token": push.token.expose(),
         "title": message.title,
         "body": message.body,
+        "sound": "default",
         "badge": push.badge,
         "log_message_id": "NONE",
         "data": message.data(),
     });
-    // The function has no member for urgency, and builds `aps` itself.
-    if !message.is_silent() {
-        body["sound"] = "default".into();
-    }
     match push.platform {
         Platform::Android => {
             body["body"] = message.body_with_profile().into();

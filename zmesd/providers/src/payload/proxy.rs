@@ -30,10 +30,8 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
     let monitors = json!({ "mid": monitors(&push.alarms) });
     match push.platform {
         Platform::Ios => {
-            // A silent push has no `sound`; the contract has nothing for urgency.
-            if !message.is_silent() {
-                body["sound"] = if sound.is_empty() { "true" } else { sound }.into();
-            }
+            // The contract has nothing for urgency, and always a sound.
+            body["sound"] = if sound.is_empty() { "true" } else { sound }.into();
             body["custom"] = monitors;
             body["badge"] = push.badge.into();
         }

@@ -8,7 +8,7 @@ use zmes_shared::views::{Finding, Sentence};
 use super::scene::{Snapshot, some};
 use crate::domain::Token;
 use crate::rules::{
-    AlarmFacts, AlarmTime, Channel, MonitorName, ReceiverFacts, ReceiverName, Rule, RuleAction,
+    AlarmFacts, AlarmTime, Channel, MonitorName, ReceiverFacts, ReceiverName, Rule, RuleAction, is_same_name,
 };
 
 const STEP: &str = "rules";
@@ -47,15 +47,18 @@ fn is_monitor(scene: &Snapshot<'_>, name: &MonitorName) -> bool {
 }
 
 fn is_receiver(scene: &Snapshot<'_>, name: &ReceiverName) -> bool {
-    let same = |user: &str, known: &str| user.to_lowercase() == known.to_lowercase();
     match name {
         ReceiverName::Platform(_) => true,
-        ReceiverName::Handle(start) => {
-            scene.known.rows.iter().any(|row| row.token.handle.digits().starts_with(start))
-        }
+        ReceiverName::Handle(start) => scene.known.rows.iter().any(|row| row.token.handle.begins_with(start)),
         ReceiverName::User(user) => {
             let owners = scene.known.rows.iter().map(|row| row.token.user.as_str());
-            scene.catalog.users.keys().map(String::as_str).chain(owners).any(|known| same(user, known))
+            scene
+                .catalog
+                .users
+                .keys()
+                .map(String::as_str)
+                .chain(owners)
+                .any(|known| is_same_name(user, known))
         }
     }
 }
