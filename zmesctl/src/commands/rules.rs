@@ -83,7 +83,7 @@ async fn test(arguments: RulesTestArgs, context: &mut Context) -> Outcome {
             message: "--at is out of range".to_owned(),
             hint: "write a time such as 23:10 or '2027-01-05 23:10'".to_owned(),
         };
-        at.resolve(environment.now, &environment.zone).ok_or_else(far)
+        at.today(environment.now, &environment.zone).ok_or_else(far)
     });
     let at = at.transpose()?;
     let request = RulesTest { monitor, at, cause, target, channel: Some(channel) };
