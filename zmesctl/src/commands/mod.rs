@@ -20,5 +20,6 @@ mod reload;
 pub mod report;
 mod status;
 pub mod tokens;
+pub mod top;
 pub mod watch;
 pub mod why;
