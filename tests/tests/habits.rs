@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use zmes_tests::standin::{Answer, Behaviour, Fcm, PushProxy};
-use zmes_tests::{CtlOutput, Database, World, wait_until, zmesctl_binary};
+use zmes_tests::tmux::Tmux;
+use zmes_tests::{CtlOutput, Database, World, skipped, wait_until, zmesctl_binary};
 
 const TOKEN: &str = "planted-token:APA91bHPRgkFLJu6sgFull";
 const APNS_TOKEN: &str = "ab1e0000000000000000000000000000000000000000000000000000000000aa";
@@ -351,5 +352,67 @@ async fn a_report_overwrites_nothing_and_works_without_a_daemon_and_without_righ
     ensure!(files.contains_key("versions.txt") && files.contains_key("log.txt"), "{:?}", files.keys());
     ensure!(files["doctor.json"].contains("\"daemon\""), "{}", files["doctor.json"]);
     ensure!(files["README.txt"].contains("Missing:\n  status.json"), "{}", files["README.txt"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn top_shows_what_happens_over_a_restart_and_gives_the_terminal_back() -> Result<()> {
+    if !Tmux::is_there() {
+        return skipped("there is no tmux");
+    }
+    let mut world =
+        World::new().monitor(1, "Garage").monitor(2, "Gate\u{1b}]0;owned\u{7}\u{202e}").start().await?;
+    let top = |options: &str| -> Result<String> {
+        let (zmesctl, ctl) = (zmesctl_binary()?, world.ctl());
+        Ok(format!("{options} '{}' --socket '{}' top", zmesctl.display(), ctl.socket().display()))
+    };
+    let terminated = top("timeout --foreground --preserve-status -s TERM 2")?;
+    let commands = [top("")?, "stty -a".to_owned(), terminated, "stty -a".to_owned()];
+    let tmux =
+        Tmux::run(world.directory(), "top", 80, "export TERM=xterm-256color LC_ALL=C.UTF-8", &commands)?;
+    tmux.wait_for("ALARMS, LAST 24 HOURS").await?;
+    let _app = world.admin().await?;
+    world.alarm(1, 77).await?;
+    let screen = tmux.wait_for("Garage, event 77: pushes 0, clients 1").await?;
+    ensure!(screen.contains('█') && screen.contains("q quits") && screen.contains("clients 1"), "{screen}");
+    ensure!(screen.contains("2 Gate\\u{1b}]0;owned"), "{screen}");
+    ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
+    tmux.wait_for("trying again").await?;
+    world.start_daemon().await?;
+    wait_until("top is connected again", async || {
+        let screen = tmux.screen()?;
+        Ok((screen.contains("event 77") && !screen.contains("trying again")).then_some(()))
+    })
+    .await?;
+    tmux.keys(&["x", "Up", "q"])?;
+    let shown = tmux.finished(&commands).await?;
+    for (number, top) in shown.iter().enumerate().step_by(2) {
+        let (text, settings) = (&top.text, &shown[number + 1].text);
+        ensure!(top.code == 0, "{top:#?}");
+        ensure!(text.contains("\u{1b}[?1049h") && text.contains("\u{1b}[?25h\u{1b}[?1049l"), "{text:?}");
+        ensure!(!text.contains(['\u{7}', '\u{202e}']) && !text.contains("\u{1b}]"), "{text:?}");
+        ensure!(
+            settings.contains(" icanon") && settings.contains(" echo ") && settings.contains(" isig"),
+            "{settings}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn top_without_a_terminal_or_a_daemon_says_what_to_do() -> Result<()> {
+    let mut world = World::new().monitor(1, "Garage").start().await?;
+    let refused = world.run(&["top"]).await?.expect_code(2)?;
+    ensure!(refused.stderr == "error: top needs a terminal\nhint: zmesctl status --json\n", "{refused:#?}");
+    if !Tmux::is_there() {
+        return skipped("there is no tmux");
+    }
+    ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
+    let ctl = world.ctl();
+    let command = format!("'{}' --socket '{}' top", zmesctl_binary()?.display(), ctl.socket().display());
+    let commands = [command];
+    let tmux = Tmux::run(world.directory(), "away", 80, "export TERM=xterm-256color", &commands)?;
+    let shown = tmux.finished(&commands).await?;
+    ensure!(shown[0].code == 3 && !shown[0].text.contains("?1049h"), "{shown:#?}");
     Ok(())
 }

@@ -10,7 +10,7 @@ use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report, rules,
-    tokens, watch, why,
+    tokens, top, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -72,6 +72,8 @@ pub enum TopCommand {
     /// Check the push providers, or show queued pushes
     #[command(subcommand)]
     Push(push::PushCommand),
+    /// Show alarms, clients, providers and findings live, until q
+    Top(top::TopArgs),
     /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
     /// List announced alarms, and how many clients and phones were told
@@ -116,6 +118,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Monitors(command) => monitors::run(command, context).await,
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
+        TopCommand::Top(arguments) => top::run(arguments, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
         TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,

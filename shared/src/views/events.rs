@@ -86,4 +86,6 @@ pub struct MonitorHours {
     pub monitor: String,
     /// Alarms per hour, the oldest hour first; 24 numbers.
     pub hours: Vec<u64>,
+    /// When the last of them was.
+    pub last_at: Timestamp,
 }

@@ -21,5 +21,6 @@ pub mod report;
 pub mod rules;
 mod status;
 pub mod tokens;
+pub mod top;
 pub mod watch;
 pub mod why;

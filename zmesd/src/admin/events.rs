@@ -91,12 +91,14 @@ pub(super) async fn hourly(parts: &AdminParts) -> Result<EventsHourly, ControlEr
 
 fn by_monitor(until: Timestamp, counts: Vec<AlarmCount>) -> EventsHourly {
     let mut monitors = BTreeMap::<MonitorId, MonitorHours>::new();
-    for AlarmCount { monitor, monitor_name, hours_ago, alarms } in counts {
+    for AlarmCount { monitor, monitor_name, hours_ago, alarms, last_at } in counts {
         let hours = &mut monitors.entry(monitor).or_insert_with(|| MonitorHours {
             monitor_id: monitor,
             monitor: monitor_name,
             hours: vec![0; HOURS],
+            last_at,
         });
+        hours.last_at = hours.last_at.max(last_at);
         let place = usize::try_from(hours_ago).ok().and_then(|ago| (HOURS - 1).checked_sub(ago));
         if let Some(count) = place.and_then(|place| hours.hours.get_mut(place)) {
             *count += alarms;
@@ -117,6 +119,7 @@ mod tests {
             monitor_name: format!("Camera {monitor}"),
             hours_ago,
             alarms,
+            last_at: until,
         };
         let hourly =
             by_monitor(until, vec![count(2, 23, 4), count(1, 0, 7), count(2, 0, 1), count(2, 24, 9)]);
@@ -124,8 +127,8 @@ mod tests {
         assert_eq!(
             told,
             serde_json::json!([
-                {"monitor_id": 1, "monitor": "Camera 1", "hours": [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,7]},
-                {"monitor_id": 2, "monitor": "Camera 2", "hours": [4,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]}
+                {"monitor_id": 1, "monitor": "Camera 1", "hours": [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,7], "last_at": until},
+                {"monitor_id": 2, "monitor": "Camera 2", "hours": [4,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1], "last_at": until}
             ])
         );
     }

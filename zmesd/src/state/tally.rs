@@ -10,6 +10,7 @@ use zmes_shared::views::ToldTokens;
 use super::SqlResult;
 use super::handle::{RecordedAlarm, StateHandle, StateResult};
 use super::record::{after_event, after_time, alarm};
+use super::remembered::time;
 
 /// Which alarms of the record to read; an absent member does not restrict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct AlarmCount {
     /// How many full hours before the end.
     pub hours_ago: u64,
     pub alarms: u64,
+    /// When the last of them was.
+    pub last_at: Timestamp,
 }
 
 /// The record and the deliveries are numbered apart. Tests and digests are deliveries without an alarm in the record.
@@ -82,7 +85,7 @@ impl StateHandle {
         until: Timestamp,
         limit: u32,
     ) -> StateResult<Vec<AlarmCount>> {
-        let query = "SELECT monitor_id, MAX(monitor_name), (?2 - at) / 3600000 AS hour, COUNT(*) FROM alarms \
+        let query = "SELECT monitor_id, MAX(monitor_name), (?2 - at) / 3600000 AS hour, COUNT(*), MAX(at) FROM alarms \
              WHERE at > ?1 AND at <= ?2 GROUP BY monitor_id, hour LIMIT ?3";
         let query = sqlx::query(query).bind(since.as_millisecond()).bind(until.as_millisecond()).bind(limit);
         let rows = self.answer(query.fetch_all(&self.reader()).await)?;
@@ -92,6 +95,7 @@ impl StateHandle {
                 monitor_name: row.try_get(1)?,
                 hours_ago: unsigned(row, 2)?,
                 alarms: unsigned(row, 3)?,
+                last_at: time(row, 4)?,
             })
         };
         self.answer(rows.iter().map(count).collect())
