@@ -113,6 +113,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
+        "troubles" => drop(round_trip::<views::Troubles>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -153,6 +154,7 @@ fn type_of(request: &Request) -> &'static str {
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
         Request::Latency => "latency",
+        Request::Troubles { .. } => "troubles",
         Request::Unknown => "unknown",
     }
 }

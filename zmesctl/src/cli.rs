@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
-    status, tokens, watch, why,
+    status, tokens, troubles, watch, why,
 };
 use crate::context::Context;
 use crate::error::CliError;
@@ -77,6 +77,8 @@ pub enum TopCommand {
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
+    /// List what keeps zmesd from seeing alarms or from telling of them
+    Troubles(troubles::TroublesArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
     /// Show how long each stage of an alarm takes
@@ -110,6 +112,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
+        TopCommand::Troubles(arguments) => troubles::run(&arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
         TopCommand::Latency => latency::run(context).await,

@@ -13,6 +13,7 @@ mod rejected;
 mod severity;
 mod status;
 mod tokens;
+mod troubles;
 mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
@@ -35,6 +36,7 @@ pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,
 };
+pub use troubles::{TroubleSummary, TroubleView, Troubles};
 pub use why::{Why, WhyAlarm, WhyTarget, WhyTimes};
 
 pub use crate::sentence::{Sentence, SentencePart};

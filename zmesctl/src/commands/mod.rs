@@ -18,5 +18,6 @@ pub mod push;
 pub mod reload;
 pub mod status;
 pub mod tokens;
+pub mod troubles;
 pub mod watch;
 pub mod why;

@@ -7,6 +7,7 @@ use zmes_zoneminder::DbHealth;
 use super::answers::busy;
 use super::doctor::{Board, glance};
 use super::monitors;
+use super::troubles::{self, TroubleBoard};
 use crate::admin::AdminParts;
 use crate::state;
 
@@ -16,7 +17,11 @@ async fn damage(parts: &AdminParts) -> Option<Sentence> {
     Some(found.await.ok()?.first()?.sentence())
 }
 
-pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
+pub(super) async fn show(
+    parts: &AdminParts,
+    board: &Board,
+    troubles: &TroubleBoard,
+) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
@@ -48,6 +53,7 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
         stopping: parts.draining.is_cancelled(),
         state_error: parts.state_trouble.borrow().clone(),
         worst: board.worst(),
+        troubles: Some(troubles::summary(troubles)),
         findings: Some(board.counts()),
         state_damage,
         state_damage_parts: state_damage_parts.unwrap_or_default(),

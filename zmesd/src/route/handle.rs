@@ -17,6 +17,7 @@ use zmes_zoneminder::{AccessPass, MonitorRights, User};
 use super::devices::SessionEnd;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
+use super::trouble_handle::TroubleCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
@@ -173,6 +174,7 @@ pub enum RouterCommand {
     Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     Token(TokenCommand),
     Snooze(SnoozeCommand),
+    Trouble(Box<TroubleCommand>),
     Ping(oneshot::Sender<()>),
 }
 

@@ -9,10 +9,10 @@ use zmes_shared::words::MonitorCondition;
 use super::beats::Beats;
 use super::labels::{Frame, Login, Phase, Pushed, Reload, Transport};
 use super::refusals::{Refusal, Refusals};
-use super::tally::Tally;
+use super::tally::{Levels, Tally};
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
-use zmes_shared::words::TargetKind;
+use zmes_shared::words::{TargetKind, TroubleKind};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -108,6 +108,8 @@ pub struct Counters {
     pub handshakes: Level,
     pub listeners: Level,
     pub findings: Findings,
+    /// Troubles that stand.
+    pub troubles: Levels<TroubleKind>,
     pub timings: Timings,
     /// Signs of life of the loops.
     pub beats: Beats,
