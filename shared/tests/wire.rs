@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 32] = [
+const REQUESTS: [&str; 33] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -51,6 +51,7 @@ const REQUESTS: [&str; 32] = [
     "why",
     "doctor",
     "latency",
+    "troubles",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 

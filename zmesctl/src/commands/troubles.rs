@@ -6,9 +6,7 @@ use clap::Args;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Severity, TroubleView, Troubles};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 
 #[derive(Debug, Args)]
@@ -27,7 +25,7 @@ pub struct TroublesArgs {
     history: bool,
 }
 
-pub(crate) async fn run(arguments: &TroublesArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: &TroublesArgs, context: &mut Context) -> Outcome {
     context.ask::<Troubles>(Request::Troubles { history: arguments.history }).await
 }
 

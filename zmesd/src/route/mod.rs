@@ -14,7 +14,6 @@ mod registration;
 mod revalidate;
 mod router;
 mod rules;
-mod sent_times;
 mod sessions;
 mod snooze_handle;
 mod snoozes;
@@ -34,11 +33,10 @@ pub use handle::{
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
-pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;
 pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
-pub use token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+pub use token_handle::{SessionDecision, TokenCommand, TokenImported};
 pub use trouble_handle::{TroubleCommand, TroubleMessage};

@@ -87,11 +87,6 @@ impl Snoozes {
         self.entries.extract_if(.., |_, entry| entry.snooze.until <= now).map(|(_, entry)| entry).collect()
     }
 
-    /// Says whether one is due.
-    pub(super) fn any_due(&self, now: Timestamp) -> bool {
-        self.entries.values().any(|entry| entry.snooze.until <= now)
-    }
-
     /// Returns all, by number.
     pub(super) fn all(&self) -> impl Iterator<Item = &SnoozeEntry> {
         self.entries.values()
@@ -197,7 +192,7 @@ mod tests {
         let mut snoozes = Snoozes::default();
         let short = snoozes.set(snooze(Some(3), SnoozeScope::Everybody, 10)).unwrap().snooze.id;
         let long = snoozes.set(snooze(Some(4), SnoozeScope::Everybody, 60)).unwrap().snooze.id;
-        assert!(!snoozes.any_due(at(9)) && snoozes.any_due(at(10)));
+        assert_eq!(snoozes.take_due(at(9)), []);
         let ended: Vec<_> = snoozes.take_due(at(10)).into_iter().map(|entry| entry.snooze.id).collect();
         assert_eq!(ended, [short]);
         assert_eq!(snoozes.end(long).unwrap().snooze.id, long);

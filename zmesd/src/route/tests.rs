@@ -20,9 +20,10 @@ use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
+use crate::protocol::TokenFault;
 use crate::route::PushOrder;
 use crate::rules::RuleSet;
 use crate::state::{State, StateHandle};
@@ -30,6 +31,7 @@ use crate::state::{State, StateHandle};
 mod devices;
 mod tokens;
 mod tokens_admin;
+mod troubles;
 mod wishes;
 
 const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };

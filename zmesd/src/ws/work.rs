@@ -12,9 +12,9 @@ use zmes_shared::control::Since;
 
 use super::context::WsContext;
 use super::replay::{self, ReplayPage, ReplayRest};
-use crate::domain::{Login, LoginVerdict, MonitorFilter};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{FilterStatement, TokenFault};
-use crate::route::{Busy, Registration, RegistrationFault, RouterHandle};
+use crate::route::{Busy, RouterHandle};
 use crate::telemetry;
 use zmes_providers::PushToken;
 
@@ -26,7 +26,6 @@ pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 #[derive(Debug)]
 pub(super) enum WorkOutcome {
     Verdict(LoginVerdict),
-    /// The router has done it.
     Done,
     NotRegistered(TokenFault),
     Busy,
@@ -69,14 +68,12 @@ pub(super) fn register(router: RouterHandle, session: SessionId, registration: B
     Box::pin(async move {
         match router.register(session, *registration).await {
             Ok(Ok(())) => WorkOutcome::Done,
-            Ok(Err(RegistrationFault::TooMany)) => WorkOutcome::NotRegistered(TokenFault::TooManyTokens),
-            Ok(Err(RegistrationFault::Blocked)) => WorkOutcome::NotRegistered(TokenFault::Blocked),
+            Ok(Err(fault)) => WorkOutcome::NotRegistered(fault),
             Err(Busy) => WorkOutcome::Busy,
         }
     })
 }
 
-/// Collects the first of what the session missed.
 pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;

@@ -7,13 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
 use zmes_shared::MonitorId;
 use zmes_shared::views::{Sentence, Severity};
-use zmes_shared::words::{FaultKind, Mender, MonitorCondition, TroubleKind};
+use zmes_shared::words::{FaultKind, Mender, TroubleKind};
 use zmes_zoneminder::DbHealth;
 
 use super::store;
+use crate::admin::AdminParts;
+use crate::admin::conditions::{Diagnosis, diagnose};
 use crate::admin::monitors::join;
 use crate::admin::push_cure::push_cure;
-use crate::admin::{AdminParts, conditions};
 use crate::detect::Condition;
 use crate::ports::{TransportFailure, TransportHealth};
 use crate::state::{self, TokenRow};
@@ -89,17 +90,14 @@ fn sight(id: MonitorId, name: &str, condition: &Condition) -> CameraSight {
             CameraSight::Unknown
         }
         Condition::NoPicture | Condition::Unreadable(_) | Condition::Frozen { .. } => {
-            let text = conditions::sentence(condition).unwrap_or_default();
-            // Of a camera without a picture alarms would be missed as well.
-            let severity = match condition.word() {
-                MonitorCondition::NoPicture => Severity::Error,
-                _ => conditions::severity(condition),
+            let Some(Diagnosis { severity, sentence, cure }) = diagnose(id, condition) else {
+                return CameraSight::Seen;
             };
             CameraSight::Lost(Observation {
                 severity,
                 name: name.to_owned(),
-                text: text.into(),
-                hint: conditions::cure(id, condition).unwrap_or_default(),
+                text: sentence.into(),
+                hint: cure.unwrap_or_default(),
                 hold: Duration::ZERO,
             })
         }

@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use zmes_shared::control::{ControlError, ErrorCode, PlatformKind, Role, TokenFilter, TokenState};
 use zmes_shared::views::{Deliveries, TokenShown, TokenView, Tokens};
 
-use super::answers::unreadable;
+use super::answers::off_loop;
 use super::clients::matches;
-use super::off_loop::off_loop;
 use super::token_names::{TokenNames, TokenScope};
 use crate::admin::AdminParts;
 use crate::state::{DeliveryRow, TokenRow};
@@ -24,7 +23,6 @@ const RECENT: u32 = 10;
 /// Deliveries that `log` shows by default, and at most.
 const LOG: (u32, u32) = (100, 10_000);
 
-/// Returns one page of the tokens that match.
 pub(super) async fn list(
     parts: &AdminParts,
     asker: Role,
@@ -69,7 +67,6 @@ fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timest
     in_state && fits(filter, row, view, now)
 }
 
-/// Says whether a token matches a filter, whatever its state.
 fn fits(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
     let TokenFilter { platform, user, state: _, stale_ms, failing, monitor, reveal: _, after: _ } = filter;
     platform.is_none_or(|platform| view.platform == platform)
@@ -115,7 +112,7 @@ async fn deliveries(
     row: &TokenRow,
     limit: u32,
 ) -> Result<Vec<DeliveryRow>, ControlError> {
-    parts.state.deliveries_of_token(row.token.id, limit).await.map_err(|error| unreadable(&error))
+    Ok(parts.state.deliveries_of_token(row.token.id, limit).await?)
 }
 
 /// Waits until what was changed is on the disk.

@@ -15,7 +15,6 @@ use zmes_shared::views::{Check, Sentence, Severity, TroubleSummary, TroubleView,
 pub(super) use self::keeper::Keeper;
 pub(super) use self::ping::run as ping;
 use super::AdminParts;
-use super::answers::unreadable;
 use crate::state::TroubleRow;
 use crate::telemetry::Counters;
 use crate::troubles::Trouble;
@@ -62,7 +61,7 @@ pub(super) async fn list(
 ) -> Result<Troubles, ControlError> {
     let mut troubles: Vec<_> = board.now().iter().map(|trouble| view(trouble, None)).collect();
     if history {
-        let past = parts.state.past_troubles(PAST).await.map_err(|error| unreadable(&error))?;
+        let past = parts.state.past_troubles(PAST).await?;
         troubles.extend(
             past.iter().map(|TroubleRow { record, cleared_at, .. }| view(&record.trouble, *cleared_at)),
         );
