@@ -51,8 +51,10 @@ macro_rules! words {
 }
 
 mod conditions;
+mod troubles;
 
 pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
+pub use troubles::TroubleKind;
 
 // ---- what is decided about an alarm, for one client or one token
 
@@ -173,6 +175,8 @@ words! {
         Test = "test",
         /// No alarm of its own: at the end of a snooze, the number of those that it withheld.
         Snooze = "snooze",
+        /// No alarm of its own: zmesd tells of a trouble, or of its end.
+        Trouble = "trouble",
     }
 }
 

@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 36] = [
+const REQUESTS: [&str; 37] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -55,6 +55,7 @@ const REQUESTS: [&str; 36] = [
     "rules_list",
     "rules_test",
     "latency",
+    "troubles",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
@@ -121,6 +122,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "rules_list" => drop(round_trip::<views::Rules>(name, value)),
         "rules_test" => drop(round_trip::<views::RulesTested>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
+        "troubles" => drop(round_trip::<views::Troubles>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -165,6 +167,7 @@ fn type_of(request: &Request) -> &'static str {
         Request::Latency => "latency",
         Request::Events(_) => "events",
         Request::EventsHourly => "events_hourly",
+        Request::Troubles { .. } => "troubles",
         Request::Unknown => "unknown",
     }
 }

@@ -10,7 +10,7 @@ use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report, rules,
-    tokens, top, watch, why,
+    tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -82,6 +82,8 @@ pub enum TopCommand {
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
+    /// List what keeps zmesd from seeing alarms or from telling of them
+    Troubles(troubles::TroublesArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
     /// List the rules, or test which one decides
@@ -122,6 +124,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
         TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
+        TopCommand::Troubles(arguments) => troubles::run(&arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
         TopCommand::Rules(command) => rules::run(command, context).await,

@@ -58,6 +58,12 @@ pub enum Request {
         #[serde(default)]
         within_ms: Option<u64>,
     },
+    /// Returns [`crate::views::Troubles`].
+    Troubles {
+        /// Also those that are over.
+        #[serde(default)]
+        history: bool,
+    },
     /// Changes or shows the log level. Returns [`crate::views::LogLevel`].
     LogLevel {
         /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`; absent: the level does not change.
@@ -247,6 +253,7 @@ impl Request {
             | Self::MonitorsList
             | Self::Watch(_)
             | Self::Check { .. }
+            | Self::Troubles { .. }
             | Self::TokensLog { .. }
             | Self::PushCheck { .. }
             | Self::PushQueue
@@ -471,6 +478,8 @@ pub enum CheckKind {
     Push,
     /// The state file can be read and written.
     Store,
+    /// No trouble stands. `all` looks at what they are made of, and so does not count them.
+    Troubles,
     /// All of these checks.
     All,
     /// A check of a newer client.

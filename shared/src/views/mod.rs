@@ -15,6 +15,7 @@ mod rules;
 mod severity;
 mod status;
 mod tokens;
+mod troubles;
 mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
@@ -39,6 +40,7 @@ pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,
 };
+pub use troubles::{TroubleSummary, TroubleView, Troubles};
 pub use why::{Why, WhyAlarm, WhyTarget, WhyTimes};
 
 pub use crate::sentence::{Sentence, SentencePart};

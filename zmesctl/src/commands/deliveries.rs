@@ -50,6 +50,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Origin::Test => " (test)",
         Origin::Reconciled => " (late)",
         Origin::Snooze => " (snooze)",
+        Origin::Trouble => " (trouble)",
         Origin::Poll | Origin::Unknown => "",
     };
     [

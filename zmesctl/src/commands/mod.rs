@@ -22,5 +22,6 @@ pub mod rules;
 mod status;
 pub mod tokens;
 pub mod top;
+pub mod troubles;
 pub mod watch;
 pub mod why;

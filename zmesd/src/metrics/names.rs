@@ -24,6 +24,7 @@ metrics! {
     READY: Gauge "zmesd_ready" = "1 while that part of the daemon is ready.";
     STATE_WRITABLE: Gauge "zmesd_state_writable" = "1 while the state file can be written.";
     FINDINGS: Gauge "zmesd_findings" = "Errors and warnings of zmesctl doctor.";
+    TROUBLES: Gauge "zmesd_troubles" = "Troubles that stand, by kind: zmesctl troubles lists them.";
     MONITORS: Gauge "zmesd_monitors" = "Monitors, by the source of their alarms and their state.";
     MONITORS_STALE: Gauge "zmesd_monitors_stale" = "Monitors whose alarms would not be seen now.";
     POLL_SECONDS: Histogram "zmesd_poll_seconds" = "Duration of one poll of all monitors.";

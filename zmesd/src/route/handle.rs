@@ -18,6 +18,7 @@ use super::devices::SessionEnd;
 use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
+use super::trouble_handle::TroubleCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
@@ -172,6 +173,7 @@ pub enum RouterCommand {
     Token(TokenCommand),
     Snooze(SnoozeCommand),
     Rules(RulesReply),
+    Trouble(Box<TroubleCommand>),
     Ping(oneshot::Sender<()>),
 }
 

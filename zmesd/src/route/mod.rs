@@ -23,6 +23,7 @@ mod tap;
 mod tests;
 mod token_handle;
 mod tokens;
+mod trouble_handle;
 
 pub use decided::{AlarmDecisions, DecidedToken};
 pub use devices::SessionEnd;
@@ -40,3 +41,4 @@ pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
 pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported};
+pub use trouble_handle::{TroubleCommand, TroubleMessage};

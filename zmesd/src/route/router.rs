@@ -4,6 +4,7 @@ mod alarms;
 mod apps;
 mod snoozes;
 mod token_admin;
+mod troubles;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -90,6 +91,8 @@ pub struct Router {
     unkept: Vec<SnoozeId>,
     /// Ends of snoozes that could not be written down.
     unended: Vec<(SnoozeId, Timestamp)>,
+    /// Messages about troubles that were handled lately.
+    told_troubles: troubles::ToldTroubles,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -130,6 +133,7 @@ impl Router {
             rule_hits,
             unkept: Vec::new(),
             unended: Vec::new(),
+            told_troubles: troubles::ToldTroubles::default(),
             sessions: Sessions::default(),
             attachments: Attachments::default(),
             owners: Owners::default(),
@@ -197,6 +201,7 @@ impl Router {
             RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
             RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Rules(reply) => drop(reply.send(self.rules_in_use())),
+            RouterCommand::Trouble(command) => self.on_trouble_command(*command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),
         }

@@ -31,6 +31,7 @@ use crate::state::{State, StateHandle};
 mod devices;
 mod tokens;
 mod tokens_admin;
+mod troubles;
 mod wishes;
 
 const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };

@@ -9,11 +9,11 @@ use zmes_shared::words::MonitorCondition;
 use super::beats::Beats;
 use super::labels::{Frame, Login, Phase, Pushed, Reload, Transport};
 use super::refusals::{Refusal, Refusals};
-use super::tally::Tally;
+use super::tally::{Levels, Tally};
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
 use crate::rules::RuleAction;
-use zmes_shared::words::TargetKind;
+use zmes_shared::words::{TargetKind, TroubleKind};
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -108,6 +108,8 @@ pub struct Counters {
     pub handshakes: Level,
     pub listeners: Level,
     pub findings: Findings,
+    /// Troubles that stand.
+    pub troubles: Levels<TroubleKind>,
     pub timings: Timings,
     /// Signs of life of the loops.
     pub beats: Beats,

@@ -4,7 +4,7 @@ use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
 use zmes_shared::views::RefusalReason;
-use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind};
+use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind, TroubleKind};
 
 use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
@@ -183,6 +183,7 @@ labels! {
     StateSource: "source" = Self::ALL, word;
     Origin: "origin" = Self::ALL, word;
     TargetKind: "target" = Self::ALL, word;
+    TroubleKind: "kind" = Self::ALL, word;
     Platform: "platform" = [Self::Ios, Self::Android], as_str;
     // What is blocked counts as revoked.
     TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;

@@ -47,8 +47,16 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
     body
 }
 
-/// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`.
+/// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`; without an event, what is to be
+/// told: `Garage: 7 alarms while snoozed`.
 fn alert(push: &Push) -> String {
+    if let ([only], None) = (push.alarms.as_slice(), push.digest)
+        && only.event.is_none()
+        && !only.test
+        && !only.cause.is_empty()
+    {
+        return format!("{}: {}", only.monitor_name, only.cause);
+    }
     let alarms: Vec<_> = push.alarms.iter().map(alarm).collect();
     let alarms = alarms.join(",");
     match push.digest {

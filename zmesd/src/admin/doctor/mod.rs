@@ -14,6 +14,7 @@ mod handshake;
 mod keeper;
 mod measure;
 mod monitors;
+mod observe;
 mod outside;
 mod part;
 mod phone;
@@ -32,7 +33,8 @@ use zmes_shared::views::{Doctor, Finding};
 
 pub(in crate::admin) use board::Board;
 pub(in crate::admin) use keeper::{glance, keep};
-pub(super) use measure::PartOutcome;
+pub(super) use measure::{PartOutcome, failures as counted};
+pub(in crate::admin) use observe::Observer;
 pub use outside::{OutsideFindings, OutsideParts, look as look_from_outside};
 pub(super) use part::Part;
 pub(super) use survey::Survey;
