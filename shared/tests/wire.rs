@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 32] = [
+const REQUESTS: [&str; 37] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -48,9 +48,14 @@ const REQUESTS: [&str; 32] = [
     "push_check",
     "push_queue",
     "push_retry",
+    "events",
+    "events_hourly",
     "why",
     "doctor",
+    "rules_list",
+    "rules_test",
     "latency",
+    "troubles",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
@@ -110,9 +115,14 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "push_retry" => drop(round_trip::<views::PushRetried>(name, value)),
+        "events" => drop(round_trip::<views::Events>(name, value)),
+        "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
+        "rules_list" => drop(round_trip::<views::Rules>(name, value)),
+        "rules_test" => drop(round_trip::<views::RulesTested>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
+        "troubles" => drop(round_trip::<views::Troubles>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -152,7 +162,12 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushRetry { .. } => "push_retry",
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
+        Request::RulesList => "rules_list",
+        Request::RulesTest(_) => "rules_test",
         Request::Latency => "latency",
+        Request::Events(_) => "events",
+        Request::EventsHourly => "events_hourly",
+        Request::Troubles { .. } => "troubles",
         Request::Unknown => "unknown",
     }
 }

@@ -9,7 +9,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report, rules,
+    tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -71,14 +72,23 @@ pub enum TopCommand {
     /// Check the push providers, or show queued pushes
     #[command(subcommand)]
     Push(push::PushCommand),
+    /// Show alarms, clients, providers and findings live, until q
+    Top(top::TopArgs),
     /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
+    /// List announced alarms, and how many clients and phones were told
+    Events(events::EventsArgs),
     /// Explain what was decided about an event for each client and token
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
+    /// List what keeps zmesd from seeing alarms or from telling of them
+    Troubles(troubles::TroublesArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
+    /// List the rules, or test which one decides
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Show how long each stage of an alarm takes
     #[command(
         after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
@@ -95,6 +105,8 @@ pub enum TopCommand {
     /// Check, print or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Write a bundle for a bug report, with secrets hidden
+    Report(report::ReportArgs),
     /// Print the completion script for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -108,14 +120,19 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Monitors(command) => monitors::run(command, context).await,
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
+        TopCommand::Top(arguments) => top::run(arguments, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
+        TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
+        TopCommand::Troubles(arguments) => troubles::run(&arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
+        TopCommand::Rules(command) => rules::run(command, context).await,
         TopCommand::Latency => context.ask::<Latency>(Request::Latency).await,
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => context.ask::<ConfigReloaded>(Request::Reload).await,
         TopCommand::Config(command) => config::run(command, context).await,
+        TopCommand::Report(arguments) => report::run(arguments, context).await,
         TopCommand::Completions(arguments) => completions::run(&arguments, context),
     }
 }

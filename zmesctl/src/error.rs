@@ -42,8 +42,13 @@ pub enum CliError {
     NoSuchClient { id: zmes_shared::SessionId },
     #[error("no monitor is named {name}")]
     NoSuchMonitor { name: String, hint: String },
+    /// There is no alarm to explain.
+    #[error("{message}")]
+    NoSuchAlarm { message: String, hint: String },
     #[error("cannot read {file}")]
     File { file: String, source: io::Error },
+    #[error("cannot write {file}")]
+    Unwritable { file: String, source: io::Error },
     /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
     #[error("{file}, line {line}, column {column}: {detail}")]
     Unparsable { file: String, line: usize, column: usize, detail: String },
@@ -82,10 +87,20 @@ impl CliError {
             Self::Client(error) => class_of_client(error),
             Self::Ended { .. } => (Exit::Unreachable, "unreachable", HINT_STATUS),
             Self::Usage { hint, .. } => (Exit::Usage, "usage", hint.as_str()),
-            Self::NoSuchMonitor { hint, .. } => (Exit::NotFound, "not_found", hint.as_str()),
+            Self::NoSuchMonitor { hint, .. } | Self::NoSuchAlarm { hint, .. } => {
+                (Exit::NotFound, "not_found", hint.as_str())
+            }
             Self::NoSuchClient { .. } => (Exit::NotFound, "not_found", "zmesctl clients list shows the ids"),
             Self::Declined => (Exit::Negative, "declined", "answer y to continue; in scripts, use --yes"),
             Self::File { .. } => (Exit::Negative, "file", "check its name and its permissions with ls -l"),
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                (Exit::Negative, "file", "no file is overwritten: choose another name with --output")
+            }
+            Self::Unwritable { .. } => (
+                Exit::Negative,
+                "file",
+                "check the directory, its permissions and its free space; or choose another with --output",
+            ),
             Self::Unparsable { .. } => {
                 (Exit::Negative, "file", "fix the file and import it again; nothing was imported")
             }
@@ -109,6 +124,7 @@ impl CliError {
             )
             | Self::Denied { source, .. }
             | Self::File { source, .. }
+            | Self::Unwritable { source, .. }
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),
@@ -128,7 +144,8 @@ impl CliError {
             | Self::Declined
             | Self::Unparsable { .. }
             | Self::NoSuchClient { .. }
-            | Self::NoSuchMonitor { .. } => None,
+            | Self::NoSuchMonitor { .. }
+            | Self::NoSuchAlarm { .. } => None,
         }
     }
 

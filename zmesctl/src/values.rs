@@ -1,12 +1,14 @@
 //! What option values look like on the command line: durations, times, networks.
 
+mod moments;
+
+pub(crate) use moments::{MomentArg, PastArg, SinceArg};
+
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId, duration};
+use zmes_shared::{MonitorId, duration};
 
 /// Characters of the end of a token that name it.
 const TAIL: usize = 10;
@@ -86,45 +88,6 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A point in the past as people name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SinceArg {
-    Event(EventId),
-    Time(Timestamp),
-    Ago(Duration),
-}
-
-impl FromStr for SinceArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if let Ok(event) = text.parse() {
-            return Ok(Self::Event(event));
-        }
-        if let Ok(time) = text.parse() {
-            return Ok(Self::Time(time));
-        }
-        duration(text).map(Self::Ago).map_err(|_| {
-            "expected an event id, a time such as 2026-11-02T10:00:00Z, or an age such as 10m".to_owned()
-        })
-    }
-}
-
-impl SinceArg {
-    /// Returns the point as the daemon takes it.
-    pub(crate) fn resolve(self, now: Timestamp) -> Since {
-        match self {
-            Self::Event(event) => Since::Event(event),
-            Self::Time(time) => Since::Time(time),
-            Self::Ago(ago) => {
-                let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
-                Since::Time(now.saturating_sub(ago).unwrap_or(Timestamp::MIN))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,18 +128,5 @@ mod tests {
         for wrong in ["192.0.2.0/33", "garden", "192.0.2.7/", "::/129", "1.2.3"] {
             assert!(network(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn since_is_an_event_a_time_or_an_age() {
-        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
-        let since = |text: &str| text.parse::<SinceArg>().map(|since| since.resolve(now));
-        assert_eq!(since("32910"), Ok(Since::Event(EventId(32910))));
-        assert_eq!(since("10m"), Ok(Since::Time("2026-11-02T09:50:00Z".parse().unwrap())));
-        assert_eq!(
-            since("2026-11-02T01:00:00+01:00"),
-            Ok(Since::Time("2026-11-02T00:00:00Z".parse().unwrap()))
-        );
-        assert!(since("yesterday").is_err());
     }
 }

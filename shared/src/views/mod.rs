@@ -7,12 +7,15 @@ mod checks;
 mod clients;
 mod config;
 mod doctor;
+mod events;
 mod monitors;
 mod push;
 mod rejected;
+mod rules;
 mod severity;
 mod status;
 mod tokens;
+mod troubles;
 mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
@@ -20,12 +23,14 @@ pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients, FilterFrom};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
+pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
 pub use monitors::{MonitorView, Monitors, Reloaded};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,
     RetriedTransport, StageLatency, TransportCheck, TransportView,
 };
 pub use rejected::{RefusalReason, Rejected, Rejection};
+pub use rules::{RuleTested, RuleView, Rules, RulesTested};
 pub use severity::Severity;
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,
@@ -35,6 +40,7 @@ pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,
 };
+pub use troubles::{TroubleSummary, TroubleView, Troubles};
 pub use why::{Why, WhyAlarm, WhyTarget, WhyTimes};
 
 pub use crate::sentence::{Sentence, SentencePart};

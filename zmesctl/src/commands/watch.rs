@@ -69,7 +69,7 @@ pub struct WatchArgs {
 
 pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome {
     let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
-    let since = since.map(|since| since.resolve(context.environment.now));
+    let since = since.map(|since| since.resolve(context.environment.now, &context.environment.zone));
     let monitor = named::monitor(monitor, context).await?;
     let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
@@ -161,7 +161,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("ALARM", Tone::Strong, text)
         }
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
-            let reason = bracketed(decided.reason.as_str());
+            let reason = bracketed(&words::reason(&decided.reason, decided.rule.as_deref()));
             let about = about(*alarm, *event_id, Some(*monitor_id));
             let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)

@@ -1,6 +1,7 @@
-//! `zmesctl why EVENT`: what was decided about an event for each client and token.
+//! `zmesctl why EVENT|last`: what was decided about an event for each client and token.
 
 use std::io;
+use std::str::FromStr;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -10,32 +11,80 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
 use crate::commands::deliveries::waits;
+use crate::commands::{events, named};
 use crate::context::{Context, Outcome};
+use crate::error::CliError;
 use crate::render::{Cell, Column, ColumnOf, Out, OutputStyle, Table, Tone, View, clean, time};
-use crate::values;
+use crate::values::{self, MonitorArg};
 use crate::words;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zmesctl why 32910
+  zmesctl why last --monitor Garage
   zmesctl why 32910 --token 1a2b3c4d
   zmesctl why 32910 --json | jq '.targets[] | select(.decision != \"sent\")'
 
 Decisions for tokens are kept for state.keep-deliveries, those for clients until
 many later events have pushed them out.")]
 pub struct WhyArgs {
-    /// Event id in ZoneMinder
-    #[arg(value_name = "EVENT")]
-    event: EventId,
+    /// Event id in ZoneMinder, or `last` for the last announced alarm
+    #[arg(value_name = "EVENT|last")]
+    event: WhyEvent,
+    /// With `last`: the last alarm of this monitor
+    #[arg(short, long, value_name = "ID|NAME")]
+    monitor: Option<MonitorArg>,
     /// Only this token: its handle, or its last 10 characters
     #[arg(long, value_name = "TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     token: Option<String>,
 }
 
 pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Outcome {
-    let WhyArgs { event, token } = arguments;
+    let WhyArgs { event, monitor, token } = arguments;
+    let event = match (event, monitor) {
+        (WhyEvent::Last, monitor) => last(monitor, context).await?,
+        (WhyEvent::Event(event), None) => event,
+        (WhyEvent::Event(_), Some(_)) => {
+            let message = "--monitor can only be used with last: an event has one monitor".to_owned();
+            return Err(CliError::Usage { message, hint: "zmesctl why last --monitor ID|NAME".to_owned() });
+        }
+    };
     context.ask::<Why>(Request::Why { event, token }).await
+}
+
+/// Which event is to be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhyEvent {
+    Event(EventId),
+    Last,
+}
+
+impl FromStr for WhyEvent {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "last" => Ok(Self::Last),
+            text => text.parse().map(Self::Event).map_err(|_| "expected an event id, or last"),
+        }
+    }
+}
+
+/// Returns the event of the last announced alarm.
+async fn last(monitor: Option<MonitorArg>, context: &Context) -> Result<EventId, CliError> {
+    let monitor = named::monitor(monitor, context).await?;
+    let mut daemon = context.connect().await?;
+    let of = monitor.map_or_else(String::new, |monitor| format!(" of monitor {monitor}"));
+    let Some(alarm) = events::last(monitor, &mut daemon).await? else {
+        let message = format!("no alarm{of} is recorded");
+        let hint = "zmesctl doctor shows why; test alarms are not recorded".to_owned();
+        return Err(CliError::NoSuchAlarm { message, hint });
+    };
+    alarm.event_id.ok_or_else(|| CliError::NoSuchAlarm {
+        message: format!("the last alarm{of} has no event: ZoneMinder recorded none"),
+        hint: "zmesctl watch --since 1h shows what was decided".to_owned(),
+    })
 }
 
 impl View for Why {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zmes_shared::{EventId, SessionId};
 
-use super::token_handle::SessionDecision;
+use super::token_handle::{self, SessionDecision};
 use crate::domain::{Alarm, DecidedBy, Decision, Token};
 
 /// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
@@ -21,7 +21,7 @@ pub struct AlarmDecisions {
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
     pub sessions: Box<[(SessionId, Decision)]>,
-    /// The rules that decided for sessions.
+    /// The rules that decided for sessions, in the order of their ids.
     pub by: Box<[(SessionId, DecidedBy)]>,
     /// For each token; empty without watchers, because the state file has them.
     pub tokens: Box<[DecidedToken]>,
@@ -34,6 +34,11 @@ pub(super) struct DecisionRing {
 }
 
 impl AlarmDecisions {
+    /// Returns the rule that decided for a session.
+    pub fn rule_of(&self, session: SessionId) -> Option<&DecidedBy> {
+        token_handle::rule_of(&self.by, session)
+    }
+
     fn len(&self) -> usize {
         self.sessions.len() + self.tokens.len()
     }
@@ -49,10 +54,17 @@ impl DecisionRing {
         }
     }
 
+    /// Returns the last alarms, oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<AlarmDecisions>> {
+        self.alarms.iter()
+    }
+
     /// Returns what was decided for sessions about an event, oldest alarm first.
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |decided| decided.alarm.event == Some(event));
-        about.flat_map(|decided| SessionDecision::each(decided.number, &decided.alarm, &decided.sessions))
+        about.flat_map(|decided| {
+            SessionDecision::each(decided.number, &decided.alarm, &decided.sessions, &decided.by)
+        })
     }
 }
 

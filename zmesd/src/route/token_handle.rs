@@ -3,13 +3,16 @@
 //! A command is answered once it holds in memory: the next alarm is decided by it. To wait until it is on the disk, too,
 //! call `StateHandle::settle`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
+use super::decided::AlarmDecisions;
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use crate::domain::{Alarm, Decision, Registration, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, Registration, Token, TokenId};
 use crate::protocol::TokenFault;
 use zmes_providers::PushToken;
 
@@ -34,6 +37,17 @@ pub struct SessionDecision {
     pub at: Timestamp,
     pub session: SessionId,
     pub decision: Decision,
+    /// The rule that decided.
+    pub by: Option<DecidedBy>,
+}
+
+/// What is remembered of the decisions for sessions.
+#[derive(Debug, Clone, Default)]
+pub struct RecentDecisions {
+    /// The last alarms, oldest first.
+    pub alarms: Vec<Arc<AlarmDecisions>>,
+    /// Alarms that were told to sessions after their login.
+    pub missed: Vec<(Arc<Alarm>, Vec<(SessionId, Decision)>)>,
 }
 
 impl SessionDecision {
@@ -41,10 +55,20 @@ impl SessionDecision {
         number: u64,
         about: &Alarm,
         decisions: &[(SessionId, Decision)],
+        by: &[(SessionId, DecidedBy)],
     ) -> impl Iterator<Item = Self> {
         let at = about.at;
-        decisions.iter().map(move |&(session, decision)| Self { alarm: number, at, session, decision })
+        decisions.iter().map(move |&(session, decision)| {
+            let by = rule_of(by, session).cloned();
+            Self { alarm: number, at, session, decision, by }
+        })
     }
+}
+
+/// Returns what decided for a session; `by` is in the order of their ids.
+pub(super) fn rule_of(by: &[(SessionId, DecidedBy)], session: SessionId) -> Option<&DecidedBy> {
+    let place = by.binary_search_by_key(&session, |(id, _)| *id).ok()?;
+    by.get(place).map(|(_, by)| by)
 }
 
 /// What the router is asked about tokens, each by a method of [`RouterHandle`].
@@ -63,6 +87,7 @@ pub enum TokenCommand {
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
     Count(oneshot::Sender<TokenCounts>),
     Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
+    Recent(oneshot::Sender<RecentDecisions>),
 }
 
 impl RouterHandle {
@@ -144,6 +169,11 @@ impl RouterHandle {
     /// Returns what was decided for sessions about an event, oldest alarm first; empty: nothing is remembered of it.
     pub async fn session_decisions(&self, event: EventId) -> Result<Vec<SessionDecision>, Busy> {
         self.ask(|reply| TokenCommand::Decisions(event, reply)).await
+    }
+
+    /// Returns what is remembered of the decisions for sessions.
+    pub async fn recent_decisions(&self) -> Result<RecentDecisions, Busy> {
+        self.ask(TokenCommand::Recent).await
     }
 
     /// Has many tokens changed, a few in each turn of the router: alarms come between.

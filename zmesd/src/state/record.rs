@@ -67,7 +67,7 @@ async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<ReplaySp
 /// The number of the last alarm of that event, and whether the record knows the event at all.
 ///
 /// An event that is not in the record may simply have been no alarm: then its neighbours tell where it stood.
-async fn after_event(pool: &SqlitePool, event: EventId) -> SqlResult<(i64, bool)> {
+pub(super) async fn after_event(pool: &SqlitePool, event: EventId) -> SqlResult<(i64, bool)> {
     let query = "SELECT MAX(number), (SELECT MIN(event_id) FROM alarms) FROM alarms WHERE event_id <= ?";
     let (number, oldest): (Option<i64>, Option<i64>) =
         sqlx::query_as(query).bind(signed(event)).fetch_one(pool).await?;
@@ -75,7 +75,7 @@ async fn after_event(pool: &SqlitePool, event: EventId) -> SqlResult<(i64, bool)
 }
 
 /// The number of the last alarm at or before that time, and whether the record reaches back to it.
-async fn after_time(pool: &SqlitePool, at: Timestamp) -> SqlResult<(i64, bool)> {
+pub(super) async fn after_time(pool: &SqlitePool, at: Timestamp) -> SqlResult<(i64, bool)> {
     let query = "SELECT MAX(number), (SELECT MIN(number) FROM alarms) FROM alarms WHERE at <= ?";
     let (number, oldest): (Option<i64>, Option<i64>) =
         sqlx::query_as(query).bind(at.as_millisecond()).fetch_one(pool).await?;
@@ -84,7 +84,7 @@ async fn after_time(pool: &SqlitePool, at: Timestamp) -> SqlResult<(i64, bool)> 
     Ok((number.unwrap_or(0), number.is_some() || whole))
 }
 
-fn alarm(row: &SqliteRow) -> SqlResult<RecordedAlarm> {
+pub(super) fn alarm(row: &SqliteRow) -> SqlResult<RecordedAlarm> {
     Ok(RecordedAlarm {
         at: time(row, 0)?,
         event: event(row, 1)?,

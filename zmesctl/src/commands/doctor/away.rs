@@ -73,7 +73,9 @@ pub(super) fn explains(error: &CliError) -> bool {
         | CliError::Declined
         | CliError::NoSuchClient { .. }
         | CliError::NoSuchMonitor { .. }
+        | CliError::NoSuchAlarm { .. }
         | CliError::File { .. }
+        | CliError::Unwritable { .. }
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
         | CliError::Output(_)

@@ -14,6 +14,7 @@ use zmes_shared::views::{Doctor, Finding, Severity};
 
 use crate::commands::named;
 use crate::context::{Context, Outcome};
+use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
@@ -72,6 +73,14 @@ pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Outcome
     }
     let doctor = away::look(&error, config.as_deref(), &context.environment).await;
     context.show(&away::Away { examined: Examined { doctor, unicode }, error })
+}
+
+/// Examines from outside, where no daemon answers; `None`: the error says all.
+pub(super) async fn outside(error: &CliError, environment: &Environment) -> Option<Doctor> {
+    if !away::explains(error) {
+        return None;
+    }
+    Some(away::look(error, None, environment).await)
 }
 
 async fn ask(

@@ -129,7 +129,7 @@ impl Router {
     }
 
     /// Decides whether a token is told what a snooze has withheld: what people can change counts, no interval does.
-    fn may_hear(&self, id: TokenId, monitor: Option<MonitorId>) -> Option<Decision> {
+    pub(super) fn may_hear(&self, id: TokenId, monitor: Option<MonitorId>) -> Option<Decision> {
         let token = self.tokens.get(id).filter(|entry| entry.is_live())?.token();
         let catalog = self.parts.catalog.borrow();
         let owner: Option<&MonitorRights> = self.owners.rights(&token.user, self.auth_enabled(), &catalog);

@@ -11,7 +11,7 @@ use super::Router;
 use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::route::PushOrder;
 use crate::route::import::plan;
-use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImported};
+use crate::route::token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported};
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
@@ -40,11 +40,17 @@ impl Router {
             TokenCommand::Untold(untold) => self.on_untold(untold),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.decisions_about(event))),
+            TokenCommand::Recent(reply) => drop(reply.send(self.recent_decisions())),
         }
     }
 
     fn decisions_about(&self, event: EventId) -> Vec<SessionDecision> {
         self.ring.of_event(event).chain(self.missed.of_event(event)).collect()
+    }
+
+    fn recent_decisions(&self) -> RecentDecisions {
+        let missed = self.missed.all().map(|(alarm, told)| (Arc::clone(alarm), told.to_vec()));
+        RecentDecisions { alarms: self.ring.all().map(Arc::clone).collect(), missed: missed.collect() }
     }
 
     fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
