@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::control::{ClientFrame, Hello, ServerFrame, WatchEvent};
 use crate::views::{
     AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, ConfigShown, Deliveries, Doctor, Done, Latency,
-    LogLevel, Monitors, PushCheck, PushQueue, PushRetried, Rejected, Reloaded, Status, TokenShown, Tokens,
-    TokensChanged, TokensExported, TokensImported, Why,
+    LogLevel, Monitors, PushCheck, PushQueue, PushRetried, Rejected, Reloaded, Snoozes, SnoozesChanged,
+    Status, TokenShown, Tokens, TokensChanged, TokensExported, TokensImported, Why,
 };
 
 /// Returns the schema: a line of either side, `requests` as the daemon reads them, `answers` as it writes them.
@@ -37,6 +37,8 @@ pub fn control() -> Value {
         name::<PushRetried>,
         name::<Rejected>,
         name::<Reloaded>,
+        name::<Snoozes>,
+        name::<SnoozesChanged>,
         name::<Status>,
         name::<TokenShown>,
         name::<Tokens>,

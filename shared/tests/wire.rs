@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 32] = [
+const REQUESTS: [&str; 35] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -51,6 +51,9 @@ const REQUESTS: [&str; 32] = [
     "why",
     "doctor",
     "latency",
+    "snooze_set",
+    "snooze_list",
+    "snooze_end",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
@@ -113,6 +116,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
+        "snooze_set" | "snooze_end" => drop(round_trip::<views::SnoozesChanged>(name, value)),
+        "snooze_list" => drop(round_trip::<views::Snoozes>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -153,6 +158,9 @@ fn type_of(request: &Request) -> &'static str {
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
         Request::Latency => "latency",
+        Request::SnoozeSet(_) => "snooze_set",
+        Request::SnoozeList => "snooze_list",
+        Request::SnoozeEnd(_) => "snooze_end",
         Request::Unknown => "unknown",
     }
 }

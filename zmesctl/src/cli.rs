@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
-    status, tokens, watch, why,
+    snooze, status, tokens, watch, why,
 };
 use crate::context::Context;
 use crate::error::CliError;
@@ -65,6 +65,8 @@ pub enum TopCommand {
     /// List monitors, or read them again from ZoneMinder
     #[command(subcommand)]
     Monitors(monitors::MonitorsCommand),
+    /// Stop pushes of a monitor for a while, or end that
+    Snooze(snooze::SnoozeArgs),
     /// Send a test alarm, or force an alarm in ZoneMinder
     #[command(subcommand)]
     Alarm(alarms::AlarmCommand),
@@ -106,6 +108,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Tokens(command) => tokens::run(command, context).await,
         TopCommand::Badges(command) => badges::run(command, context).await,
         TopCommand::Monitors(command) => monitors::run(command, context).await,
+        TopCommand::Snooze(arguments) => snooze::run(arguments, context).await,
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,

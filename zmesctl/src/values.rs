@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, civil};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, duration};
 
@@ -125,9 +126,117 @@ impl SinceArg {
     }
 }
 
+/// A point in the future as people name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UntilArg {
+    /// The next time that the clock shows it.
+    Clock(civil::Time),
+    Date(civil::DateTime),
+    Time(Timestamp),
+}
+
+impl UntilArg {
+    pub(crate) const HINT: &'static str = "for example --until 18:00, or --until '2026-12-01 08:00'";
+
+    /// Returns the point in time, where `zone` is that of the person.
+    pub(crate) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
+        let told = |error: jiff::Error| error.to_string();
+        match self {
+            Self::Time(time) => Ok(time),
+            Self::Date(date) => zone.to_timestamp(date).map_err(told),
+            Self::Clock(clock) => {
+                let today = now.to_zoned(zone.clone()).date();
+                for date in [Ok(today), today.tomorrow()] {
+                    let local = date.map_err(told)?.to_datetime(clock);
+                    // When clocks are set back, a time comes twice.
+                    let ambiguous = || zone.to_ambiguous_timestamp(local);
+                    for at in [ambiguous().compatible(), ambiguous().later()] {
+                        let at = at.map_err(told)?;
+                        if at > now {
+                            return Ok(at);
+                        }
+                    }
+                }
+                Err(format!("{clock} does not come within a day"))
+            }
+        }
+    }
+}
+
+impl FromStr for UntilArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let expected = || {
+            "expected a time of the day such as 18:00, a date with a time such as 2026-12-01 08:00, or an RFC 3339 time"
+                .to_owned()
+        };
+        let is_clock = text.contains(':') && text.chars().all(|char| char.is_ascii_digit() || char == ':');
+        if is_clock {
+            return text.parse().map(Self::Clock).map_err(|_| expected());
+        }
+        if let Ok(time) = text.parse() {
+            return Ok(Self::Time(time));
+        }
+        // jiff would pass over an offset or a zone behind it.
+        let plain = |char: char| char.is_ascii_digit() || "-: T".contains(char);
+        let date = text.len() <= "2026-12-01 08:00:00".len() && text.contains(':') && text.chars().all(plain);
+        if date { text.parse().map(Self::Date).map_err(|_| expected()) } else { Err(expected()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn until(text: &str, now: &str, zone: &TimeZone) -> Option<String> {
+        let at = text.parse::<UntilArg>().ok()?.resolve(now.parse().unwrap(), zone).unwrap();
+        Some(at.to_string())
+    }
+
+    #[test]
+    fn a_time_of_the_day_is_the_next_one() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        for (text, now, expected) in [
+            ("18:00", "2026-11-30T09:00:00Z", "2026-11-30T17:00:00Z"),
+            ("18:00", "2026-11-30T17:00:00Z", "2026-12-01T17:00:00Z"),
+            ("0:00", "2026-11-30T22:59:00Z", ""),
+            ("00:00", "2026-11-30T22:59:00Z", "2026-11-30T23:00:00Z"),
+            ("07:30:15", "2026-12-31T20:00:00Z", "2027-01-01T06:30:15Z"),
+            // Skipped that night: an hour later.
+            ("02:30", "2027-03-27T20:00:00Z", "2027-03-28T01:30:00Z"),
+            // Comes twice that night.
+            ("02:30", "2026-10-24T20:00:00Z", "2026-10-25T00:30:00Z"),
+            ("02:30", "2026-10-25T00:45:00Z", "2026-10-25T01:30:00Z"),
+            ("02:30", "2026-10-25T01:45:00Z", "2026-10-26T01:30:00Z"),
+            ("2026-12-01 08:00", "2026-11-30T09:00:00Z", "2026-12-01T07:00:00Z"),
+            ("2026-12-01T08:00:30", "2026-11-30T09:00:00Z", "2026-12-01T07:00:30Z"),
+            ("2026-12-01T08:00:00+03:00", "2026-11-30T09:00:00Z", "2026-12-01T05:00:00Z"),
+            ("2020-01-01 08:00", "2026-11-30T09:00:00Z", "2020-01-01T07:00:00Z"),
+        ] {
+            let expected = (!expected.is_empty()).then(|| expected.to_owned());
+            assert_eq!(until(text, now, &zone), expected, "{text} after {now}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for wrong in [
+            "",
+            "18",
+            "1800",
+            "25:00",
+            "18:61",
+            "tomorrow",
+            "2026-12-01",
+            "2026-13-01 08:00",
+            "2026-12-01 08:00[Europe/Berlin]",
+            "2h",
+        ] {
+            assert!(wrong.parse::<UntilArg>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn durations_need_a_unit() {

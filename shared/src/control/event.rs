@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::WatchType;
 use super::tokens::{PlatformKind, TokenState};
-use crate::views::{ClientView, MonitorView};
+use crate::views::{ClientView, MonitorView, SnoozedBy};
 use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
 use crate::{EventId, MonitorId, SessionId};
 
@@ -134,6 +134,9 @@ pub struct Decided {
     /// Why: `filter`, `rights`, `interval`, …; empty when sent.
     #[serde(default)]
     pub reason: Reason,
+    /// The snooze that withheld it.
+    #[serde(flatten)]
+    pub snoozed: Option<SnoozedBy>,
 }
 
 /// A push token, as `watch` shows it.

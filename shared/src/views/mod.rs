@@ -11,6 +11,7 @@ mod monitors;
 mod push;
 mod rejected;
 mod severity;
+mod snoozes;
 mod status;
 mod tokens;
 mod why;
@@ -27,6 +28,7 @@ pub use push::{
 };
 pub use rejected::{RefusalReason, Rejected, Rejection};
 pub use severity::Severity;
+pub use snoozes::{SnoozeView, SnoozedBy, Snoozes, SnoozesChanged};
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,
     Status, TokenCounts,
@@ -47,4 +49,10 @@ use serde::{Deserialize, Serialize};
 pub struct Done {
     /// One sentence for people: "client 4 disconnected".
     pub done: String,
+}
+
+/// Leaves `false` out of the JSON.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

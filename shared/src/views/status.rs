@@ -61,6 +61,9 @@ pub struct Status {
     /// The number of problems that `doctor` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<FindingCounts>,
+    /// The number of snoozes that are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozes: Option<u64>,
 }
 
 /// The number of problems that `doctor` finds.

@@ -16,6 +16,7 @@ pub mod monitors;
 mod named;
 pub mod push;
 pub mod reload;
+pub mod snooze;
 pub mod status;
 pub mod tokens;
 pub mod watch;

@@ -12,12 +12,13 @@ use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{MonitorId, SessionId};
 use zmes_zoneminder::{Monitor, TriggerError};
 
-use super::answers::{busy, no_monitor};
+use super::answers::{busy, no_monitor, unreadable};
+use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{Decision, SkipReason, TokenId};
+use crate::domain::{DecidedBy, Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
 use crate::route::{PushEnding, PushReceipt};
@@ -84,7 +85,13 @@ pub(super) async fn test(
         (_, _) => None,
     };
     let shadow = parts.push.mode() == PushModeState::Shadow;
-    let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref(), shadow)).collect();
+    let ids = tested.targets.iter().filter_map(|target| target.snooze).collect();
+    let snoozes = SnoozeNames::load(&parts.state, ids).await.map_err(|error| unreadable(&error))?;
+    let told = |target: &TestTarget| {
+        let snoozed = target.snooze.and_then(|id| snoozes.get(Some(&DecidedBy::Snooze(id))));
+        TargetDecision { snoozed, ..decided(target, receipts.as_ref(), shadow) }
+    };
+    let targets = tested.targets.iter().map(told).collect();
     Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
 }
 
@@ -212,6 +219,7 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> Ta
         latency_ms: None,
         transport: None,
         provider_id: None,
+        snoozed: None,
     };
     let sent = target.decision == Decision::Send;
     match (target.target, receipts) {
@@ -285,6 +293,7 @@ mod tests {
             latency_ms: None,
             transport: None,
             provider_id: None,
+            snoozed: None,
         };
         let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
         assert_eq!(waits.decision, DeliveryState::Failed);

@@ -27,6 +27,7 @@ pub(super) fn view(report: &MonitorReport) -> MonitorView {
         reason: sentence(condition),
         trouble: condition.word().trouble(),
         hint: cure(*id, condition),
+        snoozed_until: None,
     }
 }
 

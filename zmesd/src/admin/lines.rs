@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
-use zmes_shared::views::{ClientView, MonitorView};
+use zmes_shared::views::{ClientView, MonitorView, SnoozedBy};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
 
 use super::tokens::view::{millis, platform, told};
@@ -45,8 +45,9 @@ pub(super) fn decision(
     target: TargetKind,
     id: String,
     decision: Decision,
+    snoozed: Option<SnoozedBy>,
 ) -> WatchEvent {
-    let decided = Decided { decision: decision.state(), reason: decision.reason() };
+    let decided = Decided { decision: decision.state(), reason: decision.reason(), snoozed };
     let kind = WatchKind::Decision {
         alarm: number,
         event_id: alarm.event,
@@ -73,12 +74,12 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
 }
 
 /// What was decided for a token, as the log has it.
-pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
+pub(super) fn decided(row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>) -> WatchEvent {
     let decided = if row.decision == DeliveryState::Skipped {
-        Decided { decision: row.decision, reason: row.reason.clone() }
+        Decided { decision: row.decision, reason: row.reason.clone(), snoozed }
     } else {
         // The decision was to send it; its outcome has a line of its own.
-        Decided { decision: DeliveryState::Sent, reason: Reason::None }
+        Decided { decision: DeliveryState::Sent, reason: Reason::None, snoozed: None }
     };
     let kind = WatchKind::Decision {
         alarm: 0,

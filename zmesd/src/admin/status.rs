@@ -19,6 +19,7 @@ async fn damage(parts: &AdminParts) -> Option<Sentence> {
 pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
     let clients = parts.router.count().await.map_err(busy)?;
     let tokens = parts.router.token_counts().await.map_err(busy)?;
+    let snoozes = parts.router.snoozes().await.map_err(busy)?.len() as u64;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
     glance(parts, board).await;
     let (database, database_error) = match &*parts.database.borrow() {
@@ -49,6 +50,7 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
         state_error: parts.state_trouble.borrow().clone(),
         worst: board.worst(),
         findings: Some(board.counts()),
+        snoozes: Some(snoozes),
         state_damage,
         state_damage_parts: state_damage_parts.unwrap_or_default(),
     })

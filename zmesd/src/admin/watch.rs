@@ -14,18 +14,20 @@ use zmes_shared::MonitorState;
 use zmes_shared::control::{
     ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
-use zmes_shared::views::MonitorView;
+use zmes_shared::views::{MonitorView, SnoozedBy};
 use zmes_shared::words::{StateSource, TargetKind};
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
 use super::answers::{busy, no_monitor, unreadable};
+use super::snoozes::snoozed_by;
 use super::token_names::{TokenNames, TokenScope};
 use super::{conditions, lines, monitors};
 use crate::admin::AdminParts;
 use crate::detect::{MonitorReport, MonitorReports};
+use crate::domain::DecidedBy;
 use crate::ports::Clock;
-use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
+use crate::route::{AlarmDecisions, AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 use crate::state::DeliveryRow;
 use crate::telemetry::Counters;
 
@@ -170,9 +172,9 @@ impl Watcher {
         };
         let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
         wanted.extend(clients.map(|(id, decision)| {
-            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision)
+            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision, None)
         }));
-        for (token, decision, _) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
+        for (token, decision, by) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
                 wanted.push(lines::decision(
                     *number,
@@ -180,6 +182,7 @@ impl Watcher {
                     TargetKind::Token,
                     token.handle.to_string(),
                     *decision,
+                    snoozed(&decided, by.as_ref()),
                 ));
             }
         }
@@ -216,7 +219,7 @@ impl Watcher {
         known: Option<&TokenNames>,
     ) -> Result<Vec<WatchEvent>, ControlError> {
         let at = parts.clock.now();
-        let monitors = monitors::list(parts).monitors.into_iter();
+        let monitors = monitors::list(parts).await.monitors.into_iter();
         let monitors = monitors.filter(|view| self.wishes.state_of(view.id));
         let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
         if let Some(known) = known.filter(|_| self.wishes.names_owner()) {
@@ -259,6 +262,12 @@ impl Watcher {
     fn lagged(&self, missed: u64) -> WatchEvent {
         WatchEvent { at: self.clock.now(), kind: WatchKind::Lagged { missed } }
     }
+}
+
+/// Returns the snooze that decided for a token, if one did. It was set a moment ago.
+fn snoozed(decided: &AlarmDecisions, by: Option<&DecidedBy>) -> Option<SnoozedBy> {
+    let id = by?.snooze()?;
+    decided.snoozes.iter().find(|snooze| snooze.id == id).map(|snooze| snoozed_by(snooze, false))
 }
 
 /// A monitor that is no longer watched.

@@ -13,6 +13,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::answers::{busy, unreadable};
 use super::off_loop::off_loop;
+use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use super::words;
@@ -32,6 +33,7 @@ struct Evidence {
     sessions: Vec<SessionDecision>,
     deliveries: Vec<DeliveryRow>,
     known: TokenNames,
+    snoozes: SnoozeNames,
     users: HashMap<SessionId, Option<String>>,
 }
 
@@ -84,10 +86,11 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
     let alarms = state.alarms_of_event(event, ALARMS).await.map_err(|error| unreadable(&error))?;
     let deliveries =
         state.deliveries_of_event(event, DELIVERIES).await.map_err(|error| unreadable(&error))?;
+    let snoozes = SnoozeNames::of_deliveries(state, &deliveries).await.map_err(|error| unreadable(&error))?;
     let sessions = parts.router.session_decisions(event).await.map_err(busy)?;
     let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
-    Ok(Evidence { event, alarms, sessions, deliveries, known, users })
+    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users })
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
@@ -173,7 +176,11 @@ impl Evidence {
     fn token(&self, delivery: &DeliveryRow) -> WhyTarget {
         let row = self.known.row(delivery.token);
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
-        let explanation = words::for_token(delivery, row, &handle);
+        let snoozed = self.snoozes.get(delivery.by.as_ref());
+        let explanation = match &snoozed {
+            Some(snoozed) => snoozed.sentence().to_string(),
+            None => words::for_token(delivery, row, &handle),
+        };
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
             user: row.map(|row| row.token.user.clone()),
@@ -181,6 +188,7 @@ impl Evidence {
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
+            snoozed,
             ..plain(TargetKind::Token, handle, delivery.at, outcome, explanation)
         }
     }
@@ -235,5 +243,6 @@ fn plain(
         latency_ms: None,
         provider_id: None,
         held: None,
+        snoozed: None,
     }
 }

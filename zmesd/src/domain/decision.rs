@@ -41,6 +41,14 @@ impl DecidedBy {
     const RULE: &'static str = "rule:";
     const SNOOZE: &'static str = "snooze:";
 
+    /// Returns the snooze, if it was one.
+    pub fn snooze(&self) -> Option<SnoozeId> {
+        match self {
+            Self::Snooze(id) => Some(*id),
+            Self::Rule(_) => None,
+        }
+    }
+
     /// Returns the text for the state file.
     pub fn stored(&self) -> String {
         match self {

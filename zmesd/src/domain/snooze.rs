@@ -61,9 +61,4 @@ impl Snooze {
     pub fn covers(&self, monitor: MonitorId, token: &Token, at: Timestamp) -> bool {
         self.monitor.is_none_or(|own| own == monitor) && at < self.until && self.scope.has(token)
     }
-
-    /// Says whether the other one is about the same: it takes its place.
-    pub fn replaces(&self, other: &Self) -> bool {
-        self.monitor == other.monitor && self.scope == other.scope
-    }
 }

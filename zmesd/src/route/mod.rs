@@ -36,7 +36,7 @@ pub use orders::{
 pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;
-pub use snooze_handle::SnoozeCommand;
-pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
+pub use snooze_handle::{AppSnooze, SnoozeAuthor, SnoozeCommand, SnoozeFault};
+pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
 pub use token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};

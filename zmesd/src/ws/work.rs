@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{debug, info};
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
@@ -13,8 +14,8 @@ use zmes_shared::control::Since;
 use super::context::WsContext;
 use super::replay::{self, ReplayPage, ReplayRest};
 use crate::domain::{Login, LoginVerdict, MonitorFilter};
-use crate::protocol::{FilterStatement, TokenFault};
-use crate::route::{Busy, Registration, RegistrationFault, RouterHandle};
+use crate::protocol::{FilterStatement, SnoozeRefusal, SnoozeStatement, TokenFault};
+use crate::route::{AppSnooze, Busy, Registration, RegistrationFault, RouterHandle, SnoozeFault};
 use crate::telemetry;
 use zmes_providers::PushToken;
 
@@ -29,6 +30,7 @@ pub(super) enum WorkOutcome {
     /// The router has done it.
     Done,
     NotRegistered(TokenFault),
+    Snoozed(Result<Option<Timestamp>, SnoozeRefusal>),
     Busy,
     /// Send these frames, then ask for the rest.
     Replay(ReplayPage),
@@ -71,6 +73,27 @@ pub(super) fn register(router: RouterHandle, session: SessionId, registration: B
             Ok(Ok(())) => WorkOutcome::Done,
             Ok(Err(RegistrationFault::TooMany)) => WorkOutcome::NotRegistered(TokenFault::TooManyTokens),
             Ok(Err(RegistrationFault::Blocked)) => WorkOutcome::NotRegistered(TokenFault::Blocked),
+            Err(Busy) => WorkOutcome::Busy,
+        }
+    })
+}
+
+/// Sets or ends snoozes of the session's phone.
+pub(super) fn snooze(
+    router: RouterHandle,
+    session: SessionId,
+    statement: SnoozeStatement,
+    hint: Option<PushToken>,
+) -> Work {
+    Box::pin(async move {
+        let SnoozeStatement { monitors, minutes } = statement;
+        let refused = |fault| match fault {
+            SnoozeFault::Monitor => SnoozeRefusal::BadMonitorList,
+            SnoozeFault::TooMany => SnoozeRefusal::TooMany,
+            SnoozeFault::PushOff => SnoozeRefusal::PushDisabled,
+        };
+        match router.app_snooze(session, AppSnooze { monitors, minutes }, hint).await {
+            Ok(snoozed) => WorkOutcome::Snoozed(snoozed.map_err(refused)),
             Err(Busy) => WorkOutcome::Busy,
         }
     })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::push::Urgency;
 use crate::token::{Platform, PushToken};
 
 fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAlarm {
