@@ -5,11 +5,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Value, json};
 
 use crate::control::{ClientFrame, Hello, ServerFrame, WatchEvent};
-use crate::views::{
-    AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, ConfigShown, Deliveries, Doctor, Done, Latency,
-    LogLevel, Monitors, PushCheck, PushQueue, PushRetried, Rejected, Reloaded, Snoozes, SnoozesChanged,
-    Status, TokenShown, Tokens, TokensChanged, TokensExported, TokensImported, Why,
-};
+use crate::views;
 
 /// Returns the schema: a line of either side, `requests` as the daemon reads them, `answers` as it writes them.
 pub fn control() -> Value {
@@ -20,32 +16,32 @@ pub fn control() -> Value {
         name::<Hello>,
         name::<ServerFrame>,
         name::<WatchEvent>,
-        name::<AlarmForced>,
-        name::<AlarmTested>,
-        name::<Check>,
-        name::<Clients>,
-        name::<ConfigReloaded>,
-        name::<ConfigShown>,
-        name::<Deliveries>,
-        name::<Doctor>,
-        name::<Done>,
-        name::<Latency>,
-        name::<LogLevel>,
-        name::<Monitors>,
-        name::<PushCheck>,
-        name::<PushQueue>,
-        name::<PushRetried>,
-        name::<Rejected>,
-        name::<Reloaded>,
-        name::<Snoozes>,
-        name::<SnoozesChanged>,
-        name::<Status>,
-        name::<TokenShown>,
-        name::<Tokens>,
-        name::<TokensChanged>,
-        name::<TokensExported>,
-        name::<TokensImported>,
-        name::<Why>,
+        name::<views::AlarmForced>,
+        name::<views::AlarmTested>,
+        name::<views::Check>,
+        name::<views::Clients>,
+        name::<views::ConfigReloaded>,
+        name::<views::ConfigShown>,
+        name::<views::Deliveries>,
+        name::<views::Doctor>,
+        name::<views::Done>,
+        name::<views::Latency>,
+        name::<views::LogLevel>,
+        name::<views::Monitors>,
+        name::<views::PushCheck>,
+        name::<views::PushQueue>,
+        name::<views::PushRetried>,
+        name::<views::Rejected>,
+        name::<views::Reloaded>,
+        name::<views::Snoozes>,
+        name::<views::SnoozesChanged>,
+        name::<views::Status>,
+        name::<views::TokenShown>,
+        name::<views::Tokens>,
+        name::<views::TokensChanged>,
+        name::<views::TokensExported>,
+        name::<views::TokensImported>,
+        name::<views::Why>,
     ] {
         name(&mut answers);
     }

@@ -122,7 +122,7 @@ words! {
         /// The monitor is snoozed for the token.
         Snoozed = "snoozed",
         /// A `[[rule]]` mutes the alarm for this client or token.
-        Rule = "rule",
+        Rule = "muted by rule",
         /// `push.enabled` is false.
         PushOff = "push is off",
         /// `push.mode` is `shadow`.
@@ -205,6 +205,7 @@ impl SkipReason {
             Self::OtherTarget => "other_target",
             Self::Pending => "pending",
             Self::PushOff => "push_off",
+            Self::Rule => "rule",
             Self::AnotherUser => "another_user",
             Self::NotDecided => "not_decided",
             Self::NotAnnounced => "not_announced",
@@ -217,7 +218,6 @@ impl SkipReason {
             | Self::Disabled
             | Self::Muted
             | Self::Snoozed
-            | Self::Rule
             | Self::Shadow
             | Self::Revoked
             | Self::Unknown => self.word(),

@@ -102,7 +102,7 @@ async fn a_snoozed_monitor_rings_no_phone_and_everything_names_the_snooze() -> R
     }
     let test = run(&world, &format!("alarm test --monitor 1 --token {handle} --dry-run"), 0).await?;
     ensure!(includes(&test["targets"][0], &by), "{test}");
-    let past = ["watch", "--since", "1h", "--type", "decision", "--count", "1", "--json"];
+    let past = ["watch", "--since", "1h", "--type", "decision", "--count", "2", "--json"];
     let past = world.run(&past).await?.expect_code(0)?;
     ensure!(past.stdout.contains("\"snooze\":1"), "the record names it: {past:?}");
 
@@ -165,7 +165,8 @@ async fn a_snooze_survives_kill_9_and_its_digest_comes_once() -> Result<()> {
     world.alarm(1, 12).await?;
     world.wait_delivery(&handle, 12, "sent").await?;
     let told = digests(&proxy, ANDROID);
-    ensure!(told.len() == 1, "{} digests", told.len());
+    let pushes: Vec<_> = proxy.pushes_to(ANDROID).iter().map(Arrival::json).collect();
+    ensure!(told.len() == 1, "{} digests: {pushes:?}", told.len());
     ensure!(told[0].json().to_string().contains("2 alarms while snoozed"), "{}", told[0].json());
     ensure!(digests(&proxy, IOS).is_empty(), "the other phone was not silenced");
     ensure!(proxy.pushes_to(IOS).len() == 3, "{}", proxy.pushes_to(IOS).len());

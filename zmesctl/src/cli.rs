@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use zmes_shared::control::Request;
+use zmes_shared::views::{ConfigReloaded, Latency, Status};
+
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, latency, log, monitors, push, reload,
-    snooze, status, tokens, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, log, monitors, push, snooze, tokens, watch,
+    why,
 };
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::options::Global;
 
 const AFTER: &str = "\
@@ -101,9 +102,9 @@ pub enum TopCommand {
     Completions(completions::CompletionsArgs),
 }
 
-pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
     match command {
-        TopCommand::Status => status::run(context).await,
+        TopCommand::Status => context.ask::<Status>(Request::Status).await,
         TopCommand::Clients(command) => clients::run(command, context).await,
         TopCommand::Tokens(command) => tokens::run(command, context).await,
         TopCommand::Badges(command) => badges::run(command, context).await,
@@ -115,9 +116,9 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Result<Exit, Cli
         TopCommand::Why(arguments) => why::run(arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
-        TopCommand::Latency => latency::run(context).await,
+        TopCommand::Latency => context.ask::<Latency>(Request::Latency).await,
         TopCommand::Log(command) => log::run(command, context).await,
-        TopCommand::Reload => reload::run(context).await,
+        TopCommand::Reload => context.ask::<ConfigReloaded>(Request::Reload).await,
         TopCommand::Config(command) => config::run(command, context).await,
         TopCommand::Completions(arguments) => completions::run(&arguments, context),
     }

@@ -17,6 +17,9 @@ use crate::exit::Exit;
 use crate::options::{ColorChoice, Format, Global};
 use crate::render::{Out, OutputStyle, Terminal, Tone, View, clean, paint, terminal_width, wrap};
 
+/// How a command ends.
+pub type Outcome = Result<Exit, CliError>;
+
 /// Indent of continued messages, as after `hint: `.
 const REMARK: usize = 6;
 
@@ -67,7 +70,7 @@ impl Context {
     }
 
     /// Asks the daemon and shows the answer.
-    pub async fn ask<V>(&mut self, request: Request) -> Result<Exit, CliError>
+    pub async fn ask<V>(&mut self, request: Request) -> Outcome
     where
         V: View + DeserializeOwned,
     {
@@ -75,7 +78,7 @@ impl Context {
     }
 
     /// Asks with another time limit, unless `--timeout` is given.
-    pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Result<Exit, CliError>
+    pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Outcome
     where
         V: View + DeserializeOwned,
     {
@@ -83,7 +86,7 @@ impl Context {
         self.show(&view)
     }
 
-    pub fn show(&mut self, view: &impl View) -> Result<Exit, CliError> {
+    pub fn show(&mut self, view: &impl View) -> Outcome {
         self.out.show(view).map_err(CliError::Output)?;
         Ok(view.exit())
     }
@@ -107,7 +110,7 @@ impl Context {
     }
 
     /// Ends the run: flushes the output and reports an error.
-    pub fn finish(mut self, outcome: Result<Exit, CliError>) -> Exit {
+    pub fn finish(mut self, outcome: Outcome) -> Exit {
         let flushed = self.out.flush().map_err(CliError::Output);
         let error = match outcome.and_then(|exit| flushed.map(|()| exit)) {
             Ok(exit) => return exit,

@@ -100,7 +100,6 @@ impl CliError {
         (exit, Code::Own(code), Some(Cow::Borrowed(hint)))
     }
 
-    /// Returns the cause, in one sentence.
     pub fn cause(&self) -> Option<String> {
         match self {
             Self::Client(

@@ -143,7 +143,7 @@ pub struct Report {
 /// `zmesd check-config`: checks the configuration that `run` would take, with `looks` into the files that it names.
 pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'_>) -> Report {
     let path = environment.config_file(args.config.as_deref());
-    match Loaded::read_with(&path, environment, looks) {
+    match Loaded::read(&path, environment, Some(looks)) {
         Ok(Loaded { config, warnings }) => {
             let mut stderr = String::new();
             for warning in warnings {
@@ -156,7 +156,6 @@ pub fn check_config(args: &ConfigArgs, environment: &Environment, looks: Looks<'
     }
 }
 
-/// `zmesd default-config`: prints the commented default file.
 pub fn default_config() -> Report {
     Report { stdout: config::default_file(), ..Report::default() }
 }

@@ -22,7 +22,6 @@ use crate::route::RouterHandle;
 const SOFT_DEADLINE: Duration = Duration::from_secs(8);
 /// How long tasks get to notice that they have to end at once.
 const HARD_DEADLINE: Duration = Duration::from_secs(1);
-/// How often `systemctl status` gets a fresh line.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]

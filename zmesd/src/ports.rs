@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use zmes_providers::{CheckStep, Fault, WallClock};
+use zmes_providers::{CheckStep, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
@@ -113,18 +113,16 @@ pub struct TransportHealth {
     pub refusals: Option<Refusals>,
 }
 
-/// Failures of a transport in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportFailure {
     /// The last one.
-    pub fault: Fault,
+    pub fault: TransportFault,
     /// When the first of them came.
     pub since: Timestamp,
     pub last: Timestamp,
     pub count: u64,
 }
 
-/// Refused messages in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals {
     pub count: u64,
@@ -150,7 +148,6 @@ impl TransportHealth {
     }
 }
 
-/// How far one transport comes without sending anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransportCheck {
     pub transport: String,
@@ -162,13 +159,11 @@ pub struct TransportCheck {
     pub steps: Vec<CheckStep>,
 }
 
-/// A transport whose rest was to be ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retried {
     pub transport: String,
     /// For how long it would have rested; `None`: it did not rest.
     pub rest: Option<Duration>,
-    /// Pushes in memory that wait for it.
     pub waiting: u64,
 }
 
@@ -188,7 +183,6 @@ pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// From now on only checks count that begin later: who has just mended something must not hear how it was before.
     fn check_anew(&self);
 
-    /// Ends the rest of transports, of that kind where one is named, and lets what waits for them go.
     async fn retry(&self, only: Option<&str>) -> Result<Vec<Retried>, PushBusy>;
 
     fn held(&self, token: &Token) -> Option<Held>;

@@ -7,7 +7,7 @@ use super::request::WatchType;
 use super::tokens::{PlatformKind, TokenState};
 use crate::views::{ClientView, MonitorView, SnoozedBy};
 use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
-use crate::{EventId, MonitorId, SessionId};
+use crate::{EventId, MonitorId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -177,19 +177,5 @@ impl WatchKind {
             Self::Monitor { .. } => WatchType::Monitor,
             Self::Lagged { .. } | Self::Unknown => return None,
         })
-    }
-
-    /// Returns the client of this line, if it has one.
-    pub fn session_id(&self) -> Option<SessionId> {
-        match self {
-            Self::Session { client, .. } => Some(client.id),
-            Self::Alarm { .. }
-            | Self::Decision { .. }
-            | Self::Delivery { .. }
-            | Self::Token { .. }
-            | Self::Monitor { .. }
-            | Self::Lagged { .. }
-            | Self::Unknown => None,
-        }
     }
 }

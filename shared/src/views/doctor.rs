@@ -71,7 +71,8 @@ impl Finding {
         Self { about: Some(whom.into()), ..self }
     }
 
-    fn new(
+    /// Returns a finding of that severity.
+    pub fn new(
         step: impl Into<String>,
         severity: Severity,
         detail: impl Into<Sentence>,

@@ -91,6 +91,9 @@ pub enum RefusalReason {
     Unknown,
 }
 
+const BEHIND_PROXY: &str =
+    "behind a proxy, name it in server.trusted-proxies; else raise server.max-clients-per-address";
+
 impl RefusalReason {
     /// Every reason that a daemon of this version gives.
     pub const ALL: [Self; 22] = [
@@ -120,74 +123,73 @@ impl RefusalReason {
 
     /// Returns the word for it, as JSON and metrics have it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Origin => "origin",
-            Self::NotWebsocket => "not_websocket",
-            Self::BadRequest => "bad_request",
-            Self::PlainOnTls => "plain_on_tls",
-            Self::TlsOnPlain => "tls_on_plain",
-            Self::TlsVersion => "tls_version",
-            Self::UntrustedCertificate => "untrusted_certificate",
-            Self::ExpiredCertificate => "expired_certificate",
-            Self::WrongName => "wrong_name",
-            Self::TlsGivenUp => "tls_given_up",
-            Self::TlsFailed => "tls_failed",
-            Self::ProxyHeader => "proxy_header",
-            Self::HandshakeTimeout => "handshake_timeout",
-            Self::ConnectionRate => "connection_rate",
-            Self::MaxClients => "max_clients",
-            Self::MaxClientsPerAddress => "max_clients_per_address",
-            Self::Evicted => "evicted",
-            Self::BadCredentials => "bad_credentials",
-            Self::AuthTimeout => "auth_timeout",
-            Self::Throttled => "throttled",
-            Self::LoginUnavailable => "login_unavailable",
-            Self::Protocol => "protocol",
-            Self::Unknown => "unknown",
-        }
+        self.words().0
     }
 
     /// Returns what to change so that the client gets in.
     pub fn hint(self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Origin => "add the page's origin to server.allowed-origins if it may connect",
-            Self::NotWebsocket => {
-                "a browser or a proxy that does not pass on WebSocket upgrades: forward the headers Upgrade and Connection"
+            Self::Origin => ("origin", "add the page's origin to server.allowed-origins if it may connect"),
+            Self::NotWebsocket => (
+                "not_websocket",
+                "a browser or a proxy that does not pass on WebSocket upgrades: forward the headers Upgrade and Connection",
+            ),
+            Self::BadRequest => (
+                "bad_request",
+                "something else than an app: a scanner, or a proxy that speaks another protocol",
+            ),
+            Self::PlainOnTls => ("plain_on_tls", "enter wss:// instead of ws:// in the app"),
+            Self::TlsOnPlain => (
+                "tls_on_plain",
+                "enter ws:// in the app, or set server.plaintext = false and name a certificate",
+            ),
+            Self::TlsVersion => ("tls_version", "update the client: zmesd speaks TLS 1.2 and 1.3 alone"),
+            Self::UntrustedCertificate => (
+                "untrusted_certificate",
+                "serve the full chain of a trusted CA, or let the phone trust yours: zmesctl check tls",
+            ),
+            Self::ExpiredCertificate => (
+                "expired_certificate",
+                "renew the certificate, then: zmesctl reload; or set the clock of the client",
+            ),
+            Self::WrongName => (
+                "wrong_name",
+                "use a name of the certificate in the app, or get a certificate for the name it asks for",
+            ),
+            Self::TlsGivenUp => {
+                ("tls_given_up", "the app does not accept the certificate: zmesctl check tls")
             }
-            Self::BadRequest => {
-                "something else than an app: a scanner, or a proxy that speaks another protocol"
+            Self::TlsFailed => {
+                ("tls_failed", "the log at level debug has the error: zmesctl log level debug --for 10m")
             }
-            Self::PlainOnTls => "enter wss:// instead of ws:// in the app",
-            Self::TlsOnPlain => {
-                "enter ws:// in the app, or set server.plaintext = false and name a certificate"
+            Self::ProxyHeader => {
+                ("proxy_header", "let the proxy send PROXY protocol version 1 or 2, or none")
             }
-            Self::TlsVersion => "update the client: zmesd speaks TLS 1.2 and 1.3 alone",
-            Self::UntrustedCertificate => {
-                "serve the full chain of a trusted CA, or let the phone trust yours: zmesctl check tls"
+            Self::HandshakeTimeout => {
+                ("handshake_timeout", "the client connects and stays silent: a slow network, or a port check")
             }
-            Self::ExpiredCertificate => {
-                "renew the certificate, then: zmesctl reload; or set the clock of the client"
-            }
-            Self::WrongName => {
-                "use a name of the certificate in the app, or get a certificate for the name it asks for"
-            }
-            Self::TlsGivenUp => "the app does not accept the certificate: zmesctl check tls",
-            Self::TlsFailed => "the log at level debug has the error: zmesctl log level debug --for 10m",
-            Self::ProxyHeader => "let the proxy send PROXY protocol version 1 or 2, or none",
-            Self::HandshakeTimeout => "the client connects and stays silent: a slow network, or a port check",
-            Self::MaxClients => "raise server.max-clients",
-            Self::ConnectionRate | Self::MaxClientsPerAddress => {
-                "behind a proxy, name it in server.trusted-proxies; else raise server.max-clients-per-address"
-            }
+            Self::MaxClients => ("max_clients", "raise server.max-clients"),
+            Self::ConnectionRate => ("connection_rate", BEHIND_PROXY),
+            Self::MaxClientsPerAddress => ("max_clients_per_address", BEHIND_PROXY),
             Self::Evicted => {
-                "too many connections wait without a login: zmesctl clients list --state pending"
+                ("evicted", "too many connections wait without a login: zmesctl clients list --state pending")
             }
-            Self::BadCredentials => "check user name and password in the app's event server settings",
-            Self::AuthTimeout => "enter user name and password in the app's event server settings",
-            Self::Throttled => "correct the stored password first, then wait a minute",
-            Self::LoginUnavailable => "zmesctl check db",
-            Self::Protocol => "update the app; zmesctl log level debug --for 10m shows what it sends",
-            Self::Unknown => "update zmesctl: this daemon is newer",
+            Self::BadCredentials => {
+                ("bad_credentials", "check user name and password in the app's event server settings")
+            }
+            Self::AuthTimeout => {
+                ("auth_timeout", "enter user name and password in the app's event server settings")
+            }
+            Self::Throttled => ("throttled", "correct the stored password first, then wait a minute"),
+            Self::LoginUnavailable => ("login_unavailable", "zmesctl check db"),
+            Self::Protocol => {
+                ("protocol", "update the app; zmesctl log level debug --for 10m shows what it sends")
+            }
+            Self::Unknown => ("unknown", "update zmesctl: this daemon is newer"),
         }
     }
 }

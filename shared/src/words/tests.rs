@@ -27,7 +27,7 @@ fn every_word_is_read_as_it_is_written() {
 
 #[test]
 fn the_json_of_a_word_of_a_newer_version_is_read() {
-    assert_eq!(serde_json::from_str::<SkipReason>("\"snoozed\"").unwrap(), SkipReason::Unknown);
+    assert_eq!(serde_json::from_str::<SkipReason>("\"levitating\"").unwrap(), SkipReason::Unknown);
 }
 
 #[test]
@@ -72,6 +72,8 @@ fn the_words_in_existing_state_files_do_not_change() {
         "user",
         "disabled",
         "muted",
+        "snoozed",
+        "muted by rule",
         "push is off",
         "shadow",
         "revoked",
@@ -82,6 +84,6 @@ fn the_words_in_existing_state_files_do_not_change() {
     assert_eq!(reasons, expected);
     assert_eq!(
         Origin::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(),
-        ["poll", "reconciled", "test"]
+        ["poll", "reconciled", "test", "snooze"]
     );
 }

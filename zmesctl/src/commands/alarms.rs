@@ -9,7 +9,7 @@ use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
 use zmes_shared::words::DeliveryState;
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::Format;
@@ -87,7 +87,7 @@ pub struct CancelArgs {
     monitor: MonitorArg,
 }
 
-pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Outcome {
     match command {
         AlarmCommand::Test(TestArgs { monitor, token, dry_run, wait }) => {
             let monitor = named::monitor(monitor, context).await?;
@@ -110,7 +110,7 @@ pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Result<
 }
 
 /// Asks; if the answer takes longer than [`PATIENCE`], says what it waits for.
-async fn wait_for_all(request: Request, context: &mut Context) -> Result<Exit, CliError> {
+async fn wait_for_all(request: Request, context: &mut Context) -> Outcome {
     let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
     let quiet = context.out.look().quiet;
     let answer = {

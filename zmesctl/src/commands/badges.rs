@@ -5,9 +5,7 @@ use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 
 use crate::commands::ask::Consent;
 use crate::commands::tokens::change::{Change, apply};
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::values;
 
 #[derive(Debug, Subcommand)]
@@ -43,7 +41,7 @@ pub struct ResetArgs {
     consent: Consent,
 }
 
-pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Outcome {
     let BadgesCommand::Reset(ResetArgs { tokens, all, to, consent }) = command;
     let request = move |tokens, dry_run| Request::BadgesReset { tokens, to, dry_run };
     if all {

@@ -8,7 +8,7 @@ use clap::Args;
 use zmes_shared::control::{CheckKind, Request};
 use zmes_shared::views::{Check, Perf, Sentence, Severity};
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::Format;
@@ -43,7 +43,7 @@ pub struct CheckArgs {
     nagios: bool,
 }
 
-pub(crate) async fn run(arguments: CheckArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: CheckArgs, context: &mut Context) -> Outcome {
     let CheckArgs { check, within, nagios } = arguments;
     match ask(check, within, context).await {
         Ok(check) => context.show(&Judged { check, nagios }),
@@ -68,7 +68,7 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
 }
 
 /// Prints UNKNOWN for a monitoring system, which reads only the standard output.
-fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Result<Exit, CliError> {
+fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Outcome {
     if !nagios && matches!(error, CliError::Usage { .. }) {
         return Err(error);
     }

@@ -9,9 +9,7 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::{ClientFilter, ClientState, Request};
 use zmes_shared::views::{ClientView, Clients, FilterFrom};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 use crate::values;
 use crate::words;
@@ -64,7 +62,7 @@ impl ListArgs {
     }
 }
 
-pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ClientsCommand, context: &mut Context) -> Outcome {
     match command {
         ClientsCommand::List(arguments) => {
             context.ask::<Clients>(Request::ClientsList(arguments.filter())).await

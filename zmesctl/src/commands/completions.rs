@@ -5,9 +5,7 @@ use std::io;
 use clap::Args;
 use serde::Serialize;
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Out, View};
 use crate::shells::Shell;
 
@@ -26,7 +24,7 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &CompletionsArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) fn run(arguments: &CompletionsArgs, context: &mut Context) -> Outcome {
     context.show(&ShellScript { completions: arguments.shell.script() })
 }
 

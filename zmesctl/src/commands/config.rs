@@ -12,7 +12,7 @@ use serde::Serialize;
 use zmes_shared::control::Request;
 use zmes_shared::views::ConfigShown;
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -53,7 +53,7 @@ pub struct ConfigCheckArgs {
     file: Option<PathBuf>,
 }
 
-pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Outcome {
     match command {
         ConfigCommand::Check(ConfigCheckArgs { file }) => check(file.as_deref(), context),
         ConfigCommand::Default => default(context),
@@ -61,7 +61,7 @@ pub(crate) async fn run(command: ConfigCommand, context: &mut Context) -> Result
     }
 }
 
-fn check(file: Option<&Path>, context: &mut Context) -> Result<Exit, CliError> {
+fn check(file: Option<&Path>, context: &mut Context) -> Outcome {
     let mut arguments = vec![OsStr::new("check-config")];
     if let Some(file) = file {
         arguments.extend([OsStr::new("--config"), file.as_os_str()]);
@@ -79,7 +79,7 @@ fn check(file: Option<&Path>, context: &mut Context) -> Result<Exit, CliError> {
     context.show(&view)
 }
 
-fn default(context: &mut Context) -> Result<Exit, CliError> {
+fn default(context: &mut Context) -> Outcome {
     let (zmesd, output) = execute(&context.environment, &[OsStr::new("default-config")])?;
     if !output.status.success() {
         return Err(failed(&zmesd, &output));

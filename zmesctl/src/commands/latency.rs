@@ -2,17 +2,9 @@
 
 use std::io;
 
-use zmes_shared::control::Request;
 use zmes_shared::views::{Latency, StageLatency};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, View};
-
-pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
-    context.ask::<Latency>(Request::Latency).await
-}
 
 impl View for Latency {
     const LIST: Option<&'static str> = Some("stages");

@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::Request;
 use zmes_shared::views::LogLevel;
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Out, View, clean, time};
 use crate::values;
 
@@ -42,7 +41,7 @@ pub struct LevelArgs {
     lasting: Option<Duration>,
 }
 
-pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Outcome {
     let LogCommand::Level(LevelArgs { level, lasting }) = command;
     let level = level.unwrap_or_default();
     refuse_mistyped(&level)?;

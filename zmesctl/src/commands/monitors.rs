@@ -8,9 +8,7 @@ use zmes_shared::MonitorState;
 use zmes_shared::control::Request;
 use zmes_shared::views::{MonitorView, Monitors, Reloaded};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -35,7 +33,7 @@ zmesd also does this by itself every zoneminder.monitor-reload-interval.")]
     Reload,
 }
 
-pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: MonitorsCommand, context: &mut Context) -> Outcome {
     match command {
         MonitorsCommand::List => context.ask::<Monitors>(Request::MonitorsList).await,
         MonitorsCommand::Reload => context.ask::<Reloaded>(Request::MonitorsReload).await,

@@ -25,7 +25,6 @@ pub(super) async fn monitor(
     }
 }
 
-/// Returns the id of the monitor that was named.
 pub(super) async fn one(named: MonitorArg, context: &Context) -> Result<MonitorId, CliError> {
     match named {
         MonitorArg::Id(id) => Ok(id),

@@ -8,8 +8,7 @@ use zmes_shared::control::{Request, TransportKind};
 use zmes_shared::views::{CheckStep, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportView};
 
 use crate::commands::deliveries::table;
-use crate::context::Context;
-use crate::error::CliError;
+use crate::context::{Context, Outcome};
 use crate::exit::Exit;
 use crate::render::{Out, Table, Tone, View, clean, columns, time};
 
@@ -63,7 +62,7 @@ pub struct RetryArgs {
     transport: Option<TransportKind>,
 }
 
-pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Outcome {
     match command {
         PushCommand::Check(PushCheckArgs { transport }) => {
             context.ask_within::<PushCheck>(Request::PushCheck { transport }, CHECK_TIMEOUT).await

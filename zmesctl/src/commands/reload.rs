@@ -2,17 +2,9 @@
 
 use std::io;
 
-use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, ServedCertificate};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Facts, Out, Tone, View, clean};
-
-pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
-    context.ask::<ConfigReloaded>(Request::Reload).await
-}
 
 impl View for ConfigReloaded {
     fn human(&self, out: &mut Out) -> io::Result<()> {

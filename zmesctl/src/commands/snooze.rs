@@ -11,9 +11,8 @@ use zmes_shared::views::{SnoozeView, Snoozes, SnoozesChanged};
 use zmes_shared::words::SnoozeScopeKind;
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, View, clean, time};
 use crate::values::{self, MonitorArg, UntilArg};
 
@@ -115,7 +114,7 @@ impl FromStr for MonitorChoice {
     }
 }
 
-pub(crate) async fn run(arguments: SnoozeArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: SnoozeArgs, context: &mut Context) -> Outcome {
     match arguments.command {
         Some(SnoozeCommand::List) => context.ask::<Snoozes>(Request::SnoozeList).await,
         Some(SnoozeCommand::End(EndArgs { which })) => {
@@ -126,7 +125,7 @@ pub(crate) async fn run(arguments: SnoozeArgs, context: &mut Context) -> Result<
     }
 }
 
-async fn set(arguments: SnoozeArgs, context: &mut Context) -> Result<Exit, CliError> {
+async fn set(arguments: SnoozeArgs, context: &mut Context) -> Outcome {
     let SnoozeArgs { command: _, monitor, lasting, until, user, token, hard, tell, no_tell } = arguments;
     let monitor = match monitor {
         Some(MonitorChoice::One(named)) => Some(named::one(named, context).await?),

@@ -3,17 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use zmes_shared::control::Request;
 use zmes_shared::views::{DatabaseState, Finding, FindingCounts, PushModeState, Sentence, Status};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
 use crate::render::{Facts, Out, Tone, View, clean, time};
-
-pub(crate) async fn run(context: &mut Context) -> Result<Exit, CliError> {
-    context.ask::<Status>(Request::Status).await
-}
 
 impl View for Status {
     fn human(&self, out: &mut Out) -> io::Result<()> {

@@ -19,7 +19,7 @@ use zmes_shared::words::{DeliveryOutcome, Origin};
 use zmes_shared::{EventId, MonitorId};
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, columns, time};
@@ -68,7 +68,7 @@ pub struct WatchArgs {
     duration: Option<Duration>,
 }
 
-pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome {
     let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now));
     let monitor = named::monitor(monitor, context).await?;
@@ -112,7 +112,7 @@ impl Unread {
 }
 
 /// Shows what comes, until enough has come or the daemon ends it.
-async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out) -> Result<Exit, CliError> {
+async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out) -> Outcome {
     let mut left = count.map(NonZeroU64::get);
     loop {
         let event = match items.next().await? {

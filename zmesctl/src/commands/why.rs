@@ -10,9 +10,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
 use crate::commands::deliveries::waits;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, OutputStyle, Table, Tone, View, clean, time};
 use crate::values;
 use crate::words;
@@ -35,7 +33,7 @@ pub struct WhyArgs {
     token: Option<String>,
 }
 
-pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Outcome {
     let WhyArgs { event, token } = arguments;
     context.ask::<Why>(Request::Why { event, token }).await
 }

@@ -13,6 +13,7 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::Serialize;
 use zmes_shared::control::TokenRecord;
 use zmes_shared::text::is_hidden;
 
@@ -32,23 +33,14 @@ pub(crate) struct TokenFile {
     pub(crate) entries: Vec<FileEntry>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum FileFormat {
     Empty,
     /// Lines with colons, until 5.x.
     Colon,
     /// JSON, from 6.0 on.
     Json,
-}
-
-impl FileFormat {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Colon => "colon",
-            Self::Json => "json",
-        }
-    }
 }
 
 /// One token in a file.

@@ -194,7 +194,7 @@ fn files_of_every_generation_are_read_as_expected() {
             continue;
         }
         let TokenFile { format, entries } = parse(&std::fs::read(&file).unwrap()).unwrap();
-        let mut found = format!("{}\n", format.as_str());
+        let mut found = format!("{}\n", serde_json::to_value(format).unwrap().as_str().unwrap());
         for entry in &entries {
             let more =
                 entry.content.as_ref().map(|record| format!("|{}|{}", record.appversion, record.profile));

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A line of an old file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileLine {
     /// The file's name without directories.

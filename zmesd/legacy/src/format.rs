@@ -66,12 +66,7 @@ pub(super) enum UnusableFile {
     /// It looks like YAML but is broken.
     Broken(NotYaml),
     /// It is something else.
-    Other {
-        /// What it seems to be.
-        what: &'static str,
-        /// What to do.
-        hint: &'static str,
-    },
+    Other { what: &'static str, hint: &'static str },
 }
 
 /// Says whether the bytes are the state of the escontrol interface, which is not text.

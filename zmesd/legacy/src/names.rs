@@ -38,7 +38,6 @@ const OF_SCRIPTS: &[(&str, &str, &str)] = &[
     ("PUSH_CHECK_REACH_INTERVAL", SCRIPT, "PUSH_CHECK_REACH_INTERVAL"),
 ];
 
-/// A section and a key.
 type Name = (&'static str, &'static str);
 
 /// Keys that were renamed or moved, with their current names.

@@ -87,7 +87,6 @@ fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     true
 }
 
-/// Takes over pushes directly to Apple.
 fn apns(taking: &mut Takeover<'_>, proxy: bool) {
     let used = taking.flag(SCRIPT, "usePushAPNSDirect");
     let sandbox = taking.flag(SCRIPT, "isSandbox");

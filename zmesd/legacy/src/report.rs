@@ -13,21 +13,18 @@ use super::entry::FileLine;
 /// Most lines that are listed for one reason.
 const PLACES_MAX: usize = 40;
 
-/// What became of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is in the new file.
+    /// `value`: `None` where it may be a secret.
     Taken {
         key: String,
-        /// `None`: it may be a secret.
         value: Option<String>,
     },
     Needless(String),
     Idle(String),
-    /// There is no counterpart, and something is lost.
+    /// There is no counterpart, and something is lost. What to do `instead` may be empty.
     Missing {
         why: String,
-        /// What to do instead; may be empty.
         instead: String,
     },
     /// There is no counterpart, but only the look of a push changes.
@@ -66,12 +63,10 @@ const CHAPTERS: [(&str, &str); 7] = [
     ("Harmless: had no effect before", "no_effect"),
 ];
 
-/// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     /// `None`: the old file does not set it; the old server used its default.
     pub(super) place: Option<FileLine>,
-    /// The setting as the old file spells it.
     pub(super) old: String,
     pub(super) fate: Fate,
 }
@@ -229,7 +224,6 @@ fn finding_json(finding: &Finding) -> Value {
     object
 }
 
-/// Lists places, one per line.
 fn listed(places: &[String]) -> String {
     let mut shown: Vec<_> = places.iter().take(PLACES_MAX).map(|place| place.trim_end().to_owned()).collect();
     if places.len() > PLACES_MAX {

@@ -9,7 +9,6 @@ use super::yaml::{NodeContent, YamlNode};
 /// Longest part of a rule that the report quotes, in characters.
 const SHOWN: usize = 60;
 
-/// Reports every rule.
 pub(super) fn take(taking: &mut Takeover<'_>) {
     if let Some(entry) = taking.old.latest("customize", "es_rules")
         && taking.old.absent.iter().all(|wanted| wanted.what != "rules")

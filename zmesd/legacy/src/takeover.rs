@@ -28,7 +28,6 @@ pub(super) struct Takeover<'c> {
     new: Conversion,
 }
 
-/// An entry with its resolved value.
 #[derive(Clone)]
 pub(super) struct OldValue<'c> {
     pub(super) entry: &'c OldEntry,
@@ -54,7 +53,6 @@ impl Collection {
 }
 
 impl<'c> Takeover<'c> {
-    /// Reports the fate of an entry.
     pub(super) fn say(&mut self, entry: &OldEntry, fate: Fate) {
         self.find(Finding { place: Some(entry.place.clone()), old: entry.shown.clone(), fate });
     }
@@ -73,7 +71,6 @@ impl<'c> Takeover<'c> {
         self.new.report.next.push(step.into());
     }
 
-    /// Reports something that is not in a line.
     pub(super) fn say_of(&mut self, old: impl Into<String>, fate: Fate) {
         self.find(Finding { place: None, old: old.into(), fate });
     }
@@ -181,7 +178,6 @@ impl<'c> Takeover<'c> {
         self.take(&[got.entry], table, key, NewValue::Secret(SecretString::from(text)))
     }
 
-    /// Takes over a number of seconds.
     fn take_seconds(&mut self, section: &str, key: &str, table: &'static str, new: &'static str) {
         let Some(got) = self.get(section, key) else { return };
         match values::seconds(got.value.word()) {

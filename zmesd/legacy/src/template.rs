@@ -50,7 +50,6 @@ pub struct Objection {
     pub hint: Option<String>,
 }
 
-/// A value in place of a default.
 #[derive(Debug, Clone)]
 pub(super) struct Fill {
     pub(super) table: &'static str,
@@ -106,7 +105,6 @@ impl NewFile {
     }
 }
 
-/// A line of the default file.
 struct DefaultLine<'a> {
     text: &'a str,
     table: &'a str,

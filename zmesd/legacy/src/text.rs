@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-/// The text of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DecodedText {
     /// Lines end with `\n`.

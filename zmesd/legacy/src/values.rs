@@ -32,7 +32,6 @@ fn in_quotes(value: &str) -> Option<&str> {
     (rest.is_empty() || rest.starts_with(['#', ';'])).then_some(inner)
 }
 
-/// Reads a switch.
 pub(super) fn flag(value: &str) -> Option<bool> {
     match word(value).to_ascii_lowercase().as_str() {
         "yes" | "y" | "true" | "t" | "on" | "1" | "enable" | "enabled" => Some(true),

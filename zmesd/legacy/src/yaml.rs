@@ -15,7 +15,6 @@ const MAX_DEPTH: usize = 64;
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct YamlNode {
-    /// Line where it begins, from 1.
     pub(super) line: usize,
     pub(super) content: NodeContent,
 }
@@ -27,7 +26,6 @@ pub(super) enum NodeContent {
     List(Vec<YamlNode>),
     /// A map; each key with its line, in the order of the file.
     Map(Vec<(String, usize, YamlNode)>),
-    /// A reference to a list or a map.
     Alias,
 }
 
@@ -37,7 +35,6 @@ impl YamlNode {
         self.entries().iter().rev().find(|(name, ..)| name == key).map(|(.., node)| node)
     }
 
-    /// Returns the text of a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
             NodeContent::Scalar(text) => Some(text),
@@ -54,10 +51,8 @@ impl YamlNode {
     }
 }
 
-/// Why a text is not YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NotYaml {
-    /// The line, from 1.
     pub(super) line: usize,
     /// What the parser says. It quotes a single character at most.
     pub(super) message: String,

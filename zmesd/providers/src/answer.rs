@@ -9,8 +9,7 @@ use reqwest::{StatusCode, Url, Version};
 use zmes_shared::text::is_hidden;
 use zmes_shared::words::FaultKind;
 
-use crate::fault::Fault;
-use crate::push::{Delivered, PushError};
+use crate::push::{Delivered, PushError, TransportFault};
 use crate::token::PushToken;
 
 /// Longest quote of an answer in errors and logs, in characters.
@@ -51,15 +50,15 @@ impl ProviderAnswer {
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        let asked = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let asked = asked.and_then(|text| retry_after(text, self.sent_at()));
+        let asked = self.header(RETRY_AFTER.as_str());
+        let asked = asked.and_then(|text| retry_after(text, self.date().unwrap_or(self.at)));
         asked.or_else(|| (self.status == StatusCode::TOO_MANY_REQUESTS).then_some(TOO_MANY))
     }
 
     /// Returns the fault of the transport that this answer shows.
     pub(super) fn fault(&self, kind: FaultKind, detail: String) -> PushError {
         let (status, retry_after) = (Some(self.status.as_u16()), self.retry_after());
-        PushError::Transport(Fault { kind, status, detail, retry_after })
+        PushError::Transport(TransportFault { kind, status, detail, retry_after })
     }
 
     /// Returns what an unsuccessful status alone means, whatever the body says.
@@ -104,18 +103,12 @@ impl ProviderAnswer {
             .then(|| format!("this machine's clock is {} min {way}", seconds.abs() / 60))
     }
 
-    /// Returns when the provider sent this by its own clock, or by ours if it does not say.
-    fn sent_at(&self) -> Timestamp {
-        self.date().unwrap_or(self.at)
-    }
-
     fn date(&self) -> Option<Timestamp> {
         DateTimeParser::new().parse_timestamp(self.header("date")?.trim()).ok()
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date, compared with the provider's own clock. Zero and dates in the past are
-/// ignored.
+/// Reads `Retry-After`: seconds, or a date by the provider's own clock; zero and the past are ignored.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -157,8 +150,7 @@ pub(super) fn delivered(id: &str, token: &PushToken) -> Delivered {
     Delivered { provider_id: Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()) }
 }
 
-/// Removes what looks secret: user and query of a URL (URLs of pictures may contain
-/// credentials), and signed tokens.
+/// Removes user and query of URLs (those of pictures may contain credentials), and signed tokens.
 fn censored(text: &str) -> String {
     let between = |character: char| {
         character.is_whitespace() || character.is_control() || matches!(character, '"' | '<' | '>')

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, StatusCode, Version};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
@@ -35,12 +35,6 @@ pub(super) struct Apns {
     topic: String,
     /// `None`: the client certificate identifies us.
     signer: Option<ProviderToken>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ApnsError {
-    reason: String,
 }
 
 impl Apns {
@@ -91,7 +85,7 @@ impl Apns {
         sent: &ApnsMessage,
         signed: Option<&SignedToken>,
     ) -> RequestBuilder {
-        let url = http::below(self.http.base(), &format!("3/device/{token}"));
+        let url = http::below(&self.http.base, &format!("3/device/{token}"));
         let mut request = client
             .post(url)
             .version(Version::HTTP_2)
@@ -112,7 +106,8 @@ impl Apns {
 }
 
 fn reason(answer: &ProviderAnswer) -> String {
-    serde_json::from_str::<ApnsError>(&answer.body).unwrap_or_default().reason
+    let json = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
+    json["reason"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Reads an answer: the status counts first, because Apple adds new reasons at any time.
@@ -173,7 +168,7 @@ impl PushTransport for Apns {
             self.post(NOBODY, &sent, self.http.deadline()).await
         };
         let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await else {
-            return steps.into_steps();
+            return steps.0;
         };
         let known = async {
             let reason = reason(&answer);
@@ -192,7 +187,7 @@ impl PushTransport for Apns {
             }
         };
         steps.step("credentials", self.common.timing.total, known).await;
-        steps.into_steps()
+        steps.0
     }
 }
 

@@ -18,8 +18,7 @@ use zmes_shared::words::FaultKind;
 use super::files;
 use super::problem::TransportProblem;
 use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 
 const KEY: &str = "push.apns.key";
 const RENEW_AFTER: SignedDuration = SignedDuration::from_mins(40);
@@ -130,7 +129,7 @@ impl ProviderToken {
         let claims = SignerClaims { iss: &self.team_id, iat: now.as_second() };
         let token = encode(&header, &claims, &self.key).map_err(|_| {
             let detail = "the APNs key cannot sign";
-            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+            PushError::Transport(TransportFault::unanswered(FaultKind::Credentials, detail))
         })?;
         Ok(SignedToken { token: token.into(), issued: now, number })
     }

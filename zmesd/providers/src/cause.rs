@@ -143,8 +143,7 @@ fn certificate_cause(problem: &CertificateError) -> ConnectCause {
     ConnectCause::new(kind, text)
 }
 
-/// Returns the names of a certificate without rustls' types (`DnsName("zm.example.org")`): the first
-/// few, because there may be hundreds.
+/// The first few names of a certificate (there may be hundreds), without rustls' types (`DnsName("…")`).
 fn names(presented: &[String]) -> String {
     const SHOWN: usize = 5;
     let plain = |name: &String| {

@@ -22,13 +22,9 @@ use crate::push::{CheckStep, PushError};
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
 #[derive(Debug, Default)]
-pub(super) struct Steps(Vec<CheckStep>);
+pub(super) struct Steps(pub(super) Vec<CheckStep>);
 
 impl Steps {
-    pub(super) fn into_steps(self) -> Vec<CheckStep> {
-        self.0
-    }
-
     /// Runs one step, and records its detail or why it failed. `None`: it failed.
     pub(super) async fn step<T>(
         &mut self,
@@ -50,7 +46,7 @@ impl Steps {
 
     /// Connects, with TLS if the URL is https. `None`: it failed.
     pub(super) async fn connect(&mut self, http: &Http, url: &Url) -> Option<()> {
-        let limit = http.timing().connect;
+        let limit = http.timing.connect;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or_default();
         let addresses = self.step("dns", limit, resolve(&host, port)).await?;
@@ -70,7 +66,7 @@ impl Steps {
         request: impl Future<Output = Result<ProviderAnswer, PushError>>,
         works: fn(StatusCode) -> bool,
     ) -> Option<ProviderAnswer> {
-        self.connect(http, http.base()).await?;
+        self.connect(http, &http.base).await?;
         let answered = async {
             let answer = request.await?;
             let line = answer.status_line();
@@ -80,7 +76,7 @@ impl Steps {
                 Err(ConnectCause::from(answer.by_status(line)))
             }
         };
-        self.step("http", http.timing().total, answered).await
+        self.step("http", http.timing.total, answered).await
     }
 }
 
@@ -118,13 +114,13 @@ async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), Strin
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         ConnectCause::new(FaultKind::Tls, format!("{host} is not a valid server name for TLS"))
     })?;
-    let connector = TlsConnector::from(Arc::clone(http.tls()));
+    let connector = TlsConnector::from(Arc::clone(&http.tls));
     let connected: io::Result<_> = connector.connect(name, stream).await;
     let connection = connected.map_err(|error| ConnectCause::of(&error))?;
     let (_, session) = connection.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
     let chain = session.peer_certificates().unwrap_or_default();
-    Ok(((), format!("{version}, {}", describe(chain, http.clock().now()))))
+    Ok(((), format!("{version}, {}", describe(chain, http.clock.now()))))
 }
 
 /// `CN=zm.example.org < CN=R11,O=Let's Encrypt, 62 days left`

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer::{ProviderAnswer, delivered};
@@ -29,11 +29,6 @@ pub(super) struct Fcm {
     account: GoogleAccount,
     http: Http,
     send: Url,
-}
-
-#[derive(Debug, Deserialize)]
-struct FcmSuccess {
-    name: String,
 }
 
 impl Fcm {
@@ -83,10 +78,10 @@ impl PushTransport for Fcm {
         loop {
             let answer = self.post(&body, &bearer, deadline).await?;
             if answer.status.is_success()
-                && let Ok(FcmSuccess { name }) = serde_json::from_str(&answer.body)
-                && !name.is_empty()
+                && let Ok(json) = serde_json::from_str::<Value>(&answer.body)
+                && let Some(name) = json["name"].as_str().filter(|name| !name.is_empty())
             {
-                return Ok(delivered(&name, &push.token));
+                return Ok(delivered(name, &push.token));
             }
             let refusal = judge(&answer, &push.token, bearer.token.expose_secret());
             if !refusal.unauthenticated || !std::mem::take(&mut again) {
@@ -100,17 +95,17 @@ impl PushTransport for Fcm {
         let mut steps = Steps::default();
         // There is nothing at its root: any answer but a server error means that it works.
         let root = async {
-            let base = self.http.base().clone();
+            let base = self.http.base.clone();
             self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
         if steps.reach(&self.http, root, is_no_server_error).await.is_none() {
-            return steps.into_steps();
+            return steps.0;
         }
         let credentials = async {
             self.account.bearer(self.http.deadline(), None).await?;
-            Ok(((), format!("{} issued a token for {}", self.account.target(), self.account.project)))
+            Ok(((), format!("{} issued a token for {}", self.account.http.target(), self.account.project)))
         };
-        steps.step("credentials", self.account.limit(), credentials).await;
-        steps.into_steps()
+        steps.step("credentials", self.common.timing.total, credentials).await;
+        steps.0
     }
 }

@@ -6,8 +6,7 @@ use serde::Deserialize;
 use zmes_shared::words::FaultKind;
 
 use super::answer::{MAX_WAIT, ProviderAnswer, quote};
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 use crate::token::PushToken;
 
 /// `{"error": {…}}`
@@ -89,7 +88,7 @@ pub(super) fn judge(answer: &ProviderAnswer, token: &PushToken, bearer: &str) ->
 
 fn limited(answer: &ProviderAnswer, error: &Details, kind: FaultKind, detail: String) -> PushError {
     let (status, retry_after) = (Some(answer.status.as_u16()), wait(answer, error));
-    PushError::Transport(Fault { kind, status, detail, retry_after })
+    PushError::Transport(TransportFault { kind, status, detail, retry_after })
 }
 
 /// Returns how long FCM asks to wait, in the header or in Google's `RetryInfo`; both have the same bound.

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -21,11 +20,10 @@ use zmes_shared::words::FaultKind;
 
 use super::answer::ProviderAnswer;
 use super::files;
-use super::http::{self, Http};
+use super::http::Http;
 use super::problem::TransportProblem;
 use super::transports::TransportContext;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 
 const KEY: &str = "push.fcm.service-account";
 const SCOPE: &str = "https://www.googleapis.com/auth/firebase.messaging";
@@ -87,7 +85,7 @@ pub(super) struct GoogleAccount {
     email: String,
     key: EncodingKey,
     key_id: Option<String>,
-    http: Http,
+    pub(super) http: Http,
     state: Mutex<OauthState>,
 }
 
@@ -142,9 +140,9 @@ impl GoogleAccount {
         let asked = Instant::now();
         let Ok(mut state) = timeout_at(deadline, self.state.lock()).await else {
             let detail = format!("{}: no answer in time", self.http.target());
-            return Err(PushError::Transport(Fault::unanswered(FaultKind::Timeout, detail)));
+            return Err(PushError::Transport(TransportFault::unanswered(FaultKind::Timeout, detail)));
         };
-        let now = self.http.clock().now();
+        let now = self.http.clock.now();
         let good = |bearer: &&Arc<Bearer>| {
             now < bearer.until && refused.is_none_or(|refused| refused.number != bearer.number)
         };
@@ -175,7 +173,7 @@ impl GoogleAccount {
         let body =
             format!("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}");
         let request = |client: &reqwest::Client| {
-            let request = client.post(self.http.base().clone());
+            let request = client.post(self.http.base.clone());
             request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
         };
         let answer = self.http.call(deadline, request).await?;
@@ -199,22 +197,14 @@ impl GoogleAccount {
         let claims = OauthClaims {
             iss: &self.email,
             scope: SCOPE,
-            aud: self.http.base().as_str(),
+            aud: self.http.base.as_str(),
             iat,
             exp: iat + ASSERTION_SECONDS,
         };
         encode(&header, &claims, &self.key).map_err(|_| {
             let detail = "the service account's key cannot sign";
-            PushError::Transport(Fault::unanswered(FaultKind::Credentials, detail))
+            PushError::Transport(TransportFault::unanswered(FaultKind::Credentials, detail))
         })
-    }
-
-    pub(super) fn limit(&self) -> Duration {
-        self.http.timing().total
-    }
-
-    pub(super) fn target(&self) -> String {
-        http::target(self.http.base())
     }
 }
 
@@ -227,8 +217,7 @@ fn explain(error: &serde_json::Error) -> String {
     format!("it is not Google's JSON (line {})", error.line())
 }
 
-/// Returns how long a token is used. Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM
-/// refuses an expired token, and it is replaced then).
+/// Bounded on both sides: an `expires_in` of 0 must not cause a request per push (FCM refuses an expired token).
 fn lifetime(said: Option<&Value>) -> SignedDuration {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
     let seconds = said.and_then(number).unwrap_or(USUAL_SECONDS);
@@ -248,7 +237,7 @@ fn refusal(answer: &ProviderAnswer, assertion: &str) -> PushError {
 /// Names the host, because it is not the one that pushes go to.
 fn prefixed(error: PushError, target: &str) -> PushError {
     let PushError::Transport(fault) = error else { return error };
-    PushError::Transport(Fault { detail: format!("{target}: {}", fault.detail), ..fault })
+    PushError::Transport(TransportFault { detail: format!("{target}: {}", fault.detail), ..fault })
 }
 
 #[cfg(test)]

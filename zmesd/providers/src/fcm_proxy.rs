@@ -44,7 +44,7 @@ impl FcmProxy {
 
     async fn post(&self, body: String, deadline: Instant) -> Result<ProviderAnswer, PushError> {
         let request = |client: &reqwest::Client| {
-            let request = client.post(self.http.base().clone()).header(CONTENT_TYPE, JSON).body(body);
+            let request = client.post(self.http.base.clone()).header(CONTENT_TYPE, JSON).body(body);
             match &self.key {
                 // The functions want the key without "Bearer".
                 Some(key) => http::secret(request, "authorization", key.expose_secret()),
@@ -115,6 +115,6 @@ impl PushTransport for FcmProxy {
         if let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await {
             steps.step("credentials", self.common.timing.total, async { self.recognize(&answer) }).await;
         }
-        steps.into_steps()
+        steps.0
     }
 }

@@ -1,8 +1,5 @@
-//! The client for one provider: TLS set up once, deadlines, bounded answers, and a new connection after one that
-//! stopped answering.
-//!
-//! TLS is set up here and not by the client, so that a check uses the same TLS as a push, and no process-wide default is
-//! needed.
+//! The client for one provider: deadlines, bounded answers, a new connection after one that stopped answering. TLS is set
+//! up here and not by reqwest, so that a check uses the same TLS as a push.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,8 +20,7 @@ use super::files::{self, ClientIdentity};
 use super::problem::TransportProblem;
 use super::transports::TransportContext;
 use crate::clock::WallClock;
-use crate::fault::Fault;
-use crate::push::PushError;
+use crate::push::{PushError, TransportFault};
 
 /// Longest body that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -64,11 +60,11 @@ pub(super) enum Versions {
 
 #[derive(Debug)]
 pub(super) struct Http {
-    base: Url,
-    tls: Arc<ClientConfig>,
+    pub(super) base: Url,
+    pub(super) tls: Arc<ClientConfig>,
     versions: Versions,
-    timing: Timing,
-    clock: WallClock,
+    pub(super) timing: Timing,
+    pub(super) clock: WallClock,
     client: ArcSwap<Client>,
 }
 
@@ -96,24 +92,9 @@ impl Http {
         Ok(Self { base, tls: Arc::new(tls), versions, timing, clock, client })
     }
 
-    pub(super) fn base(&self) -> &Url {
-        &self.base
-    }
-
-    pub(super) fn tls(&self) -> &Arc<ClientConfig> {
-        &self.tls
-    }
-
-    pub(super) fn timing(&self) -> Timing {
-        self.timing
-    }
-
-    pub(super) fn clock(&self) -> &WallClock {
-        &self.clock
-    }
-
     pub(super) fn target(&self) -> String {
-        target(&self.base)
+        let host = self.base.host_str().unwrap_or_default();
+        format!("{host}:{}", self.base.port_or_known_default().unwrap_or_default())
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -144,7 +125,7 @@ impl Http {
             }
         };
         let detail = format!("{}: {}", self.target(), failed.text);
-        Err(PushError::Transport(Fault::unanswered(failed.kind, detail)))
+        Err(PushError::Transport(TransportFault::unanswered(failed.kind, detail)))
     }
 
     /// Makes the next request open a new connection: an HTTP/2 connection that a NAT or firewall on the way dropped
@@ -188,11 +169,6 @@ pub(super) fn secret(request: RequestBuilder, name: &'static str, text: &str) ->
         // The builder reports it when the request is sent.
         Err(_) => request.header(name, text),
     }
-}
-
-pub(super) fn target(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }
 
 /// Parses the URL of a key; keeps its path.

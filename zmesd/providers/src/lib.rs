@@ -31,7 +31,7 @@
 //!
 //! | question | modules |
 //! |---|---|
-//! | what is sent, what came of it | [`Push`], [`PushError`], [`PushTransport`] (`push`), [`Fault`], `token` |
+//! | what is sent, what came of it | [`Push`], [`PushError`], [`PushTransport`], [`TransportFault`] (`push`), `token` |
 //! | which transport takes a token | [`Transports`] (`transports`), [`Destination`] |
 //! | where to send and with which secrets | `settings`; files in `files`, what is wrong with them in `problem`, [`findings()`] |
 //! | the JSON of each provider | `payload`, which is pure |
@@ -60,7 +60,6 @@ mod apns_token;
 mod cause;
 mod check;
 mod clock;
-mod fault;
 mod fcm;
 mod fcm_error;
 mod fcm_oauth;
@@ -84,11 +83,10 @@ mod transports;
 mod words;
 
 pub use clock::WallClock;
-pub use fault::Fault;
 pub use findings::findings;
 pub use http::Timing;
 pub use problem::TransportProblem;
-pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, Urgency};
+pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
     PushPart, PushProxyConfig,

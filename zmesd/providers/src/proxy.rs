@@ -141,12 +141,12 @@ impl PushTransport for Proxy {
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = Steps::default();
         let root = async {
-            let base = self.http.base().clone();
+            let base = self.http.base.clone();
             self.http.call(self.http.deadline(), |client| client.get(base)).await
         };
         if steps.reach(&self.http, root, |status| status.is_success()).await.is_some() {
             steps.step("credentials", self.common.timing.total, self.probe()).await;
         }
-        steps.into_steps()
+        steps.0
     }
 }

@@ -1,5 +1,6 @@
 //! One message for one phone, what a provider answers, and the trait of transports.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use jiff::Timestamp;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 
-use crate::fault::Fault;
 use crate::token::{App, Platform, PushToken};
 
 /// One message for one phone, ready to be put into a provider's words.
@@ -113,7 +113,36 @@ pub enum PushError {
     /// The transport fails: its provider cannot be reached, answers something else, or refuses us.
     /// The token and the message may be fine, and it may work later.
     #[error("{0}")]
-    Transport(Fault),
+    Transport(TransportFault),
+}
+
+/// A fault of a transport, not of the token or the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportFault {
+    /// What kind of fault.
+    pub kind: FaultKind,
+    /// HTTP status, if the provider answered.
+    pub status: Option<u16>,
+    /// What happened: one line, bounded, without secrets; the provider's words, if there are any.
+    pub detail: String,
+    /// How long the provider asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl TransportFault {
+    /// A fault without an answer of the provider.
+    pub fn unanswered(kind: FaultKind, detail: impl Into<String>) -> Self {
+        Self { kind, status: None, detail: detail.into(), retry_after: None }
+    }
+}
+
+impl fmt::Display for TransportFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.kind, FaultKind::Credentials | FaultKind::NotFound) {
+            return write!(f, "the provider refused us: {}", self.detail);
+        }
+        f.write_str(&self.detail)
+    }
 }
 
 /// One step of a check, timed.
@@ -133,7 +162,7 @@ pub struct CheckStep {
 
 /// A way to phones through one provider.
 #[async_trait]
-pub trait PushTransport: Send + Sync + std::fmt::Debug {
+pub trait PushTransport: Send + Sync + fmt::Debug {
     /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
     fn name(&self) -> &str;
 

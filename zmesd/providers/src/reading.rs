@@ -1,6 +1,4 @@
 //! What a body contains: JSON, nothing, a web page, or something else that no provider sends.
-//!
-//! Pushes and checks use the same reader.
 
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::Value;

@@ -1,6 +1,4 @@
-//! Where to send, and with which secrets.
-//!
-//! Errors name settings by their keys in `zmesd.toml` (`push.proxy.url`).
+//! Where to send, and with which secrets. Errors name settings by their keys in `zmesd.toml` (`push.proxy.url`).
 
 use std::path::{Path, PathBuf};
 

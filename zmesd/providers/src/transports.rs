@@ -1,6 +1,4 @@
-//! The configured transports, and which of them takes a token.
-//!
-//! No push is remembered here: retries are the caller's.
+//! The configured transports, and which of them takes a token. Retries are the caller's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -146,8 +144,7 @@ impl Transports {
         self.built().map(|built| &built.transport)
     }
 
-    /// Returns the index in [`Self::all`] of the first transport for a token; their number, if no transport
-    /// takes it.
+    /// Returns the index in [`Self::all`] of the first transport for a token; their number, if none takes it.
     pub fn index_for(&self, destination: &Destination<'_>) -> usize {
         let first = self.candidates(destination).into_iter().next();
         let all = || self.all().map(|transport| transport.name());

@@ -1,6 +1,7 @@
 //! `alarm test`, `alarm force` and `alarm cancel`
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{MonitorId, SessionId};
 use zmes_zoneminder::{Monitor, TriggerError};
 
-use super::answers::{busy, no_monitor, unreadable};
+use super::answers::no_monitor;
 use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
@@ -20,8 +21,7 @@ use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
 use crate::domain::{DecidedBy, Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
-use crate::route::{AlarmTarget, AlarmTestRequest, TestTarget, WriteReport};
-use crate::route::{PushEnding, PushReceipt};
+use crate::route::{AlarmTarget, AlarmTestRequest, PushEnding, PushReceipt, TestTarget, WriteReport};
 
 /// How long `--wait` waits for the last frame to be written.
 const WAIT: Duration = Duration::from_secs(5);
@@ -42,7 +42,6 @@ struct Receipts {
     last_errors: HashMap<TokenId, String>,
 }
 
-/// Announces a test alarm, or returns who would receive it.
 pub(super) async fn test(
     parts: &AdminParts,
     asker: Role,
@@ -58,8 +57,8 @@ pub(super) async fn test(
     let waits = test.wait && !test.dry_run;
     let (mut receipts, mut written, mut push_receipts, mut pushed) = (None, None, None, None);
     if waits {
-        let clients = parts.router.count().await.map_err(busy)?.total;
-        let tokens = parts.router.token_counts().await.map_err(busy)?.total;
+        let clients = parts.router.count().await?.total;
+        let tokens = parts.router.token_counts().await?.total;
         let (sender, receiver) = mpsc::channel(bound(clients));
         (receipts, written) = (Some(sender), Some(receiver));
         let (sender, receiver) = mpsc::channel(bound(tokens));
@@ -75,10 +74,17 @@ pub(super) async fn test(
         token,
         push_receipts,
     };
-    let tested = parts.router.test(request).await.map_err(busy)?;
+    let tested = parts.router.test(request).await?;
     let receipts = match (&mut written, &mut pushed) {
         (Some(written), Some(pushed)) => {
-            let (written, pushed) = tokio::join!(collect(written, start), collect_pushes(pushed, start));
+            let of_frame = |receipt: WriteReport| {
+                (receipt.session, receipt.written.then(|| view::millis(start.elapsed())))
+            };
+            let of_push = |receipt: PushReceipt| (receipt.token, receipt);
+            let (written, pushed) = tokio::join!(
+                collect(written, start + WAIT, of_frame),
+                collect(pushed, start + WAIT_PUSH, of_push)
+            );
             let last_errors = last_errors(parts, &tested.targets, &pushed).await;
             Some(Receipts { written, pushed, last_errors })
         }
@@ -86,7 +92,7 @@ pub(super) async fn test(
     };
     let shadow = parts.push.mode() == PushModeState::Shadow;
     let ids = tested.targets.iter().filter_map(|target| target.snooze).collect();
-    let snoozes = SnoozeNames::load(&parts.state, ids).await.map_err(|error| unreadable(&error))?;
+    let snoozes = SnoozeNames::load(&parts.state, ids).await?;
     let told = |target: &TestTarget| {
         let snoozed = target.snooze.and_then(|id| snoozes.get(Some(&DecidedBy::Snooze(id))));
         TargetDecision { snoozed, ..decided(target, receipts.as_ref(), shadow) }
@@ -168,27 +174,17 @@ fn refused(error: ForcedError) -> ControlError {
     }
 }
 
-async fn collect(
-    written: &mut mpsc::Receiver<WriteReport>,
-    start: Instant,
-) -> HashMap<SessionId, WrittenAfter> {
-    let mut receipts = HashMap::new();
-    while let Ok(Some(receipt)) = timeout_at(start + WAIT, written.recv()).await {
-        let latency = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        receipts.insert(receipt.session, receipt.written.then_some(latency));
+/// Collects receipts until all have arrived (every sender is dropped) or the deadline has passed.
+async fn collect<R, K: Eq + Hash, V>(
+    receipts: &mut mpsc::Receiver<R>,
+    deadline: Instant,
+    entry: impl Fn(R) -> (K, V),
+) -> HashMap<K, V> {
+    let mut collected = HashMap::new();
+    while let Ok(Some(receipt)) = timeout_at(deadline, receipts.recv()).await {
+        collected.extend([entry(receipt)]);
     }
-    receipts
-}
-
-async fn collect_pushes(
-    pushed: &mut mpsc::Receiver<PushReceipt>,
-    start: Instant,
-) -> HashMap<TokenId, PushReceipt> {
-    let mut receipts = HashMap::new();
-    while let Ok(Some(receipt)) = timeout_at(start + WAIT_PUSH, pushed.recv()).await {
-        receipts.insert(receipt.token, receipt);
-    }
-    receipts
+    collected
 }
 
 /// Returns why pushes wait: a token's pushes stay in order, so a test waits for those that are tried again.
@@ -211,32 +207,27 @@ async fn last_errors(
 
 /// Returns the decision for a target, and with `--wait` its result.
 fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> TargetDecision {
-    let view = |kind: TargetKind, id: String| TargetDecision {
-        kind,
-        id,
-        decision: target.decision.state(),
-        reason: target.decision.reason(),
-        latency_ms: None,
-        transport: None,
-        provider_id: None,
-        snoozed: None,
+    let (kind, id) = match target.target {
+        AlarmTarget::Session(session) => (TargetKind::Session, session.to_string()),
+        AlarmTarget::Token(_, handle) => (TargetKind::Token, handle.to_string()),
     };
-    let sent = target.decision == Decision::Send;
+    let (decision, reason) = (target.decision.state(), target.decision.reason());
+    let (latency_ms, transport, provider_id) = (None, None, None);
+    let snoozed = None;
+    let view = TargetDecision { kind, id, decision, reason, latency_ms, transport, provider_id, snoozed };
+    if target.decision != Decision::Send {
+        return view;
+    }
     match (target.target, receipts) {
-        (AlarmTarget::Session(session), Some(receipts)) if sent => {
-            written(view(TargetKind::Session, session.to_string()), receipts.written.get(&session))
+        (AlarmTarget::Session(session), Some(receipts)) => written(view, receipts.written.get(&session)),
+        (AlarmTarget::Token(token, _), Some(receipts)) => {
+            pushed(view, receipts.pushed.get(&token), receipts.last_errors.get(&token))
         }
-        (AlarmTarget::Token(token, handle), Some(receipts)) if sent => {
-            let last_error = receipts.last_errors.get(&token);
-            pushed(view(TargetKind::Token, handle.to_string()), receipts.pushed.get(&token), last_error)
+        (AlarmTarget::Token(..), None) if shadow => {
+            let reason = SkipReason::Shadow.into();
+            TargetDecision { decision: DeliveryState::Skipped, reason, ..view }
         }
-        (AlarmTarget::Token(_, handle), None) if sent && shadow => TargetDecision {
-            decision: DeliveryState::Skipped,
-            reason: SkipReason::Shadow.into(),
-            ..view(TargetKind::Token, handle.to_string())
-        },
-        (AlarmTarget::Session(session), _) => view(TargetKind::Session, session.to_string()),
-        (AlarmTarget::Token(_, handle), _) => view(TargetKind::Token, handle.to_string()),
+        (AlarmTarget::Session(_) | AlarmTarget::Token(..), None) => view,
     }
 }
 

@@ -9,7 +9,6 @@ use zmes_shared::control::{ControlError, ErrorCode, Request};
 use zmes_shared::views::{ConfigReloaded, Latency};
 use zmes_zoneminder::MonitorSet;
 
-use super::off_loop::off_loop;
 use super::tokens::change::{self, BulkChange};
 use super::{
     Admin, AdminParts, Asker, STOPPING, alarms, check, clients, doctor, log, monitors, push, snoozes, status,
@@ -98,6 +97,15 @@ async fn reload(parts: &AdminParts) -> Result<ConfigReloaded, ControlError> {
     parts.configuration.reload().await
 }
 
+/// Does work on a thread of its own: what grows with the number of tokens or clients must not keep alarms waiting.
+pub(crate) async fn off_loop<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ControlError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ControlError::new(ErrorCode::Internal, error.to_string()))
+}
+
 async fn json<T: Serialize + Send + 'static>(view: T) -> Result<Value, ControlError> {
     let value = off_loop(move || serde_json::to_value(view)).await?;
     value.map_err(|error| ControlError::new(ErrorCode::Internal, error.to_string()))
@@ -107,18 +115,21 @@ pub(super) fn unsupported() -> ControlError {
     ControlError::unsupported(env!("CARGO_PKG_VERSION"))
 }
 
-pub(super) fn busy(error: Busy) -> ControlError {
-    ControlError::new(ErrorCode::Busy, error.to_string())
-        .with_hint("try again; zmesctl check ping shows whether the router responds")
+impl From<Busy> for ControlError {
+    fn from(error: Busy) -> Self {
+        Self::new(ErrorCode::Busy, error.to_string())
+            .with_hint("try again; zmesctl check ping shows whether the router responds")
+    }
 }
 
-pub(super) fn unreadable(error: &StateError) -> ControlError {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    ControlError::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
-        .with_hint("see zmesctl check store")
+impl From<StateError> for ControlError {
+    fn from(error: StateError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        Self::new(ErrorCode::Unavailable, format!("cannot read the {error}: {cause}"))
+            .with_hint("see zmesctl check store")
+    }
 }
 
-/// Says that a monitor is not known, and which are.
 pub(super) fn no_monitor(monitor: MonitorId, monitors: &MonitorSet) -> ControlError {
     let known: Vec<_> = monitors.iter().map(|monitor| monitor.id.to_string()).collect();
     let error = ControlError::new(ErrorCode::NotFound, format!("no monitor {monitor} on this server"));

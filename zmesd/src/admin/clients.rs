@@ -8,13 +8,12 @@ use zmes_shared::SessionId;
 use zmes_shared::control::{ClientFilter, ControlError, ErrorCode};
 use zmes_shared::views::{ClientView, Clients, Done, Rejected};
 
-use super::answers::busy;
 use crate::admin::AdminParts;
 
 pub(super) async fn list(parts: &AdminParts, filter: ClientFilter) -> Result<Clients, ControlError> {
     let network = filter.address.as_deref().map(network).transpose()?;
     let user = filter.user.clone();
-    let mut clients = parts.router.list(filter).await.map_err(busy)?;
+    let mut clients = parts.router.list(filter).await?;
     clients.retain(|client| {
         network.is_none_or(|network| is_within(client, network))
             && user.as_deref().is_none_or(|pattern| is_user(client, pattern))
@@ -22,7 +21,6 @@ pub(super) async fn list(parts: &AdminParts, filter: ClientFilter) -> Result<Cli
     Ok(Clients { clients })
 }
 
-/// Returns who was refused, in the last `since`.
 pub(super) fn rejected(parts: &AdminParts, since: Option<Duration>) -> Rejected {
     // Longer than the clock reaches back: since the start.
     let since = since.and_then(|since| parts.clock.now().checked_sub(since).ok());
@@ -31,7 +29,7 @@ pub(super) fn rejected(parts: &AdminParts, since: Option<Duration>) -> Rejected 
 }
 
 pub(super) async fn disconnect(parts: &AdminParts, client: SessionId) -> Result<Done, ControlError> {
-    if parts.router.disconnect(client).await.map_err(busy)? {
+    if parts.router.disconnect(client).await? {
         return Ok(Done { done: format!("client {client} disconnected") });
     }
     let error = ControlError::new(ErrorCode::NotFound, format!("no client {client}"));

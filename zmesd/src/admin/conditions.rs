@@ -16,6 +16,9 @@ pub(super) const SWITCH_ON: &str =
 
 pub(super) fn view(report: &MonitorReport) -> MonitorView {
     let MonitorReport { id, name, state, last_event, layout, condition } = report;
+    let diagnosis = diagnose(*id, condition);
+    let (reason, hint) = diagnosis.map(|found| (found.sentence, found.cure)).unzip();
+    let hint = hint.flatten();
     MonitorView {
         id: *id,
         name: name.to_string(),
@@ -24,33 +27,68 @@ pub(super) fn view(report: &MonitorReport) -> MonitorView {
         last_event_id: *last_event,
         layout: *layout,
         healthy: condition.healthy(),
-        reason: sentence(condition),
+        reason,
         trouble: condition.word().trouble(),
-        hint: cure(*id, condition),
+        hint,
         snoozed_until: None,
     }
 }
 
-pub(crate) fn sentence(condition: &Condition) -> Option<String> {
-    match condition {
-        Condition::Captured | Condition::Database { layout: None, trouble: None } => None,
-        Condition::NotWatched(reason) => Some(switched_off(*reason).to_owned()),
-        Condition::NotLookedAt => Some("not polled yet".to_owned()),
-        Condition::NoPicture => Some("zmc runs, but the camera delivers no picture".to_owned()),
-        Condition::Numbering(numbering) => Some(numbered(*numbering).to_owned()),
+/// What is wrong with a monitor whose alarms are to be seen.
+pub(crate) struct Diagnosis {
+    pub(crate) severity: Severity,
+    pub(crate) sentence: String,
+    /// What to do about it: mostly a command. `None`: that is how an admin has set it up.
+    pub(crate) cure: Option<String>,
+}
+
+/// Says what is wrong; `None`: nothing.
+pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis> {
+    let (severity, sentence, cure) = match condition {
+        Condition::Captured | Condition::Database { layout: None, trouble: None } => return None,
+        Condition::NotWatched(reason) => {
+            let sentence = switched_off(*reason).to_owned();
+            return Some(Diagnosis { severity: Severity::Error, sentence, cure: None });
+        }
+        Condition::NotLookedAt => {
+            let cure = "zmesctl check ping shows whether the poller runs".to_owned();
+            (Severity::Error, "not polled yet".to_owned(), cure)
+        }
+        Condition::NoPicture => {
+            let sentence = "zmc runs, but the camera delivers no picture".to_owned();
+            let cure =
+                format!("is the camera on, and its address right? see ZoneMinder's log of zmc -m {id}");
+            (Severity::Warning, sentence, cure)
+        }
+        Condition::Numbering(numbering) => {
+            let cure = "set zoneminder.version in zmesd.toml, then: systemctl restart zmesd".to_owned();
+            (Severity::Warning, numbered(*numbering).to_owned(), cure)
+        }
         Condition::Flapping { limit } => {
-            Some(format!("more than {limit} alarms a minute: of the excess only the last is announced"))
+            let sentence =
+                format!("more than {limit} alarms a minute: of the excess only the last is announced");
+            let cure =
+                "check zones, sensitivity and the camera's signal; zoneminder.alarm-limit sets the limit";
+            (Severity::Warning, sentence, cure.to_owned())
         }
-        Condition::Unreadable(error) => Some(error.to_string()),
+        Condition::Unreadable(error) => (Severity::Error, error.to_string(), read_cure(id, error)),
         Condition::Frozen { age } => {
-            Some(format!("zmc's last sign of life is {} s old: it was killed or hangs", age.as_secs()))
+            let sentence =
+                format!("zmc's last sign of life is {} s old: it was killed or hangs", age.as_secs());
+            (Severity::Error, sentence, restart(id))
         }
-        Condition::Database { layout: Some(size), trouble: None } => Some(fallback(*size)),
-        Condition::Database { layout: None, trouble: Some(error) } => Some(error.to_string()),
-        Condition::Database { layout: Some(size), trouble: Some(error) } => {
-            Some(format!("{}; {error}", fallback(*size)))
+        // Alarms come from the database, but late.
+        Condition::Database { layout: Some(size), trouble: None } => {
+            let cure = "update zmesd to a version that knows this ZoneMinder; to stay with the database without this \
+                        error, set zoneminder.source = \"db\"";
+            (Severity::Error, fallback(*size), cure.to_owned())
         }
-    }
+        Condition::Database { layout, trouble: Some(error) } => {
+            let layout = layout.map_or_else(String::new, |size| format!("{}; ", fallback(size)));
+            (Severity::Error, format!("{layout}{error}"), "zmesctl check db".to_owned())
+        }
+    };
+    Some(Diagnosis { severity, sentence, cure: Some(cure) })
 }
 
 /// Returns why ZoneMinder lets a monitor raise no alarms.
@@ -75,50 +113,6 @@ fn numbered(numbering: Numbering) -> &'static str {
 
 fn fallback(size: u32) -> String {
     format!("unknown shared-memory layout (size {size}); falling back to the database")
-}
-
-/// Returns how severe a condition is of a monitor whose alarms are to be seen.
-pub(super) fn severity(condition: &Condition) -> Severity {
-    match condition {
-        Condition::Captured | Condition::Database { layout: None, trouble: None } => Severity::Ok,
-        Condition::NoPicture | Condition::Numbering(_) | Condition::Flapping { .. } => Severity::Warning,
-        // Alarms come from the database, but late.
-        Condition::Database { layout: Some(_), .. }
-        | Condition::Database { trouble: Some(_), .. }
-        | Condition::NotWatched(_)
-        | Condition::NotLookedAt
-        | Condition::Unreadable(_)
-        | Condition::Frozen { .. } => Severity::Error,
-    }
-}
-
-/// Returns what to do about a condition: mostly a command.
-pub(super) fn cure(id: MonitorId, condition: &Condition) -> Option<String> {
-    match condition {
-        Condition::Captured
-        | Condition::Database { layout: None, trouble: None }
-        // That is how an admin has set it up.
-        | Condition::NotWatched(_) => None,
-        Condition::NotLookedAt => Some("zmesctl check ping shows whether the poller runs".to_owned()),
-        Condition::NoPicture => {
-            Some(format!("is the camera on, and its address right? see ZoneMinder's log of zmc -m {id}"))
-        }
-        Condition::Numbering(_) => {
-            Some("set zoneminder.version in zmesd.toml, then: systemctl restart zmesd".to_owned())
-        }
-        Condition::Flapping { .. } => Some(
-            "check zones, sensitivity and the camera's signal; zoneminder.alarm-limit sets the limit"
-                .to_owned(),
-        ),
-        Condition::Frozen { .. } => Some(restart(id)),
-        Condition::Database { trouble: Some(_), .. } => Some("zmesctl check db".to_owned()),
-        Condition::Database { layout: Some(_), trouble: None } => Some(
-            "update zmesd to a version that knows this ZoneMinder; to stay with the database without this error, \
-             set zoneminder.source = \"db\""
-                .to_owned(),
-        ),
-        Condition::Unreadable(error) => Some(read_cure(id, error)),
-    }
 }
 
 pub(crate) fn read_cure(id: MonitorId, error: &ReadError) -> String {
@@ -163,6 +157,10 @@ mod tests {
 
     use super::*;
     use zmes_zoneminder::{DatabaseTrouble, DbError};
+
+    fn sentence(condition: &Condition) -> String {
+        diagnose(MonitorId(3), condition).unwrap().sentence
+    }
 
     fn denied(mode: Option<u32>) -> ReadError {
         let ownership = mode.map(|mode| Ownership { mode, user: "www-data".into(), group: "zm".into() });
@@ -210,17 +208,16 @@ mod tests {
     #[test]
     fn each_condition_has_a_sentence_of_its_own() {
         let all = all();
-        let sentences: BTreeSet<_> = all.iter().filter_map(sentence).collect();
+        let sentences: BTreeSet<_> = all.iter().map(sentence).collect();
         assert_eq!(sentences.len(), all.len(), "{sentences:?}");
         for healthy in [Condition::Captured, Condition::Database { layout: None, trouble: None }] {
-            assert_eq!((sentence(&healthy), cure(MonitorId(3), &healthy)), (None, None));
-            assert_eq!(severity(&healthy), Severity::Ok);
+            assert!(diagnose(MonitorId(3), &healthy).is_none());
         }
     }
 
     #[test]
     fn sentences_name_sizes_ages_and_causes() {
-        let told = |condition: &Condition| sentence(condition).unwrap();
+        let told = sentence;
         assert_eq!(told(&unreadable()[0]), "no zm.mmap.3 in /dev/shm: zmc is not running");
         assert_eq!(
             told(&Condition::Frozen { age: Duration::from_secs(46) }),
@@ -236,7 +233,7 @@ mod tests {
     #[test]
     fn what_stops_alarms_is_red_and_has_a_cure() {
         for condition in all() {
-            let (severity, cure) = (severity(&condition), cure(MonitorId(3), &condition));
+            let Diagnosis { severity, cure, .. } = diagnose(MonitorId(3), &condition).unwrap();
             assert!(severity > Severity::Ok, "{condition:?}");
             assert!(condition.healthy() || severity == Severity::Error, "{condition:?}");
             let set_up_so = matches!(condition, Condition::NotWatched(_));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 use zmes_shared::MonitorId;
@@ -38,12 +38,12 @@ pub(super) enum ForcedError {
     Stopping,
 }
 
-type ForceReply = oneshot::Sender<Result<TriggerVia, ForcedError>>;
-
 #[derive(Debug)]
-enum ForceCommand {
-    Force(MonitorId, Duration, ForceReply),
-    Cancel(MonitorId, ForceReply),
+struct ForceCommand {
+    monitor: MonitorId,
+    /// How long the alarm is forced for; `None`: it is cancelled.
+    lasts: Option<Duration>,
+    reply: oneshot::Sender<Result<TriggerVia, ForcedError>>,
 }
 
 #[derive(Debug)]
@@ -78,21 +78,21 @@ impl ForcedAlarms {
 
     /// Forces an alarm that ends after `lasts`, or makes one that is forced already end then.
     pub(super) async fn force(&self, monitor: MonitorId, lasts: Duration) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| ForceCommand::Force(monitor, lasts, reply)).await
+        self.call(monitor, Some(lasts)).await
     }
 
     /// Cancels an alarm, also one that zmesd has not forced.
     pub(super) async fn cancel(&self, monitor: MonitorId) -> Result<TriggerVia, ForcedError> {
-        self.call(|reply| ForceCommand::Cancel(monitor, reply)).await
+        self.call(monitor, None).await
     }
 
-    async fn call(
-        &self,
-        command: impl FnOnce(ForceReply) -> ForceCommand,
-    ) -> Result<TriggerVia, ForcedError> {
+    async fn call(&self, monitor: MonitorId, lasts: Option<Duration>) -> Result<TriggerVia, ForcedError> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            self.commands.send(command(reply)).await.map_err(|_| ForcedError::Stopping)?;
+            self.commands
+                .send(ForceCommand { monitor, lasts, reply })
+                .await
+                .map_err(|_| ForcedError::Stopping)?;
             answer.await.map_err(|_| ForcedError::Stopping)?
         };
         timeout(COMMAND_DEADLINE, asked).await.map_err(|_| ForcedError::Late)?
@@ -102,37 +102,34 @@ impl ForcedAlarms {
 impl ForcedKeeper {
     pub(super) async fn run(mut self) {
         loop {
-            let next = self.next_due();
+            let due = OptionFuture::from(self.next_due().map(sleep_until));
             tokio::select! {
                 biased;
                 () = self.draining.cancelled() => break,
                 Some(command) = self.commands.recv() => self.on_command(command).await,
-                () = due(next) => self.cancel_due(Instant::now()).await,
+                Some(()) = due => self.cancel_due(Instant::now()).await,
             }
         }
         self.cancel_all().await;
     }
 
     async fn on_command(&mut self, command: ForceCommand) {
-        // The caller may have timed out; what was done stays.
-        match command {
-            ForceCommand::Force(monitor, lasts, reply) => {
-                let on = TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() };
-                let told = self.tell(monitor, on).await;
-                // A trigger that came late may still have come: it is taken back like one that did.
-                if matches!(told, Ok(_) | Err(ForcedError::Late)) {
-                    self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
-                }
-                reply.send(told).ok();
+        let ForceCommand { monitor, lasts, reply } = command;
+        let trigger = match lasts {
+            Some(_) => TriggerCommand::On { score: SCORE, cause: CAUSE.to_owned(), text: TEXT.to_owned() },
+            None => TriggerCommand::Cancel,
+        };
+        let told = self.tell(monitor, trigger).await;
+        match lasts {
+            // A trigger that came late may still have come: it is taken back like one that did.
+            Some(lasts) if matches!(told, Ok(_) | Err(ForcedError::Late)) => {
+                self.forced.insert(monitor, ForceExpiry { at: Instant::now() + lasts, tries: 0 });
             }
-            ForceCommand::Cancel(monitor, reply) => {
-                let told = self.tell(monitor, TriggerCommand::Cancel).await;
-                if told.is_ok() {
-                    self.forced.remove(&monitor);
-                }
-                reply.send(told).ok();
-            }
+            None if told.is_ok() => drop(self.forced.remove(&monitor)),
+            Some(_) | None => {}
         }
+        // The caller may have timed out; what was done stays.
+        reply.send(told).ok();
     }
 
     async fn cancel_due(&mut self, now: Instant) {
@@ -190,13 +187,6 @@ impl ForcedKeeper {
 
     fn next_due(&self) -> Option<Instant> {
         self.forced.values().map(|due| due.at).min()
-    }
-}
-
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::telemetry::log::{LevelChange, LogError, LogHandle};
 
-#[derive(Debug, Clone, Copy)]
-struct Expiry {
-    at: Instant,
-    change: u64,
-}
+type Expiry = (Instant, u64);
 
-/// Changes the log level, for a while or for good.
 #[derive(Debug)]
 pub(super) struct TemporaryLevel {
     log: LogHandle,
@@ -43,24 +39,21 @@ impl TemporaryLevel {
     pub(super) fn set(&self, level: &str, lasts: Option<Duration>) -> Result<LevelChange, LogError> {
         let Some(lasts) = lasts else { return self.log.set(level) };
         let change = self.log.set_for_now(level)?;
-        let expiry = Expiry { at: Instant::now() + lasts, change: change.number };
-        self.expiry.send_replace(Some(expiry));
+        self.expiry.send_replace(Some((Instant::now() + lasts, change.number)));
         Ok(change)
     }
 }
 
 impl LevelKeeper {
     pub(super) async fn run(mut self) {
-        let mut next = None;
+        let mut next: Option<Expiry> = None;
         loop {
+            let due = OptionFuture::from(next.map(|(at, _)| sleep_until(at)));
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
                 Ok(()) = self.expiry.changed() => next = *self.expiry.borrow_and_update(),
-                change = expired(next) => {
-                    next = None;
-                    self.expire(change);
-                }
+                Some(()) = due => next.take().into_iter().for_each(|(_, change)| self.expire(change)),
             }
         }
     }
@@ -74,16 +67,6 @@ impl LevelKeeper {
                 warn!(error, "cannot restore the log level");
             }
         }
-    }
-}
-
-async fn expired(expiry: Option<Expiry>) -> u64 {
-    match expiry {
-        Some(expiry) => {
-            tokio::time::sleep_until(expiry.at).await;
-            expiry.change
-        }
-        None => std::future::pending().await,
     }
 }
 

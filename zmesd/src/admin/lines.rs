@@ -38,7 +38,6 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
     WatchEvent { at: alarm.at, kind }
 }
 
-/// What was decided for one target.
 pub(super) fn decision(
     number: u64,
     alarm: &Alarm,
@@ -59,7 +58,6 @@ pub(super) fn decision(
     WatchEvent { at: alarm.at, kind }
 }
 
-/// An alarm that only the delivery log has.
 pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: 0,
@@ -73,7 +71,6 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
     WatchEvent { at: row.at, kind }
 }
 
-/// What was decided for a token, as the log has it.
 pub(super) fn decided(row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>) -> WatchEvent {
     let decided = if row.decision == DeliveryState::Skipped {
         Decided { decision: row.decision, reason: row.reason.clone(), snoozed }
@@ -92,7 +89,6 @@ pub(super) fn decided(row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>
     WatchEvent { at: row.at, kind }
 }
 
-/// The outcome of a push from the delivery log.
 pub(super) fn outcome(
     row: &DeliveryRow,
     token: &str,
@@ -114,7 +110,6 @@ pub(super) fn outcome(
     WatchEvent { at, kind }
 }
 
-/// A push that waits to be sent.
 pub(super) fn queued(row: &DeliveryRow, token: &str) -> WatchEvent {
     outcome(row, token, DeliveryOutcome::Queued, row.at, told(row.reason.as_str()))
 }

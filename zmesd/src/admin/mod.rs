@@ -14,7 +14,6 @@ mod level;
 mod lines;
 mod log;
 mod monitors;
-mod off_loop;
 mod push;
 mod push_cure;
 mod snoozes;
@@ -37,8 +36,8 @@ use tokio_util::task::TaskTracker;
 use zmes_shared::control::{ControlError, Request, Role, WatchEvent, WatchFilter};
 use zmes_zoneminder::{AlarmTrigger, DatabaseCheck, DbHealth, EventStore};
 
+pub(crate) use self::answers::off_loop;
 pub use self::doctor::{OutsideFindings, OutsideParts, look_from_outside};
-pub(crate) use self::off_loop::off_loop;
 pub(crate) use self::token_names::repeated;
 pub use self::watch::Watcher;
 
@@ -70,7 +69,6 @@ pub struct AdminParts {
     pub router: RouterHandle,
     pub catalog: CatalogHandle,
     pub state: StateHandle,
-    /// Why the state cannot be written, if so.
     pub state_trouble: Receiver<Option<String>>,
     pub tap: Tap,
     pub reports: Receiver<MonitorReports>,
@@ -92,7 +90,6 @@ pub struct AdminParts {
     pub listening: Receiver<Vec<String>>,
     /// Which sockets were open before the daemon started: `control`, `app`.
     pub handed: Vec<String>,
-    /// When the daemon started, by the wall clock.
     pub started_at: Timestamp,
     /// The same moment by the monotonic clock.
     pub started: Instant,
@@ -100,7 +97,6 @@ pub struct AdminParts {
     pub poll_interval: Duration,
     /// The daemon shuts down: streams end and forced alarms are cancelled; requests are still answered.
     pub draining: CancellationToken,
-    /// The control socket closes.
     pub stop: CancellationToken,
 }
 
@@ -143,12 +139,10 @@ impl Admin {
         Watcher::open(&self.parts, asker, filter).await
     }
 
-    /// Cancelled when the daemon shuts down.
     pub fn draining(&self) -> &CancellationToken {
         &self.parts.draining
     }
 
-    /// Cancelled when the control socket closes.
     pub fn stop(&self) -> &CancellationToken {
         &self.parts.stop
     }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
+use zmes_shared::words::MonitorCondition;
 use zmes_zoneminder::Monitor;
 
 use super::{conditions, snoozes};
 use crate::admin::AdminParts;
 use crate::detect::MonitorReport;
 
-/// A monitor of the catalog with the poller's report on it.
 pub(super) struct ListedMonitor {
     pub(super) report: MonitorReport,
     /// ZoneMinder is set up so that it can alarm.
@@ -39,6 +39,13 @@ pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
     let (healthy, stale): (Vec<_>, Vec<_>) =
         listed.iter().filter(|listed| listed.watched).partition(|listed| listed.report.healthy());
     MonitorCounts { total: listed.len() as u64, watched: healthy.len() as u64, stale: stale.len() as u64 }
+}
+
+impl ListedMonitor {
+    /// Says whether its alarms are to be seen, but its shared memory is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        self.watched && self.report.condition.word() == MonitorCondition::NotThere
+    }
 }
 
 /// Joins what the database says of the monitors with what the poller sees of them, ordered by id.

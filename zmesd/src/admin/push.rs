@@ -7,7 +7,6 @@ use zmes_shared::views::{
     TransportView,
 };
 
-use super::answers::unreadable;
 use super::token_names::TokenNames;
 use super::tokens::view;
 use crate::admin::AdminParts;
@@ -60,7 +59,7 @@ fn checked(check: ports::TransportCheck) -> TransportCheck {
 }
 
 pub(super) async fn queue(parts: &AdminParts) -> Result<PushQueue, ControlError> {
-    let rows = parts.state.deliveries_queued(SHOWN).await.map_err(|error| unreadable(&error))?;
+    let rows = parts.state.deliveries_queued(SHOWN).await?;
     let known = TokenNames::load(&parts.state, Role::Observer).await?;
     let handle = |id| known.row(id).map(|row| known.handle(&row.token));
     let now = parts.clock.now();

@@ -11,7 +11,7 @@ use zmes_shared::control::{
 use zmes_shared::views::{SnoozeView, SnoozedBy, Snoozes, SnoozesChanged};
 use zmes_shared::words::{SnoozeOrigin, SnoozeScopeKind};
 
-use super::answers::{busy, no_monitor};
+use super::answers::no_monitor;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::settled;
 use crate::admin::{AdminParts, Asker};
@@ -29,18 +29,18 @@ pub(super) async fn set(
     asker: &Asker,
     request: SetRequest,
 ) -> Result<SnoozesChanged, ControlError> {
-    let (now, catalog) = (parts.clock.now(), parts.catalog.now());
+    let (now, catalog) = (Snooze::time(parts.clock.now()), parts.catalog.now());
     if let Some(id) = request.monitor.filter(|id| catalog.monitors.find(*id).is_none()) {
         return Err(no_monitor(id, &catalog.monitors));
     }
     let known = TokenNames::load(&parts.state, asker.role).await?;
     let scope = scope(parts, &known, request.user.as_deref(), request.token.as_deref())?;
-    let until = until(now, request.for_ms, request.until)?;
+    let until = Snooze::time(until(now, request.for_ms, request.until)?);
     let tell = request.tell.unwrap_or(scope != SnoozeScope::Everybody);
     let SetRequest { monitor, hard, .. } = request;
     let (by, origin) = (asker.user.clone(), SnoozeOrigin::Cli);
     let snooze = Snooze { id: SnoozeId(0), monitor, scope, since: now, until, hard, tell, by, origin };
-    let set = parts.router.set_snooze(snooze).await.map_err(busy)?.map_err(|full| {
+    let set = parts.router.set_snooze(snooze).await?.map_err(|full| {
         ControlError::new(ErrorCode::Conflict, full.to_string())
             .with_hint("zmesctl snooze list; zmesctl snooze end ID makes room")
     })?;
@@ -111,7 +111,7 @@ fn until(now: Timestamp, for_ms: Option<u64>, until: Option<Timestamp>) -> Resul
 }
 
 pub(super) async fn list(parts: &AdminParts) -> Result<Snoozes, ControlError> {
-    let set = parts.router.snoozes().await.map_err(busy)?;
+    let set = parts.router.snoozes().await?;
     let known = names(parts, &set).await?;
     Ok(Snoozes { snoozes: set.iter().map(|one| view(parts, known.as_ref(), one)).collect() })
 }
@@ -122,10 +122,10 @@ pub(super) async fn end(
     asker: &Asker,
     request: EndRequest,
 ) -> Result<SnoozesChanged, ControlError> {
-    let set = parts.router.snoozes().await.map_err(busy)?;
+    let set = parts.router.snoozes().await?;
     let ids = chosen(&set, request)?;
     let author = SnoozeAuthor { by: asker.user.clone(), origin: SnoozeOrigin::Cli };
-    let ended = parts.router.end_snoozes(ids, author).await.map_err(busy)?;
+    let ended = parts.router.end_snoozes(ids, author).await?;
     settled(parts).await?;
     let known = names(parts, &ended).await?;
     let snoozes = ended.iter().map(|one| view(parts, known.as_ref(), one)).collect();

@@ -4,7 +4,6 @@ use zmes_shared::control::ControlError;
 use zmes_shared::views::{DatabaseState, EventCounts, Sentence, Status};
 use zmes_zoneminder::DbHealth;
 
-use super::answers::busy;
 use super::doctor::{Board, glance};
 use super::monitors;
 use crate::admin::AdminParts;
@@ -17,9 +16,9 @@ async fn damage(parts: &AdminParts) -> Option<Sentence> {
 }
 
 pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
-    let clients = parts.router.count().await.map_err(busy)?;
-    let tokens = parts.router.token_counts().await.map_err(busy)?;
-    let snoozes = parts.router.snoozes().await.map_err(busy)?.len() as u64;
+    let clients = parts.router.count().await?;
+    let tokens = parts.router.token_counts().await?;
+    let snoozes = parts.router.snoozes().await?.len() as u64;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
     glance(parts, board).await;
     let (database, database_error) = match &*parts.database.borrow() {

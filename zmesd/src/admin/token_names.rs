@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 use zmes_providers::PushToken;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
-use super::answers::unreadable;
-use super::off_loop::off_loop;
+use super::answers::off_loop;
 use crate::domain::{Token, TokenId};
 use crate::state::{StateHandle, TokenRow};
 
@@ -76,7 +75,7 @@ pub(super) struct TokenNames {
 impl TokenNames {
     /// Reads them. Twenty thousand take some 100 ms of work, which no thread of the runtime does.
     pub(super) async fn load(state: &StateHandle, asker: Role) -> Result<Self, ControlError> {
-        let rows = state.tokens().await.map_err(|error| unreadable(&error))?;
+        let rows = state.tokens().await?;
         off_loop(move || Self::of(rows, asker)).await
     }
 
@@ -125,7 +124,6 @@ impl TokenNames {
         }
     }
 
-    /// Says whether any token is called so, in whatever state.
     pub(super) fn names_any(&self, name: &str) -> bool {
         self.named(name.trim()).next().is_some()
     }
@@ -165,7 +163,6 @@ impl TokenNames {
         error.with_hint(hint.cloned().unwrap_or_default())
     }
 
-    /// Says which tokens there are. It is the same for each of a thousand names that mean none.
     fn hint(&self, scope: TokenScope) -> String {
         let candidates: Vec<_> = self.rows.iter().filter(|row| scope.includes(&row.token)).collect();
         match (candidates.len(), scope) {

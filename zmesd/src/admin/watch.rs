@@ -19,7 +19,7 @@ use zmes_shared::words::{StateSource, TargetKind};
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
-use super::answers::{busy, no_monitor, unreadable};
+use super::answers::no_monitor;
 use super::snoozes::snoozed_by;
 use super::token_names::{TokenNames, TokenScope};
 use super::{conditions, lines, monitors};
@@ -45,7 +45,6 @@ pub struct Watcher {
     wishes: Wishes,
     /// The last alarms with their numbers, newest first: a delivery does not know the number.
     alarms: VecDeque<(u64, AlarmKey)>,
-    /// Lines from the record that may come again from the tap.
     told: Told,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
@@ -113,7 +112,6 @@ impl Watcher {
         events
     }
 
-    /// Returns what is recorded since then.
     async fn record(
         &mut self,
         parts: &AdminParts,
@@ -126,7 +124,7 @@ impl Watcher {
             return Err(ControlError::new(ErrorCode::Unavailable, message)
                 .with_hint("zmesctl check store shows more"));
         };
-        let Replay { events, gap, told } = read.map_err(|error| unreadable(&error))?;
+        let Replay { events, gap, told } = read?;
         self.told = told;
         // Zero: an unknown number of lines is missing.
         let mut all: Vec<_> = gap.then(|| self.lagged(0)).into_iter().collect();
@@ -134,7 +132,6 @@ impl Watcher {
         Ok(all)
     }
 
-    /// Returns the lines that this watcher gets of an event.
     fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
@@ -227,7 +224,7 @@ impl Watcher {
             let tokens = tokens.filter(|token| self.wishes.present(token));
             events.extend(tokens.map(|token| lines::token(at, "present", token)));
         }
-        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let clients = parts.router.list(ClientFilter::default()).await?;
         let clients = clients.into_iter().filter(|client| self.wishes.client(client, false, None));
         events.extend(clients.map(|client| lines::present(at, client)));
         if self.wishes.includes(WatchType::Delivery) {
@@ -270,7 +267,6 @@ fn snoozed(decided: &AlarmDecisions, by: Option<&DecidedBy>) -> Option<SnoozedBy
     decided.snoozes.iter().find(|snooze| snooze.id == id).map(|snooze| snoozed_by(snooze, false))
 }
 
-/// A monitor that is no longer watched.
 fn gone(report: &MonitorReport) -> MonitorView {
     MonitorView {
         state: MonitorState::Unknown,

@@ -11,8 +11,7 @@ use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
 use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
-use super::answers::{busy, unreadable};
-use super::off_loop::off_loop;
+use super::answers::off_loop;
 use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
@@ -55,7 +54,6 @@ pub(super) async fn explain(
     off_loop(move || told(evidence, &*push, only, started_at)).await
 }
 
-/// Returns the decisions for each client and token, or for one token.
 fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_at: Timestamp) -> Why {
     let (monitor_id, monitor) = evidence.monitor();
     let mut targets = evidence.tokens(only, |token| push.held(token));
@@ -83,12 +81,11 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
 
 async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result<Evidence, ControlError> {
     let state = &parts.state;
-    let alarms = state.alarms_of_event(event, ALARMS).await.map_err(|error| unreadable(&error))?;
-    let deliveries =
-        state.deliveries_of_event(event, DELIVERIES).await.map_err(|error| unreadable(&error))?;
-    let snoozes = SnoozeNames::of_deliveries(state, &deliveries).await.map_err(|error| unreadable(&error))?;
-    let sessions = parts.router.session_decisions(event).await.map_err(busy)?;
-    let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+    let alarms = state.alarms_of_event(event, ALARMS).await?;
+    let deliveries = state.deliveries_of_event(event, DELIVERIES).await?;
+    let snoozes = SnoozeNames::of_deliveries(state, &deliveries).await?;
+    let sessions = parts.router.session_decisions(event).await?;
+    let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
     Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users })
 }

@@ -10,11 +10,9 @@ use zmes_shared::words::{DeliveryState, GiveUp, Reason, SkipReason};
 use crate::domain::{Decision, MonitorFilter};
 use crate::state::{DeliveryRow, TokenRow};
 
-/// Whom a decision is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Subject<'a> {
     monitor: Option<MonitorId>,
-    /// The user, where it is known.
     user: Option<&'a str>,
     /// The token's handle; empty for a client.
     handle: &'a str,
@@ -25,13 +23,10 @@ struct Subject<'a> {
 pub(super) fn for_client(decision: Decision, monitor: Option<MonitorId>) -> String {
     match decision {
         Decision::Send => "it went to the app over its WebSocket".to_owned(),
-        Decision::Skip(reason) => {
-            skipped(reason, Subject { monitor, user: None, handle: "", listed_now: false })
-        }
+        Decision::Skip(reason) => skipped(reason, Subject { monitor, ..Subject::default() }),
     }
 }
 
-/// Explains what was decided for a token, and what became of it.
 pub(super) fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> String {
     let DeliveryRow { decision, reason, transport, attempts, latency, monitor, .. } = delivery;
     let on_attempt = if *attempts > 1 { format!(", on attempt {attempts}") } else { String::new() };
@@ -136,9 +131,8 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
     }
 }
 
-/// Explains why nothing was decided for a token.
 pub(super) fn undecided(reason: SkipReason) -> String {
-    skipped(reason, Subject { monitor: None, user: None, handle: "", listed_now: false })
+    skipped(reason, Subject::default())
 }
 
 #[cfg(test)]

@@ -48,7 +48,6 @@ pub fn main(
     }
 }
 
-/// Prints a report. A closed pipe is not an error.
 fn say(report: &Report) -> ExitCode {
     io::stdout().write_all(report.stdout.as_bytes()).ok();
     io::stderr().write_all(report.stderr.as_bytes()).ok();
@@ -155,12 +154,8 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     };
     let parts = Parts::demo(&demo, clock);
     let Demo { config, simulation, client, push_proxy, directory, introduction, .. } = demo;
-    let app = match App::start(
-        Start { config, file: None, parts, log, inherited: Inherited::default() },
-        &lifecycle,
-    )
-    .await
-    {
+    let start = Start { config, file: None, parts, log, inherited: Inherited::default() };
+    let app = match App::start(start, &lifecycle).await {
         Ok(app) => app,
         Err(problem) => return refuse(&problem),
     };

@@ -22,7 +22,7 @@ impl ConfigFile {
 
     /// Reads and checks it, and the certificates and keys that it names. Reads many files.
     pub(super) fn examine(&self, clock: &Arc<dyn Clock>) -> Result<Loaded, Problems> {
-        with_looks(clock, |looks| Loaded::read_with(&self.path, &self.environment, looks))
+        with_looks(clock, |looks| Loaded::read(&self.path, &self.environment, Some(looks)))
     }
 }
 

@@ -39,7 +39,6 @@ pub(super) fn warn_if_short(max_clients: usize) {
     }
 }
 
-/// Returns the limit that is needed, where `limit` is lower.
 fn short_of(limit: rlim_t, max_clients: usize) -> Option<u64> {
     let needed = u64::try_from(max_clients).unwrap_or(u64::MAX).saturating_add(OTHERS);
     (limit < needed).then_some(needed)

@@ -3,7 +3,6 @@
 //! They are checked before anything else, while there is one thread. A socket of the wrong kind is a mistake in a unit
 //! file, so the daemon does not start.
 
-use std::fmt;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ const FIRST: usize = 3;
 /// Maximum number of sockets; a higher number is a typing error.
 const MOST: usize = 64;
 
-/// The variables by which systemd says that it hands sockets over.
 #[derive(Debug, Clone, Default)]
 pub struct ListenVariables {
     /// `$LISTEN_PID`: which process the others are meant for.
@@ -39,22 +37,12 @@ pub(super) struct Inherited {
 pub enum InheritError {
     #[error("LISTEN_FDS is `{value}`: not a number of sockets, or too many")]
     Count { value: String },
-    #[error("inherited {socket} {problem}")]
-    Socket { socket: Handed, problem: &'static str },
+    #[error("inherited file descriptor {descriptor}{} {problem}", quoted(name))]
+    Socket { descriptor: usize, name: String, problem: &'static str },
 }
 
-/// One socket as messages call it: file descriptor 4 (`app`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Handed {
-    descriptor: usize,
-    name: String,
-}
-
-impl fmt::Display for Handed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "file descriptor {}", self.descriptor)?;
-        if self.name.is_empty() { Ok(()) } else { write!(f, " (`{}`)", self.name) }
-    }
+fn quoted(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!(" (`{name}`)") }
 }
 
 impl InheritError {
@@ -84,10 +72,9 @@ impl Inherited {
         let Some(names) = names(variables, std::process::id())? else { return Ok(inherited) };
         let mut passed = ListenFd::from_env();
         for (number, name) in names.into_iter().enumerate() {
-            let socket = Handed { descriptor: FIRST + number, name };
-            let problem = |problem| InheritError::Socket { socket: socket.clone(), problem };
-            let purpose =
-                purpose(&socket.name).ok_or_else(|| problem("has a name that zmesd does not know"))?;
+            let descriptor = FIRST + number;
+            let problem = |problem| InheritError::Socket { descriptor, name: name.clone(), problem };
+            let purpose = purpose(&name).ok_or_else(|| problem("has a name that zmesd does not know"))?;
             match (taken(&mut passed, number), purpose) {
                 (Some(Socket::Unix(listener)), Purpose::Control | Purpose::ByKind) => {
                     if !listens(&listener) {
@@ -131,7 +118,6 @@ impl Inherited {
         }
     }
 
-    /// Names what was handed over, as `status` shows it.
     pub(super) fn names(&self) -> Vec<String> {
         let control = self.control.iter().map(|_| "control".to_owned());
         control.chain(self.apps.iter().map(|_| "app".to_owned())).collect()

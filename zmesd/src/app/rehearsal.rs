@@ -26,7 +26,6 @@ use crate::{state, ws};
 /// Where the program is that runs others as another user (util-linux).
 const RUNUSER: [&str; 3] = ["/usr/sbin/runuser", "/sbin/runuser", "/usr/bin/runuser"];
 
-/// Checks the configuration; with `rehearse`, also what else a start needs.
 pub(super) fn findings(
     path: &Path,
     loaded: &Result<Loaded, Problems>,
@@ -159,7 +158,6 @@ fn place_of_state(config: &Config) -> Finding {
     }
 }
 
-/// Opens the addresses as a start would, and closes them.
 fn addresses(config: &Config) -> Finding {
     let listed = config.server.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match ws::bind(&config.server.listen) {

@@ -38,7 +38,6 @@ const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 
 type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
 
-/// The running parts that a reload changes.
 #[derive(Debug)]
 pub(super) struct Hot {
     pub(super) log: LogHandle,
@@ -53,7 +52,6 @@ pub(super) struct Hot {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Requests reloads, and reads the current configuration.
 #[derive(Debug)]
 pub(super) struct ReloadHandle {
     requests: mpsc::Sender<Answer>,
@@ -255,15 +253,12 @@ fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertif
 
 /// Says whether a list of dotted keys contains this one; an index in the list is ignored.
 fn names(keys: &[String], key: &str) -> bool {
-    let bare = |listed: &str| match (listed.find('['), listed.find(']')) {
-        (Some(open), Some(close)) => format!(
-            "{}{}",
-            listed.get(..open).unwrap_or_default(),
-            listed.get(close + 1..).unwrap_or_default()
-        ),
-        _ => listed.to_owned(),
+    let bare = |listed: &str| {
+        let (head, rest) = listed.split_once('[')?;
+        let (_, tail) = rest.split_once(']')?;
+        Some(format!("{head}{tail}"))
     };
-    keys.iter().any(|listed| bare(listed) == key)
+    keys.iter().any(|listed| listed == key || bare(listed).is_some_and(|bare| bare == key))
 }
 
 /// Serves the pair on the disk; returns the certificate if it is a new one.
@@ -329,7 +324,6 @@ impl ConfigReload for ReloadHandle {
     }
 }
 
-/// The certificate in use, for `check tls`.
 #[derive(Debug)]
 pub(super) struct InUse {
     pub(super) store: Option<Arc<CertStore>>,

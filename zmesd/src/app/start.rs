@@ -60,7 +60,6 @@ pub(super) struct Common {
 }
 
 impl App {
-    /// Opens the state, binds the sockets and starts the tasks.
     pub(super) async fn start(mut start: Start, lifecycle: &Lifecycle) -> Result<Self, StartError> {
         let inherited = std::mem::take(&mut start.inherited);
         let Start { config, parts, .. } = &start;
@@ -161,7 +160,6 @@ fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>
     Ok(Some(CertStore::new(pair)))
 }
 
-/// Sets up the ways to phones, where pushes are wanted.
 fn transports(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Transports>, StartError> {
     if !config.push.enabled {
         return Ok(Arc::default());

@@ -10,7 +10,6 @@ use crate::sockets::BindError;
 use crate::telemetry::log::Chain;
 use crate::{state, tls};
 
-/// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]

@@ -32,7 +32,6 @@ use crate::ws::Listener;
 /// be of its time.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// What most tasks have a copy of.
 #[derive(Debug)]
 struct Shared {
     common: Common,
@@ -201,7 +200,6 @@ impl Conductor {
         }))
     }
 
-    /// Starts the listeners and returns their addresses as apps write them.
     fn listen(&mut self, listeners: Vec<Listener>, tls: bool) -> Vec<String> {
         let scheme = if tls { "wss" } else { "ws" };
         let mut listening = Vec::with_capacity(listeners.len());

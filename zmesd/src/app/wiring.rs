@@ -77,7 +77,6 @@ pub(super) struct RouterEnds {
 pub(super) struct PushEnds {
     pub(super) orders: OrderReceiver,
     pub(super) commands: mpsc::Receiver<PushCommand>,
-    /// For those who ask the dispatcher.
     pub(super) questions: mpsc::Sender<PushCommand>,
 }
 

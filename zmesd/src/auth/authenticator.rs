@@ -51,7 +51,6 @@ pub struct Authenticator {
     told: Mutex<HashSet<String>>,
 }
 
-/// A login for the log and the table of refusals.
 #[derive(Debug)]
 struct Attempt {
     address: IpAddr,

@@ -41,7 +41,6 @@ const MAX_MISTAKES: usize = 32;
 /// How long a wrong credential is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
-/// Whether a login may be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Open,

@@ -62,7 +62,7 @@ pub struct Config {
 impl Config {
     /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        Loaded::read(path, environment).map(|loaded| loaded.config)
+        Loaded::read(path, environment, None).map(|loaded| loaded.config)
     }
 
     /// Returns the values in use as TOML, secrets hidden.

@@ -142,7 +142,6 @@ impl std::error::Error for Problems {}
 /// Where in the configuration file a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyPlace {
-    /// The dotted key.
     pub(super) key: String,
     /// Its line, from 1; `None` where the file does not say it and the default holds.
     pub(super) line: Option<usize>,

@@ -63,14 +63,9 @@ impl<'d> Reader<'d> {
         };
         let Some((_, value)) = parent.and_then(|table| find(table, name)) else { return Vec::new() };
         let DeValue::Array(elements) = value.get_ref() else { return Vec::new() };
-        let numbered = elements.iter().enumerate().filter_map(|(index, element)| match element.get_ref() {
-            DeValue::Table(table) => Some((table, format!("{path}[{index}]"))),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_) => None,
+        let numbered = elements.iter().enumerate().filter_map(|(index, element)| {
+            let DeValue::Table(table) = element.get_ref() else { return None };
+            Some((table, format!("{path}[{index}]")))
         });
         numbered.collect()
     }
@@ -161,27 +156,19 @@ impl<'d> Reader<'d> {
 
     /// Checks what stands where a section should be.
     fn check_section(&mut self, value: &DeValue<'_>, path: &str, place: &KeyPlace, repeated: bool) {
-        match value {
-            DeValue::Table(table) if !repeated => self.check_table(table, path, &place.key),
-            DeValue::Array(elements) if repeated => {
-                for (index, element) in elements.iter().enumerate() {
-                    let key = format!("{}[{index}]", place.key);
-                    let place = KeyPlace { key, line: Some(self.line(element.span().start)) };
-                    self.check_section(element.get_ref(), path, &place, false);
-                }
+        if let (DeValue::Table(table), false) = (value, repeated) {
+            self.check_table(table, path, &place.key);
+        } else if let (DeValue::Array(elements), true) = (value, repeated) {
+            for (index, element) in elements.iter().enumerate() {
+                let key = format!("{}[{index}]", place.key);
+                let place = KeyPlace { key, line: Some(self.line(element.span().start)) };
+                self.check_section(element.get_ref(), path, &place, false);
             }
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
-                let wanted = if repeated { "a list of tables" } else { "a table" };
-                let hint = if repeated { format!("write [[{path}]]") } else { format!("write [{path}]") };
-                let found = literal(value, &mut Vec::new()).what();
-                self.complain(place, format!("must be {wanted}, but is {found}"), hint);
-            }
+        } else {
+            let wanted = if repeated { "a list of tables" } else { "a table" };
+            let hint = if repeated { format!("write [[{path}]]") } else { format!("write [{path}]") };
+            let found = literal(value, &mut Vec::new()).what();
+            self.complain(place, format!("must be {wanted}, but is {found}"), hint);
         }
     }
 

@@ -40,7 +40,7 @@ impl Place {
 
     fn read(&self, text: &str) -> Result<Loaded, Problems> {
         fs::write(self.file(), text).unwrap();
-        Loaded::read(&self.file(), &self.environment)
+        Loaded::read(&self.file(), &self.environment, None)
     }
 
     pub(super) fn config(&self, text: &str) -> Config {
@@ -86,6 +86,10 @@ key = 'apns.p8'
 key-id = 'ABCDE12345'
 team-id = 'FGHIJ67890'
 endpoint = 'sandbox'
+[[rule]]
+name = 'night'
+monitors = ['Garden', 4]
+between = ['22:00-06:00']
 ";
 
 #[test]
@@ -410,6 +414,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
     assert_eq!((now.push.mode, now.push.storm_limit), (PushMode::Shadow, old.push.storm_limit));
     assert_eq!((now.control.admin_group.as_str(), &now.control.socket), ("daemon", &old.control.socket));
     assert_eq!((now.log.level.as_str(), now.log.format), ("debug", old.log.format));
+    assert_eq!(now.rules.iter().count(), 1);
     assert_eq!((now.auth, &now.metrics, &now.state), (new.auth, &new.metrics, &old.state));
     let areas: Vec<_> = all.hot_areas().into_iter().collect();
     let expected = [
@@ -417,6 +422,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::Server,
         SettingsArea::Auth,
         SettingsArea::Push,
+        SettingsArea::Rule,
         SettingsArea::Control,
         SettingsArea::Metrics,
         SettingsArea::Log,

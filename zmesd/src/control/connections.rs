@@ -22,7 +22,6 @@ pub(super) struct UserConnection {
 }
 
 impl UserConnections {
-    /// Returns the connections of a daemon that runs as that user.
     pub(super) fn new(own: u32) -> Self {
         Self { open: Arc::default(), own }
     }

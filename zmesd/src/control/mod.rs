@@ -32,7 +32,6 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct ControlContext {
     admin: Arc<Admin>,
-    /// Members of this Unix group are admins.
     admin_group: watch::Receiver<String>,
     permits: ConnectionLimits,
 }
@@ -84,7 +83,6 @@ pub async fn serve(listener: ControlListener, parts: AdminParts, admin_group: wa
     tracker.wait().await;
 }
 
-/// Returns when sessions have had time to end by themselves.
 async fn long_after(stop: &CancellationToken) {
     stop.cancelled().await;
     tokio::time::sleep(LAST_ANSWER).await;

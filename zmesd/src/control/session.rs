@@ -242,11 +242,8 @@ impl ControlSession<'_> {
     async fn write_items(&mut self, id: u64, events: Vec<WatchEvent>) -> Result<(), CodecError> {
         let mut lines = Vec::new();
         for event in events {
-            let json = |source| CodecError::Json { source, line: Vec::new() };
-            let item = serde_json::to_value(&event).map_err(json)?;
-            let frame = ServerFrame { id: Some(id), body: ServerBody::Item(item) };
-            serde_json::to_writer(&mut lines, &frame).map_err(json)?;
-            lines.push(b'\n');
+            let item = serde_json::to_value(&event).map_err(unwritable)?;
+            write_line(&mut lines, &ServerFrame { id: Some(id), body: ServerBody::Item(item) })?;
             if lines.len() >= CHUNK {
                 self.write_lines(&mut lines).await?;
             }
@@ -284,10 +281,7 @@ impl ControlSession<'_> {
         // A long list is megabytes of JSON.
         let line = admin::off_loop(move || {
             let mut line = Vec::new();
-            let json = |source| CodecError::Json { source, line: Vec::new() };
-            serde_json::to_writer(&mut line, &frame).map_err(json)?;
-            line.push(b'\n');
-            Ok::<_, CodecError>(line)
+            write_line(&mut line, &frame).map(|()| line)
         });
         let line = line.await.map_err(|error| io::Error::other(error.message))??;
         Ok(timeout(WRITE_DEADLINE, self.writer.write_all(&line)).await.map_err(|_| too_slow())??)
@@ -297,6 +291,16 @@ impl ControlSession<'_> {
         let write = codec::write_frame(&mut self.writer, frame);
         timeout(WRITE_DEADLINE, write).await.map_err(|_| too_slow())?
     }
+}
+
+fn write_line(lines: &mut Vec<u8>, frame: &ServerFrame) -> Result<(), CodecError> {
+    serde_json::to_writer(&mut *lines, frame).map_err(unwritable)?;
+    lines.push(b'\n');
+    Ok(())
+}
+
+fn unwritable(source: serde_json::Error) -> CodecError {
+    CodecError::Json { source, line: Vec::new() }
 }
 
 fn too_slow() -> io::Error {

@@ -69,16 +69,13 @@ enum End {
     Lost(ClientError),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Frame {
     event: String,
-    #[serde(default)]
     status: String,
-    #[serde(default)]
     reason: String,
-    #[serde(default)]
     late: Option<String>,
-    #[serde(default)]
     events: Vec<FrameEvent>,
 }
 

@@ -38,7 +38,6 @@ struct Event {
     alarmed: Instant,
 }
 
-/// The database; the simulation writes it, the daemon reads it through its ports.
 #[derive(Debug)]
 pub struct Database {
     monitors: MonitorSet,
@@ -47,7 +46,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// Fills the tables: `monitors` monitors, numbered from 1, and the user `admin`.
     pub(super) fn new(monitors: u32) -> Result<Self, bcrypt::BcryptError> {
         let admin = User {
             name: ADMIN.to_owned(),

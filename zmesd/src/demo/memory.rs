@@ -86,7 +86,6 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Says that one more picture was captured and analysed.
     pub(super) fn beat(&self, images: u32, now: Timestamp) -> io::Result<()> {
         self.put(offset::IMAGE_COUNT, images.to_ne_bytes())?;
         for time in [offset::HEARTBEAT_TIME, offset::LAST_WRITE_TIME, offset::LAST_READ_TIME] {

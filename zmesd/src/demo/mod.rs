@@ -110,20 +110,15 @@ impl DemoError {
     }
 }
 
-/// All parts of a demo, ready to be composed with the daemon.
 #[derive(Debug)]
 pub struct Demo {
     pub config: Config,
     /// ZoneMinder's database, for the ports `MonitorStore`, `AccountStore` and `EventStore`.
     pub database: Arc<Database>,
-    /// The cameras; to be run beside the daemon.
     pub simulation: Simulation,
-    /// The app; to be run beside the daemon.
     pub client: Client,
-    /// What takes the daemon's pushes; to be run beside the daemon.
     pub push_proxy: PushProxy,
     pub directory: Directory,
-    /// What to tell the user before anything happens.
     pub introduction: String,
 }
 

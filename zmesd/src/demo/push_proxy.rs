@@ -44,11 +44,9 @@ pub(super) struct Ring {
     pub(super) alert: String,
     /// The number on the app's icon; `None` on Android.
     pub(super) badge: Option<u64>,
-    /// When the request was complete.
     pub(super) arrived: Instant,
 }
 
-/// The stand-in, not yet serving.
 #[derive(Debug)]
 pub struct PushProxy {
     listener: TcpListener,
@@ -106,7 +104,6 @@ impl PushProxy {
     }
 }
 
-/// Serves one connection; what goes wrong is the client's to notice.
 async fn serve(tls: TlsAcceptor, tcp: tokio::net::TcpStream, rings: mpsc::Sender<Ring>) {
     let Ok(Ok(stream)) = timeout(DEADLINE, tls.accept(tcp)).await else { return };
     let service = service_fn(move |request| {

@@ -41,7 +41,6 @@ pub struct Simulation {
     next: usize,
 }
 
-/// One camera and the `zmc` that serves it.
 #[derive(Debug)]
 struct Camera {
     monitor: MonitorId,
@@ -51,7 +50,6 @@ struct Camera {
     motion_until: Option<Instant>,
 }
 
-/// Where a camera is in ZoneMinder's state machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
@@ -93,7 +91,6 @@ impl Simulation {
         }
     }
 
-    /// Lets the next idle camera see something, if there is one.
     fn move_something(&mut self) {
         let count = self.cameras.len();
         let turns = (self.next..self.next + count).map(|turn| turn % count.max(1));
@@ -105,7 +102,6 @@ impl Simulation {
         }
     }
 
-    /// Analyses one picture of every camera.
     async fn frame(&mut self) -> io::Result<()> {
         self.images = self.images.wrapping_add(1);
         for camera in &mut self.cameras {

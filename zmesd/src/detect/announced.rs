@@ -26,7 +26,6 @@ struct AnnouncedEvent {
     by: AnnouncedBy,
 }
 
-/// The last events of one monitor that were announced.
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     entries: VecDeque<AnnouncedEvent>,

@@ -9,7 +9,6 @@ use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::shm::layout::Numbering;
 use zmes_zoneminder::{DbError, Monitor, NotWatched};
 
-/// What was seen of a monitor last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorReport {
     pub id: MonitorId,

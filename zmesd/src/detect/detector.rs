@@ -39,7 +39,6 @@ pub struct DetectedAlarm {
     pub cause_follows: bool,
 }
 
-/// What an observation led to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DetectorStep {
     /// Alarms to be announced, in this order.
@@ -48,7 +47,6 @@ pub struct DetectorStep {
     pub ask: Option<u64>,
 }
 
-/// What was seen last of a `zmc`.
 #[derive(Debug, Clone, Copy)]
 struct LastReading {
     generation: u64,
@@ -93,7 +91,6 @@ pub struct Detector {
     questions: u64,
 }
 
-/// One reading with all that it is judged by.
 #[derive(Clone, Copy)]
 struct Observation<'a> {
     monitor: &'a Monitor,
@@ -244,7 +241,6 @@ impl Detector {
         self.cursor = self.cursor.filter(|cursor| cursor.0 <= newest);
     }
 
-    /// Compares with what was seen before of the same `zmc`.
     fn follow(&mut self, before: LastReading, look: Observation<'_>, step: &mut DetectorStep) {
         let alarmed = look.reading.state.alarmed();
         let entered = alarmed && !before.alarmed;

@@ -140,7 +140,6 @@ impl Poller {
         Some((cursor.event, self.monotonic(cursor.at)))
     }
 
-    /// Returns when the daemons before announced alarms of that monitor without an id.
     fn unidentified(&self, monitor: MonitorId) -> Vec<Instant> {
         let times = self.parts.unidentified.get(&monitor);
         times.into_iter().flatten().filter_map(|at| self.monotonic(*at)).collect()

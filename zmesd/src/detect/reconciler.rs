@@ -20,7 +20,6 @@ use super::{DetectConfig, ticker};
 use crate::config::Source;
 use crate::telemetry::Counters;
 
-/// Rows read at a time.
 const PAGE: u32 = 500;
 /// Pages read in one round; what is left then is read in the next.
 const PAGES: u32 = 20;

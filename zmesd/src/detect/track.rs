@@ -22,7 +22,6 @@ use crate::config::Source;
 use crate::domain::Alarm;
 use crate::ports::Clock;
 
-/// What all polls are judged by.
 #[derive(Debug)]
 pub(super) struct PollRules {
     pub(super) config: DetectConfig,
@@ -40,7 +39,6 @@ impl PollRules {
     }
 }
 
-/// What all polls of one round have in common.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round<'a> {
     now: Instant,
@@ -114,7 +112,6 @@ impl Track {
         PollResult { changed, error, ..self.alarms(step, round) }
     }
 
-    /// Takes the monitor's open events as the answer to a question.
     pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> PollResult {
         if let Some(alarm) = self.uncaused.answer(number, open) {
             return PollResult { alarms: self.admitted(vec![alarm], round), ..PollResult::default() };
@@ -123,7 +120,6 @@ impl Track {
         self.alarms(step, round)
     }
 
-    /// Takes a row of the Events table.
     pub(super) fn reconcile(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
         let mut looked = self.alarms(DetectorStep::default(), round);

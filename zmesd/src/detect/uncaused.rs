@@ -45,7 +45,6 @@ impl Uncaused {
         Some(Alarm { cause, ..held })
     }
 
-    /// Returns the alarm that has waited long enough.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Alarm> {
         self.held.take_if(|alarm| now.saturating_duration_since(alarm.detected) >= MOMENT)
     }

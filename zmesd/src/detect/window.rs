@@ -70,7 +70,6 @@ impl Window {
         self.rows.retain(|id, _| *id <= newest);
     }
 
-    /// Follows an open event from before the position.
     pub(super) fn follow(&mut self, row: &EventRow, now: Instant) {
         let row_of =
             WindowRow { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };

@@ -54,7 +54,6 @@ impl MonitorFilter {
         Ok(Self::Only(only))
     }
 
-    /// Returns the minimum interval of that monitor, or `None` if the filter excludes it.
     pub fn interval(&self, monitor: MonitorId) -> Option<Duration> {
         match self {
             Self::All => Some(Duration::ZERO),

@@ -73,6 +73,23 @@ pub struct Token {
     pub revoked: Option<Revoked>,
 }
 
+/// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
+#[derive(Debug, Clone)]
+pub struct Registration {
+    pub token: PushToken,
+    pub platform: Platform,
+    pub state: PushState,
+    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
+    /// All monitors counts only where no filter was stated in this session.
+    pub filter: Option<MonitorFilter>,
+    /// Which app, as far as this message tells.
+    pub kind: App,
+    /// The app's version; `None`: as it told in `auth`, else as it was.
+    pub app_version: Option<String>,
+    /// The app's name for this server; `None`: as it was.
+    pub profile: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
     pub at: Timestamp,

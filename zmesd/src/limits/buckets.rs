@@ -32,8 +32,7 @@ impl Bucket {
         (self.left + gained).min(quota.burst)
     }
 
-    /// Takes out `cost`, into debt where there is not enough; false: there is debt now. Debt is bounded
-    /// by the burst.
+    /// Takes out `cost`, into debt (at most the burst) where there is not enough; false: there is debt now.
     pub fn charge(&mut self, cost: f64, quota: Quota, now: Instant) -> bool {
         *self = Self { left: (self.left(quota, now) - cost).max(-quota.burst), at: now };
         self.left >= 0.0

@@ -6,5 +6,6 @@ mod network;
 mod turns;
 
 pub use buckets::{Bucket, Buckets, Quota};
-pub use network::{count_down, network};
+pub(crate) use network::count_down;
+pub use network::network;
 pub use turns::{Bounds, NoTurn, Turn, Turns};

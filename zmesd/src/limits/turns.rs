@@ -81,11 +81,6 @@ impl Turns {
         // The sender stays in the lane until the turn comes.
         started.await.map_err(|_| NoTurn)
     }
-
-    #[cfg(test)]
-    fn waiting(&self) -> usize {
-        self.shared.state().waiting
-    }
 }
 
 impl Shared {
@@ -135,7 +130,6 @@ impl TurnState {
         (self.last, started)
     }
 
-    /// Removes the next waiter, if there is room.
     fn next(&mut self, bounds: &Bounds) -> Option<(IpAddr, Waiter)> {
         for _ in 0..self.order.len() {
             let network = self.order.pop_front()?;
@@ -167,7 +161,6 @@ impl TurnState {
         }
     }
 
-    /// Says whether a waiter could use the turn of this network.
     fn wants(&self, network: IpAddr, bounds: &Bounds) -> bool {
         self.lanes.contains_key(&network) || (self.waiting > 0 && self.running >= bounds.running)
     }
@@ -223,6 +216,12 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+
+    impl Turns {
+        fn waiting(&self) -> usize {
+            self.shared.state().waiting
+        }
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()

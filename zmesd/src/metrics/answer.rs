@@ -12,7 +12,6 @@ use super::{Parts, health, readiness};
 const PLAIN: &str = "text/plain; charset=utf-8";
 const PAGES: &str = "zmesd serves /metrics, /healthz and /readyz here\n";
 
-/// Answers a request. Its body is not read.
 pub(super) async fn answer<B>(
     request: &Request<B>,
     parts: &Parts,

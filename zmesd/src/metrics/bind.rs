@@ -34,7 +34,6 @@ enum MetricsSocket {
     },
 }
 
-/// A connection over a port or a Unix socket.
 pub(super) type MetricsPeer = Either<TcpStream, UnixStream>;
 
 impl Bound {

@@ -12,11 +12,10 @@ use prometheus_client::registry::Registry;
 
 use super::gauges::Gauge;
 use super::names::{self, Metric};
-use crate::telemetry::{Counter, Counters, Labels, Tally, Timing, TimingBuckets};
+use crate::telemetry::{Counters, Labels, Timing, TimingBuckets};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
-    /// OpenMetrics 1.0.
     OpenMetrics,
     /// The text format 0.0.4 that Prometheus had before.
     Text,
@@ -102,20 +101,31 @@ impl Collector for Exposition {
             }
         }
         let counters = &self.counters;
-        counter(to, &names::WS_REJECTED, &counters.rejected)?;
-        counter(to, &names::WS_SLOW, &counters.slow_sessions)?;
-        counter(to, &names::OUTBOX_DEFERRED, &counters.lost_notes)?;
-        counter(to, &names::PUSH_DEFERRED, &counters.deferred_pushes)?;
-        counter(to, &names::TOKENS_DEAD, &counters.dead_tokens)?;
-        counter(to, &names::WATCH_LAGGED, &counters.lagged)?;
-        tally(to, &names::WS_REFUSED, counters.refusals.by_reason())?;
-        tally(to, &names::ALARMS, &counters.alarms_by)?;
-        tally(to, &names::DECISIONS, &counters.decisions)?;
-        tally(to, &names::SHM_ERRORS, &counters.shm_errors)?;
-        tally(to, &names::WS_AUTH, &counters.logins)?;
-        tally(to, &names::WS_MESSAGES, &counters.frames)?;
-        tally(to, &names::PUSH, &counters.pushes)?;
-        tally(to, &names::CONFIG_RELOADS, &counters.reloads)?;
+        for (metric, counter) in [
+            (&names::WS_REJECTED, &counters.rejected),
+            (&names::WS_SLOW, &counters.slow_sessions),
+            (&names::OUTBOX_DEFERRED, &counters.lost_notes),
+            (&names::PUSH_DEFERRED, &counters.deferred_pushes),
+            (&names::TOKENS_DEAD, &counters.dead_tokens),
+            (&names::WATCH_LAGGED, &counters.lagged),
+        ] {
+            ConstCounter::new(counter.value()).encode(describe(to, metric)?)?;
+        }
+        for (metric, series) in [
+            (&names::WS_REFUSED, counters.refusals.by_reason().values()),
+            (&names::ALARMS, counters.alarms_by.values()),
+            (&names::DECISIONS, counters.decisions.values()),
+            (&names::SHM_ERRORS, counters.shm_errors.values()),
+            (&names::WS_AUTH, counters.logins.values()),
+            (&names::WS_MESSAGES, counters.frames.values()),
+            (&names::PUSH, counters.pushes.values()),
+            (&names::CONFIG_RELOADS, counters.reloads.values()),
+        ] {
+            let mut family = describe(to, metric)?;
+            for (labels, value) in series {
+                ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+            }
+        }
         let timings = &counters.timings;
         timing(to, &names::POLL_SECONDS, &timings.poll)?;
         timing(to, &names::ALARM_TO_PUSH, &timings.pushed)?;
@@ -132,22 +142,6 @@ fn describe<'a>(
     metric: &'static Metric,
 ) -> Result<MetricEncoder<'a>, fmt::Error> {
     to.encode_descriptor(metric.name, metric.help, None, metric.kind)
-}
-
-fn counter(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, counter: &Counter) -> fmt::Result {
-    ConstCounter::new(counter.value()).encode(describe(to, metric)?)
-}
-
-fn tally<L: Labels>(
-    to: &mut DescriptorEncoder<'_>,
-    metric: &'static Metric,
-    tally: &Tally<L>,
-) -> fmt::Result {
-    let mut family = describe(to, metric)?;
-    tally
-        .values()
-        .into_iter()
-        .try_for_each(|(labels, value)| ConstCounter::new(value).encode(family.encode_family(&labels)?))
 }
 
 fn timing(to: &mut DescriptorEncoder<'_>, metric: &'static Metric, timing: &Timing) -> fmt::Result {

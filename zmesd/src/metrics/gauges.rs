@@ -85,7 +85,6 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
     ]
 }
 
-/// The findings of the last survey; none is made for a scrape.
 fn findings(parts: &Parts) -> Gauge {
     let findings = &parts.counters.findings;
     let mut series = tally::<FindingSeverity>();

@@ -19,7 +19,6 @@ pub(super) fn loops(parts: &Parts, router: bool) -> Vec<(Loop, Option<Duration>)
     Loop::all().into_iter().map(|which| (which, overdue(which))).collect()
 }
 
-/// Returns whether all loops move, and a line for each.
 pub(super) fn report(loops: &[(Loop, Option<Duration>)]) -> (bool, String) {
     let stuck: Vec<_> =
         loops.iter().filter(|(_, overdue)| overdue.is_some()).map(|(which, _)| which.word()).collect();

@@ -42,7 +42,6 @@ pub struct Parts {
     pub catalog: CatalogHandle,
     pub reports: watch::Receiver<MonitorReports>,
     pub database: watch::Receiver<DbHealth>,
-    /// Why the state cannot be written, if so.
     pub state_trouble: watch::Receiver<Option<String>>,
     pub push: Arc<dyn PushSide>,
     pub certificate: Arc<dyn CertificateInfo>,

@@ -53,7 +53,8 @@ fn sources(parts: &Parts) -> (bool, String) {
         None => (true, "no monitor is to be watched".to_owned()),
         Some(first) if seen == 0 => {
             let (id, name) = (first.id, &first.name);
-            let reason = conditions::sentence(&first.condition).unwrap_or_default();
+            let reason =
+                conditions::diagnose(id, &first.condition).map_or_else(String::new, |found| found.sentence);
             (false, format!("none of {total} monitors can be seen; monitor {id} ({name}): {reason}"))
         }
         Some(_) => (true, format!("{seen} of {total} monitors can be seen")),
@@ -65,7 +66,6 @@ fn listeners(parts: &Parts) -> (bool, String) {
     (serving >= wanted && wanted > 0, format!("{serving} of {wanted} ports are served"))
 }
 
-/// Returns whether everything is there, and a line for each part.
 pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     let ready = parts.iter().all(|part| part.ready);
     let mut text = if ready { "ready\n".to_owned() } else { "not ready\n".to_owned() };

@@ -13,7 +13,6 @@ use zmes_zoneminder::{DatabaseTrouble, DbError, MonitorSet, User, ZmVersion};
 
 use crate::domain::SkipReason;
 
-/// How long `monitors reload` may take.
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The last good answers of ZoneMinder's database.

@@ -58,56 +58,39 @@ pub enum FrameBody {
 
 #[derive(Debug)]
 pub struct AuthFrame {
-    pub category: Category,
+    /// The `category` of a tool that wants to administrate, not of an app.
+    pub escontrol: bool,
     /// What it shows; an empty user and password where it shows nothing.
     pub credentials: Credentials,
     /// `appversion`, bounded and cleaned.
     pub app: Option<String>,
     /// The lists: `Ok(None)` is no statement.
     pub filter: Result<Option<MonitorFilter>, FilterFault>,
-    /// From where missed alarms are wanted, if they are.
     pub since: Option<Result<Since, SinceFault>>,
-}
-
-/// The top-level `category` of `auth`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Category {
-    /// An app, whatever it calls itself.
-    Normal,
-    /// A tool that wants to administrate.
-    Escontrol,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterStatement {
     /// `monlist` is `-1`: as it was.
     Keep,
-    /// These lists from now on.
     Replace(MonitorFilter),
     /// `intlist` is `-1`: these monitors, each with the interval that it had (0 if it had none).
     KeepIntervals(MonitorFilter),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a filter is not taken, in the words of the protocol. The first two are the seed's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterFault {
+    #[error("NOMONITORLIST")]
     NoMonitorList,
+    #[error("NOINTERVALLIST")]
     NoIntervalList,
     /// `monlist` holds something other than monitor ids, or too many.
+    #[error("BADMONITORLIST")]
     BadMonitorList,
     /// `intlist` holds something other than seconds.
+    #[error("BADINTERVALLIST")]
     BadIntervalList,
-}
-
-impl FilterFault {
-    /// Returns the word of the protocol. The first two are the seed's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoMonitorList => "NOMONITORLIST",
-            Self::NoIntervalList => "NOINTERVALLIST",
-            Self::BadMonitorList => "BADMONITORLIST",
-            Self::BadIntervalList => "BADINTERVALLIST",
-        }
-    }
 }
 
 impl From<FilterProblem> for FilterFault {
@@ -119,20 +102,13 @@ impl From<FilterProblem> for FilterFault {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SinceFault {
+    #[error("NOSINCE")]
     Missing,
     /// It is neither an event id nor an RFC 3339 time.
+    #[error("BADSINCE")]
     Unreadable,
-}
-
-impl SinceFault {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "NOSINCE",
-            Self::Unreadable => "BADSINCE",
-        }
-    }
 }
 
 /// Reads one text frame. `serde_json` bounds the nesting (128), the socket the length (64 KiB).
@@ -152,7 +128,7 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
     let body = match event.as_str() {
         "auth" => FrameBody::Auth(Box::new(auth(&frame, data.ok_or(Malformed)?)?)),
         "control" => control(&kind, data.ok_or(Malformed)?)?,
-        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default())?),
+        "push" => FrameBody::Push(push::push(&kind, data.unwrap_or_default(), app)?),
         "escontrol" => FrameBody::Escontrol,
         _ => FrameBody::Unknown,
     };
@@ -160,10 +136,7 @@ pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
 }
 
 fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<AuthFrame, Malformed> {
-    let category = match frame.get("category").and_then(Value::as_str) {
-        Some("escontrol") => Category::Escontrol,
-        Some(_) | None => Category::Normal,
-    };
+    let escontrol = frame.get("category").and_then(Value::as_str) == Some("escontrol");
     let user = text(data.remove("user"))?.unwrap_or_default();
     let password = text(data.remove("password"))?.unwrap_or_default();
     // A `token` beside `event` is zmNinja's push token; only one in `data`, without a user, is an access token.
@@ -174,7 +147,7 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     };
     let (monlist, intlist) = (list(data.remove("monlist"))?, list(data.remove("intlist"))?);
     Ok(AuthFrame {
-        category,
+        escontrol,
         credentials,
         app: push::app_version(&data),
         filter: statement(monlist, intlist),

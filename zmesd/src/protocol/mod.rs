@@ -10,7 +10,7 @@ mod snooze;
 
 pub use alarm::{AlarmBody, alarm};
 pub use incoming::{
-    AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, Malformed, SinceFault, parse,
+    AuthFrame, FilterFault, FilterStatement, FrameBody, IncomingFrame, Malformed, SinceFault, parse,
 };
 pub use outgoing::{AppReply, ServerIdentity};
 pub use push::{PushFrame, TokenFault, TokenFrame};

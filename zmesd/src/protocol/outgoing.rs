@@ -26,7 +26,6 @@ pub enum AppReply<'a> {
     NoAuth,
     /// Remote administration by WebSocket does not exist here; in answer to `auth` or to `escontrol`.
     EscontrolDisabled {
-        /// `auth` or `escontrol`
         event: &'static str,
     },
     NotAuthorized {
@@ -39,10 +38,8 @@ pub enum AppReply<'a> {
     /// The alarms before this one are all that were missed.
     Replayed {
         count: usize,
-        /// There may have been more.
         gap: bool,
     },
-    /// No replay, because of what was asked.
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
@@ -51,10 +48,8 @@ pub enum AppReply<'a> {
     /// Nothing was changed.
     SnoozeRefused(SnoozeRefusal),
     PushDisabled,
-    /// A token or a badge is not taken, or not all of it.
     TokenFault(TokenFault),
     BadJson,
-    /// The event, or the type of a `control`, is not known.
     NotSupported {
         event: &'a str,
         /// `type` of a `control`, else empty.
@@ -74,7 +69,7 @@ struct ReplyFrame<'a> {
     version: Option<&'a str>,
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,12 +85,17 @@ impl<'a> ReplyFrame<'a> {
         Self { event, r#type: kind, status: "Success", ..Self::default() }
     }
 
-    fn fail(event: &'a str, kind: &'a str, reason: &'a str) -> Self {
-        Self { event, r#type: kind, status: "Fail", reason: Some(reason), ..Self::default() }
+    fn fail(event: &'a str, kind: &'a str, reason: impl Into<String>) -> Self {
+        Self { event, r#type: kind, status: "Fail", reason: Some(reason.into()), ..Self::default() }
     }
 
     fn introduced(self, identity: &'a ServerIdentity) -> Self {
-        Self { version: Some(&identity.version), reason: Some(""), server: Some(&identity.server), ..self }
+        Self {
+            version: Some(&identity.version),
+            reason: Some(String::new()),
+            server: Some(&identity.server),
+            ..self
+        }
     }
 }
 
@@ -111,20 +111,20 @@ impl AppReply<'_> {
                 type_colon: Some("version"),
                 ..ReplyFrame::success("control", "version").introduced(identity)
             },
-            Self::FilterFault(fault) => ReplyFrame::fail("control", "filter", fault.as_str()),
+            Self::FilterFault(fault) => ReplyFrame::fail("control", "filter", fault.to_string()),
             Self::Replayed { count, gap } => ReplyFrame {
                 count: Some(count.to_string()),
                 gap: Some(if gap { "true" } else { "false" }),
                 ..ReplyFrame::success("control", "replay")
             },
-            Self::SinceFault(fault) => ReplyFrame::fail("control", "replay", fault.as_str()),
+            Self::SinceFault(fault) => ReplyFrame::fail("control", "replay", fault.to_string()),
             Self::ReplayUnavailable => ReplyFrame::fail("control", "replay", "UNAVAILABLE"),
             Self::Snoozed(until) => ReplyFrame {
                 until: until.map(|until| until.round(Unit::Second).unwrap_or(until).to_string()),
                 ..ReplyFrame::success("control", "snooze")
             },
-            Self::SnoozeRefused(refusal) => ReplyFrame::fail("control", "snooze", refusal.as_str()),
-            Self::TokenFault(fault) => ReplyFrame::fail("push", fault.kind(), fault.as_str()),
+            Self::SnoozeRefused(refusal) => ReplyFrame::fail("control", "snooze", refusal.to_string()),
+            Self::TokenFault(fault) => ReplyFrame::fail("push", fault.kind(), fault.to_string()),
             Self::PushDisabled => ReplyFrame::fail("push", "", "PUSHDISABLED"),
             Self::BadJson => ReplyFrame::fail("malformed", "", "BADJSON"),
             Self::NotSupported { event, kind } => ReplyFrame::fail(event, kind, "NOTSUPPORTED"),

@@ -5,7 +5,7 @@ use zmes_providers::{App, Platform, PushToken, TokenProblem};
 use zmes_shared::text::bounded;
 
 use super::incoming::{FilterFault, LONGEST_WORD, Malformed, list, statement, text};
-use crate::domain::{MonitorFilter, PushState};
+use crate::domain::{MonitorFilter, PushState, Registration};
 
 /// Longest `profile` that is kept, in characters: as long as the apps let people make it.
 const LONGEST_PROFILE: usize = 128;
@@ -13,54 +13,39 @@ const LONGEST_PROFILE: usize = 128;
 #[derive(Debug)]
 pub enum PushFrame {
     /// `push/token`; `Ok(None)`: without a token, which says nothing.
-    Token(Result<Option<Box<TokenFrame>>, TokenFault>),
+    Token(Result<Option<TokenFrame>, TokenFault>),
     Badge(Result<u32, TokenFault>),
     Other,
 }
 
-/// `push/token` with a token.
 #[derive(Debug)]
 pub struct TokenFrame {
-    pub token: PushToken,
-    pub platform: Platform,
-    /// `state`; enabled where it is missing.
-    pub state: PushState,
-    /// The lists: `Ok(None)` is no statement; all monitors where they are there and empty.
-    pub filter: Result<Option<MonitorFilter>, FilterFault>,
-    /// `appversion`, bounded and cleaned.
-    pub app_version: Option<String>,
-    /// `profile`, bounded and cleaned.
-    pub profile: Option<String>,
+    pub registration: Box<Registration>,
+    /// Why its lists are ignored, if they are.
+    pub ignored: Option<FilterFault>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a token or a badge is not taken, in the words of the protocol. The first is the seed's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
+    #[error("MISSINGPLATFORM")]
     MissingPlatform,
-    /// Pushes cannot be sent to this `platform`.
+    #[error("BADPLATFORM")]
     BadPlatform,
-    /// Not a token that a provider issues.
+    #[error("BADTOKEN")]
     BadToken,
+    #[error("TOOMANYTOKENS")]
     TooManyTokens,
+    #[error("TOKENBLOCKED")]
     Blocked,
     /// The token is taken, its lists are not.
+    #[error("{0}")]
     Filter(FilterFault),
+    #[error("BADBADGE")]
     BadBadge,
 }
 
 impl TokenFault {
-    /// Returns the word of the protocol. The first is the seed's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingPlatform => "MISSINGPLATFORM",
-            Self::BadPlatform => "BADPLATFORM",
-            Self::BadToken => "BADTOKEN",
-            Self::TooManyTokens => "TOOMANYTOKENS",
-            Self::Blocked => "TOKENBLOCKED",
-            Self::Filter(fault) => fault.as_str(),
-            Self::BadBadge => "BADBADGE",
-        }
-    }
-
     /// Returns the `type` of the frame that it answers.
     pub fn kind(self) -> &'static str {
         match self {
@@ -75,19 +60,25 @@ impl TokenFault {
     }
 }
 
-pub(super) fn push(kind: &str, mut data: Map<String, Value>) -> Result<PushFrame, Malformed> {
+pub(super) fn push(kind: &str, mut data: Map<String, Value>, app: App) -> Result<PushFrame, Malformed> {
     Ok(match kind {
-        "token" => PushFrame::Token(token(data)?),
+        "token" => PushFrame::Token(token(data, app)?),
         "badge" => PushFrame::Badge(badge(text(data.remove("badge"))?)),
         _ => PushFrame::Other,
     })
 }
 
-fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>, TokenFault>, Malformed> {
+fn token(
+    mut data: Map<String, Value>,
+    kind: App,
+) -> Result<Result<Option<TokenFrame>, TokenFault>, Malformed> {
     let platform = text(data.remove("platform"))?.unwrap_or_default();
     let token = text(data.remove("token"))?.unwrap_or_default();
     let state = PushState::parse(&text(data.remove("state"))?.unwrap_or_default());
-    let filter = lists(list(data.remove("monlist"))?, list(data.remove("intlist"))?);
+    let (filter, ignored) = match lists(list(data.remove("monlist"))?, list(data.remove("intlist"))?) {
+        Ok(filter) => (filter, None),
+        Err(fault) => (None, Some(fault)),
+    };
     let profile = data.get("profile").and_then(Value::as_str);
     let profile = profile.map(|profile| bounded(profile, LONGEST_PROFILE));
     let app_version = app_version(&data);
@@ -97,7 +88,10 @@ fn token(mut data: Map<String, Value>) -> Result<Result<Option<Box<TokenFrame>>,
     }
     let Some(platform) = Platform::parse(&platform) else { return Ok(Err(TokenFault::BadPlatform)) };
     Ok(match PushToken::parse(&token) {
-        Ok(token) => Ok(Some(Box::new(TokenFrame { token, platform, state, filter, app_version, profile }))),
+        Ok(token) => {
+            let registration = Registration { token, platform, state, filter, kind, app_version, profile };
+            Ok(Some(TokenFrame { registration: Box::new(registration), ignored }))
+        }
         Err(TokenProblem::Empty) => Ok(None),
         Err(TokenProblem::TooLong | TokenProblem::Characters) => Err(TokenFault::BadToken),
     })

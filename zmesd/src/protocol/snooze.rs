@@ -15,29 +15,22 @@ pub struct SnoozeStatement {
     pub minutes: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a snooze is not taken, in the words of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SnoozeRefusal {
+    #[error("NOMINUTES")]
     NoMinutes,
     /// Not a whole number from 0 to 43,200.
+    #[error("BADMINUTES")]
     BadMinutes,
     /// `monlist` holds something other than monitors that the user may see.
+    #[error("BADMONITORLIST")]
     BadMonitorList,
+    #[error("TOOMANYSNOOZES")]
     TooMany,
     /// Pushes are switched off here.
+    #[error("PUSHDISABLED")]
     PushDisabled,
-}
-
-impl SnoozeRefusal {
-    /// Returns the word of the protocol.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NoMinutes => "NOMINUTES",
-            Self::BadMinutes => "BADMINUTES",
-            Self::BadMonitorList => "BADMONITORLIST",
-            Self::TooMany => "TOOMANYSNOOZES",
-            Self::PushDisabled => "PUSHDISABLED",
-        }
-    }
 }
 
 pub(super) fn snooze(mut data: Map<String, Value>) -> Result<SnoozeStatement, SnoozeRefusal> {

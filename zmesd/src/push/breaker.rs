@@ -16,7 +16,6 @@ const LONGEST_REST: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Breaker {
     state: BreakerState,
-    /// Rests in a row.
     rests: u32,
 }
 
@@ -24,7 +23,6 @@ pub(super) struct Breaker {
 enum BreakerState {
     /// All pushes pass; this many have failed in a row.
     Closed(u32),
-    /// None pass before then.
     Open(Instant),
     /// One push was sent as a probe, at that time.
     Probing(Instant),
@@ -57,8 +55,7 @@ impl Breaker {
         }
     }
 
-    /// Ends a rest: the next push is the probe, and what comes after it waits for its outcome. Returns how long the rest
-    /// would still have lasted; `None`: there was none.
+    /// Ends a rest: the next push is the probe. Returns how long it would still have lasted; `None`: there was none.
     pub(super) fn end_rest(&mut self, now: Instant) -> Option<Duration> {
         let BreakerState::Open(until) = self.state else { return None };
         self.state = BreakerState::Open(now);

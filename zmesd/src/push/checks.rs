@@ -1,5 +1,4 @@
-//! Checks of the transports: one at a time for each, and one answers all requests of the next seconds. So 700 requests of
-//! an observer become a handful of requests to the provider.
+//! Checks of the transports: one at a time for each, and one answers all requests of the next seconds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};

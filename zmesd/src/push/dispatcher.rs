@@ -40,13 +40,6 @@ const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
 
-#[derive(Debug)]
-struct BacklogPage {
-    /// Everything that was noted before was on the disk when it was read.
-    settled: bool,
-    read: Result<PushPage, StateError>,
-}
-
 /// The dispatcher.
 ///
 /// Owns: the queue, the gates with their breakers, the pushes under way. Receives: orders of the router, what the disk
@@ -60,7 +53,8 @@ pub struct Dispatcher {
     reporter: OutcomeReporter,
     registrations: Registrations,
     sending: JoinSet<Shipped>,
-    pages: JoinSet<BacklogPage>,
+    /// Pages of the disk, and whether everything that was noted before was there when they were read.
+    pages: JoinSet<(bool, Result<PushPage, StateError>)>,
     /// Checks of transports, and messages to the router.
     errands: JoinSet<()>,
 }
@@ -94,7 +88,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 Some(Ok(shipped)) = self.sending.join_next() => self.on_shipped(shipped),
-                Some(Ok(page)) = self.pages.join_next() => self.on_page(page),
+                Some(Ok((settled, page))) = self.pages.join_next() => self.on_page(settled, page),
                 () = self.registrations.one_ended() => {}
                 Some(_) = self.errands.join_next() => {}
                 taken = self.parts.orders.orders.recv_many(&mut orders, ORDERS) => {
@@ -116,7 +110,6 @@ impl Dispatcher {
         self.drain().await;
     }
 
-    /// Does what can be done now, and returns when there will be more.
     fn proceed(&mut self) -> Option<Instant> {
         let now = Instant::now();
         self.save();
@@ -208,15 +201,15 @@ impl Dispatcher {
         self.pages.spawn(async move {
             // What was noted before this moment must be in the page, or not be queued in it any more.
             let settled = state.settle().await;
-            BacklogPage { settled, read: state.pushes_after(after, PAGE).await }
+            (settled, state.pushes_after(after, PAGE).await)
         });
     }
 
-    fn on_page(&mut self, page: BacklogPage) {
+    fn on_page(&mut self, settled: bool, page: Result<PushPage, StateError>) {
         self.read_disk_state();
-        match page.read {
-            Ok(read) => {
-                self.queue.page(read, page.settled, Instant::now(), |token| self.gates.place_of(token));
+        match page {
+            Ok(page) => {
+                self.queue.page(page, settled, Instant::now(), |token| self.gates.place_of(token));
             }
             Err(problem) => {
                 warn!(error = &problem as &dyn std::error::Error, "cannot read waiting pushes");
@@ -236,11 +229,11 @@ impl Dispatcher {
 
     /// Takes the transports of a new configuration. Pushes that waited because an old one failed are sent now.
     fn on_transports(&mut self) {
-        let changes = self.gates.replace(Arc::clone(&*self.parts.transports.borrow_and_update()));
-        for name in &changes.removed {
+        let (replaced, removed) = self.gates.replace(Arc::clone(&*self.parts.transports.borrow_and_update()));
+        for name in &removed {
             self.reporter.status.forget(name);
         }
-        for transport in changes.replaced.iter().filter_map(|place| self.gates.transport_at(*place)) {
+        for transport in replaced.iter().filter_map(|place| self.gates.transport_at(*place)) {
             self.reporter.status.forget(transport.name());
             info!(
                 transport = transport.name(),
@@ -251,7 +244,7 @@ impl Dispatcher {
         let place_of = |token: &Token| self.gates.place_of(token);
         self.queue.regate(self.gates.places(), place_of);
         let now = Instant::now();
-        for place in changes.replaced {
+        for place in replaced {
             self.queue.hurry(now, place, place_of);
         }
     }
@@ -309,7 +302,6 @@ impl Dispatcher {
         }
     }
 
-    /// Ends a job for a reason that is not a provider's.
     fn conclude(&mut self, job: &Job, outcome: Outcome) {
         let attempt = self.reporter.not_sent(job, outcome, &self.gates);
         self.queue.conclude(attempt);
@@ -351,7 +343,6 @@ impl Dispatcher {
         self.queue.came_out(token, gate, attempts, retry, |token| self.gates.place_of(token));
     }
 
-    /// Returns how a phone waits for the next attempt, and tells others.
     fn delay(&self, token: TokenId, jobs: &[Job], answer: &ProviderAnswer, now: Instant) -> Delay {
         let attempts = jobs.iter().map(|job| job.attempts).max().unwrap_or(1);
         let wait = answer.wait(attempts);

@@ -11,8 +11,7 @@ use super::breaker::Breaker;
 use super::shipment::Way;
 use crate::domain::{Token, TokenId};
 
-/// Pushes under way at the same time through one transport. HTTP/2 servers allow 100 streams or more; beyond that a
-/// push would only wait elsewhere.
+/// Pushes under way through one transport. HTTP/2 servers allow 100 streams or more.
 const IN_FLIGHT: usize = 100;
 
 #[derive(Debug)]
@@ -36,12 +35,6 @@ impl Gate {
     pub(super) fn name(&self) -> &str {
         self.transport.name()
     }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct GateChanges {
-    pub(super) replaced: Vec<usize>,
-    pub(super) removed: Vec<String>,
 }
 
 /// All gates, in the order of [`Transports::all`].
@@ -70,7 +63,6 @@ impl Gates {
         self.transports.index_for(&self.destination(token))
     }
 
-    /// Returns the transports for a token, the best first.
     pub(super) fn candidates(&self, token: &Token) -> Vec<Arc<dyn PushTransport>> {
         self.transports.candidates(&self.destination(token))
     }
@@ -89,8 +81,7 @@ impl Gates {
         Destination { proven: self.remembered.get(&token.id).map(AsRef::as_ref).or(own.proven), ..own }
     }
 
-    /// Returns the ways to a phone, the best first, with which of them rest; the one at `place`, whose turn it is, does
-    /// not.
+    /// The ways to a phone, the best first, with which of them rest; that at `place`, whose turn it is, does not.
     pub(super) fn ways(&self, token: &Token, place: usize, now: Instant) -> Vec<Way> {
         let own = self.id_at(place);
         let way = |transport: Arc<dyn PushTransport>| {
@@ -105,8 +96,7 @@ impl Gates {
         self.by_place.get(place).map(|gate| gate.id)
     }
 
-    /// Says whether one more push may go out at a place; `unwritten` says how many have come out of a gate and are not
-    /// on the disk.
+    /// `unwritten`: how many have come out of a gate and are not on the disk.
     pub(super) fn has_room(&self, place: usize, now: Instant, unwritten: impl Fn(u64) -> usize) -> bool {
         self.by_place
             .get(place)
@@ -132,8 +122,7 @@ impl Gates {
         self.by_place.iter_mut().enumerate().find(|(_, gate)| Some(gate.id) == id)
     }
 
-    /// Ends the rests of transports, of that kind where one is named. Returns the place of each, its name, and how long it
-    /// would still have rested.
+    /// Ends the rests of transports, of that kind where one is named. Returns how long each would still have rested.
     pub(super) fn end_rests(
         &mut self,
         only: Option<&str>,
@@ -151,11 +140,11 @@ impl Gates {
         waited_for.filter_map(|(_, gate)| gate.breaker.rests_until()).filter(|until| *until > now).min()
     }
 
-    /// Takes the transports of a new configuration. What has not changed keeps its gate with its breaker. Pushes under
-    /// way finish with the transport that they have.
-    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> GateChanges {
+    /// What has not changed keeps its gate with its breaker; pushes under way finish with the transport that they have.
+    /// Returns the places of other transports than before, and the names of transports that are gone.
+    pub(super) fn replace(&mut self, transports: Arc<Transports>) -> (Vec<usize>, Vec<String>) {
         let mut before = std::mem::take(&mut self.by_place);
-        let mut changes = GateChanges::default();
+        let mut replaced = Vec::new();
         for (place, transport) in transports.all().enumerate() {
             if let Some(kept) = before.iter().position(|gate| gate.leads_to(transport)) {
                 self.by_place.push(before.swap_remove(kept));
@@ -163,12 +152,11 @@ impl Gates {
             }
             self.last_id += 1;
             self.by_place.push(Gate::new(self.last_id, Arc::clone(transport)));
-            changes.replaced.push(place);
+            replaced.push(place);
         }
         self.transports = transports;
         let removed = before.iter().filter(|old| !self.by_place.iter().any(|gate| gate.name() == old.name()));
-        changes.removed = removed.map(|gate| gate.name().to_owned()).collect();
-        changes
+        (replaced, removed.map(|gate| gate.name().to_owned()).collect())
     }
 
     pub(super) fn transport_at(&self, place: usize) -> Option<&Arc<dyn PushTransport>> {

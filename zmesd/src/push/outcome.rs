@@ -61,8 +61,7 @@ impl OutcomeReporter {
         self.note(job, transport, Duration::ZERO, outcome)
     }
 
-    /// Reports a transport's answer to a push of these jobs. `last`: no other transport was asked after it; `elsewhere`:
-    /// others were asked before.
+    /// `last`: no other transport was asked after this one; `elsewhere`: others were asked before.
     pub(super) fn answered(
         &mut self,
         jobs: &[Job],

@@ -23,7 +23,6 @@ pub(super) struct Registrations {
 }
 
 impl Registrations {
-    /// Registers a token with `transport`, now or when others have ended.
     pub(super) fn add(&mut self, transport: Arc<dyn PushTransport>, token: &Arc<Token>) {
         if self.waiting.len() >= WAITING {
             debug!(token = %token.token, "registration dropped: too many wait for the provider");

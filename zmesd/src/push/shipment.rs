@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
-use zmes_providers::{Delivered, Fault, Push, PushError, PushTransport, PushedAlarm, Urgency};
+use zmes_providers::{Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
@@ -26,9 +26,7 @@ pub(super) struct Shipment {
     pub(super) jobs: Vec<Job>,
     /// It stands for everything that waited.
     pub(super) digest: bool,
-    /// The gate of the transport whose turn it was.
     pub(super) gate: Option<u64>,
-    /// Ways to the phone, the best first.
     pub(super) ways: Vec<Way>,
 }
 
@@ -100,14 +98,14 @@ impl Shipment {
         self.jobs.iter().map(|job| job.urgency).max().unwrap_or_default()
     }
 
-    /// Sends it. Where a transport says that the token belongs to another app, the next one is asked. If that rests, the push
-    /// waits.
+    /// Where a transport says that the token belongs to another app, the next one is asked; if that rests, the push waits.
     pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             let began = Instant::now();
-            let unanswered = |kind, detail: &str| Err(PushError::Transport(Fault::unanswered(kind, detail)));
+            let unanswered =
+                |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
             let result = if *rests {
                 unanswered(FaultKind::Resting, "it rests after failures")
             } else {

@@ -23,7 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub enum PushCommand {
-    /// End the rest of transports, and send what waits for them.
     Retry {
         /// Only those of that kind: `proxy`, `fcm`, `apns`.
         only: Option<String>,

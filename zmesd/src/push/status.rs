@@ -1,11 +1,10 @@
-//! The push side for `status`, `push queue` and the metrics: counters, and the health of each transport by the outcomes of
-//! its pushes.
+//! Counters of the push side, and the health of each transport by the outcomes of its pushes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use zmes_providers::Fault;
+use zmes_providers::TransportFault;
 use zmes_shared::views::PushCounts;
 
 use crate::domain::TokenId;
@@ -79,7 +78,7 @@ impl PushStatus {
         &self,
         transport: &str,
         at: Timestamp,
-        fault: &Fault,
+        fault: &TransportFault,
         rests_until: Option<Timestamp>,
     ) {
         self.update(transport, |health| {
@@ -94,7 +93,6 @@ impl PushStatus {
         });
     }
 
-    /// An admin has ended a rest: the next push is the probe.
     pub(super) fn rest_ended(&self, transport: &str, at: Timestamp) {
         self.update(transport, |health| health.rests_until = Some(at));
     }
@@ -150,7 +148,7 @@ mod tests {
     fn failures_count_from_the_first_until_the_provider_answers() {
         let status = PushStatus::default();
         let health = || status.health().remove("proxy").unwrap();
-        let fault = |kind| Fault::unanswered(kind, "connection refused");
+        let fault = |kind| TransportFault::unanswered(kind, "connection refused");
         status.broke("proxy", at(10), &fault(FaultKind::Refused), None);
         status.broke("proxy", at(70), &fault(FaultKind::Timeout), Some(at(100)));
         let failure = health().failure.unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use zmes_providers::{Fault, Platform, PushError, PushToken};
+use zmes_providers::{Platform, PushError, PushToken, TransportFault};
 use zmes_shared::words::FaultKind;
 
 use self::fakes::{alarm, token};
@@ -22,7 +22,7 @@ use crate::route::{PushEnding, PushOrder};
 use crate::state::{DeliveryRow, Note};
 
 fn unreachable() -> PushError {
-    PushError::Transport(Fault::unanswered(FaultKind::Refused, "connection refused"))
+    PushError::Transport(TransportFault::unanswered(FaultKind::Refused, "connection refused"))
 }
 
 fn with(change: impl FnOnce(&mut PushConfig)) -> PushConfig {
@@ -235,7 +235,10 @@ async fn a_push_that_is_passed_on_leaves_a_proxy_alone_that_rests() {
 async fn a_provider_that_asks_for_a_pause_gets_it_from_every_phone() {
     let mut world = PushWorld::start(WorldPlan { tokens: 2, ..WorldPlan::default() }).await;
     let retry_after = Some(Duration::from_secs(1));
-    let busy = PushError::Transport(Fault { retry_after, ..Fault::unanswered(FaultKind::Limited, "429") });
+    let busy = PushError::Transport(TransportFault {
+        retry_after,
+        ..TransportFault::unanswered(FaultKind::Limited, "429")
+    });
     world.transports[0].answer([busy]);
     let all = std::mem::take(&mut world.tokens);
     world.tokens = vec![Arc::clone(&all[0])];

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::{MonitorId, SessionId};
 
-use super::sent_times::SentTimes;
+use super::tokens::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
@@ -19,7 +19,6 @@ const MAX_DEVICES: usize = 4096;
 /// How long the filter of a session that broke is kept for its app. zmNinjaNg tries again after 2 minutes at most.
 const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// How a session has ended: that decides about its filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
     /// The app closed it (close frame): the next session begins anew.
@@ -64,7 +63,7 @@ impl Devices {
         }
         for ((device, monitor), at) in remembered.sent {
             if device.is_told_apart() {
-                devices.entry(&device, at).sent.note(monitor, at);
+                devices.entry(&device, at).sent.insert(monitor, at);
             }
         }
         devices
@@ -91,7 +90,6 @@ impl Devices {
         (filter, sent)
     }
 
-    /// A session of that device has this filter now.
     pub(super) fn state(
         &mut self,
         device: &Device,
@@ -156,7 +154,7 @@ impl Devices {
         if !device.is_told_apart() {
             return false;
         }
-        self.entry(device, at).sent.note(monitor, at);
+        self.entry(device, at).sent.insert(monitor, at);
         true
     }
 

@@ -29,7 +29,6 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
 #[error("the router is busy")]
 pub struct Busy;
 
-/// What the router puts into a session's outbox.
 #[derive(Debug)]
 pub enum Outgoing {
     /// One text frame, shared by all sessions that get the same JSON.
@@ -134,8 +133,7 @@ pub struct TestTarget {
 pub struct AlarmTestReport {
     pub alarm: u64,
     pub event: EventId,
-    /// Every authenticated session, then every token that is not revoked. Of a test for one token only
-    /// that one; empty: there is no such token.
+    /// Authenticated sessions, then tokens that are not revoked; of a test for one token only that one, if it is known.
     pub targets: Vec<TestTarget>,
 }
 
@@ -161,8 +159,7 @@ pub struct Census {
 #[derive(Debug)]
 pub enum RouterCommand {
     Open(SessionOpening),
-    /// It has authenticated (perhaps again), by credentials that were checked from that moment on: the user was read from
-    /// the database later.
+    /// The `Instant`: when its credentials began to be checked; the user was read from the database later.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
     Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use zmes_providers::{App, PushToken};
 
-use super::token_handle::{TokenImport, TokenImported};
+use super::token_handle::TokenImported;
 use super::tokens::TokenTable;
 use crate::domain::{Token, TokenId};
 
@@ -21,7 +21,7 @@ pub(super) struct ImportPlan {
 ///
 /// What an app has registered is newer than any file and stays. A revoked token stays revoked: an admin decided so,
 /// or its provider no longer knows it, and an older file cannot know. So importing twice changes nothing.
-pub(super) fn plan(known: &TokenTable, imports: Vec<TokenImport>, now: Timestamp) -> ImportPlan {
+pub(super) fn plan(known: &TokenTable, imports: Vec<Token>, now: Timestamp) -> ImportPlan {
     let mut plan = ImportPlan::default();
     // Where a file names a token twice, the second time it is known.
     let mut planned: HashMap<PushToken, usize> = HashMap::new();
@@ -39,7 +39,7 @@ pub(super) fn plan(known: &TokenTable, imports: Vec<TokenImport>, now: Timestamp
                 room -= 1;
                 let id = next;
                 next = TokenId(id.0 + 1);
-                (TokenImported::New(id), Some(new(id, import, now)))
+                (TokenImported::New(id), Some(Token { id, created_at: now, last_seen_at: now, ..import }))
             }
             Some(before) if before.blocked() => {
                 (TokenImported::Refused("it is blocked: tokens unblock lets it be used again"), None)
@@ -62,21 +62,8 @@ pub(super) fn plan(known: &TokenTable, imports: Vec<TokenImport>, now: Timestamp
     plan
 }
 
-fn new(id: TokenId, import: TokenImport, now: Timestamp) -> Token {
-    Token {
-        state: import.state,
-        user: import.user,
-        app: import.app,
-        app_version: import.app_version,
-        profile: import.profile,
-        filter: import.filter,
-        badge: import.badge,
-        ..Token::new(id, import.token, import.platform, now)
-    }
-}
-
 /// A token that is known already. What the file does not tell stays, and so does the badge, which has moved on.
-fn again(before: &Token, import: TokenImport) -> (TokenImported, Option<Token>) {
+fn again(before: &Token, import: Token) -> (TokenImported, Option<Token>) {
     let id = before.id;
     let told = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
     let after = Token {

@@ -30,8 +30,7 @@ const MAX_TURN: usize = 2000;
 pub(super) struct Missed {
     until: Instant,
     alarms: VecDeque<MissedAlarm>,
-    /// Sessions that have logged in, oldest first: when they are told, and the number of the first alarm that they got
-    /// themselves.
+    /// Oldest first: when to tell a session that has logged in, and the number of the first alarm that it got itself.
     waiting: VecDeque<(Instant, SessionId, u64)>,
     decisions: usize,
 }

@@ -14,7 +14,6 @@ mod registration;
 mod revalidate;
 mod router;
 mod rules;
-mod sent_times;
 mod sessions;
 mod snooze_handle;
 mod snoozes;
@@ -24,7 +23,7 @@ mod tests;
 mod token_handle;
 mod tokens;
 
-pub use decided::AlarmDecisions;
+pub use decided::{AlarmDecisions, DecidedToken};
 pub use devices::SessionEnd;
 pub use handle::{
     AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,
@@ -33,10 +32,9 @@ pub use handle::{
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
-pub use registration::{Registration, RegistrationFault};
 pub use router::{Router, RouterParts};
 pub use rules::PushRules;
-pub use snooze_handle::{AppSnooze, SnoozeAuthor, SnoozeCommand, SnoozeFault};
+pub use snooze_handle::{SnoozeAuthor, SnoozeCommand};
 pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
-pub use token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+pub use token_handle::{SessionDecision, TokenCommand, TokenImported};

@@ -9,8 +9,7 @@ use zmes_providers::Urgency;
 
 use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
 
-/// What the router orders of the push side. Never waited for: when the queue is full, what was ordered is found on
-/// the disk.
+/// Never waited for: when the queue is full, what was ordered is found on the disk.
 #[derive(Debug)]
 pub enum PushOrder {
     Alarm(PushBatch),
@@ -67,8 +66,7 @@ pub struct OrderSender {
 #[derive(Debug)]
 pub struct OrderReceiver {
     pub orders: mpsc::Receiver<PushOrder>,
-    /// Changes when alarms were dropped for which there was no room: their deliveries are to be read from the disk.
-    /// What it holds is how many were dropped.
+    /// How many alarms were dropped for lack of room: their deliveries are to be read from the disk.
     pub dropped: watch::Receiver<u64>,
 }
 

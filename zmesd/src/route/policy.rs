@@ -1,5 +1,6 @@
 //! The decision: a pure function of alarm and receiver.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ impl Wishes<'_> {
         if let Some(snooze) = self.snooze.filter(|snooze| snooze.hard || !urgent) {
             return Verdict { by: Some(DecidedBy::Snooze(snooze.id)), ..SkipReason::Snoozed.into() };
         }
-        let by = self.rule.map(|rule| DecidedBy::Rule(rule.name.clone()));
+        let by = self.rule.map(|rule| DecidedBy::Rule(Arc::clone(&rule.name)));
         if action == Some(RuleAction::Mute) {
             return Verdict { by, ..SkipReason::Rule.into() };
         }
@@ -83,8 +84,6 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
     }
 }
 
-/// Decides whether an alarm of `monitor` is pushed to a token at the time `now`.
-///
 /// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm. `owner`: the
 /// rights of the token's owner at this moment; `None`: the owner does not exist or is barred.
 pub(super) fn decide_token(
@@ -122,7 +121,6 @@ fn within(last: Timestamp, now: Timestamp, interval: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::sync::Arc;
 
     use zmes_providers::{Platform, PushToken};
 

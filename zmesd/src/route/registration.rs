@@ -2,40 +2,11 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use super::sent_times::SentTimes;
 use super::sessions::SessionLogin;
-use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token, TokenId};
-use zmes_providers::{App, Platform, PushToken};
+use super::tokens::SentTimes;
+use crate::domain::{MonitorFilter, PushState, Registration, Revoked, SkipReason, Token};
+use zmes_providers::App;
 
-/// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
-#[derive(Debug, Clone)]
-pub struct Registration {
-    pub token: PushToken,
-    pub platform: Platform,
-    pub state: PushState,
-    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
-    /// All monitors counts only where no filter was stated in this session.
-    pub filter: Option<MonitorFilter>,
-    /// Which app, as far as this message tells.
-    pub kind: App,
-    /// The app's version; `None`: as it told in `auth`, else as it was.
-    pub app_version: Option<String>,
-    /// The app's name for this server; `None`: as it was.
-    pub profile: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RegistrationFault {
-    /// The user, or all users together, have registered more than is sensible.
-    #[error("too many tokens")]
-    TooMany,
-    #[error("the token is blocked")]
-    Blocked,
-}
-
-/// What a registration has changed, and what has to be done about it.
 #[derive(Debug)]
 pub(super) struct RegistrationOutcome {
     pub(super) token: Arc<Token>,
@@ -61,16 +32,6 @@ impl Registration {
         self
     }
 
-    /// Returns the token of an app that is not known yet; [`Self::apply`] gives it the rest.
-    pub(super) fn first(&self, id: TokenId, owner: &str, now: Timestamp) -> Token {
-        Token {
-            state: self.state,
-            user: owner.to_owned(),
-            app: self.kind,
-            ..Token::new(id, self.token.clone(), self.platform, now)
-        }
-    }
-
     /// Makes a token what is asked for; with `anew` nothing of its earlier filter stays.
     pub(super) fn apply(&self, owner: &str, badge: Option<u32>, anew: bool, token: &mut Token) {
         token.platform = self.platform;
@@ -92,8 +53,7 @@ impl Registration {
         token.badge = badge.unwrap_or(token.badge);
     }
 
-    /// Says whether nothing that was stated before counts: another user owned the token, or a person had revoked it. A
-    /// token without an owner was imported with its lists.
+    /// Another user owned the token, or a person had revoked it; one without an owner was imported with its lists.
     pub(super) fn begins_anew(before: &Token, owner: &str) -> bool {
         is_anothers(before, owner) || before.revoked.as_ref().is_some_and(Revoked::by_person)
     }

@@ -315,7 +315,6 @@ impl Router {
         }
     }
 
-    /// Withdraws all pushes to a token that were decided until now.
     fn withdraw(&mut self, token: TokenId) {
         self.order(PushOrder::Withdraw(token, self.last_delivery));
     }

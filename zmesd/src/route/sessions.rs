@@ -2,7 +2,7 @@
 
 mod session;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tracing::info;
 use zmes_shared::SessionId;
 
 use super::handle::{CloseReason, SessionOpening};
-use super::revalidate::{CatalogStanding, standing};
+use super::revalidate::standing;
 use crate::domain::MonitorFilter;
 use crate::monitors::Catalog;
 use crate::state::Device;
@@ -20,11 +20,9 @@ use crate::state::Device;
 pub(super) use session::{FilterOrigin, Session, SessionLogin};
 use zmes_zoneminder::{AccessPass, User};
 
-/// The sessions, and when their access tokens expire: for each session that logged in by one, one entry.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_id: BTreeMap<SessionId, Session>,
-    passes: BTreeSet<(Timestamp, SessionId)>,
 }
 
 impl Sessions {
@@ -36,9 +34,7 @@ impl Sessions {
     }
 
     pub(super) fn close(&mut self, id: SessionId) -> Option<Session> {
-        let session = self.by_id.remove(&id)?;
-        self.forget_pass(session.expires_at(), id);
-        Some(session)
+        self.by_id.remove(&id)
     }
 
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -72,12 +68,9 @@ impl Sessions {
     }
 
     pub(super) fn log_in(&mut self, id: SessionId, login: SessionLogin) {
-        let Some(session) = self.by_id.get_mut(&id) else { return };
-        let before = session.expires_at();
-        session.login = Some(login);
-        let after = session.expires_at();
-        self.forget_pass(before, id);
-        self.passes.extend(after.map(|expires_at| (expires_at, id)));
+        if let Some(session) = self.by_id.get_mut(&id) {
+            session.login = Some(login);
+        }
     }
 
     /// The same app has logged in again: what it stated stays.
@@ -88,11 +81,8 @@ impl Sessions {
         pass: Option<AccessPass>,
         asked_at: Instant,
     ) {
-        let Some(session) = self.by_id.get_mut(&id) else { return };
-        let before = session.expires_at();
-        if let Some(login) = session.login.take() {
-            self.forget_pass(before, id);
-            self.log_in(id, SessionLogin { user, asked_at, pass, ..login });
+        if let Some(login) = self.login_mut(id) {
+            (login.user, login.pass, login.asked_at) = (user, pass, asked_at);
         }
     }
 
@@ -137,17 +127,12 @@ impl Sessions {
     }
 
     pub(super) fn end_expired(&mut self, now: Timestamp) {
-        while let Some(&(expires_at, id)) = self.passes.first()
-            && expires_at <= now
-        {
-            self.passes.remove(&(expires_at, id));
-            info!(client = %id, reason = "the access token has expired", "closing the session");
-            self.end(id, CloseReason::PassExpired);
+        for session in self.by_id.values_mut() {
+            let expired = session.expires_at().is_some_and(|expires_at| expires_at <= now);
+            if expired && session.end(CloseReason::PassExpired) {
+                info!(client = %session.id(), reason = "the access token has expired", "closing the session");
+            }
         }
-    }
-
-    pub(super) fn any_expire(&self) -> bool {
-        !self.passes.is_empty()
     }
 
     pub(super) fn renew_all(&mut self, catalog: &Catalog, enforced_since: Instant) {
@@ -160,12 +145,6 @@ impl Sessions {
         }
     }
 
-    fn forget_pass(&mut self, expires_at: Option<Timestamp>, id: SessionId) {
-        if let Some(expires_at) = expires_at {
-            self.passes.remove(&(expires_at, id));
-        }
-    }
-
     fn login_mut(&mut self, id: SessionId) -> Option<&mut SessionLogin> {
         self.by_id.get_mut(&id)?.login.as_mut()
     }
@@ -175,9 +154,9 @@ fn renew(session: &mut Session, catalog: &Catalog, enforced_since: Instant) {
     let id = session.id();
     let Some(login) = &mut session.login else { return };
     match standing(login, catalog, enforced_since) {
-        CatalogStanding::Unchanged => {}
-        CatalogStanding::Renewed(user) => login.user = user,
-        CatalogStanding::Revoked(reason) => {
+        Ok(None) => {}
+        Ok(Some(user)) => login.user = user,
+        Err(reason) => {
             info!(client = %id, user = login.user.name, reason, "closing the session");
             session.end(CloseReason::UserRevoked);
         }

@@ -8,7 +8,8 @@ use zmes_shared::words::SnoozeOrigin;
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::snoozes::{SnoozeSummary, TooManySnoozes};
-use crate::domain::{MonitorFilter, Snooze, SnoozeId};
+use crate::domain::{Snooze, SnoozeId};
+use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
 /// Who sets or ends a snooze, by which way: for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,23 +17,6 @@ pub struct SnoozeAuthor {
     /// A user of the machine or of ZoneMinder.
     pub by: String,
     pub origin: SnoozeOrigin,
-}
-
-/// `control/snooze` of an app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppSnooze {
-    pub monitors: MonitorFilter,
-    /// 0 ends it.
-    pub minutes: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnoozeFault {
-    /// A monitor does not exist, or the user may not see it: the app is not told which.
-    Monitor,
-    TooMany,
-    /// `push.enabled` is false.
-    PushOff,
 }
 
 /// A command about snoozes, answered once it holds in memory: the next alarm is decided by it.
@@ -44,7 +28,12 @@ pub enum SnoozeCommand {
     /// Ends those that are set, and returns them.
     End(Vec<SnoozeId>, SnoozeAuthor, oneshot::Sender<Vec<SnoozeSummary>>),
     /// For the token of a session, else for its user; also tells which token the app names.
-    App(SessionId, AppSnooze, Option<PushToken>, oneshot::Sender<Result<Option<Timestamp>, SnoozeFault>>),
+    App(
+        SessionId,
+        SnoozeStatement,
+        Option<PushToken>,
+        oneshot::Sender<Result<Option<Timestamp>, SnoozeRefusal>>,
+    ),
 }
 
 impl RouterHandle {
@@ -71,9 +60,9 @@ impl RouterHandle {
     pub async fn app_snooze(
         &self,
         session: SessionId,
-        snooze: AppSnooze,
+        snooze: SnoozeStatement,
         hint: Option<PushToken>,
-    ) -> Result<Result<Option<Timestamp>, SnoozeFault>, Busy> {
+    ) -> Result<Result<Option<Timestamp>, SnoozeRefusal>, Busy> {
         self.call(|reply| RouterCommand::Snooze(SnoozeCommand::App(session, snooze, hint, reply))).await
     }
 }

@@ -18,8 +18,7 @@ const TAP_BOUND: usize = 1024;
 /// Receives events; `RecvError::Lagged(n)` means that `n` events were missed.
 pub type TapReceiver = broadcast::Receiver<TapEvent>;
 
-/// An event for watchers. Small and shared, because a watcher that has stopped reading holds as many as the tap has room
-/// for.
+/// Small and shared: a watcher that has stopped reading holds as many as the tap has room for.
 #[derive(Debug, Clone)]
 pub enum TapEvent {
     Alarm(AnnouncedAlarm),

@@ -20,9 +20,10 @@ use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
+use crate::protocol::TokenFault;
 use crate::route::PushOrder;
 use crate::rules::RuleSet;
 use crate::state::{State, StateHandle};

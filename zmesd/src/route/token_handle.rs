@@ -9,31 +9,12 @@ use zmes_shared::views::TokenCounts;
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use super::registration::{Registration, RegistrationFault};
-use crate::domain::{Alarm, Decision, MonitorFilter, PushState, TokenId};
-use zmes_providers::{App, Platform, PushToken};
+use crate::domain::{Alarm, Decision, Registration, Token, TokenId};
+use crate::protocol::TokenFault;
+use zmes_providers::PushToken;
 
 /// Tokens that are changed in one turn of the router.
 const TURN: usize = 250;
-
-/// A token from a file.
-#[derive(Debug, Clone)]
-pub struct TokenImport {
-    pub token: PushToken,
-    pub platform: Platform,
-    pub state: PushState,
-    pub filter: MonitorFilter,
-    /// Which app; [`App::Unknown`] where the file does not say.
-    pub app: App,
-    /// The app's version; empty where the file has none.
-    pub app_version: String,
-    /// The app's own name for the server; empty where the file has none.
-    pub profile: String,
-    /// The number on the app's icon; used for new tokens only.
-    pub badge: u32,
-    /// The owner; empty: none, and the token may get all monitors.
-    pub user: String,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenImported {
@@ -41,14 +22,12 @@ pub enum TokenImported {
     New(TokenId),
     /// It was known from an earlier import, and is now as the file says.
     Changed(TokenId),
-    /// It is as the file says already.
     Unchanged(TokenId),
     /// An app has registered it: that is newer than any file, and wins.
     Kept(TokenId),
     Refused(&'static str),
 }
 
-/// What was decided for one session about an event, as long as it is remembered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionDecision {
     pub alarm: u64,
@@ -71,7 +50,7 @@ impl SessionDecision {
 /// What the router is asked about tokens, each by a method of [`RouterHandle`].
 #[derive(Debug)]
 pub enum TokenCommand {
-    Register(SessionId, Registration, oneshot::Sender<Result<(), RegistrationFault>>),
+    Register(SessionId, Registration, oneshot::Sender<Result<(), TokenFault>>),
     Badge(SessionId, u32, Option<PushToken>, oneshot::Sender<()>),
     Revoke(Vec<TokenId>, String, oneshot::Sender<Vec<TokenId>>),
     Block(Vec<TokenId>, oneshot::Sender<Vec<TokenId>>),
@@ -79,7 +58,7 @@ pub enum TokenCommand {
     Restore(TokenId, oneshot::Sender<bool>),
     Mute(TokenId, Option<Timestamp>, oneshot::Sender<bool>),
     SetBadges(Option<Vec<TokenId>>, u32, oneshot::Sender<usize>),
-    Import(Vec<TokenImport>, bool, oneshot::Sender<Vec<TokenImported>>),
+    Import(Vec<Token>, bool, oneshot::Sender<Vec<TokenImported>>),
     Dead(TokenId, String),
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
     Count(oneshot::Sender<TokenCounts>),
@@ -92,7 +71,7 @@ impl RouterHandle {
         &self,
         session: SessionId,
         registration: Registration,
-    ) -> Result<Result<(), RegistrationFault>, Busy> {
+    ) -> Result<Result<(), TokenFault>, Busy> {
         self.ask(|reply| TokenCommand::Register(session, registration, reply)).await
     }
 
@@ -126,8 +105,7 @@ impl RouterHandle {
         self.ask(|reply| TokenCommand::Restore(token, reply)).await
     }
 
-    /// Silences a token until then ([`Timestamp::MAX`]: until unmuted), or no more (`None`); false: no live token has
-    /// that id.
+    /// Until `until` ([`Timestamp::MAX`]: until unmuted; `None`: no more); false: no live token has that id.
     pub async fn mute(&self, token: TokenId, until: Option<Timestamp>) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::Mute(token, until, reply)).await
     }
@@ -144,12 +122,12 @@ impl RouterHandle {
         Ok(count)
     }
 
-    /// Takes tokens from a file, and says of each what became of it; with `dry_run` what would.
-    pub async fn import(&self, tokens: Vec<TokenImport>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
+    /// Takes tokens from a file, whose ids and times are not known yet, and says of each what became of it; with `dry_run`
+    /// what would.
+    pub async fn import(&self, tokens: Vec<Token>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
         self.ask(|reply| TokenCommand::Import(tokens, dry_run, reply)).await
     }
 
-    /// Revokes a token that its provider knows no more.
     pub async fn token_dead(&self, token: TokenId, reason: String) -> Result<(), Busy> {
         self.send(RouterCommand::Token(TokenCommand::Dead(token, reason))).await
     }
@@ -159,7 +137,6 @@ impl RouterHandle {
         self.send(RouterCommand::Token(TokenCommand::Untold(untold))).await
     }
 
-    /// Returns how many live tokens there are.
     pub async fn token_counts(&self) -> Result<TokenCounts, Busy> {
         self.ask(TokenCommand::Count).await
     }

@@ -9,11 +9,13 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::TokenCounts;
 
 use super::pace::TokenPace;
-use super::registration::{Registration, RegistrationOutcome};
-use super::sent_times::SentTimes;
-use crate::domain::{PushState, Revoked, Token, TokenId};
+use super::registration::RegistrationOutcome;
+use crate::domain::{PushState, Registration, Revoked, Token, TokenId};
 use crate::telemetry::{Labels, TokenState};
 use zmes_providers::{Platform, PushToken};
+
+/// When a receiver got its last alarm of each monitor that has an interval: what intervals are measured from.
+pub(super) type SentTimes = BTreeMap<MonitorId, Timestamp>;
 
 /// Live tokens in all: more can only come from an app that invents them.
 const MAX_LIVE: usize = 20_000;
@@ -49,7 +51,6 @@ pub(super) struct TokenEntry {
 }
 
 impl TokenTable {
-    /// Takes over what the daemon before had written down.
     pub(super) fn remembered(tokens: Vec<Token>, sent: HashMap<(TokenId, MonitorId), Timestamp>) -> Self {
         let mut table = Self::default();
         for token in tokens {
@@ -57,7 +58,7 @@ impl TokenTable {
         }
         for ((token, monitor), at) in sent {
             if let Some(entry) = table.by_id.get_mut(&token) {
-                entry.sent.note(monitor, at);
+                entry.sent.insert(monitor, at);
             }
         }
         table
@@ -114,7 +115,8 @@ impl TokenTable {
     ) -> RegistrationOutcome {
         let before = self.find(&registration.token).map(|entry| Arc::clone(entry.token()));
         let id = before.as_ref().map_or_else(|| self.next_id(), |before| before.id);
-        let first = || TokenEntry::new(registration.first(id, owner, wall));
+        let Registration { token, platform, .. } = registration;
+        let first = || TokenEntry::new(Token::new(id, token.clone(), *platform, wall));
         self.last = self.last.max(id.0);
         self.by_token.entry(registration.token.clone()).or_insert(id);
         let entry = self.by_id.entry(id).or_insert_with(first);
@@ -186,13 +188,14 @@ impl TokenTable {
 
     pub(super) fn note_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) {
         if let Some(entry) = self.by_id.get_mut(&id) {
-            entry.sent.note(monitor, at);
+            entry.sent.insert(monitor, at);
         }
     }
 
     /// Takes back that a token was told of a monitor's alarm of that time; false: another one was the last.
     pub(super) fn undo_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) -> bool {
-        self.by_id.get_mut(&id).is_some_and(|entry| entry.sent.undo(monitor, at))
+        let Some(entry) = self.by_id.get_mut(&id) else { return false };
+        entry.sent.get(&monitor) == Some(&at) && entry.sent.remove(&monitor).is_some()
     }
 
     pub(super) fn may_log(&mut self, id: TokenId, now: Instant) -> Option<u64> {
@@ -227,7 +230,6 @@ impl TokenTable {
         ids.iter().filter_map(|id| self.by_id.get_mut(id).map(TokenEntry::snapshot)).collect()
     }
 
-    /// Says whether something has to be told later, to the disk or to a provider.
     pub(super) fn any_waiting(&self) -> bool {
         !self.unwritten.is_empty() || !self.unregistered.is_empty()
     }

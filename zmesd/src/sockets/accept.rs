@@ -49,7 +49,6 @@ enum AcceptFault {
     Connection,
     /// The system has no room for another connection now.
     Room,
-    /// The socket is broken.
     Socket,
 }
 

@@ -16,10 +16,8 @@ use super::file;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
-/// What a path leads to now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FilePresence {
-    /// The file that was opened.
     Same,
     /// Nothing: it was removed, or its directory was.
     Gone,

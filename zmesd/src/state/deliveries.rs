@@ -14,6 +14,7 @@ use zmes_shared::control::Since;
 use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 use zmes_shared::{EventId, MonitorId};
 
+use super::handle::{StateHandle, StateResult};
 use super::note::{Attempt, Outcome, TokenDecision};
 use super::remembered::{event, time, understood};
 use super::{SqlResult, signed, tokens};
@@ -22,7 +23,6 @@ use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, Token, Token
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
 
-/// The delivery of one alarm to one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRow {
     pub id: DeliveryId,
@@ -69,7 +69,6 @@ pub struct QueuedPush {
     pub attempts: u32,
 }
 
-/// A page of the pushes that are still to be sent.
 #[derive(Debug, Clone)]
 pub struct PushPage {
     /// The pushes, by ascending id.
@@ -222,50 +221,73 @@ const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.mo
     d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency \
     FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
-pub(super) async fn of_token(pool: &SqlitePool, token: TokenId, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
-    let mut deliveries = select(pool, "d.token_id = ? ORDER BY d.id DESC", token.0, limit).await?;
-    for delivery in &mut deliveries {
-        let mut failures = failures_between(pool, delivery.id, delivery.id).await?;
-        delivery.failures = failures.remove(&delivery.id).unwrap_or_default();
-    }
-    Ok(deliveries)
-}
-
-pub(super) async fn of_event(pool: &SqlitePool, event: EventId, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
-    select(pool, "a.event_id = ? ORDER BY d.id", signed(event), limit).await
-}
-
-/// Returns the deliveries after `since` with their attempts, oldest first, at most the newest `limit`; and whether there
-/// were more.
-pub(super) async fn since(
-    pool: &SqlitePool,
-    since: Since,
-    limit: u32,
-) -> SqlResult<(Vec<DeliveryRow>, bool)> {
-    // Test alarms have event ids far above those of ZoneMinder.
-    let (condition, value) = match since {
-        Since::Time(at) => ("a.at > ?", at.as_millisecond()),
-        Since::Event(event) => (
-            "a.number > (SELECT COALESCE(MAX(number), 0) FROM pushed_alarms WHERE event_id <= ? AND origin <> 'test')",
-            signed(event),
-        ),
-    };
-    let condition = format!("{condition} ORDER BY d.id DESC");
-    let mut deliveries = select(pool, &condition, value, limit.saturating_add(1)).await?;
-    let more = deliveries.len() > limit as usize;
-    deliveries.truncate(limit as usize);
-    deliveries.reverse();
-    if let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) {
-        let mut attempts = failures_between(pool, first.id, last.id).await?;
+impl StateHandle {
+    /// Returns the newest deliveries of one token, newest first, with the attempts of each.
+    pub async fn deliveries_of_token(&self, token: TokenId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
+        let pool = self.settled().await;
+        let deliveries = select(&pool, "d.token_id = ? ORDER BY d.id DESC", token.0, limit).await;
+        let mut deliveries = self.answer(deliveries)?;
         for delivery in &mut deliveries {
-            delivery.failures = attempts.remove(&delivery.id).unwrap_or_default();
+            let mut failures = self.answer(failures_between(&pool, delivery.id, delivery.id).await)?;
+            delivery.failures = failures.remove(&delivery.id).unwrap_or_default();
         }
+        Ok(deliveries)
     }
-    Ok((deliveries, more))
-}
 
-pub(super) async fn queued(pool: &SqlitePool, limit: u32) -> SqlResult<Vec<DeliveryRow>> {
-    select(pool, "d.decision = ? ORDER BY d.id", DeliveryState::Queued.word(), limit).await
+    /// Returns what was decided about one event for every token, oldest first, at most `limit`.
+    pub async fn deliveries_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
+        let pool = self.settled().await;
+        self.answer(select(&pool, "a.event_id = ? ORDER BY d.id", signed(event), limit).await)
+    }
+
+    /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
+    /// (the newest win); and whether there was more.
+    pub async fn deliveries_since(&self, since: Since, limit: u32) -> StateResult<(Vec<DeliveryRow>, bool)> {
+        // Test alarms have event ids far above those of ZoneMinder.
+        let (condition, value) = match since {
+            Since::Time(at) => ("a.at > ?", at.as_millisecond()),
+            Since::Event(event) => (
+                "a.number > (SELECT COALESCE(MAX(number), 0) FROM pushed_alarms WHERE event_id <= ? AND origin <> 'test')",
+                signed(event),
+            ),
+        };
+        let (pool, condition) = (self.settled().await, format!("{condition} ORDER BY d.id DESC"));
+        let mut deliveries = self.answer(select(&pool, &condition, value, limit.saturating_add(1)).await)?;
+        let more = deliveries.len() > limit as usize;
+        deliveries.truncate(limit as usize);
+        deliveries.reverse();
+        if let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) {
+            let mut attempts = self.answer(failures_between(&pool, first.id, last.id).await)?;
+            for delivery in &mut deliveries {
+                delivery.failures = attempts.remove(&delivery.id).unwrap_or_default();
+            }
+        }
+        Ok((deliveries, more))
+    }
+
+    /// Returns what is still to be sent, oldest first, at most `limit`.
+    pub async fn deliveries_queued(&self, limit: u32) -> StateResult<Vec<DeliveryRow>> {
+        let pool = self.settled().await;
+        self.answer(select(&pool, "d.decision = ? ORDER BY d.id", DeliveryState::Queued.word(), limit).await)
+    }
+
+    /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
+    /// memory was full.
+    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
+        let query = format!(
+            "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
+             d.urgency FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
+            tokens::COLUMNS
+        );
+        let query = sqlx::query(AssertSqlSafe(query)).bind(after.0).bind(limit);
+        let rows = self.answer(query.fetch_all(&self.reader()).await)?;
+        // An unreadable row must not stop all pushes.
+        let pushes: Vec<_> = understood("deliveries", &rows, push);
+        let pushes = pushes.into_iter().flatten().collect();
+        let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose();
+        Ok(PushPage { pushes, last: self.answer(last)?, full: rows.len() == limit as usize })
+    }
 }
 
 /// Returns the deliveries of which a condition with one value holds, without their attempts.
@@ -300,21 +322,6 @@ async fn failures_between(
         failures.entry(DeliveryId(row.try_get(4)?)).or_default().push(attempt);
     }
     Ok(failures)
-}
-
-pub(super) async fn pushes_after(pool: &SqlitePool, after: DeliveryId, limit: u32) -> SqlResult<PushPage> {
-    let query = format!(
-        "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-         d.urgency FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
-         WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
-        tokens::COLUMNS
-    );
-    let rows = sqlx::query(AssertSqlSafe(query)).bind(after.0).bind(limit).fetch_all(pool).await?;
-    // An unreadable row must not stop all pushes.
-    let pushes: Vec<_> = understood("deliveries", &rows, push);
-    let pushes = pushes.into_iter().flatten().collect();
-    let last = rows.last().map(|row| row.try_get(tokens::WIDTH).map(DeliveryId)).transpose()?;
-    Ok(PushPage { pushes, last, full: rows.len() == limit as usize })
 }
 
 fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {

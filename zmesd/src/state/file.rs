@@ -34,12 +34,10 @@ pub(super) const PAGE_SIZE: u32 = 4096;
 const LOG_KEPT: &str = "16777216";
 const READERS: u32 = 2;
 
-/// The opened state, before its writer runs.
 #[derive(Debug)]
 pub struct State {
     pub handle: StateHandle,
     pub writer: StateWriter,
-    /// What the previous daemon stored.
     pub remembered: Remembered,
     /// Why nothing can be written now, if so.
     pub trouble: watch::Receiver<Option<String>>,

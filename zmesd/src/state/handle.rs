@@ -10,17 +10,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
-use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::deliveries::{self, DeliveryRow, PushPage};
 use super::note::Note;
 use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
-use super::{SqlResult, file, record, remembered, snoozes};
+use super::{SqlResult, file, remembered, snoozes};
 use crate::domain::{DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
 
-/// How long a reader waits for the notes before it.
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
 /// One app of one user, as far as it can be identified without a token.
@@ -131,7 +128,7 @@ pub struct StateError {
 }
 
 /// What the state answers.
-type StateResult<T> = Result<T, StateError>;
+pub(super) type StateResult<T> = Result<T, StateError>;
 
 #[derive(Debug, Clone)]
 pub struct StateHandle {
@@ -154,34 +151,9 @@ impl StateHandle {
         self.notes.try_send(note).map_err(TrySendError::into_inner)
     }
 
-    /// Returns the alarms after `since`, at most `limit`, including those that were just announced.
-    pub async fn alarms_since(&self, since: Since, limit: u32) -> StateResult<Replay> {
-        self.answer(record::alarms_since(&self.settled().await, since, limit).await)
-    }
-
-    /// Returns where the alarms after `since` stand, at most `limit`, including those that were just announced.
-    pub async fn replay_span(&self, since: Since, limit: u32) -> StateResult<ReplaySpan> {
-        self.answer(record::span(&self.settled().await, since, limit).await)
-    }
-
-    /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
-    pub async fn replay_page(&self, span: ReplaySpan, limit: u32) -> StateResult<Vec<(i64, RecordedAlarm)>> {
-        self.answer(record::page(&self.reader(), span, limit).await)
-    }
-
-    /// Returns the alarms of one event, oldest first, at most `limit`.
-    pub async fn alarms_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<RecordedAlarm>> {
-        self.answer(record::alarms_of_event(&self.settled().await, event, limit).await)
-    }
-
     /// Returns when the record of alarms began: when a daemon with this state ran for the first time.
     pub async fn record_began(&self) -> StateResult<Timestamp> {
         self.answer(remembered::began(&self.reader()).await)
-    }
-
-    /// Says whether the record of alarms reaches back to that time.
-    pub async fn reaches_back_to(&self, at: Timestamp) -> StateResult<bool> {
-        self.answer(record::reaches_back_to(&self.reader(), at).await)
     }
 
     /// Returns how many notes the queue can still take.
@@ -204,33 +176,6 @@ impl StateHandle {
         self.answer(snoozes::some(&self.settled().await, ids).await)
     }
 
-    /// Returns the newest deliveries of one token, newest first, with the attempts of each.
-    pub async fn deliveries_of_token(&self, token: TokenId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
-        self.answer(deliveries::of_token(&self.settled().await, token, limit).await)
-    }
-
-    /// Returns what was decided about one event for every token, oldest first, at most `limit`.
-    pub async fn deliveries_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
-        self.answer(deliveries::of_event(&self.settled().await, event, limit).await)
-    }
-
-    /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
-    /// (the newest win); and whether there was more.
-    pub async fn deliveries_since(&self, since: Since, limit: u32) -> StateResult<(Vec<DeliveryRow>, bool)> {
-        self.answer(deliveries::since(&self.settled().await, since, limit).await)
-    }
-
-    /// Returns what is still to be sent, oldest first, at most `limit`.
-    pub async fn deliveries_queued(&self, limit: u32) -> StateResult<Vec<DeliveryRow>> {
-        self.answer(deliveries::queued(&self.settled().await, limit).await)
-    }
-
-    /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
-    /// memory was full.
-    pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
-        self.answer(deliveries::pushes_after(&self.reader(), after, limit).await)
-    }
-
     /// Checks the file for `check store`: reads it completely, and writes to it.
     pub async fn examine(&self) -> StateResult<StoreReport> {
         let writable = self.settle().await;
@@ -249,18 +194,18 @@ impl StateHandle {
             && tokio::time::timeout(BARRIER_DEADLINE, written).await.is_ok_and(|written| written.is_ok())
     }
 
-    fn reader(&self) -> SqlitePool {
+    pub(super) fn reader(&self) -> SqlitePool {
         self.reader.borrow().clone()
     }
 
     /// Returns the reader once the notes so far are on the disk.
-    async fn settled(&self) -> SqlitePool {
+    pub(super) async fn settled(&self) -> SqlitePool {
         self.settle().await;
         self.reader()
     }
 
     /// Names the file in an error, and tells the writer of damage.
-    fn answer<T>(&self, read: SqlResult<T>) -> StateResult<T> {
+    pub(super) fn answer<T>(&self, read: SqlResult<T>) -> StateResult<T> {
         read.map_err(|source| {
             if is_damage(&source) {
                 self.damage.send_replace(Some(source.to_string()));

@@ -6,17 +6,49 @@ use sqlx::{Row, SqlitePool};
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
-use super::handle::{RecordedAlarm, Replay, ReplaySpan};
+use super::handle::{RecordedAlarm, Replay, ReplaySpan, StateHandle, StateResult};
 use super::remembered::{began, event, time};
 use super::{SqlResult, signed};
 
-pub(super) async fn alarms_since(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<Replay> {
-    let span = span(pool, since, limit).await?;
-    let alarms = page(pool, span, limit).await?;
-    Ok(Replay { alarms: alarms.into_iter().map(|(_, alarm)| alarm).collect(), gap: span.gap })
+impl StateHandle {
+    /// Returns the alarms after `since`, oldest first, including those that were just announced, at most `limit` (the
+    /// newest win, and the gap is said).
+    pub async fn alarms_since(&self, since: Since, limit: u32) -> StateResult<Replay> {
+        let span = self.replay_span(since, limit).await?;
+        let alarms = self.replay_page(span, limit).await?;
+        Ok(Replay { alarms: alarms.into_iter().map(|(_, alarm)| alarm).collect(), gap: span.gap })
+    }
+
+    /// Returns where the alarms after `since` stand, at most `limit`, including those that were just announced.
+    pub async fn replay_span(&self, since: Since, limit: u32) -> StateResult<ReplaySpan> {
+        self.answer(span(&self.settled().await, since, limit).await)
+    }
+
+    /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
+    pub async fn replay_page(&self, span: ReplaySpan, limit: u32) -> StateResult<Vec<(i64, RecordedAlarm)>> {
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
+                     WHERE number > ? AND number <= ? ORDER BY number LIMIT ?";
+        let query = sqlx::query(query).bind(span.after).bind(span.until).bind(limit);
+        let rows = self.answer(query.fetch_all(&self.reader()).await)?;
+        self.answer(rows.iter().map(|row| Ok((row.try_get(6)?, alarm(row)?))).collect())
+    }
+
+    /// Returns the alarms of one event, oldest first, at most `limit`.
+    pub async fn alarms_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<RecordedAlarm>> {
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late FROM alarms \
+                     WHERE event_id = ? ORDER BY number LIMIT ?";
+        let query = sqlx::query(query).bind(signed(event)).bind(limit);
+        let rows = self.answer(query.fetch_all(&self.settled().await).await)?;
+        self.answer(rows.iter().map(alarm).collect())
+    }
+
+    /// Says whether the record of alarms reaches back to that time.
+    pub async fn reaches_back_to(&self, at: Timestamp) -> StateResult<bool> {
+        self.answer(after_time(&self.reader(), at).await.map(|(_, reaches_back)| reaches_back))
+    }
 }
 
-pub(super) async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<ReplaySpan> {
+async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<ReplaySpan> {
     let (after, reaches_back) = match since {
         Since::Event(event) => after_event(pool, event).await?,
         Since::Time(at) => after_time(pool, at).await?,
@@ -30,32 +62,6 @@ pub(super) async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResu
         until: until.unwrap_or(after),
         gap: left_out.is_some() || !reaches_back,
     })
-}
-
-pub(super) async fn page(
-    pool: &SqlitePool,
-    span: ReplaySpan,
-    limit: u32,
-) -> SqlResult<Vec<(i64, RecordedAlarm)>> {
-    let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
-                 WHERE number > ? AND number <= ? ORDER BY number LIMIT ?";
-    let rows = sqlx::query(query).bind(span.after).bind(span.until).bind(limit).fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((row.try_get(6)?, alarm(row)?))).collect()
-}
-
-pub(super) async fn alarms_of_event(
-    pool: &SqlitePool,
-    event: EventId,
-    limit: u32,
-) -> SqlResult<Vec<RecordedAlarm>> {
-    let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late FROM alarms \
-                 WHERE event_id = ? ORDER BY number LIMIT ?";
-    let rows = sqlx::query(query).bind(signed(event)).bind(limit).fetch_all(pool).await?;
-    rows.iter().map(alarm).collect()
-}
-
-pub(super) async fn reaches_back_to(pool: &SqlitePool, at: Timestamp) -> SqlResult<bool> {
-    Ok(after_time(pool, at).await?.1)
 }
 
 /// The number of the last alarm of that event, and whether the record knows the event at all.

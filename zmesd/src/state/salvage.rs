@@ -96,7 +96,6 @@ async fn keep_beginning(from: &mut SqliteConnection, to: &mut SqliteConnection) 
     Ok(())
 }
 
-/// One table on its way.
 struct Copying {
     name: &'static str,
     columns: String,

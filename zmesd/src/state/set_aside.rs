@@ -195,7 +195,6 @@ fn mend(damaged: &Path, donor: &Path, target: &Path) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(&file, &header, 0)
 }
 
-/// Moves the damaged file away, and the new one to its place.
 fn swap(path: &Path, new: &Path, aside: &SetAside, damage: &str) -> io::Result<()> {
     File::open(new)?.sync_all()?;
     let mode = fs::metadata(path).map(|found| found.permissions());
@@ -220,11 +219,11 @@ fn sentence(saved: &Salvaged) -> String {
     if saved.rows == 0 {
         return "nothing could be saved: phones ring again once their app has been opened".to_owned();
     }
-    let mut sentence = format!("saved {tokens} phones and {alarms} recorded alarms");
-    if !incomplete.is_empty() {
-        sentence += &format!("; not all of {} could be read", incomplete.join(", "));
+    let sentence = format!("saved {tokens} phones and {alarms} recorded alarms");
+    if incomplete.is_empty() {
+        return sentence;
     }
-    sentence
+    format!("{sentence}; not all of {} could be read", incomplete.join(", "))
 }
 
 fn free_name(path: &Path, now: Timestamp) -> PathBuf {

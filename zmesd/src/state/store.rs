@@ -26,7 +26,6 @@ const READERS_LET_GO: Duration = Duration::from_secs(5);
 /// Groups between two checks of the file's size.
 const GROUPS: u32 = 16;
 
-/// Where the writer reports its state.
 #[derive(Debug)]
 pub(super) struct Outlets {
     pub(super) trouble: watch::Sender<Option<String>>,
@@ -195,7 +194,6 @@ impl Store {
         }
     }
 
-    /// Empties SQLite's log into the file.
     async fn empty_log(&mut self) -> Result<(), Trouble> {
         let mut connection = self.connection.take().await.map_err(Trouble::Refused)?;
         let emptied = sqlx::query_as::<_, (i64, i64, i64)>("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -26,7 +26,6 @@ const FOREVER: i64 = 253_402_207_200_000;
 /// Rows that are read in one turn of the runtime's thread: less than a millisecond.
 const TURN: usize = 64;
 
-/// A token with the results of its pushes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
     pub token: Token,

@@ -163,7 +163,6 @@ impl StateWriter {
         self.store.close().await;
     }
 
-    /// Announces the next sign of life within that time.
     fn moves(&self, within: Duration) {
         self.counters.beats.state_writer.back_within(within);
     }

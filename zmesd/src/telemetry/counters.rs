@@ -14,7 +14,6 @@ use super::timings::Timings;
 use crate::domain::{Decision, Origin};
 use zmes_shared::words::TargetKind;
 
-/// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -32,7 +31,6 @@ impl Counter {
     }
 }
 
-/// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Level(AtomicU64);
 
@@ -52,7 +50,6 @@ impl Level {
     }
 }
 
-/// One that is counted by a [`Level`].
 #[derive(Debug)]
 #[must_use = "it counts as long as it lives"]
 pub struct Inside<'a>(&'a Level);

@@ -4,7 +4,7 @@ use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
 use zmes_shared::views::RefusalReason;
-use zmes_shared::words::{MonitorCondition, StateSource, TargetKind};
+use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind};
 
 use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
@@ -42,16 +42,28 @@ label! {
     }
 }
 
-label! {
-    /// What became of a delivery, or of one attempt at it.
-    Pushed = "outcome" {
-        Sent = "sent",
-        Retry = "retry",
-        Failed = "failed",
-        /// Given up: older than `push.retry-for`.
-        Expired = "expired",
-        Skipped = "skipped",
-        Shadow = "shadow",
+/// What became of a delivery, or of one attempt at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    Sent,
+    Retry,
+    Failed,
+    /// Given up: older than `push.retry-for`.
+    Expired,
+    Skipped,
+    Shadow,
+}
+
+impl Pushed {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sent => DeliveryOutcome::Sent.word(),
+            Self::Retry => DeliveryOutcome::Retry.word(),
+            Self::Failed => DeliveryOutcome::Failed.word(),
+            Self::Expired => GiveUp::Expired.word(),
+            Self::Skipped => DeliveryOutcome::Skipped.word(),
+            Self::Shadow => SkipReason::Shadow.label(),
+        }
     }
 }
 
@@ -174,6 +186,9 @@ labels! {
     // What is blocked counts as revoked.
     TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;
     RefusalReason: "reason" = Self::ALL, as_str;
+    Pushed: "outcome" = [
+        Self::Sent, Self::Retry, Self::Failed, Self::Expired, Self::Skipped, Self::Shadow,
+    ], word;
 }
 
 /// Sent, or why not: the reasons that the router has.

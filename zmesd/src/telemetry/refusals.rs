@@ -16,7 +16,7 @@ use zmes_shared::views::{RefusalReason, Rejection};
 use super::tally::Tally;
 use crate::limits::network;
 
-/// Entries that are kept, some 200 bytes each. The one whose last refusal is oldest is dropped first.
+/// Entries that are kept, some 400 bytes each. The one whose last refusal is oldest is dropped first.
 const MAX_ENTRIES: usize = 2048;
 /// User names of one network and reason that have entries of their own. Further ones share an entry without a name.
 const MAX_NAMES: usize = 16;
@@ -39,12 +39,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Returns a refusal without user and detail.
     pub fn new(address: IpAddr, reason: RefusalReason) -> Self {
         Self { address, reason, user: None, detail: None }
     }
 
-    /// Adds a detail.
     #[must_use]
     pub fn detail(self, detail: Option<String>) -> Self {
         Self { detail, ..self }
@@ -69,7 +67,8 @@ pub struct Refusals {
 
 #[derive(Debug, Default)]
 struct RefusalTable {
-    entries: HashMap<RefusalKey, RefusalRow>,
+    /// Each with the number of its last refusal.
+    entries: HashMap<RefusalKey, (u64, RefusedEntry)>,
     /// Keys by the number of their last refusal: the first is the oldest.
     order: BTreeMap<u64, RefusalKey>,
     last: u64,
@@ -86,25 +85,11 @@ struct RefusalKey {
     user: Option<String>,
 }
 
-#[derive(Debug)]
-struct RefusalRow {
-    number: u64,
-    address: IpAddr,
-    count: u64,
-    first_at: Timestamp,
-    last_at: Timestamp,
-    detail: Option<String>,
-    mended: bool,
-}
-
-/// How a refusal is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogChoice {
-    /// The first of its kind for an hour.
     Warn,
     /// Too many kinds at once: the last warning of this hour.
     Flood,
-    /// At level debug.
     Quiet,
 }
 
@@ -141,8 +126,8 @@ impl Refusals {
         let network = network(address);
         let mut table = self.table();
         let of_network = table.entries.iter_mut().filter(|(key, _)| key.network == network);
-        for (key, row) in of_network {
-            row.mended |= match &key.user {
+        for (key, (_, entry)) in of_network {
+            entry.mended |= match &key.user {
                 None => true,
                 Some(name) => user.is_some_and(|user| user.eq_ignore_ascii_case(name)),
             };
@@ -152,30 +137,16 @@ impl Refusals {
     /// Returns refusals since then, the most recent first.
     pub fn entries(&self, since: Option<Timestamp>) -> Vec<RefusedEntry> {
         let table = self.table();
-        let newest_first = table.order.values().rev();
-        let rows = newest_first.filter_map(|key| Some((key, table.entries.get(key)?)));
-        rows.filter(|(_, row)| since.is_none_or(|since| row.last_at >= since))
-            .map(|(key, row)| RefusedEntry {
-                rejection: Rejection {
-                    address: row.address.to_string(),
-                    reason: key.reason,
-                    user: key.user.clone(),
-                    count: row.count,
-                    last_at: row.last_at,
-                    first_at: Some(row.first_at),
-                    detail: row.detail.clone(),
-                    hint: key.reason.hint().to_owned(),
-                },
-                network: key.network,
-                mended: row.mended,
-            })
-            .collect()
+        let entries = table.order.values().rev().filter_map(|key| table.entries.get(key));
+        let entries = entries.map(|(_, entry)| entry);
+        let recent = |entry: &&RefusedEntry| since.is_none_or(|since| entry.rejection.last_at >= since);
+        entries.filter(recent).cloned().collect()
     }
 
     /// Returns how often an address was refused for this reason as this user.
     pub fn count(&self, address: IpAddr, reason: RefusalReason, user: Option<&str>) -> u64 {
         let key = RefusalKey { network: network(address), reason, user: user.map(ToOwned::to_owned) };
-        self.table().entries.get(&key).map_or(0, |row| row.count)
+        self.table().entries.get(&key).map_or(0, |(_, entry)| entry.rejection.count)
     }
 
     pub fn by_reason(&self) -> &Tally<RefusalReason> {
@@ -202,19 +173,14 @@ impl RefusalTable {
         }
         self.last += 1;
         let number = self.last;
-        if let Some(row) = self.entries.get_mut(&key) {
-            self.order.remove(&row.number);
+        let address = address.to_string();
+        if let Some((last, RefusedEntry { rejection, mended, .. })) = self.entries.get_mut(&key) {
+            self.order.remove(last);
             self.order.insert(number, key);
-            *row = RefusalRow {
-                number,
-                address,
-                count: row.count + 1,
-                first_at: row.first_at,
-                last_at: now,
-                detail,
-                mended: false,
-            };
-            return row.count;
+            (*last, *mended) = (number, false);
+            (rejection.address, rejection.last_at, rejection.detail) = (address, now, detail);
+            rejection.count += 1;
+            return rejection.count;
         }
         if self.entries.len() >= MAX_ENTRIES
             && let Some((_, oldest)) = self.order.pop_first()
@@ -222,9 +188,18 @@ impl RefusalTable {
             self.entries.remove(&oldest);
         }
         self.order.insert(number, key.clone());
-        let row =
-            RefusalRow { number, address, count: 1, first_at: now, last_at: now, detail, mended: false };
-        self.entries.insert(key, row);
+        let rejection = Rejection {
+            address,
+            reason,
+            user: key.user.clone(),
+            count: 1,
+            last_at: now,
+            first_at: Some(now),
+            detail,
+            hint: reason.hint().to_owned(),
+        };
+        let network = key.network;
+        self.entries.insert(key, (number, RefusedEntry { rejection, network, mended: false }));
         1
     }
 

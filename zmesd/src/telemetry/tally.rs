@@ -7,7 +7,6 @@ use std::fmt;
 
 use super::counters::Counter;
 
-/// Label names with their values.
 pub type LabelPairs = Vec<(&'static str, &'static str)>;
 
 /// Labels with a closed set of values.

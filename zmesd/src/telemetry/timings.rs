@@ -34,12 +34,9 @@ struct Measurements {
     sum: Duration,
 }
 
-/// A histogram as Prometheus has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimingBuckets {
-    /// How many were measured.
     pub count: u64,
-    /// All of them together, in seconds.
     pub sum: f64,
     /// For each upper bound in seconds, the last of which is infinite, how many are above the one before it.
     pub buckets: Vec<(f64, u64)>,

@@ -39,7 +39,6 @@ pub(super) struct Inspected {
     pub(super) objections: Vec<CertificateProblem>,
 }
 
-/// What tells one version of a file from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     inode: u64,
@@ -54,7 +53,6 @@ impl LoadedPair {
         time_warning(&self.summary, now).into_iter().chain(lasting).collect()
     }
 
-    /// Says whether both show the same certificates.
     pub fn is_same(&self, other: &Self) -> bool {
         self.key.cert == other.key.cert
     }

@@ -65,7 +65,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    /// Returns the user name of the login that failed, and how often it failed from that address.
     fn tried(&self) -> Option<FailedLogin> {
         let user = self.tried_user.clone()?;
         let refusals = &self.context.parts.counters.refusals;

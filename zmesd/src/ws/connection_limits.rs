@@ -5,7 +5,8 @@
 //!
 //! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] give back what they took when they are dropped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,13 +35,10 @@ const MAX_RATES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LimitReached {
-    /// `server.max-clients` are logged in.
     #[error("max-clients reached")]
     MaxClients,
-    /// `server.max-clients-per-address` of that network are connected.
     #[error("max-clients-per-address reached")]
     MaxClientsPerAddress,
-    /// New connections come too fast from that network.
     #[error("too many new connections")]
     Rate,
     /// All connections without a login are having their credentials checked.
@@ -49,7 +47,6 @@ pub(super) enum LimitReached {
 }
 
 impl LimitReached {
-    /// Returns the word for `clients rejected`.
     pub(super) fn reason(self) -> RefusalReason {
         match self {
             Self::MaxClients => RefusalReason::MaxClients,
@@ -73,7 +70,6 @@ struct SlotTable {
     members_of: HashMap<IpAddr, usize>,
     /// Connections without a login, the oldest first.
     pending: BTreeMap<u64, PendingSlot>,
-    pending_of: HashMap<IpAddr, BTreeSet<u64>>,
     last: u64,
 }
 
@@ -102,9 +98,8 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// Takes a slot among the connections without a login; the [`Eviction`] tells when it has to close.
-    ///
-    /// `known`: the address is the client's own, and not that of a proxy that has not told the client's address yet.
+    /// Takes a slot among the connections without a login. `known`: the address is the client's own, not that of a proxy that
+    /// has not told the client's address yet.
     pub(super) fn slot(
         self: &Arc<Self>,
         address: IpAddr,
@@ -126,7 +121,6 @@ impl ConnectionLimits {
         slots.last += 1;
         let number = slots.last;
         slots.pending.insert(number, PendingSlot { network, verifying: false, evict });
-        slots.pending_of.entry(network).or_default().insert(number);
         let slot =
             ConnectionSlot { limits: Arc::clone(self), number, network, known, passed: false, member: false };
         Ok((slot, Eviction(Some(evicted))))
@@ -137,10 +131,8 @@ impl ConnectionLimits {
         slots.members + slots.pending.len()
     }
 
-    /// Waits for a turn at the handshakes; the caller sets the deadline.
-    ///
-    /// `known`: as for [`ConnectionLimits::slot`]. Each connection of a proxy counts as a peer of its own until the proxy has
-    /// told the client's address: the share of one network is too small for all clients behind it.
+    /// Waits for a turn; the caller sets the deadline. Each connection of a proxy counts as a peer of its own until the proxy
+    /// has told the client's address: the share of one network is too small for all clients behind it.
     pub(super) async fn handshake(&self, peer: SocketAddr, known: bool) -> Result<Turn, NoTurn> {
         let lane = if known { network(peer.ip()) } else { lane_of_one(peer.port()) };
         self.handshakes.turn(lane).await
@@ -170,7 +162,7 @@ impl SlotTable {
         if self.members_of.get(&network).copied().unwrap_or_default() >= settings.max_clients_per_address {
             return Err(LimitReached::MaxClientsPerAddress);
         }
-        let own = self.pending_of.get(&network).map_or(0, BTreeSet::len);
+        let own = self.pending.values().filter(|pending| pending.network == network).count();
         if own >= settings.max_clients_per_address && !self.evict_of(network) {
             return Err(LimitReached::MaxClientsPerAddress);
         }
@@ -179,38 +171,25 @@ impl SlotTable {
 
     /// Evicts the oldest of the network that has most; false: the credentials of all are being checked.
     fn evict_one(&mut self) -> bool {
-        let idle = |numbers: &BTreeSet<u64>| {
-            let pending = numbers.iter().filter_map(|number| self.pending.get(number));
-            pending.filter(|pending| !pending.verifying).count()
-        };
-        let counted = self.pending_of.iter().map(|(network, numbers)| {
-            // Of two with as many, the one whose oldest is older.
-            (idle(numbers), numbers.first().map(|number| std::cmp::Reverse(*number)), *network)
-        });
-        let most = counted.filter(|(idle, ..)| *idle > 0).max();
+        // Of two networks with as many, the one whose oldest is older.
+        let mut idle: HashMap<IpAddr, (usize, Reverse<u64>)> = HashMap::new();
+        for (number, pending) in &self.pending {
+            let (count, _) = idle.entry(pending.network).or_insert((0, Reverse(*number)));
+            *count += usize::from(!pending.verifying);
+        }
+        let most = idle.into_iter().map(|(network, (count, oldest))| (count, oldest, network)).max();
         most.is_some_and(|(.., network)| self.evict_of(network))
     }
 
     fn evict_of(&mut self, network: IpAddr) -> bool {
-        let numbers = self.pending_of.get(&network).into_iter().flatten();
-        let idle = |number: &&u64| self.pending.get(number).is_some_and(|pending| !pending.verifying);
-        let Some(oldest) = numbers.copied().find(|number| idle(&number)) else { return false };
-        if let Some(pending) = self.leave(oldest) {
+        let mut idle =
+            self.pending.iter().filter(|(_, pending)| pending.network == network && !pending.verifying);
+        let Some((&oldest, _)) = idle.next() else { return false };
+        if let Some(pending) = self.pending.remove(&oldest) {
             // An error only says that it is closing already.
             pending.evict.send(()).ok();
         }
         true
-    }
-
-    fn leave(&mut self, number: u64) -> Option<PendingSlot> {
-        let pending = self.pending.remove(&number)?;
-        if let Some(numbers) = self.pending_of.get_mut(&pending.network) {
-            numbers.remove(&number);
-            if numbers.is_empty() {
-                self.pending_of.remove(&pending.network);
-            }
-        }
-        Some(pending)
     }
 }
 
@@ -219,7 +198,6 @@ pub(super) struct ConnectionSlot {
     limits: Arc<ConnectionLimits>,
     number: u64,
     network: IpAddr,
-    /// The network is the client's own.
     known: bool,
     passed: bool,
     member: bool,
@@ -235,9 +213,8 @@ impl ConnectionSlot {
         let mut slots = self.limits.slots();
         slots.check(network, settings)?;
         // `None`: it was evicted a moment ago.
-        if let Some(pending) = slots.leave(self.number) {
-            slots.pending.insert(self.number, PendingSlot { network, ..pending });
-            slots.pending_of.entry(network).or_default().insert(self.number);
+        if let Some(pending) = slots.pending.get_mut(&self.number) {
+            pending.network = network;
         }
         drop(slots);
         (self.network, self.known) = (network, true);
@@ -276,7 +253,7 @@ impl ConnectionSlot {
         }
         *own += 1;
         slots.members += 1;
-        slots.leave(self.number);
+        slots.pending.remove(&self.number);
         drop(slots);
         self.member = true;
         Ok(())
@@ -287,7 +264,7 @@ impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut slots = self.limits.slots();
         if !self.member {
-            slots.leave(self.number);
+            slots.pending.remove(&self.number);
             return;
         }
         slots.members = slots.members.saturating_sub(1);
@@ -295,7 +272,6 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// Tells a connection that it has to close for another one.
 #[derive(Debug)]
 pub(super) struct Eviction(Option<oneshot::Receiver<()>>);
 
@@ -360,7 +336,7 @@ mod tests {
         drop(slot);
         member(&limits, "2001:db8::2", &settings).unwrap();
         assert_eq!(limits.slots().members_of.len(), 3, "networks without clients are forgotten");
-        assert!(limits.slots().pending_of.is_empty());
+        assert!(limits.slots().pending.is_empty());
     }
 
     #[tokio::test]

@@ -11,20 +11,16 @@ use crate::route::{CloseReason, SessionEnd};
 pub(super) enum End {
     ByApp,
     Lost,
-    /// No credentials in time.
     NoAuth,
     BadAuth,
     /// It had not logged in, and a newer connection took its slot.
     Evicted,
     /// Logged in, but a connection limit is reached.
     Full(LimitReached),
-    /// Credentials could not be checked.
     LoginUnavailable,
     /// The router did not answer.
     Busy,
-    /// The app does not read what it is sent.
     Slow,
-    /// An admin asked for it.
     Disconnected,
     /// The user was deleted, disabled, changed the password, or revoked all access tokens.
     UserRevoked,
@@ -34,7 +30,6 @@ pub(super) enum End {
     NoPong,
     /// More frames, or more pieces of one, than any app sends.
     Rate,
-    /// Not WebSocket.
     Protocol,
     NotUtf8,
     TooBig,

@@ -71,33 +71,41 @@ enum OpenSocket {
 }
 
 impl NewConnection {
-    /// Runs the handshakes, then starts the session or records why there is none.
-    pub(super) async fn receive(self, tcp: TcpStream, peer: SocketAddr) {
-        let Self { context, settings, tls, mut slot, mut eviction, stop, tracker } = self;
-        let counters = Arc::clone(&context.parts.counters);
+    pub(super) async fn receive(mut self, tcp: TcpStream, peer: SocketAddr) {
+        let counters = Arc::clone(&self.context.parts.counters);
         let _inside = counters.handshakes.enter();
-        let mut handshake =
-            Handshake { context: &context, settings: &settings, client: peer, slot: &mut slot };
+        let tls = self.tls.take();
+        let mut handshake = Handshake {
+            context: &self.context,
+            settings: &self.settings,
+            client: peer,
+            slot: &mut self.slot,
+        };
         let outcome = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
-            () = eviction.told() => Err(HandshakeFailure::Displaced),
+            () = self.stop.cancelled() => return,
+            () = self.eviction.told() => Err(HandshakeFailure::Displaced),
             outcome = handshake.run(tcp, tls) => outcome,
         };
         let client = handshake.client;
         match outcome {
-            Ok(OpenSocket::Secure(websocket)) => {
-                SessionStart { context, settings, stop, tracker }
-                    .start(websocket, client, slot, eviction)
-                    .await;
-            }
-            Ok(OpenSocket::Plain(websocket)) => {
-                SessionStart { context, settings, stop, tracker }
-                    .start(websocket, client, slot, eviction)
-                    .await;
-            }
-            Err(failure) => refuse(&context, client.ip(), &failure),
+            Ok(OpenSocket::Secure(websocket)) => self.start(websocket, client).await,
+            Ok(OpenSocket::Plain(websocket)) => self.start(websocket, client).await,
+            Err(failure) => refuse(&self.context, client.ip(), &failure),
         }
+    }
+
+    async fn start<S>(self, websocket: WebSocketStream<Metered<S>>, client: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { context, settings, slot, eviction, stop, tracker, .. } = self;
+        let router = context.parts.router.clone();
+        let (pump, opening, kick) = Pump::new(websocket, client, (slot, eviction), context, settings);
+        match router.open(opening).await {
+            Ok(()) => tracker.spawn(pump.run(kick, stop)),
+            Err(Busy) => tracker.spawn(pump.refuse()),
+        };
     }
 }
 
@@ -112,11 +120,9 @@ pub(super) fn refuse(context: &WsContext, address: IpAddr, failure: &HandshakeFa
     context.parts.counters.refuse(refusal, context.parts.clock.now());
 }
 
-/// What the handshakes need, and what they find out.
 struct Handshake<'a> {
     context: &'a WsContext,
     settings: &'a ServerSettings,
-    /// The client's address, as far as it is known.
     client: SocketAddr,
     slot: &'a mut ConnectionSlot,
 }
@@ -205,7 +211,6 @@ async fn first_byte(tcp: &TcpStream) -> Option<u8> {
     }
 }
 
-/// Speaks TLS; returns the name that the client asked for, too.
 async fn secure(
     tcp: TcpStream,
     tls: Arc<ServerConfig>,
@@ -217,32 +222,5 @@ async fn secure(
     match accept.await {
         Ok(stream) => Ok((stream, asked)),
         Err(error) => Err(HandshakeFailure::Tls { stage: TlsStage::Shown(asked), error }),
-    }
-}
-
-struct SessionStart {
-    context: Arc<WsContext>,
-    settings: Arc<ServerSettings>,
-    stop: CancellationToken,
-    tracker: TaskTracker,
-}
-
-impl SessionStart {
-    async fn start<S>(
-        self,
-        websocket: WebSocketStream<Metered<S>>,
-        client: SocketAddr,
-        slot: ConnectionSlot,
-        eviction: Eviction,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let router = self.context.parts.router.clone();
-        let slot = (slot, eviction);
-        let (pump, opening, kick) = Pump::new(websocket, client, slot, self.context, self.settings);
-        match router.open(opening).await {
-            Ok(()) => self.tracker.spawn(pump.run(kick, self.stop)),
-            Err(Busy) => self.tracker.spawn(pump.refuse()),
-        };
     }
 }

@@ -19,7 +19,6 @@ pub(super) enum Keepalive {
 pub(super) enum Due {
     Nothing,
     Ping,
-    /// The app did not answer: end the session.
     Gone,
 }
 
@@ -33,10 +32,8 @@ impl Keepalive {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        match *self {
-            Self::ToPing { at } => at,
-            Self::ForPong { until } => until,
-        }
+        let (Self::ToPing { at } | Self::ForPong { until: at }) = *self;
+        at
     }
 
     /// Returns what is due now; a ping that is due counts as sent.

@@ -37,7 +37,6 @@ pub struct Listener {
     context: Arc<WsContext>,
 }
 
-/// Opens all addresses of `server.listen`, or none.
 pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdTcpListener>, BindError> {
     sockets::bind_all(addresses, "server.listen", BACKLOG)
 }

@@ -25,9 +25,8 @@ pub(super) enum ProxyError {
     Broken,
 }
 
-/// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it.
-///
-/// Returns the client's address; `None` without a header, or where the proxy connects for itself (health checks).
+/// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it. Returns the client's address; `None`
+/// without a header, or where the proxy connects for itself (health checks).
 pub(super) async fn read_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, ProxyError> {
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {

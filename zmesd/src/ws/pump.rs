@@ -58,13 +58,10 @@ pub(super) struct Pump<S> {
     /// Nothing is written any more; what the app sent before still counts.
     pub(super) write_closed: bool,
     session: AppSession,
-    /// Outputs of the session that are not carried out yet.
     agenda: std::vec::IntoIter<Output>,
     work: Option<Work>,
     replay: ReplayPage,
-    /// Since when a frame is being written.
     writing_since: Option<Instant>,
-    /// To report that it was written.
     receipt: Option<Receipt>,
     credentials_due: Instant,
     asked_at: Instant,
@@ -127,7 +124,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         Box::pin(self.leave(end)).await;
     }
 
-    /// Ends a session that the router was too busy to open.
     pub(super) async fn refuse(mut self) {
         self.leave(End::Busy).await;
     }
@@ -387,7 +383,6 @@ fn note_written(receipt: Option<Receipt>) {
     }
 }
 
-/// Waits for the work under way, for ever if there is none.
 async fn outcome(work: &mut Option<Work>) -> WorkOutcome {
     match work {
         Some(work) => work.await,

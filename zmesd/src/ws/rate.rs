@@ -6,8 +6,7 @@ use tokio::time::Instant;
 
 use crate::limits::{Bucket, Quota};
 
-/// At once: an app that connects, reads its settings and clears its badges sends about ten. In the long run: five a
-/// second.
+/// At once: an app that connects sends about ten. In the long run: five a second.
 const FRAMES: Quota = Quota { burst: 60.0, every: Duration::from_millis(200) };
 /// What an `auth` costs beside its frame: it may cost the daemon 50 ms of bcrypt.
 pub(super) const LOGIN_COST: f64 = 9.0;
@@ -26,7 +25,6 @@ impl FrameRate {
         self.0.credit(FRAME_COST, FRAMES);
     }
 
-    /// Takes out `cost`; false: there is not enough.
     pub(super) fn take(&mut self, cost: f64, now: Instant) -> bool {
         self.0.charge(cost, FRAMES, now)
     }

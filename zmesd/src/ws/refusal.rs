@@ -47,9 +47,8 @@ pub(super) enum HandshakeFailure {
 }
 
 impl HandshakeFailure {
-    /// Returns why the client was refused, with a detail; `None`: it was not, it closed the connection.
-    ///
-    /// `covers` says whether the certificate is for a name.
+    /// Returns why the client was refused, with a detail; `None`: it was not, it closed the connection. `covers` says whether
+    /// the certificate is for a name.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     pub(super) fn reason(&self, covers: impl Fn(&str) -> bool) -> Option<(RefusalReason, Option<String>)> {
         let plain = |reason| Some((reason, None));

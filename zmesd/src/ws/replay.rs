@@ -13,10 +13,8 @@ use crate::state::{RecordedAlarm, ReplaySpan, StateError, StateHandle};
 
 /// Alarms in one replay: what an app shows at most. Where there are more, the answer says `gap`.
 const LIMIT: u32 = 1000;
-/// Alarms that are read at once.
 const PAGE: u32 = 32;
-/// Bytes of frames after which a page ends: what a session may hold of a replay that its app does not read. The next
-/// page is read when these are with the kernel.
+/// Bytes of frames after which a page ends; the next one is read when these are with the kernel.
 const PAGE_BYTES: usize = 16 * 1024;
 /// How long the record may take for one page.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -81,9 +79,7 @@ pub(super) async fn begin(
     }
 }
 
-/// Returns the next page of a replay.
-///
-/// The session's visibility is read for each page: rights may have changed meanwhile.
+/// Visibility is read for each page: rights may have changed meanwhile.
 pub(super) async fn go_on(
     record: &dyn AlarmRecord,
     router: &RouterHandle,

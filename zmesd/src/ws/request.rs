@@ -61,9 +61,8 @@ fn unreadable(error: &Error) -> UpgradeError {
     }
 }
 
-/// Returns how the client names this server: the target where it is a whole URL (RFC 9112 3.2.2), else `Host`.
-///
-/// `None`: the name is not valid, and no origin equals it.
+/// Returns how the client names this server: the target where it is a whole URL (RFC 9112 3.2.2), else `Host`. `None`: the
+/// name is not valid, and no origin equals it.
 pub(super) fn authority(request: &Request) -> Option<HostAuthority> {
     let target = request.uri().authority().map(|authority| HostAuthority::parse(authority.as_str()));
     target.unwrap_or_else(|| HostAuthority::parse(request.headers().get(HOST)?.to_str().ok()?))

@@ -23,7 +23,6 @@ pub struct ServerSettings {
     pub allowed_origins: Vec<String>,
     /// Push is on: tokens and badges are taken.
     pub push: bool,
-    /// Time for credentials after the connection is open.
     pub auth_timeout: Duration,
 }
 

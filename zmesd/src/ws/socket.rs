@@ -12,7 +12,6 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 pub(super) enum SocketEvent {
     /// What was written has left, or cannot.
     Flushed(Result<(), Error>),
-    /// A frame, or the end.
     Frame(Option<Result<Message, Error>>),
 }
 

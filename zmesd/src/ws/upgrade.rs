@@ -149,8 +149,7 @@ where
     answered.await.map_err(|error| Error::from(error).into())
 }
 
-/// Returns how the client names this server. A trusted proxy may name it differently, and then forwards the client's
-/// name.
+/// A trusted proxy may name this server differently, and then forwards the client's name.
 fn own_names(request: &Request, peer: SocketAddr, settings: &ServerSettings) -> Vec<HostAuthority> {
     let forwarded = texts(request, "x-forwarded-host").filter(|_| settings.trusts(peer.ip()));
     let forwarded = forwarded.flat_map(|names| names.split(',')).filter_map(HostAuthority::parse);

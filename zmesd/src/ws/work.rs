@@ -13,9 +13,9 @@ use zmes_shared::control::Since;
 
 use super::context::WsContext;
 use super::replay::{self, ReplayPage, ReplayRest};
-use crate::domain::{Login, LoginVerdict, MonitorFilter};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{FilterStatement, SnoozeRefusal, SnoozeStatement, TokenFault};
-use crate::route::{AppSnooze, Busy, Registration, RegistrationFault, RouterHandle, SnoozeFault};
+use crate::route::{Busy, RouterHandle};
 use crate::telemetry;
 use zmes_providers::PushToken;
 
@@ -27,7 +27,6 @@ pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
 #[derive(Debug)]
 pub(super) enum WorkOutcome {
     Verdict(LoginVerdict),
-    /// The router has done it.
     Done,
     NotRegistered(TokenFault),
     Snoozed(Result<Option<Timestamp>, SnoozeRefusal>),
@@ -71,8 +70,7 @@ pub(super) fn register(router: RouterHandle, session: SessionId, registration: B
     Box::pin(async move {
         match router.register(session, *registration).await {
             Ok(Ok(())) => WorkOutcome::Done,
-            Ok(Err(RegistrationFault::TooMany)) => WorkOutcome::NotRegistered(TokenFault::TooManyTokens),
-            Ok(Err(RegistrationFault::Blocked)) => WorkOutcome::NotRegistered(TokenFault::Blocked),
+            Ok(Err(fault)) => WorkOutcome::NotRegistered(fault),
             Err(Busy) => WorkOutcome::Busy,
         }
     })
@@ -86,20 +84,13 @@ pub(super) fn snooze(
     hint: Option<PushToken>,
 ) -> Work {
     Box::pin(async move {
-        let SnoozeStatement { monitors, minutes } = statement;
-        let refused = |fault| match fault {
-            SnoozeFault::Monitor => SnoozeRefusal::BadMonitorList,
-            SnoozeFault::TooMany => SnoozeRefusal::TooMany,
-            SnoozeFault::PushOff => SnoozeRefusal::PushDisabled,
-        };
-        match router.app_snooze(session, AppSnooze { monitors, minutes }, hint).await {
-            Ok(snoozed) => WorkOutcome::Snoozed(snoozed.map_err(refused)),
+        match router.app_snooze(session, statement, hint).await {
+            Ok(snoozed) => WorkOutcome::Snoozed(snoozed),
             Err(Busy) => WorkOutcome::Busy,
         }
     })
 }
 
-/// Collects the first of what the session missed.
 pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) -> Work {
     Box::pin(async move {
         let parts = &context.parts;

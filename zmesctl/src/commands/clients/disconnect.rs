@@ -11,7 +11,7 @@ use zmes_shared::views::{ClientView, Clients, Done};
 
 use super::ListArgs;
 use crate::commands::ask::{Consent, confirmed};
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
@@ -43,7 +43,7 @@ pub struct DisconnectArgs {
     consent: Consent,
 }
 
-pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Outcome {
     let DisconnectArgs { ids, all, selection, consent } = arguments;
     let selected = !selection.is_empty();
     match (ids.as_slice(), all, selected) {
@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Res
     }
 }
 
-async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Result<Exit, CliError> {
+async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Outcome {
     let instead = format!("zmesctl clients disconnect {id} --yes");
     consent.check(context, &format!("disconnecting client {id}"), &instead)?;
     // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
@@ -89,12 +89,7 @@ async fn find(id: SessionId, daemon: &mut ControlClient) -> Result<ClientView, C
 }
 
 /// Disconnects those of the list; without ids all of the list.
-async fn many(
-    ids: Vec<SessionId>,
-    filter: ClientFilter,
-    consent: Consent,
-    context: &mut Context,
-) -> Result<Exit, CliError> {
+async fn many(ids: Vec<SessionId>, filter: ClientFilter, consent: Consent, context: &mut Context) -> Outcome {
     consent.check(context, "disconnecting clients", "add --yes, or use --dry-run to see which clients")?;
     // One connection for all requests: ids mean nothing to another daemon.
     let mut daemon = context.connect().await?;

@@ -8,9 +8,7 @@ use clap::Args;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Rejected, Rejection};
 
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 use crate::values;
 
@@ -29,7 +27,7 @@ pub struct RejectedArgs {
     since: Option<Duration>,
 }
 
-pub(super) async fn run(arguments: RejectedArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: RejectedArgs, context: &mut Context) -> Outcome {
     let since_ms = arguments.since.map(values::milliseconds);
     context.ask::<Rejected>(Request::ClientsRejected { since_ms }).await
 }

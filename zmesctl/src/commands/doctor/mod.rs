@@ -13,7 +13,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{Doctor, Finding, Severity};
 
 use crate::commands::named;
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
@@ -60,7 +60,7 @@ fn name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Outcome {
     let DoctorArgs { target, monitor, config } = arguments;
     let unicode = context.environment.unicode;
     let error = match ask(target, monitor, context).await {

@@ -11,7 +11,7 @@ use zmes_shared::views::{TokenFailure, TokenView, TokensChanged};
 use super::list;
 use super::selection::HINT_CONSENT;
 use crate::commands::ask::{Consent, confirmed};
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
@@ -45,7 +45,7 @@ pub(super) fn instead(tokens: &TokenSelection, command: &str) -> String {
 }
 
 /// Restores tokens one by one: each has its own answer.
-pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Outcome {
     let mut daemon = context.connect().await?;
     let mut all = TokensChanged { change: "restored".to_owned(), ..TokensChanged::default() };
     for token in batches(&tokens).concat() {
@@ -68,11 +68,7 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Resul
 }
 
 /// Asks for confirmation if needed, then sends the change.
-pub(crate) async fn apply(
-    change: Change<'_>,
-    consent: Consent,
-    context: &mut Context,
-) -> Result<Exit, CliError> {
+pub(crate) async fn apply(change: Change<'_>, consent: Consent, context: &mut Context) -> Outcome {
     consent.check(context, change.what, &change.instead)?;
     let batches = match &change.tokens {
         TokenSelection::Named(tokens) => batches(tokens).into_iter().map(TokenSelection::Named).collect(),
@@ -150,7 +146,7 @@ async fn request_all(
 }
 
 /// Shows the result. A single token that could not be changed is an error.
-fn show(mut changed: TokensChanged, context: &mut Context) -> Result<Exit, CliError> {
+fn show(mut changed: TokensChanged, context: &mut Context) -> Outcome {
     if changed.count == 0
         && changed.failed.len() == 1
         && let Some(failure) = changed.failed.pop()

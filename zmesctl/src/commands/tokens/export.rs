@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use zmes_shared::control::{Request, TokenRecord};
 use zmes_shared::views::TokensExported;
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 
@@ -33,7 +33,7 @@ pub enum ExportFormat {
     Colon,
 }
 
-pub(super) async fn run(arguments: ExportArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: ExportArgs, context: &mut Context) -> Outcome {
     let mut daemon = context.connect().await?;
     let (mut all, mut after) = (Vec::new(), None);
     loop {

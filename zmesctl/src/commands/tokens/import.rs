@@ -10,10 +10,10 @@ use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{MAX_REQUEST, Request, TokenImport, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokensImported};
 
-use crate::context::Context;
+use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::import::{self, EntryRefusal, FileEntry, TokenFile};
+use crate::import::{self, EntryRefusal, FileEntry, FileFormat, TokenFile};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean};
 
 /// Longest file that is read, in bytes: 100,000 tokens.
@@ -49,7 +49,7 @@ pub struct ImportArgs {
     dry_run: bool,
 }
 
-pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Outcome {
     let ImportArgs { file, user, dry_run } = arguments;
     let bytes = read(&file).map_err(|source| CliError::File { file: file.clone(), source })?;
     let parsed = import::parse(&bytes).map_err(|error| {
@@ -66,7 +66,7 @@ pub(super) async fn run(arguments: ImportArgs, context: &mut Context) -> Result<
         let mut daemon = context.connect_for(TIMEOUT).await?;
         send(&mut daemon, records, &user, dry_run, &mut rows).await?;
     }
-    context.show(&ImportReport::new(file, format.as_str(), dry_run, rows))
+    context.show(&ImportReport::new(file, format, dry_run, rows))
 }
 
 fn read(file: &str) -> io::Result<Vec<u8>> {
@@ -151,7 +151,7 @@ fn batches(records: Vec<(usize, TokenRecord)>) -> Vec<Vec<(usize, TokenRecord)>>
 #[derive(Debug, Serialize)]
 struct ImportReport {
     file: String,
-    format: &'static str,
+    format: FileFormat,
     dry_run: bool,
     added: usize,
     changed: usize,
@@ -199,7 +199,7 @@ impl ImportRow {
 }
 
 impl ImportReport {
-    fn new(file: String, format: &'static str, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
+    fn new(file: String, format: FileFormat, dry_run: bool, tokens: Vec<ImportRow>) -> Self {
         let count = |outcome| tokens.iter().filter(|row| row.outcome == outcome).count();
         Self {
             file,

@@ -7,14 +7,12 @@ use zmes_shared::control::{Request, TokenFilter, TokenState};
 use zmes_shared::views::{TokenShown, TokenView, Tokens};
 
 use crate::commands::deliveries;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Facts, Out, Table, Tone, View, clean, time};
 use crate::words;
 
 /// Asks page by page and shows all of them as one list.
-pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Result<Exit, CliError> {
+pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Outcome {
     let mut daemon = context.connect().await?;
     let (mut all, mut after) = (Tokens::default(), None);
     loop {

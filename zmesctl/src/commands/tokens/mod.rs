@@ -13,9 +13,7 @@ use zmes_shared::control::{Request, TokenFilter, TokenSelection};
 use zmes_shared::views::{Deliveries, TokenShown};
 
 use crate::commands::ask::Consent;
-use crate::context::Context;
-use crate::error::CliError;
-use crate::exit::Exit;
+use crate::context::{Context, Outcome};
 use crate::values;
 use change::{Change, apply};
 use selection::{HINT_CONSENT, TokenArgs, TokenCriteria, Verb};
@@ -144,7 +142,6 @@ pub struct LogArgs {
     limit: Option<u32>,
 }
 
-/// Which phones to change.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     #[command(flatten)]
@@ -198,7 +195,7 @@ pub struct PruneArgs {
     consent: Consent,
 }
 
-pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Result<Exit, CliError> {
+pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Outcome {
     match command {
         TokensCommand::List(ListArgs { selection, stale, reveal }) => {
             let filter = TokenFilter { reveal, ..selection.filter(stale, context).await? };
@@ -257,7 +254,7 @@ async fn change(
     arguments: ChangeArgs,
     context: &mut Context,
     request: &dyn Fn(TokenSelection, bool) -> Request,
-) -> Result<Exit, CliError> {
+) -> Outcome {
     let ChangeArgs { selection, consent } = arguments;
     let tokens = selection.choose(verb, consent, context).await?;
     let instead = change::instead(&tokens, verb.command);
@@ -265,7 +262,7 @@ async fn change(
     apply(change, consent, context).await
 }
 
-async fn prune(arguments: PruneArgs, context: &mut Context) -> Result<Exit, CliError> {
+async fn prune(arguments: PruneArgs, context: &mut Context) -> Outcome {
     let PruneArgs { stale, selection, consent } = arguments;
     consent.check(context, PRUNING, HINT_CONSENT)?;
     let select = if selection.is_empty() { None } else { Some(selection.filter(None, context).await?) };

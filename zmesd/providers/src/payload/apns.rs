@@ -22,7 +22,12 @@ pub(crate) fn message(message: Message<'_>) -> ApnsMessage {
     ApnsMessage { body: message.fit(MAX_BODY, json), collapse_id, expiration }
 }
 
-fn json(message: &Message<'_>) -> Value {
+/// Returns what iOS shows.
+pub(super) fn aps(message: &Message<'_>) -> Value {
+    serde_json::to_value(payload(message).aps).unwrap_or_default()
+}
+
+fn payload<'a>(message: &'a Message<'_>) -> Payload<'a> {
     let push = message.push;
     let mut builder = DefaultNotificationBuilder::new()
         .title(message.title.as_str())
@@ -34,8 +39,13 @@ fn json(message: &Message<'_>) -> Value {
         builder = builder.subtitle(push.profile.as_str());
     }
     let mut payload: Payload<'_> = builder.build("", NotificationOptions::default());
-    // The builder writes a zero if there is nothing to change.
+    // The builder writes a zero if there is nothing to change. With a one, iOS lets the app fetch the picture.
     payload.aps.mutable_content = message.picture.is_some().then_some(1);
+    payload
+}
+
+fn json(message: &Message<'_>) -> Value {
+    let mut payload = payload(message);
     payload.data = message.data().into_iter().map(|(key, value)| (key.into(), value)).collect();
     if let Some(picture) = &message.picture {
         payload.data.insert("image_url".into(), picture.as_str().into());

@@ -45,25 +45,17 @@ fn android(message: &Message<'_>) -> Value {
 }
 
 fn apns(message: &Message<'_>) -> Value {
-    let push = message.push;
-    let mut alert = json!({ "title": message.title, "body": message.body });
-    if !push.profile.is_empty() {
-        alert["subtitle"] = push.profile.as_str().into();
-    }
-    let mut aps =
-        json!({ "alert": alert, "badge": push.badge, "sound": "default", "thread-id": "zmninja_alarm" });
     let mut headers = json!({
         "apns-priority": "10",
         "apns-push-type": "alert",
-        "apns-expiration": push.expires_at.as_second().to_string(),
+        "apns-expiration": message.push.expires_at.as_second().to_string(),
     });
     if let Some(id) = message.replaces() {
         headers["apns-collapse-id"] = id.into();
     }
-    let Some(picture) = &message.picture else {
-        return json!({ "payload": { "aps": aps }, "headers": headers });
-    };
-    // Without it, iOS does not let the app fetch the picture.
-    aps["mutable-content"] = 1.into();
-    json!({ "payload": { "aps": aps }, "headers": headers, "fcm_options": { "image": picture } })
+    let mut apns = json!({ "payload": { "aps": super::apns::aps(message) }, "headers": headers });
+    if let Some(picture) = &message.picture {
+        apns["fcm_options"] = json!({ "image": picture });
+    }
+    apns
 }

@@ -63,8 +63,7 @@ impl<'a> Message<'a> {
         Some(Self { push, newest, title: title(push, newest), body, cause, picture, ttl })
     }
 
-    /// Returns the name under which a repeated push replaces the first on the screen: delivery is at least once, and
-    /// people want to see it once.
+    /// The name under which a repeated push replaces the first on the screen: delivery is at least once.
     fn replaces(&self) -> Option<String> {
         let event = self.newest.event?;
         Some(format!("zmes-{}-{event}", self.newest.monitor))

@@ -65,7 +65,6 @@ impl Board {
         troubled.map(|(&part, _)| part).collect()
     }
 
-    /// Returns the worst finding, the first of its severity; `None` if there is no warning or error.
     pub(in crate::admin) fn worst(&self) -> Option<Finding> {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         survey::worst(parts.values().flat_map(|known| &known.findings)).cloned()

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use zmes_shared::MonitorId;
-use zmes_shared::words::MonitorCondition;
 
-use super::super::monitors::join;
+use super::super::monitors::{ListedMonitor, join};
 use crate::admin::AdminParts;
 
 /// The monitors of running `zmc` processes, by the table of processes and the database.
@@ -18,12 +17,8 @@ pub(super) struct Capturing {
 }
 
 impl Capturing {
-    /// Reads the processes if the memory of a watched monitor is missing.
     pub(super) async fn look(parts: &AdminParts) -> Self {
-        let missing = join(parts)
-            .iter()
-            .any(|listed| listed.watched && listed.report.condition.word() == MonitorCondition::NotThere);
-        if !missing {
+        if !join(parts).iter().any(ListedMonitor::is_missing) {
             return Self::default();
         }
         let config = parts.configuration.running();

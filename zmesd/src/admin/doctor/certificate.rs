@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zmes_shared::views::{Finding, Perf, Sentence};
+use zmes_shared::views::{Finding, Perf, Sentence, Severity};
 
 use super::measure::{PartOutcome, signed};
 use crate::admin::AdminParts;
@@ -26,7 +26,7 @@ pub(super) fn look(
     findings.extend(examined.into_iter().flat_map(|examined| on_disk(&certificate, examined)));
     let warning = within.map(|within| format!("{}:", within.as_secs().div_ceil(DAY.unsigned_abs())));
     let days = signed("tls_days", seconds.div_euclid(DAY));
-    PartOutcome::new(findings, vec![Perf { warning, critical: Some("0:".to_owned()), ..days }])
+    PartOutcome { findings, perf: vec![Perf { warning, critical: Some("0:".to_owned()), ..days }] }
 }
 
 fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration>) -> Vec<Finding> {
@@ -67,19 +67,14 @@ fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<F
         examined.warnings.iter().filter(|warning| warning.concerns_certificate() && !known(&warning.message));
     let finding = |problem: &crate::config::Problem| {
         let detail = format!("{}: on the disk, not served yet: {}", problem.key, problem.message);
-        if problem.grave {
-            Finding::error(STEP, detail, problem.hint.as_str())
-        } else {
-            Finding::warning(STEP, detail, problem.hint.as_str())
-        }
+        let severity = if problem.grave { Severity::Error } else { Severity::Warning };
+        Finding::new(STEP, severity, detail, Some(problem.hint.clone()))
     };
     new.map(finding).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use zmes_shared::views::Severity;
-
     use super::*;
 
     fn problem(grave: bool, message: &str) -> CertificateProblem {

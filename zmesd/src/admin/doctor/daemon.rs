@@ -37,5 +37,5 @@ pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
         Ok(()) => Finding::good(STEP, "router and poller respond"),
         Err(_) => Finding::error(STEP, "the poller does not respond", HINT),
     };
-    PartOutcome::new(vec![finding], perf)
+    PartOutcome { findings: vec![finding], perf }
 }

@@ -55,7 +55,7 @@ impl DatabaseProbe {
     pub(super) fn outcome(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> PartOutcome {
         let mut findings = self.findings(parts, examined);
         findings.extend(self.report().and_then(|report| monitors::strange(parts, &report.newest)));
-        PartOutcome::new(findings, vec![self.took.clone()])
+        PartOutcome { findings, perf: vec![self.took.clone()] }
     }
 
     fn findings(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> Vec<Finding> {

@@ -58,17 +58,11 @@ async fn try_port(url: &str) -> Finding {
             Finding::good(STEP, format!("{url} accepts apps ({words}, {took} ms)"))
         }
         Err(refusal) => {
-            let hint = match &refusal {
-                HandshakeFailure::WebSocket(tungstenite::Error::Http(answer))
-                    if answer.status().as_u16() == 503 =>
-                {
-                    "too many apps? zmesctl clients list; see server.max-clients"
-                }
-                HandshakeFailure::Address(_)
-                | HandshakeFailure::Connect(_)
-                | HandshakeFailure::Tls(_)
-                | HandshakeFailure::WebSocket(_)
-                | HandshakeFailure::Timeout => "journalctl -u zmesd -n 50, then: systemctl restart zmesd",
+            let full = matches!(&refusal, HandshakeFailure::WebSocket(tungstenite::Error::Http(answer)) if answer.status() == 503);
+            let hint = if full {
+                "too many apps? zmesctl clients list; see server.max-clients"
+            } else {
+                "journalctl -u zmesd -n 50, then: systemctl restart zmesd"
             };
             Finding::error(STEP, format!("{url} does not accept apps: {refusal}"), hint)
         }

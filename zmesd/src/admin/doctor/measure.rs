@@ -9,12 +9,6 @@ pub(in crate::admin) struct PartOutcome {
     pub(in crate::admin) perf: Vec<Perf>,
 }
 
-impl PartOutcome {
-    pub(super) fn new(findings: Vec<Finding>, perf: Vec<Perf>) -> Self {
-        Self { findings, perf }
-    }
-}
-
 impl From<Vec<Finding>> for PartOutcome {
     fn from(findings: Vec<Finding>) -> Self {
         Self { findings, perf: Vec::new() }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use zmes_shared::views::{Finding, Severity};
+use zmes_shared::views::Finding;
 use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::DatabaseReport;
 
 use super::capturing::Capturing;
 use super::measure::{PartOutcome, failures, number};
-use crate::admin::conditions::SWITCH_ON;
+use crate::admin::AdminParts;
+use crate::admin::conditions::{Diagnosis, SWITCH_ON, diagnose};
 use crate::admin::monitors::{ListedMonitor, join};
-use crate::admin::{AdminParts, conditions};
 use crate::detect::MonitorReport;
 
 /// Maximum number of monitors with a finding of their own.
@@ -24,19 +24,20 @@ pub(super) fn look(
     capturing: &Capturing,
 ) -> PartOutcome {
     let listed = join(parts);
-    let watched = listed.iter().filter(|listed| listed.watched);
-    let sick = watched.clone().filter(|listed| !listed.report.healthy()).count();
-    let perf = vec![number("monitors", watched.count() as u64), failures("monitors_failed", sick as u64)];
-    PartOutcome::new(findings(parts, &listed, report, capturing), perf)
+    let sick = watched(&listed).filter(|report| !report.healthy()).count();
+    let perf =
+        vec![number("monitors", watched(&listed).count() as u64), failures("monitors_failed", sick as u64)];
+    PartOutcome { findings: findings(parts, &listed, report, capturing), perf }
+}
+
+fn watched(listed: &[ListedMonitor]) -> impl Iterator<Item = &MonitorReport> {
+    listed.iter().filter(|listed| listed.watched).map(|listed| &listed.report)
 }
 
 /// Says whether the database has to explain it: the monitors are another server's, or their memory is elsewhere.
 pub(super) fn need_the_database(parts: &AdminParts) -> bool {
     let listed = join(parts);
-    let missing = |listed: &ListedMonitor| {
-        listed.watched && listed.report.condition.word() == MonitorCondition::NotThere
-    };
-    listed.is_empty() || listed.iter().any(missing)
+    listed.is_empty() || listed.iter().any(ListedMonitor::is_missing)
 }
 
 fn findings(
@@ -45,8 +46,7 @@ fn findings(
     report: Option<&DatabaseReport>,
     capturing: &Capturing,
 ) -> Vec<Finding> {
-    let watched: Vec<_> =
-        listed.iter().filter(|listed| listed.watched).map(|listed| &listed.report).collect();
+    let watched: Vec<_> = watched(listed).collect();
     if watched.is_empty() {
         return vec![nothing(listed, parts.catalog.now().loaded_at.is_some(), report)];
     }
@@ -72,13 +72,8 @@ pub(super) fn one(report: &MonitorReport, capturing: &Capturing) -> Option<Findi
     if condition.word() == MonitorCondition::NotThere && capturing.of(*id) {
         return Some(elsewhere_mapped(report, capturing));
     }
-    let detail = format!("{name}: {}", conditions::sentence(condition)?);
-    let hint = conditions::cure(*id, condition).unwrap_or_default();
-    Some(match conditions::severity(condition) {
-        Severity::Ok => Finding::good(step, detail),
-        Severity::Warning => Finding::warning(step, detail, hint),
-        Severity::Error => Finding::error(step, detail, hint),
-    })
+    let Diagnosis { severity, sentence, cure } = diagnose(*id, condition)?;
+    Some(Finding::new(step, severity, format!("{name}: {sentence}"), Some(cure.unwrap_or_default())))
 }
 
 /// Returns that a `zmc` runs, but its memory is not where the daemon expects it.
@@ -145,13 +140,12 @@ fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
 }
 
 fn summary(alive: usize, listed: &[ListedMonitor]) -> Finding {
-    let others = match listed.iter().filter(|listed| !listed.watched).count() {
+    let watched = watched(listed).count();
+    let others = match listed.len() - watched {
         0 => String::new(),
-        others => {
-            format!("; {others} {} not watched, as set in ZoneMinder", if others == 1 { "is" } else { "are" })
-        }
+        1 => "; 1 is not watched, as set in ZoneMinder".to_owned(),
+        others => format!("; {others} are not watched, as set in ZoneMinder"),
     };
-    let watched = listed.iter().filter(|listed| listed.watched).count();
     Finding::good("monitors", format!("{alive} of {watched} watched monitors are alive{others}"))
 }
 
@@ -159,9 +153,7 @@ fn summary(alive: usize, listed: &[ListedMonitor]) -> Finding {
 /// that has just begun may be in one of them alone, so only what the table has ahead counts, and as a warning.
 pub(super) fn strange(parts: &AdminParts, newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
     let listed = join(parts);
-    let watched: Vec<_> =
-        listed.iter().filter(|listed| listed.watched).map(|listed| &listed.report).collect();
-    ahead(&watched, newest)
+    ahead(&watched(&listed).collect::<Vec<_>>(), newest)
 }
 
 fn ahead(watched: &[&MonitorReport], newest: &BTreeMap<MonitorId, EventId>) -> Option<Finding> {
@@ -188,6 +180,7 @@ mod tests {
     use std::sync::Arc;
 
     use zmes_shared::MonitorState;
+    use zmes_shared::views::Severity;
 
     use super::*;
     use crate::detect::Condition;

@@ -21,7 +21,6 @@ const RECENT: u32 = 50;
 /// An interval this long looks as if no alarms came.
 const LONG: Duration = Duration::from_hours(1);
 
-/// Follows an alarm of `wanted`, or of any monitor.
 pub(super) async fn findings(
     scene: &Snapshot<'_>,
     row: &TokenRow,
@@ -128,9 +127,8 @@ fn rights(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
     if let Some(Obstacle { detail, hint }) = scene.unseen(&token.user, wanted) {
         return Finding::error("rights", detail, hint);
     }
-    let all = scene.watched().count();
-    let seen = scene.watched().filter(|monitor| scene.may_hear(&token.user, monitor.id)).count();
-    Finding::good("rights", format!("{} may see {seen} of {all} monitors", owner(token)))
+    let seen = scene.seen_of_all(&token.user);
+    Finding::good("rights", format!("{} may see {seen} monitors", owner(token)))
 }
 
 /// A list without the monitor that was asked for is red, and so is a list of which no monitor can ring: none that can
@@ -172,9 +170,7 @@ fn filter(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
 /// Returns that a phone has chosen only monitors that its owner may not see, if so: it can never ring.
 pub(super) fn chosen_in_vain(scene: &Snapshot<'_>, token: &Token) -> Option<Finding> {
     let MonitorFilter::Only(only) = &token.filter else { return None };
-    let mut known = only.keys().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
-    known.peek()?;
-    if known.any(|&id| scene.may_hear(&token.user, id)) || scene.unseen(&token.user, None).is_some() {
+    if !scene.is_in_vain(&token.user, only.keys().copied()) || scene.unseen(&token.user, None).is_some() {
         return None;
     }
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
@@ -202,11 +198,8 @@ fn interval(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> F
     if longest < LONG {
         return Finding::good("interval", detail);
     }
-    Finding::warning(
-        "interval",
-        detail,
-        "its app sets the interval; without one, push.interval-default applies",
-    )
+    let hint = "its app sets the interval; without one, push.interval-default applies";
+    Finding::warning("interval", detail, hint)
 }
 
 /// Returns that the monitor that was asked for cannot alarm, as set in ZoneMinder: nothing else matters then.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use zmes_providers::CheckStep;
-use zmes_shared::views::{Finding, Perf, Sentence};
+use zmes_shared::views::{Finding, Perf, Sentence, Severity};
 use zmes_shared::words::{FaultKind, Mender};
 
 use super::measure::{PartOutcome, failures, number, took};
@@ -54,7 +54,7 @@ impl ProviderProbe {
             perf.push(failures("push_failed", failed as u64));
         }
         perf.push(number("push_queued", parts.push.counts().queued));
-        PartOutcome::new(findings, perf)
+        PartOutcome { findings, perf }
     }
 
     fn findings(&self, parts: &AdminParts, waiting: usize) -> Vec<Finding> {
@@ -63,13 +63,7 @@ impl ProviderProbe {
         if let Some(finding) = off(&config, checks.is_empty(), waiting) {
             return vec![finding];
         }
-        let mut findings: Vec<_> = shadow(&config).into_iter().collect();
-        let health = parts.push.health();
-        for check in checks {
-            findings.push(way(check));
-            findings.extend(beyond(check, &health, parts.clock.now()));
-        }
-        findings
+        shadow(&config).into_iter().chain(ways(parts, checks.iter())).collect()
     }
 
     /// Judges the transport that one token uses: the first of `names`.
@@ -88,19 +82,19 @@ impl ProviderProbe {
         // Red here: it is why this phone does not ring.
         let red =
             |finding: Finding| Finding::error(STEP, finding.sentence(), finding.hint.unwrap_or_default());
-        let mut findings: Vec<_> = shadow(&config).map(red).into_iter().collect();
-        let health = parts.push.health();
-        for check in checks.iter().filter(|check| check.transport == *name) {
-            findings.push(way(check));
-            findings.extend(beyond(check, &health, parts.clock.now()));
-        }
-        findings
+        let own = checks.iter().filter(|check| check.transport == *name);
+        shadow(&config).map(red).into_iter().chain(ways(parts, own)).collect()
     }
 
     fn late(&self) -> Finding {
         let detail = format!("the providers did not answer within {} s", self.limit.as_secs());
         Finding::error(STEP, detail, "zmesctl push check --timeout 60s shows each step")
     }
+}
+
+fn ways<'c>(parts: &AdminParts, checks: impl Iterator<Item = &'c TransportCheck>) -> Vec<Finding> {
+    let (health, now) = (parts.push.health(), parts.clock.now());
+    checks.flat_map(|check| std::iter::once(way(check)).chain(beyond(check, &health, now))).collect()
 }
 
 /// Returns that nothing is pushed at all, if so: red if phones are registered.
@@ -175,11 +169,8 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
         let lasting = failure.count >= LASTING
             || health.held_back()
             || failure.fault.kind.mender() == Mender::Configuration;
-        return Some(if lasting {
-            Finding::error(step, detail, remedy)
-        } else {
-            Finding::warning(step, detail, remedy)
-        });
+        let severity = if lasting { Severity::Error } else { Severity::Warning };
+        return Some(Finding::new(step, severity, detail, Some(remedy)));
     }
     let Refusals { count, since, detail } = health.refusals.as_ref()?;
     if *count < LASTING {
@@ -193,8 +184,7 @@ fn ailing(health: &TransportHealth, now: Timestamp) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use zmes_providers::Fault;
-    use zmes_shared::views::Severity;
+    use zmes_providers::TransportFault;
 
     use super::*;
     use crate::ports::TransportFailure;
@@ -231,7 +221,8 @@ mod tests {
     }
 
     fn failing(kind: FaultKind, status: u16, count: u64) -> TransportHealth {
-        let fault = Fault { status: Some(status), ..Fault::unanswered(kind, format!("{status}")) };
+        let fault =
+            TransportFault { status: Some(status), ..TransportFault::unanswered(kind, format!("{status}")) };
         let (since, last) =
             ("2026-11-02T09:00:00.123456789Z".parse().unwrap(), "2026-11-02T10:00:00Z".parse().unwrap());
         TransportHealth {

@@ -43,30 +43,19 @@ fn judge(entries: &[RefusedEntry], names: &[String]) -> Vec<Finding> {
 /// the internet reaches is scanned all day, so what scanners do counts only from a private network: else `check all`
 /// would always warn.
 fn counts(entry: &RefusedEntry) -> bool {
-    match entry.rejection.reason {
-        RefusalReason::LoginUnavailable | RefusalReason::Throttled => false,
-        RefusalReason::NotWebsocket
-        | RefusalReason::BadRequest
-        | RefusalReason::PlainOnTls
-        | RefusalReason::TlsOnPlain
-        | RefusalReason::TlsVersion
-        | RefusalReason::TlsGivenUp
-        | RefusalReason::TlsFailed
-        | RefusalReason::ProxyHeader
-        | RefusalReason::HandshakeTimeout
-        | RefusalReason::ConnectionRate
-        | RefusalReason::Evicted
-        | RefusalReason::AuthTimeout
-        | RefusalReason::Protocol
-        | RefusalReason::Unknown => is_near(entry.network),
+    let reason = entry.rejection.reason;
+    let told_elsewhere = matches!(reason, RefusalReason::LoginUnavailable | RefusalReason::Throttled);
+    let of_apps = matches!(
+        reason,
         RefusalReason::Origin
-        | RefusalReason::UntrustedCertificate
-        | RefusalReason::ExpiredCertificate
-        | RefusalReason::WrongName
-        | RefusalReason::MaxClients
-        | RefusalReason::MaxClientsPerAddress
-        | RefusalReason::BadCredentials => true,
-    }
+            | RefusalReason::UntrustedCertificate
+            | RefusalReason::ExpiredCertificate
+            | RefusalReason::WrongName
+            | RefusalReason::MaxClients
+            | RefusalReason::MaxClientsPerAddress
+            | RefusalReason::BadCredentials
+    );
+    !told_elsewhere && (of_apps || is_near(entry.network))
 }
 
 /// Says whether an address is of this machine or of a network at home (RFC 1918, 4193, 3927, 4291 2.5.6).

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::yield_now;
 use zmes_shared::MonitorId;
-use zmes_shared::views::{Finding, Sentence};
+use zmes_shared::views::{Finding, Sentence, Severity};
 use zmes_zoneminder::Monitor;
 
 use super::phone::chosen_in_vain;
@@ -112,11 +112,9 @@ fn failing(scene: &Snapshot<'_>) -> Option<Finding> {
         if failing.len() > 1 { format!(", and {} others fail", failing.len() - 1) } else { String::new() };
     let detail = format!("token {handle} failed {} times in a row: {error}{others}", worst.failures);
     let hint = format!("zmesctl doctor {handle}");
-    Some(if recent && worst.failures >= FAILURES {
-        Finding::error("token", detail, hint)
-    } else {
-        Finding::warning("token", detail, hint)
-    })
+    let lasting = recent && worst.failures >= FAILURES;
+    let severity = if lasting { Severity::Error } else { Severity::Warning };
+    Some(Finding::new("token", severity, detail, Some(hint)))
 }
 
 /// Says whether there are phones or apps, but none that gets alarms of that monitor.
@@ -167,7 +165,6 @@ fn slow(scene: &Snapshot<'_>) -> Option<Finding> {
     Some(Finding::warning("clients", detail, format!("zmesctl clients disconnect {} --yes", first.id)))
 }
 
-/// Returns whose a token is, in words.
 pub(super) fn owner(token: &Token) -> &str {
     if token.user.is_empty() { "no user (imported)" } else { &token.user }
 }

@@ -9,7 +9,6 @@ use zmes_shared::views::ClientView;
 use zmes_zoneminder::Monitor;
 
 use super::super::token_names::{TokenNames, TokenScope, echoed};
-use crate::admin::answers::busy;
 use crate::admin::conditions::SWITCH_ON;
 use crate::admin::{AdminParts, conditions};
 use crate::config::Config;
@@ -31,7 +30,6 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What an alarm is followed to.
 #[derive(Debug)]
 pub(super) enum DoctorTarget<'a> {
     Token(&'a TokenRow),
@@ -48,7 +46,7 @@ pub(super) struct Obstacle {
 impl<'a> Snapshot<'a> {
     pub(super) async fn load(parts: &'a AdminParts, asker: Role) -> Result<Self, ControlError> {
         let known = TokenNames::load(&parts.state, asker).await?;
-        let clients = parts.router.list(ClientFilter::default()).await.map_err(busy)?;
+        let clients = parts.router.list(ClientFilter::default()).await?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
         Ok(Self { parts, config, catalog, known, clients, now })
     }
@@ -119,6 +117,18 @@ impl<'a> Snapshot<'a> {
         token.state == PushState::Enabled
             && token.filter.interval(monitor).is_some()
             && self.may_hear(&token.user, monitor)
+    }
+
+    /// Returns how many monitors a user may see: "3 of 4".
+    pub(super) fn seen_of_all(&self, user: &str) -> String {
+        let seen = self.watched().filter(|monitor| self.may_hear(user, monitor.id)).count();
+        format!("{seen} of {}", self.watched().count())
+    }
+
+    /// Says whether a list has monitors, but none that the user may see.
+    pub(super) fn is_in_vain(&self, user: &str, list: impl Iterator<Item = MonitorId>) -> bool {
+        let mut known = list.filter(|&id| self.catalog.monitors.find(id).is_some()).peekable();
+        known.peek().is_some() && known.all(|id| !self.may_hear(user, id))
     }
 
     /// Returns why the rights of a user let no alarm through: none of that monitor, or none at all.

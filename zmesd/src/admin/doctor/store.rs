@@ -32,14 +32,13 @@ pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
     perf.extend(examined.as_ref().ok().map(|report| bytes("store_size", report.bytes)));
     let mut findings = judge(&directory, examined, written, room, trouble.as_deref());
     findings.extend(damaged(&aside.unwrap_or_default()));
-    PartOutcome::new(findings, perf)
+    PartOutcome { findings, perf }
 }
 
 fn damaged(aside: &[SetAside]) -> impl Iterator<Item = Finding> {
     aside.iter().map(|aside| Finding::warning(STEP, aside.sentence(), aside.hint()))
 }
 
-/// Returns why the writer cannot write, if so; reads nothing.
 pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
     let trouble = parts.state_trouble.borrow().clone();
     let directory = &parts.configuration.running().state.directory;
@@ -85,11 +84,8 @@ fn judge(
     }
     if !writable {
         let detail = format!("{path} was not written within a second: the disk is very slow");
-        return vec![Finding::error(
-            STEP,
-            detail,
-            "iostat -x 1 5 (package sysstat) shows what keeps it busy",
-        )];
+        let hint = "iostat -x 1 5 (package sysstat) shows what keeps it busy";
+        return vec![Finding::error(STEP, detail, hint)];
     }
     let mut findings =
         vec![Finding::good(STEP, format!("{path} is intact and writable ({} KiB)", bytes.div_ceil(1024)))];

@@ -117,14 +117,15 @@ impl Probes {
         let report = self.database.as_ref().and_then(database::DatabaseProbe::report);
         match part {
             Part::Daemon => self.daemon.clone().unwrap_or_default(),
-            Part::Configuration => match &self.configuration {
-                Some(examined) => configuration::findings(examined, &parts.configuration.running()).into(),
-                None => PartOutcome::default(),
-            },
-            Part::Database => match &self.database {
-                Some(look) => look.outcome(parts, examined),
-                None => PartOutcome::default(),
-            },
+            Part::Configuration => {
+                self.configuration.as_ref().map_or_else(PartOutcome::default, |examined| {
+                    configuration::findings(examined, &parts.configuration.running()).into()
+                })
+            }
+            Part::Database => {
+                let look = self.database.as_ref();
+                look.map_or_else(PartOutcome::default, |look| look.outcome(parts, examined))
+            }
             Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),

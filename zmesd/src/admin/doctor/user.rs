@@ -28,11 +28,8 @@ pub(super) async fn findings(
         findings.push(Finding::good("clients", "no app is connected: alarms come only as pushes"));
     } else if rows.is_empty() {
         let hint = "switch pushes on in the app; alarms come only while it is open";
-        findings.push(Finding::warning(
-            "tokens",
-            format!("no phone of {user} is registered for pushes"),
-            hint,
-        ));
+        let detail = format!("no phone of {user} is registered for pushes");
+        findings.push(Finding::warning("tokens", detail, hint));
     }
     for row in rows.iter().take(PHONES) {
         findings.extend(phone::findings(scene, row, wanted, push).await);
@@ -46,10 +43,7 @@ pub(super) async fn findings(
 }
 
 fn account(scene: &Snapshot<'_>, user: &str, wanted: Option<MonitorId>) -> Finding {
-    if let Some(Obstacle { detail, hint }) = scene.barred(user) {
-        return Finding::error("user", detail, hint);
-    }
-    if let Some(Obstacle { detail, hint }) = scene.unseen(user, wanted) {
+    if let Some(Obstacle { detail, hint }) = scene.barred(user).or_else(|| scene.unseen(user, wanted)) {
         return Finding::error("user", detail, hint);
     }
     if scene.config.auth.enabled
@@ -61,9 +55,7 @@ fn account(scene: &Snapshot<'_>, user: &str, wanted: Option<MonitorId>) -> Findi
             "set the password again in ZoneMinder (Options > Users); logging in there does not change it";
         return Finding::error("user", detail, hint);
     }
-    let all = scene.watched().count();
-    let seen = scene.watched().filter(|monitor| scene.may_hear(user, monitor.id)).count();
-    Finding::good("user", format!("ZoneMinder lets {user} see {seen} of {all} monitors"))
+    Finding::good("user", format!("ZoneMinder lets {user} see {} monitors", scene.seen_of_all(user)))
 }
 
 fn session(scene: &Snapshot<'_>, client: &ClientView, wanted: Option<MonitorId>) -> Finding {
@@ -85,10 +77,7 @@ fn session(scene: &Snapshot<'_>, client: &ClientView, wanted: Option<MonitorId>)
     let unlisted = monitors
         .as_ref()
         .is_some_and(|list| list.is_empty() || wanted.is_some_and(|wanted| !list.contains(&wanted)));
-    let in_vain = monitors.as_ref().is_some_and(|list| {
-        let mut known = list.iter().filter(|&&id| scene.catalog.monitors.find(id).is_some()).peekable();
-        known.peek().is_some() && known.all(|&id| !scene.may_hear(user, id))
-    });
+    let in_vain = monitors.as_ref().is_some_and(|list| scene.is_in_vain(user, list.iter().copied()));
     let finding = if unlisted || in_vain {
         let hint = if in_vain {
             "its list holds only monitors that the user may not see: tick others in the app"

@@ -9,8 +9,7 @@ use zmes_shared::views::{TokenFailure, TokensChanged};
 
 use super::{fits, settled, understood, view};
 use crate::admin::AdminParts;
-use crate::admin::answers::busy;
-use crate::admin::off_loop::off_loop;
+use crate::admin::answers::off_loop;
 use crate::admin::token_names::{TokenNames, TokenScope, bounded, echoed, repeated};
 use crate::domain::{Revoked, TokenId};
 use crate::route::{Busy, RouterHandle};
@@ -65,7 +64,6 @@ async fn choose(
     .await
 }
 
-/// Returns the tokens of `scope` that match.
 fn matching(
     known: &TokenNames,
     filter: &TokenFilter,
@@ -85,7 +83,6 @@ fn matching(
 /// What is done with all tokens of a selection.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::admin) enum BulkChange {
-    /// With this reason.
     Revoke(&'static str),
     /// Revokes tokens, revoked ones among them, so that their apps cannot register them again.
     Block,
@@ -98,7 +95,6 @@ pub(in crate::admin) enum BulkChange {
 }
 
 impl BulkChange {
-    /// What the answer says of the change.
     fn word(self) -> &'static str {
         match self {
             Self::Revoke(_) => "revoked",
@@ -121,7 +117,6 @@ impl BulkChange {
         }
     }
 
-    /// Returns the tokens that have changed.
     async fn apply(self, router: &RouterHandle, ids: Vec<TokenId>) -> Result<Vec<TokenId>, Busy> {
         match self {
             Self::Revoke(reason) => router.revoke(ids, reason.to_owned()).await,
@@ -158,9 +153,9 @@ pub(in crate::admin) async fn bulk(
     let shown = if dry_run || ids.is_empty() {
         changed(parts, known, change.word(), chosen, dry_run).await?
     } else {
-        let reached = change.apply(&parts.router, chosen).await.map_err(busy)?;
+        let reached = change.apply(&parts.router, chosen).await?;
         if matches!(change, BulkChange::Mute(_)) {
-            let reached = BTreeSet::from_iter(reached.iter().copied());
+            let reached: BTreeSet<_> = reached.iter().copied().collect();
             failed.extend(ids.difference(&reached).map(|&id| revoked_meanwhile(&known, id)));
         }
         done(parts, change.word(), reached).await?
@@ -187,14 +182,13 @@ pub(in crate::admin) async fn prune(
     bulk(parts, asker, change, TokenSelection::Matching(filter), dry_run).await
 }
 
-/// Undoes a revocation.
 pub(in crate::admin) async fn restore(
     parts: &AdminParts,
     asker: Role,
     name: &str,
 ) -> Result<TokensChanged, ControlError> {
     let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
-    if !parts.router.restore(id).await.map_err(busy)? {
+    if !parts.router.restore(id).await? {
         // It was registered again, blocked, or deleted a moment ago.
         let message = format!("token {} is not revoked any more", repeated(name));
         return Err(ControlError::new(ErrorCode::Conflict, message));
@@ -202,7 +196,6 @@ pub(in crate::admin) async fn restore(
     done(parts, "restored", vec![id]).await
 }
 
-/// Mutes tokens for a while, or until they are unmuted.
 pub(in crate::admin) async fn mute(
     parts: &AdminParts,
     asker: Role,

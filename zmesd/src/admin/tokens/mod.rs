@@ -10,9 +10,8 @@ use jiff::Timestamp;
 use zmes_shared::control::{ControlError, ErrorCode, PlatformKind, Role, TokenFilter, TokenState};
 use zmes_shared::views::{Deliveries, DeliveryView, TokenShown, TokenView, Tokens};
 
-use super::answers::unreadable;
+use super::answers::off_loop;
 use super::clients::matches;
-use super::off_loop::off_loop;
 use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use crate::admin::AdminParts;
@@ -25,7 +24,6 @@ const RECENT: u32 = 10;
 /// Deliveries that `log` shows by default, and at most.
 const LOG: (u32, u32) = (100, 10_000);
 
-/// Returns one page of the tokens that match.
 pub(super) async fn list(
     parts: &AdminParts,
     asker: Role,
@@ -70,7 +68,6 @@ fn is_wanted(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timest
     in_state && fits(filter, row, view, now)
 }
 
-/// Says whether a token matches a filter, whatever its state.
 fn fits(filter: &TokenFilter, row: &TokenRow, view: &TokenView, now: Timestamp) -> bool {
     let TokenFilter { platform, user, state: _, stale_ms, failing, monitor, reveal: _, after: _ } = filter;
     platform.is_none_or(|platform| view.platform == platform)
@@ -93,7 +90,7 @@ pub(super) async fn show(
     let known = TokenNames::load(&parts.state, asker).await?;
     let row = known.find(name, TokenScope::Any)?;
     let recent = deliveries(parts, row, RECENT).await?;
-    let snoozes = snoozes(parts, &recent).await?;
+    let snoozes = SnoozeNames::of_deliveries(&parts.state, &recent).await?;
     let token = view::token(row, known.handle(&row.token), parts.clock.now(), reveal);
     Ok(TokenShown { token, recent: logged(&recent, &snoozes) })
 }
@@ -108,12 +105,8 @@ pub(super) async fn log(
     let known = TokenNames::load(&parts.state, asker).await?;
     let rows =
         deliveries(parts, known.find(name, TokenScope::Any)?, limit.unwrap_or(usual).clamp(1, most)).await?;
-    let snoozes = snoozes(parts, &rows).await?;
+    let snoozes = SnoozeNames::of_deliveries(&parts.state, &rows).await?;
     off_loop(move || Deliveries { deliveries: logged(&rows, &snoozes) }).await
-}
-
-async fn snoozes(parts: &AdminParts, rows: &[DeliveryRow]) -> Result<SnoozeNames, ControlError> {
-    SnoozeNames::of_deliveries(&parts.state, rows).await.map_err(|error| unreadable(&error))
 }
 
 fn logged(rows: &[DeliveryRow], snoozes: &SnoozeNames) -> Vec<DeliveryView> {
@@ -129,7 +122,7 @@ async fn deliveries(
     row: &TokenRow,
     limit: u32,
 ) -> Result<Vec<DeliveryRow>, ControlError> {
-    parts.state.deliveries_of_token(row.token.id, limit).await.map_err(|error| unreadable(&error))
+    Ok(parts.state.deliveries_of_token(row.token.id, limit).await?)
 }
 
 /// Waits until what was changed is on the disk.

@@ -1,44 +1,41 @@
 //! `tokens import` and `tokens export`.
 
+use jiff::Timestamp;
 use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode, Role, TokenImport as ImportRequest, TokenRecord};
 use zmes_shared::views::{ImportOutcome, TokenImported as ImportedView, TokensExported, TokensImported};
 
 use super::{is_after, settled};
 use crate::admin::AdminParts;
-use crate::admin::answers::busy;
-use crate::admin::off_loop::off_loop;
+use crate::admin::answers::off_loop;
 use crate::admin::token_names::TokenNames;
-use crate::domain::{MonitorFilter, PushState};
-use crate::route::{TokenImport, TokenImported};
+use crate::domain::{MonitorFilter, PushState, Token, TokenId};
+use crate::route::TokenImported;
 
 /// Longest text that is kept of the app's version and profile, in characters.
 const MAX_NAME: usize = 128;
 /// Tokens in one page of an export: one has at most 4 KiB, and its lists as much again.
 const PAGE: usize = 500;
 
-/// Takes tokens from a file, or says what would become of them.
 pub(in crate::admin) async fn import(
     parts: &AdminParts,
     request: ImportRequest,
 ) -> Result<TokensImported, ControlError> {
     let ImportRequest { tokens: records, user, dry_run } = request;
     owner(parts, &user)?;
-    let parsed: Vec<Result<TokenImport, String>> =
-        records.iter().map(|record| parse(record, &user)).collect();
-    let imports: Vec<TokenImport> =
-        parsed.iter().filter_map(|parsed| parsed.as_ref().ok()).cloned().collect();
+    let parsed: Vec<Result<Token, String>> = records.iter().map(|record| parse(record, &user)).collect();
+    let imports: Vec<Token> = parsed.iter().flatten().cloned().collect();
     let handles: Vec<String> = imports.iter().map(|import| import.token.handle().to_string()).collect();
-    let outcomes = parts.router.import(imports, dry_run).await.map_err(busy)?;
+    let outcomes = parts.router.import(imports, dry_run).await?;
     if !dry_run {
         settled(parts).await?;
     }
     let mut taken = handles.into_iter().zip(outcomes);
     let told = parsed.into_iter().map(|parsed| match parsed {
-        Ok(_) => match taken.next() {
-            Some((handle, outcome)) => told(handle, outcome),
-            None => refused(None, "no result"),
-        },
+        Ok(_) => {
+            let next = taken.next();
+            next.map_or_else(|| refused(None, "no result"), |(handle, outcome)| told(handle, outcome))
+        }
         Err(reason) => refused(None, &reason),
     });
     Ok(TokensImported { dry_run, tokens: told.collect() })
@@ -58,20 +55,20 @@ fn owner(parts: &AdminParts, user: &str) -> Result<(), ControlError> {
     Err(error.with_hint("user names are case-sensitive; without --user the tokens belong to no user"))
 }
 
-fn parse(record: &TokenRecord, user: &str) -> Result<TokenImport, String> {
+fn parse(record: &TokenRecord, user: &str) -> Result<Token, String> {
     let TokenRecord { token, monlist, intlist, platform, pushstate, appversion, profile } = record;
     let profile = name(profile);
-    Ok(TokenImport {
-        token: PushToken::parse(token).map_err(|problem| problem.to_string())?,
-        platform: Platform::parse(platform).ok_or("the platform is neither ios nor android")?,
+    let token = PushToken::parse(token).map_err(|problem| problem.to_string())?;
+    let platform = Platform::parse(platform).ok_or("the platform is neither ios nor android")?;
+    Ok(Token {
         state: PushState::parse(pushstate),
         filter: MonitorFilter::parse(monlist, intlist).map_err(|problem| name(&problem.to_string()))?,
         // Only zmNinjaNg has profiles.
         app: if profile.is_empty() { App::Unknown } else { App::ZmNinjaNg },
         app_version: name(appversion),
         profile,
-        badge: 0,
         user: user.to_owned(),
+        ..Token::new(TokenId(0), token, platform, Timestamp::UNIX_EPOCH)
     })
 }
 
@@ -97,7 +94,6 @@ fn refused(handle: Option<String>, reason: &str) -> ImportedView {
     ImportedView { handle, outcome: ImportOutcome::Refused, reason: Some(reason.to_owned()) }
 }
 
-/// Returns one page of the live tokens, secrets and all.
 pub(in crate::admin) async fn export(
     parts: &AdminParts,
     after: Option<u64>,

@@ -77,7 +77,6 @@ impl Told {
 
 #[derive(Debug, Default)]
 pub(super) struct Replay {
-    /// The lines, in the order in which it happened.
     pub(super) events: Vec<WatchEvent>,
     /// There was more that is not on record.
     pub(super) gap: bool,
@@ -87,7 +86,6 @@ pub(super) struct Replay {
 /// Rows after which the task yields: an observer's request must not block a thread of the runtime.
 const TURN: usize = 256;
 
-/// Reads what happened after `since`.
 pub(super) async fn read(
     state: &StateHandle,
     known: &TokenNames,
@@ -136,7 +134,6 @@ pub(super) async fn read(
 }
 
 impl Replay {
-    /// Adds what was decided for one token, and what became of it.
     fn decision(&mut self, row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>) {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token, snoozed));

@@ -10,7 +10,6 @@ use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
 use super::skipped;
-use crate::admin::answers::unreadable;
 use crate::admin::{AdminParts, conditions, words};
 use crate::domain::{PushState, Token};
 
@@ -120,12 +119,12 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<(String, WhyTimes)
     }
     let began = began(parts, row);
     times.began_at = Some(began);
-    let first = parts.state.record_began().await.map_err(|error| unreadable(&error))?;
+    let first = parts.state.record_began().await?;
     if began < first {
         times.first_run_at = Some(first);
         return Ok(("it began before zmesd ran here for the first time".to_owned(), times));
     }
-    if !parts.state.reaches_back_to(began).await.map_err(|error| unreadable(&error))? {
+    if !parts.state.reaches_back_to(began).await? {
         let reason = "it began before the oldest alarm that is still recorded (state.keep-events)";
         return Ok((reason.to_owned(), times));
     }
@@ -168,7 +167,7 @@ async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
 fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
     let reports = parts.reports.borrow();
     let report = reports.get(&monitor).filter(|report| !report.healthy())?;
-    let reason = conditions::sentence(&report.condition)?;
+    let reason = conditions::diagnose(monitor, &report.condition)?.sentence;
     Some(format!(
         "monitor {monitor} cannot be read: {reason}; its alarms are still found late, in the Events table"
     ))

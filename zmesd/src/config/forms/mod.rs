@@ -38,13 +38,12 @@ impl Form for Flag {
     type Value = bool;
 
     fn read(&self, literal: Literal<'_>) -> Result<bool, Complaint> {
-        match literal {
-            Literal::Flag(flag) => Ok(flag),
-            Literal::Text("true" | "false") => Err(self.mismatch(literal).hint("remove the quotes")),
-            Literal::Number(_) | Literal::Text(_) | Literal::List(_) | Literal::Other(_) => {
-                Err(self.mismatch(literal))
-            }
-        }
+        let Literal::Flag(flag) = literal else {
+            let quoted = matches!(literal, Literal::Text("true" | "false"));
+            let mismatch = self.mismatch(literal);
+            return Err(if quoted { mismatch.hint("remove the quotes") } else { mismatch });
+        };
+        Ok(flag)
     }
 
     fn show(&self, value: &Self::Value) -> Shown {

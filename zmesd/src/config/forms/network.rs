@@ -111,7 +111,6 @@ fn metrics_address(text: &str) -> Result<Option<MetricsListen>, Complaint> {
     Ok(Some(MetricsListen::Port(address)))
 }
 
-/// Reads the path of a Unix socket.
 fn unix_socket(path: &str) -> Result<PathBuf, Complaint> {
     if !path.starts_with('/') {
         return Err(Complaint::new("is not the absolute path of a socket")

@@ -64,6 +64,18 @@ key-id = ""
 team-id = ""
 topic = "com.pliablepixels.zmninja"
 endpoint = "production"
+[[rule]]
+name = ""
+monitors = []
+receivers = []
+channels = ["push"]
+days = []
+between = []
+time-zone = ""
+cause-has = []
+cause-lacks = []
+action = "mute"
+comment = ""
 [state]
 directory = ""
 keep-deliveries = "14d"

@@ -45,17 +45,9 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads and checks the file at `path` and what it refers to. Gives all problems at once.
-    pub fn read(path: &Path, environment: &Environment) -> Result<Self, Problems> {
-        Self::read_file(path, environment, None)
-    }
-
-    /// The same, and checks the certificates and keys that it names.
-    pub fn read_with(path: &Path, environment: &Environment, looks: Looks<'_>) -> Result<Self, Problems> {
-        Self::read_file(path, environment, Some(looks))
-    }
-
-    fn read_file(path: &Path, environment: &Environment, looks: Option<Looks<'_>>) -> Result<Self, Problems> {
+    /// Reads and checks the file at `path` and what it refers to, with `looks` also the certificates and keys that it
+    /// names. Gives all problems at once.
+    pub fn read(path: &Path, environment: &Environment, looks: Option<Looks<'_>>) -> Result<Self, Problems> {
         let mut problems = Problems::new(path);
         let text = match read_bounded(path, CONFIG_MAX) {
             Ok(content) => without_bom(&content).to_vec(),
@@ -71,11 +63,8 @@ impl Loaded {
             Err(error) => {
                 let before = text.iter().take(error.valid_up_to());
                 let line = 1 + before.filter(|byte| **byte == b'\n').count();
-                problems.push_whole(
-                    Some(line),
-                    "is not UTF-8".to_owned(),
-                    "save the file as UTF-8".to_owned(),
-                );
+                let (message, hint) = ("is not UTF-8".to_owned(), "save the file as UTF-8".to_owned());
+                problems.push_whole(Some(line), message, hint);
                 Err(problems)
             }
         }
@@ -176,11 +165,8 @@ impl Checker<'_> {
     fn control(&mut self, control: &ControlSection) -> Result<ControlConfig, Reported> {
         let group = &control.admin_group;
         if group.value.is_empty() {
-            self.problem(
-                &group.place,
-                "is empty",
-                "name a group; if it has no members, only root is an admin",
-            );
+            let hint = "name a group; if it has no members, only root is an admin";
+            self.problem(&group.place, "is empty", hint);
         } else if matches!(Group::from_name(&group.value), Ok(None)) {
             let name = &group.value;
             let hint = format!(
@@ -191,11 +177,8 @@ impl Checker<'_> {
         let socket = self.absolute(&control.socket)?.unwrap_or_else(|| self.environment.socket());
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
             let message = format!("{} is too long for a socket", socket.display());
-            return Err(self.problem(
-                &control.socket.place,
-                message,
-                format!("the limit is {SOCKET_PATH_MAX} bytes: choose a shorter path"),
-            ));
+            let hint = format!("the limit is {SOCKET_PATH_MAX} bytes: choose a shorter path");
+            return Err(self.problem(&control.socket.place, message, hint));
         }
         self.resolved.set_path(&control.socket.place, &socket);
         Ok(control.config(socket))

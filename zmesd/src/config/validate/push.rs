@@ -72,10 +72,8 @@ impl Checker<'_> {
     }
 
     fn fcm(&mut self, section: &FcmSection, proxies: &[FcmProxySection]) -> Result<FcmConfig, Reported> {
-        let service_account = self.file(
-            &section.service_account,
-            "name the JSON file of the service account, from Google's console",
-        );
+        let absent = "name the JSON file of the service account, from Google's console";
+        let service_account = self.file(&section.service_account, absent);
         if let Ok(Some(path)) = &service_account {
             self.look(&PushPart::ServiceAccount(path), &[&section.service_account.place]);
         }
@@ -91,11 +89,8 @@ impl Checker<'_> {
                 continue;
             };
             if known.iter().any(|other| other.name == name) {
-                self.problem(
-                    &proxy.name.place,
-                    format!("`{name}` is listed twice"),
-                    "write one entry per app",
-                );
+                let message = format!("`{name}` is listed twice");
+                self.problem(&proxy.name.place, message, "write one entry per app");
             }
             known.push(FcmProxyConfig { name, url, key });
         }
@@ -103,11 +98,8 @@ impl Checker<'_> {
         complete?;
         if service_account.is_none() && known.is_empty() {
             let hint = "set push.fcm.service-account, or add a [[push.fcm.proxy]] with a url";
-            return Err(self.problem(
-                &section.enabled.place,
-                "true, but neither a service account nor a function is set",
-                hint,
-            ));
+            let message = "true, but neither a service account nor a function is set";
+            return Err(self.problem(&section.enabled.place, message, hint));
         }
         Ok(FcmConfig {
             service_account,

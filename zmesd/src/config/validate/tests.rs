@@ -259,7 +259,8 @@ fn a_byte_order_mark_stands_before_neither_configuration() {
     let directory = with(&[("zm.conf", "\u{feff}ZM_DB_USER=zmuser\r\nZM_DB_NAME=cams\r\n")]);
     let path = directory.path().join("zmesd.toml");
     fs::write(&path, "\u{feff}[zoneminder]\nconfig = \"zm.conf\"\n[server]\nplaintext = true\n").unwrap();
-    let loaded = Loaded::read(&path, &Environment::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    let loaded =
+        Loaded::read(&path, &Environment::default(), None).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.config.zoneminder.database.name, "cams");
 }
 
@@ -308,4 +309,40 @@ fn a_remote_database_without_ca_is_said_to_be_unverified_with_the_lines_to_add()
     ] {
         assert_eq!(warnings(&format!("ZM_DB_USER=u\n{fine}")), [], "{fine}");
     }
+}
+
+#[test]
+fn rules_are_checked_each_by_itself_and_all_together() {
+    let rules = |text: &str| {
+        let problems = read(&with(&[]), &format!("{BARE}{text}")).err();
+        let lines = |problem: &Problem| format!("{}: {}", problem.key, problem.message);
+        problems.iter().flat_map(|problems| problems.iter()).map(lines).collect::<Vec<_>>()
+    };
+    let named = "[[rule]]\nname = 'a'\n";
+    for (text, expected) in [
+        (String::from("[[rule]]\n"), None),
+        (format!("{named}monitors = ['Garden', 4]\n"), None),
+        ("[[rule]]\ncomment = 'x'\n".to_owned(), Some("rule[0].name: is empty")),
+        (format!("{named}{named}"), Some("rule[1].name: `a` is listed twice")),
+        (format!("{named}channels = []\n"), Some("rule[0].channels: is empty")),
+        (format!("{named}channels = ['sms']\n"), Some("rule[0].channels: `sms` is not a channel")),
+        (format!("{named}days = ['monday']\n"), Some("rule[0].days: `monday` is not a day")),
+        (format!("{named}between = ['22-6']\n"), Some("rule[0].between: `22-6` is not a time of the day")),
+        (
+            format!("{named}time-zone = 'Mars/Olympus'\n"),
+            Some("rule[0].time-zone: `Mars/Olympus` is not a time zone that this machine knows"),
+        ),
+        (format!("{named}cause-has = ['']\n"), Some("rule[0].cause-has: has an empty entry")),
+        (
+            format!("{named}cause-has = [true]\n"),
+            Some(
+                "rule[0].cause-has: must be a list of strings, but is a list whose elements are not all strings",
+            ),
+        ),
+    ] {
+        let found = rules(&text);
+        assert_eq!(found.first().map(String::as_str), expected, "{text}: {found:?}");
+    }
+    let many: String = (0..257).map(|number| format!("[[rule]]\nname = 'r{number}'\n")).collect();
+    assert_eq!(rules(&many), ["rule[256].name: is one more than 256 rules"]);
 }

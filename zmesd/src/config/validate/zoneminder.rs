@@ -122,11 +122,8 @@ impl Checker<'_> {
             (false, _) => Err(self.problem(&section.config.place, message, hint)),
             (true, FileError::Missing) => Ok(None),
             (true, _) => {
-                self.warn(
-                    &section.config.place,
-                    format!("{message}; ZM_PATH_MAP and ZM_SERVER_ID are unknown"),
-                    hint,
-                );
+                let message = format!("{message}; ZM_PATH_MAP and ZM_SERVER_ID are unknown");
+                self.warn(&section.config.place, message, hint);
                 Ok(None)
             }
         }
@@ -160,7 +157,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Returns the database of `zm.conf`.
     fn database_of(&mut self, conf: &ZmConf) -> Result<DatabaseConfig, Reported> {
         DatabaseConfig::from_zmconf(conf).map_err(|faults| {
             for fault in faults {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zmes_providers::{CheckStep, Fault, Platform};
+use zmes_providers::{CheckStep, Platform, TransportFault};
 use zmes_shared::views::PushCounts;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
@@ -101,7 +101,10 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
     *world.outside.pushes.lock().unwrap() = PushCounts { queued: 7, delivered: 12, failed: 3, mode: None };
     let until: jiff::Timestamp = "2130-01-01T00:00:00Z".parse().unwrap();
     let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
-    let fault = Fault { status: Some(404), ..Fault::unanswered(FaultKind::NotFound, "404 Not Found") };
+    let fault = TransportFault {
+        status: Some(404),
+        ..TransportFault::unanswered(FaultKind::NotFound, "404 Not Found")
+    };
     let health = TransportHealth {
         transport: "proxy".to_owned(),
         target: "push.example.org:443".to_owned(),

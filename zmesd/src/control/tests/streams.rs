@@ -11,8 +11,8 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use super::world::{World, report};
-use crate::domain::{Alarm, Origin, PushState, Token, TokenId};
-use crate::route::{PushOutcome, Registration};
+use crate::domain::{Alarm, Origin, PushState, Registration, Token, TokenId};
+use crate::route::PushOutcome;
 
 /// An alarm found at that time (ms).
 fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {

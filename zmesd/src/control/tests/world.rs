@@ -30,7 +30,7 @@ use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::{Alarm, MonitorFilter, Origin, PushState};
+use crate::domain::{Alarm, MonitorFilter, Origin, PushState, Registration};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
@@ -38,8 +38,8 @@ use crate::ports::{
 };
 use crate::route::PushOrder;
 use crate::route::{
-    CloseReason, NewLogin, Outgoing, PushRules, Registration, Router, RouterHandle, RouterParts,
-    SessionOpening, Tap, push_orders,
+    CloseReason, NewLogin, Outgoing, PushRules, Router, RouterHandle, RouterParts, SessionOpening, Tap,
+    push_orders,
 };
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;

@@ -75,7 +75,7 @@ fn zmninja_with_its_push_token_beside_the_event_is_a_password_login() {
     assert_eq!(password_of(&auth), ("u", "p"));
     assert_eq!(auth.app.as_deref(), Some("1.8.001"));
     assert_eq!(auth.filter, Ok(Some(only("1,2", "0,30"))));
-    assert_eq!((auth.category, auth.since), (Category::Normal, None));
+    assert_eq!((auth.escontrol, auth.since), (false, None));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn zmninjang_says_normal_and_no_lists() {
     let auth = auth_of(
         r#"{"event":"auth","data":{"user":"u","password":"p","appversion":"1.1.14"},"category":"normal"}"#,
     );
-    assert_eq!((auth.category, auth.filter), (Category::Normal, Ok(None)));
+    assert_eq!((auth.escontrol, auth.filter), (false, Ok(None)));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_filter_without_a_list_or_with_a_bad_one_is_named() {
         (r#""monlist":"1","intlist":"-5""#, "BADINTERVALLIST"),
     ] {
         let text = format!(r#"{{"event":"control","data":{{"type":"filter",{lists}}}}}"#);
-        assert_eq!(filter_of(&text).map_err(FilterFault::as_str), Err(fault), "{lists}");
+        assert_eq!(filter_of(&text).map_err(|fault| fault.to_string()), Err(fault.to_owned()), "{lists}");
     }
 }
 

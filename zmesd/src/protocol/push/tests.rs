@@ -14,7 +14,7 @@ fn push_of(text: &str) -> PushFrame {
     push
 }
 
-fn token_of(text: &str) -> Result<Option<Box<TokenFrame>>, TokenFault> {
+fn token_of(text: &str) -> Result<Option<TokenFrame>, TokenFault> {
     let PushFrame::Token(token) = push_of(text) else { panic!("{text}") };
     token
 }
@@ -28,10 +28,10 @@ fn badge_of(badge: &str) -> Result<u32, TokenFault> {
 #[test]
 fn zmninjas_token_is_read_with_all_that_it_says() {
     let text = r#"{"event":"push","data":{"type":"token","platform":"android","token":"c:APA91b","state":"disabled","monlist":"1, 2","intlist":[0,"60"],"appversion":"1.8.001"},"token":"c:APA91b"}"#;
-    let token = token_of(text).unwrap().unwrap();
+    let token = token_of(text).unwrap().unwrap().registration;
     assert_eq!((token.token.expose(), token.platform), ("c:APA91b", Platform::Android));
     assert_eq!((token.state, token.app_version.as_deref()), (PushState::Disabled, Some("1.8.001")));
-    let filter = token.filter.unwrap().unwrap();
+    let filter = token.filter.unwrap();
     assert_eq!(filter.interval(MonitorId(2)).unwrap().as_secs(), 60);
     assert_eq!(token.profile, None);
     assert_eq!(frame(text).app, App::ZmNinja);
@@ -40,26 +40,23 @@ fn zmninjas_token_is_read_with_all_that_it_says() {
 #[test]
 fn zmninjangs_token_says_all_monitors_by_empty_lists() {
     let text = r#"{"event":"push","data":{"type":"token","token":"T","platform":"iOS","monlist":"","intlist":"","profile":"Home\u0007"}}"#;
-    let token = token_of(text).unwrap().unwrap();
+    let token = token_of(text).unwrap().unwrap().registration;
     assert_eq!((token.platform, token.state), (Platform::Ios, PushState::Enabled));
-    assert_eq!(
-        (token.filter, token.profile.as_deref()),
-        (Ok(Some(MonitorFilter::All)), Some("Home\u{fffd}"))
-    );
+    assert_eq!((token.filter, token.profile.as_deref()), (Some(MonitorFilter::All), Some("Home\u{fffd}")));
     assert_eq!(frame(text).app, App::ZmNinjaNg);
     let long = "ä".repeat(200);
     let text = format!(
         r#"{{"event":"push","data":{{"type":"token","token":"T","platform":"ios","profile":"{long}"}}}}"#
     );
-    assert_eq!(token_of(&text).unwrap().unwrap().profile, Some("ä".repeat(128)));
+    assert_eq!(token_of(&text).unwrap().unwrap().registration.profile, Some("ä".repeat(128)));
 }
 
 #[test]
 fn lists_that_say_nothing_are_no_statement() {
-    let filter = |lists: &str| {
+    let frame = |lists: &str| {
         let text =
             format!(r#"{{"event":"push","data":{{"type":"token","token":"T","platform":"ios"{lists}}}}}"#);
-        token_of(&text).unwrap().unwrap().filter
+        token_of(&text).unwrap().unwrap()
     };
     for lists in [
         "",
@@ -69,7 +66,8 @@ fn lists_that_say_nothing_are_no_statement() {
         r#","intlist":"60""#,
         r#","intlist":"""#,
     ] {
-        assert_eq!(filter(lists), Ok(None), "{lists}");
+        let frame = frame(lists);
+        assert_eq!((frame.registration.filter, frame.ignored), (None, None), "{lists}");
     }
     for lists in [
         r#","monlist":"","intlist":"""#,
@@ -77,11 +75,12 @@ fn lists_that_say_nothing_are_no_statement() {
         r#","monlist":" , ","intlist":"60""#,
         r#","monlist":[],"intlist":[]"#,
     ] {
-        assert_eq!(filter(lists), Ok(Some(MonitorFilter::All)), "{lists}");
+        let frame = frame(lists);
+        assert_eq!((frame.registration.filter, frame.ignored), (Some(MonitorFilter::All), None), "{lists}");
     }
     let text =
         r#"{"event":"push","data":{"type":"token","token":"T","platform":"ios","monlist":"x","intlist":""}}"#;
-    assert_eq!(token_of(text).unwrap().unwrap().filter, Err(FilterFault::BadMonitorList));
+    assert_eq!(token_of(text).unwrap().unwrap().ignored, Some(FilterFault::BadMonitorList));
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn a_token_that_cannot_be_taken_is_named() {
         (&format!(r#""token":"{long}","platform":"ios""#), "BADTOKEN"),
     ] {
         let text = format!(r#"{{"event":"push","data":{{"type":"token",{data}}}}}"#);
-        assert_eq!(token_of(&text).unwrap_err().as_str(), fault, "{data:.60}");
+        assert_eq!(token_of(&text).unwrap_err().to_string(), fault, "{data:.60}");
     }
     for nothing in [r#""token":"","#, r#""token":null,"#, ""] {
         let text = format!(r#"{{"event":"push","data":{{"type":"token",{nothing}"platform":"ios"}}}}"#);

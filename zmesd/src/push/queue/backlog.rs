@@ -45,8 +45,7 @@ impl Backlog {
         self.reading.is_some()
     }
 
-    /// Returns how many deliveries were left to the disk and not read since. Those that were withdrawn meanwhile count
-    /// until the page that would have had them has been read.
+    /// Deliveries that were withdrawn count until the page that would have had them has been read.
     pub(super) fn left(&self) -> usize {
         self.left.iter().map(|left| left.count).sum()
     }
@@ -64,8 +63,7 @@ impl Backlog {
         }
     }
 
-    /// Some delivery was not handed over, and it is not known which: everything is read again; the queue skips what it
-    /// has in memory.
+    /// Some delivery was not handed over, and it is not known which; the queue skips what it has in memory.
     pub(super) fn read_again(&mut self) {
         self.again = self.reading.is_some();
         self.behind = Some(DeliveryId::default());
@@ -116,13 +114,11 @@ impl Backlog {
         }
     }
 
-    /// The disk cannot be written: what it has not got by now is not waited for, and what comes from now on is taken
-    /// into memory. Returns whether something is missing.
+    /// The disk cannot be written: nothing more is waited for. Returns whether something is missing.
     pub(super) fn give_up(&mut self) -> bool {
         self.reading.is_none() && self.starved_at.is_some() && self.behind.take().is_some()
     }
 
-    /// A page could not be read; it is tried again.
     pub(super) fn unread(&mut self) {
         self.reading = None;
     }

@@ -40,7 +40,6 @@ pub(super) struct Lanes {
     gates: Vec<VecDeque<TokenId>>,
     delayed: BTreeSet<(Instant, TokenId)>,
     guards: HashMap<TokenId, StormGuard>,
-    /// The time within which a guard counts.
     window: Duration,
 }
 
@@ -53,12 +52,6 @@ impl Lanes {
             guards: HashMap::new(),
             window,
         }
-    }
-
-    /// Returns how many jobs wait; those that are out are not counted.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_token.values().map(|lane| lane.queue.len()).sum()
     }
 
     pub(super) fn waits_at(&self, gate: usize) -> bool {
@@ -81,11 +74,10 @@ impl Lanes {
     pub(super) fn advance(&mut self, now: Instant, gate_of: impl Fn(&Token) -> usize) {
         while let Some(&(due, id)) = self.delayed.first().filter(|(due, _)| *due <= now) {
             self.delayed.remove(&(due, id));
-            self.to_gate(id, &gate_of);
+            self.line_up(id, &gate_of);
         }
     }
 
-    /// Makes the lanes of `gate` due that only wait because their transport failed.
     pub(super) fn hurry(&mut self, now: Instant, gate: usize, gate_of: impl Fn(&Token) -> usize) {
         let theirs = |id: &TokenId| {
             let lane = self.by_token.get(id)?;
@@ -102,17 +94,15 @@ impl Lanes {
         }
     }
 
-    /// Assigns lanes anew, because there are `gates` other gates now.
     pub(super) fn regate(&mut self, gates: usize, gate_of: impl Fn(&Token) -> usize) {
         let waiting: Vec<_> = std::mem::take(&mut self.gates).into_iter().flatten().collect();
         self.gates = vec![VecDeque::new(); gates];
         for id in waiting {
-            self.to_gate(id, &gate_of);
+            self.line_up(id, &gate_of);
         }
     }
 
-    /// Moves a lane to the gate of its head.
-    fn to_gate(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
+    fn line_up(&mut self, id: TokenId, gate_of: &impl Fn(&Token) -> usize) {
         let Some(lane) = self.by_token.get_mut(&id) else { return };
         let Some(gate) = lane.queue.front().map(|job| gate_of(&job.token)) else { return };
         lane.position = LanePosition::Gate(gate);
@@ -125,8 +115,7 @@ impl Lanes {
         theirs.map(|lane| lane.queue.len()).sum()
     }
 
-    /// Returns the next lane at a gate, which is out from now on. The caller takes jobs from it and then calls
-    /// [`Self::back`].
+    /// Returns the next lane at a gate, which is out until [`Self::back`].
     pub(super) fn next(&mut self, gate: usize) -> Option<TokenId> {
         let id = self.gates.get_mut(gate)?.pop_front()?;
         let lane = self.by_token.get_mut(&id)?;
@@ -138,7 +127,6 @@ impl Lanes {
         self.by_token.get_mut(&id)?.queue.pop_front()
     }
 
-    /// Puts jobs back to the head of their lane, in their order.
     pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
         for job in jobs.into_iter().rev() {
             let lane = self
@@ -158,7 +146,7 @@ impl Lanes {
             lane.position = LanePosition::Delayed(delay);
             self.delayed.insert((delay.until, id));
         } else {
-            self.to_gate(id, &gate_of);
+            self.line_up(id, &gate_of);
         }
     }
 

@@ -65,7 +65,6 @@ pub(super) enum LaneStep {
     /// Send these, in order, as one push; then [`Queue::came_out`]. Never empty.
     Send {
         jobs: Vec<Job>,
-        /// They are everything that had piled up.
         digest: bool,
     },
     /// The storm limit is reached: the lane waits until then.
@@ -77,7 +76,6 @@ pub(super) enum LaneStep {
 pub(super) struct Queue {
     limits: QueueLimits,
     backlog: Backlog,
-    /// The last delivery that a page had.
     paged: DeliveryId,
     reload_at: Option<Instant>,
     /// Deliveries whose alarm is not on the disk yet, by ascending id.
@@ -95,7 +93,6 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Returns the queue of a daemon that has just started: everything up to `last_delivery` is only on the disk.
     pub(super) fn new(limits: QueueLimits, last_delivery: DeliveryId, gates: usize) -> Self {
         Self {
             limits,
@@ -113,8 +110,7 @@ impl Queue {
         }
     }
 
-    /// Returns how many deliveries are not concluded: in memory, under way, or left to the disk. What a former daemon
-    /// left, or the router dropped, counts from the moment its page is read.
+    /// What a former daemon left, or the router dropped, counts from the moment its page is read.
     pub(super) fn queued(&self) -> usize {
         self.in_memory.len() + self.backlog.left()
     }
@@ -156,13 +152,11 @@ impl Queue {
         0
     }
 
-    /// The router has dropped deliveries that are on the disk: everything there is read again.
     pub(super) fn read_again(&mut self) {
         self.backlog.read_again();
     }
 
-    /// Returns after which delivery a page of the disk is to be read now; [`Self::page`] or [`Self::page_failed`] must
-    /// follow.
+    /// Returns after which delivery a page is to be read now; [`Self::page`] or [`Self::page_failed`] must follow.
     pub(super) fn next_page(&mut self, now: Instant) -> Option<DeliveryId> {
         // What has come out, but is not noted yet, would be read as queued.
         if self.reload_at.is_some_and(|at| now < at) || !self.has_room() || !self.unsaved.is_empty() {
@@ -248,8 +242,7 @@ impl Queue {
         self.writable && self.unsaved.notes() >= UNWRITTEN
     }
 
-    /// Takes the next lane at a gate and says what is to be done for its token. `refusal` says why a job is not sent (any
-    /// more), if so.
+    /// Takes the next lane at a gate and says what to do for its token; `refusal`: why a job is not sent.
     pub(super) fn next(
         &mut self,
         gate: usize,
@@ -376,7 +369,6 @@ impl Queue {
         self.withdrawn.retain(|_, (_, at)| now.duration_since(*at) <= retry_for);
     }
 
-    /// Returns when there will be more to do, if time alone brings it.
     pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let reload = self.reload_at.filter(|at| *at > now);
         let release = self.fresh.front().map(|job| job.alarm.detected + PATIENCE);

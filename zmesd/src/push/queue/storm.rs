@@ -21,7 +21,6 @@ pub(super) enum Turn {
     Single,
     /// Send everything that waits for the token as one digest.
     Digest,
-    /// Not before then.
     Wait(Instant),
 }
 
@@ -30,7 +29,6 @@ impl StormGuard {
         Self { began: now, window, sent: 0, piled_up: false }
     }
 
-    /// Says what to do with the next push, of which at most `limit` go out in a window.
     pub(super) fn turn(&mut self, now: Instant, limit: u32) -> Turn {
         if now.duration_since(self.began) >= self.window {
             *self = Self { piled_up: self.piled_up, ..Self::new(now, self.window) };
@@ -55,7 +53,6 @@ impl StormGuard {
         self.piled_up = false;
     }
 
-    /// Says whether the guard holds nothing back and can be removed.
     pub(super) fn idle(&self, now: Instant) -> bool {
         !self.piled_up && now.duration_since(self.began) >= self.window
     }

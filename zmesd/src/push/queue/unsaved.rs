@@ -47,14 +47,12 @@ impl Unsaved {
         self.by_gate.get(&gate).copied().unwrap_or_default()
     }
 
-    /// Adds an outcome that ends no push under way.
     pub(super) fn add(&mut self, attempt: Attempt) {
         self.outcomes += 1;
         self.collected.push(attempt);
     }
 
-    /// Adds the outcomes of one push through that gate. They are written together: a digest is written whole or not at
-    /// all.
+    /// Adds the outcomes of one push, which are written together: a digest is written whole or not at all.
     pub(super) fn add_push(&mut self, attempts: Vec<Attempt>, gate: Option<u64>) {
         self.close();
         self.outcomes += attempts.len();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use tokio::sync::oneshot;
-use zmes_providers::{Fault, PushError, Transports};
+use zmes_providers::{PushError, TransportFault, Transports};
 use zmes_shared::words::FaultKind;
 
 use super::unreachable;
@@ -19,9 +19,9 @@ use zmes_shared::words::HeldBy;
 /// A provider that wants a day of peace after one push.
 fn busy_for_a_day() -> PushError {
     let retry_after = Some(Duration::from_hours(24));
-    PushError::Transport(Fault {
+    PushError::Transport(TransportFault {
         retry_after,
-        ..Fault::unanswered(FaultKind::Provider, "503 Service Unavailable")
+        ..TransportFault::unanswered(FaultKind::Provider, "503 Service Unavailable")
     })
 }
 

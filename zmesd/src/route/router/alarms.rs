@@ -34,11 +34,6 @@ const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
 /// The cause of a test alarm, so that it is not taken for a real one.
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
-struct AlarmFrames {
-    plain: Utf8Bytes,
-    supplementary: Utf8Bytes,
-}
-
 #[derive(Default)]
 struct AlarmRound {
     /// A test: intervals and badges do not count.
@@ -49,6 +44,9 @@ struct AlarmRound {
     receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
+
+/// The decisions for sessions, the rules that made them, and the tokens whose session got its copy.
+type SessionsTold = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>);
 
 struct TokenVerdict {
     token: Arc<Token>,
@@ -121,8 +119,7 @@ impl Router {
         AlarmTestReport { alarm: self.alarms, event, targets }
     }
 
-    /// Returns the authenticated sessions that a test is for, and the others. A test for a token is for no session, and
-    /// names none.
+    /// The sessions that a test is for, and the other authenticated ones; a test for a token names none.
     fn test_sessions(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
         if for_token {
             return (Vec::new(), Vec::new());
@@ -131,15 +128,10 @@ impl Router {
         logged_in.map(Session::id).partition(|id| only.is_empty() || only.contains(id))
     }
 
-    /// Decides for these sessions and queues the frame for those that get it. Returns the decisions, the rules that made
-    /// them, and the tokens whose session got its copy.
-    fn tell_sessions(
-        &mut self,
-        alarm: &Alarm,
-        round: &AlarmRound,
-        ids: &[SessionId],
-    ) -> (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>) {
-        let frames = AlarmFrames::of(alarm);
+    /// Queues the frame for those that get it. Returns the decisions, the rules that made them, and the tokens whose session
+    /// got its copy.
+    fn tell_sessions(&mut self, alarm: &Alarm, round: &AlarmRound, ids: &[SessionId]) -> SessionsTold {
+        let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(alarm));
         let mut decided_by = Vec::new();
@@ -155,7 +147,7 @@ impl Router {
             let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, &candidates);
             decided_by.extend(by.map(|by| (*id, by)));
             if decision == Decision::Send && !round.dry_run {
-                let frame = if supplementary { &frames.supplementary } else { &frames.plain };
+                let frame = if supplementary { &marked } else { &plain };
                 decision = session.deliver(frame, round.receipts.as_ref());
             }
             if decision == Decision::Send && !round.test {
@@ -223,7 +215,7 @@ impl Router {
         rules: &Candidates<'_>,
     ) -> Verdict {
         let token = entry.token();
-        let last_sent = entry.sent().last(alarm.monitor).filter(|_| !round.test);
+        let last_sent = entry.sent().get(&alarm.monitor).copied().filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
         let default = self.push.interval_default;
@@ -264,8 +256,7 @@ impl Router {
         ids.into_iter().filter_map(|id| Some(self.snoozes.get(id)?.snooze.clone())).collect()
     }
 
-    /// Remembers when tokens were told of the monitor, by a push or over their session's socket, where they ask for
-    /// an interval: it is one for both.
+    /// Told by a push or over their session's socket: an interval is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
         let default = self.push.interval_default;
         let wants_interval = |token: &Token| {
@@ -308,7 +299,6 @@ impl Router {
         }
     }
 
-    /// Keeps the decisions for `why`, and tells watchers.
     fn remember(
         &mut self,
         alarm: &Arc<Alarm>,
@@ -341,21 +331,16 @@ impl Router {
     }
 }
 
-impl AlarmFrames {
-    fn of(alarm: &Alarm) -> Self {
-        let frame = |supplementary| {
-            protocol::alarm(&AlarmBody {
-                event: alarm.event,
-                monitor: alarm.monitor,
-                monitor_name: &alarm.monitor_name,
-                cause: &alarm.cause,
-                late: alarm.late(),
-                replayed: false,
-                supplementary,
-            })
-        };
-        Self { plain: frame(false), supplementary: frame(true) }
-    }
+fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
+    protocol::alarm(&AlarmBody {
+        event: alarm.event,
+        monitor: alarm.monitor,
+        monitor_name: &alarm.monitor_name,
+        cause: &alarm.cause,
+        late: alarm.late(),
+        replayed: false,
+        supplementary,
+    })
 }
 
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
@@ -375,7 +360,7 @@ fn decide(
     let Some(login) = session.login() else { return SkipReason::Pending.into() };
     let told = entry.map_or(&login.sent, TokenEntry::sent);
     let same = |at: &Timestamp| round.latecomer && *at == alarm.at;
-    let last_sent = told.last(alarm.monitor).filter(|at| !round.test && !same(at));
+    let last_sent = told.get(&alarm.monitor).copied().filter(|at| !round.test && !same(at));
     let rights: &MonitorRights = &login.user.rights;
     let facts = ReceiverFacts {
         channel: Channel::WebSocket,

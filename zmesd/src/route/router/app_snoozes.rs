@@ -11,8 +11,9 @@ use zmes_shared::{MonitorId, SessionId};
 
 use super::Router;
 use crate::domain::{MonitorFilter, Snooze, SnoozeId, SnoozeScope, TokenId};
+use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 use crate::route::owners::Owners;
-use crate::route::snooze_handle::{AppSnooze, SnoozeAuthor, SnoozeFault};
+use crate::route::snooze_handle::SnoozeAuthor;
 use crate::route::snoozes::MAX_SNOOZES;
 
 /// Snoozes that one user can set with apps.
@@ -28,11 +29,11 @@ impl Router {
     pub(super) fn on_app_snooze(
         &mut self,
         session: SessionId,
-        wish: &AppSnooze,
+        wish: &SnoozeStatement,
         hint: Option<&PushToken>,
-    ) -> Result<Option<Timestamp>, SnoozeFault> {
+    ) -> Result<Option<Timestamp>, SnoozeRefusal> {
         if !self.push.enabled {
-            return Err(SnoozeFault::PushOff);
+            return Err(SnoozeRefusal::PushDisabled);
         }
         self.on_hint(session, hint);
         let Some(login) = self.sessions.login(session) else { return Ok(None) };
@@ -49,7 +50,7 @@ impl Router {
             self.end_snoozes(&ended, &SnoozeAuthor { by, origin: SnoozeOrigin::App });
             return Ok(None);
         }
-        let now = self.parts.clock.now();
+        let now = Snooze::time(self.parts.clock.now());
         let until = now.saturating_add(Duration::from_mins(wish.minutes.into())).unwrap_or(Timestamp::MAX);
         self.make_room_for_snoozes(&monitors, &scope, &by)?;
         let mut ids = Vec::with_capacity(monitors.len());
@@ -65,7 +66,7 @@ impl Router {
                 by: by.clone(),
                 origin: SnoozeOrigin::App,
             };
-            let set = self.place_snooze(snooze).map_err(|_| SnoozeFault::TooMany)?;
+            let set = self.place_snooze(snooze).map_err(|_| SnoozeRefusal::TooMany)?;
             ids.push(set.snooze.id.0);
         }
         let (scope, origin) = (self.scope_named(&scope), SnoozeOrigin::App);
@@ -78,12 +79,12 @@ impl Router {
         &self,
         monitors: &MonitorFilter,
         visible: impl Fn(MonitorId) -> bool,
-    ) -> Result<Vec<Option<MonitorId>>, SnoozeFault> {
+    ) -> Result<Vec<Option<MonitorId>>, SnoozeRefusal> {
         let MonitorFilter::Only(only) = monitors else { return Ok(vec![None]) };
         let catalog = self.parts.catalog.borrow();
         let known = |id: &MonitorId| catalog.monitors.find(*id).is_some() && visible(*id);
         if !only.keys().all(known) {
-            return Err(SnoozeFault::Monitor);
+            return Err(SnoozeRefusal::BadMonitorList);
         }
         Ok(only.keys().map(|id| Some(*id)).collect())
     }
@@ -102,7 +103,7 @@ impl Router {
         monitors: &[Option<MonitorId>],
         scope: &SnoozeScope,
         by: &str,
-    ) -> Result<(), SnoozeFault> {
+    ) -> Result<(), SnoozeRefusal> {
         let (mut own, mut of_apps, mut there) = (0, 0, BTreeSet::new());
         for snooze in self.snoozes.all().map(|entry| &entry.snooze) {
             if snooze.scope == *scope {
@@ -118,7 +119,7 @@ impl Router {
             && of_apps + new <= ALL_USERS
             && self.snoozes.len() + new <= MAX_SNOOZES
             && self.unended.len() < MAX_SNOOZES;
-        if new == 0 || fits { Ok(()) } else { Err(SnoozeFault::TooMany) }
+        if new == 0 || fits { Ok(()) } else { Err(SnoozeRefusal::TooMany) }
     }
 
     /// Ends what an app has set for a token that another user has registered: the phone has changed hands.

@@ -10,12 +10,13 @@ use tracing::{debug, info, warn};
 use zmes_shared::SessionId;
 
 use super::Router;
-use crate::domain::{MonitorFilter, Token, TokenId};
+use crate::domain::{MonitorFilter, Registration, Token, TokenId};
+use crate::protocol::TokenFault;
 use crate::route::PushOrder;
 use crate::route::devices::SessionEnd;
 use crate::route::handle::NewLogin;
 use crate::route::owners::Owners;
-use crate::route::registration::{Registration, RegistrationFault, RegistrationOutcome, known};
+use crate::route::registration::{RegistrationOutcome, known};
 use crate::route::sessions::{FilterOrigin, SessionLogin};
 use crate::state::{Device, Note};
 use zmes_providers::PushToken;
@@ -31,7 +32,7 @@ impl Router {
         &mut self,
         session: SessionId,
         registration: Registration,
-    ) -> Result<(), RegistrationFault> {
+    ) -> Result<(), TokenFault> {
         if !self.push.enabled {
             return Ok(());
         }
@@ -61,7 +62,7 @@ impl Router {
         Ok(())
     }
 
-    fn refuse_blocked(&mut self, token: &PushToken) -> Result<(), RegistrationFault> {
+    fn refuse_blocked(&mut self, token: &PushToken) -> Result<(), TokenFault> {
         let Some(entry) = self.tokens.find(token).filter(|entry| entry.token().blocked()) else {
             return Ok(());
         };
@@ -69,11 +70,11 @@ impl Router {
         if let Some(left_out) = self.tokens.may_log(token.id, Instant::now()) {
             info!(handle = %token.handle, user = token.user, left_out, "not registered: an admin has blocked this token");
         }
-        Err(RegistrationFault::Blocked)
+        Err(TokenFault::Blocked)
     }
 
     /// Refuses a token that would be one too many; a live one of this owner is known already.
-    fn make_room(&mut self, token: &PushToken, owner: &str) -> Result<(), RegistrationFault> {
+    fn make_room(&mut self, token: &PushToken, owner: &str) -> Result<(), TokenFault> {
         let entry = self.tokens.find(token);
         let is_theirs = entry.is_some_and(|entry| entry.is_live() && entry.token().user == owner);
         if is_theirs || self.tokens.has_room_for(owner, token) {
@@ -84,7 +85,7 @@ impl Router {
         } else {
             warn!(user = owner, handle = %token, "not taking the token: too many are registered (zmesctl tokens prune)");
         }
-        Err(RegistrationFault::TooMany)
+        Err(TokenFault::TooManyTokens)
     }
 
     fn carry_out(&mut self, outcome: RegistrationOutcome) {
@@ -114,7 +115,6 @@ impl Router {
         }
     }
 
-    /// Attaches a session to a token, takes it from the session that had it, and gives the session its filter.
     fn attach_token(&mut self, session: SessionId, id: TokenId) {
         let Some(filter) = self.tokens.get(id).map(|entry| entry.token().filter.clone()) else { return };
         let Some(device) = self.sessions.take_filter(session, filter.clone()) else { return };
@@ -224,7 +224,6 @@ impl Router {
         }
     }
 
-    /// Remembers what a session has stated, for itself and for its device.
     fn state_filter(&mut self, session: SessionId, filter: MonitorFilter, origin: FilterOrigin) {
         if let Some(device) = self.sessions.set_filter(session, filter.clone(), origin) {
             self.devices.state(&device, session, filter, self.parts.clock.now());

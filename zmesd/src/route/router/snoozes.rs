@@ -96,8 +96,9 @@ impl Router {
     /// Writes down what found no room, and ends those whose time has come.
     pub(super) fn snooze_upkeep(&mut self) {
         for id in std::mem::take(&mut self.unkept) {
-            let snooze = self.snoozes.get(id).map(|entry| entry.snooze.clone());
-            snooze.into_iter().for_each(|snooze| self.keep_snooze(snooze));
+            if let Some(snooze) = self.snoozes.get(id).map(|entry| entry.snooze.clone()) {
+                self.keep_snooze(snooze);
+            }
         }
         for (id, at) in std::mem::take(&mut self.unended) {
             if !self.try_note(Note::SnoozeEnded(id, at, Vec::new())) {
@@ -114,7 +115,13 @@ impl Router {
     /// after it sends what is on the disk.
     fn end_due(&mut self, entry: SnoozeEntry) {
         let (id, at) = (entry.snooze.id, self.parts.clock.now());
-        let digests = if entry.snooze.tell { self.digests(&entry) } else { Vec::new() };
+        let tells = entry.snooze.tell && entry.total() > 0;
+        if tells && self.auth_enabled() && self.parts.catalog.borrow().read_at.is_none() {
+            // Before the catalog was read no owner can be judged: a digest would be skipped.
+            self.snoozes.put_back(entry);
+            return;
+        }
+        let digests = if tells { self.digests(&entry) } else { Vec::new() };
         let noted = digests.iter().map(|(alarm, decisions, _)| (Arc::clone(alarm), Arc::clone(decisions)));
         if !self.try_note(Note::SnoozeEnded(id, at, noted.collect())) {
             self.snoozes.put_back(entry);

@@ -8,10 +8,10 @@ use tracing::info;
 use zmes_shared::{EventId, MonitorId};
 
 use super::Router;
-use crate::domain::{Revoked, SkipReason, TokenId};
+use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::route::PushOrder;
 use crate::route::import::plan;
-use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImport, TokenImported};
+use crate::route::token_handle::{SessionDecision, TokenCommand, TokenImported};
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
@@ -68,7 +68,6 @@ impl Router {
         ids
     }
 
-    /// Revokes these so that their apps cannot register them again, and returns those that were not blocked before.
     fn block(&mut self, ids: &[TokenId]) -> Vec<TokenId> {
         let mut ids = ids.to_vec();
         ids.retain(|id| self.tokens.get(*id).is_some_and(|entry| !entry.token().blocked()));
@@ -76,7 +75,6 @@ impl Router {
         self.set_blocked(ids, true)
     }
 
-    /// Lets apps register these again; they stay revoked until they do.
     fn unblock(&mut self, mut ids: Vec<TokenId>) -> Vec<TokenId> {
         ids.retain(|id| self.tokens.get(*id).is_some_and(|entry| entry.token().blocked()));
         self.set_blocked(ids, false)
@@ -101,7 +99,7 @@ impl Router {
         untold.retain(|(id, monitor, at)| {
             let session = self.attachments.session_of(*id);
             let login = session.and_then(|session| self.sessions.login(session));
-            let copied = login.is_some_and(|login| login.sent.last(*monitor) == Some(*at));
+            let copied = login.is_some_and(|login| login.sent.get(monitor) == Some(at));
             !copied && self.tokens.undo_sent(*id, *monitor, *at)
         });
         if !untold.is_empty() {
@@ -153,7 +151,7 @@ impl Router {
         ids.len()
     }
 
-    fn import(&mut self, tokens: Vec<TokenImport>, dry_run: bool) -> Vec<TokenImported> {
+    fn import(&mut self, tokens: Vec<Token>, dry_run: bool) -> Vec<TokenImported> {
         let plan = plan(&self.tokens, tokens, self.parts.clock.now());
         if dry_run {
             return plan.outcomes;

@@ -1,5 +1,4 @@
-//! What the router does by the clock: it tries again what found no room, tells providers of tokens that change too
-//! often, ends sessions with their access tokens, and tells latecomers what they missed.
+//! What the router does by the clock.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ impl Router {
     pub(super) fn has_upkeep(&self) -> bool {
         self.tokens.any_waiting()
             || !self.withdrawals.is_empty()
-            || self.sessions.any_expire()
+            || self.sessions.len() > 0
             || self.devices.has_changes()
             || self.missed.due().is_some()
             || self.snoozes_have_upkeep()
@@ -53,8 +52,7 @@ impl Router {
         }
     }
 
-    /// Writes a token down. Where there is no room it is done later: what an app has registered must not live in memory
-    /// alone.
+    /// Where there is no room it is done later: what an app has registered must not live in memory alone.
     pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
         if !self.try_note(Note::Token(Arc::clone(token))) {
             self.tokens.not_written([token.id]);

@@ -14,7 +14,7 @@ use zmes_shared::{MonitorId, SessionId};
 
 use crate::domain::{Decision, MonitorFilter, SkipReason};
 use crate::route::handle::{CloseReason, Outgoing, SessionOpening, WriteReport};
-use crate::route::sent_times::SentTimes;
+use crate::route::tokens::SentTimes;
 use crate::state::Device;
 use zmes_providers::TokenHandle;
 use zmes_zoneminder::{AccessPass, MonitorRights, MonitorSet, User};
@@ -56,7 +56,6 @@ pub(in crate::route) enum FilterOrigin {
     Token,
     /// The session before, which broke.
     Reconnect,
-    /// Nothing: all monitors.
     Nothing,
 }
 
@@ -105,8 +104,7 @@ impl Session {
         if self.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
     }
 
-    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends, with those
-    /// that time out.
+    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends.
     pub(in crate::route) fn deliver(
         &mut self,
         frame: &Utf8Bytes,
@@ -136,16 +134,16 @@ impl Session {
     pub(in crate::route) fn note_sent(&mut self, monitor: MonitorId, at: Timestamp) -> Option<&Device> {
         let login = self.login.as_mut()?;
         login.filter.interval(monitor).filter(|interval| !interval.is_zero())?;
-        login.sent.note(monitor, at);
+        login.sent.insert(monitor, at);
         Some(&login.device)
     }
 
-    /// Tells the session to end at once; a second call does nothing.
-    pub(in crate::route) fn end(&mut self, reason: CloseReason) {
-        if let Some(kick) = self.kick.take() {
-            // An error only says that the session is ending already.
-            kick.send(reason).ok();
-        }
+    /// Tells the session to end at once; false: it was told before.
+    pub(in crate::route) fn end(&mut self, reason: CloseReason) -> bool {
+        let Some(kick) = self.kick.take() else { return false };
+        // An error only says that the session is ending already.
+        kick.send(reason).ok();
+        true
     }
 
     pub(in crate::route) fn expires_at(&self) -> Option<Timestamp> {

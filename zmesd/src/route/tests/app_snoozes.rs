@@ -5,7 +5,7 @@ use zmes_zoneminder::{Monitor, Recording};
 
 use super::*;
 use crate::domain::{Snooze, SnoozeId, SnoozeScope};
-use crate::route::{AppSnooze, SnoozeFault};
+use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
 /// A catalog of these users and of monitors 1 to 300.
 fn house(users: &[User]) -> Arc<Catalog> {
@@ -25,9 +25,9 @@ fn list(monitors: std::ops::RangeInclusive<u32>) -> String {
 }
 
 impl RouterWorld {
-    async fn snooze(&self, client: &Client, monitors: &str, minutes: u32) -> Result<bool, SnoozeFault> {
+    async fn snooze(&self, client: &Client, monitors: &str, minutes: u32) -> Result<bool, SnoozeRefusal> {
         let monitors = MonitorFilter::parse(monitors, "").unwrap();
-        let asked = self.router.app_snooze(client.id, AppSnooze { monitors, minutes }, None);
+        let asked = self.router.app_snooze(client.id, SnoozeStatement { monitors, minutes }, None);
         asked.await.unwrap().map(|until| until.is_some())
     }
 
@@ -70,7 +70,11 @@ async fn what_a_user_may_not_see_cannot_be_told_from_what_is_not_there() {
     world.publish(house(&users)).await;
     let client = world.login(guest, None).await;
     for monitors in ["2", "301", "1,2", "0"] {
-        assert_eq!(world.snooze(&client, monitors, 10).await, Err(SnoozeFault::Monitor), "{monitors}");
+        assert_eq!(
+            world.snooze(&client, monitors, 10).await,
+            Err(SnoozeRefusal::BadMonitorList),
+            "{monitors}"
+        );
     }
     assert_eq!(world.scopes().await, [], "all that was named, or nothing");
     assert_eq!(world.snooze(&client, "1", 10).await, Ok(true));
@@ -86,14 +90,14 @@ async fn apps_leave_room_for_admins() {
     for user in &users {
         clients.push(world.login(user.clone(), None).await);
     }
-    assert_eq!(world.snooze(&clients[0], &list(1..=101), 10).await, Err(SnoozeFault::TooMany));
+    assert_eq!(world.snooze(&clients[0], &list(1..=101), 10).await, Err(SnoozeRefusal::TooMany));
     assert_eq!(world.scopes().await, []);
     for client in &clients[..5] {
         assert_eq!(world.snooze(client, &list(1..=100), 10).await, Ok(true));
     }
     assert_eq!(world.snooze(&clients[0], &list(1..=100), 30).await, Ok(true), "what is there is changed");
-    assert_eq!(world.snooze(&clients[0], "101", 10).await, Err(SnoozeFault::TooMany));
-    assert_eq!(world.snooze(&clients[5], "1", 10).await, Err(SnoozeFault::TooMany), "500 of all users");
+    assert_eq!(world.snooze(&clients[0], "101", 10).await, Err(SnoozeRefusal::TooMany));
+    assert_eq!(world.snooze(&clients[5], "1", 10).await, Err(SnoozeRefusal::TooMany), "500 of all users");
     let snooze = Snooze {
         id: SnoozeId(0),
         monitor: None,
@@ -115,5 +119,5 @@ async fn while_push_is_off_there_is_nothing_to_snooze() {
     let push = PushRules { enabled: false, ..PUSH_ON };
     let mut world = RouterWorld::with_rules(directory.path().into(), std::slice::from_ref(&amy), push).await;
     let client = world.login(amy, None).await;
-    assert_eq!(world.snooze(&client, "", 10).await, Err(SnoozeFault::PushOff));
+    assert_eq!(world.snooze(&client, "", 10).await, Err(SnoozeRefusal::PushDisabled));
 }

@@ -233,7 +233,7 @@ async fn a_blocked_token_stays_out_over_a_restart_until_it_is_unblocked() {
     world.orders();
     let before = world.stored().await;
     let refused = world.register(&client, "T", |token| token.filter = Some(only("2", "0"))).await;
-    assert_eq!(refused, Err(RegistrationFault::Blocked));
+    assert_eq!(refused, Err(TokenFault::Blocked));
     assert_eq!(world.stored().await, before, "nothing has changed");
     world.announce(alarm_at(1, 10, T)).await;
     assert!(world.pushed().is_empty());
@@ -242,9 +242,9 @@ async fn a_blocked_token_stays_out_over_a_restart_until_it_is_unblocked() {
     let mut world = world.restart(&users).await;
     let client = world.connect(8).await;
     world.attach(&client, amy, None, Some("T")).await;
-    assert_eq!(world.register(&client, "T", |_| {}).await, Err(RegistrationFault::Blocked));
+    assert_eq!(world.register(&client, "T", |_| {}).await, Err(TokenFault::Blocked));
     let bob = world.login(user("bob", MonitorRights::All), None).await;
-    assert_eq!(world.register(&bob, "T", |_| {}).await, Err(RegistrationFault::Blocked), "whoever it is");
+    assert_eq!(world.register(&bob, "T", |_| {}).await, Err(TokenFault::Blocked), "whoever it is");
     world.register(&bob, "U", |_| {}).await.unwrap();
     assert_eq!(world.router.unblock(vec![id]).await.unwrap(), [id]);
     assert!(world.stored().await[0].revoked.is_some(), "still revoked");

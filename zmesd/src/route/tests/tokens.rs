@@ -13,7 +13,7 @@ impl RouterWorld {
         client: &Client,
         token: &str,
         change: impl FnOnce(&mut Registration),
-    ) -> Result<(), RegistrationFault> {
+    ) -> Result<(), TokenFault> {
         let mut registration = Registration {
             token: PushToken::parse(token).unwrap(),
             platform: Platform::Android,
@@ -428,7 +428,7 @@ async fn an_app_that_invents_tokens_is_refused_and_no_other_user_suffers() {
         world.register(&client, &format!("T{number}"), |_| {}).await.unwrap();
     }
     let refused = world.register(&client, "one-more", |_| {}).await;
-    assert_eq!(refused, Err(RegistrationFault::TooMany));
+    assert_eq!(refused, Err(TokenFault::TooManyTokens));
     world.register(&client, "T7", |token| token.state = PushState::Disabled).await.unwrap();
     let other = world.login(bob, None).await;
     world.register(&other, "U", |_| {}).await.unwrap();

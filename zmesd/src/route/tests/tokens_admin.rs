@@ -5,21 +5,13 @@ use sqlx::sqlite::SqliteConnectOptions;
 use zmes_providers::Platform;
 
 use super::*;
-use crate::domain::{DeliveryId, PushState, TokenId};
+use crate::domain::{DeliveryId, Token, TokenId};
 use crate::state::Note;
 
-fn import(token: &str, monlist: &str) -> TokenImport {
-    TokenImport {
-        token: PushToken::parse(token).unwrap(),
-        platform: Platform::Ios,
-        state: PushState::Enabled,
-        filter: MonitorFilter::parse(monlist, "").unwrap(),
-        app: App::Unknown,
-        app_version: String::new(),
-        profile: String::new(),
-        badge: 3,
-        user: String::new(),
-    }
+fn import(token: &str, monlist: &str) -> Token {
+    let token = PushToken::parse(token).unwrap();
+    let filter = MonitorFilter::parse(monlist, "").unwrap();
+    Token { filter, badge: 3, ..Token::new(TokenId(0), token, Platform::Ios, Timestamp::UNIX_EPOCH) }
 }
 
 async fn start(directory: &tempfile::TempDir) -> (RouterWorld, User) {

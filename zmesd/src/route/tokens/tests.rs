@@ -65,7 +65,7 @@ fn another_owner_begins_anew() {
     let outcome = register(&mut tokens, &registration("T"), "bob");
     assert_eq!((&*outcome.token.user, &outcome.token.filter), ("bob", &MonitorFilter::All));
     assert_eq!(outcome.withdrawn, Some(SkipReason::AnotherUser));
-    assert_eq!(outcome.forgotten.last(MonitorId(1)), Some(wall(5)));
+    assert_eq!(outcome.forgotten.get(&MonitorId(1)), Some(&wall(5)));
     assert!(tokens.get(id).unwrap().sent().is_empty());
 }
 

@@ -108,7 +108,7 @@ mod tests {
 
     use tracing_subscriber::layer::SubscriberExt;
 
-    use super::super::lines::Lines;
+    use super::super::tests::Lines;
     use super::*;
 
     fn logged(log: impl FnOnce()) -> String {

@@ -46,7 +46,6 @@ impl Journal {
         Ok(Self { socket: Arc::new(socket), path: path.into() })
     }
 
-    /// Says something that is no event of the log: an error for each of its lines.
     pub(super) fn complain(&self, text: &str) {
         let priority = priority(Level::ERROR);
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {

@@ -101,7 +101,7 @@ mod tests {
     use serde_json::json;
     use tracing_subscriber::layer::SubscriberExt;
 
-    use super::super::lines::Lines;
+    use super::super::tests::Lines;
 
     use super::*;
 

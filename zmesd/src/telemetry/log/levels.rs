@@ -16,7 +16,6 @@ const DEFAULT: LevelFilter = LevelFilter::INFO;
 pub struct InvalidLevel(String);
 
 impl InvalidLevel {
-    /// Says what is taken instead.
     pub fn hint(&self) -> &'static str {
         "use error, warn, info, debug or trace, or directives such as zmesd::ws=debug,sqlx=info"
     }

@@ -7,7 +7,7 @@ mod journal;
 mod json;
 mod levels;
 #[cfg(test)]
-mod lines;
+mod tests;
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -85,7 +85,7 @@ impl Bootstrap {
 }
 
 fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, LogError> {
-    let output = match format {
+    Ok(match format {
         LogFormat::Json => json(io::stderr).boxed(),
         LogFormat::Journald => journal(connect().map_err(LogError::Journal)?).boxed(),
         LogFormat::Auto if is_journal(journal_stream) || is_deaf(&io::stderr()) => match connect() {
@@ -93,8 +93,7 @@ fn output(format: LogFormat, journal_stream: Option<&str>) -> Result<Output, Log
             Err(_) => text_to_stderr().boxed(),
         },
         LogFormat::Text | LogFormat::Auto => text_to_stderr().boxed(),
-    };
-    Ok(output)
+    })
 }
 
 /// Writes why the process ends to standard error, or to the journal where standard error leads nowhere.
@@ -233,68 +232,5 @@ impl LogHandle {
 
     fn lock(&self) -> MutexGuard<'_, Level> {
         self.level.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_temporary_level_expires_into_the_lasting_one() {
-        let (_filter, log) = LogHandle::new("warn").unwrap();
-        let first = log.set_for_now("debug").unwrap();
-        assert_eq!(first.before, "warn");
-        let second = log.set_for_now("trace").unwrap();
-        assert_eq!(second.before, "debug");
-        assert_eq!(log.expire(first.number).unwrap(), None, "the later change wins");
-        assert_eq!(log.level(), "trace");
-        assert_eq!(log.expire(second.number).unwrap(), Some("warn".into()), "not the temporary one before");
-        assert_eq!(log.level(), "warn");
-    }
-
-    #[test]
-    fn a_lasting_change_outlives_an_expiry() {
-        let (_filter, log) = LogHandle::new("warn").unwrap();
-        let temporary = log.set_for_now("debug").unwrap();
-        log.set("info").unwrap();
-        assert_eq!(log.expire(temporary.number).unwrap(), None);
-        assert_eq!(log.level(), "info");
-    }
-
-    #[test]
-    fn a_level_that_is_none_changes_nothing() {
-        let (_filter, log) = LogHandle::new("warn").unwrap();
-        assert!(matches!(log.set("loud"), Err(LogError::Level(_))));
-        assert_eq!(log.level(), "warn");
-    }
-
-    #[test]
-    fn the_filter_follows() {
-        let (filter, log) = LogHandle::new("warn").unwrap();
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(filter), || {
-            assert!(!tracing::enabled!(target: "zmesd::x", tracing::Level::DEBUG));
-            log.set("debug").unwrap();
-            assert!(tracing::enabled!(target: "zmesd::x", tracing::Level::DEBUG));
-        });
-    }
-
-    #[test]
-    fn a_stream_that_nobody_hears_is_recognised() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("log");
-        let (reader, writer) = io::pipe().unwrap();
-        assert!(!is_deaf(&std::fs::File::create(&file).unwrap()) && !is_deaf(&writer));
-        assert!(is_deaf(&std::fs::File::open(&file).unwrap()) && is_deaf(&reader));
-        assert!(is_deaf(&std::fs::File::options().write(true).open("/dev/null").unwrap()));
-    }
-
-    #[test]
-    fn the_journal_is_recognised_by_its_stream_not_by_the_variable_alone() {
-        let stderr = fstat(io::stderr()).unwrap();
-        assert!(is_journal(Some(&format!("{}:{}", stderr.st_dev, stderr.st_ino))));
-        for other in [None, Some(""), Some("1"), Some("a:b"), Some("8:0"), Some("8:9999999")] {
-            assert!(!is_journal(other), "{other:?}");
-        }
     }
 }

@@ -42,7 +42,6 @@ pub(crate) fn http_upgrade(bytes: &[u8]) {
     }
 }
 
-/// Returns the address of a client that was let in.
 fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let settings = settings();
     let limits = Arc::new(ConnectionLimits::default());

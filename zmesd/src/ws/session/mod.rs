@@ -12,12 +12,12 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
 use super::End;
-use crate::domain::{Login, LoginVerdict, MonitorFilter};
+use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{
-    AppReply, AuthFrame, Category, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame,
-    ServerIdentity, SinceFault, SnoozeRefusal, SnoozeStatement, TokenFault, TokenFrame, parse,
+    AppReply, AuthFrame, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame, ServerIdentity,
+    SinceFault, SnoozeRefusal, SnoozeStatement, TokenFault, TokenFrame, parse,
 };
-use crate::route::{NewLogin, Registration};
+use crate::route::NewLogin;
 use zmes_providers::{App, PushToken};
 use zmes_zoneminder::{AccessPass, User};
 
@@ -30,7 +30,6 @@ pub(super) enum Input<'a> {
     NotRegistered(TokenFault),
     /// Until when pushes are withheld, or why nothing was changed.
     Snoozed(Result<Option<Timestamp>, SnoozeRefusal>),
-    /// The time for credentials is over.
     AuthTimeout,
 }
 
@@ -40,10 +39,8 @@ pub(super) enum Output {
     /// Check these credentials and feed the verdict in.
     Verify(Box<Login>),
     Attach(Box<NewLogin>),
-    /// Tell the router the filter, and which token the app names.
     SetFilter(FilterStatement, Option<PushToken>),
     Register(Box<Registration>),
-    /// Tell the router the number on the app's icon, and which token the app names.
     Badge(u32, Option<PushToken>),
     /// Tell the router, and which token the app names.
     Snooze(SnoozeStatement, Option<PushToken>),
@@ -129,9 +126,7 @@ impl AppSession {
             FrameBody::Snooze(Ok(statement)) => vec![Output::Snooze(statement, hint)],
             FrameBody::Snooze(Err(refusal)) => reply(&AppReply::SnoozeRefused(refusal)),
             FrameBody::Push(_) if !self.push => reply(&AppReply::PushDisabled),
-            FrameBody::Push(PushFrame::Token(Ok(token))) => {
-                token.map_or_else(Vec::new, |token| register(*token, app))
-            }
+            FrameBody::Push(PushFrame::Token(Ok(token))) => token.map_or_else(Vec::new, register),
             FrameBody::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],
             FrameBody::Push(PushFrame::Token(Err(fault)) | PushFrame::Badge(Err(fault))) => {
                 reply(&AppReply::TokenFault(fault))
@@ -145,8 +140,8 @@ impl AppSession {
     }
 
     fn on_auth(&mut self, auth: AuthFrame, kind: App, hint: Option<PushToken>) -> Vec<Output> {
-        let AuthFrame { category, credentials, app, filter, since } = auth;
-        if category == Category::Escontrol {
+        let AuthFrame { escontrol, credentials, app, filter, since } = auth;
+        if escontrol {
             return reply(&AppReply::EscontrolDisabled { event: "auth" });
         }
         self.state = SessionState::Verifying(Box::new(AuthExtras { app, kind, hint, filter, since }));
@@ -198,14 +193,9 @@ fn reply(reply: &AppReply<'_>) -> Vec<Output> {
 }
 
 /// A list that cannot be parsed does not prevent the registration: the app gets an error, and the list is ignored.
-fn register(token: TokenFrame, kind: App) -> Vec<Output> {
-    let TokenFrame { token, platform, state, filter, app_version, profile } = token;
-    let (filter, fault) = match filter {
-        Ok(filter) => (filter, None),
-        Err(fault) => (None, Some(AppReply::TokenFault(TokenFault::Filter(fault)).to_frame())),
-    };
-    let token = Registration { token, platform, state, filter, kind, app_version, profile };
-    std::iter::once(Output::Register(Box::new(token))).chain(fault.map(Output::Reply)).collect()
+fn register(token: TokenFrame) -> Vec<Output> {
+    let fault = token.ignored.map(|fault| AppReply::TokenFault(TokenFault::Filter(fault)).to_frame());
+    std::iter::once(Output::Register(token.registration)).chain(fault.map(Output::Reply)).collect()
 }
 
 fn replay(since: Result<Since, SinceFault>) -> Vec<Output> {

@@ -21,9 +21,8 @@ use super::super::{AlarmRecord, Listener, ServerSettings, WsContext, WsParts, bi
 use crate::config::TlsFiles;
 use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
 use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
-use crate::route::{
-    Outgoing, RegistrationFault, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility,
-};
+use crate::protocol::TokenFault;
+use crate::route::{Outgoing, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility};
 use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
 use crate::tls::{CertStore, load, server_config};
@@ -187,7 +186,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             }
             RouterCommand::Token(TokenCommand::Register(_, registration, reply)) => {
                 let full = registration.token.expose() == "one-too-many";
-                reply.send(if full { Err(RegistrationFault::TooMany) } else { Ok(()) }).ok();
+                reply.send(if full { Err(TokenFault::TooManyTokens) } else { Ok(()) }).ok();
                 Heard::Registered(registration.token.expose().to_owned())
             }
             RouterCommand::Token(TokenCommand::Badge(_, badge, hint, reply)) => {

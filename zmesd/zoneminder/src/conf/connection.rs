@@ -211,6 +211,7 @@ impl DatabaseConfig {
     }
 
     /// Notes where the URL stands that it was read from.
+    #[must_use]
     pub fn stated_at(self, place: ValuePlace) -> Self {
         Self { origin: DatabaseOrigin::of_url(place), ..self }
     }

@@ -16,7 +16,6 @@ use crate::{Monitor, MonitorSet, NotWatched, Recording, ServerShare, ServerShare
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
 
-/// Reads the monitors of that server, or all.
 pub(super) async fn load(
     session: &mut Session<'_>,
     settings: &Settings,

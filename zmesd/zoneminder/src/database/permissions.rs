@@ -15,7 +15,6 @@ use crate::MonitorRights;
 /// `Users.Id` or `User_Roles.Id`.
 type OwnerId = u32;
 
-/// A role: what it lends to its users.
 #[derive(Debug, Default)]
 struct Role {
     events: bool,

@@ -34,7 +34,6 @@ impl ServerAddress {
         }
     }
 
-    /// Says where a database is, in words.
     pub(super) fn describe(database: &DatabaseConfig) -> String {
         match &database.address {
             DatabaseAddress::Default => "the database on this machine".to_owned(),

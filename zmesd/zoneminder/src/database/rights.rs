@@ -47,7 +47,6 @@ impl Permission {
     }
 }
 
-/// The permissions of one user or one role.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Grants {
     monitors: BTreeMap<MonitorId, Permission>,
@@ -83,7 +82,6 @@ impl Grants {
     }
 }
 
-/// The tree of groups and the monitors in them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Groups {
     children: BTreeMap<GroupId, Vec<GroupId>>,

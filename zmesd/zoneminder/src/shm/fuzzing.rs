@@ -8,6 +8,7 @@ use crate::Reading;
 
 /// The first byte chooses a header that is written over the memory after it, so that most inputs get further than to
 /// the size; one choice leaves the memory as it is.
+#[doc(hidden)]
 pub fn shared_memory(bytes: &[u8]) {
     let Some((choice, memory)) = bytes.split_first() else { return };
     let mut memory = memory.get(..memory.len().min(MAX_READ)).unwrap_or_default().to_vec();

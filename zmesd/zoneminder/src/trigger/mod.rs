@@ -1,11 +1,11 @@
 //! The alarm trigger: into shared memory where that may be written, else through `zmtrigger.pl`.
 
-mod zmtrigger;
-
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zmes_shared::MonitorId;
@@ -16,6 +16,14 @@ use crate::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
 /// Writing takes microseconds on a tmpfs; a `ZM_PATH_MAP` on something slower must not hold anybody.
 const WRITE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Name of the socket in `ZM_PATH_SOCKS`.
+const SOCKET_NAME: &str = "zmtrigger.sock";
+/// `zmtrigger.pl` comes round every 0.25 s, and longer where it has to read its monitors again.
+const ZMTRIGGER_DEADLINE: Duration = Duration::from_secs(3);
+
+/// The most that is read of what `zmtrigger.pl` tells of other alarms meanwhile.
+const MAX_CHATTER: u64 = 64 * 1024;
 
 /// Forces and cancels alarms of the monitors of this machine.
 #[derive(Debug, Clone)]
@@ -52,15 +60,17 @@ impl LocalTrigger {
                 "{denied}, and the place of zmtrigger.sock (ZM_PATH_SOCKS) is not known; run zmesd as the user of zmc"
             )));
         };
-        let socket = directory.join(zmtrigger::SOCKET_NAME);
-        let stream = UnixStream::connect(&socket).await.map_err(|why| {
+        let socket = directory.join(SOCKET_NAME);
+        // A connection to a socket whose queue is full is not refused: it waits.
+        let connected = timeout(ZMTRIGGER_DEADLINE, UnixStream::connect(&socket)).await;
+        let stream = connected.unwrap_or_else(|late| Err(late.into())).map_err(|why| {
             TriggerError::NotPermitted(format!(
                 "{denied}, and zmtrigger.pl cannot be reached at {} ({why}); run zmesd as the user of zmc, \
                  or turn on OPT_TRIGGERS in ZoneMinder",
                 socket.display()
             ))
         })?;
-        match zmtrigger::send(stream, monitor, command).await {
+        match ask(stream, monitor, command).await {
             Ok(()) => Ok(TriggerVia::Zmtrigger),
             Err(error) => Err(TriggerError::Failed { monitor, detail: error.to_string() }),
         }
@@ -76,6 +86,29 @@ impl AlarmTrigger for LocalTrigger {
             Err(TriggerError::NotPermitted(denied)) => self.ask_zmtrigger(monitor, &command, &denied).await,
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Sends one command to `zmtrigger.pl`, which runs as ZoneMinder's own user and so may write its memory; returns once it
+/// has been taken.
+///
+/// `zmtrigger.pl` answers nothing; but it works off what it has read before it closes its end of a connection that
+/// the other side has finished writing.
+async fn ask(mut stream: UnixStream, monitor: MonitorId, command: &TriggerCommand) -> io::Result<()> {
+    let converse = async {
+        stream.write_all(line(monitor, command).as_bytes()).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut (&mut stream).take(MAX_CHATTER), &mut tokio::io::sink()).await
+    };
+    let late =
+        |_| io::Error::other(format!("did not take the command within {} s", ZMTRIGGER_DEADLINE.as_secs()));
+    timeout(ZMTRIGGER_DEADLINE, converse).await.map_err(late)?.map(drop)
+}
+
+fn line(monitor: MonitorId, command: &TriggerCommand) -> String {
+    match command {
+        TriggerCommand::On { score, cause, text } => format!("{monitor}|on|{score}|{cause}|{text}|\n"),
+        TriggerCommand::Cancel => format!("{monitor}|cancel\n"),
     }
 }
 

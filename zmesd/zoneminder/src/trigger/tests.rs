@@ -65,7 +65,7 @@ async fn memory_that_no_zmc_has_filled_is_not_written() {
 #[tokio::test]
 async fn zmtrigger_gets_its_lines_and_the_answer_comes_when_it_has_taken_them() {
     let directory = TempDir::new().unwrap();
-    let listener = UnixListener::bind(directory.path().join(zmtrigger::SOCKET_NAME)).unwrap();
+    let listener = UnixListener::bind(directory.path().join(SOCKET_NAME)).unwrap();
     let zmtrigger = std::thread::spawn(move || {
         [(); 2].map(|()| {
             let (mut stream, _) = listener.accept().unwrap();
@@ -96,7 +96,7 @@ async fn without_zmtrigger_the_refusal_says_why_and_what_to_do() {
 #[tokio::test(start_paused = true)]
 async fn a_zmtrigger_that_hangs_is_given_up() {
     let directory = TempDir::new().unwrap();
-    let _listener = UnixListener::bind(directory.path().join(zmtrigger::SOCKET_NAME)).unwrap();
+    let _listener = UnixListener::bind(directory.path().join(SOCKET_NAME)).unwrap();
     let result = sockets(directory.path()).ask_zmtrigger(ONE, &TriggerCommand::Cancel, "denied").await;
     assert!(matches!(result, Err(TriggerError::Failed { .. })), "{result:?}");
 }

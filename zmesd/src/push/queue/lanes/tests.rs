@@ -18,6 +18,13 @@ fn job(id: i64, of: i64) -> Job {
     }
 }
 
+impl Lanes {
+    /// Returns how many jobs wait; those that are out are not counted.
+    pub(in crate::push::queue) fn len(&self) -> usize {
+        self.by_token.values().map(|lane| lane.queue.len()).sum()
+    }
+}
+
 fn here(_: &Token) -> usize {
     0
 }

@@ -27,12 +27,20 @@ pub(super) enum Fault {
     /// No server answered at any of these places.
     Unreachable(Vec<(ServerAddress, io::Error)>),
     /// TLS was asked for and is not possible.
-    Tls { place: ServerAddress, fault: TlsFault },
+    Tls {
+        place: ServerAddress,
+        fault: TlsFault,
+    },
     /// TLS was offered and not possible, and without it the server said no.
-    WithoutTls { error: sqlx::Error, reason: TlsFault },
+    WithoutTls {
+        error: sqlx::Error,
+        reason: TlsFault,
+    },
     /// A file that `zm.conf` names is not what it should be.
-    File { name: &'static str, problem: PemError },
-    /// The driver or the server said no.
+    File {
+        name: &'static str,
+        problem: PemError,
+    },
     Sql(sqlx::Error),
     /// The answer is not what ZoneMinder's tables should hold.
     Answer(String),
