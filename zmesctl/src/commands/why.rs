@@ -156,6 +156,9 @@ fn table(why: &Why, out: &Out) -> Table {
 }
 
 fn explanation(target: &WhyTarget, now: Timestamp, zone: &TimeZone) -> String {
+    if let Some(snoozed) = &target.snoozed {
+        return time::told(&snoozed.sentence(), zone);
+    }
     let held = target.held.as_ref().map_or_else(String::new, |held| format!("; {}", waits(held, now)));
     let since = target.since.map_or_else(String::new, |since| format!(" ({})", time::date(since, zone)));
     format!("{}{since}{held}", target.explanation)

@@ -49,7 +49,8 @@ async fn status_is_the_pinned_json() {
                 "detail": "the database does not answer: connection refused",
                 "hint": "mend it"},
             "findings": {"errors": 2, "warnings": 0},
-            "troubles": {"standing": 0, "oldest": []}
+            "troubles": {"standing": 0, "oldest": []},
+            "snoozes": 0
         })
     );
 }
