@@ -33,6 +33,8 @@ pub fn control() -> Value {
         name::<views::PushRetried>,
         name::<views::Rejected>,
         name::<views::Reloaded>,
+        name::<views::Rules>,
+        name::<views::RulesTested>,
         name::<views::Status>,
         name::<views::TokenShown>,
         name::<views::Tokens>,

@@ -51,8 +51,10 @@ macro_rules! words {
 }
 
 mod conditions;
+mod troubles;
 
 pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
+pub use troubles::TroubleKind;
 
 // ---- what is decided about an alarm, for one client or one token
 
@@ -173,6 +175,8 @@ words! {
         Test = "test",
         /// No alarm of its own: at the end of a snooze, the number of those that it withheld.
         Snooze = "snooze",
+        /// No alarm of its own: zmesd tells of a trouble, or of its end.
+        Trouble = "trouble",
     }
 }
 
@@ -183,6 +187,24 @@ words! {
         Cli = "cli",
         /// The app, by a `control` message.
         App = "app",
+    }
+}
+
+words! {
+    /// The condition of a `[[rule]]` that an alarm or its receiver does not meet.
+    RuleMismatch {
+        /// It is for other monitors.
+        Monitor = "monitor",
+        /// It is for other days or times.
+        Schedule = "schedule",
+        /// None of `cause-has` is in the cause.
+        CauseHas = "cause_has",
+        /// One of `cause-lacks` is in the cause.
+        CauseLacks = "cause_lacks",
+        /// It is for the other channel.
+        Channel = "channel",
+        /// It is for other receivers.
+        Receiver = "receiver",
     }
 }
 

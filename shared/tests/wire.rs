@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 34] = [
+const REQUESTS: [&str; 37] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -52,7 +52,10 @@ const REQUESTS: [&str; 34] = [
     "events_hourly",
     "why",
     "doctor",
+    "rules_list",
+    "rules_test",
     "latency",
+    "troubles",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
@@ -116,7 +119,10 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
         "doctor" => drop(round_trip::<views::Doctor>(name, value)),
+        "rules_list" => drop(round_trip::<views::Rules>(name, value)),
+        "rules_test" => drop(round_trip::<views::RulesTested>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
+        "troubles" => drop(round_trip::<views::Troubles>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -156,9 +162,12 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushRetry { .. } => "push_retry",
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
+        Request::RulesList => "rules_list",
+        Request::RulesTest(_) => "rules_test",
         Request::Latency => "latency",
         Request::Events(_) => "events",
         Request::EventsHourly => "events_hourly",
+        Request::Troubles { .. } => "troubles",
         Request::Unknown => "unknown",
     }
 }

@@ -9,8 +9,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report,
-    tokens, top, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report, rules,
+    tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -82,8 +82,13 @@ pub enum TopCommand {
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
+    /// List what keeps zmesd from seeing alarms or from telling of them
+    Troubles(troubles::TroublesArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
+    /// List the rules, or test which one decides
+    #[command(subcommand)]
+    Rules(rules::RulesCommand),
     /// Show how long each stage of an alarm takes
     #[command(
         after_help = "Examples:\n  zmesctl latency\n  zmesctl latency --json | jq '.stages[] | select(.p99_ms > 100)'"
@@ -119,8 +124,10 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
         TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
+        TopCommand::Troubles(arguments) => troubles::run(&arguments, context).await,
         TopCommand::Check(arguments) => checks::run(arguments, context).await,
         TopCommand::Doctor(arguments) => doctor::run(arguments, context).await,
+        TopCommand::Rules(command) => rules::run(command, context).await,
         TopCommand::Latency => context.ask::<Latency>(Request::Latency).await,
         TopCommand::Log(command) => log::run(command, context).await,
         TopCommand::Reload => context.ask::<ConfigReloaded>(Request::Reload).await,

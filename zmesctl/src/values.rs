@@ -1,14 +1,14 @@
 //! What option values look like on the command line: durations, times, networks.
 
+mod moments;
+
+pub(crate) use moments::{MomentArg, PastArg, SinceArg};
+
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::civil::{self, DateTime};
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, Zoned};
-use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId, duration};
+use zmes_shared::{MonitorId, duration};
 
 /// Characters of the end of a token that name it.
 const TAIL: usize = 10;
@@ -88,95 +88,6 @@ pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A point in the past as people name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SinceArg {
-    Event(EventId),
-    At(PastArg),
-}
-
-impl FromStr for SinceArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if let Ok(event) = text.parse() {
-            return Ok(Self::Event(event));
-        }
-        text.parse().map(Self::At).map_err(|_: String| {
-            "expected an event id, a time such as 2026-11-02T10:00:00Z or 22:00, or an age such as 10m"
-                .to_owned()
-        })
-    }
-}
-
-impl SinceArg {
-    /// Returns the point as the daemon takes it.
-    pub(crate) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Since {
-        match self {
-            Self::Event(event) => Since::Event(event),
-            Self::At(past) => Since::Time(past.resolve(now, zone)),
-        }
-    }
-}
-
-/// A time in the past as people name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PastArg {
-    Time(Timestamp),
-    /// Local date and time.
-    Local(DateTime),
-    /// Local time of day: its last occurrence.
-    Clock(civil::Time),
-    Ago(Duration),
-}
-
-impl FromStr for PastArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let text = text.trim();
-        if let Ok(time) = text.parse() {
-            return Ok(Self::Time(time));
-        }
-        // jiff reads a date as midnight, and a bare number of four digits as a time of day.
-        if text.contains('-')
-            && let Ok(local) = text.parse()
-        {
-            return Ok(Self::Local(local));
-        }
-        if text.contains(':')
-            && let Ok(clock) = text.parse()
-        {
-            return Ok(Self::Clock(clock));
-        }
-        duration(text).map(Self::Ago).map_err(|_| {
-            "expected a time such as 2026-11-02T10:00:00Z, \"2026-11-02 22:00\" or 22:00, or an age such as 10m"
-                .to_owned()
-        })
-    }
-}
-
-impl PastArg {
-    pub(crate) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
-        let local = |local: DateTime| local.to_zoned(zone.clone()).as_ref().map(Zoned::timestamp).ok();
-        match self {
-            Self::Time(time) => time,
-            // A local time that cannot be told is at the end of the calendar.
-            Self::Local(at) => local(at).unwrap_or(Timestamp::MAX),
-            Self::Clock(clock) => {
-                let today = now.to_zoned(zone.clone()).date();
-                let on = |date: civil::Date| local(date.to_datetime(clock)).filter(|at| *at <= now);
-                on(today).or_else(|| on(today.yesterday().ok()?)).unwrap_or(now)
-            }
-            Self::Ago(ago) => {
-                let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
-                now.saturating_sub(ago).unwrap_or(Timestamp::MIN)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,44 +127,6 @@ mod tests {
         }
         for wrong in ["192.0.2.0/33", "garden", "192.0.2.7/", "::/129", "1.2.3"] {
             assert!(network(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn since_is_an_event_a_time_or_an_age() {
-        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
-        let since = |text: &str| text.parse::<SinceArg>().map(|since| since.resolve(now, &TimeZone::UTC));
-        assert_eq!(since("32910"), Ok(Since::Event(EventId(32910))));
-        assert_eq!(since("10m"), Ok(Since::Time("2026-11-02T09:50:00Z".parse().unwrap())));
-        assert_eq!(
-            since("2026-11-02T01:00:00+01:00"),
-            Ok(Since::Time("2026-11-02T00:00:00Z".parse().unwrap()))
-        );
-        assert!(since("yesterday").is_err());
-    }
-
-    #[test]
-    fn times_without_a_zone_are_local() {
-        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
-        let zone = TimeZone::fixed(jiff::tz::offset(2));
-        let past = |text: &str| {
-            text.parse::<PastArg>().map(|past| past.resolve(now, &zone).to_string()).unwrap_or_default()
-        };
-        for (text, at) in [
-            ("12:00", "2026-11-02T10:00:00Z"),
-            ("12:01", "2026-11-01T10:01:00Z"),
-            ("00:30:05", "2026-11-01T22:30:05Z"),
-            ("2026-11-01 22:00", "2026-11-01T20:00:00Z"),
-            ("2026-11-01T22:00:01", "2026-11-01T20:00:01Z"),
-            ("2026-11-01", "2026-10-31T22:00:00Z"),
-            ("2026-11-01T22:00:00Z", "2026-11-01T22:00:00Z"),
-            ("6h", "2026-11-02T04:00:00Z"),
-            ("2200", ""),
-            ("25:00", ""),
-            ("32910", ""),
-            ("", ""),
-        ] {
-            assert_eq!(past(text), at, "{text}");
         }
     }
 }

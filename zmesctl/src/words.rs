@@ -2,7 +2,7 @@
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::ClientView;
-use zmes_shared::words::TargetKind;
+use zmes_shared::words::{Reason, SkipReason, TargetKind};
 
 use crate::render::clean;
 
@@ -20,6 +20,14 @@ pub(crate) fn client(client: &ClientView) -> String {
     let parts: Vec<_> =
         [Some(user), client.app.as_deref(), Some(&client.address)].into_iter().flatten().collect();
     format!("{} ({})", client.id, clean(&parts.join(", ")))
+}
+
+/// Returns why a decision is as it is, with the name of the rule that made it.
+pub(crate) fn reason(reason: &Reason, rule: Option<&str>) -> String {
+    match rule {
+        Some(rule) if *reason == Reason::Skip(SkipReason::Rule) => format!("{reason} \"{rule}\""),
+        Some(_) | None => reason.to_string(),
+    }
 }
 
 /// Returns which monitors a client or a token gets alarms of.

@@ -28,4 +28,5 @@ pub mod sockets;
 pub mod state;
 pub mod telemetry;
 pub mod tls;
+pub mod troubles;
 pub mod ws;

@@ -134,6 +134,9 @@ pub struct Decided {
     /// Why: `filter`, `rights`, `interval`, …; empty when sent.
     #[serde(default)]
     pub reason: Reason,
+    /// The rule that decided, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// A push token, as `watch` shows it.

@@ -11,8 +11,8 @@ pub mod version;
 pub use error::{ControlError, ErrorCode};
 pub use event::{Decided, WatchEvent, WatchKind, WatchedToken};
 pub use request::{
-    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, EventFilter, Request,
-    Since, WatchFilter, WatchType,
+    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, ChannelKind, CheckKind, ClientFilter, ClientState, EventFilter,
+    Request, RulesTest, Since, WatchFilter, WatchType,
 };
 pub use tokens::{
     PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,

@@ -58,6 +58,12 @@ pub enum Request {
         #[serde(default)]
         within_ms: Option<u64>,
     },
+    /// Returns [`crate::views::Troubles`].
+    Troubles {
+        /// Also those that are over.
+        #[serde(default)]
+        history: bool,
+    },
     /// Changes or shows the log level. Returns [`crate::views::LogLevel`].
     LogLevel {
         /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`; absent: the level does not change.
@@ -207,6 +213,10 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         monitor: Option<MonitorId>,
     },
+    /// Returns [`crate::views::Rules`].
+    RulesList,
+    /// Says which rule would decide. Returns [`crate::views::RulesTested`].
+    RulesTest(RulesTest),
     /// Returns [`crate::views::Latency`].
     Latency,
     /// A request of a newer client; it is answered with `unsupported`.
@@ -243,6 +253,7 @@ impl Request {
             | Self::MonitorsList
             | Self::Watch(_)
             | Self::Check { .. }
+            | Self::Troubles { .. }
             | Self::TokensLog { .. }
             | Self::PushCheck { .. }
             | Self::PushQueue
@@ -250,6 +261,8 @@ impl Request {
             | Self::EventsHourly
             | Self::Why { .. }
             | Self::Doctor { .. }
+            | Self::RulesList
+            | Self::RulesTest(_)
             | Self::Latency
             | Self::Unknown => Access::Read,
             Self::AlarmTest(AlarmTest { dry_run, .. })
@@ -315,6 +328,40 @@ pub enum ClientState {
     /// Logged in: it receives alarms.
     #[serde(other)]
     Authenticated,
+}
+
+/// An alarm that did not happen, for the rules to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RulesTest {
+    /// Its monitor.
+    pub monitor: MonitorId,
+    /// When; absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Its cause; absent: an empty one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cause: String,
+    /// A user of ZoneMinder, or a token in any form that names it; absent: rules for certain receivers do not decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// `push` or `websocket`; absent: `push`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelKind>,
+}
+
+/// By which way an alarm reaches its receiver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum ChannelKind {
+    /// To phones, through a push provider.
+    #[default]
+    Push,
+    /// To connected apps.
+    #[cfg_attr(feature = "clap", value(name = "websocket"))]
+    WebSocket,
 }
 
 /// A synthetic alarm.
@@ -431,6 +478,8 @@ pub enum CheckKind {
     Push,
     /// The state file can be read and written.
     Store,
+    /// No trouble stands. `all` looks at what they are made of, and so does not count them.
+    Troubles,
     /// All of these checks.
     All,
     /// A check of a newer client.

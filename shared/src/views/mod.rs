@@ -11,9 +11,11 @@ mod events;
 mod monitors;
 mod push;
 mod rejected;
+mod rules;
 mod severity;
 mod status;
 mod tokens;
+mod troubles;
 mod why;
 
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
@@ -28,6 +30,7 @@ pub use push::{
     RetriedTransport, StageLatency, TransportCheck, TransportView,
 };
 pub use rejected::{RefusalReason, Rejected, Rejection};
+pub use rules::{RuleTested, RuleView, Rules, RulesTested};
 pub use severity::Severity;
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,
@@ -37,6 +40,7 @@ pub use tokens::{
     ImportOutcome, TokenFailure, TokenImported, TokenShown, TokenView, Tokens, TokensChanged, TokensExported,
     TokensImported,
 };
+pub use troubles::{TroubleSummary, TroubleView, Troubles};
 pub use why::{Why, WhyAlarm, WhyTarget, WhyTimes};
 
 pub use crate::sentence::{Sentence, SentencePart};

@@ -36,6 +36,9 @@ pub struct DeliveryView {
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
     pub reason: Reason,
+    /// The rule that decided, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// The transport; `null` while none was used.
     pub transport: Option<String>,
     /// The number of attempts.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::doctor::Finding;
+use super::troubles::TroubleSummary;
 use crate::sentence::SentencePart;
 
 /// The state of the daemon.
@@ -61,6 +62,9 @@ pub struct Status {
     /// The number of problems that `doctor` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<FindingCounts>,
+    /// The troubles that stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub troubles: Option<TroubleSummary>,
 }
 
 /// The number of problems that `doctor` finds.

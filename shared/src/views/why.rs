@@ -97,6 +97,9 @@ pub struct WhyTarget {
     /// When the token was registered or revoked, where the explanation is about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// The rule that decided, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// For tokens: the transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,

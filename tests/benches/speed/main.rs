@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release --bins && cargo bench -p zmes-tests --bench speed   all of it, some minutes
-//! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push, logins
+//! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push, logins, rules
 //! cargo bench -p zmes-tests --bench speed -- --quick                        few samples: does it still run?
 //! ```
 //!
@@ -15,6 +15,7 @@ mod latency;
 mod logins;
 mod push;
 mod report;
+mod rules;
 mod scene;
 mod stalls;
 mod usage;
@@ -44,8 +45,10 @@ impl Plan {
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 "--quick" => plan = Self { samples: 60, crowds: vec![100], rounds: 3, ..plan },
-                "latency" | "fanout" | "stalls" | "push" | "logins" => plan.only.push(argument),
-                _ => bail!("unknown argument {argument}: latency, fanout, stalls, push, logins, --quick"),
+                "latency" | "fanout" | "stalls" | "push" | "logins" | "rules" => plan.only.push(argument),
+                _ => bail!(
+                    "unknown argument {argument}: latency, fanout, stalls, push, logins, rules, --quick"
+                ),
             }
         }
         Ok(plan)
@@ -76,6 +79,9 @@ async fn main() -> Result<()> {
     }
     if plan.wants("logins") {
         Box::pin(logins::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("rules") {
+        rules::measure(&plan, &mut report)?;
     }
     println!("\n{}\n{}", report.table(), report.json());
     Ok(())

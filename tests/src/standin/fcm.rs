@@ -219,7 +219,11 @@ fn check_android(checks: &mut Checks, body: &Value) {
     });
     let shown = format!("{android}/notification");
     let texts = ["icon", "sound", "tag", "channel_id", "image", "color"];
-    checks.shape(body, &shown, &["icon", "sound"], &[&texts[2..], &["notification_count"]].concat());
+    let others = ["notification_count", "notification_priority"];
+    checks.shape(body, &shown, &["icon"], &[&texts[1..], &others].concat());
+    let priorities = ["MIN", "LOW", "DEFAULT", "HIGH", "MAX"].map(|word| format!("PRIORITY_{word}"));
+    let priorities = priorities.each_ref().map(String::as_str);
+    checks.one_of(body, &format!("{shown}/notification_priority"), &priorities);
     for text in texts {
         checks.text(body, &format!("{shown}/{text}"));
     }
@@ -263,6 +267,9 @@ pub(super) fn check_aps(checks: &mut Checks, body: &Value, aps: &str) {
     checks.count(body, &format!("{aps}/badge"));
     checks.text(body, &format!("{aps}/sound"));
     checks.text(body, &format!("{aps}/thread-id"));
+    // Apple: UNNotificationInterruptionLevel.
+    let levels = ["passive", "active", "time-sensitive", "critical"];
+    checks.one_of(body, &format!("{aps}/interruption-level"), &levels);
     checks.value(body, &format!("{aps}/mutable-content"), "the number 1", |value| value == 1);
 }
 

@@ -109,6 +109,7 @@ pages! {
     socket_activation_is_as_it_says: "docs/socket-activation.md",
     under_zoneminder_is_as_it_says: "docs/under-zoneminder.md",
     upgrades_is_as_it_says: "docs/upgrades.md",
+    when_something_is_wrong_is_as_it_says: "docs/when-something-is-wrong.md",
 }
 
 #[test]

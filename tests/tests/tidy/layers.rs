@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 28] = [
+const LEVELS: [(&str, u8); 29] = [
     // words
     ("domain", 0),
     ("rules", 0),
@@ -19,6 +19,7 @@ const LEVELS: [(&str, u8); 28] = [
     ("protocol", 4),
     ("detect::detector", 4),
     ("route::policy", 4),
+    ("troubles", 4),
     // actors, each with handles of those below
     ("monitors", 5),
     ("state", 5),

@@ -11,7 +11,8 @@ use crate::{none, sources};
 /// The file that has them.
 const VOCABULARY: &str = "shared/src/words.rs";
 /// Words that other contracts have, too.
-const ELSEWHERE: [(&str, &[&str]); 9] = [
+const ELSEWHERE: [(&str, &[&str]); 11] = [
+    ("a line of status", &["trouble"]),
     ("members and types of the app protocol, steps of doctor", &["token", "user", "filter", "interval"]),
     ("a step of doctor", &["rights"]),
     ("`state` of the app protocol, changes of tokens", &["disabled", "muted", "revoked"]),
@@ -21,9 +22,10 @@ const ELSEWHERE: [(&str, &[&str]); 9] = [
     ("how a clock goes, and a step of doctor", &["slow", "clock"]),
     (
         "steps of a check, codes of errors, sections of zmesd.toml",
-        &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed"],
+        &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed", "rule"],
     ),
     ("what zmesctl shows in place of a user", &["not authenticated"]),
+    ("a section of zmesd.toml, a message of the app protocol", &["rule", "snooze"]),
 ];
 
 fn vocabulary() -> Vec<&'static str> {

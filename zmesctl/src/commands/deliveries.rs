@@ -8,6 +8,7 @@ use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt, HeldView};
 use zmes_shared::words::{HeldBy, Origin};
 
 use crate::render::{Cell, Column, Out, Table, Tone, View, time};
+use crate::words;
 
 impl View for Deliveries {
     const LIST: Option<&'static str> = Some("deliveries");
@@ -49,6 +50,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Origin::Test => " (test)",
         Origin::Reconciled => " (late)",
         Origin::Snooze => " (snooze)",
+        Origin::Trouble => " (trouble)",
         Origin::Poll | Origin::Unknown => "",
     };
     [
@@ -68,7 +70,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
 
 /// Returns the reason; for a queued push also how long it waits.
 fn reason(delivery: &DeliveryView, out: &Out) -> String {
-    let Some(held) = &delivery.held else { return delivery.reason.to_string() };
+    let Some(held) = &delivery.held else { return words::reason(&delivery.reason, delivery.rule.as_deref()) };
     format!("{}: {}", waits(held, out.look().now), held.reason)
 }
 

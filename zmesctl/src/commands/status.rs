@@ -3,7 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use zmes_shared::views::{DatabaseState, Finding, FindingCounts, PushModeState, Sentence, Status};
+use zmes_shared::views::{
+    DatabaseState, Finding, FindingCounts, PushModeState, Sentence, Status, TroubleSummary, TroubleView,
+};
 
 use crate::render::{Facts, Out, Tone, View, clean, time};
 
@@ -39,6 +41,9 @@ impl View for Status {
             let error = format!("cannot be written: {}", clean(error));
             facts.add("state", out.paint(Tone::Bad, &error));
         }
+        if let Some(troubles) = self.troubles.as_ref().filter(|troubles| troubles.standing > 0) {
+            facts.add("troubles", standing(troubles, out));
+        }
         if let Some(worst) = &self.worst {
             facts.add(if worst.ok { "warning" } else { "trouble" }, trouble(self, worst, out));
         }
@@ -47,6 +52,16 @@ impl View for Status {
         }
         out.facts(&facts)
     }
+}
+
+/// Names the oldest troubles, and how many there are.
+fn standing(troubles: &TroubleSummary, out: &Out) -> String {
+    let zone = &out.look().zone;
+    let told = |trouble: &TroubleView| clean(&time::told(&trouble.sentence(), zone)).into_owned();
+    let oldest: Vec<_> = troubles.oldest.iter().map(told).collect();
+    let text = format!("{} ({})", troubles.standing, oldest.join("; "));
+    let more = if troubles.standing > oldest.len() as u64 { ": zmesctl troubles" } else { "" };
+    out.paint(Tone::Bad, &format!("{text}{more}"))
 }
 
 /// Names the worst finding, and how many others there are.

@@ -161,7 +161,7 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("ALARM", Tone::Strong, text)
         }
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
-            let reason = bracketed(decided.reason.as_str());
+            let reason = bracketed(&words::reason(&decided.reason, decided.rule.as_deref()));
             let about = about(*alarm, *event_id, Some(*monitor_id));
             let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)

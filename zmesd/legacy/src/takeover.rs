@@ -25,7 +25,7 @@ const USUAL_DEBUG_LEVEL: u64 = 5;
 
 pub(super) struct Takeover<'c> {
     pub(super) old: &'c Collection,
-    new: Conversion,
+    pub(super) new: Conversion,
 }
 
 #[derive(Clone)]
@@ -37,7 +37,8 @@ pub(super) struct OldValue<'c> {
 impl Collection {
     /// Makes the new configuration and the report.
     pub fn convert(&self, file: NewFile) -> Conversion {
-        let new = Conversion { file, settings: Vec::new(), report: ImportReport::default() };
+        let new =
+            Conversion { file, settings: Vec::new(), rules: Vec::new(), report: ImportReport::default() };
         let mut taking = Takeover { old: self, new };
         taking.files();
         let plaintext = taking.tls();
@@ -376,7 +377,7 @@ impl<'c> Takeover<'c> {
     }
 
     /// Says whether a switch was on. Hooks had no switch at first, so they default to on.
-    fn is_on(&self, (section, key): (&str, &str)) -> bool {
+    pub(super) fn is_on(&self, (section, key): (&str, &str)) -> bool {
         let default = key == "use_hooks";
         self.old.latest(section, key).map_or(default, |entry| values::flag(&entry.value).unwrap_or(default))
     }

@@ -307,6 +307,10 @@ const PIECES: &[&str] = &[
     "*60",
     "\u{fc}",
     "notifications:\n  monitors:\n    3:\n      rules:\n        - action: mute\n",
+    "          from: 9:30 pm\n          to: 1:00 am\n",
+    "          daysofweek: Mon,Tue\n",
+    "          cause_has: ^(?!.*(person|car)).*$\n",
+    "          comment: not at night\n        - action: critical_notify\n",
     "#!/usr/bin/perl\n",
 ];
 
@@ -320,6 +324,56 @@ fn files() -> impl Strategy<Value = Vec<u8>> {
         9 => proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat()),
         1 => proptest::collection::vec(any::<u8>(), 0..200),
     ]
+}
+
+/// Returns the rules of the new file, each on one line, and the report.
+fn imported_rules(rules: &str, hooks: &str) -> (Vec<String>, String) {
+    let old = format!("{TLS}[customize]\nuse_hooks = {hooks}\nes_rules = es_rules.yml\n");
+    let rules = format!("notifications:\n  monitors:\n    3:\n      rules:\n{rules}");
+    let written = written(&[("es.ini", &old), ("es_rules.yml", &rules)]);
+    let toml: toml::Table = written.toml(Audience::File).parse().unwrap();
+    let taken = toml["rule"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|rule| rule.get("comment").is_none_or(|text| text.as_str() != Some("")));
+    (taken.map(ToString::to_string).collect(), written.report.human(&ReportView::default()))
+}
+
+#[test]
+fn rules_become_rules_and_what_has_no_counterpart_is_told_of() {
+    let old = "        - action: mute\n          from: 9:30 pm\n          to: 1:00 am\n          daysofweek: Mon,Tue\n          \
+        cause_has: ^(?!.*(person|car)).*$\n          comment: cats\n        - action: critical_notify\n          cause_has: person\n";
+    let (rules, report) = imported_rules(old, "no");
+    let rules: Vec<toml::Table> = rules.iter().map(|rule| format!("r = {rule}").parse().unwrap()).collect();
+    let expected: toml::Table = "r = { name = 'monitor-3-1', monitors = ['3'], channels = ['push', 'websocket'], \
+        days = ['mon', 'tue'], between = ['21:30-01:01'], cause-lacks = ['person', 'car'], action = 'mute', comment = 'cats' }"
+        .parse()
+        .unwrap();
+    assert_eq!(rules[0], expected);
+    let urgent: toml::Table =
+        "r = { name = 'monitor-3-2', monitors = ['3'], cause-has = ['person'], action = 'urgent' }"
+            .parse()
+            .unwrap();
+    assert_eq!(rules[1], urgent);
+    for note in
+        ["applied only the part after it", "had no effect in the old server", "ZoneMinder's own cause"]
+    {
+        assert!(report.contains(note), "{note}: {report}");
+    }
+}
+
+#[test]
+fn a_rule_that_would_mute_more_than_before_is_not_taken() {
+    let lacks = "        - action: mute\n          cause_has: ^(?!.*person).*$\n";
+    let (rules, report) = imported_rules(lacks, "yes");
+    assert_eq!(rules, Vec::<String>::new());
+    assert!(report.contains("it would mute every alarm"), "{report}");
+    let shadowed =
+        "        - action: critical_notify\n          cause_has: pers?on\n        - action: mute\n";
+    let (rules, report) = imported_rules(shadowed, "no");
+    assert_eq!(rules, Vec::<String>::new());
+    assert!(report.contains("an earlier rule of this monitor is not taken over"), "{report}");
 }
 
 proptest! {

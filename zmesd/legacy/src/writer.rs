@@ -3,6 +3,7 @@
 
 use super::draft::{NewSetting, NewValue, SecretFile, secret_name};
 use super::report::ImportReport;
+use super::rules::NewRule;
 use super::template::{Fill, NewFile};
 
 const HEAD: &str = "\
@@ -28,6 +29,7 @@ pub enum Audience {
 pub struct Conversion {
     pub(super) file: NewFile,
     pub(super) settings: Vec<NewSetting>,
+    pub(super) rules: Vec<NewRule>,
     /// What became of every line.
     pub report: ImportReport,
 }
@@ -36,7 +38,14 @@ impl Conversion {
     /// Returns the text of `zmesd.toml`.
     pub fn toml(&self, shown: Audience) -> String {
         let fills: Vec<_> = self.settings.iter().map(|setting| fill(setting, shown, &self.file)).collect();
-        self.file.filled(HEAD, &fills)
+        let mut text = self.file.filled(HEAD, &fills);
+        for NewRule { from, settings } in &self.rules {
+            text.extend(["\n# from ", from, "\n[[rule]]\n"]);
+            for (key, value) in settings {
+                text.extend([key, " = ", &value.toml(), "\n"]);
+            }
+        }
+        text
     }
 
     /// Returns the files of the secrets.

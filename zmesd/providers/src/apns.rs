@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use a2::request::notification::{Priority, PushType};
+use a2::request::notification::PushType;
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, StatusCode, Version};
@@ -92,7 +92,7 @@ impl Apns {
             .header(CONTENT_TYPE, JSON)
             .header("apns-topic", &self.topic)
             .header("apns-push-type", PushType::Alert.to_string())
-            .header("apns-priority", Priority::High.to_string())
+            .header("apns-priority", sent.priority)
             .header("apns-expiration", sent.expiration)
             .body(sent.body.clone());
         if let Some(id) = &sent.collapse_id {
@@ -164,7 +164,7 @@ impl PushTransport for Apns {
         let mut steps = Steps::default();
         let probe = async {
             let body = r#"{"aps":{"alert":"zmesd"}}"#.to_owned();
-            let sent = ApnsMessage { body, collapse_id: None, expiration: 0 };
+            let sent = ApnsMessage { body, collapse_id: None, expiration: 0, priority: "10" };
             self.post(NOBODY, &sent, self.http.deadline()).await
         };
         let Some(answer) = steps.reach(&self.http, probe, is_no_server_error).await else {

@@ -188,6 +188,11 @@ pub(super) fn below(base: &Url, path: &str) -> Url {
     url
 }
 
+/// Returns a client without a base: for servers that are no push providers. Reads the machine's roots, so it blocks.
+pub(super) fn bare(timing: Timing) -> Result<Client, TransportProblem> {
+    client(&tls(roots(None)?, None, Versions::Any)?, Versions::Any, timing)
+}
+
 fn client(tls: &ClientConfig, versions: Versions, timing: Timing) -> Result<Client, TransportProblem> {
     let builder = Client::builder()
         .tls_backend_preconfigured(tls.clone())

@@ -38,6 +38,7 @@
 //! | the requests of each provider | `proxy`, `fcm` with `fcm_oauth`, `fcm_proxy`, `apns` with `apns_token` |
 //! | what an answer means | `answer` (status, headers), `reading` (body), `words` (proxies), `fcm_error`; `cause` (no answer) |
 //! | TLS, deadlines, HTTP | `http` |
+//! | telling a service outside that all is well | [`Pinger`] |
 //! | how far a push would get, without sending one | [`PushTransport::check`], `check` |
 //! | which settings or files have changed | [`Transports::changes`], `print` |
 //!
@@ -70,6 +71,7 @@ mod findings;
 pub mod fuzzing;
 mod http;
 mod payload;
+mod ping;
 mod print;
 mod problem;
 mod proxy;
@@ -85,6 +87,7 @@ mod words;
 pub use clock::WallClock;
 pub use findings::findings;
 pub use http::Timing;
+pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;
 pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
 pub use settings::{

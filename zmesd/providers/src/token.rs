@@ -88,8 +88,18 @@ pub struct TokenHandle([u8; 32]);
 impl TokenHandle {
     /// Returns all 64 digits, of which any unique prefix names the token.
     pub fn digits(&self) -> String {
+        self.each_digit().collect()
+    }
+
+    /// Says whether its digits begin with those.
+    pub fn begins_with(&self, digits: &str) -> bool {
+        let mut own = self.each_digit();
+        digits.chars().all(|digit| own.next() == Some(digit))
+    }
+
+    fn each_digit(&self) -> impl Iterator<Item = char> {
         let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]).collect()
+        self.0.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 0xF)])
     }
 }
 

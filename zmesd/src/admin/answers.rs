@@ -11,8 +11,8 @@ use zmes_zoneminder::MonitorSet;
 
 use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, status, tokens,
-    why,
+    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, rules, status,
+    tokens, troubles, why,
 };
 use crate::domain::Revoked;
 use crate::route::Busy;
@@ -25,7 +25,7 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
     let parts = &admin.parts;
     let bulk = |change, tokens, dry_run| change::bulk(parts, asker, change, tokens, dry_run);
     match request {
-        Request::Status => json(status::show(parts, &admin.board).await?).await,
+        Request::Status => json(status::show(parts, &admin.board, &admin.troubles).await?).await,
         Request::ClientsList(filter) => json(clients::list(parts, filter).await?).await,
         Request::ClientsRejected { since_ms } => {
             json(clients::rejected(parts, since_ms.map(Duration::from_millis))).await
@@ -37,8 +37,9 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::AlarmForce { monitor, for_ms } => json(alarms::force(admin, monitor, for_ms).await?).await,
         Request::AlarmCancel { monitor } => json(alarms::cancel(admin, monitor).await?).await,
         Request::Check { check, within_ms } => {
-            json(check::run(parts, &admin.board, check, within_ms).await?).await
+            json(check::run(parts, &admin.board, &admin.troubles, check, within_ms).await?).await
         }
+        Request::Troubles { history } => json(troubles::list(parts, &admin.troubles, history).await?).await,
         Request::LogLevel { level, for_ms } => json(log::level(admin, &level, for_ms)?).await,
         Request::Reload => json(reload(parts).await?).await,
         Request::ConfigShow => json(parts.configuration.show()).await,
@@ -53,6 +54,8 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::Doctor { target, monitor } => {
             json(doctor::examine(parts, &admin.board, asker, target.as_deref(), monitor).await?).await
         }
+        Request::RulesList => json(rules::list(parts).await?).await,
+        Request::RulesTest(test) => json(rules::test(parts, asker, test).await?).await,
         Request::Latency => json(Latency { stages: parts.push.latencies() }).await,
         Request::TokensList(filter) => json(tokens::list(parts, asker, filter).await?).await,
         Request::TokensShow { token, reveal } => {

@@ -8,6 +8,7 @@ use zmes_shared::control::{CheckKind, ControlError};
 use zmes_shared::views::{Check, CheckPart, Finding, Sentence, Severity};
 
 use super::doctor::{Board, Part, PartOutcome, Survey};
+use super::troubles::{self, TroubleBoard};
 use crate::admin::AdminParts;
 
 /// Maximum number of details of a check that passed.
@@ -30,6 +31,7 @@ const CHECKS: [(&str, &[Part]); 10] = [
 pub(super) async fn run(
     parts: &AdminParts,
     board: &Board,
+    standing: &TroubleBoard,
     check: CheckKind,
     within_ms: Option<u64>,
 ) -> Result<Check, ControlError> {
@@ -41,6 +43,7 @@ pub(super) async fn run(
         CheckKind::Tls => "tls",
         CheckKind::Push => "push",
         CheckKind::Store => "store",
+        CheckKind::Troubles => return Ok(troubles::check(standing)),
         CheckKind::All => return Ok(all(&look(parts, board, &Part::ALL, within).await)),
         CheckKind::Unknown => return Err(super::answers::unsupported()),
     };

@@ -6,7 +6,8 @@ use zmes_shared::views::{ClientView, MonitorView};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
 
 use super::tokens::view::{millis, platform, told};
-use crate::domain::{Alarm, Decision, Origin, PushState, Token};
+use crate::admin::rules;
+use crate::domain::{Alarm, DecidedBy, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
 
@@ -44,8 +45,9 @@ pub(super) fn decision(
     target: TargetKind,
     id: String,
     decision: Decision,
+    by: Option<&DecidedBy>,
 ) -> WatchEvent {
-    let decided = Decided { decision: decision.state(), reason: decision.reason() };
+    let decided = Decided { decision: decision.state(), reason: decision.reason(), rule: rules::name(by) };
     let kind = WatchKind::Decision {
         alarm: number,
         event_id: alarm.event,
@@ -71,11 +73,12 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
 }
 
 pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
+    let rule = rules::name(row.by.as_ref());
     let decided = if row.decision == DeliveryState::Skipped {
-        Decided { decision: row.decision, reason: row.reason.clone() }
+        Decided { decision: row.decision, reason: row.reason.clone(), rule }
     } else {
         // The decision was to send it; its outcome has a line of its own.
-        Decided { decision: DeliveryState::Sent, reason: Reason::None }
+        Decided { decision: DeliveryState::Sent, reason: Reason::None, rule }
     };
     let kind = WatchKind::Decision {
         alarm: 0,

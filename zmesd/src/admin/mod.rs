@@ -17,9 +17,11 @@ mod log;
 mod monitors;
 mod push;
 mod push_cure;
+mod rules;
 mod status;
 mod token_names;
 mod tokens;
+mod troubles;
 mod watch;
 mod why;
 mod words;
@@ -44,11 +46,12 @@ pub use self::watch::Watcher;
 use self::doctor::Board;
 use self::forced::ForcedAlarms;
 use self::level::TemporaryLevel;
+use self::troubles::{Keeper, TroubleBoard};
 use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, Clock, ConfigReload, PushSide};
 use crate::route::{RouterHandle, Tap};
-use crate::state::StateHandle;
+use crate::state::{StateHandle, TroubleRow};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
 
@@ -64,6 +67,8 @@ pub struct AdminParts {
     pub state_trouble: Receiver<Option<String>>,
     pub tap: Tap,
     pub reports: Receiver<MonitorReports>,
+    /// The troubles that stood when the daemon before ended.
+    pub troubles: Vec<TroubleRow>,
     /// Alarms that were not announced, because there were too many.
     pub gaps: Gaps,
     pub database: Receiver<DbHealth>,
@@ -92,25 +97,30 @@ pub struct AdminParts {
     pub stop: CancellationToken,
 }
 
-/// Answers requests. Owns the forced alarms, the temporary log level and the findings that `status` shows.
+/// Answers requests. Owns the forced alarms, the temporary log level, the findings and troubles that `status` shows.
 #[derive(Debug)]
 pub struct Admin {
     parts: AdminParts,
     forced: ForcedAlarms,
     level: TemporaryLevel,
     board: Arc<Board>,
+    troubles: Arc<TroubleBoard>,
 }
 
 impl Admin {
     /// Starts its tasks on `tasks`: forced alarms and findings end on `parts.draining`, the log level on `parts.stop`.
-    pub fn start(parts: AdminParts, tasks: &TaskTracker) -> Arc<Self> {
+    pub fn start(mut parts: AdminParts, tasks: &TaskTracker) -> Arc<Self> {
         let (forced, keeper) = ForcedAlarms::new(Arc::clone(&parts.trigger), parts.draining.clone());
         tasks.spawn(keeper.run());
         let (level, keeper) = TemporaryLevel::new(parts.log.clone(), parts.stop.clone());
         tasks.spawn(keeper.run());
         let board = Arc::new(Board::new(Arc::clone(&parts.counters)));
-        let admin = Arc::new(Self { parts, forced, level, board });
+        let troubles = Arc::new(TroubleBoard::new(Arc::clone(&parts.counters)));
+        let remembered = std::mem::take(&mut parts.troubles);
+        let admin = Arc::new(Self { parts, forced, level, board, troubles });
         tasks.spawn(Arc::clone(&admin).survey());
+        tasks.spawn(Arc::clone(&admin).keep_troubles(remembered));
+        tasks.spawn(Arc::clone(&admin).ping());
         admin
     }
 
@@ -142,5 +152,16 @@ impl Admin {
     async fn survey(self: Arc<Self>) {
         let survey = doctor::keep(&self.parts, &self.board);
         self.parts.draining.run_until_cancelled(survey).await;
+    }
+
+    async fn keep_troubles(self: Arc<Self>, remembered: Vec<TroubleRow>) {
+        let keeper = Keeper::new(remembered, &self.parts);
+        let keeping = keeper.run(&self.parts, &self.troubles);
+        self.parts.draining.run_until_cancelled(keeping).await;
+    }
+
+    async fn ping(self: Arc<Self>) {
+        let pinging = troubles::ping(&self.parts, &self.troubles);
+        self.parts.draining.run_until_cancelled(pinging).await;
     }
 }

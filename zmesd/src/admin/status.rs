@@ -6,6 +6,7 @@ use zmes_zoneminder::DbHealth;
 
 use super::doctor::{Board, glance};
 use super::monitors;
+use super::troubles::{self, TroubleBoard};
 use crate::admin::AdminParts;
 use crate::state;
 
@@ -15,7 +16,11 @@ async fn damage(parts: &AdminParts) -> Option<Sentence> {
     Some(found.await.ok()?.first()?.sentence())
 }
 
-pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, ControlError> {
+pub(super) async fn show(
+    parts: &AdminParts,
+    board: &Board,
+    troubles: &TroubleBoard,
+) -> Result<Status, ControlError> {
     let clients = parts.router.count().await?;
     let tokens = parts.router.token_counts().await?;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
@@ -47,6 +52,7 @@ pub(super) async fn show(parts: &AdminParts, board: &Board) -> Result<Status, Co
         stopping: parts.draining.is_cancelled(),
         state_error: parts.state_trouble.borrow().clone(),
         worst: board.worst(),
+        troubles: Some(troubles::summary(troubles)),
         findings: Some(board.counts()),
         state_damage,
         state_damage_parts: state_damage_parts.unwrap_or_default(),

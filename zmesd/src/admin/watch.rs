@@ -167,9 +167,10 @@ impl Watcher {
         };
         let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
         wanted.extend(clients.map(|(id, decision)| {
-            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision)
+            let by = decided.rule_of(*id);
+            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision, by)
         }));
-        for (token, decision, _) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
+        for (token, decision, by) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
                 wanted.push(lines::decision(
                     *number,
@@ -177,6 +178,7 @@ impl Watcher {
                     TargetKind::Token,
                     token.handle.to_string(),
                     *decision,
+                    by.as_ref(),
                 ));
             }
         }

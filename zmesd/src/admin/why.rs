@@ -14,11 +14,11 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use super::answers::off_loop;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
-use super::words;
+use super::{rules, words};
 use crate::admin::AdminParts;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
 use crate::ports::PushSide;
-use crate::route::SessionDecision;
+use crate::route::{RulesInUse, SessionDecision};
 use crate::state::{DeliveryRow, RecordedAlarm, TokenRow};
 
 const ALARMS: u32 = 100;
@@ -32,6 +32,7 @@ struct Evidence {
     deliveries: Vec<DeliveryRow>,
     known: TokenNames,
     users: HashMap<SessionId, Option<String>>,
+    rules: RulesInUse,
 }
 
 pub(super) async fn explain(
@@ -84,7 +85,8 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
     let sessions = parts.router.session_decisions(event).await?;
     let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
-    Ok(Evidence { event, alarms, sessions, deliveries, known, users })
+    let rules = parts.router.rules().await?;
+    Ok(Evidence { event, alarms, sessions, deliveries, known, users, rules })
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
@@ -147,10 +149,12 @@ impl Evidence {
             let user = self.users.get(&decided.session);
             let left = if user.is_some() { "" } else { "; it has disconnected since" };
             let outcome = (decided.decision.state(), decided.decision.reason());
-            let explanation = format!("{}{left}", words::for_client(decided.decision, monitor));
+            let rule = rules::name(decided.by.as_ref());
+            let told = words::for_client(decided.decision, monitor);
+            let explanation = format!("{}{left}", self.with_rule(told, rule.as_deref(), &outcome.1));
             let id = decided.session.to_string();
             let target = plain(TargetKind::Session, id, decided.at, outcome, explanation);
-            WhyTarget { user: user.cloned().flatten(), ..target }
+            WhyTarget { user: user.cloned().flatten(), rule, ..target }
         };
         self.sessions.iter().map(target).collect()
     }
@@ -170,15 +174,27 @@ impl Evidence {
     fn token(&self, delivery: &DeliveryRow) -> WhyTarget {
         let row = self.known.row(delivery.token);
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
-        let explanation = words::for_token(delivery, row, &handle);
+        let rule = rules::name(delivery.by.as_ref());
+        let told = words::for_token(delivery, row, &handle);
+        let explanation = self.with_rule(told, rule.as_deref(), &delivery.reason);
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
             user: row.map(|row| row.token.user.clone()),
+            rule,
             transport: view::told(&delivery.transport),
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
             ..plain(TargetKind::Token, handle, delivery.at, outcome, explanation)
+        }
+    }
+
+    /// Adds what a rule decided; of what it muted there is nothing else to say.
+    fn with_rule(&self, told: String, rule: Option<&str>, reason: &Reason) -> String {
+        match (rule, reason) {
+            (None, _) => told,
+            (Some(rule), Reason::Skip(SkipReason::Rule)) => rules::muted(rule, &self.rules),
+            (Some(rule), _) => format!("{told}; {}", rules::passed(rule, &self.rules)),
         }
     }
 
@@ -227,6 +243,7 @@ fn plain(
         reason,
         explanation,
         since: None,
+        rule: None,
         transport: None,
         attempts: None,
         latency_ms: None,

@@ -225,7 +225,8 @@ impl Hot {
                 }
             }
             // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
-            SettingsArea::Metrics | SettingsArea::State => {}
+            // Who uses it reads it each time.
+            SettingsArea::Metrics | SettingsArea::State | SettingsArea::Watchdog => {}
         }
     }
 }

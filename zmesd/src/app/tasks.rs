@@ -65,7 +65,9 @@ impl Conductor {
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
         let push = self.run_push(channels.push, state.committed, transports, &config.push, last, &shared);
-        let router = router(channels.router, state.remembered, state.renewed, &shared);
+        let mut remembered = state.remembered;
+        let troubles = std::mem::take(&mut remembered.troubles);
+        let router = router(channels.router, remembered, state.renewed, &shared);
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&shared.common.counters));
         self.store.spawn("state", writer.run(self.tokens.store.clone()));
@@ -105,6 +107,7 @@ impl Conductor {
             state_trouble: shared.state_trouble,
             tap: shared.common.tap,
             reports: shared.handles.reports,
+            troubles,
             gaps,
             database: parts.database,
             events: parts.events,

@@ -11,14 +11,15 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use toml::de::DeTable;
-use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PushProxyConfig};
+use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
 use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
     APP_VERSION, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS,
-    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, RECEIVER_NAMES, RULE_NAME, Secret,
-    Size, Span, TEXTS, Text, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME, ZONEMINDER_VERSION,
+    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, RECEIVER_NAMES, RULE_NAME,
+    Secret, Size, Span, TEXTS, Text, WATCHDOG_RECEIVERS, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME,
+    ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -26,7 +27,7 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
-use super::{LogFormat, MetricsListen, Source, TlsFiles};
+use super::{CameraReceivers, LogFormat, MetricsListen, Source, TlsFiles, WatchdogReceiver};
 use crate::rules::{Channel, MonitorName, ReceiverName, RuleAction, Window};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -273,6 +274,38 @@ section! {
 }
 
 section! {
+    /// What happens when zmesd cannot see alarms or cannot tell of them. `zmesctl troubles` lists troubles in any case.
+    WatchdogSection: Watchdog = "watchdog" once {
+        /// A URL outside this machine that is requested while all is well, so that somebody notices when it is not any more:
+        /// the ping URL of healthchecks.io, or the push URL of Uptime Kuma. Empty: none.
+        "ping-url" ping_url: Secret = Secret, Literal::Text(""), Hot;
+    }
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    WatchdogConfig {
+        ping_url: Option<PingUrl>,
+    } {
+        /// Who is told of troubles by a push: handles of tokens, and users with all their tokens. ["1a2b95a1", "user:amy"].
+        /// Phones that are reached only through what fails are not told; name one that is reached by another transport.
+        "notify" notify: Listing<WatchdogReceiver> = WATCHDOG_RECEIVERS, Literal::List(&[]), Hot;
+        /// How long a camera must deliver nothing until that is a trouble, at least 1s; "0s": single cameras are none.
+        "camera-offline" camera_offline: Span =
+            Span { min: Duration::ZERO, max: DAY }, Literal::Text("2m"), Hot;
+        /// Who is told of single cameras: "admin" for those of notify, "viewers" also for all tokens whose owner may see the
+        /// camera.
+        "camera-to" camera_to: Choice<CameraReceivers> = Choice(&[
+            ("admin", CameraReceivers::Admin),
+            ("viewers", CameraReceivers::Viewers),
+        ]), Literal::Text("admin"), Hot;
+        /// How often ping-url is requested.
+        "ping-interval" ping_interval: Span =
+            Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("1m"), Hot;
+        /// Added to the path of ping-url while there is a grave trouble; the troubles are sent there as text. Empty: nothing
+        /// is sent meanwhile, and the service notices the silence.
+        "ping-fail-suffix" ping_fail_suffix: Text<String> = PING_SUFFIX, Literal::Text("/fail"), Hot;
+    }
+}
+
+section! {
     /// The daemon's own database.
     StateSection: State = "state" once {
         /// Directory of zmesd.db. Empty: /var/lib/zmesd, or $XDG_STATE_HOME/zmesd if a user runs zmesd.
@@ -352,6 +385,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
     *RuleSection::SECTION,
+    *WatchdogSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
     *MetricsSection::SECTION,
@@ -373,6 +407,7 @@ pub(super) struct File {
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
     pub(super) rules: Vec<RuleSection>,
+    pub(super) watchdog: WatchdogSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
@@ -408,6 +443,7 @@ impl File {
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
             rules: RuleSection::all(r, root),
+            watchdog: WatchdogSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
             metrics: MetricsSection::once(r, root),
@@ -443,6 +479,7 @@ impl File {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
+        add(WatchdogSection::SECTION, self.watchdog.values(resolved));
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));
         add(MetricsSection::SECTION, self.metrics.values(resolved));

@@ -18,12 +18,13 @@ mod shown;
 pub mod size;
 mod template;
 mod validate;
+mod watchdog;
 
 pub use diff::{ConfigDiff, SettingChange};
 pub use environment::Environment;
 pub use file::{
     AuthConfig, ControlConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig, StateConfig,
-    ZoneminderConfig,
+    WatchdogConfig, ZoneminderConfig,
 };
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
@@ -32,6 +33,8 @@ pub use shown::Shown;
 pub(crate) use shown::toml_string;
 pub use template::default_file;
 pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
+
+pub use watchdog::{CameraReceivers, WatchdogReceiver};
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -50,6 +53,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub push: PushConfig,
     pub rules: Arc<RuleSet>,
+    pub watchdog: WatchdogConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
     pub metrics: MetricsConfig,
@@ -89,6 +93,8 @@ impl Config {
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
         now.rules = Arc::clone(&new.rules);
+        now.watchdog.take_hot(&new.watchdog);
+        now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
         now.state.take_hot(&new.state);
         now.control.take_hot(&new.control);
         now.metrics.take_hot(&new.metrics);

@@ -131,6 +131,7 @@ pub enum SettingsArea {
     Auth,
     Push,
     Rule,
+    Watchdog,
     State,
     Control,
     Metrics,
@@ -227,7 +228,7 @@ macro_rules! section {
     (@repeated many) => { true };
     (@reading once) => {
         /// Reads the section of that document.
-        fn once(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
+        pub(super) fn once(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
             Self::read(reader, Reader::table(root, Self::SECTION.path), Self::SECTION.path)
         }
     };

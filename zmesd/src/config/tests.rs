@@ -338,6 +338,14 @@ fn a_reload_knows_what_is_hot() {
 
 /// Every key of [zoneminder] and beyond that can change without other files, changed.
 const CHANGED: &str = "
+    metrics.listen = '127.0.0.1:9090'
+    log = { level = 'debug', format = 'json' }
+    watchdog.notify = ['user:amy']
+    watchdog.ping-url = 'https://hc-ping.com/hunter2'
+    watchdog.camera-offline = '3m'
+    watchdog.camera-to = 'viewers'
+    watchdog.ping-interval = '2m'
+    watchdog.ping-fail-suffix = ''
     [zoneminder]
     config = 'zm.conf'
     path-map = '/tmp'
@@ -378,11 +386,6 @@ const CHANGED: &str = "
     [control]
     socket = '/tmp/control.sock'
     admin-group = 'daemon'
-    [metrics]
-    listen = '127.0.0.1:9090'
-    [log]
-    level = 'debug'
-    format = 'json'
 ";
 
 #[test]
@@ -423,6 +426,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::Auth,
         SettingsArea::Push,
         SettingsArea::Rule,
+        SettingsArea::Watchdog,
         SettingsArea::Control,
         SettingsArea::Metrics,
         SettingsArea::Log,

@@ -41,6 +41,14 @@ impl DecidedBy {
     const RULE: &'static str = "rule:";
     const SNOOZE: &'static str = "snooze:";
 
+    /// Returns the name of the rule; `None`: it was a snooze.
+    pub fn rule(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Rule(name) => Some(name),
+            Self::Snooze(_) => None,
+        }
+    }
+
     /// Returns the text for the state file.
     pub fn stored(&self) -> String {
         match self {

@@ -115,6 +115,7 @@ impl Collector for Exposition {
             (&names::WS_REFUSED, counters.refusals.by_reason().values()),
             (&names::ALARMS, counters.alarms_by.values()),
             (&names::DECISIONS, counters.decisions.values()),
+            (&names::RULE_DECISIONS, counters.rules.values()),
             (&names::SHM_ERRORS, counters.shm_errors.values()),
             (&names::WS_AUTH, counters.logins.values()),
             (&names::WS_MESSAGES, counters.frames.values()),

@@ -81,6 +81,7 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
         },
         one(&names::STATE_WRITABLE, u64::from(parts.state_trouble.borrow().is_none())),
         findings(parts),
+        troubles(parts),
     ]
 }
 
@@ -90,6 +91,11 @@ fn findings(parts: &Parts) -> Gauge {
     add(&mut series, FindingSeverity::Error, signed(findings.errors.value()));
     add(&mut series, FindingSeverity::Warning, signed(findings.warnings.value()));
     gauge(&names::FINDINGS, series)
+}
+
+fn troubles(parts: &Parts) -> Gauge {
+    let series = parts.counters.troubles.values();
+    gauge(&names::TROUBLES, series.into_iter().map(|(kind, number)| (kind, signed(number))))
 }
 
 fn monitors(parts: &Parts) -> [Gauge; 2] {
@@ -123,7 +129,7 @@ fn pushes(parts: &Parts) -> [Gauge; 3] {
     }
     // `none` has no pushes under way.
     let real = |series: Vec<(Transport, i64)>| {
-        series.into_iter().filter(|(kind, _)| *kind != Transport::None).collect()
+        series.into_iter().filter(|(kind, _)| *kind != Transport::None).collect::<Vec<_>>()
     };
     [
         one(&names::PUSH_QUEUE, parts.push.counts().queued),
@@ -136,7 +142,7 @@ fn one(metric: &'static Metric, value: u64) -> Gauge {
     Gauge { metric, series: vec![(Vec::new(), signed(value))] }
 }
 
-fn gauge<L: Labels>(metric: &'static Metric, series: Vec<(L, i64)>) -> Gauge {
+fn gauge<L: Labels>(metric: &'static Metric, series: impl IntoIterator<Item = (L, i64)>) -> Gauge {
     Gauge { metric, series: series.into_iter().map(|(labels, value)| (labels.labels(), value)).collect() }
 }
 

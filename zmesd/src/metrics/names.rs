@@ -24,12 +24,14 @@ metrics! {
     READY: Gauge "zmesd_ready" = "1 while that part of the daemon is ready.";
     STATE_WRITABLE: Gauge "zmesd_state_writable" = "1 while the state file can be written.";
     FINDINGS: Gauge "zmesd_findings" = "Errors and warnings of zmesctl doctor.";
+    TROUBLES: Gauge "zmesd_troubles" = "Troubles that stand, by kind: zmesctl troubles lists them.";
     MONITORS: Gauge "zmesd_monitors" = "Monitors, by the source of their alarms and their state.";
     MONITORS_STALE: Gauge "zmesd_monitors_stale" = "Monitors whose alarms would not be seen now.";
     POLL_SECONDS: Histogram "zmesd_poll_seconds" = "Duration of one poll of all monitors.";
     SHM_ERRORS: Counter "zmesd_shm_errors" = "Failed reads of a monitor's shared memory.";
     ALARMS: Counter "zmesd_alarms" = "Alarms announced, by how they were found.";
     DECISIONS: Counter "zmesd_decisions" = "Decisions, one for each app and phone and alarm.";
+    RULE_DECISIONS: Counter "zmesd_rule_decisions" = "Alarms that a rule decided for at least one app or phone.";
     ROUTER_QUEUE: Gauge "zmesd_router_queue" = "Alarms that wait for the router.";
     OUTBOX_DEFERRED: Counter "zmesd_outbox_deferred" = "Notes that the state file had no room for.";
     WS_CONNECTIONS: Gauge "zmesd_ws_connections" = "Connections of apps.";

@@ -31,6 +31,12 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Says whether a user may receive what concerns no monitor.
+    pub fn may_be_told(&self, user: &str) -> Result<(), SkipReason> {
+        let found = self.users.get(user).filter(|user| user.barred().is_none());
+        found.map(drop).ok_or(SkipReason::User)
+    }
+
     /// Says whether a user, connected or not, may receive alarms of a monitor now.
     pub fn may_hear(&self, user: &str, monitor: MonitorId) -> Result<(), SkipReason> {
         let user = self.users.get(user).filter(|user| user.barred().is_none()).ok_or(SkipReason::User)?;

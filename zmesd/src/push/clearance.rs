@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use zmes_shared::MonitorId;
 use zmes_shared::words::GiveUp;
 
 use super::gates::Gates;
@@ -42,6 +43,10 @@ impl DispatcherParts {
         let read_since = catalog.read_at.is_some_and(|read_at| read_at > job.alarm.detected);
         if catalog.loaded_at.is_none() || (ours && !read_since) {
             return None;
+        }
+        // Troubles of the daemon, and digests of all monitors, concern no monitor.
+        if job.alarm.monitor == MonitorId(0) {
+            return catalog.may_be_told(&job.token.user).err();
         }
         catalog.may_hear(&job.token.user, job.alarm.monitor).err()
     }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use zmes_shared::{EventId, SessionId};
 
-use super::token_handle::SessionDecision;
+use super::token_handle::{self, SessionDecision};
 use crate::domain::{Alarm, DecidedBy, Decision, Token};
 
 /// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
 const MAX_ALARMS: usize = 1000;
+
+/// A token, what was decided for it, and the rule or snooze that decided.
+pub type DecidedToken = (Arc<Token>, Decision, Option<DecidedBy>);
 
 #[derive(Debug)]
 pub struct AlarmDecisions {
@@ -18,10 +21,10 @@ pub struct AlarmDecisions {
     pub alarm: Arc<Alarm>,
     /// For each session, authenticated or not.
     pub sessions: Box<[(SessionId, Decision)]>,
-    /// The rules that decided for sessions.
+    /// The rules that decided for sessions, in the order of their ids.
     pub by: Box<[(SessionId, DecidedBy)]>,
     /// For each token; empty without watchers, because the state file has them.
-    pub tokens: Box<[(Arc<Token>, Decision, Option<DecidedBy>)]>,
+    pub tokens: Box<[DecidedToken]>,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +34,11 @@ pub(super) struct DecisionRing {
 }
 
 impl AlarmDecisions {
+    /// Returns the rule that decided for a session.
+    pub fn rule_of(&self, session: SessionId) -> Option<&DecidedBy> {
+        token_handle::rule_of(&self.by, session)
+    }
+
     fn len(&self) -> usize {
         self.sessions.len() + self.tokens.len()
     }
@@ -54,7 +62,9 @@ impl DecisionRing {
     /// Returns what was decided for sessions about an event, oldest alarm first.
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |decided| decided.alarm.event == Some(event));
-        about.flat_map(|decided| SessionDecision::each(decided.number, &decided.alarm, &decided.sessions))
+        about.flat_map(|decided| {
+            SessionDecision::each(decided.number, &decided.alarm, &decided.sessions, &decided.by)
+        })
     }
 }
 

@@ -15,8 +15,10 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::devices::SessionEnd;
+use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
+use super::trouble_handle::TroubleCommand;
 use crate::domain::{Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
@@ -170,6 +172,8 @@ pub enum RouterCommand {
     Test(AlarmTestRequest, oneshot::Sender<AlarmTestReport>),
     Token(TokenCommand),
     Snooze(SnoozeCommand),
+    Rules(RulesReply),
+    Trouble(Box<TroubleCommand>),
     Ping(oneshot::Sender<()>),
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use zmes_shared::{EventId, SessionId};
 
 use super::token_handle::SessionDecision;
-use crate::domain::{Alarm, Decision};
+use crate::domain::{Alarm, DecidedBy, Decision};
 
 /// How long after the start sessions are told.
 const COME_BACK_WITHIN: Duration = Duration::from_mins(1);
@@ -40,6 +40,8 @@ struct MissedAlarm {
     number: u64,
     alarm: Arc<Alarm>,
     told: Vec<(SessionId, Decision)>,
+    /// The rules that decided for sessions, in the order of their ids.
+    by: Vec<(SessionId, DecidedBy)>,
 }
 
 impl Missed {
@@ -59,7 +61,12 @@ impl Missed {
         if self.alarms.len() >= MAX_ALARMS {
             self.decisions -= self.alarms.pop_front().map_or(0, |oldest| oldest.told.len());
         }
-        self.alarms.push_back(MissedAlarm { number, alarm: Arc::clone(alarm), told: Vec::new() });
+        self.alarms.push_back(MissedAlarm {
+            number,
+            alarm: Arc::clone(alarm),
+            told: Vec::new(),
+            by: Vec::new(),
+        });
     }
 
     /// A session has logged in; `next` is the number of the next alarm, which it gets itself.
@@ -96,11 +103,18 @@ impl Missed {
         turn
     }
 
-    pub(super) fn remember(&mut self, number: u64, decisions: Vec<(SessionId, Decision)>) {
+    pub(super) fn remember(
+        &mut self,
+        number: u64,
+        decisions: Vec<(SessionId, Decision)>,
+        by: Vec<(SessionId, DecidedBy)>,
+    ) {
         let room = MAX_DECISIONS.saturating_sub(self.decisions);
         if let Some(found) = self.alarms.iter_mut().find(|found| found.number == number) {
             self.decisions += decisions.len().min(room);
             found.told.extend(decisions.into_iter().take(room));
+            found.by.extend(by.into_iter().take(room));
+            found.by.sort_unstable_by_key(|(session, _)| *session);
         }
     }
 
@@ -111,6 +125,6 @@ impl Missed {
 
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |found| found.alarm.event == Some(event));
-        about.flat_map(|found| SessionDecision::each(found.number, &found.alarm, &found.told))
+        about.flat_map(|found| SessionDecision::each(found.number, &found.alarm, &found.told, &found.by))
     }
 }

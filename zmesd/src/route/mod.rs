@@ -13,6 +13,7 @@ mod policy;
 mod registration;
 mod revalidate;
 mod router;
+mod rule_hits;
 mod rules;
 mod sessions;
 mod snooze_handle;
@@ -22,8 +23,9 @@ mod tap;
 mod tests;
 mod token_handle;
 mod tokens;
+mod trouble_handle;
 
-pub use decided::AlarmDecisions;
+pub use decided::{AlarmDecisions, DecidedToken};
 pub use devices::SessionEnd;
 pub use handle::{
     AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,
@@ -33,8 +35,10 @@ pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
 pub use router::{Router, RouterParts};
+pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
 pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
 pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported};
+pub use trouble_handle::{TroubleCommand, TroubleMessage};

@@ -4,6 +4,7 @@ mod alarms;
 mod apps;
 mod snoozes;
 mod token_admin;
+mod troubles;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use super::handle::{
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
+use super::rule_hits::{HitCounts, RulesInUse};
 use super::rules::PushRules;
 use super::sessions::{Session, Sessions};
 use super::snoozes::Snoozes;
@@ -84,10 +86,13 @@ pub struct Router {
     sessions: Sessions,
     tokens: TokenTable,
     snoozes: Snoozes,
+    rule_hits: HitCounts,
     /// Snoozes that could not be written down: there was no room.
     unkept: Vec<SnoozeId>,
     /// Ends of snoozes that could not be written down.
     unended: Vec<(SnoozeId, Timestamp)>,
+    /// Messages about troubles that were handled lately.
+    told_troubles: troubles::ToldTroubles,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -116,6 +121,7 @@ impl Router {
             std::mem::take(&mut remembered.withheld),
             remembered.last_snooze,
         );
+        let rule_hits = HitCounts::remembered(std::mem::take(&mut remembered.rule_hits));
         let now = Instant::now();
         Self {
             push,
@@ -124,8 +130,10 @@ impl Router {
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
             snoozes,
+            rule_hits,
             unkept: Vec::new(),
             unended: Vec::new(),
+            told_troubles: troubles::ToldTroubles::default(),
             sessions: Sessions::default(),
             attachments: Attachments::default(),
             owners: Owners::default(),
@@ -192,6 +200,8 @@ impl Router {
             }
             RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
             RouterCommand::Snooze(command) => self.on_snooze_command(command),
+            RouterCommand::Rules(reply) => drop(reply.send(self.rules_in_use())),
+            RouterCommand::Trouble(command) => self.on_trouble_command(*command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),
         }
@@ -251,6 +261,14 @@ impl Router {
             authenticated: self.sessions.authenticated() as u64,
             dropped_slow: self.parts.counters.slow_sessions.value(),
             rejected: self.parts.counters.rejected.value(),
+        }
+    }
+
+    fn rules_in_use(&self) -> RulesInUse {
+        RulesInUse {
+            rules: Arc::clone(&self.parts.rules.borrow()),
+            zone: self.parts.zone.clone(),
+            hits: self.rule_hits.at(self.parts.clock.now()),
         }
     }
 

@@ -31,6 +31,7 @@ use crate::state::{State, StateHandle};
 mod devices;
 mod tokens;
 mod tokens_admin;
+mod troubles;
 mod wishes;
 
 const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
@@ -439,7 +440,7 @@ async fn watchers_see_an_alarm_with_its_decisions() {
     let remembered = world.router.session_decisions(EventId(10)).await.unwrap();
     let at = Timestamp::from_second(T).unwrap();
     let decision = Decision::Send;
-    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision }]);
+    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision, by: None }]);
     assert!(world.router.session_decisions(EventId(11)).await.unwrap().is_empty());
 }
 

@@ -12,7 +12,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::decided::AlarmDecisions;
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use crate::domain::{Alarm, Decision, Registration, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, Registration, Token, TokenId};
 use crate::protocol::TokenFault;
 use zmes_providers::PushToken;
 
@@ -37,6 +37,8 @@ pub struct SessionDecision {
     pub at: Timestamp,
     pub session: SessionId,
     pub decision: Decision,
+    /// The rule that decided.
+    pub by: Option<DecidedBy>,
 }
 
 /// What is remembered of the decisions for sessions.
@@ -56,10 +58,20 @@ impl SessionDecision {
         number: u64,
         about: &Alarm,
         decisions: &[(SessionId, Decision)],
+        by: &[(SessionId, DecidedBy)],
     ) -> impl Iterator<Item = Self> {
         let at = about.at;
-        decisions.iter().map(move |&(session, decision)| Self { alarm: number, at, session, decision })
+        decisions.iter().map(move |&(session, decision)| {
+            let by = rule_of(by, session).cloned();
+            Self { alarm: number, at, session, decision, by }
+        })
     }
+}
+
+/// Returns what decided for a session; `by` is in the order of their ids.
+pub(super) fn rule_of(by: &[(SessionId, DecidedBy)], session: SessionId) -> Option<&DecidedBy> {
+    let place = by.binary_search_by_key(&session, |(id, _)| *id).ok()?;
+    by.get(place).map(|(_, by)| by)
 }
 
 /// What the router is asked about tokens, each by a method of [`RouterHandle`].

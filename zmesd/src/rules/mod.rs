@@ -7,7 +7,7 @@ mod receiver;
 mod rule;
 mod schedule;
 
-pub use receiver::{Channel, ReceiverFacts, ReceiverName};
+pub use receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
 pub use rule::{AlarmFacts, Mismatch, MonitorName, Rule, RuleAction};
 pub use schedule::{Days, InvalidTime, Schedule, TimeOfDay, Window};
 

@@ -66,10 +66,19 @@ impl ReceiverName {
     pub(super) fn names(&self, receiver: &ReceiverFacts<'_>) -> bool {
         match self {
             Self::Platform(platform) => receiver.platform == Some(*platform),
-            Self::Handle(start) => receiver.handle.is_some_and(|handle| handle.digits().starts_with(start)),
-            Self::User(user) => user.to_lowercase() == receiver.user.to_lowercase(),
+            Self::Handle(start) => receiver.handle.is_some_and(|handle| handle.begins_with(start)),
+            Self::User(user) => is_same_name(user, receiver.user),
         }
     }
+}
+
+/// Compares names without regard to case. Almost all are ASCII, for which nothing is allocated: with 256 rules and a
+/// thousand phones this is called a quarter of a million times for an alarm.
+pub fn is_same_name(left: &str, right: &str) -> bool {
+    if left.is_ascii() && right.is_ascii() {
+        return left.eq_ignore_ascii_case(right);
+    }
+    left.to_lowercase() == right.to_lowercase()
 }
 
 impl std::fmt::Display for ReceiverName {

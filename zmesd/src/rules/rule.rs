@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zmes_shared::MonitorId;
 
 use super::AlarmTime;
-use super::receiver::{Channel, ReceiverFacts, ReceiverName};
+use super::receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
 use super::schedule::Schedule;
 
 /// What a rule does with an alarm.
@@ -51,7 +51,7 @@ impl MonitorName {
     pub fn names(&self, id: MonitorId, name: &str) -> bool {
         match self {
             Self::Id(own) => *own == id,
-            Self::Name(own) => own.to_lowercase() == name.to_lowercase(),
+            Self::Name(own) => is_same_name(own, name),
         }
     }
 }
@@ -124,6 +124,15 @@ impl Rule {
             return Err(Mismatch::CauseHas);
         }
         if self.cause_lacks.iter().any(has) { Err(Mismatch::CauseLacks) } else { Ok(()) }
+    }
+
+    /// Says whether it decides every alarm on its channels.
+    pub fn is_unconditional(&self) -> bool {
+        self.monitors.is_empty()
+            && self.receivers.is_empty()
+            && self.cause_has.is_empty()
+            && self.cause_lacks.is_empty()
+            && self.schedule == Schedule::default()
     }
 
     /// Compares what depends on the receiver.

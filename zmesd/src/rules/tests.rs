@@ -212,6 +212,12 @@ fn a_handle_names_a_token_by_its_first_digits() {
     assert!(!of("00000000") && !of(&digits[..7]));
 }
 
+#[test]
+fn names_are_the_same_in_upper_and_lower_case() {
+    assert!(is_same_name("Amy", "aMY") && is_same_name("JÜRGEN", "jürgen") && is_same_name("", ""));
+    assert!(!is_same_name("amy", "am") && !is_same_name("jurgen", "jürgen"));
+}
+
 proptest! {
     #[test]
     fn any_receivers_entry_is_written_as_it_was_read(text in "\\PC{0,40}") {
@@ -235,7 +241,7 @@ proptest! {
         if let Some(change) = schedule.changes_after(time) {
             let changed = AlarmTime { at: change.timestamp(), ..time };
             prop_assert_ne!(schedule.covers(changed), covered);
-            let before = change.timestamp() - std::time::Duration::from_secs(60);
+            let before = change.timestamp() - std::time::Duration::from_mins(1);
             if before > time.at {
                 prop_assert_eq!(schedule.covers(AlarmTime { at: before, ..time }), covered);
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 
 use super::deliveries::millis;
-use super::{SqlResult, deliveries, snoozes, tokens};
+use super::{SqlResult, deliveries, snoozes, tokens, troubles};
 use crate::config::StateConfig;
 
 /// Maximum number of deliveries (and alarms) that one transaction drops: writing waits meanwhile.
@@ -35,6 +35,7 @@ pub(super) async fn by_age(
     let alarms = alarms.execute(&mut *connection).await?.rows_affected();
     let deliveries = deliveries::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     snoozes::forget(&mut *connection, before(keep.keep_deliveries)).await?;
+    troubles::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     let tokens = tokens::forget_revoked(&mut *connection, before(keep.keep_tombstones)).await?;
     Ok([("alarms", alarms), ("deliveries", deliveries), ("revoked tokens", tokens)])
 }

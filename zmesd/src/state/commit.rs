@@ -8,7 +8,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::Note;
-use super::{SqlResult, deliveries, signed, snoozes, tokens};
+use super::{SqlResult, deliveries, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -32,6 +32,12 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
         Note::SnoozeEnded(id, at, digests) => {
             snoozes::end(transaction, *id, *at).await?;
             for (alarm, decisions) in digests {
+                deliveries::decide(transaction, alarm, decisions).await?;
+            }
+        }
+        Note::Trouble(note) => {
+            troubles::keep(transaction, note).await?;
+            if let Some((alarm, decisions)) = &note.push {
                 deliveries::decide(transaction, alarm, decisions).await?;
             }
         }

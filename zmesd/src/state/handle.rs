@@ -15,6 +15,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::note::Note;
 use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
+use super::troubles::{self, TroubleRow};
 use super::{SqlResult, file, remembered, snoozes};
 use crate::domain::{DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
 
@@ -85,6 +86,8 @@ pub struct Remembered {
     /// How many pushes each of them has withheld from each token.
     pub withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
     pub last_snooze: SnoozeId,
+    /// The troubles that have not ended.
+    pub troubles: Vec<TroubleRow>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
     pub rule_hits: Vec<(String, Timestamp)>,
 }
@@ -174,6 +177,11 @@ impl StateHandle {
     /// Returns a snooze, also where it has ended.
     pub async fn snooze(&self, id: SnoozeId) -> StateResult<Option<Snooze>> {
         self.answer(snoozes::one(&self.settled().await, id).await)
+    }
+
+    /// Returns the newest troubles that are over, newest first, at most `limit`.
+    pub async fn past_troubles(&self, limit: u32) -> StateResult<Vec<TroubleRow>> {
+        self.answer(troubles::past(&self.settled().await, limit).await)
     }
 
     /// Checks the file for `check store`: reads it completely, and writes to it.

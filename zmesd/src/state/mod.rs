@@ -25,6 +25,7 @@ mod tally;
 mod tests;
 mod tokens;
 mod trouble;
+mod troubles;
 mod upgrade;
 mod waiting;
 mod writer;
@@ -35,12 +36,13 @@ pub use handle::{
     Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError,
     StateHandle, StoreReport,
 };
-pub use note::{Attempt, Note, Outcome, TokenDecision};
+pub use note::{Attempt, Note, Outcome, TokenDecision, TroubleNote};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use set_aside::{SetAside, set_aside_lately};
 pub use tally::{AlarmCount, AlarmQuery, TalliedAlarm};
 pub use tokens::TokenRow;
+pub use troubles::TroubleRow;
 pub use writer::{Committed, StateWriter};
 
 use zmes_shared::EventId;

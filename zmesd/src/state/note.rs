@@ -12,6 +12,7 @@ use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipRea
 
 use super::handle::{Device, DeviceNote};
 use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
+use crate::troubles::{Trouble, TroubleChange};
 
 #[derive(Debug)]
 pub enum Note {
@@ -36,10 +37,23 @@ pub enum Note {
     Snooze(Snooze),
     /// A snooze has ended, and these pushes tell how many alarms it withheld: one transaction.
     SnoozeEnded(SnoozeId, Timestamp, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
+    /// What has become of a trouble, with the push that tells of it: one transaction.
+    Trouble(Box<TroubleNote>),
     /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
     /// Stores nothing; it is answered once all notes before it are stored.
     Barrier(oneshot::Sender<()>),
+}
+
+#[derive(Debug, Clone)]
+pub struct TroubleNote {
+    pub change: TroubleChange,
+    pub trouble: Trouble,
+    pub at: Timestamp,
+    /// The tokens that are told of it.
+    pub told: Vec<TokenId>,
+    /// The message that stands for an alarm, and what was decided for each token.
+    pub push: Option<(Arc<Alarm>, Arc<[TokenDecision]>)>,
 }
 
 #[derive(Debug, Clone)]

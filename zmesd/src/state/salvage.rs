@@ -30,9 +30,10 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 10] = [
+const TABLES: [(&str, Key); 11] = [
     ("tokens", Key::RowId),
     ("snoozes", Key::RowId),
+    ("troubles", Key::Newest),
     ("cursors", Key::RowId),
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use zmes_shared::MonitorId;
-use zmes_shared::words::SnoozeOrigin;
+use zmes_shared::words::{Origin, SnoozeOrigin};
 
 use super::SqlResult;
 use super::remembered::{time, understood};
@@ -76,12 +76,13 @@ pub(super) async fn last(pool: &SqlitePool) -> SqlResult<SnoozeId> {
     sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM snoozes").fetch_one(pool).await.map(SnoozeId)
 }
 
-/// Returns how many pushes each current snooze has withheld from each token.
+/// Returns how many alarms each current snooze has withheld from each token; troubles are none.
 pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>> {
     let query = "SELECT s.id, d.token_id, COUNT(*) FROM snoozes s \
          JOIN deliveries d ON d.decided_by = 'snooze:' || s.id AND d.decided_by <> '' \
+         JOIN pushed_alarms a ON a.number = d.alarm AND a.origin <> ? \
          WHERE s.ended_at IS NULL GROUP BY s.id, d.token_id";
-    let rows = sqlx::query(query).fetch_all(pool).await?;
+    let rows = sqlx::query(query).bind(Origin::Trouble.word()).fetch_all(pool).await?;
     let one = |row: &SqliteRow| {
         Ok((SnoozeId(row.try_get(0)?), TokenId(row.try_get(1)?), row.try_get::<u32, _>(2)?))
     };
@@ -92,10 +93,11 @@ pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, 
     Ok(withheld)
 }
 
-/// Returns how often each rule decided for a token since that time, and when it did last.
+/// Returns the alarms that each rule decided for at least one token since that time, oldest first. Tests are no alarms.
 pub(super) async fn rule_hits(pool: &SqlitePool, since: Timestamp) -> SqlResult<Vec<(String, Timestamp)>> {
-    let query = "SELECT d.decided_by, a.at FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm \
-         WHERE d.decided_by LIKE 'rule:%' AND a.at >= ? ORDER BY a.at";
+    let query = "SELECT DISTINCT d.decided_by, a.at, a.number FROM deliveries d \
+         JOIN pushed_alarms a ON a.number = d.alarm \
+         WHERE d.decided_by <> '' AND d.decided_by LIKE 'rule:%' AND a.origin <> 'test' AND a.at >= ? ORDER BY a.at";
     let rows = sqlx::query(query).bind(since.as_millisecond()).fetch_all(pool).await?;
     let hits: Vec<_> =
         understood("deliveries", &rows, |row| Ok((row.try_get::<String, _>(0)?, time(row, 1)?)));

@@ -113,6 +113,7 @@ impl Waiting {
                 Note::Announced(..)
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
+                | Note::Trouble(_)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
                 | Note::TokenUntold(_)
@@ -157,8 +158,10 @@ impl Waiting {
         let mut rows_left = self.rows;
         self.notes.retain(|note| {
             // A filter without its token lives ten minutes; apps can make up any number of them.
-            let lasting =
-                matches!(note, Note::Token(_) | Note::Tokens(_) | Note::Snooze(_) | Note::SnoozeEnded(..));
+            let lasting = matches!(
+                note,
+                Note::Token(_) | Note::Tokens(_) | Note::Snooze(_) | Note::SnoozeEnded(..) | Note::Trouble(_)
+            );
             if lasting || rows_left <= left {
                 return true;
             }
@@ -188,6 +191,7 @@ fn rows(note: &Note) -> usize {
         Note::SnoozeEnded(_, _, digests) => {
             1 + digests.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>()
         }
+        Note::Trouble(note) => 1 + note.push.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>(),
         Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
     }
 }

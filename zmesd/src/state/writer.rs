@@ -283,6 +283,10 @@ fn settled(note: Note) -> Option<DeliveryId> {
         Note::SnoozeEnded(_, _, digests) => {
             digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
         }
+        Note::Trouble(note) => {
+            let (_, decisions) = note.push?;
+            decisions.last().map(|decided| decided.id)
+        }
         Note::Barrier(reply) => {
             // The receiver may have timed out.
             reply.send(()).ok();

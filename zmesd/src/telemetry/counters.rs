@@ -9,10 +9,11 @@ use zmes_shared::words::MonitorCondition;
 use super::beats::Beats;
 use super::labels::{Frame, Login, Phase, Pushed, Reload, Transport};
 use super::refusals::{Refusal, Refusals};
-use super::tally::Tally;
+use super::tally::{Levels, Tally};
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
-use zmes_shared::words::TargetKind;
+use crate::rules::RuleAction;
+use zmes_shared::words::{TargetKind, TroubleKind};
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -94,6 +95,8 @@ pub struct Counters {
     pub alarms_by: Tally<(Phase, Origin)>,
     /// What was decided, for each target of each alarm.
     pub decisions: Tally<(TargetKind, Decision)>,
+    /// Alarms that a rule decided for at least one receiver.
+    pub rules: Tally<RuleAction>,
     pub logins: Tally<Login>,
     pub frames: Tally<Frame>,
     /// Deliveries and attempts.
@@ -105,6 +108,8 @@ pub struct Counters {
     pub handshakes: Level,
     pub listeners: Level,
     pub findings: Findings,
+    /// Troubles that stand.
+    pub troubles: Levels<TroubleKind>,
     pub timings: Timings,
     /// Signs of life of the loops.
     pub beats: Beats,

@@ -4,10 +4,11 @@ use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
 use zmes_shared::views::RefusalReason;
-use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind};
+use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind, TroubleKind};
 
 use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
+use crate::rules::RuleAction;
 
 label! {
     /// Start or end of an alarm; only starts are announced.
@@ -182,10 +183,12 @@ labels! {
     StateSource: "source" = Self::ALL, word;
     Origin: "origin" = Self::ALL, word;
     TargetKind: "target" = Self::ALL, word;
+    TroubleKind: "kind" = Self::ALL, word;
     Platform: "platform" = [Self::Ios, Self::Android], as_str;
     // What is blocked counts as revoked.
     TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;
     RefusalReason: "reason" = Self::ALL, as_str;
+    RuleAction: "action" = Self::ALL, word;
     Pushed: "outcome" = [
         Self::Sent, Self::Retry, Self::Failed, Self::Expired, Self::Skipped, Self::Shadow,
     ], word;
@@ -205,6 +208,8 @@ impl Labels for Decision {
             SkipReason::User,
             SkipReason::Disabled,
             SkipReason::Muted,
+            SkipReason::Snoozed,
+            SkipReason::Rule,
             SkipReason::PushOff,
         ];
         std::iter::once(Self::Send).chain(reasons.map(Self::Skip)).collect()
@@ -238,11 +243,11 @@ mod tests {
             labels.dedup();
             assert_eq!(labels.len(), number, "{labels:?}");
         }
-        distinct::<Decision>(12);
+        distinct::<Decision>(14);
         distinct::<Frame>(7);
         distinct::<(Transport, Pushed)>(24);
         distinct::<MonitorCondition>(10);
-        distinct::<(TargetKind, Decision)>(24);
+        distinct::<(TargetKind, Decision)>(28);
         distinct::<Loop>(5);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::counters::Counter;
+use super::counters::{Counter, Level};
 
 pub type LabelPairs = Vec<(&'static str, &'static str)>;
 
@@ -78,6 +78,31 @@ impl<L: Labels> Tally<L> {
 
     pub fn values(&self) -> Vec<(LabelPairs, u64)> {
         self.series.iter().map(|(labels, counter)| (labels.labels(), counter.value())).collect()
+    }
+}
+
+/// A number that goes up and down for each value of its labels.
+#[derive(Debug)]
+pub struct Levels<L> {
+    series: Vec<(L, Level)>,
+}
+
+impl<L: Labels> Default for Levels<L> {
+    fn default() -> Self {
+        Self { series: L::all().into_iter().map(|labels| (labels, Level::default())).collect() }
+    }
+}
+
+impl<L: Labels> Levels<L> {
+    /// Sets each to how often it occurs.
+    pub fn set(&self, present: impl Iterator<Item = L> + Clone) {
+        for (labels, level) in &self.series {
+            level.set(present.clone().filter(|found| found == labels).count() as u64);
+        }
+    }
+
+    pub fn values(&self) -> Vec<(L, u64)> {
+        self.series.iter().map(|(labels, level)| (*labels, level.value())).collect()
     }
 }
 

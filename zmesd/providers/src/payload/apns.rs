@@ -14,17 +14,23 @@ pub(crate) struct ApnsMessage {
     pub(crate) collapse_id: Option<String>,
     /// `apns-expiration`, seconds since 1970.
     pub(crate) expiration: u64,
+    /// `apns-priority`
+    pub(crate) priority: &'static str,
 }
 
 pub(crate) fn message(message: Message<'_>) -> ApnsMessage {
     let expiration = u64::try_from(message.push.expires_at.as_second()).unwrap_or_default();
-    let collapse_id = message.replaces();
-    ApnsMessage { body: message.fit(MAX_BODY, json), collapse_id, expiration }
+    let (collapse_id, priority) = (message.replaces(), message.apns_priority());
+    ApnsMessage { body: message.fit(MAX_BODY, json), collapse_id, expiration, priority }
 }
 
 /// Returns what iOS shows.
 pub(super) fn aps(message: &Message<'_>) -> Value {
-    serde_json::to_value(payload(message).aps).unwrap_or_default()
+    let mut aps = serde_json::to_value(payload(message).aps).unwrap_or_default();
+    if let Some(level) = message.interruption_level() {
+        aps["interruption-level"] = level.into();
+    }
+    aps
 }
 
 fn payload<'a>(message: &'a Message<'_>) -> Payload<'a> {
@@ -33,8 +39,10 @@ fn payload<'a>(message: &'a Message<'_>) -> Payload<'a> {
         .title(message.title.as_str())
         .body(message.body.as_str())
         .badge(push.badge)
-        .sound("default")
         .thread_id("zmninja_alarm");
+    if !message.is_silent() {
+        builder = builder.sound("default");
+    }
     if !push.profile.is_empty() {
         builder = builder.subtitle(push.profile.as_str());
     }
@@ -51,5 +59,7 @@ fn json(message: &Message<'_>) -> Value {
         payload.data.insert("image_url".into(), picture.as_str().into());
     }
     // Only strings and numbers, which JSON can always represent.
-    serde_json::to_value(&payload).unwrap_or_default()
+    let mut json = serde_json::to_value(&payload).unwrap_or_default();
+    json["aps"] = aps(message);
+    json
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{MAX_BODY, Message};
+use crate::push::Urgency;
 use crate::token::Platform;
 
 /// Returns the body of `messages:send`.
@@ -34,19 +35,28 @@ fn json(message: &Message<'_>) -> Value {
 }
 
 fn android(message: &Message<'_>) -> Value {
-    let mut words = json!({ "icon": "ic_stat_notification", "sound": "default" });
+    let mut words = json!({ "icon": "ic_stat_notification" });
+    // Counts up to Android 7; later ones take sound and importance from the app's channel.
+    match message.push.urgency {
+        Urgency::Silent => words["notification_priority"] = "PRIORITY_LOW".into(),
+        Urgency::Normal => words["sound"] = "default".into(),
+        Urgency::Urgent => {
+            words["sound"] = "default".into();
+            words["notification_priority"] = "PRIORITY_MAX".into();
+        }
+    }
     if let Some(channel) = message.channel() {
         words["channel_id"] = channel.into();
     }
     if let Some(tag) = message.replaces() {
         words["tag"] = tag.into();
     }
-    json!({ "priority": "high", "ttl": format!("{}s", message.ttl), "notification": words })
+    json!({ "priority": message.android_priority(), "ttl": format!("{}s", message.ttl), "notification": words })
 }
 
 fn apns(message: &Message<'_>) -> Value {
     let mut headers = json!({
-        "apns-priority": "10",
+        "apns-priority": message.apns_priority(),
         "apns-push-type": "alert",
         "apns-expiration": message.push.expires_at.as_second().to_string(),
     });

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{MAX_BODY, Message};
 use crate::token::Platform;
 
-/// Returns the body of the only request that such a function has.
+/// Returns the body of the only request that such a function has. Of urgency it knows priorities: it builds `aps` itself.
 pub(crate) fn body(message: Message<'_>) -> String {
     let limit = MAX_BODY + message.push.token.expose().len();
     message.fit(limit, json)
@@ -36,7 +36,7 @@ fn json(message: &Message<'_>) -> Value {
 }
 
 fn android(message: &Message<'_>) -> Value {
-    let mut android = json!({ "icon": "ic_stat_notification", "priority": "high" });
+    let mut android = json!({ "icon": "ic_stat_notification", "priority": message.android_priority() });
     // The function takes zero for "no limit".
     if message.ttl > 0 {
         android["ttl"] = message.ttl.into();
@@ -51,7 +51,7 @@ fn android(message: &Message<'_>) -> Value {
 }
 
 fn ios(message: &Message<'_>) -> Value {
-    let mut headers = json!({ "apns-priority": "10", "apns-push-type": "alert" });
+    let mut headers = json!({ "apns-priority": message.apns_priority(), "apns-push-type": "alert" });
     if let Some(id) = message.replaces() {
         headers["apns-collapse-id"] = id.into();
     }

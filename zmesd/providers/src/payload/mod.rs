@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use crate::push::{Push, PushedAlarm};
+use crate::push::{Push, PushedAlarm, Urgency};
 use crate::token::App;
 
 /// Largest message that FCM and APNs accept, in bytes, without the token.
@@ -92,6 +92,30 @@ impl<'a> Message<'a> {
             data.insert("profile".to_owned(), self.push.profile.as_str().into());
         }
         data
+    }
+
+    fn is_silent(&self) -> bool {
+        self.push.urgency == Urgency::Silent
+    }
+
+    /// Returns `interruption-level` of `aps` (Apple: UNNotificationInterruptionLevel); `None`: Apple's default, active.
+    fn interruption_level(&self) -> Option<&'static str> {
+        match self.push.urgency {
+            Urgency::Silent => Some("passive"),
+            Urgency::Normal => None,
+            // `critical` is above it, and needs an entitlement that only the app's maker can get.
+            Urgency::Urgent => Some("time-sensitive"),
+        }
+    }
+
+    /// Returns `apns-priority`: 10 is at once, 5 considers the phone's battery.
+    fn apns_priority(&self) -> &'static str {
+        if self.is_silent() { "5" } else { "10" }
+    }
+
+    /// Returns the priority with which FCM wakes an Android phone.
+    fn android_priority(&self) -> &'static str {
+        if self.is_silent() { "normal" } else { "high" }
     }
 
     /// Returns the text for Android, which has no separate line for the name of the server.

@@ -30,13 +30,15 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
     let monitors = json!({ "mid": monitors(&push.alarms) });
     match push.platform {
         Platform::Ios => {
+            // The contract has nothing for urgency, and always a sound.
             body["sound"] = if sound.is_empty() { "true" } else { sound }.into();
             body["custom"] = monitors;
             body["badge"] = push.badge.into();
         }
         Platform::Android => {
             // A resource of the app, which has no extension on Android.
-            if let Some(name) = Path::new(sound).file_stem().and_then(|stem| stem.to_str()) {
+            let name = Path::new(sound).file_stem().and_then(|stem| stem.to_str());
+            if let Some(name) = name.filter(|_| !message.is_silent()) {
                 body["sound"] = name.into();
             }
             body["extra"] = monitors;
@@ -45,8 +47,16 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
     body
 }
 
-/// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`.
+/// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`; without an event, what is to be
+/// told: `Garage: 7 alarms while snoozed`.
 fn alert(push: &Push) -> String {
+    if let ([only], None) = (push.alarms.as_slice(), push.digest)
+        && only.event.is_none()
+        && !only.test
+        && !only.cause.is_empty()
+    {
+        return format!("{}: {}", only.monitor_name, only.cause);
+    }
     let alarms: Vec<_> = push.alarms.iter().map(alarm).collect();
     let alarms = alarms.join(",");
     match push.digest {

@@ -151,6 +151,45 @@ fn apns_gets_aps_and_what_the_app_reads() {
 }
 
 #[test]
+fn urgent_and_silent_in_the_words_of_each_provider() {
+    let with = |platform, urgency| Push { urgency, ..push(platform, App::ZmNinja) };
+    let (urgent, silent) =
+        (with(Platform::Android, Urgency::Urgent), with(Platform::Android, Urgency::Silent));
+    let android = |push: &Push| parsed(&fcm::body(message(push, None)))["message"]["android"].clone();
+    assert_eq!(
+        android(&urgent),
+        json!({"priority":"high","ttl":"540s","notification":{"icon":"ic_stat_notification","sound":"default",
+            "notification_priority":"PRIORITY_MAX","channel_id":"zmninja","tag":"zmes-1-32910"}})
+    );
+    assert_eq!(
+        android(&silent),
+        json!({"priority":"normal","ttl":"540s","notification":{"icon":"ic_stat_notification",
+            "notification_priority":"PRIORITY_LOW","channel_id":"zmninja","tag":"zmes-1-32910"}})
+    );
+    let function = parsed(&fcm_proxy::body(message(&silent, None)));
+    assert_eq!(function["android"]["priority"], "normal");
+    assert_eq!(parsed(&proxy::body(message(&silent, None), "blop.caf"))["sound"], Value::Null);
+
+    let (urgent, silent) = (with(Platform::Ios, Urgency::Urgent), with(Platform::Ios, Urgency::Silent));
+    let alert = json!({"title":"Garage Alarm","body":"Motion: All at 10:12 AM, 25-Nov"});
+    let loud = json!({"alert":alert,"badge":3,"sound":"default","thread-id":"zmninja_alarm",
+        "interruption-level":"time-sensitive"});
+    let quiet = json!({"alert":alert,"badge":3,"thread-id":"zmninja_alarm","interruption-level":"passive"});
+    for (push, aps, priority) in [(&urgent, loud, "10"), (&silent, quiet, "5")] {
+        let through_fcm = parsed(&fcm::body(message(push, None)))["message"]["apns"].clone();
+        assert_eq!(through_fcm["payload"]["aps"], aps);
+        assert_eq!(through_fcm["headers"]["apns-priority"], priority);
+        let direct = apns::message(message(push, None));
+        assert_eq!((&parsed(&direct.body)["aps"], direct.priority), (&aps, priority));
+        let function = parsed(&fcm_proxy::body(message(push, None)));
+        assert_eq!(function["ios"]["headers"]["apns-priority"], priority);
+    }
+    for push in [&urgent, &silent] {
+        assert_eq!(parsed(&proxy::body(message(push, None), ""))["sound"], "true");
+    }
+}
+
+#[test]
 fn a_test_says_so_in_every_language() {
     let mut push = push(Platform::Android, App::ZmNinja);
     push.alarms = vec![PushedAlarm { test: true, ..alarm(None, 1, "Garage", "Forced") }];

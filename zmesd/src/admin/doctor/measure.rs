@@ -24,7 +24,7 @@ pub(super) fn signed(label: &str, value: i64) -> Perf {
 }
 
 /// A number of things that failed: each of them is critical.
-pub(super) fn failures(label: &str, value: u64) -> Perf {
+pub(in crate::admin) fn failures(label: &str, value: u64) -> Perf {
     let none = Some("0".to_owned());
     Perf { warning: none.clone(), critical: none, ..number(label, value) }
 }

@@ -11,6 +11,7 @@ use super::capturing::Capturing;
 use super::monitors::one;
 use super::push::ProviderProbe;
 use super::registrations::owner;
+use super::rules;
 use super::scene::{Obstacle, Snapshot, some};
 use crate::admin::conditions::{self, SWITCH_ON};
 use crate::admin::monitors::join;
@@ -34,6 +35,7 @@ pub(super) async fn findings(
         findings.extend(switched_off(scene, wanted));
         findings.push(enabled(token));
         findings.push(mute(scene, token));
+        findings.extend(rules::mutes(scene, token, wanted));
         findings.push(owned(scene, token));
         findings.push(rights(scene, token, wanted));
         findings.push(filter(scene, token, wanted));

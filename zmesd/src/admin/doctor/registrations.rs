@@ -9,6 +9,7 @@ use zmes_shared::views::{Finding, Sentence, Severity};
 use zmes_zoneminder::Monitor;
 
 use super::phone::chosen_in_vain;
+use super::rules;
 use super::scene::{Obstacle, Snapshot, some};
 use crate::domain::{PushState, Token};
 use crate::state::TokenRow;
@@ -21,6 +22,7 @@ const TOLD: usize = 10;
 
 pub(super) async fn findings(scene: &Snapshot<'_>) -> Vec<Finding> {
     let mut findings = vec![summary(scene)];
+    findings.extend(rules::findings(scene));
     findings.extend(owners(scene));
     findings.extend(lost(scene));
     findings.extend(failing(scene));

@@ -14,6 +14,7 @@ use crate::admin::{AdminParts, conditions};
 use crate::config::Config;
 use crate::domain::{PushState, Token};
 use crate::monitors::Catalog;
+use crate::route::RulesInUse;
 use crate::state::TokenRow;
 
 /// Maximum number of typos in a user name that is suggested.
@@ -27,6 +28,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) catalog: Arc<Catalog>,
     pub(super) known: TokenNames,
     pub(super) clients: Vec<ClientView>,
+    /// The rules that decide now.
+    pub(super) rules: RulesInUse,
     pub(super) now: Timestamp,
 }
 
@@ -48,7 +51,8 @@ impl<'a> Snapshot<'a> {
         let known = TokenNames::load(&parts.state, asker).await?;
         let clients = parts.router.list(ClientFilter::default()).await?;
         let (config, catalog, now) = (parts.configuration.running(), parts.catalog.now(), parts.clock.now());
-        Ok(Self { parts, config, catalog, known, clients, now })
+        let rules = parts.router.rules().await?;
+        Ok(Self { parts, config, catalog, known, clients, rules, now })
     }
 
     /// Returns what `name` means: a user rather than a token, because the prefix of a handle may look like a user name.

@@ -50,8 +50,12 @@ fn unwritable(directory: &Path, trouble: &str) -> Finding {
     Finding::error(STEP, detail, state::room_hint(directory))
 }
 
-fn is_low(room: &Room) -> bool {
+pub(super) fn is_low(room: &Room) -> bool {
     room.free < LOW && room.free < room.size / LOW_PART
+}
+
+pub(super) fn low(directory: &Path, room: &Room) -> String {
+    format!("only {} MiB are left in {}", room.free / (1024 * 1024), directory.display())
 }
 
 fn judge(
@@ -89,9 +93,8 @@ fn judge(
     }
     let mut findings =
         vec![Finding::good(STEP, format!("{path} is intact and writable ({} KiB)", bytes.div_ceil(1024)))];
-    if let Some(Room { free, .. }) = room.filter(is_low) {
-        let detail = format!("only {} MiB are left in {place}", free / (1024 * 1024));
-        findings.push(Finding::warning("disk", detail, full));
+    if let Some(room) = room.filter(is_low) {
+        findings.push(Finding::warning("disk", low(directory, &room), full));
     }
     findings
 }

@@ -7,6 +7,7 @@ use zmes_providers::{App, Platform};
 use zmes_shared::control::{PlatformKind, TokenState};
 use zmes_shared::views::{DeliveryView, FailedAttempt, TokenView};
 
+use crate::admin::rules;
 use crate::domain::{MonitorFilter, PushState, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
@@ -86,6 +87,7 @@ pub(in crate::admin) fn delivery(row: &DeliveryRow, token: Option<String>) -> De
         origin: row.origin,
         decision: row.decision,
         reason: row.reason.clone(),
+        rule: rules::name(row.by.as_ref()),
         transport: told(&row.transport),
         attempts: row.attempts,
         latency_ms: row.latency.map(millis),

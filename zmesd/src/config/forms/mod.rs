@@ -2,6 +2,7 @@
 
 mod network;
 mod rules;
+mod watchdog;
 
 pub(super) use network::SOCKET_PATH_MAX;
 pub(super) use network::{
@@ -10,6 +11,7 @@ pub(super) use network::{
 pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };
+pub(super) use watchdog::{PING_SUFFIX, WATCHDOG_RECEIVERS};
 
 use std::fmt::{Debug, Display};
 use std::path::PathBuf;

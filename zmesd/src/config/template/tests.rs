@@ -76,6 +76,13 @@ cause-has = []
 cause-lacks = []
 action = "mute"
 comment = ""
+[watchdog]
+notify = []
+camera-offline = "2m"
+camera-to = "admin"
+ping-url = ""
+ping-interval = "1m"
+ping-fail-suffix = "/fail"
 [state]
 directory = ""
 keep-deliveries = "14d"

@@ -6,6 +6,7 @@ mod looks;
 mod pair;
 mod push;
 mod rules;
+mod watchdog;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck};
@@ -121,6 +122,7 @@ impl Checker<'_> {
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
+        let watchdog = self.watchdog(&file.watchdog);
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
@@ -131,6 +133,7 @@ impl Checker<'_> {
             auth: file.auth.config(),
             push: push?,
             rules: Arc::new(rules?),
+            watchdog: watchdog?,
             state: state?,
             control: control?,
             metrics: metrics?,

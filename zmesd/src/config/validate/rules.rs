@@ -39,7 +39,32 @@ impl Checker<'_> {
             }
             rules.push(section.rule());
         }
+        self.unreachable(sections, &rules);
         complete.map(|()| RuleSet::new(rules))
+    }
+}
+
+impl Checker<'_> {
+    /// Warns of rules that never decide, because one without conditions stands above them.
+    fn unreachable(&mut self, sections: &[RuleSection], rules: &[Rule]) {
+        let Some(place) = rules.iter().position(Rule::is_unconditional) else { return };
+        let Some(above) = rules.get(place) else { return };
+        let below = rules.iter().skip(place + 1);
+        let below = below.filter(|rule| rule.channels.iter().all(|channel| above.channels.contains(channel)));
+        let names: Vec<_> = below.map(|rule| format!("`{}`", rule.name)).collect();
+        let section = sections.iter().filter(|section| section.is_filled_in()).nth(place);
+        if let (Some(section), Some((first, others))) = (section, names.split_first()) {
+            let never = match others.len() {
+                0 => format!("{first} never decides"),
+                1 => format!("{first} and {} never decide", others.concat()),
+                more => format!("{first} and {more} more rules never decide"),
+            };
+            self.warn(
+                &section.name.place,
+                format!("`{}` has no conditions: {never}", above.name),
+                "the first rule whose conditions hold decides: move this one to the end, or give it conditions",
+            );
+        }
     }
 }
 

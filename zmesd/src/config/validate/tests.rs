@@ -343,6 +343,28 @@ fn rules_are_checked_each_by_itself_and_all_together() {
         let found = rules(&text);
         assert_eq!(found.first().map(String::as_str), expected, "{text}: {found:?}");
     }
-    let many: String = (0..257).map(|number| format!("[[rule]]\nname = 'r{number}'\n")).collect();
-    assert_eq!(rules(&many), ["rule[256].name: is one more than 256 rules"]);
+    let many: Vec<_> = (0..257).map(|number| format!("[[rule]]\nname = 'r{number}'\n")).collect();
+    assert_eq!(rules(&many.concat()), ["rule[256].name: is one more than 256 rules"]);
+}
+
+#[test]
+fn a_rule_without_conditions_makes_those_after_it_unreachable() {
+    let warnings = |text: &str| {
+        let loaded = loaded(&with(&[]), &format!("{BARE}{text}"));
+        let told = loaded.warnings.into_iter().filter(|warning| warning.key.starts_with("rule"));
+        told.map(|warning| (warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    let rule = |name: &str, rest: &str| format!("[[rule]]\nname = '{name}'\n{rest}\n");
+    let all = rule("all", "");
+    let told = |message: &str| vec![("rule[0].name".to_owned(), message.to_owned())];
+    assert_eq!(warnings(&format!("{}{all}", rule("a", "monitors = [1]"))), []);
+    assert_eq!(warnings(&format!("{all}{}", rule("a", "channels = ['websocket']"))), []);
+    assert_eq!(
+        warnings(&format!("{all}{}", rule("a", "monitors = [1]"))),
+        told("`all` has no conditions: `a` never decides")
+    );
+    assert_eq!(
+        warnings(&format!("{all}{}{}", rule("a", ""), rule("b", ""))),
+        told("`all` has no conditions: `a` and `b` never decide")
+    );
 }

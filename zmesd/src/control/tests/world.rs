@@ -294,6 +294,7 @@ impl World {
         let (filter, log) = LogHandle::new("info").unwrap();
         let Core { router, alarms, state, orders, trouble, tap, counters } = core;
         let parts = AdminParts {
+            troubles: Vec::new(),
             router: router.clone(),
             catalog: CatalogHandle::new(refresh, catalog_rx),
             state: state.clone(),

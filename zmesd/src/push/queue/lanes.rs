@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use zmes_providers::Urgency;
 
 use super::job::Job;
 use super::storm::StormGuard;
@@ -60,11 +61,33 @@ impl Lanes {
 
     pub(super) fn push(&mut self, job: Job, gate: usize) {
         let id = job.token.id;
+        if job.urgency == Urgency::Urgent {
+            self.end_storm_wait(id, gate);
+        }
         let lane = self.by_token.entry(id).or_insert_with(|| {
             self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
             Lane { queue: VecDeque::new(), position: LanePosition::Gate(gate) }
         });
         lane.queue.push_back(job);
+    }
+
+    /// Makes a lane due that waits for the end of the storm guard's minute: only then does a head wait that was never
+    /// tried, and no transport is the reason.
+    fn end_storm_wait(&mut self, id: TokenId, gate: usize) {
+        let Some(lane) = self.by_token.get_mut(&id) else { return };
+        let LanePosition::Delayed(delay) = lane.position else { return };
+        if delay.for_the_transport || lane.queue.front().is_none_or(|job| job.attempts > 0) {
+            return;
+        }
+        self.delayed.remove(&(delay.until, id));
+        lane.position = LanePosition::Gate(gate);
+        self.gates.get_mut(gate).into_iter().for_each(|queue| queue.push_back(id));
+    }
+
+    /// Says whether an urgent alarm waits for the token.
+    pub(super) fn has_urgent(&self, token: TokenId) -> bool {
+        let lane = self.by_token.get(&token);
+        lane.is_some_and(|lane| lane.queue.iter().any(|job| job.urgency == Urgency::Urgent))
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

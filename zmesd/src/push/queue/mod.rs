@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use zmes_providers::Urgency;
 
 use self::backlog::Backlog;
 pub(super) use self::job::Job;
@@ -291,8 +292,10 @@ impl Queue {
             }
             let Some(job) = pass(job) else { continue };
             if jobs.is_empty() && job.alarm.origin != Origin::Test {
+                let urgent = job.urgency == Urgency::Urgent || self.lanes.has_urgent(token);
                 let guard = self.lanes.guard(token, now);
-                let limit = self.limits.storm_limit;
+                // An urgent alarm goes out at once, with what waits before it; as many again in a window at most.
+                let limit = self.limits.storm_limit.saturating_mul(if urgent { 2 } else { 1 });
                 match if job.attempts > 0 { guard.again() } else { guard.turn(now, limit) } {
                     Turn::Single => {}
                     Turn::Digest => digest = true,

@@ -299,6 +299,35 @@ fn a_refused_job_stays_until_it_is_concluded_and_the_next_one_takes_its_turn() {
 }
 
 #[test]
+fn an_urgent_alarm_takes_what_waits_with_it_and_as_many_again_go_out_at_most() {
+    let limits = QueueLimits { storm_limit: 1, ..LIMITS };
+    let (mut queue, now) = (Queue::new(limits, DeliveryId(0), 1), Instant::now());
+    let urgent = |id| {
+        let mut batch = batch(id, &[7]);
+        batch.deliveries[0].urgency = Urgency::Urgent;
+        batch
+    };
+    queue.accept(batch(1, &[7, 7, 7]), here);
+    queue.on_disk(committed(3, 0), true);
+    let first = go(&mut queue, now);
+    accepted(&mut queue, &first[0]);
+    assert!(matches!(queue.next(0, now, here, never).unwrap().step, LaneStep::Wait(_)));
+    queue.accept(urgent(4), here);
+    queue.on_disk(committed(4, 0), true);
+    queue.release(now, here);
+    let turn = queue.next(0, now, here, never).unwrap();
+    let LaneStep::Send { jobs, digest: true } = turn.step else { panic!("{turn:?}") };
+    assert_eq!(numbers(&jobs), [2, 3, 4], "in order, and at once");
+    queue.digest_taken(TokenId(7));
+    let taken: Vec<_> = jobs.iter().map(|job| attempt(job, sent())).collect();
+    queue.came_out(TokenId(7), None, taken, None, here);
+    queue.accept(urgent(5), here);
+    queue.on_disk(committed(5, 0), true);
+    queue.release(now, here);
+    assert!(matches!(queue.next(0, now, here, never).unwrap().step, LaneStep::Wait(_)), "there is a limit");
+}
+
+#[test]
 fn beyond_the_storm_limit_a_token_waits_and_gets_a_digest() {
     let limits = QueueLimits { storm_limit: 1, ..LIMITS };
     let (mut queue, now) = (Queue::new(limits, DeliveryId(0), 1), Instant::now());

@@ -43,6 +43,12 @@ struct AlarmRound {
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
+/// The decisions for sessions, the rules that made them, and the tokens whose session got its copy.
+type SessionsTold = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>);
+
+/// What was decided for sessions, and by which rules.
+type SessionDecisions = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>);
+
 struct TokenVerdict {
     token: Arc<Token>,
     decision: Decision,
@@ -69,8 +75,8 @@ impl Router {
         let verdicts = self.decide_tokens(&alarm, &round, None);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
+        self.count_wishes(&alarm, &by, &verdicts);
         self.remember(&alarm, sessions, by, &verdicts);
-        self.count_wishes(&verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
@@ -123,12 +129,7 @@ impl Router {
 
     /// Queues the frame for those that get it. Returns the decisions, the rules that made them, and the tokens whose session
     /// got its copy.
-    fn tell_sessions(
-        &mut self,
-        alarm: &Alarm,
-        round: &AlarmRound,
-        ids: &[SessionId],
-    ) -> (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>) {
+    fn tell_sessions(&mut self, alarm: &Alarm, round: &AlarmRound, ids: &[SessionId]) -> SessionsTold {
         let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(alarm));
@@ -164,12 +165,12 @@ impl Router {
         (decisions, decided_by, copied)
     }
 
-    pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
+    pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> SessionDecisions {
         let round = AlarmRound { latecomer: true, ..AlarmRound::default() };
-        let (decisions, ..) = self.tell_sessions(alarm, &round, ids);
+        let (decisions, by, _) = self.tell_sessions(alarm, &round, ids);
         let decided = decisions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         self.parts.counters.decisions.count_all(decided);
-        decisions
+        (decisions, by)
     }
 
     /// Decides for the live tokens, or for one of them. While push is off nothing is decided, and a test says so.
@@ -238,8 +239,24 @@ impl Router {
         }
     }
 
-    /// Counts what snoozes have withheld.
-    fn count_wishes(&mut self, verdicts: &[TokenVerdict]) {
+    /// Counts what snoozes have withheld, and the alarm once for each rule that decided.
+    fn count_wishes(
+        &mut self,
+        alarm: &Alarm,
+        sessions: &[(SessionId, DecidedBy)],
+        verdicts: &[TokenVerdict],
+    ) {
+        let by = sessions
+            .iter()
+            .map(|(_, by)| by)
+            .chain(verdicts.iter().filter_map(|verdict| verdict.by.as_ref()));
+        let names: BTreeSet<&Arc<str>> = by.filter_map(DecidedBy::rule).collect();
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        for name in names {
+            self.rule_hits.count(name, alarm.at);
+            let decided = rules.iter().find(|rule| rule.name == *name).map(|rule| rule.action);
+            decided.into_iter().for_each(|action| self.parts.counters.rules.count(action));
+        }
         for TokenVerdict { token, by, .. } in verdicts {
             if let Some(DecidedBy::Snooze(id)) = by {
                 self.snoozes.withheld(*id, token.id);

@@ -80,8 +80,9 @@ impl Router {
     /// Writes down what found no room, and ends those whose time has come.
     pub(super) fn snooze_upkeep(&mut self) {
         for id in std::mem::take(&mut self.unkept) {
-            let snooze = self.snoozes.get(id).map(|entry| entry.snooze.clone());
-            snooze.into_iter().for_each(|snooze| self.keep_snooze(snooze));
+            if let Some(snooze) = self.snoozes.get(id).map(|entry| entry.snooze.clone()) {
+                self.keep_snooze(snooze);
+            }
         }
         for (id, at) in std::mem::take(&mut self.unended) {
             if !self.try_note(Note::SnoozeEnded(id, at, Vec::new())) {
@@ -128,7 +129,7 @@ impl Router {
     }
 
     /// Decides whether a token is told what a snooze has withheld: what people can change counts, no interval does.
-    fn may_hear(&self, id: TokenId, monitor: Option<MonitorId>) -> Option<Decision> {
+    pub(super) fn may_hear(&self, id: TokenId, monitor: Option<MonitorId>) -> Option<Decision> {
         let token = self.tokens.get(id).filter(|entry| entry.is_live())?.token();
         let catalog = self.parts.catalog.borrow();
         let owner: Option<&MonitorRights> = self.owners.rights(&token.user, self.auth_enabled(), &catalog);

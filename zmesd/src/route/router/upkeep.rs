@@ -88,8 +88,8 @@ impl Router {
             return;
         }
         for (number, alarm, sessions) in self.missed.take(now) {
-            let decisions = self.tell_latecomers(&alarm, &sessions);
-            self.missed.remember(number, decisions);
+            let (decisions, by) = self.tell_latecomers(&alarm, &sessions);
+            self.missed.remember(number, decisions, by);
         }
     }
 }

@@ -5,7 +5,7 @@ use zmes_shared::words::{DeliveryState, Reason, SnoozeOrigin};
 
 use super::*;
 use crate::domain::{DecidedBy, Snooze, SnoozeId, SnoozeScope, TokenId};
-use crate::route::PushBatch;
+use crate::route::{PushBatch, RuleHits};
 use crate::rules::{Channel, MonitorName, ReceiverName, Rule, RuleAction, Schedule};
 
 fn snooze(monitor: Option<u32>, scope: SnoozeScope, until: Timestamp) -> Snooze {
@@ -160,4 +160,32 @@ async fn rules_mute_for_whom_they_are_and_urgent_ones_break_through_a_snooze() {
     assert_eq!(batch.alarm.event, Some(EventId(12)));
     assert!(batch.deliveries.iter().all(|delivery| delivery.urgency == Urgency::Urgent));
     assert_eq!(world.pushed(), [], "monitor 2 is snoozed and not urgent");
+}
+
+#[tokio::test]
+async fn a_rule_counts_alarms_and_not_receivers_and_a_restart_knows_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::All));
+    let users = [amy.clone(), bob.clone()];
+    let mut world = RouterWorld::start(directory.path().into(), &users).await;
+    let (of_amy, of_bob) = (world.login(amy, None).await, world.login(bob, None).await);
+    world.register(&of_amy, "A", |_| {}).await.unwrap();
+    world.register(&of_bob, "B", |_| {}).await.unwrap();
+    let both = vec![Channel::Push, Channel::WebSocket];
+    let quiet = Rule { channels: both, ..rule("quiet", RuleAction::Mute) };
+    world.rules.send(Arc::new(RuleSet::new(vec![quiet]))).unwrap();
+    let now = SystemClock.now().as_second();
+    world.announce(alarm_at(1, 10, now - 5)).await;
+    world.announce(alarm_at(1, 11, now)).await;
+    world.announce(alarm_at(2, 12, now)).await;
+    let hits = world.router.rules().await.unwrap().hits;
+    let last = Timestamp::from_second(now).unwrap();
+    let expected = RuleHits { day: 2, last };
+    assert_eq!(hits, [("quiet".into(), expected)].into());
+    let decided = world.router.session_decisions(EventId(10)).await.unwrap();
+    let by = Some(DecidedBy::Rule("quiet".into()));
+    assert!(decided.len() == 2 && decided.iter().all(|decision| decision.by == by), "{decided:?}");
+    world.stored().await;
+    let world = world.restart(&users).await;
+    assert_eq!(world.router.rules().await.unwrap().hits, [("quiet".into(), expected)].into());
 }

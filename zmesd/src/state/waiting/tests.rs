@@ -68,6 +68,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         Note::Devices(many) => format!("{} filters", many.len()),
         Note::Snooze(_)
         | Note::SnoozeEnded(..)
+        | Note::Trouble(_)
         | Note::Sent(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)

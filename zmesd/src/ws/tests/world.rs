@@ -195,6 +195,8 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             }
             RouterCommand::Token(_)
             | RouterCommand::Snooze(_)
+            | RouterCommand::Rules(_)
+            | RouterCommand::Trouble(_)
             | RouterCommand::List(..)
             | RouterCommand::Count(_)
             | RouterCommand::Census(_)

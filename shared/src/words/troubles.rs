@@ -1,0 +1,25 @@
+//! The kinds of troubles.
+
+words! {
+    /// What a trouble is about: the first part of its id, and the label of `zmesd_troubles`.
+    TroubleKind {
+        /// A monitor delivers nothing that alarms could be seen in.
+        Camera = "camera",
+        /// Most monitors were lost at once.
+        Zoneminder = "zoneminder",
+        /// Pushes through a transport fail.
+        Push = "push",
+        /// A push provider does not accept what zmesd is configured to show.
+        Credentials = "credentials",
+        /// The quota of a push provider is used up.
+        Quota = "quota",
+        /// Pushes to one phone are given up, and none was accepted for a day.
+        Silent = "silent",
+        /// ZoneMinder's database does not answer.
+        Database = "database",
+        /// The state file cannot be written, or its disk is almost full.
+        Store = "store",
+        /// The certificate for apps expires soon, or apps refuse it.
+        Certificate = "certificate",
+    }
+}

@@ -1,0 +1,257 @@
+//! Troubles end to end: one notice for what happens once, another way for a way that fails, nothing twice over a
+//! restart, and a ping for somebody outside.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+use zmes_tests::standin::{Apns, Arrival, Behaviour, PushProxy};
+use zmes_tests::{World, WorldBuilder, includes, wait_until};
+
+const ANDROID: &str = "trouble-android:APA91bHPRgkF-one";
+/// An iOS token that APNs takes.
+const IOS: &str = "0f744707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bbad78";
+/// A condition must be gone for 30 s until its trouble is over; the database must be away for 60 s.
+const LONG: Duration = Duration::from_secs(90);
+/// Planted in the URL that is pinged: no output may show it.
+const SECRET: &str = "planted-ping-uuid";
+
+fn cameras(count: u32) -> WorldBuilder {
+    let world = World::new().setting("watchdog", "camera-offline", "\"1s\"");
+    (1..=count).fold(world, |world, id| world.monitor(id, &format!("Camera {id}")))
+}
+
+fn told(mut world: WorldBuilder) -> WorldBuilder {
+    world = world.setting("watchdog", "notify", "[\"user:admin\"]");
+    world
+}
+
+/// As `wait_until`, for what takes longer by design.
+async fn wait_long<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        if let Some(value) = condition().await? {
+            return Ok(value);
+        }
+        ensure!(Instant::now() < deadline, "not within {LONG:?}: {what}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Returns the troubles that stand, by their ids.
+async fn standing(world: &World) -> Result<Vec<Value>> {
+    let list = world.ctl().json(&["troubles"]).await?;
+    list["troubles"].as_array().cloned().with_context(|| format!("no list: {list}"))
+}
+
+async fn wait_trouble(world: &World, id: &str) -> Result<Value> {
+    wait_until(&format!("the trouble {id} stands"), async || {
+        Ok(standing(world).await?.into_iter().find(|trouble| trouble["id"] == id))
+    })
+    .await
+}
+
+async fn wait_over(world: &World, id: &str) -> Result<()> {
+    wait_long(&format!("the trouble {id} is over"), async || {
+        let stands = standing(world).await?.iter().any(|trouble| trouble["id"] == id);
+        Ok((!stands).then_some(()))
+    })
+    .await
+}
+
+fn texts(arrivals: &[Arrival]) -> Vec<String> {
+    arrivals.iter().map(|arrival| arrival.json().to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_camera_that_delivers_nothing_is_one_trouble_and_one_recovery() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let world = told(cameras(2)).with_push_proxy(&proxy).start().await?;
+    let _phone = world.phone("android", ANDROID).await?;
+    ensure!(standing(&world).await?.is_empty());
+    world.run(&["check", "troubles"]).await?.expect_code(0)?;
+    world.shm(1)?.stop()?;
+    let trouble = wait_trouble(&world, "camera:1").await?;
+    let expected = json!({"kind": "camera", "severity": "error", "cleared_at": null});
+    ensure!(includes(&trouble, &expected) && trouble["since"].is_string(), "{trouble}");
+    ensure!(trouble["text"].as_str().is_some_and(|text| text.starts_with("Camera 1: ")), "{trouble}");
+    ensure!(trouble["hint"].as_str().is_some_and(|hint| hint.starts_with("zmdc.pl restart zmc -m 1")));
+    proxy.wait_accepted(1).await?;
+    let check = world.run(&["check", "troubles", "--json"]).await?.expect_code(1)?.json()?;
+    ensure!(check["severity"] == "error" && check["hint"] == trouble["hint"], "{check}");
+    let status = world.status().await?;
+    let summary = json!({"standing": 1, "oldest": [{"id": "camera:1"}]});
+    ensure!(includes(&status["troubles"], &summary), "{status}");
+    let quiet = world.run(&["troubles", "-q"]).await?.expect_code(0)?.stdout;
+    ensure!(quiet.trim() == "camera:1", "{quiet}");
+    ensure!(world.run(&["status"]).await?.stdout.contains("troubles"));
+
+    world.shm(1)?.start()?;
+    wait_over(&world, "camera:1").await?;
+    let pushes = texts(&proxy.wait_accepted(2).await?);
+    ensure!(pushes[0].contains("Camera 1") && pushes[1].contains("resolved"), "{pushes:?}");
+    let history = world.ctl().json(&["troubles", "--history"]).await?;
+    let past = json!([{"id": "camera:1", "severity": "error"}]);
+    ensure!(includes(&history["troubles"], &past), "{history}");
+    ensure!(history["troubles"][0]["cleared_at"].is_string(), "{history}");
+    ensure!(proxy.push_count() == 2, "one notice, one recovery: {pushes:?}");
+    proxy.ensure_no_violations()
+}
+
+#[tokio::test]
+async fn forty_cameras_lost_at_once_are_one_notice() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let world = told(cameras(40)).with_push_proxy(&proxy).start().await?;
+    let _phone = world.phone("android", ANDROID).await?;
+    for camera in 1..=40 {
+        world.shm(camera)?.stop()?;
+    }
+    let trouble = wait_trouble(&world, "zoneminder").await?;
+    ensure!(standing(&world).await?.len() == 1, "{trouble}");
+    proxy.wait_accepted(1).await?;
+    // An alarm test comes after whatever else was to be told.
+    for camera in 1..=40 {
+        world.shm(camera)?.start()?;
+    }
+    wait_over(&world, "zoneminder").await?;
+    let pushes = texts(&proxy.wait_accepted(2).await?);
+    ensure!(pushes[0].contains("cameras deliver nothing") && pushes[1].contains("resolved"), "{pushes:?}");
+    ensure!(proxy.push_count() == 2 && standing(&world).await?.is_empty(), "{pushes:?}");
+    proxy.ensure_no_violations()
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_us_is_told_of_by_another() -> Result<()> {
+    let (proxy, apns) = (PushProxy::start().await?, Apns::with_key().await?);
+    let world = told(cameras(1)).with_push_proxy(&proxy).with_apns(&apns).start().await?;
+    let (_one, _other) = (world.phone("android", ANDROID).await?, world.phone("ios", IOS).await?);
+    proxy.always(PushProxy::wrong_app_key());
+    world.alarm(1, 7).await?;
+    let trouble = wait_trouble(&world, "credentials:proxy").await?;
+    ensure!(includes(&trouble, &json!({"kind": "credentials", "severity": "error"})), "{trouble}");
+    let pushes = texts(&apns.wait_accepted(2).await?);
+    let notices = pushes.iter().filter(|push| push.contains("pushes through proxy fail")).count();
+    ensure!(notices == 1, "{pushes:?}");
+    proxy.always(Behaviour::Accept);
+    world.run(&["push", "retry"]).await?;
+    wait_over(&world, "credentials:proxy").await?;
+    let pushes = texts(&apns.wait_accepted(3).await?);
+    ensure!(pushes.iter().filter(|push| push.contains("resolved")).count() == 1, "{pushes:?}");
+    let proxied = texts(&proxy.pushes());
+    ensure!(!proxied.iter().any(|push| push.contains("pushes through proxy")), "{proxied:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_kill_between_raised_and_told_tells_once_and_a_restart_is_silent() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let mut world = told(cameras(2)).with_push_proxy(&proxy).start().await?;
+    let phone = world.phone("android", ANDROID).await?;
+    proxy.always(Behaviour::Hang);
+    world.shm(2)?.stop()?;
+    wait_trouble(&world, "camera:2").await?;
+    proxy.wait_pushes_to(ANDROID, 1).await?;
+    world.kill_daemon().await?;
+    drop(phone);
+    proxy.always(Behaviour::Accept);
+    world.launch_daemon().await?;
+    wait_trouble(&world, "camera:2").await?;
+    proxy.wait_accepted(1).await?;
+    // Killed again, after it was told: silence. The alarm comes after whatever the start would have told.
+    world.kill_daemon().await?;
+    world.launch_daemon().await?;
+    let trouble = wait_trouble(&world, "camera:2").await?;
+    ensure!(trouble["since"].is_string());
+    world.wait_monitor(1, "watched", |monitor| monitor["healthy"] == true).await?;
+    world.alarm(1, 9).await?;
+    let pushes = texts(&proxy.wait_accepted(2).await?);
+    ensure!(pushes.iter().filter(|push| push.contains("Camera 2")).count() == 1, "{pushes:?}");
+    proxy.ensure_no_violations()
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_for_a_minute_is_a_trouble() -> Result<()> {
+    let mut world =
+        World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\"").start().await?;
+    world.database.stop().await?;
+    let trouble = wait_long("the database is a trouble", async || {
+        Ok(standing(&world).await?.into_iter().find(|trouble| trouble["id"] == "database"))
+    })
+    .await?;
+    ensure!(trouble["text"].as_str().is_some_and(|text| text.starts_with("the database does not answer")));
+    ensure!(standing(&world).await?.len() == 1, "single cameras are off");
+    Ok(())
+}
+
+/// What was asked of the service outside: method, path and body.
+type Pings = Arc<Mutex<Vec<(String, String, String)>>>;
+
+/// A service outside as healthchecks.io: answers 200 to everything.
+async fn service() -> Result<(String, Pings)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/{SECRET}", listener.local_addr()?);
+    let pings = Pings::default();
+    let kept = Arc::clone(&pings);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream, Arc::clone(&kept)));
+        }
+    });
+    Ok((url, pings))
+}
+
+async fn answer(mut stream: TcpStream, pings: Pings) -> Result<()> {
+    let mut bytes = Vec::new();
+    let (head, body) = loop {
+        let mut chunk = [0; 4096];
+        let count = stream.read(&mut chunk).await?;
+        ensure!(count > 0, "the request ended early");
+        bytes.extend_from_slice(&chunk[..count]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.parse::<usize>().ok())?
+        });
+        if body.len() >= length.unwrap_or(0) {
+            break (head.to_owned(), body.to_owned());
+        }
+    };
+    let mut words = head.split(' ').map(ToOwned::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    pings.lock().expect("no test panics with it").push((method, path, body));
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn somebody_outside_hears_that_all_is_well_and_that_it_is_not() -> Result<()> {
+    let (url, pings) = service().await?;
+    let mut world = cameras(3)
+        .setting("watchdog", "ping-url", &format!("\"{url}\""))
+        .setting("watchdog", "ping-interval", "\"1s\"")
+        .start()
+        .await?;
+    let last = || pings.lock().expect("no test panics with it").last().cloned();
+    let well = ("GET".to_owned(), format!("/{SECRET}"), String::new());
+    wait_until("all is well", async || Ok((last() == Some(well.clone())).then_some(()))).await?;
+    for camera in 1..=3 {
+        world.shm(camera)?.stop()?;
+    }
+    let (method, path, body) =
+        wait_until("it is not", async || Ok(last().filter(|(_, path, _)| path.ends_with("/fail")))).await?;
+    ensure!(method == "POST" && path == format!("/{SECRET}/fail"), "{method} {path}");
+    ensure!(body.starts_with("zoneminder since ") && body.len() <= 10_000, "{body}");
+    for camera in 1..=3 {
+        world.shm(camera)?.start()?;
+    }
+    wait_long("all is well again", async || Ok((last() == Some(well.clone())).then_some(()))).await?;
+    let shown = world.run(&["config", "show"]).await?.stdout;
+    ensure!(shown.contains("ping-url = \"[hidden]\"") && !shown.contains(SECRET), "{shown}");
+    ensure!(!world.daemon()?.log().contains(SECRET), "the log has the URL");
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! What the troubles are made of: the facts that `doctor` and `check` judge, as conditions with an id.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, timeout};
+use zmes_shared::MonitorId;
+use zmes_shared::views::{Sentence, Severity};
+use zmes_shared::words::{FaultKind, Mender, TroubleKind};
+use zmes_zoneminder::DbHealth;
+
+use super::store;
+use crate::admin::AdminParts;
+use crate::admin::conditions::{Diagnosis, diagnose};
+use crate::admin::monitors::join;
+use crate::admin::push_cure::push_cure;
+use crate::detect::Condition;
+use crate::ports::{TransportFailure, TransportHealth};
+use crate::state::{self, TokenRow};
+use crate::troubles::{CameraSight, Look, Observation, TroubleId};
+
+/// How often what takes a query is read again: phones, free space, the certificate.
+const SLOW: Duration = Duration::from_secs(30);
+/// How long such a reading may take.
+const SLOW_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the database must be away. Alarms still flow, so a restart of it is no trouble.
+const DATABASE: Duration = Duration::from_mins(1);
+/// How long pushes must fail, if they have not failed [`FAILURES`] times before.
+const PUSHES: Duration = Duration::from_mins(1);
+/// This many failures in a row of a transport are a trouble at once: it rests then.
+const FAILURES: u64 = 5;
+/// This many refused messages in a row.
+const REFUSALS: u64 = 3;
+/// How long the disk must be low: a backup that is written and removed is no trouble.
+const DISK: Duration = Duration::from_mins(1);
+/// This many failed attempts in a row at one phone.
+const SILENT_FAILURES: u32 = 5;
+/// No push was accepted for this long.
+const SILENT_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Phones that are told of at a time.
+const SILENT_TOLD: usize = 20;
+
+/// Observes. Remembers the last answers to what takes a query.
+#[derive(Debug, Default)]
+pub(in crate::admin) struct Observer {
+    slow: Option<(Instant, BTreeMap<TroubleId, Observation>)>,
+}
+
+impl Observer {
+    /// Returns what is observed now.
+    pub(in crate::admin) async fn look(&mut self, parts: &AdminParts) -> Look {
+        if self.slow.as_ref().is_none_or(|(at, _)| at.elapsed() >= SLOW) {
+            let read = timeout(SLOW_DEADLINE, slow(parts)).await;
+            // What could not be read in time stays as it was.
+            let before = self.slow.take().map(|(_, before)| before);
+            self.slow = Some((Instant::now(), read.ok().or(before).unwrap_or_default()));
+        }
+        let mut look = Look::default();
+        cameras(parts, &mut look);
+        for health in parts.push.health() {
+            transport(&health, &mut look);
+        }
+        database(parts, &mut look);
+        store(parts, &mut look);
+        if let Some((_, slow)) = &self.slow {
+            for (id, observation) in slow {
+                look.others.entry(id.clone()).or_insert_with(|| observation.clone());
+            }
+        }
+        look
+    }
+}
+
+fn cameras(parts: &AdminParts, look: &mut Look) {
+    let offline = parts.configuration.running().watchdog.camera_offline;
+    look.camera_offline = (!offline.is_zero()).then_some(offline);
+    look.cameras_unknown = parts.catalog.now().loaded_at.is_none();
+    for listed in join(parts).iter().filter(|listed| listed.watched) {
+        let report = &listed.report;
+        look.cameras.insert(report.id, sight(report.id, &report.name, &report.condition));
+    }
+}
+
+fn sight(id: MonitorId, name: &str, condition: &Condition) -> CameraSight {
+    match condition {
+        Condition::Captured | Condition::Numbering(_) | Condition::Flapping { .. } => CameraSight::Seen,
+        // Its alarms come from the database, which has a trouble of its own.
+        Condition::Database { .. } | Condition::NotLookedAt | Condition::NotWatched(_) => {
+            CameraSight::Unknown
+        }
+        Condition::NoPicture | Condition::Unreadable(_) | Condition::Frozen { .. } => {
+            let Some(Diagnosis { severity, sentence, cure }) = diagnose(id, condition) else {
+                return CameraSight::Seen;
+            };
+            CameraSight::Lost(Observation {
+                severity,
+                name: name.to_owned(),
+                text: sentence.into(),
+                hint: cure.unwrap_or_default(),
+                hold: Duration::ZERO,
+            })
+        }
+    }
+}
+
+fn transport(health: &TransportHealth, look: &mut Look) {
+    let id = |kind| TroubleId::about(kind, health.transport.as_str());
+    let kinds = [TroubleKind::Push, TroubleKind::Credentials, TroubleKind::Quota];
+    let observation = |text: Sentence, hint: String, hold| Observation {
+        severity: Severity::Error,
+        name: String::new(),
+        text,
+        hint,
+        hold,
+    };
+    if let Some(failure) = &health.failure {
+        let TransportFailure { fault, count, .. } = failure;
+        let (kind, hold) = match (fault.kind, fault.kind.mender()) {
+            (FaultKind::Limited, _) => (TroubleKind::Quota, PUSHES),
+            (_, Mender::Configuration) => (TroubleKind::Credentials, Duration::ZERO),
+            (_, _) if *count >= FAILURES => (TroubleKind::Push, Duration::ZERO),
+            (_, _) => (TroubleKind::Push, PUSHES),
+        };
+        let text = format!("pushes through {} fail: {fault}", health.transport);
+        let hint = push_cure(fault.kind, &health.transport, &health.target);
+        look.others.insert(id(kind), observation(text.into(), hint, hold));
+        // While it fails, nothing proves that another trouble of it is over.
+        look.unknown.extend(kinds.map(id));
+        return;
+    }
+    if let Some(refusals) = health.refusals.as_ref().filter(|refusals| refusals.count >= REFUSALS) {
+        let text =
+            format!("{} refused the last {} messages: {}", health.target, refusals.count, refusals.detail);
+        let hint = "zmesctl tokens list --failing shows the phones; zmesctl push check".to_owned();
+        look.others.insert(id(TroubleKind::Push), observation(text.into(), hint, PUSHES));
+    } else if health.last_success.is_none() && health.refusals.is_none() {
+        // Nothing was sent since the start, or since the transport was replaced.
+        look.unknown.extend(kinds.map(id));
+    }
+}
+
+fn database(parts: &AdminParts, look: &mut Look) {
+    let id = TroubleId::of(TroubleKind::Database);
+    match &*parts.database.borrow() {
+        DbHealth::Up => {}
+        DbHealth::Untried => drop(look.unknown.insert(id)),
+        DbHealth::Down(reason) => {
+            let observation = Observation {
+                severity: Severity::Error,
+                name: String::new(),
+                text: format!("the database does not answer: {reason}").into(),
+                hint: reason.hint.clone(),
+                hold: DATABASE,
+            };
+            look.others.insert(id, observation);
+        }
+    }
+}
+
+fn store(parts: &AdminParts, look: &mut Look) {
+    for finding in store::glance(parts) {
+        let observation = Observation {
+            severity: finding.severity,
+            name: String::new(),
+            text: finding.sentence(),
+            hint: finding.hint.unwrap_or_default(),
+            hold: Duration::ZERO,
+        };
+        look.others.insert(TroubleId::of(TroubleKind::Store), observation);
+    }
+}
+
+/// Reads what takes a query or a file.
+async fn slow(parts: &AdminParts) -> BTreeMap<TroubleId, Observation> {
+    let mut found = BTreeMap::new();
+    let directory = parts.configuration.running().state.directory.clone();
+    let place = directory.clone();
+    let room = tokio::task::spawn_blocking(move || state::room(&place)).await.ok().flatten();
+    if let Some(room) = room.filter(store::is_low) {
+        let observation = Observation {
+            severity: Severity::Warning,
+            name: String::new(),
+            text: store::low(&directory, &room).into(),
+            hint: state::room_hint(&directory),
+            hold: DISK,
+        };
+        found.insert(TroubleId::of(TroubleKind::Store), observation);
+    }
+    found.extend(certificate(parts));
+    if let Ok(rows) = parts.state.tokens().await {
+        let broken: Vec<_> = parts.push.health().into_iter().filter(TransportHealth::fails).collect();
+        let broken = |row: &TokenRow| {
+            let way = parts.push.ways(&row.token).into_iter().next();
+            way.is_none_or(|way| broken.iter().any(|health| health.transport == way))
+        };
+        let now = parts.clock.now();
+        // What a failing transport cannot reach is told of as the transport's trouble.
+        let silent = rows.iter().filter(|row| is_silent(row, now) && !broken(row));
+        found.extend(silent.take(SILENT_TOLD).map(silence));
+    }
+    found
+}
+
+fn certificate(parts: &AdminParts) -> Option<(TroubleId, Observation)> {
+    let certificate = parts.certificate.summary()?;
+    let problems = certificate.problems.iter().filter(|problem| problem.grave || problem.expires_soon);
+    let worst = problems.max_by_key(|problem| problem.grave)?;
+    let observation = Observation {
+        severity: if worst.grave { Severity::Error } else { Severity::Warning },
+        name: String::new(),
+        text: format!("{}: {}", certificate.subject, worst.message).into(),
+        hint: worst.hint.clone(),
+        hold: Duration::ZERO,
+    };
+    Some((TroubleId::of(TroubleKind::Certificate), observation))
+}
+
+fn is_silent(row: &TokenRow, now: Timestamp) -> bool {
+    let last = row.last_notified_at.unwrap_or(row.token.created_at);
+    row.token.revoked.is_none() && row.failures >= SILENT_FAILURES && now.duration_since(last) >= SILENT_FOR
+}
+
+fn silence(row: &TokenRow) -> (TroubleId, Observation) {
+    let handle = row.token.handle.to_string();
+    let text = match row.last_notified_at {
+        Some(at) => Sentence::from("no push was accepted since ").time(at),
+        None => Sentence::from("no push was ever accepted"),
+    };
+    let error = row.last_error.as_deref().unwrap_or("no reason is known");
+    let observation = Observation {
+        severity: Severity::Warning,
+        name: format!("token {handle}"),
+        text: text.text(format!("; the last {} attempts failed: {error}", row.failures)),
+        hint: format!("zmesctl doctor {handle}"),
+        hold: Duration::ZERO,
+    };
+    (TroubleId::about(TroubleKind::Silent, handle), observation)
+}

@@ -1,0 +1,134 @@
+//! Troubles on their way to phones: pushes that stand for no alarm.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use zmes_providers::Urgency;
+use zmes_shared::MonitorId;
+use zmes_shared::words::TroubleKind;
+
+use super::Router;
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, SkipReason, TokenId};
+use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
+use crate::route::{PushBatch, PushDelivery};
+use crate::state::{Note, TokenDecision, TroubleNote};
+use crate::troubles::{Trouble, TroubleChange, TroubleNotice};
+
+/// Messages whose outcome is remembered: more than the keeper of the troubles sends at a time.
+const REMEMBERED: usize = 64;
+/// Who is told of troubles that concern no camera.
+const OWN_NAME: &str = "zmesd";
+/// Longest text of a push, in characters: more than phones show.
+const TEXT_MAX: usize = 300;
+
+/// What was told lately, by the number of the message.
+pub(super) type ToldTroubles = VecDeque<(u64, Vec<TokenId>)>;
+
+impl Router {
+    pub(super) fn on_trouble_command(&mut self, command: TroubleCommand) {
+        let TroubleCommand { message, reply } = command;
+        let number = message.number;
+        let known = self.told_troubles.iter().find(|(known, _)| *known == number);
+        let told = match known {
+            Some((_, told)) => Some(told.clone()),
+            None => self.tell_trouble(message),
+        };
+        // The caller may have given up, and asks again.
+        reply.send(told).ok();
+    }
+
+    /// Writes the trouble down, with the push that tells of it: a crash before it raises the trouble again, one after it
+    /// sends what is on the disk.
+    fn tell_trouble(&mut self, message: TroubleMessage) -> Option<Vec<TokenId>> {
+        let TroubleMessage { number, notice, tokens, viewers, avoid } = message;
+        let TroubleNotice { change, trouble } = notice;
+        let camera = trouble.id.monitor();
+        let live = self.tokens.live().map(|entry| entry.token().id);
+        let wanted: Vec<_> = live
+            .filter(|id| self.push.enabled && !avoid.contains(id))
+            .filter(|id| viewers || tokens.contains(id))
+            .collect();
+        let decided: Vec<_> = wanted
+            .into_iter()
+            .filter_map(|id| Some((id, self.may_hear_trouble(id, camera)?)))
+            // Whoever asked for it gets a decision with a reason; of the others only those who may see the camera.
+            .filter(|(id, (decision, _))| *decision == Decision::Send || tokens.contains(id))
+            .collect();
+        let at = self.parts.clock.now();
+        let alarm = Arc::new(Alarm {
+            monitor: camera.unwrap_or(MonitorId(0)),
+            monitor_name: if trouble.name.is_empty() { OWN_NAME } else { &trouble.name }.into(),
+            event: None,
+            cause: self.trouble_text(change, &trouble).into(),
+            at,
+            detected: Instant::now(),
+            origin: Origin::Trouble,
+        });
+        let urgency = urgency(change, trouble.id.kind);
+        let (mut decisions, mut deliveries, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut last = self.last_delivery;
+        for (id, (decision, by)) in decided {
+            let Some(token) = self.tokens.get(id).map(|entry| Arc::clone(entry.token())) else { continue };
+            last = DeliveryId(last.0 + 1);
+            let badge = token.badge;
+            if decision == Decision::Send {
+                told.push(id);
+                deliveries.push(PushDelivery { id: last, token, badge, urgency });
+            }
+            decisions.push(TokenDecision { id: last, token: id, decision, badge, by, urgency });
+        }
+        let push = (!decisions.is_empty()).then(|| (Arc::clone(&alarm), decisions.into()));
+        let note = TroubleNote { change, trouble, at, told: told.clone(), push };
+        if !self.try_note(Note::Trouble(Box::new(note))) {
+            return None;
+        }
+        self.last_delivery = last;
+        if !deliveries.is_empty() {
+            self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
+        }
+        self.told_troubles.truncate(REMEMBERED - 1);
+        self.told_troubles.push_front((number, told.clone()));
+        Some(told)
+    }
+
+    /// Decides whether a token is told of a trouble. A snooze of the camera withholds it, but does not count it: it is no
+    /// alarm.
+    fn may_hear_trouble(
+        &self,
+        id: TokenId,
+        camera: Option<MonitorId>,
+    ) -> Option<(Decision, Option<DecidedBy>)> {
+        let decision = self.may_hear(id, camera)?;
+        let entry = self.tokens.get(id)?;
+        let now = self.parts.clock.now();
+        let snooze = camera.and_then(|camera| self.snoozes.covering(camera, entry.token(), now));
+        Some(match snooze {
+            Some(snooze) if decision == Decision::Send => {
+                (Decision::Skip(SkipReason::Snoozed), Some(DecidedBy::Snooze(snooze.id)))
+            }
+            Some(_) | None => (decision, None),
+        })
+    }
+
+    fn trouble_text(&self, change: TroubleChange, trouble: &Trouble) -> String {
+        let time = |at: jiff::Timestamp| at.to_zoned(self.parts.zone.clone()).strftime("%H:%M").to_string();
+        let (what, since) = (trouble.text.render(time), time(trouble.since));
+        let text = match change {
+            TroubleChange::Raised if trouble.hint.is_empty() => format!("{what} (since {since})"),
+            TroubleChange::Raised => format!("{what} (since {since}). {}", trouble.hint),
+            TroubleChange::Reminder => format!("still, since {since}: {what}"),
+            TroubleChange::Cleared => format!("resolved; since {since}: {what}"),
+        };
+        text.chars().take(TEXT_MAX).collect()
+    }
+}
+
+/// Only what silences everything may break through a phone's focus.
+fn urgency(change: TroubleChange, kind: TroubleKind) -> Urgency {
+    match (change, kind) {
+        (TroubleChange::Raised, TroubleKind::Zoneminder | TroubleKind::Push) => Urgency::Urgent,
+        (TroubleChange::Raised | TroubleChange::Reminder, _) => Urgency::Normal,
+        (TroubleChange::Cleared, _) => Urgency::Silent,
+    }
+}

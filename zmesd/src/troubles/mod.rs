@@ -1,0 +1,20 @@
+//! Troubles: what keeps zmesd from seeing alarms or from telling of them, as a table of conditions with an id.
+//!
+//! [`TroubleTable`] is pure. It takes what was observed, with the time, and returns what people are told:
+//! a trouble was raised, still stands, or is over. It decides how long a condition must hold before it counts, makes one
+//! trouble of forty cameras that are lost together, and damps what comes and goes. Who observes is `admin::troubles`.
+
+mod damping;
+mod group;
+mod id;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use damping::MOST_RAISES;
+pub use id::TroubleId;
+pub use table::{
+    CameraSight, Look, Moment, Observation, Trouble, TroubleChange, TroubleNotice, TroubleRecord,
+    TroubleTable,
+};
