@@ -35,6 +35,8 @@ pub fn control() -> Value {
         name::<views::Reloaded>,
         name::<views::Rules>,
         name::<views::RulesTested>,
+        name::<views::Snoozes>,
+        name::<views::SnoozesChanged>,
         name::<views::Status>,
         name::<views::TokenShown>,
         name::<views::Tokens>,

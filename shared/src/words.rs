@@ -181,6 +181,18 @@ words! {
 }
 
 words! {
+    /// Whose phones a snooze silences.
+    SnoozeScopeKind {
+        /// Those of everybody.
+        Everybody = "everybody",
+        /// Those of one user of ZoneMinder.
+        User = "user",
+        /// One phone.
+        Token = "token",
+    }
+}
+
+words! {
     /// By which way a snooze was set.
     SnoozeOrigin {
         /// `zmesctl snooze`.

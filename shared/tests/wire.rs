@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 37] = [
+const REQUESTS: [&str; 40] = [
     "status",
     "clients_list",
     "clients_rejected",
@@ -56,6 +56,9 @@ const REQUESTS: [&str; 37] = [
     "rules_test",
     "latency",
     "troubles",
+    "snooze_set",
+    "snooze_list",
+    "snooze_end",
 ];
 const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
 
@@ -123,6 +126,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "rules_test" => drop(round_trip::<views::RulesTested>(name, value)),
         "latency" => drop(round_trip::<views::Latency>(name, value)),
         "troubles" => drop(round_trip::<views::Troubles>(name, value)),
+        "snooze_set" | "snooze_end" => drop(round_trip::<views::SnoozesChanged>(name, value)),
+        "snooze_list" => drop(round_trip::<views::Snoozes>(name, value)),
         other => panic!("{name}: no view is known for {other}"),
     }
 }
@@ -168,6 +173,9 @@ fn type_of(request: &Request) -> &'static str {
         Request::Events(_) => "events",
         Request::EventsHourly => "events_hourly",
         Request::Troubles { .. } => "troubles",
+        Request::SnoozeSet(_) => "snooze_set",
+        Request::SnoozeList => "snooze_list",
+        Request::SnoozeEnd(_) => "snooze_end",
         Request::Unknown => "unknown",
     }
 }

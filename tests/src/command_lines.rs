@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 62] = {
+pub const COMMAND_LINES: [CommandLine; 69] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
@@ -94,6 +94,10 @@ pub const COMMAND_LINES: [CommandLine; 62] = {
         line("alarm test --monitor 1 --wait", Admin, Answer),
         line("alarm force --monitor 1 --for 1m", Admin, Answer),
         line("alarm cancel --monitor 1", Admin, Answer),
+        line("snooze 1 --for 1h", Admin, Answer),
+        line("snooze all --until 23:59:59 --token HANDLE --hard --no-tell", Admin, Answer),
+        line("snooze list", Observer, List),
+        line("snooze end all", Admin, Answer),
         line("push check", Observer, Answer),
         line("push queue", Observer, Answer),
         line("push retry", Admin, Answer),

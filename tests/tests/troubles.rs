@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
-use zmes_tests::standin::{Apns, Arrival, Behaviour, PushProxy};
+use zmes_tests::standin::{Apns, Arrival, Behaviour, Fcm, PushProxy};
 use zmes_tests::{World, WorldBuilder, includes, wait_until};
 
 const ANDROID: &str = "trouble-android:APA91bHPRgkF-one";
@@ -126,23 +126,23 @@ async fn forty_cameras_lost_at_once_are_one_notice() -> Result<()> {
 
 #[tokio::test]
 async fn a_provider_that_refuses_us_is_told_of_by_another() -> Result<()> {
-    let (proxy, apns) = (PushProxy::start().await?, Apns::with_key().await?);
-    let world = told(cameras(1)).with_push_proxy(&proxy).with_apns(&apns).start().await?;
+    let (fcm, apns) = (Fcm::start().await?, Apns::with_key().await?);
+    let world = told(cameras(1)).with_fcm(&fcm).with_apns(&apns).start().await?;
     let (_one, _other) = (world.phone("android", ANDROID).await?, world.phone("ios", IOS).await?);
-    proxy.always(PushProxy::wrong_app_key());
+    fcm.messages.always(Fcm::permission_denied());
     world.alarm(1, 7).await?;
-    let trouble = wait_trouble(&world, "credentials:proxy").await?;
+    let trouble = wait_trouble(&world, "credentials:fcm").await?;
     ensure!(includes(&trouble, &json!({"kind": "credentials", "severity": "error"})), "{trouble}");
     let pushes = texts(&apns.wait_accepted(2).await?);
-    let notices = pushes.iter().filter(|push| push.contains("pushes through proxy fail")).count();
+    let notices = pushes.iter().filter(|push| push.contains("pushes through fcm fail")).count();
     ensure!(notices == 1, "{pushes:?}");
-    proxy.always(Behaviour::Accept);
+    fcm.messages.always(Behaviour::Accept);
     world.run(&["push", "retry"]).await?;
-    wait_over(&world, "credentials:proxy").await?;
+    wait_over(&world, "credentials:fcm").await?;
     let pushes = texts(&apns.wait_accepted(3).await?);
     ensure!(pushes.iter().filter(|push| push.contains("resolved")).count() == 1, "{pushes:?}");
-    let proxied = texts(&proxy.pushes());
-    ensure!(!proxied.iter().any(|push| push.contains("pushes through proxy")), "{proxied:?}");
+    let through_it = texts(&fcm.messages.pushes());
+    ensure!(!through_it.iter().any(|push| push.contains("pushes through fcm")), "{through_it:?}");
     Ok(())
 }
 

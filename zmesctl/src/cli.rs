@@ -10,7 +10,7 @@ use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
     alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, push, report, rules,
-    tokens, top, troubles, watch, why,
+    snooze, tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -66,6 +66,8 @@ pub enum TopCommand {
     /// List monitors, or read them again from ZoneMinder
     #[command(subcommand)]
     Monitors(monitors::MonitorsCommand),
+    /// Stop pushes of a monitor for a while, or end that
+    Snooze(snooze::SnoozeArgs),
     /// Send a test alarm, or force an alarm in ZoneMinder
     #[command(subcommand)]
     Alarm(alarms::AlarmCommand),
@@ -118,6 +120,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Tokens(command) => tokens::run(command, context).await,
         TopCommand::Badges(command) => badges::run(command, context).await,
         TopCommand::Monitors(command) => monitors::run(command, context).await,
+        TopCommand::Snooze(arguments) => snooze::run(arguments, context).await,
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Top(arguments) => top::run(arguments, context).await,

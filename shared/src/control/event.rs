@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::WatchType;
 use super::tokens::{PlatformKind, TokenState};
-use crate::views::{ClientView, MonitorView};
+use crate::views::{ClientView, MonitorView, SnoozedBy};
 use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
@@ -137,6 +137,9 @@ pub struct Decided {
     /// The rule that decided, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// The snooze that withheld it.
+    #[serde(flatten)]
+    pub snoozed: Option<SnoozedBy>,
 }
 
 /// A push token, as `watch` shows it.

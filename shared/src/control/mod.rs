@@ -5,6 +5,7 @@ pub mod codec;
 mod error;
 mod event;
 mod request;
+mod snooze;
 mod tokens;
 pub mod version;
 
@@ -14,6 +15,7 @@ pub use request::{
     ALARM_FOR_DEFAULT_MS, Access, AlarmTest, ChannelKind, CheckKind, ClientFilter, ClientState, EventFilter,
     Request, RulesTest, Since, WatchFilter, WatchType,
 };
+pub use snooze::{SNOOZE_MAX_MS, SnoozeEnd, SnoozeSet};
 pub use tokens::{
     PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,
 };

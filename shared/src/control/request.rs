@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::snooze::{SnoozeEnd, SnoozeSet};
 use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
 use crate::{EventId, MonitorId, SessionId};
 
@@ -219,6 +220,13 @@ pub enum Request {
     RulesTest(RulesTest),
     /// Returns [`crate::views::Latency`].
     Latency,
+    /// Stops pushes of a monitor for a while; one for the same monitor and phones is changed. Returns
+    /// [`crate::views::SnoozesChanged`].
+    SnoozeSet(SnoozeSet),
+    /// Returns [`crate::views::Snoozes`].
+    SnoozeList,
+    /// Ends snoozes before their time. Returns [`crate::views::SnoozesChanged`].
+    SnoozeEnd(SnoozeEnd),
     /// A request of a newer client; it is answered with `unsupported`.
     #[serde(other)]
     Unknown,
@@ -264,6 +272,7 @@ impl Request {
             | Self::RulesList
             | Self::RulesTest(_)
             | Self::Latency
+            | Self::SnoozeList
             | Self::Unknown => Access::Read,
             Self::AlarmTest(AlarmTest { dry_run, .. })
             | Self::TokensRevoke { dry_run, .. }
@@ -286,6 +295,8 @@ impl Request {
             | Self::TokensRestore { .. }
             | Self::TokensExport { .. }
             | Self::PushRetry { .. }
+            | Self::SnoozeSet(_)
+            | Self::SnoozeEnd(_)
             | Self::ConfigShow => Access::Admin,
         }
     }
@@ -293,7 +304,7 @@ impl Request {
 
 /// Leaves `false` out of the JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_false(flag: &bool) -> bool {
+pub(super) fn is_false(flag: &bool) -> bool {
     !flag
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SnoozedBy;
 use crate::words::{DeliveryState, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
@@ -40,6 +41,9 @@ pub struct TargetDecision {
     /// For tokens, with `--wait`: the provider's id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
+    /// The snooze that withholds it.
+    #[serde(flatten)]
+    pub snoozed: Option<SnoozedBy>,
 }
 
 /// The answer to `alarm force` and `alarm cancel`.

@@ -13,6 +13,7 @@ mod push;
 mod rejected;
 mod rules;
 mod severity;
+mod snoozes;
 mod status;
 mod tokens;
 mod troubles;
@@ -32,6 +33,7 @@ pub use push::{
 pub use rejected::{RefusalReason, Rejected, Rejection};
 pub use rules::{RuleTested, RuleView, Rules, RulesTested};
 pub use severity::Severity;
+pub use snoozes::{SnoozeView, SnoozedBy, Snoozes, SnoozesChanged};
 pub use status::{
     ClientCounts, DatabaseState, EventCounts, FindingCounts, MonitorCounts, PushCounts, PushModeState,
     Status, TokenCounts,
@@ -53,4 +55,10 @@ use serde::{Deserialize, Serialize};
 pub struct Done {
     /// One sentence for people: "client 4 disconnected".
     pub done: String,
+}
+
+/// Leaves `false` out of the JSON.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }

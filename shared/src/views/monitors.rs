@@ -1,5 +1,6 @@
 //! `zmesctl monitors list` and `reload`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::words::{MonitorTrouble, StateSource};
@@ -39,6 +40,9 @@ pub struct MonitorView {
     /// What to do about it, mostly a command; absent where there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Until when its alarms are not pushed to anybody; absent: they are. `snooze list` has more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed_until: Option<Timestamp>,
 }
 
 /// The answer to `monitors reload`.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::SnoozedBy;
 use crate::words::{DeliveryState, HeldBy, Origin, Reason};
 use crate::{EventId, MonitorId};
 
@@ -53,6 +54,9 @@ pub struct DeliveryView {
     /// While it is queued: what delays it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
+    /// The snooze that withheld it.
+    #[serde(flatten)]
+    pub snoozed: Option<SnoozedBy>,
 }
 
 /// What delays a push.

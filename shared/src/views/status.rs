@@ -65,6 +65,9 @@ pub struct Status {
     /// The troubles that stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub troubles: Option<TroubleSummary>,
+    /// The number of snoozes that are set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozes: Option<u64>,
 }
 
 /// The number of problems that `doctor` finds.

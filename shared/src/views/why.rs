@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::HeldView;
+use super::{HeldView, SnoozedBy};
 use crate::words::{DeliveryState, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
@@ -115,4 +115,7 @@ pub struct WhyTarget {
     /// While it is queued: what delays it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HeldView>,
+    /// The snooze that withheld it.
+    #[serde(flatten)]
+    pub snoozed: Option<SnoozedBy>,
 }

@@ -84,6 +84,6 @@ fn the_words_in_existing_state_files_do_not_change() {
     assert_eq!(reasons, expected);
     assert_eq!(
         Origin::ALL.iter().map(|word| word.word()).collect::<Vec<_>>(),
-        ["poll", "reconciled", "test", "snooze"]
+        ["poll", "reconciled", "test", "snooze", "trouble"]
     );
 }

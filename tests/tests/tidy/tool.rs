@@ -4,7 +4,7 @@ use crate::layers::{Room, imports};
 use crate::tree::File;
 
 /// Modules from the bottom up. A module may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 20] = [
+const LEVELS: [(&str, u8); 22] = [
     ("environment", 0),
     ("exit", 0),
     ("shells", 0),
@@ -22,6 +22,8 @@ const LEVELS: [(&str, u8); 20] = [
     ("commands::deliveries", 5),
     ("commands::done", 5),
     ("commands::named", 5),
+    ("commands::doctor", 6),
+    ("commands::events", 6),
     ("commands::tokens", 6),
     // each of them alone
     ("commands", 7),

@@ -151,6 +151,7 @@ impl View for AlarmTested {
         let counts =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, state)| format!("{count} {state}"));
         out.line(&format!("{subject}: {}", counts.collect::<Vec<_>>().join(", ")))?;
+        let zone = out.look().zone.clone();
         let columns: &[ColumnOf<'_, TargetDecision>] = &[
             (Column::new("TARGET"), &|target| Cell::new(words::target(target.kind))),
             (Column::new("ID"), &|target| Cell::new(&target.id)),
@@ -159,7 +160,10 @@ impl View for AlarmTested {
                 Cell::maybe(target.latency_ms.map(time::milliseconds))
             }),
             (Column::new("TRANSPORT").spare(1), &|target| Cell::maybe(target.transport.as_ref())),
-            (Column::new("REASON").wraps(), &|target| Cell::new(&target.reason)),
+            (Column::new("REASON").wraps(), &|target| match &target.snoozed {
+                Some(snoozed) => Cell::new(&time::told(&snoozed.sentence(), &zone)),
+                None => Cell::new(&target.reason),
+            }),
             (Column::new("PROVIDER'S ID").wraps().spare(2), &|target| {
                 Cell::maybe(target.provider_id.as_ref())
             }),

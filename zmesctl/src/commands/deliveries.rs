@@ -70,6 +70,9 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
 
 /// Returns the reason; for a queued push also how long it waits.
 fn reason(delivery: &DeliveryView, out: &Out) -> String {
+    if let Some(snoozed) = &delivery.snoozed {
+        return time::told(&snoozed.sentence(), &out.look().zone);
+    }
     let Some(held) = &delivery.held else { return words::reason(&delivery.reason, delivery.rule.as_deref()) };
     format!("{}: {}", waits(held, out.look().now), held.reason)
 }

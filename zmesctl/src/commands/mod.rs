@@ -19,6 +19,7 @@ pub mod push;
 mod reload;
 pub mod report;
 pub mod rules;
+pub mod snooze;
 mod status;
 pub mod tokens;
 pub mod top;

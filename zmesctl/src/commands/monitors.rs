@@ -3,12 +3,13 @@
 use std::io;
 
 use clap::Subcommand;
+use jiff::tz::TimeZone;
 use zmes_shared::MonitorState;
 use zmes_shared::control::Request;
 use zmes_shared::views::{MonitorView, Monitors, Reloaded};
 
 use crate::context::{Context, Outcome};
-use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 #[command(
@@ -46,6 +47,7 @@ impl View for Monitors {
         if self.monitors.is_empty() {
             return out.line("ZoneMinder has no monitors on this server.");
         }
+        let zone = out.look().zone.clone();
         let columns: &[ColumnOf<'_, MonitorView>] = &[
             (Column::new("ID").right(), &|monitor| Cell::new(&monitor.id)),
             (Column::new("NAME").cuts(), &|monitor| Cell::new(&monitor.name)),
@@ -53,13 +55,22 @@ impl View for Monitors {
             (Column::new("HEALTHY"), &|monitor| healthy(monitor.healthy)),
             (Column::new("SOURCE").spare(2), &|monitor| Cell::new(&monitor.source)),
             (Column::new("LAST EVENT").right().spare(1), &|monitor| Cell::maybe(monitor.last_event_id)),
-            (Column::new("REASON").wraps(), &|monitor| Cell::maybe(monitor.reason.as_ref())),
+            (Column::new("REASON").wraps(), &|monitor| Cell::maybe(remark(monitor, &zone))),
         ];
         out.table(&Table::of(&self.monitors, columns))
     }
 
     fn names(&self) -> Option<Vec<String>> {
         Some(self.monitors.iter().map(|monitor| monitor.id.to_string()).collect())
+    }
+}
+
+/// Returns what is wrong with it, and until when it is snoozed.
+fn remark(monitor: &MonitorView, zone: &TimeZone) -> Option<String> {
+    let snoozed = monitor.snoozed_until.map(|until| format!("snoozed until {}", time::date(until, zone)));
+    match (monitor.reason.clone(), snoozed) {
+        (Some(reason), Some(snoozed)) => Some(format!("{reason}; {snoozed}")),
+        (reason, snoozed) => reason.or(snoozed),
     }
 }
 

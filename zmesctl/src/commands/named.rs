@@ -93,6 +93,7 @@ mod tests {
             reason: None,
             trouble: None,
             hint: None,
+            snoozed_until: None,
         };
         vec![
             monitor(1, "Garage"),

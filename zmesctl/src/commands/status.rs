@@ -27,6 +27,9 @@ impl View for Status {
         facts.add("tokens", format!("{} of {} enabled", self.tokens.enabled, self.tokens.total));
         let push = format!("{} delivered, {} queued", self.push.delivered, self.push.queued);
         facts.add("push", alarming(push, self.push.failed, "failed", out) + &mode(self, out));
+        if let Some(count @ 1..) = self.snoozes {
+            facts.add("snoozes", format!("{count} set: zmesctl snooze list"));
+        }
         let reconciled = match self.events.reconciled {
             0 => String::new(),
             late => format!(", {late} of them found later in the database"),

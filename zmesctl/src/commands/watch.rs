@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::io::Interest;
@@ -139,7 +140,7 @@ impl View for WatchLine {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         // People cannot read what zmesctl does not understand; `--json` has it.
         let Self::Known(event) = self else { return Ok(()) };
-        let (label, tone, text) = told(&event.kind);
+        let (label, tone, text) = told(&event.kind, &out.look().zone);
         let at = out.paint(Tone::Faint, &time::clock(out.look().now, event.at, &out.look().zone));
         let label = out.paint(tone, &format!("{label:LABEL$}"));
         // The texts contain names and causes from outside.
@@ -150,7 +151,7 @@ impl View for WatchLine {
 }
 
 /// Returns label, tone and text of one line.
-fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
+fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
     match kind {
         WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late } => {
             let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
@@ -161,7 +162,10 @@ fn told(kind: &WatchKind) -> (&'static str, Tone, String) {
             ("ALARM", Tone::Strong, text)
         }
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
-            let reason = bracketed(&words::reason(&decided.reason, decided.rule.as_deref()));
+            let reason = match &decided.snoozed {
+                Some(snoozed) => bracketed(&time::told(&snoozed.sentence(), zone)),
+                None => bracketed(&words::reason(&decided.reason, decided.rule.as_deref())),
+            };
             let about = about(*alarm, *event_id, Some(*monitor_id));
             let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)

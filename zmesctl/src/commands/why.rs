@@ -11,7 +11,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
 
 use crate::commands::deliveries::waits;
-use crate::commands::{events, named};
+use crate::commands::events::last as last_alarm;
+use crate::commands::named::monitor as named_monitor;
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::render::{Cell, Column, ColumnOf, Out, OutputStyle, Table, Tone, View, clean, time};
@@ -73,10 +74,10 @@ impl FromStr for WhyEvent {
 
 /// Returns the event of the last announced alarm.
 async fn last(monitor: Option<MonitorArg>, context: &Context) -> Result<EventId, CliError> {
-    let monitor = named::monitor(monitor, context).await?;
+    let monitor = named_monitor(monitor, context).await?;
     let mut daemon = context.connect().await?;
     let of = monitor.map_or_else(String::new, |monitor| format!(" of monitor {monitor}"));
-    let Some(alarm) = events::last(monitor, &mut daemon).await? else {
+    let Some(alarm) = last_alarm(monitor, &mut daemon).await? else {
         let message = format!("no alarm{of} is recorded");
         let hint = "zmesctl doctor shows why; test alarms are not recorded".to_owned();
         return Err(CliError::NoSuchAlarm { message, hint });
@@ -156,6 +157,9 @@ fn table(why: &Why, out: &Out) -> Table {
 }
 
 fn explanation(target: &WhyTarget, now: Timestamp, zone: &TimeZone) -> String {
+    if let Some(snoozed) = &target.snoozed {
+        return time::told(&snoozed.sentence(), zone);
+    }
     let held = target.held.as_ref().map_or_else(String::new, |held| format!("; {}", waits(held, now)));
     let since = target.since.map_or_else(String::new, |since| format!(" ({})", time::date(since, zone)));
     format!("{}{since}{held}", target.explanation)

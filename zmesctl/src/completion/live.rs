@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState};
-use zmes_shared::views::{ClientView, Clients, MonitorView, Monitors, TokenView, Tokens};
+use zmes_shared::views::{
+    ClientView, Clients, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
+};
 
 use super::Candidate;
 use crate::render::clean;
@@ -30,6 +32,10 @@ pub(super) enum Live {
     MutedTokens,
     Clients,
     Monitors,
+    /// Monitors, and the word for all of them.
+    MonitorsOrAll,
+    /// Numbers of snoozes, and the word for all of them.
+    SnoozesOrAll,
     /// Names of users who have an app connected or a token.
     Users,
     /// Handles of tokens, and names of users.
@@ -60,6 +66,9 @@ impl Live {
             }
             (false, true) => return Some(Self::Users),
             (false, false) => {}
+        }
+        if named("all") && named("MONITOR") {
+            return Some(if path == ["snooze", "end"] { Self::SnoozesOrAll } else { Self::MonitorsOrAll });
         }
         if named("MONITOR") || arg.get_long() == Some("monitor") {
             return Some(Self::Monitors);
@@ -98,6 +107,18 @@ async fn gather(
         Live::Monitors => {
             let Monitors { monitors } = daemon.request(Request::MonitorsList).await?;
             found.extend(monitors.iter().take(MAX).map(monitor));
+            Ok(())
+        }
+        Live::MonitorsOrAll => {
+            found.push(Candidate::new("all".to_owned(), "all monitors"));
+            let Monitors { monitors } = daemon.request(Request::MonitorsList).await?;
+            found.extend(monitors.iter().take(MAX).map(monitor));
+            Ok(())
+        }
+        Live::SnoozesOrAll => {
+            found.push(Candidate::new("all".to_owned(), "all snoozes"));
+            let Snoozes { snoozes } = daemon.request(Request::SnoozeList).await?;
+            found.extend(snoozes.iter().take(MAX).map(snooze));
             Ok(())
         }
         Live::Users => users(daemon, found).await,
@@ -179,6 +200,17 @@ fn client(client: &ClientView) -> Candidate {
 fn monitor(monitor: &MonitorView) -> Candidate {
     let health = if monitor.healthy { None } else { Some("not healthy") };
     Candidate::new(monitor.id.to_string(), &described([Some(&monitor.name), health, None, None]))
+}
+
+fn snooze(snooze: &SnoozeView) -> Candidate {
+    let monitor = match (snooze.monitor_id, &snooze.monitor) {
+        (None, _) => "all monitors".to_owned(),
+        (Some(_), Some(name)) => name.clone(),
+        (Some(id), None) => format!("monitor {id}"),
+    };
+    let whom = snooze.user.as_deref().or(snooze.token.as_deref()).unwrap_or("everybody");
+    let by = format!("set by {}", snooze.by);
+    Candidate::new(snooze.id.to_string(), &described([Some(&monitor), Some(whom), Some(&by), None]))
 }
 
 fn described(parts: [Option<&str>; 4]) -> String {

@@ -167,7 +167,19 @@ mod tests {
             let moment = text.parse::<MomentArg>().unwrap().today(now, &zone).unwrap();
             assert_eq!(moment.to_string(), expected, "{text}");
         }
-        for wrong in ["", "23", "2300", "2027-01-05", "25:00", "noon", "2027-13-01 10:00", "18:00+02:00"] {
+        for wrong in [
+            "",
+            "23",
+            "2300",
+            "2027-01-05",
+            "25:00",
+            "18:61",
+            "tomorrow",
+            "2h",
+            "2027-13-01 10:00",
+            "18:00+02:00",
+            "2027-01-05 08:00[Europe/Berlin]",
+        ] {
             assert!(wrong.parse::<MomentArg>().is_err(), "{wrong}");
         }
     }

@@ -14,11 +14,12 @@ use zmes_shared::{MonitorId, SessionId};
 use zmes_zoneminder::{Monitor, TriggerError};
 
 use super::answers::no_monitor;
+use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{Decision, SkipReason, TokenId};
+use crate::domain::{DecidedBy, Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::route::{AlarmTarget, AlarmTestRequest, PushEnding, PushReceipt, TestTarget, WriteReport};
 
@@ -90,7 +91,13 @@ pub(super) async fn test(
         (_, _) => None,
     };
     let shadow = parts.push.mode() == PushModeState::Shadow;
-    let targets = tested.targets.iter().map(|target| decided(target, receipts.as_ref(), shadow)).collect();
+    let ids = tested.targets.iter().filter_map(|target| target.snooze).collect();
+    let snoozes = SnoozeNames::load(&parts.state, ids).await?;
+    let told = |target: &TestTarget| {
+        let snoozed = target.snooze.and_then(|id| snoozes.get(Some(&DecidedBy::Snooze(id))));
+        TargetDecision { snoozed, ..decided(target, receipts.as_ref(), shadow) }
+    };
+    let targets = tested.targets.iter().map(told).collect();
     Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
 }
 
@@ -206,7 +213,8 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> Ta
     };
     let (decision, reason) = (target.decision.state(), target.decision.reason());
     let (latency_ms, transport, provider_id) = (None, None, None);
-    let view = TargetDecision { kind, id, decision, reason, latency_ms, transport, provider_id };
+    let snoozed = None;
+    let view = TargetDecision { kind, id, decision, reason, latency_ms, transport, provider_id, snoozed };
     if target.decision != Decision::Send {
         return view;
     }
@@ -276,6 +284,7 @@ mod tests {
             latency_ms: None,
             transport: None,
             provider_id: None,
+            snoozed: None,
         };
         let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));
         assert_eq!(waits.decision, DeliveryState::Failed);

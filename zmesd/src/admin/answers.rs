@@ -5,14 +5,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 use zmes_shared::MonitorId;
-use zmes_shared::control::{ControlError, ErrorCode, Request, Role};
+use zmes_shared::control::{ControlError, ErrorCode, Request};
 use zmes_shared::views::{ConfigReloaded, Latency};
 use zmes_zoneminder::MonitorSet;
 
 use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, AdminParts, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, rules, status,
-    tokens, troubles, why,
+    Admin, AdminParts, Asker, STOPPING, alarms, check, clients, doctor, events, log, monitors, push, rules,
+    snoozes, status, tokens, troubles, why,
 };
 use crate::domain::Revoked;
 use crate::route::Busy;
@@ -21,8 +21,8 @@ use crate::state::StateError;
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
-pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Result<Value, ControlError> {
-    let parts = &admin.parts;
+pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Result<Value, ControlError> {
+    let (parts, asker) = (&admin.parts, who.role);
     let bulk = |change, tokens, dry_run| change::bulk(parts, asker, change, tokens, dry_run);
     match request {
         Request::Status => json(status::show(parts, &admin.board, &admin.troubles).await?).await,
@@ -31,7 +31,7 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
             json(clients::rejected(parts, since_ms.map(Duration::from_millis))).await
         }
         Request::ClientsDisconnect { client } => json(clients::disconnect(parts, client).await?).await,
-        Request::MonitorsList => json(monitors::list(parts)).await,
+        Request::MonitorsList => json(monitors::list(parts).await).await,
         Request::MonitorsReload => json(monitors::reload(parts).await?).await,
         Request::AlarmTest(test) => json(alarms::test(parts, asker, test).await?).await,
         Request::AlarmForce { monitor, for_ms } => json(alarms::force(admin, monitor, for_ms).await?).await,
@@ -86,6 +86,9 @@ pub(super) async fn answer(admin: &Admin, asker: Role, request: Request) -> Resu
         Request::BadgesReset { tokens, to, dry_run } => {
             json(bulk(BulkChange::Badge(to), tokens, dry_run).await?).await
         }
+        Request::SnoozeSet(snooze) => json(snoozes::set(parts, who, snooze).await?).await,
+        Request::SnoozeList => json(snoozes::list(parts).await?).await,
+        Request::SnoozeEnd(which) => json(snoozes::end(parts, who, which).await?).await,
         // Streams are opened by `Admin::watch`.
         Request::Watch(_) | Request::Unknown => Err(unsupported()),
     }

@@ -30,6 +30,7 @@ pub(super) fn view(report: &MonitorReport) -> MonitorView {
         reason,
         trouble: condition.word().trouble(),
         hint,
+        snoozed_until: None,
     }
 }
 

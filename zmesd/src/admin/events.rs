@@ -92,7 +92,7 @@ pub(super) async fn hourly(parts: &AdminParts) -> Result<EventsHourly, ControlEr
 fn by_monitor(until: Timestamp, counts: Vec<AlarmCount>) -> EventsHourly {
     let mut monitors = BTreeMap::<MonitorId, MonitorHours>::new();
     for AlarmCount { monitor, monitor_name, hours_ago, alarms, last_at } in counts {
-        let hours = &mut monitors.entry(monitor).or_insert_with(|| MonitorHours {
+        let hours = monitors.entry(monitor).or_insert_with(|| MonitorHours {
             monitor_id: monitor,
             monitor: monitor_name,
             hours: vec![0; HOURS],

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
-use zmes_shared::views::{ClientView, MonitorView};
+use zmes_shared::views::{ClientView, MonitorView, SnoozedBy};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
 
 use super::tokens::view::{millis, platform, told};
@@ -46,8 +46,10 @@ pub(super) fn decision(
     id: String,
     decision: Decision,
     by: Option<&DecidedBy>,
+    snoozed: Option<SnoozedBy>,
 ) -> WatchEvent {
-    let decided = Decided { decision: decision.state(), reason: decision.reason(), rule: rules::name(by) };
+    let rule = rules::name(by);
+    let decided = Decided { decision: decision.state(), reason: decision.reason(), rule, snoozed };
     let kind = WatchKind::Decision {
         alarm: number,
         event_id: alarm.event,
@@ -72,13 +74,13 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
     WatchEvent { at: row.at, kind }
 }
 
-pub(super) fn decided(row: &DeliveryRow, token: &str) -> WatchEvent {
+pub(super) fn decided(row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>) -> WatchEvent {
     let rule = rules::name(row.by.as_ref());
     let decided = if row.decision == DeliveryState::Skipped {
-        Decided { decision: row.decision, reason: row.reason.clone(), rule }
+        Decided { decision: row.decision, reason: row.reason.clone(), rule, snoozed }
     } else {
         // The decision was to send it; its outcome has a line of its own.
-        Decided { decision: DeliveryState::Sent, reason: Reason::None, rule }
+        Decided { decision: DeliveryState::Sent, reason: Reason::None, rule, snoozed: None }
     };
     let kind = WatchKind::Decision {
         alarm: 0,

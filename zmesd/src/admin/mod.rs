@@ -18,6 +18,7 @@ mod monitors;
 mod push;
 mod push_cure;
 mod rules;
+mod snoozes;
 mod status;
 mod token_names;
 mod tokens;
@@ -57,6 +58,14 @@ use crate::telemetry::log::LogHandle;
 
 /// Error of a request that comes too late, and the reason with which streams end.
 pub const STOPPING: &str = "the daemon is stopping";
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    pub role: Role,
+    /// The Unix user: the name, or the uid where it has none. Looked up only for what keeps it.
+    pub user: String,
+}
 
 /// What the requests are answered from.
 #[derive(Debug)]
@@ -125,8 +134,8 @@ impl Admin {
     }
 
     /// Handles a request and returns the view that answers it, as JSON. The caller has checked the role.
-    pub async fn answer(&self, asker: Role, request: Request) -> Result<Value, ControlError> {
-        if asker == Role::Admin && request.asks_providers() {
+    pub async fn answer(&self, asker: &Asker, request: Request) -> Result<Value, ControlError> {
+        if asker.role == Role::Admin && request.asks_providers() {
             // An admin may just have fixed something; observers get an answer that is up to 10 s old.
             self.parts.push.check_anew();
         }

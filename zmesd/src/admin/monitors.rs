@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{MonitorCounts, Monitors, Reloaded};
+use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
 use zmes_shared::words::MonitorCondition;
 use zmes_zoneminder::Monitor;
 
-use super::conditions;
+use super::{conditions, snoozes};
 use crate::admin::AdminParts;
 use crate::detect::MonitorReport;
 
@@ -17,8 +17,13 @@ pub(super) struct ListedMonitor {
     pub(super) watched: bool,
 }
 
-pub(super) fn list(parts: &AdminParts) -> Monitors {
-    Monitors { monitors: join(parts).iter().map(|listed| conditions::view(&listed.report)).collect() }
+pub(super) async fn list(parts: &AdminParts) -> Monitors {
+    let silenced = snoozes::for_everybody(parts).await;
+    let view = |listed: &ListedMonitor| MonitorView {
+        snoozed_until: silenced.until(listed.report.id),
+        ..conditions::view(&listed.report)
+    };
+    Monitors { monitors: join(parts).iter().map(view).collect() }
 }
 
 pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError> {

@@ -23,6 +23,7 @@ pub(super) async fn show(
 ) -> Result<Status, ControlError> {
     let clients = parts.router.count().await?;
     let tokens = parts.router.token_counts().await?;
+    let snoozes = parts.router.snoozes().await?.len() as u64;
     let (state_damage, state_damage_parts) = damage(parts).await.map(Sentence::into_parts).unzip();
     glance(parts, board).await;
     let (database, database_error) = match &*parts.database.borrow() {
@@ -54,6 +55,7 @@ pub(super) async fn show(
         worst: board.worst(),
         troubles: Some(troubles::summary(troubles)),
         findings: Some(board.counts()),
+        snoozes: Some(snoozes),
         state_damage,
         state_damage_parts: state_damage_parts.unwrap_or_default(),
     })

@@ -14,18 +14,20 @@ use zmes_shared::MonitorState;
 use zmes_shared::control::{
     ClientFilter, ControlError, ErrorCode, Role, Since, WatchEvent, WatchFilter, WatchKind, WatchType,
 };
-use zmes_shared::views::MonitorView;
+use zmes_shared::views::{MonitorView, SnoozedBy};
 use zmes_shared::words::{StateSource, TargetKind};
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
 use super::answers::no_monitor;
+use super::snoozes::snoozed_by;
 use super::token_names::{TokenNames, TokenScope};
 use super::{conditions, lines, monitors};
 use crate::admin::AdminParts;
 use crate::detect::{MonitorReport, MonitorReports};
+use crate::domain::DecidedBy;
 use crate::ports::Clock;
-use crate::route::{AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
+use crate::route::{AlarmDecisions, AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
 use crate::state::DeliveryRow;
 use crate::telemetry::Counters;
 
@@ -168,7 +170,7 @@ impl Watcher {
         let clients = decided.sessions.iter().filter(|(id, _)| self.wishes.decided_for(*id));
         wanted.extend(clients.map(|(id, decision)| {
             let by = decided.rule_of(*id);
-            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision, by)
+            lines::decision(*number, alarm, TargetKind::Session, id.to_string(), *decision, by, None)
         }));
         for (token, decision, by) in decided.tokens.iter().filter(|(token, ..)| self.wishes.token(token)) {
             if !self.told.decision(alarm, token.id) {
@@ -179,6 +181,7 @@ impl Watcher {
                     token.handle.to_string(),
                     *decision,
                     by.as_ref(),
+                    snoozed(&decided, by.as_ref()),
                 ));
             }
         }
@@ -215,7 +218,7 @@ impl Watcher {
         known: Option<&TokenNames>,
     ) -> Result<Vec<WatchEvent>, ControlError> {
         let at = parts.clock.now();
-        let monitors = monitors::list(parts).monitors.into_iter();
+        let monitors = monitors::list(parts).await.monitors.into_iter();
         let monitors = monitors.filter(|view| self.wishes.state_of(view.id));
         let mut events: Vec<_> = monitors.map(|view| lines::monitor(at, "present", view)).collect();
         if let Some(known) = known.filter(|_| self.wishes.names_owner()) {
@@ -258,6 +261,12 @@ impl Watcher {
     fn lagged(&self, missed: u64) -> WatchEvent {
         WatchEvent { at: self.clock.now(), kind: WatchKind::Lagged { missed } }
     }
+}
+
+/// Returns the snooze that decided for a token, if one did. It was set a moment ago.
+fn snoozed(decided: &AlarmDecisions, by: Option<&DecidedBy>) -> Option<SnoozedBy> {
+    let id = by?.snooze()?;
+    decided.snoozes.iter().find(|snooze| snooze.id == id).map(|snooze| snoozed_by(snooze, false))
 }
 
 fn gone(report: &MonitorReport) -> MonitorView {

@@ -12,6 +12,7 @@ use zmes_shared::words::{DeliveryState, Reason, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::answers::off_loop;
+use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use super::{rules, words};
@@ -31,6 +32,7 @@ struct Evidence {
     sessions: Vec<SessionDecision>,
     deliveries: Vec<DeliveryRow>,
     known: TokenNames,
+    snoozes: SnoozeNames,
     users: HashMap<SessionId, Option<String>>,
     rules: RulesInUse,
 }
@@ -82,11 +84,12 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
     let state = &parts.state;
     let alarms = state.alarms_of_event(event, ALARMS).await?;
     let deliveries = state.deliveries_of_event(event, DELIVERIES).await?;
+    let snoozes = SnoozeNames::of_deliveries(state, &deliveries).await?;
     let sessions = parts.router.session_decisions(event).await?;
     let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
     let rules = parts.router.rules().await?;
-    Ok(Evidence { event, alarms, sessions, deliveries, known, users, rules })
+    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users, rules })
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
@@ -175,8 +178,14 @@ impl Evidence {
         let row = self.known.row(delivery.token);
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
         let rule = rules::name(delivery.by.as_ref());
-        let told = words::for_token(delivery, row, &handle);
-        let explanation = self.with_rule(told, rule.as_deref(), &delivery.reason);
+        let snoozed = self.snoozes.get(delivery.by.as_ref());
+        let explanation = match &snoozed {
+            Some(snoozed) => snoozed.sentence().to_string(),
+            None => {
+                let told = words::for_token(delivery, row, &handle);
+                self.with_rule(told, rule.as_deref(), &delivery.reason)
+            }
+        };
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
             user: row.map(|row| row.token.user.clone()),
@@ -185,6 +194,7 @@ impl Evidence {
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
+            snoozed,
             ..plain(TargetKind::Token, handle, delivery.at, outcome, explanation)
         }
     }
@@ -249,5 +259,6 @@ fn plain(
         latency_ms: None,
         provider_id: None,
         held: None,
+        snoozed: None,
     }
 }

@@ -50,6 +50,22 @@ impl Peer {
         Ok(peer)
     }
 
+    /// Returns the name of its user, or the uid where it has none or the user database does not answer.
+    pub(super) async fn user(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        if self.uid == 0 {
+            return "root".to_owned();
+        }
+        let uid = self.uid;
+        let lookup = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid)).ok().flatten());
+        match tokio::time::timeout(LOOKUP_DEADLINE, lookup).await {
+            Ok(Ok(Some(user))) => user.name,
+            Ok(Ok(None) | Err(_)) | Err(_) => format!("uid {uid}"),
+        }
+    }
+
     pub(super) fn forbidden(&self) -> ControlError {
         let user = self.name.clone().unwrap_or_else(|| format!("uid {}", self.uid));
         let error = ControlError::new(ErrorCode::Forbidden, format!("{user} has read-only access"));

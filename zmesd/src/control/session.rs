@@ -19,7 +19,7 @@ use zmes_shared::control::{
 
 use super::ControlContext;
 use super::peer::Peer;
-use crate::admin;
+use crate::admin::{self, Asker};
 
 /// How long a peer may be silent between requests.
 const IDLE: Duration = Duration::from_mins(10);
@@ -191,7 +191,10 @@ impl ControlSession<'_> {
             Role::Admin => None,
             Role::Observer => self.context.permits.turn().await,
         };
-        self.context.admin.answer(self.peer.role, request).await
+        let signed = matches!(request, Request::SnoozeSet(_) | Request::SnoozeEnd(_));
+        let user = if signed { self.peer.user().await } else { String::new() };
+        let asker = Asker { role: self.peer.role, user };
+        self.context.admin.answer(&asker, request).await
     }
 
     fn note_refusal(&mut self, request: &Request) {

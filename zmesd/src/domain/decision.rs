@@ -49,6 +49,14 @@ impl DecidedBy {
         }
     }
 
+    /// Returns the snooze, if it was one.
+    pub fn snooze(&self) -> Option<SnoozeId> {
+        match self {
+            Self::Snooze(id) => Some(*id),
+            Self::Rule(_) => None,
+        }
+    }
+
     /// Returns the text for the state file.
     pub fn stored(&self) -> String {
         match self {

@@ -57,13 +57,13 @@ pub struct Snooze {
 }
 
 impl Snooze {
+    /// Returns a time as the state file has it, so that a restart does not change what a snooze says.
+    pub fn time(at: Timestamp) -> Timestamp {
+        Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+    }
+
     /// Says whether it silences alarms of that monitor for that token at that time.
     pub fn covers(&self, monitor: MonitorId, token: &Token, at: Timestamp) -> bool {
         self.monitor.is_none_or(|own| own == monitor) && at < self.until && self.scope.has(token)
-    }
-
-    /// Says whether the other one is about the same: it takes its place.
-    pub fn replaces(&self, other: &Self) -> bool {
-        self.monitor == other.monitor && self.scope == other.scope
     }
 }

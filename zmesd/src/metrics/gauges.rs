@@ -55,6 +55,7 @@ pub(super) async fn read(parts: &Parts, asked: &CensusCache) -> Vec<Gauge> {
     gauges.push(one(&names::ROUTER_QUEUE, waiting as u64));
     if let Some(census) = census {
         gauges.extend(clients_and_tokens(parts, &census));
+        gauges.push(one(&names::SNOOZES, census.snoozes));
     }
     gauges.extend(pushes(parts));
     let expiry = parts.certificate.summary().map(|certificate| certificate.not_after.as_second());

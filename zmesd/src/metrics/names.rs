@@ -49,6 +49,7 @@ metrics! {
     ALARM_TO_PUSH: Histogram "zmesd_alarm_to_push_seconds" = "Time from an alarm until a provider accepts its push.";
     TOKENS: Gauge "zmesd_tokens" = "Registered devices.";
     TOKENS_DEAD: Counter "zmesd_tokens_dead" = "Tokens that a provider reported dead.";
+    SNOOZES: Gauge "zmesd_snoozes" = "Snoozes that are set.";
     WATCH_LAGGED: Counter "zmesd_watch_lagged" = "Events that a zmesctl watch missed because it was too slow.";
     TLS_EXPIRY: Gauge "zmesd_tls_expiry_timestamp_seconds" = "Expiry of the served certificate, in seconds since 1970.";
     CONFIG_RELOADS: Counter "zmesd_config_reloads" = "Reloads of the configuration, by result.";

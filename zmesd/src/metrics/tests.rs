@@ -152,7 +152,7 @@ impl MetricsWorld {
                 let mut tokens: Vec<_> =
                     <(Platform, TokenState)>::all().into_iter().map(|kind| (kind, 0)).collect();
                 tokens[0].1 = 3;
-                reply.send(Census { pending: 1, authenticated: 2, tokens }).ok();
+                reply.send(Census { pending: 1, authenticated: 2, tokens, snoozes: 3 }).ok();
             }
         }
     }

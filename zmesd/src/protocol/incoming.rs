@@ -11,11 +11,12 @@ use zmes_shared::control::Since;
 use zmes_shared::text::bounded;
 
 use super::push::{self, PushFrame};
+use super::snooze::{self, SnoozeRefusal, SnoozeStatement};
 use crate::domain::{Credentials, FilterProblem, MonitorFilter};
 use zmes_providers::{App, PushToken};
 
 /// The list that means "as it was".
-const KEEP: &str = "-1";
+pub(super) const KEEP: &str = "-1";
 /// Longest word of an app that is repeated to it, to logs and to `zmesctl`, in characters. Invisible and control characters
 /// are replaced: an app must not be able to move a terminal's cursor or to fill a log.
 pub(super) const LONGEST_WORD: usize = 64;
@@ -45,6 +46,8 @@ pub enum FrameBody {
     Version,
     /// `control/replay`
     Replay(Result<Since, SinceFault>),
+    /// `control/snooze`
+    Snooze(Result<SnoozeStatement, SnoozeRefusal>),
     OtherControl,
     /// `push/*`: tokens and badges.
     Push(PushFrame),
@@ -179,6 +182,7 @@ fn control(kind: &str, mut data: Map<String, Value>) -> Result<FrameBody, Malfor
         }
         "version" => FrameBody::Version,
         "replay" => FrameBody::Replay(since(data.remove("since"))),
+        "snooze" => FrameBody::Snooze(snooze::snooze(data)),
         _ => FrameBody::OtherControl,
     })
 }

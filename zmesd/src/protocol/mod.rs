@@ -6,6 +6,7 @@ mod alarm;
 mod incoming;
 mod outgoing;
 mod push;
+mod snooze;
 
 pub use alarm::{AlarmBody, alarm};
 pub use incoming::{
@@ -13,3 +14,4 @@ pub use incoming::{
 };
 pub use outgoing::{AppReply, ServerIdentity};
 pub use push::{PushFrame, TokenFault, TokenFrame};
+pub use snooze::{SnoozeRefusal, SnoozeStatement};

@@ -3,11 +3,13 @@
 //! Everything is a text, also counts and marks: the apps compare texts. Members may be added beside these, never
 //! renamed: the apps read `event`, `type`, `status`, `reason` and `version`.
 
+use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::incoming::{FilterFault, SinceFault};
 use super::push::TokenFault;
+use super::snooze::SnoozeRefusal;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerIdentity {
@@ -41,6 +43,10 @@ pub enum AppReply<'a> {
     SinceFault(SinceFault),
     /// No replay, because the record cannot be read now.
     ReplayUnavailable,
+    /// Pushes are withheld until then; `None`: not any more.
+    Snoozed(Option<Timestamp>),
+    /// Nothing was changed.
+    SnoozeRefused(SnoozeRefusal),
     PushDisabled,
     TokenFault(TokenFault),
     BadJson,
@@ -68,6 +74,8 @@ struct ReplyFrame<'a> {
     count: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gap: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<&'a str>,
 }
@@ -111,6 +119,11 @@ impl AppReply<'_> {
             },
             Self::SinceFault(fault) => ReplyFrame::fail("control", "replay", fault.to_string()),
             Self::ReplayUnavailable => ReplyFrame::fail("control", "replay", "UNAVAILABLE"),
+            Self::Snoozed(until) => ReplyFrame {
+                until: until.map(|until| until.round(Unit::Second).unwrap_or(until).to_string()),
+                ..ReplyFrame::success("control", "snooze")
+            },
+            Self::SnoozeRefused(refusal) => ReplyFrame::fail("control", "snooze", refusal.to_string()),
             Self::TokenFault(fault) => ReplyFrame::fail("push", fault.kind(), fault.to_string()),
             Self::PushDisabled => ReplyFrame::fail("push", "", "PUSHDISABLED"),
             Self::BadJson => ReplyFrame::fail("malformed", "", "BADJSON"),
@@ -148,6 +161,11 @@ mod tests {
                 AppReply::Replayed { count: 0, gap: true },
                 r#"{"event":"control","type":"replay","status":"Success","count":"0","gap":"true"}"#,
             ),
+            (
+                AppReply::Snoozed(Some("2026-11-30T18:00:00.4Z".parse().unwrap())),
+                r#"{"event":"control","type":"snooze","status":"Success","until":"2026-11-30T18:00:00Z"}"#,
+            ),
+            (AppReply::Snoozed(None), r#"{"event":"control","type":"snooze","status":"Success"}"#),
         ] {
             assert_eq!(reply.to_frame().as_str(), text);
         }
@@ -179,6 +197,10 @@ mod tests {
                 r#"{"event":"control","type":"replay","status":"Fail","reason":"UNAVAILABLE"}"#,
             ),
             (AppReply::PushDisabled, r#"{"event":"push","type":"","status":"Fail","reason":"PUSHDISABLED"}"#),
+            (
+                AppReply::SnoozeRefused(SnoozeRefusal::BadMinutes),
+                r#"{"event":"control","type":"snooze","status":"Fail","reason":"BADMINUTES"}"#,
+            ),
             (
                 AppReply::TokenFault(TokenFault::MissingPlatform),
                 r#"{"event":"push","type":"token","status":"Fail","reason":"MISSINGPLATFORM"}"#,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zmes_shared::{EventId, SessionId};
 
 use super::token_handle::{self, SessionDecision};
-use crate::domain::{Alarm, DecidedBy, Decision, Token};
+use crate::domain::{Alarm, DecidedBy, Decision, Snooze, Token};
 
 /// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
 const MAX_DECISIONS: usize = 250_000;
@@ -25,6 +25,8 @@ pub struct AlarmDecisions {
     pub by: Box<[(SessionId, DecidedBy)]>,
     /// For each token; empty without watchers, because the state file has them.
     pub tokens: Box<[DecidedToken]>,
+    /// The snoozes among what decided for tokens.
+    pub snoozes: Box<[Snooze]>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +96,7 @@ mod tests {
             sessions,
             by: Box::default(),
             tokens: Box::default(),
+            snoozes: Box::default(),
         })
     }
 

@@ -19,7 +19,7 @@ use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use super::trouble_handle::TroubleCommand;
-use crate::domain::{Decision, MonitorFilter, TokenId};
+use crate::domain::{Decision, MonitorFilter, SnoozeId, TokenId};
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
 
@@ -127,6 +127,8 @@ pub enum AlarmTarget {
 pub struct TestTarget {
     pub target: AlarmTarget,
     pub decision: Decision,
+    /// The snooze that withholds it.
+    pub snooze: Option<SnoozeId>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +154,7 @@ pub struct Census {
     pub pending: u64,
     pub authenticated: u64,
     pub tokens: Vec<((Platform, TokenState), u64)>,
+    pub snoozes: u64,
 }
 
 /// A command for the router: what it does is said at the method of [`RouterHandle`] that sends it.

@@ -37,8 +37,8 @@ pub use orders::{
 pub use router::{Router, RouterParts};
 pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
-pub use snooze_handle::SnoozeCommand;
-pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
+pub use snooze_handle::{SnoozeAuthor, SnoozeCommand};
+pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
 pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported};
 pub use trouble_handle::{TroubleCommand, TroubleMessage};

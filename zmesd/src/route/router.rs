@@ -1,6 +1,7 @@
 //! The router's task.
 
 mod alarms;
+mod app_snoozes;
 mod apps;
 mod snoozes;
 mod token_admin;
@@ -278,6 +279,7 @@ impl Router {
             pending: (self.sessions.len() - authenticated) as u64,
             authenticated: authenticated as u64,
             tokens: self.tokens.census(self.parts.clock.now()),
+            snoozes: self.snoozes.len() as u64,
         }
     }
 

@@ -1,26 +1,45 @@
 //! The table of snoozes: which are set, what each has withheld, which one ends next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
 
-use crate::domain::{Snooze, SnoozeId, Token, TokenId};
+use crate::domain::{Snooze, SnoozeId, SnoozeScope, Token, TokenId};
 
 /// Maximum number of snoozes at a time.
 pub const MAX_SNOOZES: usize = 1000;
 
 /// A snooze, and how many alarms it has withheld from each token.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SnoozeEntry {
+    pub(super) snooze: Snooze,
+    pub(super) withheld: BTreeMap<TokenId, u32>,
+    /// All tokens together.
+    total: u64,
+}
+
+/// A snooze as others see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SnoozeEntry {
+pub struct SnoozeSummary {
     pub snooze: Snooze,
-    pub withheld: BTreeMap<TokenId, u32>,
+    /// How many pushes it has withheld, all tokens together.
+    pub withheld: u64,
 }
 
 impl SnoozeEntry {
-    /// Returns how many pushes it has withheld, all tokens together.
-    pub fn total(&self) -> u64 {
-        self.withheld.values().map(|count| u64::from(*count)).sum()
+    fn new(snooze: Snooze, withheld: BTreeMap<TokenId, u32>) -> Self {
+        let total = withheld.values().map(|count| u64::from(*count)).sum();
+        Self { snooze, withheld, total }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Returns it without the tokens, which may be very many.
+    pub(super) fn summary(&self) -> SnoozeSummary {
+        SnoozeSummary { snooze: self.snooze.clone(), withheld: self.total }
     }
 }
 
@@ -29,10 +48,17 @@ impl SnoozeEntry {
 #[error("{MAX_SNOOZES} snoozes are set already")]
 pub struct TooManySnoozes;
 
+/// The snoozes of one scope, by monitor; `None` stands for all monitors.
+type ByMonitor = BTreeMap<Option<MonitorId>, SnoozeId>;
+
 /// The snoozes that are set. Owned by the router, and like all of its tables written through to the state file.
 #[derive(Debug, Default)]
 pub(super) struct Snoozes {
     entries: BTreeMap<SnoozeId, SnoozeEntry>,
+    /// They are looked up for each token and alarm. There is at most one for each monitor and scope.
+    for_everybody: ByMonitor,
+    by_user: HashMap<String, ByMonitor>,
+    by_token: HashMap<TokenId, ByMonitor>,
     last: SnoozeId,
 }
 
@@ -43,11 +69,12 @@ impl Snoozes {
         mut withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
         last: SnoozeId,
     ) -> Self {
-        let entry = |snooze: Snooze| {
+        let mut remembered = Self { last, ..Self::default() };
+        for snooze in snoozes {
             let withheld = withheld.remove(&snooze.id).unwrap_or_default();
-            (snooze.id, SnoozeEntry { snooze, withheld })
-        };
-        Self { entries: snoozes.into_iter().map(entry).collect(), last }
+            remembered.put_back(SnoozeEntry::new(snooze, withheld));
+        }
+        remembered
     }
 
     pub(super) fn get(&self, id: SnoozeId) -> Option<&SnoozeEntry> {
@@ -56,35 +83,69 @@ impl Snoozes {
 
     /// Takes one back whose end could not be written down: it is due again.
     pub(super) fn put_back(&mut self, entry: SnoozeEntry) {
-        self.entries.insert(entry.snooze.id, entry);
+        let Snooze { id, monitor, scope, .. } = &entry.snooze;
+        self.of_scope(scope).insert(*monitor, *id);
+        self.entries.insert(*id, entry);
     }
 
     /// Sets a snooze; one for the same monitor and scope keeps its number, its beginning, and what it has withheld.
-    pub(super) fn set(&mut self, mut snooze: Snooze) -> Result<SnoozeEntry, TooManySnoozes> {
-        let same = self.entries.values_mut().find(|entry| snooze.replaces(&entry.snooze));
-        if let Some(entry) = same {
+    pub(super) fn set(&mut self, mut snooze: Snooze) -> Result<SnoozeSummary, TooManySnoozes> {
+        let same = self.of_scope(&snooze.scope).get(&snooze.monitor).copied();
+        if let Some(entry) = same.and_then(|id| self.entries.get_mut(&id)) {
             (snooze.id, snooze.since) = (entry.snooze.id, entry.snooze.since);
             entry.snooze = snooze;
-            return Ok(entry.clone());
+            return Ok(entry.summary());
         }
         if self.entries.len() >= MAX_SNOOZES {
+            self.tidy(&snooze.scope);
             return Err(TooManySnoozes);
         }
         self.last = SnoozeId(self.last.0 + 1);
         snooze.id = self.last;
-        let entry = SnoozeEntry { snooze, withheld: BTreeMap::new() };
-        self.entries.insert(self.last, entry.clone());
-        Ok(entry)
+        let entry = SnoozeEntry::new(snooze, BTreeMap::new());
+        let summary = entry.summary();
+        self.put_back(entry);
+        Ok(summary)
     }
 
     /// Ends a snooze.
     pub(super) fn end(&mut self, id: SnoozeId) -> Option<SnoozeEntry> {
-        self.entries.remove(&id)
+        let entry = self.entries.remove(&id)?;
+        self.of_scope(&entry.snooze.scope).remove(&entry.snooze.monitor);
+        self.tidy(&entry.snooze.scope);
+        Some(entry)
+    }
+
+    /// Returns the snoozes of a scope.
+    fn of_scope(&mut self, scope: &SnoozeScope) -> &mut ByMonitor {
+        match scope {
+            SnoozeScope::Everybody => &mut self.for_everybody,
+            SnoozeScope::User(user) => self.by_user.entry(user.clone()).or_default(),
+            SnoozeScope::Token(token) => self.by_token.entry(*token).or_default(),
+        }
+    }
+
+    /// Forgets a scope without snoozes.
+    fn tidy(&mut self, scope: &SnoozeScope) {
+        if self.of_scope(scope).is_empty() {
+            match scope {
+                SnoozeScope::Everybody => {}
+                SnoozeScope::User(user) => drop(self.by_user.remove(user)),
+                SnoozeScope::Token(token) => drop(self.by_token.remove(token)),
+            }
+        }
     }
 
     /// Ends and returns those whose time has come.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<SnoozeEntry> {
-        self.entries.extract_if(.., |_, entry| entry.snooze.until <= now).map(|(_, entry)| entry).collect()
+        let due = self.entries.values().filter(|entry| entry.snooze.until <= now);
+        let due: Vec<_> = due.map(|entry| entry.snooze.id).collect();
+        due.into_iter().filter_map(|id| self.end(id)).collect()
+    }
+
+    /// Returns how many are set.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Returns all, by number.
@@ -95,7 +156,10 @@ impl Snoozes {
     /// Returns the snooze that silences an alarm for a token. Of several a hard one comes first, then the one that lasts
     /// longest.
     pub(super) fn covering(&self, monitor: MonitorId, token: &Token, at: Timestamp) -> Option<&Snooze> {
-        let covering = self.entries.values().map(|entry| &entry.snooze);
+        let scopes = [Some(&self.for_everybody), self.by_user.get(&token.user), self.by_token.get(&token.id)];
+        let scopes = scopes.into_iter().flatten();
+        let ids = scopes.flat_map(|scope| [scope.get(&None), scope.get(&Some(monitor))]).flatten();
+        let covering = ids.filter_map(|id| self.entries.get(id)).map(|entry| &entry.snooze);
         let covering = covering.filter(|snooze| snooze.covers(monitor, token, at));
         covering.max_by_key(|snooze| (snooze.hard, snooze.until))
     }
@@ -105,6 +169,7 @@ impl Snoozes {
         if let Some(entry) = self.entries.get_mut(&id) {
             let count = entry.withheld.entry(token).or_default();
             *count = count.saturating_add(1);
+            entry.total += 1;
         }
     }
 }
@@ -117,7 +182,6 @@ mod tests {
     use zmes_shared::words::SnoozeOrigin;
 
     use super::*;
-    use crate::domain::SnoozeScope;
 
     fn at(minute: u64) -> Timestamp {
         Timestamp::from_second(1_800_000_000).unwrap() + Duration::from_mins(minute)
@@ -169,7 +233,7 @@ mod tests {
         snoozes.withheld(first.snooze.id, TokenId(1));
         let longer =
             snoozes.set(Snooze { hard: true, ..snooze(Some(3), SnoozeScope::Everybody, 60) }).unwrap();
-        assert_eq!((longer.snooze.id, longer.total(), longer.snooze.hard), (first.snooze.id, 1, true));
+        assert_eq!((longer.snooze.id, longer.withheld, longer.snooze.hard), (first.snooze.id, 1, true));
         assert_eq!(snoozes.all().count(), 1);
         let other = snoozes.set(snooze(None, SnoozeScope::Everybody, 5)).unwrap();
         assert_ne!(other.snooze.id, first.snooze.id);

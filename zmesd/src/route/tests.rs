@@ -28,6 +28,7 @@ use crate::route::PushOrder;
 use crate::rules::RuleSet;
 use crate::state::{State, StateHandle};
 
+mod app_snoozes;
 mod devices;
 mod tokens;
 mod tokens_admin;

@@ -47,8 +47,11 @@ pub struct RecentDecisions {
     /// The last alarms, oldest first.
     pub alarms: Vec<Arc<AlarmDecisions>>,
     /// Alarms that were told to sessions after their login.
-    pub missed: Vec<(Arc<Alarm>, Vec<(SessionId, Decision)>)>,
+    pub missed: Vec<ToldLater>,
 }
+
+/// An alarm that was found while no session was there, and what was decided for those that came.
+pub type ToldLater = (Arc<Alarm>, Vec<(SessionId, Decision)>);
 
 impl SessionDecision {
     pub(super) fn each(

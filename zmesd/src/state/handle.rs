@@ -174,9 +174,9 @@ impl StateHandle {
         self.answer(tokens::rows(&self.settled().await).await)
     }
 
-    /// Returns a snooze, also where it has ended.
-    pub async fn snooze(&self, id: SnoozeId) -> StateResult<Option<Snooze>> {
-        self.answer(snoozes::one(&self.settled().await, id).await)
+    /// Returns the snoozes of these numbers, each with whether it has ended.
+    pub async fn snoozes(&self, ids: &[SnoozeId]) -> StateResult<Vec<(Snooze, bool)>> {
+        self.answer(snoozes::some(&self.settled().await, ids).await)
     }
 
     /// Returns the newest troubles that are over, newest first, at most `limit`.

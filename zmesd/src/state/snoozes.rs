@@ -51,10 +51,15 @@ pub(super) async fn end(transaction: &mut SqliteConnection, id: SnoozeId, at: Ti
     Ok(())
 }
 
-/// Removes the rows of those that ended before that time (milliseconds since 1970).
+/// Rows of ended ones that are kept; an app can set and end one as often as it likes.
+const ENDED_MAX: i64 = 20_000;
+
+/// Removes the rows of those that ended before that time (milliseconds since 1970), and the oldest beyond [`ENDED_MAX`].
+/// The newest stays: numbers count on from it.
 pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
-    let query = "DELETE FROM snoozes WHERE ended_at < ?";
-    Ok(sqlx::query(query).bind(before).execute(connection).await?.rows_affected())
+    let query = "DELETE FROM snoozes WHERE id < (SELECT MAX(id) FROM snoozes) \
+         AND (ended_at < ?1 OR (ended_at IS NOT NULL AND id <= (SELECT MAX(id) FROM snoozes) - ?2))";
+    Ok(sqlx::query(query).bind(before).bind(ENDED_MAX).execute(connection).await?.rows_affected())
 }
 
 /// Returns those that have not ended, also where their time has come meanwhile.
@@ -64,11 +69,14 @@ pub(super) async fn current(pool: &SqlitePool) -> SqlResult<Vec<Snooze>> {
     Ok(understood("snoozes", &rows, snooze))
 }
 
-/// Returns one, also where it has ended.
-pub(super) async fn one(pool: &SqlitePool, id: SnoozeId) -> SqlResult<Option<Snooze>> {
-    let query = format!("SELECT {COLUMNS} FROM snoozes WHERE id = ?");
-    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(id.0).fetch_optional(pool).await?;
-    row.as_ref().map(snooze).transpose()
+/// Returns those of these numbers, each with whether it has ended.
+pub(super) async fn some(pool: &SqlitePool, ids: &[SnoozeId]) -> SqlResult<Vec<(Snooze, bool)>> {
+    let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let query = format!(
+        "SELECT {COLUMNS}, ended_at IS NOT NULL FROM snoozes WHERE id IN (SELECT value FROM json_each(?))"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(query)).bind(format!("[{ids}]")).fetch_all(pool).await?;
+    Ok(understood("snoozes", &rows, |row| Ok((snooze(row)?, row.try_get(10)?))))
 }
 
 /// Returns the highest number that was ever given; 0 where there was none.
@@ -80,9 +88,10 @@ pub(super) async fn last(pool: &SqlitePool) -> SqlResult<SnoozeId> {
 pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>> {
     let query = "SELECT s.id, d.token_id, COUNT(*) FROM snoozes s \
          JOIN deliveries d ON d.decided_by = 'snooze:' || s.id AND d.decided_by <> '' \
-         JOIN pushed_alarms a ON a.number = d.alarm AND a.origin <> ? \
-         WHERE s.ended_at IS NULL GROUP BY s.id, d.token_id";
-    let rows = sqlx::query(query).bind(Origin::Trouble.word()).fetch_all(pool).await?;
+         JOIN pushed_alarms a ON a.number = d.alarm \
+         WHERE s.ended_at IS NULL AND a.origin NOT IN (?, ?) GROUP BY s.id, d.token_id";
+    let (test, trouble) = (Origin::Test.word(), Origin::Trouble.word());
+    let rows = sqlx::query(query).bind(test).bind(trouble).fetch_all(pool).await?;
     let one = |row: &SqliteRow| {
         Ok((SnoozeId(row.try_get(0)?), TokenId(row.try_get(1)?), row.try_get::<u32, _>(2)?))
     };

@@ -207,6 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             Output::Badge(badge, hint) => {
                 self.work = Some(work::done(async move { router.set_badge(id, badge, hint).await }));
             }
+            Output::Snooze(statement, hint) => self.work = Some(work::snooze(router, id, statement, hint)),
             Output::Replay(since) => self.work = Some(work::replay(context, id, since)),
             Output::End(end) => return Some(end),
         }
@@ -284,6 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             }
             WorkOutcome::Done => {}
             WorkOutcome::NotRegistered(fault) => self.put(Input::NotRegistered(fault)),
+            WorkOutcome::Snoozed(snoozed) => self.put(Input::Snoozed(snoozed)),
             WorkOutcome::Busy => return Some(End::Busy),
             WorkOutcome::Replay(page) => self.replay = page,
         }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tracing::{debug, info};
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
@@ -13,7 +14,7 @@ use zmes_shared::control::Since;
 use super::context::WsContext;
 use super::replay::{self, ReplayPage, ReplayRest};
 use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
-use crate::protocol::{FilterStatement, TokenFault};
+use crate::protocol::{FilterStatement, SnoozeRefusal, SnoozeStatement, TokenFault};
 use crate::route::{Busy, RouterHandle};
 use crate::telemetry;
 use zmes_providers::PushToken;
@@ -28,6 +29,7 @@ pub(super) enum WorkOutcome {
     Verdict(LoginVerdict),
     Done,
     NotRegistered(TokenFault),
+    Snoozed(Result<Option<Timestamp>, SnoozeRefusal>),
     Busy,
     /// Send these frames, then ask for the rest.
     Replay(ReplayPage),
@@ -69,6 +71,21 @@ pub(super) fn register(router: RouterHandle, session: SessionId, registration: B
         match router.register(session, *registration).await {
             Ok(Ok(())) => WorkOutcome::Done,
             Ok(Err(fault)) => WorkOutcome::NotRegistered(fault),
+            Err(Busy) => WorkOutcome::Busy,
+        }
+    })
+}
+
+/// Sets or ends snoozes of the session's phone.
+pub(super) fn snooze(
+    router: RouterHandle,
+    session: SessionId,
+    statement: SnoozeStatement,
+    hint: Option<PushToken>,
+) -> Work {
+    Box::pin(async move {
+        match router.app_snooze(session, statement, hint).await {
+            Ok(snoozed) => WorkOutcome::Snoozed(snoozed),
             Err(Busy) => WorkOutcome::Busy,
         }
     })

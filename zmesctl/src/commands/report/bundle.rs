@@ -43,7 +43,7 @@ impl Place {
             let name = if number == 1 { format!("{name}.tar.gz") } else { format!("{name}-{number}.tar.gz") };
             match create(directory.join(name)) {
                 Err((_, error)) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES => {
-                    number += 1
+                    number += 1;
                 }
                 outcome => return outcome,
             }

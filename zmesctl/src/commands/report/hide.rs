@@ -144,12 +144,11 @@ fn value(line: &str, begin: usize) -> Option<Range<usize>> {
     let quoted = rest.strip_prefix("\\\"").map(|inner| (inner, "\\\"", 2));
     let quoted = quoted.or_else(|| rest.strip_prefix('"').map(|inner| (inner, "\"", 1)));
     let quoted = quoted.or_else(|| rest.strip_prefix('\'').map(|inner| (inner, "'", 1)));
-    let (begin, text) = match quoted {
-        Some((inner, quote, width)) => (begin + width, inner.get(..end_of(inner, quote))?),
-        None => {
-            let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'');
-            (begin, rest.get(..rest.find(ends).unwrap_or(rest.len()))?)
-        }
+    let (begin, text) = if let Some((inner, quote, width)) = quoted {
+        (begin + width, inner.get(..end_of(inner, quote))?)
+    } else {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '"' | '\'');
+        (begin, rest.get(..rest.find(ends).unwrap_or(rest.len()))?)
     };
     let text_alone = text.trim_end_matches([',', ';', '.', ':', ')', ']', '}']);
     let is_handle = text_alone.len() == HANDLE && text_alone.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -183,7 +182,8 @@ fn words(line: &str) -> impl Iterator<Item = Range<usize>> {
         let begin = line.get(rest..)?.find(is_part)? + rest;
         let end = line.get(begin..)?.find(|c| !is_part(c)).map_or(line.len(), |end| begin + end);
         rest = end;
-        Some(begin..end)
+        let word = line.get(begin..end)?;
+        Some(begin..begin + word.trim_end_matches([':', '.']).len())
     })
     .filter(|range| line.get(range.clone()).is_some_and(is_key))
 }

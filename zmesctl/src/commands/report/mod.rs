@@ -31,7 +31,7 @@ const LONG: Duration = Duration::from_mins(1);
 /// Alarms in the report.
 const EVENTS: u32 = 200;
 const INDEX: &str = "README.txt";
-const LOG: &str = "log.txt";
+const LOG: &str = "journal.txt";
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -71,7 +71,7 @@ pub(crate) async fn run(_: TopArgs, context: &Context) -> Outcome {
             _ = terminated.recv() => return Ok(Exit::Done),
             _ = hung_up.recv() => return Ok(Exit::Done),
             _ = interrupted.recv() => return Ok(Exit::Done),
-            _ = resized.recv() => {}
+            _ = resized.recv() => screen.resized(),
             Some(taken) = snapshots.recv() => snapshot.take(taken),
             // Neither ends.
             () = &mut poll => {}

@@ -35,11 +35,11 @@ pub(super) struct PageStyle {
 }
 
 /// A line that is cut where it must be, and its tone.
-type Line = (Tone, String);
+type PageLine = (Tone, String);
 
 /// Returns at most `height` lines of at most `width` columns.
 pub(super) fn lines(snapshot: &Snapshot, style: &PageStyle, width: usize, height: usize) -> Vec<String> {
-    let mut page: Vec<Line> = Vec::new();
+    let mut page: Vec<PageLine> = Vec::new();
     if let Some(trouble) = &snapshot.trouble {
         page.push((Tone::Bad, format!("{}; trying again", clean(trouble))));
     }
@@ -68,7 +68,7 @@ fn shown(text: &str, width: usize, unicode: bool) -> String {
     text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
 }
 
-fn head(reading: &Reading, style: &PageStyle, page: &mut Vec<Line>) {
+fn head(reading: &Reading, style: &PageStyle, page: &mut Vec<PageLine>) {
     let (status, now) = (&reading.status, reading.hourly.until);
     let up = time::span(Duration::from_millis(status.uptime_ms));
     let clock = time::date(now, &style.zone);
@@ -83,11 +83,11 @@ fn head(reading: &Reading, style: &PageStyle, page: &mut Vec<Line>) {
         Tone::Bad
     };
     let (monitors, clients) = (status.monitors, status.clients);
-    let stale = if monitors.stale == 0 { String::new() } else { format!(" ({} stale)", monitors.stale) };
+    let unreadable = if monitors.stale == 0 { String::new() } else { format!(" ({} stale)", monitors.stale) };
     page.push((
         tone,
         format!(
-            "monitors {}/{}{stale}   clients {}   database {database}",
+            "monitors {}/{}{unreadable}   clients {}   database {database}",
             monitors.watched, monitors.total, clients.authenticated
         ),
     ));
@@ -107,7 +107,7 @@ fn head(reading: &Reading, style: &PageStyle, page: &mut Vec<Line>) {
     }
 }
 
-fn provider(transport: &TransportView, now: Timestamp) -> Line {
+fn provider(transport: &TransportView, now: Timestamp) -> PageLine {
     let name = clean(&transport.transport);
     match (&transport.last_error, transport.open) {
         (Some(error), true) => (Tone::Bad, format!("{name}: paused: {}", clean(error))),
@@ -122,7 +122,7 @@ fn provider(transport: &TransportView, now: Timestamp) -> Line {
 }
 
 /// Adds the table of monitors, those with the most alarms first.
-fn body(reading: &Reading, style: &PageStyle, width: usize, room: usize, page: &mut Vec<Line>) {
+fn body(reading: &Reading, style: &PageStyle, width: usize, room: usize, page: &mut Vec<PageLine>) {
     let counted: HashMap<MonitorId, &MonitorHours> =
         reading.hourly.monitors.iter().map(|hours| (hours.monitor_id, hours)).collect();
     let total = |id: MonitorId| counted.get(&id).map_or(0, |hours| hours.hours.iter().sum::<u64>());
@@ -177,7 +177,7 @@ fn sparkline(hours: &[u64], unicode: bool) -> String {
 }
 
 /// Returns the last alarms, the newest first.
-fn tail(reading: &Reading, style: &PageStyle) -> Vec<Line> {
+fn tail(reading: &Reading, style: &PageStyle) -> Vec<PageLine> {
     if reading.last.is_empty() {
         return Vec::new();
     }

@@ -21,6 +21,8 @@ type PanicHook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 pub(super) struct Screen {
     /// The hook for panics as it was before.
     hook: Arc<PanicHook>,
+    /// What it shows: over a slow line only changes are sent.
+    drawn: Vec<String>,
 }
 
 impl Screen {
@@ -29,7 +31,7 @@ impl Screen {
         // From here on dropping it restores the terminal.
         let hook: Arc<PanicHook> = Arc::from(std::panic::take_hook());
         let before = Arc::clone(&hook);
-        let screen = Self { hook };
+        let screen = Self { hook, drawn: Vec::new() };
         std::panic::set_hook(Box::new(move |info| {
             restore();
             before(info);
@@ -38,8 +40,17 @@ impl Screen {
         Ok(screen)
     }
 
+    /// The terminal may have moved what it shows: the next page is drawn even if it is the same.
+    pub(super) fn resized(&mut self) {
+        self.drawn.clear();
+    }
+
     /// Shows these lines, which must fit, and nothing else.
     pub(super) fn draw(&mut self, lines: &[String]) -> io::Result<()> {
+        if self.drawn == lines {
+            return Ok(());
+        }
+        self.drawn = lines.to_vec();
         let mut text = String::from(HOME);
         text.push_str(&lines.join(&format!("{TO_END_OF_LINE}\r\n")));
         text.push_str(TO_END_OF_LINE);

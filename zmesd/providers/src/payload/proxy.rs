@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::{MAX_BODY, Message, more_alarms};
-use crate::push::{Push, PushedAlarm};
+use crate::push::{Push, PushedAlarm, Urgency};
 use crate::token::{Platform, PushToken};
 
 /// Returns the body of `POST /api/v2/tokens`.
@@ -59,6 +59,12 @@ fn alert(push: &Push) -> String {
     }
     let alarms: Vec<_> = push.alarms.iter().map(alarm).collect();
     let alarms = alarms.join(",");
+    // What a snooze withheld has no event, and its number is all that there is to say.
+    if let (Urgency::Silent, [told]) = (push.urgency, push.alarms.as_slice())
+        && told.event.is_none()
+    {
+        return format!("{}: {}", told.monitor_name, told.cause);
+    }
     match push.digest {
         None => format!("Alarms: {alarms}"),
         Some(count) => format!("{}, the last: {alarms}", more_alarms(count)),

@@ -15,7 +15,7 @@ use super::rules;
 use super::scene::{Obstacle, Snapshot, some};
 use crate::admin::conditions::{self, SWITCH_ON};
 use crate::admin::monitors::join;
-use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token};
+use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Snooze, Token};
 use crate::state::{DeliveryRow, TokenRow};
 
 const RECENT: u32 = 50;
@@ -36,6 +36,7 @@ pub(super) async fn findings(
         findings.push(enabled(token));
         findings.push(mute(scene, token));
         findings.extend(rules::mutes(scene, token, wanted));
+        findings.extend(snoozed(scene, token, wanted).await);
         findings.push(owned(scene, token));
         findings.push(rights(scene, token, wanted));
         findings.push(filter(scene, token, wanted));
@@ -94,6 +95,27 @@ fn mute(scene: &Snapshot<'_>, token: &Token) -> Finding {
         None => detail,
     };
     Finding::error("mute", detail, format!("zmesctl tokens unmute {}", scene.call(token)))
+}
+
+/// Returns that alarms are withheld from it now, if so: by the snooze that lasts longest.
+async fn snoozed(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Option<Finding> {
+    let set = scene.parts.router.snoozes().await.ok()?;
+    let concerns = |snooze: &&Snooze| {
+        let heard = |id: MonitorId| wanted.is_none_or(|wanted| wanted == id) && scene.hears(token, id);
+        snooze.scope.has(token) && snooze.until > scene.now && snooze.monitor.is_none_or(heard)
+    };
+    let concerned: Vec<_> = set.iter().map(|one| &one.snooze).filter(concerns).collect();
+    let longest = concerned.iter().max_by_key(|snooze| (snooze.monitor.is_none(), snooze.until))?;
+    let Snooze { id, monitor, until, by, .. } = longest;
+    let what = monitor.map_or_else(|| "all monitors are".to_owned(), |id| format!("monitor {id} is"));
+    let others = match concerned.len() - 1 {
+        0 => String::new(),
+        1 => "; and 1 other snooze: zmesctl snooze list".to_owned(),
+        many => format!("; and {many} other snoozes: zmesctl snooze list"),
+    };
+    let detail = Sentence::from(format!("{what} snoozed until ")).time(*until);
+    let detail = detail.text(format!(" by {by} (snooze {id}){others}"));
+    Some(Finding::warning("snooze", detail, format!("zmesctl snooze end {id}")))
 }
 
 fn owned(scene: &Snapshot<'_>, token: &Token) -> Finding {

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_shared::control::{ControlError, ErrorCode, PlatformKind, Role, TokenFilter, TokenState};
-use zmes_shared::views::{Deliveries, TokenShown, TokenView, Tokens};
+use zmes_shared::views::{Deliveries, DeliveryView, TokenShown, TokenView, Tokens};
 
 use super::answers::off_loop;
 use super::clients::matches;
+use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use crate::admin::AdminParts;
 use crate::state::{DeliveryRow, TokenRow};
@@ -89,8 +90,9 @@ pub(super) async fn show(
     let known = TokenNames::load(&parts.state, asker).await?;
     let row = known.find(name, TokenScope::Any)?;
     let recent = deliveries(parts, row, RECENT).await?;
+    let snoozes = SnoozeNames::of_deliveries(&parts.state, &recent).await?;
     let token = view::token(row, known.handle(&row.token), parts.clock.now(), reveal);
-    Ok(TokenShown { token, recent: recent.iter().map(|row| view::delivery(row, None)).collect() })
+    Ok(TokenShown { token, recent: logged(&recent, &snoozes) })
 }
 
 pub(super) async fn log(
@@ -103,8 +105,16 @@ pub(super) async fn log(
     let known = TokenNames::load(&parts.state, asker).await?;
     let rows =
         deliveries(parts, known.find(name, TokenScope::Any)?, limit.unwrap_or(usual).clamp(1, most)).await?;
-    off_loop(move || Deliveries { deliveries: rows.iter().map(|row| view::delivery(row, None)).collect() })
-        .await
+    let snoozes = SnoozeNames::of_deliveries(&parts.state, &rows).await?;
+    off_loop(move || Deliveries { deliveries: logged(&rows, &snoozes) }).await
+}
+
+fn logged(rows: &[DeliveryRow], snoozes: &SnoozeNames) -> Vec<DeliveryView> {
+    let logged = |row: &DeliveryRow| DeliveryView {
+        snoozed: snoozes.get(row.by.as_ref()),
+        ..view::delivery(row, None)
+    };
+    rows.iter().map(logged).collect()
 }
 
 async fn deliveries(

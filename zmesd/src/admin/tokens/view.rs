@@ -94,6 +94,7 @@ pub(in crate::admin) fn delivery(row: &DeliveryRow, token: Option<String>) -> De
         provider_id: row.provider_id.clone(),
         failures: failures.collect(),
         held: None,
+        snoozed: None,
     }
 }
 

@@ -167,7 +167,10 @@ fn message(
 fn is_meant(receiver: &WatchdogReceiver, token: &Token) -> bool {
     match receiver {
         WatchdogReceiver::User(user) => token.user == *user,
-        WatchdogReceiver::Handle(handle) => token.handle.to_string().starts_with(handle.as_str()),
+        WatchdogReceiver::Handle(handle) => {
+            let own = token.handle.to_string();
+            own.starts_with(handle.as_str()) || handle.starts_with(&own)
+        }
     }
 }
 

@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::control::{Since, WatchEvent};
+use zmes_shared::views::SnoozedBy;
 use zmes_shared::words::{DeliveryOutcome, DeliveryState};
 use zmes_shared::{EventId, MonitorId};
 
 use super::wishes::Wishes;
 use crate::admin::lines;
+use crate::admin::snoozes::SnoozeNames;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
@@ -92,6 +94,7 @@ pub(super) async fn read(
 ) -> Result<Replay, StateError> {
     let recorded = state.alarms_since(since, ALARMS).await?;
     let (rows, truncated) = state.deliveries_since(since, DELIVERIES).await?;
+    let snoozes = SnoozeNames::of_deliveries(state, &rows).await?;
     let mut replay = Replay { gap: recorded.gap || truncated, ..Replay::default() };
     let mut seen = HashSet::new();
     for alarm in recorded.alarms.into_iter().filter(|alarm| wishes.alarms_of(alarm.monitor)) {
@@ -121,7 +124,8 @@ pub(super) async fn read(
             tokio::task::yield_now().await;
         }
         let handle = known.row(row.token).map(|known_as| known.handle(&known_as.token));
-        replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()));
+        let snoozed = snoozes.get(row.by.as_ref());
+        replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()), snoozed);
     }
     replay.events.retain(|event| wishes.shows(event));
     // A stable sort: at the same time alarm, decision, outcome.
@@ -130,9 +134,9 @@ pub(super) async fn read(
 }
 
 impl Replay {
-    fn decision(&mut self, row: &DeliveryRow, token: &str) {
+    fn decision(&mut self, row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>) {
         self.told.add(Line::Decision(key_of_row(row), row.token));
-        self.events.push(lines::decided(row, token));
+        self.events.push(lines::decided(row, token, snoozed));
         // The last failure is not a retry if the push was given up for it.
         let given_up = row.decision == DeliveryState::Failed
             && row.failures.last().is_some_and(|last| last.answer == row.reason.as_str());

@@ -48,7 +48,9 @@ async fn status_is_the_pinned_json() {
             "worst": {"step": "database", "ok": false, "severity": "error",
                 "detail": "the database does not answer: connection refused",
                 "hint": "mend it"},
-            "findings": {"errors": 2, "warnings": 0}
+            "findings": {"errors": 2, "warnings": 0},
+            "troubles": {"standing": 0, "oldest": []},
+            "snoozes": 0
         })
     );
 }

@@ -14,7 +14,9 @@ use zmes_shared::{EventId, SessionId};
 use zmes_zoneminder::MonitorRights;
 
 use super::Router;
-use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, PushState, SkipReason, Token, TokenId};
+use crate::domain::{
+    Alarm, DecidedBy, Decision, DeliveryId, Origin, PushState, SkipReason, Snooze, SnoozeId, Token, TokenId,
+};
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
@@ -102,10 +104,12 @@ impl Router {
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
-        let session = |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision };
+        let session =
+            |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision, snooze: None };
         let told = |verdict: &TokenVerdict| TestTarget {
             target: AlarmTarget::Token(verdict.token.id, verdict.token.handle),
             decision: verdict.decision,
+            snooze: verdict.by.as_ref().and_then(DecidedBy::snooze),
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
         if !round.dry_run {
@@ -264,6 +268,13 @@ impl Router {
         }
     }
 
+    /// Returns the snoozes that silenced tokens.
+    fn snoozes_of(&self, verdicts: &[TokenVerdict]) -> Box<[Snooze]> {
+        let ids = verdicts.iter().filter_map(|verdict| verdict.by.as_ref()?.snooze());
+        let ids: BTreeSet<SnoozeId> = ids.collect();
+        ids.into_iter().filter_map(|id| Some(self.snoozes.get(id)?.snooze.clone())).collect()
+    }
+
     /// Told by a push or over their session's socket: an interval is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
         let default = self.push.interval_default;
@@ -324,8 +335,15 @@ impl Router {
             |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision, verdict.by.clone());
         let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
         let (alarm, sessions) = (Arc::clone(alarm), sessions.into());
-        let decided =
-            Arc::new(AlarmDecisions { number, alarm: Arc::clone(&alarm), sessions, by: by.into(), tokens });
+        let snoozes = if watched { self.snoozes_of(verdicts) } else { Box::default() };
+        let decided = Arc::new(AlarmDecisions {
+            number,
+            alarm: Arc::clone(&alarm),
+            sessions,
+            by: by.into(),
+            tokens,
+            snoozes,
+        });
         let decisions = Arc::downgrade(&decided);
         self.ring.push(decided);
         self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));

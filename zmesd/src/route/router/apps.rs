@@ -57,6 +57,7 @@ impl Router {
         let outcome = self.tokens.register(&registration, &owner, badge, now, wall);
         let id = outcome.token.id;
         self.carry_out(outcome);
+        self.on_new_owner(id, &owner);
         self.attach_token(session, id);
         Ok(())
     }
@@ -127,7 +128,7 @@ impl Router {
     }
 
     /// Attaches a session to the token that its app names, if its user has registered that.
-    fn on_hint(&mut self, session: SessionId, hint: Option<&PushToken>) {
+    pub(super) fn on_hint(&mut self, session: SessionId, hint: Option<&PushToken>) {
         let Some(login) = self.sessions.login(session) else { return };
         let owner = Owners::name(&login.user, self.auth_enabled());
         let stated = login.stated_filter().cloned();

@@ -12,8 +12,8 @@ use super::Router;
 use crate::domain::{
     Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Snooze, SnoozeId, SnoozeScope, TokenId,
 };
-use crate::route::snooze_handle::SnoozeCommand;
-use crate::route::snoozes::{SnoozeEntry, TooManySnoozes};
+use crate::route::snooze_handle::{SnoozeAuthor, SnoozeCommand};
+use crate::route::snoozes::{MAX_SNOOZES, SnoozeEntry, SnoozeSummary, TooManySnoozes};
 use crate::route::{PushBatch, PushDelivery};
 use crate::state::{Note, TokenDecision};
 use zmes_providers::Urgency;
@@ -29,34 +29,50 @@ impl Router {
         // A reply that cannot be sent is not an error: the caller has given up.
         match command {
             SnoozeCommand::Set(snooze, reply) => drop(reply.send(self.set_snooze(snooze))),
-            SnoozeCommand::List(reply) => drop(reply.send(self.snoozes.all().cloned().collect())),
-            SnoozeCommand::End(ids, reply) => drop(reply.send(self.end_snoozes(&ids))),
+            SnoozeCommand::List(reply) => {
+                drop(reply.send(self.snoozes.all().map(SnoozeEntry::summary).collect()));
+            }
+            SnoozeCommand::End(ids, author, reply) => drop(reply.send(self.end_snoozes(&ids, &author))),
+            SnoozeCommand::App(session, snooze, hint, reply) => {
+                reply.send(self.on_app_snooze(session, &snooze, hint.as_ref())).ok();
+            }
         }
     }
 
-    fn set_snooze(&mut self, snooze: Snooze) -> Result<SnoozeEntry, TooManySnoozes> {
-        let entry = self.snoozes.set(snooze)?;
-        let Snooze { id, monitor, scope, until, by, origin, .. } = &entry.snooze;
+    fn set_snooze(&mut self, snooze: Snooze) -> Result<SnoozeSummary, TooManySnoozes> {
+        let set = self.place_snooze(snooze)?;
+        let Snooze { id, monitor, scope, until, hard, tell, by, origin, .. } = &set.snooze;
         let (monitor, scope) = (monitor.map(|monitor| monitor.0), self.scope_named(scope));
-        info!(snooze = %id, monitor, scope, %until, by, %origin, "snooze set");
-        self.keep_snooze(entry.snooze.clone());
-        Ok(entry)
+        info!(snooze = %id, monitor, scope, %until, hard, tell, by, %origin, "snooze set");
+        Ok(set)
+    }
+
+    /// Sets a snooze without a line in the log.
+    pub(super) fn place_snooze(&mut self, snooze: Snooze) -> Result<SnoozeSummary, TooManySnoozes> {
+        // While the disk stands still, ends wait here.
+        if self.unended.len() >= MAX_SNOOZES {
+            return Err(TooManySnoozes);
+        }
+        let set = self.snoozes.set(snooze)?;
+        self.keep_snooze(set.snooze.clone());
+        Ok(set)
     }
 
     /// Ends snoozes before their time. What they withheld is not told of: whoever ends them knows.
-    fn end_snoozes(&mut self, ids: &[SnoozeId]) -> Vec<SnoozeEntry> {
+    pub(super) fn end_snoozes(&mut self, ids: &[SnoozeId], author: &SnoozeAuthor) -> Vec<SnoozeSummary> {
         let ended: Vec<_> = ids.iter().filter_map(|id| self.snoozes.end(*id)).collect();
-        let at = self.parts.clock.now();
-        for SnoozeEntry { snooze, .. } in &ended {
-            info!(snooze = %snooze.id, "snooze ended");
-            if !self.try_note(Note::SnoozeEnded(snooze.id, at, Vec::new())) {
-                self.unended.push((snooze.id, at));
+        let (at, SnoozeAuthor { by, origin }) = (self.parts.clock.now(), author);
+        for entry in &ended {
+            let id = entry.snooze.id;
+            info!(snooze = %id, withheld = entry.total(), by, %origin, "snooze ended");
+            if !self.try_note(Note::SnoozeEnded(id, at, Vec::new())) {
+                self.unended.push((id, at));
             }
         }
-        ended
+        ended.iter().map(SnoozeEntry::summary).collect()
     }
 
-    fn scope_named(&self, scope: &SnoozeScope) -> String {
+    pub(super) fn scope_named(&self, scope: &SnoozeScope) -> String {
         match scope {
             SnoozeScope::Everybody => "everybody".to_owned(),
             SnoozeScope::User(user) => user.clone(),
@@ -72,9 +88,9 @@ impl Router {
         }
     }
 
-    /// Says whether snoozes have something to do by the clock.
+    /// Says whether snoozes have something to do by the clock: each that is set ends some time.
     pub(super) fn snoozes_have_upkeep(&self) -> bool {
-        !self.unkept.is_empty() || !self.unended.is_empty() || self.snoozes.all().next().is_some()
+        !self.unkept.is_empty() || !self.unended.is_empty() || self.snoozes.len() > 0
     }
 
     /// Writes down what found no room, and ends those whose time has come.
@@ -99,7 +115,13 @@ impl Router {
     /// after it sends what is on the disk.
     fn end_due(&mut self, entry: SnoozeEntry) {
         let (id, at) = (entry.snooze.id, self.parts.clock.now());
-        let digests = if entry.snooze.tell { self.digests(&entry) } else { Vec::new() };
+        let tells = entry.snooze.tell && entry.total() > 0;
+        if tells && self.auth_enabled() && self.parts.catalog.borrow().read_at.is_none() {
+            // Before the catalog was read no owner can be judged: a digest would be skipped.
+            self.snoozes.put_back(entry);
+            return;
+        }
+        let digests = if tells { self.digests(&entry) } else { Vec::new() };
         let noted = digests.iter().map(|(alarm, decisions, _)| (Arc::clone(alarm), Arc::clone(decisions)));
         if !self.try_note(Note::SnoozeEnded(id, at, noted.collect())) {
             self.snoozes.put_back(entry);

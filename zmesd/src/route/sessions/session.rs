@@ -88,6 +88,10 @@ impl Session {
         }
     }
 
+    pub(in crate::route) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(in crate::route) fn id(&self) -> SessionId {
         self.id
     }

@@ -5,7 +5,7 @@ use zmes_shared::words::{DeliveryState, Reason, SnoozeOrigin};
 
 use super::*;
 use crate::domain::{DecidedBy, Snooze, SnoozeId, SnoozeScope, TokenId};
-use crate::route::{PushBatch, RuleHits};
+use crate::route::{PushBatch, RuleHits, SnoozeAuthor};
 use crate::rules::{Channel, MonitorName, ReceiverName, Rule, RuleAction, Schedule};
 
 fn snooze(monitor: Option<u32>, scope: SnoozeScope, until: Timestamp) -> Snooze {
@@ -84,8 +84,9 @@ async fn a_snoozed_monitor_is_not_pushed_and_sockets_still_get_it() {
     let world = world.restart(&users).await;
     let listed = world.router.snoozes().await.unwrap();
     assert_eq!(listed.len(), 1, "it survives a restart");
-    assert_eq!((listed[0].snooze.id, listed[0].total()), (id, 1), "with what it has withheld");
-    assert_eq!(world.router.end_snoozes(vec![id, SnoozeId(99)]).await.unwrap().len(), 1);
+    assert_eq!((listed[0].snooze.id, listed[0].withheld), (id, 1), "with what it has withheld");
+    let author = SnoozeAuthor { by: "root".to_owned(), origin: SnoozeOrigin::Cli };
+    assert_eq!(world.router.end_snoozes(vec![id, SnoozeId(99)], author).await.unwrap().len(), 1);
     let mut world = world.restart(&users).await;
     assert_eq!(world.router.snoozes().await.unwrap(), []);
     world.announce(alarm_at(1, 13, T)).await;

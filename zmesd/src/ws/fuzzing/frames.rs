@@ -71,7 +71,9 @@ fn check(output: &Output, logged_in: bool) {
             assert!(logged_in, "a token without a login");
             token.filter.iter().for_each(same_when_written);
         }
-        Output::Badge(..) | Output::Replay(_) => assert!(logged_in, "an effect without a login"),
+        Output::Badge(..) | Output::Snooze(..) | Output::Replay(_) => {
+            assert!(logged_in, "an effect without a login")
+        }
     }
 }
 

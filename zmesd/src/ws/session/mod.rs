@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::control::Since;
 
@@ -14,7 +15,7 @@ use super::End;
 use crate::domain::{Login, LoginVerdict, MonitorFilter, Registration};
 use crate::protocol::{
     AppReply, AuthFrame, FilterFault, FilterStatement, FrameBody, IncomingFrame, PushFrame, ServerIdentity,
-    SinceFault, TokenFault, TokenFrame, parse,
+    SinceFault, SnoozeRefusal, SnoozeStatement, TokenFault, TokenFrame, parse,
 };
 use crate::route::NewLogin;
 use zmes_providers::{App, PushToken};
@@ -27,6 +28,8 @@ pub(super) enum Input<'a> {
     Binary,
     Verdict(LoginVerdict),
     NotRegistered(TokenFault),
+    /// Until when pushes are withheld, or why nothing was changed.
+    Snoozed(Result<Option<Timestamp>, SnoozeRefusal>),
     AuthTimeout,
 }
 
@@ -39,6 +42,8 @@ pub(super) enum Output {
     SetFilter(FilterStatement, Option<PushToken>),
     Register(Box<Registration>),
     Badge(u32, Option<PushToken>),
+    /// Tell the router, and which token the app names.
+    Snooze(SnoozeStatement, Option<PushToken>),
     Replay(Since),
     End(End),
 }
@@ -97,6 +102,8 @@ impl AppSession {
             Input::Binary => reply(&AppReply::BadJson),
             Input::Verdict(verdict) => self.on_verdict(verdict),
             Input::NotRegistered(fault) => reply(&AppReply::TokenFault(fault)),
+            Input::Snoozed(Ok(until)) => reply(&AppReply::Snoozed(until)),
+            Input::Snoozed(Err(refusal)) => reply(&AppReply::SnoozeRefused(refusal)),
             Input::AuthTimeout if self.awaits_credentials() => self.end(Some(&AppReply::NoAuth), End::NoAuth),
             Input::AuthTimeout => Vec::new(),
         }
@@ -113,6 +120,11 @@ impl AppSession {
             FrameBody::Filter(Ok(statement)) => vec![Output::SetFilter(statement, hint)],
             FrameBody::Filter(Err(fault)) => reply(&AppReply::FilterFault(fault)),
             FrameBody::Replay(since) => replay(since),
+            FrameBody::Snooze(_) if !self.push => {
+                reply(&AppReply::SnoozeRefused(SnoozeRefusal::PushDisabled))
+            }
+            FrameBody::Snooze(Ok(statement)) => vec![Output::Snooze(statement, hint)],
+            FrameBody::Snooze(Err(refusal)) => reply(&AppReply::SnoozeRefused(refusal)),
             FrameBody::Push(_) if !self.push => reply(&AppReply::PushDisabled),
             FrameBody::Push(PushFrame::Token(Ok(token))) => token.map_or_else(Vec::new, register),
             FrameBody::Push(PushFrame::Badge(Ok(badge))) => vec![Output::Badge(badge, hint)],

@@ -67,6 +67,9 @@ fn wanted(outputs: &[Output]) -> Vec<Value> {
             "state": token.state.as_str(), "filter": token.filter.as_ref().map(MonitorFilter::lists),
             "app": token.kind.as_str(), "version": token.app_version, "profile": token.profile})
         }
+        Output::Snooze(SnoozeStatement { monitors, minutes }, hint) => {
+            json!({"snooze": monitors.lists().0, "minutes": minutes, "of": hint.as_ref().map(PushToken::expose)})
+        }
         Output::Badge(badge, hint) => json!({"badge": badge, "of": hint.as_ref().map(PushToken::expose)}),
         Output::Replay(Since::Event(event)) => json!({"replay": event}),
         Output::Replay(Since::Time(at)) => json!({"replay": at}),
@@ -335,4 +338,20 @@ fn a_login_is_attached_to_the_token_that_the_app_names() {
     let Some(Output::Attach(admitted)) = outputs.first() else { panic!("{outputs:?}") };
     assert_eq!(admitted.hint.as_ref().map(PushToken::expose), Some("fcm:a"));
     assert_eq!(admitted.kind, App::ZmNinja);
+}
+
+#[test]
+fn a_phone_that_wants_quiet_is_asked_of_the_router_and_answered_with_the_end() {
+    let text = r#"{"event":"control","data":{"type":"snooze","monlist":"3","minutes":120},"token":"FCM"}"#;
+    let mut session = with_push();
+    assert_eq!(say(&mut session, text), [json!({"snooze": "3", "minutes": 120, "of": "FCM"})]);
+    let until = "2026-11-30T18:00:00Z";
+    let outputs = session.step(Input::Snoozed(Ok(Some(until.parse().unwrap()))));
+    let told = json!({"event": "control", "type": "snooze", "status": "Success", "until": until});
+    assert_eq!(wanted(&outputs), [told]);
+    let outputs = session.step(Input::Snoozed(Err(SnoozeRefusal::TooMany)));
+    assert_eq!(wanted(&outputs), [fail("control", "snooze", "TOOMANYSNOOZES")]);
+    let wrong = r#"{"event":"control","data":{"type":"snooze","minutes":"soon"}}"#;
+    assert_eq!(say(&mut session, wrong), [fail("control", "snooze", "BADMINUTES")]);
+    assert_eq!(say(&mut logged_in(), text), [fail("control", "snooze", "PUSHDISABLED")]);
 }
