@@ -11,7 +11,7 @@ use crate::{none, sources};
 /// The file that has them.
 const VOCABULARY: &str = "shared/src/words.rs";
 /// Words that other contracts have, too.
-const ELSEWHERE: [(&str, &[&str]); 9] = [
+const ELSEWHERE: [(&str, &[&str]); 10] = [
     ("members and types of the app protocol, steps of doctor", &["token", "user", "filter", "interval"]),
     ("a step of doctor", &["rights"]),
     ("`state` of the app protocol, changes of tokens", &["disabled", "muted", "revoked"]),
@@ -24,6 +24,7 @@ const ELSEWHERE: [(&str, &[&str]); 9] = [
         &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed", "rule"],
     ),
     ("what zmesctl shows in place of a user", &["not authenticated"]),
+    ("a section of zmesd.toml, a message of the app protocol", &["rule", "snooze"]),
 ];
 
 fn vocabulary() -> Vec<&'static str> {

@@ -12,6 +12,9 @@ use crate::domain::{Alarm, DecidedBy, Decision, Token};
 const MAX_DECISIONS: usize = 250_000;
 const MAX_ALARMS: usize = 1000;
 
+/// A token, what was decided for it, and the rule or snooze that decided.
+pub type DecidedToken = (Arc<Token>, Decision, Option<DecidedBy>);
+
 #[derive(Debug)]
 pub struct AlarmDecisions {
     pub number: u64,
@@ -21,7 +24,7 @@ pub struct AlarmDecisions {
     /// The rules that decided for sessions, in the order of their ids.
     pub by: Box<[(SessionId, DecidedBy)]>,
     /// For each token; empty without watchers, because the state file has them.
-    pub tokens: Box<[(Arc<Token>, Decision, Option<DecidedBy>)]>,
+    pub tokens: Box<[DecidedToken]>,
 }
 
 #[derive(Debug, Default)]

@@ -24,7 +24,7 @@ mod tests;
 mod token_handle;
 mod tokens;
 
-pub use decided::AlarmDecisions;
+pub use decided::{AlarmDecisions, DecidedToken};
 pub use devices::SessionEnd;
 pub use handle::{
     AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,

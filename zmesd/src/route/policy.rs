@@ -1,5 +1,6 @@
 //! The decision: a pure function of alarm and receiver.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,7 +54,7 @@ impl Wishes<'_> {
         if let Some(snooze) = self.snooze.filter(|snooze| snooze.hard || !urgent) {
             return Verdict { by: Some(DecidedBy::Snooze(snooze.id)), ..SkipReason::Snoozed.into() };
         }
-        let by = self.rule.map(|rule| DecidedBy::Rule(rule.name.clone()));
+        let by = self.rule.map(|rule| DecidedBy::Rule(Arc::clone(&rule.name)));
         if action == Some(RuleAction::Mute) {
             return Verdict { by, ..SkipReason::Rule.into() };
         }
@@ -120,7 +121,6 @@ fn within(last: Timestamp, now: Timestamp, interval: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::sync::Arc;
 
     use zmes_providers::{Platform, PushToken};
 

@@ -43,6 +43,9 @@ struct AlarmRound {
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
+/// The decisions for sessions, the rules that made them, and the tokens whose session got its copy.
+type SessionsTold = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>);
+
 /// What was decided for sessions, and by which rules.
 type SessionDecisions = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>);
 
@@ -126,12 +129,7 @@ impl Router {
 
     /// Queues the frame for those that get it. Returns the decisions, the rules that made them, and the tokens whose session
     /// got its copy.
-    fn tell_sessions(
-        &mut self,
-        alarm: &Alarm,
-        round: &AlarmRound,
-        ids: &[SessionId],
-    ) -> (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BTreeSet<TokenId>) {
+    fn tell_sessions(&mut self, alarm: &Alarm, round: &AlarmRound, ids: &[SessionId]) -> SessionsTold {
         let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(alarm));

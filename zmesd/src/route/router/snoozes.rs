@@ -80,8 +80,9 @@ impl Router {
     /// Writes down what found no room, and ends those whose time has come.
     pub(super) fn snooze_upkeep(&mut self) {
         for id in std::mem::take(&mut self.unkept) {
-            let snooze = self.snoozes.get(id).map(|entry| entry.snooze.clone());
-            snooze.into_iter().for_each(|snooze| self.keep_snooze(snooze));
+            if let Some(snooze) = self.snoozes.get(id).map(|entry| entry.snooze.clone()) {
+                self.keep_snooze(snooze);
+            }
         }
         for (id, at) in std::mem::take(&mut self.unended) {
             if !self.try_note(Note::SnoozeEnded(id, at, Vec::new())) {
