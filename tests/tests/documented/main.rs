@@ -99,6 +99,7 @@ pages! {
     control_protocol_is_as_it_says: "docs/control-protocol.md",
     diagnose_is_as_it_says: "docs/diagnose.md",
     docker_is_as_it_says: "docs/docker.md",
+    fewer_notifications_is_as_it_says: "docs/fewer-notifications.md",
     install_from_source_is_as_it_says: "docs/install-from-source.md",
     install_is_as_it_says: "docs/install.md",
     migrate_is_as_it_says: "docs/migrate.md",
