@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 69] = {
+pub const COMMAND_LINES: [CommandLine; 66] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [

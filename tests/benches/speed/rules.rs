@@ -29,10 +29,11 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let rules = RuleSet::new((0..MAX_RULES).map(rule).collect());
     let users: Vec<_> = (0..TOKENS).map(|number| format!("user-{number}")).collect();
     let zone = TimeZone::get("Europe/Berlin")?;
+    let at: Timestamp = "2026-11-27T22:30:00Z".parse()?;
     let mut times = Histogram::<u64>::new(3)?;
     for _ in 0..plan.samples {
         let began = Instant::now();
-        let time = AlarmTime { at: Timestamp::now(), machine: &zone };
+        let time = AlarmTime { at, machine: &zone };
         let facts = AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause: "Motion: Lawn", time };
         let candidates = rules.candidates(&facts);
         for user in &users {

@@ -37,8 +37,8 @@ receiver. After a restart, those for connected apps alone are not counted.")]
 #[command(after_help = "\
 Examples:
   zmesctl rules test --monitor Garden
-  zmesctl rules test --monitor 4 --at '2027-01-05 23:10' --for amy
-  zmesctl rules test --monitor 4 --cause 'Motion: Lawn' --channel websocket
+  zmesctl rules test --monitor 4 --at 2027-01-05T23:10 --for amy
+  zmesctl rules test --monitor 4 --cause Motion --channel websocket
   zmesctl rules test --monitor 4 --json | jq -r .action
 
 Only rules are tested: rights, the app's own list and interval, mutes and

@@ -125,7 +125,7 @@ async fn receiver(
 /// Returns a user as ZoneMinder writes the name, which MySQL compares without regard to case.
 fn user(catalog: &Catalog, name: &str) -> Option<String> {
     let name = name.strip_prefix("user:").unwrap_or(name);
-    catalog.users.keys().find(|known| is_same_name(known, name)).map(ToString::to_string)
+    catalog.users.keys().find(|known| is_same_name(known, name)).cloned()
 }
 
 fn tested(

@@ -13,6 +13,8 @@ use crate::rules::{MAX_RULES, RuleSet};
 /// Hours that are counted: the current one and those before it.
 const HOURS: i64 = 24;
 const HOUR: i64 = 3600;
+/// Hours that are kept for a rule.
+const KEPT: usize = 24;
 
 /// The rules that decide at the moment, and what each of them has done.
 #[derive(Debug, Clone)]
@@ -77,7 +79,7 @@ impl HitCounts {
             .or_insert_with(|| Tracked { hours: BTreeMap::new(), last: at });
         *tracked.hours.entry(hour).or_default() += 1;
         tracked.last = tracked.last.max(at);
-        while tracked.hours.len() > HOURS as usize {
+        while tracked.hours.len() > KEPT {
             tracked.hours.pop_first();
         }
     }

@@ -129,6 +129,10 @@ impl FromStr for Window {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Midnight is 24:00 where it is an end.
+        if self.to == TimeOfDay::MIDNIGHT {
+            return write!(f, "{}-24:00", self.from);
+        }
         write!(f, "{}-{}", self.from, self.to)
     }
 }

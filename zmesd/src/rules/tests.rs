@@ -122,6 +122,7 @@ fn schedules_read_as_people_write_them() {
         (&[] as &[&str], &[] as &[&str], "always"),
         (&["mon", "tue", "wed", "thu", "fri"], &["22:00-6:00"], "22:00-06:00, mon-fri"),
         (&["sat", "sun"], &[], "sat,sun"),
+        (&[], &["0:00-24:00", "22:00-00:00"], "00:00-24:00 22:00-24:00"),
         (&["mon", "wed", "fri"], &["8:00-9:00", "10:00-11:00"], "08:00-09:00 10:00-11:00, mon,wed,fri"),
     ] {
         assert_eq!(schedule(days, windows).to_string(), text);

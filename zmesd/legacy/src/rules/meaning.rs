@@ -162,8 +162,8 @@ impl CauseWords {
 
 /// Reads `a|b`, with parentheses around all of it or without; `None`: it is more than a list of words.
 fn alternatives(pattern: &str) -> Option<Vec<String>> {
-    let inner = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    let inner = inner.map(|inner| inner.strip_prefix("?:").unwrap_or(inner)).unwrap_or(pattern);
+    let grouped = pattern.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let inner = grouped.map_or(pattern, |inner| inner.strip_prefix("?:").unwrap_or(inner));
     let plain = |char: char| char.is_alphanumeric() || " _:,-".contains(char);
     let words: Vec<_> = inner.split('|').map(str::to_owned).collect();
     let fits = words.len() <= MAX_WORDS

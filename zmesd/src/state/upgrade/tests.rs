@@ -117,20 +117,20 @@ async fn a_file_of_today_is_not_copied() {
 async fn an_upgrade_that_was_cut_short_is_made_again_with_a_fresh_copy() {
     let place = of_version_1().await;
     fs::write(place.copy("5"), "an older copy").unwrap();
-    fs::write(place.copy("4.part"), "half a copy").unwrap();
+    fs::write(place.copy("5.part"), "half a copy").unwrap();
     place.open().await.unwrap();
     assert_eq!(version(&place.copy("5")).await, 1);
-    assert!(!place.copy("4.part").exists());
+    assert!(!place.copy("5.part").exists());
 }
 
 #[tokio::test]
 async fn a_copy_that_cannot_be_made_stops_the_upgrade() {
     let place = of_version_1().await;
-    fs::create_dir(place.copy("4.part")).unwrap();
+    fs::create_dir(place.copy("5.part")).unwrap();
     let before = fs::read(place.path()).unwrap();
     let problem = place.refused().await;
     assert!(matches!(problem, OpenError::Copy { version: 1, .. }), "{problem}");
-    assert!(problem.to_string().contains("zmesd.db.before-4"), "{problem}");
+    assert!(problem.to_string().contains("zmesd.db.before-5"), "{problem}");
     assert_eq!(fs::read(place.path()).unwrap(), before);
     assert_eq!(version(&place.path()).await, 1);
 }
