@@ -40,5 +40,5 @@ pub use rules::PushRules;
 pub use snooze_handle::SnoozeCommand;
 pub use snoozes::{MAX_SNOOZES, SnoozeEntry, TooManySnoozes};
 pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
-pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported};
+pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported, ToldLater};
 pub use trouble_handle::{TroubleCommand, TroubleMessage};
