@@ -1,13 +1,14 @@
 //! Troubles end to end: one notice for what happens once, another way for a way that fails, nothing twice over a
 //! restart, and a ping for somebody outside.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use zmes_tests::standin::{Apns, Arrival, Behaviour, Fcm, PushProxy};
 use zmes_tests::{World, WorldBuilder, includes, wait_until};
@@ -190,21 +191,26 @@ async fn a_database_that_is_away_for_a_minute_is_a_trouble() -> Result<()> {
 /// What was asked of the service outside: method, path and body.
 type Pings = Arc<Mutex<Vec<(String, String, String)>>>;
 
+fn locked(pings: &Pings) -> MutexGuard<'_, Vec<(String, String, String)>> {
+    pings.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A service outside as healthchecks.io: answers 200 to everything.
-async fn service() -> Result<(String, Pings)> {
+async fn service(tasks: &mut JoinSet<()>) -> Result<(String, Pings)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/{SECRET}", listener.local_addr()?);
     let pings = Pings::default();
     let kept = Arc::clone(&pings);
-    tokio::spawn(async move {
+    tasks.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&kept)));
+            // One after the other, as zmesd sends them; a request that breaks off is none.
+            answer(stream, &kept).await.ok();
         }
     });
     Ok((url, pings))
 }
 
-async fn answer(mut stream: TcpStream, pings: Pings) -> Result<()> {
+async fn answer(mut stream: TcpStream, pings: &Pings) -> Result<()> {
     let mut bytes = Vec::new();
     let (head, body) = loop {
         let mut chunk = [0; 4096];
@@ -223,20 +229,21 @@ async fn answer(mut stream: TcpStream, pings: Pings) -> Result<()> {
     };
     let mut words = head.split(' ').map(ToOwned::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    pings.lock().expect("no test panics with it").push((method, path, body));
+    locked(pings).push((method, path, body));
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nOK").await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn somebody_outside_hears_that_all_is_well_and_that_it_is_not() -> Result<()> {
-    let (url, pings) = service().await?;
+    let mut tasks = JoinSet::new();
+    let (url, pings) = service(&mut tasks).await?;
     let mut world = cameras(3)
         .setting("watchdog", "ping-url", &format!("\"{url}\""))
         .setting("watchdog", "ping-interval", "\"1s\"")
         .start()
         .await?;
-    let last = || pings.lock().expect("no test panics with it").last().cloned();
+    let last = || locked(&pings).last().cloned();
     let well = ("GET".to_owned(), format!("/{SECRET}"), String::new());
     wait_until("all is well", async || Ok((last() == Some(well.clone())).then_some(()))).await?;
     for camera in 1..=3 {

@@ -83,7 +83,7 @@ async fn what_an_older_zmesd_has_left_goes_on() -> Result<()> {
     let why = world.ctl().json(&["why", "32910"]).await?;
     ensure!(why["announced"] == true, "{why}");
     ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-    ensure!(whole(&file(&world))? == (4, 5) && whole(&copy(&world))? == (1, 3));
+    ensure!(whole(&file(&world))? == (5, 5) && whole(&copy(&world))? == (1, 3));
     Ok(())
 }
 
@@ -142,12 +142,12 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
             fs::copy(entry.path(), left.join(entry.file_name()))?;
         }
         let (version, count) = whole(&left.join("zmesd.db")).context(name)?;
-        ensure!((1..=4).contains(&version) && count == wanted, "{name}: {version}, {count}");
+        ensure!((1..=5).contains(&version) && count == wanted, "{name}: {version}, {count}");
         ensure!(!copied || whole(&left.join("zmesd.db.before-5"))? == (1, wanted), "{name}: the copy");
         fs::remove_dir_all(&left)?;
         world.start_daemon().await.context(name)?;
         ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-        ensure!(whole(&file(&world))? == (4, wanted), "{name}");
+        ensure!(whole(&file(&world))? == (5, wanted), "{name}");
         if copied || version == 1 {
             ensure!(whole(&copy(&world))? == (1, wanted), "{name}: the copy afterwards");
         }

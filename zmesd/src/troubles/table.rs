@@ -166,7 +166,7 @@ impl TroubleTable {
         let mut notices = Vec::new();
         for (id, observation) in others {
             if let Some(entry) = self.entry(&id, &observation, now) {
-                notices.extend(entry.holds(observation, now));
+                notices.extend(entry.holds(&observation, now));
             }
             unknown.insert(id);
         }
@@ -315,7 +315,7 @@ impl Entry {
     }
 
     /// The condition holds.
-    fn holds(&mut self, observation: Observation, now: Moment) -> Option<TroubleNotice> {
+    fn holds(&mut self, observation: &Observation, now: Moment) -> Option<TroubleNotice> {
         let hold = observation.hold;
         if let Stage::Over = self.stage {
             self.stage = Stage::Rising(now.tick);
