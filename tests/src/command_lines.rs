@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each does what it says, and everything is at the end as it was.
-pub const COMMAND_LINES: [CommandLine; 66] = {
+pub const COMMAND_LINES: [CommandLine; 69] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
@@ -103,6 +103,9 @@ pub const COMMAND_LINES: [CommandLine; 66] = {
         line("push retry", Admin, Answer),
         line("watch --since 1h --count 4", Observer, Stream),
         line("events --limit 5", Observer, List),
+        line("rules list", Observer, List),
+        line("rules test --monitor 1 --at 23:10", Observer, Answer),
+        line("troubles", Observer, List),
         line("why EVENT", Observer, Answer),
         line("why last --monitor 1", Observer, Answer),
         line("check ping", Observer, Answer),

@@ -187,6 +187,7 @@ fn journal(world: &World, script: &str) -> Result<()> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "secrets are planted everywhere, and the whole bundle is read")]
 async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     let (proxy, fcm) = (PushProxy::start().await?, Fcm::start().await?);
     let mut world = World::new()

@@ -92,9 +92,9 @@ pub(super) async fn test(
     };
     let shadow = parts.push.mode() == PushModeState::Shadow;
     let ids = tested.targets.iter().filter_map(|target| target.snooze).collect();
-    let snoozes = SnoozeNames::load(&parts.state, ids).await?;
+    let names = SnoozeNames::load(&parts.state, ids).await?;
     let told = |target: &TestTarget| {
-        let snoozed = target.snooze.and_then(|id| snoozes.get(Some(&DecidedBy::Snooze(id))));
+        let snoozed = target.snooze.and_then(|id| names.get(Some(&DecidedBy::Snooze(id))));
         TargetDecision { snoozed, ..decided(target, receipts.as_ref(), shadow) }
     };
     let targets = tested.targets.iter().map(told).collect();

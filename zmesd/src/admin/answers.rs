@@ -23,7 +23,9 @@ const LISTED: usize = 20;
 
 pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Result<Value, ControlError> {
     let (parts, asker) = (&admin.parts, who.role);
-    let bulk = |change, tokens, dry_run| change::bulk(parts, asker, change, tokens, dry_run);
+    let bulk = async |change, tokens, dry_run| {
+        json(change::bulk(parts, asker, change, tokens, dry_run).await?).await
+    };
     match request {
         Request::Status => json(status::show(parts, &admin.board, &admin.troubles).await?).await,
         Request::ClientsList(filter) => json(clients::list(parts, filter).await?).await,
@@ -63,29 +65,21 @@ pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Resu
         }
         Request::TokensLog { token, limit } => json(tokens::log(parts, asker, &token, limit).await?).await,
         Request::TokensRevoke { tokens, dry_run } => {
-            json(bulk(BulkChange::Revoke(Revoked::ADMIN), tokens, dry_run).await?).await
+            bulk(BulkChange::Revoke(Revoked::ADMIN), tokens, dry_run).await
         }
-        Request::TokensBlock { tokens, dry_run } => {
-            json(bulk(BulkChange::Block, tokens, dry_run).await?).await
-        }
-        Request::TokensUnblock { tokens, dry_run } => {
-            json(bulk(BulkChange::Unblock, tokens, dry_run).await?).await
-        }
+        Request::TokensBlock { tokens, dry_run } => bulk(BulkChange::Block, tokens, dry_run).await,
+        Request::TokensUnblock { tokens, dry_run } => bulk(BulkChange::Unblock, tokens, dry_run).await,
         Request::TokensRestore { token } => json(change::restore(parts, asker, &token).await?).await,
         Request::TokensMute { tokens, dry_run, for_ms } => {
             json(change::mute(parts, asker, tokens, for_ms, dry_run).await?).await
         }
-        Request::TokensUnmute { tokens, dry_run } => {
-            json(bulk(BulkChange::Mute(None), tokens, dry_run).await?).await
-        }
+        Request::TokensUnmute { tokens, dry_run } => bulk(BulkChange::Mute(None), tokens, dry_run).await,
         Request::TokensPrune { stale_ms, select, dry_run } => {
             json(change::prune(parts, asker, stale_ms, select, dry_run).await?).await
         }
         Request::TokensImport(import) => json(tokens::transfer::import(parts, import).await?).await,
         Request::TokensExport { after } => json(tokens::transfer::export(parts, after).await?).await,
-        Request::BadgesReset { tokens, to, dry_run } => {
-            json(bulk(BulkChange::Badge(to), tokens, dry_run).await?).await
-        }
+        Request::BadgesReset { tokens, to, dry_run } => bulk(BulkChange::Badge(to), tokens, dry_run).await,
         Request::SnoozeSet(snooze) => json(snoozes::set(parts, who, snooze).await?).await,
         Request::SnoozeList => json(snoozes::list(parts).await?).await,
         Request::SnoozeEnd(which) => json(snoozes::end(parts, who, which).await?).await,

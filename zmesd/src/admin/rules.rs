@@ -129,7 +129,7 @@ fn user(catalog: &Catalog, name: &str) -> Option<String> {
 }
 
 fn tested(
-    used: &RulesInUse,
+    in_use: &RulesInUse,
     alarm: &AlarmFacts<'_>,
     receiver: &TestedReceiver,
     channel: Channel,
@@ -145,7 +145,7 @@ fn tested(
             ..facts
         },
     };
-    let examined = used.rules.examine(alarm, &facts);
+    let examined = in_use.rules.examine(alarm, &facts);
     let decides = examined.last().filter(|(_, verdict)| verdict.is_ok()).map(|(rule, _)| *rule);
     let anyone = matches!(receiver, TestedReceiver::Anyone);
     let rules = (1..).zip(&examined);
@@ -165,7 +165,7 @@ fn tested(
         token,
         rule: decides.map(|rule| rule.name.to_string()),
         action: decides.map_or(RuleAction::Notify, |rule| rule.action).word().to_owned(),
-        explanation: outcome(decides, used.rules.is_empty()),
+        explanation: outcome(decides, in_use.rules.is_empty()),
         rules: rules.collect(),
     }
 }
@@ -267,7 +267,7 @@ fn listed<T: ToString>(entries: &[T]) -> String {
 
 /// Returns the name of the rule that decided, for views.
 pub(super) fn name(by: Option<&DecidedBy>) -> Option<String> {
-    by.and_then(DecidedBy::rule).map(|name| name.to_string())
+    by.and_then(DecidedBy::rule).map(ToString::to_string)
 }
 
 /// Explains that a rule muted an alarm. `zmesd.toml` may have been changed since: `used` is what it has now.

@@ -179,12 +179,11 @@ impl Evidence {
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
         let rule = rules::name(delivery.by.as_ref());
         let snoozed = self.snoozes.get(delivery.by.as_ref());
-        let explanation = match &snoozed {
-            Some(snoozed) => snoozed.sentence().to_string(),
-            None => {
-                let told = words::for_token(delivery, row, &handle);
-                self.with_rule(told, rule.as_deref(), &delivery.reason)
-            }
+        let explanation = if let Some(snoozed) = &snoozed {
+            snoozed.sentence().to_string()
+        } else {
+            let told = words::for_token(delivery, row, &handle);
+            self.with_rule(told, rule.as_deref(), &delivery.reason)
         };
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {

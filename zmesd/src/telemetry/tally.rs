@@ -95,7 +95,7 @@ impl<L: Labels> Default for Levels<L> {
 
 impl<L: Labels> Levels<L> {
     /// Sets each to how often it occurs.
-    pub fn set(&self, present: impl Iterator<Item = L> + Clone) {
+    pub fn set(&self, present: &(impl Iterator<Item = L> + Clone)) {
         for (labels, level) in &self.series {
             level.set(present.clone().filter(|found| found == labels).count() as u64);
         }

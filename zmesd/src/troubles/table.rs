@@ -144,8 +144,7 @@ impl TroubleTable {
     pub fn remembered(records: Vec<TroubleRecord>, now: Moment) -> Self {
         let entry = |TroubleRecord { trouble, raised_at }: TroubleRecord| {
             let before = Duration::try_from(now.at.duration_since(raised_at)).unwrap_or_default();
-            let reminders = (0..).take_while(|number| reminder_after(*number) <= before).count();
-            let reminders = u32::try_from(reminders).unwrap_or(u32::MAX);
+            let reminders = (0..u32::MAX).find(|number| reminder_after(*number) > before).unwrap_or(u32::MAX);
             let stage = Stage::Standing { raised: now.tick, before, reminders, gone: None };
             let mut damping = Damping::default();
             damping.raised(now.tick);

@@ -98,7 +98,7 @@ impl<'a> Message<'a> {
         self.push.urgency == Urgency::Silent
     }
 
-    /// Returns `interruption-level` of `aps` (Apple: UNNotificationInterruptionLevel); `None`: Apple's default, active.
+    /// Returns `interruption-level` of `aps` (Apple: `UNNotificationInterruptionLevel`); `None`: Apple's default, active.
     fn interruption_level(&self) -> Option<&'static str> {
         match self.push.urgency {
             Urgency::Silent => Some("passive"),

@@ -180,7 +180,7 @@ fn log(notice: &TroubleNotice) {
     match change {
         TroubleChange::Raised => warn!(trouble = %id, since = %trouble.since, hint, "trouble: {text}"),
         TroubleChange::Reminder => {
-            warn!(trouble = %id, since = %trouble.since, hint, "trouble stands: {text}")
+            warn!(trouble = %id, since = %trouble.since, hint, "trouble stands: {text}");
         }
         TroubleChange::Cleared => info!(trouble = %id, since = %trouble.since, "trouble is over: {text}"),
     }

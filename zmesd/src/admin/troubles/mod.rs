@@ -43,7 +43,7 @@ impl TroubleBoard {
 
     fn publish(&self, mut standing: Vec<Trouble>) {
         standing.sort_by_key(|trouble| trouble.since);
-        self.counters.troubles.set(standing.iter().map(|trouble| trouble.id.kind));
+        self.counters.troubles.set(&standing.iter().map(|trouble| trouble.id.kind));
         self.standing.send_if_modified(|now| {
             let changed = **now != standing;
             if changed {

@@ -124,8 +124,7 @@ pub(super) async fn read(
             tokio::task::yield_now().await;
         }
         let handle = known.row(row.token).map(|known_as| known.handle(&known_as.token));
-        let snoozed = snoozes.get(row.by.as_ref());
-        replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()), snoozed);
+        replay.decision(row, &handle.unwrap_or_else(|| "forgotten".to_owned()), snoozes.get(row.by.as_ref()));
     }
     replay.events.retain(|event| wishes.shows(event));
     // A stable sort: at the same time alarm, decision, outcome.

@@ -258,8 +258,9 @@ impl Router {
         let rules = Arc::clone(&self.parts.rules.borrow());
         for name in names {
             self.rule_hits.count(name, alarm.at);
-            let decided = rules.iter().find(|rule| rule.name == *name).map(|rule| rule.action);
-            decided.into_iter().for_each(|action| self.parts.counters.rules.count(action));
+            if let Some(rule) = rules.iter().find(|rule| rule.name == *name) {
+                self.parts.counters.rules.count(rule.action);
+            }
         }
         for TokenVerdict { token, by, .. } in verdicts {
             if let Some(DecidedBy::Snooze(id)) = by {

@@ -72,7 +72,7 @@ fn check(output: &Output, logged_in: bool) {
             token.filter.iter().for_each(same_when_written);
         }
         Output::Badge(..) | Output::Snooze(..) | Output::Replay(_) => {
-            assert!(logged_in, "an effect without a login")
+            assert!(logged_in, "an effect without a login");
         }
     }
 }
