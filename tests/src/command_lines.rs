@@ -104,7 +104,7 @@ pub const COMMAND_LINES: [CommandLine; 69] = {
         line("watch --since 1h --count 4", Observer, Stream),
         line("events --limit 5", Observer, List),
         line("rules list", Observer, List),
-        line("rules test --monitor 1 --at 23:10", Observer, Answer),
+        line("rules test --monitor 1 --at 23:10", Observer, List),
         line("troubles", Observer, List),
         line("why EVENT", Observer, Answer),
         line("why last --monitor 1", Observer, Answer),

@@ -122,8 +122,8 @@ async fn a_snoozed_monitor_rings_no_phone_and_everything_names_the_snooze() -> R
     world.wait_delivery(&handle, 11, "sent").await?;
     ensure!(list(&world).await?[0]["withheld"] == 1);
     let said = world.run(&["snooze", "end", "garage"]).await?.expect_code(0)?.stdout;
-    let text = "Snooze 1 of monitor 1 (Garage) for everybody has ended; 1 push was withheld.\n";
-    ensure!(said == text, "{said}");
+    let wanted = "Snooze 1 of monitor 1 (Garage) for everybody has ended; 1 push was withheld.\n";
+    ensure!(said == wanted, "{said}");
     ensure!(list(&world).await?.is_empty());
     let why = target(&run(&world, "why 10", 0).await?);
     ensure!(includes(&why, &json!({"snooze": 1, "snooze_ended": true})), "{why}");
