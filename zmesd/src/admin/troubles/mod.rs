@@ -1,7 +1,7 @@
 //! Troubles: kept, told, listed.
 //!
 //! The [`Keeper`] looks once a second, and owns the table. The [`TroubleBoard`] has what stands now, for `troubles`,
-//! `status`, `check`, the metrics and the [`ping`].
+//! `status`, `check`, the metrics and the [`mod@ping`].
 
 mod keeper;
 mod ping;
