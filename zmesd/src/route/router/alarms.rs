@@ -71,10 +71,12 @@ impl Router {
         }
         info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
         let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
-        let (sessions, by, copied) = self.tell_sessions(&alarm, &round, &ids);
+        let (sessions, by, copied) = self.tell_sessions(&alarm, &round, &ids, &candidates);
         self.parts.counters.timings.decided.record(alarm.detected.elapsed());
-        let verdicts = self.decide_tokens(&alarm, &round, None);
+        let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.count_wishes(&alarm, &by, &verdicts);
@@ -99,11 +101,14 @@ impl Router {
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
         let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let (meant, others) = self.test_sessions(&only, token.is_some());
-        let (mut sessions, by, _) = self.tell_sessions(&alarm, &round, &meant);
+        let (mut sessions, by, _) = self.tell_sessions(&alarm, &round, &meant, &candidates);
         sessions.extend(others.into_iter().map(|id| (id, Decision::Skip(SkipReason::OtherTarget))));
         sessions.sort_unstable_by_key(|(id, _)| *id);
-        let verdicts = if only.is_empty() { self.decide_tokens(&alarm, &round, token) } else { Vec::new() };
+        let verdicts =
+            if only.is_empty() { self.decide_tokens(&alarm, &round, token, &candidates) } else { Vec::new() };
         let session =
             |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision, snooze: None };
         let told = |verdict: &TokenVerdict| TestTarget {
@@ -133,10 +138,14 @@ impl Router {
 
     /// Queues the frame for those that get it. Returns the decisions, the rules that made them, and the tokens whose session
     /// got its copy.
-    fn tell_sessions(&mut self, alarm: &Alarm, round: &AlarmRound, ids: &[SessionId]) -> SessionsTold {
+    fn tell_sessions(
+        &mut self,
+        alarm: &Alarm,
+        round: &AlarmRound,
+        ids: &[SessionId],
+        rules: &Candidates<'_>,
+    ) -> SessionsTold {
         let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
-        let rules = Arc::clone(&self.parts.rules.borrow());
-        let candidates = rules.candidates(&self.alarm_facts(alarm));
         let mut decided_by = Vec::new();
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
@@ -147,7 +156,7 @@ impl Router {
             let entry = token.and_then(|token| self.tokens.get(token));
             let supplementary = push.enabled && entry.is_some_and(wants_pushes);
             let default = if supplementary { push.interval_default } else { Duration::ZERO };
-            let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, &candidates);
+            let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, rules);
             decided_by.extend(by.map(|by| (*id, by)));
             if decision == Decision::Send && !round.dry_run {
                 let frame = if supplementary { &marked } else { &plain };
@@ -171,7 +180,9 @@ impl Router {
 
     pub(super) fn tell_latecomers(&mut self, alarm: &Alarm, ids: &[SessionId]) -> SessionDecisions {
         let round = AlarmRound { latecomer: true, ..AlarmRound::default() };
-        let (decisions, by, _) = self.tell_sessions(alarm, &round, ids);
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        let candidates = rules.candidates(&self.alarm_facts(alarm));
+        let (decisions, by, _) = self.tell_sessions(alarm, &round, ids, &candidates);
         let decided = decisions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         self.parts.counters.decisions.count_all(decided);
         (decisions, by)
@@ -183,16 +194,15 @@ impl Router {
         alarm: &Alarm,
         round: &AlarmRound,
         only: Option<TokenId>,
+        rules: &Candidates<'_>,
     ) -> Vec<TokenVerdict> {
         if !self.push.enabled && !round.test {
             return Vec::new();
         }
         let meant = |entry: &&TokenEntry| only.is_none_or(|only| only == entry.token().id);
-        let rules = Arc::clone(&self.parts.rules.borrow());
-        let candidates = rules.candidates(&self.alarm_facts(alarm));
         let verdict = |entry: &TokenEntry| {
             let verdict = if self.push.enabled {
-                self.decide_token(entry, alarm, round, &candidates)
+                self.decide_token(entry, alarm, round, rules)
             } else {
                 SkipReason::PushOff.into()
             };
