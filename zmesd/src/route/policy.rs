@@ -96,13 +96,18 @@ pub(super) fn decide_token(
     wishes: Wishes<'_>,
 ) -> Verdict {
     let Some(rights) = owner else { return SkipReason::User.into() };
-    if token.state == PushState::Disabled {
-        return SkipReason::Disabled.into();
-    }
-    if token.muted(now) {
-        return SkipReason::Muted.into();
+    if let Some(reason) = switched_off(token, now) {
+        return reason.into();
     }
     decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent, wishes })
+}
+
+/// Returns why nothing is pushed to a token: its app or an admin has switched it off.
+pub(super) fn switched_off(token: &Token, now: Timestamp) -> Option<SkipReason> {
+    match token.state {
+        PushState::Disabled => Some(SkipReason::Disabled),
+        PushState::Enabled => token.muted(now).then_some(SkipReason::Muted),
+    }
 }
 
 /// Returns the least time between two alarms of that monitor, or `None` if it is not wanted at all. A filter that

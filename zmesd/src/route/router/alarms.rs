@@ -51,14 +51,15 @@ type SessionsTold = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>, BT
 /// What was decided for sessions, and by which rules.
 type SessionDecisions = (Vec<(SessionId, Decision)>, Vec<(SessionId, DecidedBy)>);
 
-struct TokenVerdict {
-    token: Arc<Token>,
-    decision: Decision,
+/// What was decided about a message for one token.
+pub(super) struct TokenVerdict {
+    pub(super) token: Arc<Token>,
+    pub(super) decision: Decision,
     /// The rule or snooze that decided.
-    by: Option<DecidedBy>,
-    urgency: Urgency,
+    pub(super) by: Option<DecidedBy>,
+    pub(super) urgency: Urgency,
     /// The number for the app's icon, where it is sent.
-    badge: u32,
+    pub(super) badge: u32,
 }
 
 impl Router {
@@ -309,7 +310,11 @@ impl Router {
         }
     }
 
-    fn deliveries(&mut self, verdicts: &[TokenVerdict]) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
+    /// Numbers what was decided, and what is to be sent of it.
+    pub(super) fn deliveries(
+        &mut self,
+        verdicts: &[TokenVerdict],
+    ) -> (Arc<[TokenDecision]>, Vec<PushDelivery>) {
         let mut deliveries = Vec::new();
         let mut number = |verdict: &TokenVerdict| {
             self.last_delivery = DeliveryId(self.last_delivery.0 + 1);

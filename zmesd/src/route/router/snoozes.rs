@@ -9,9 +9,9 @@ use zmes_shared::MonitorId;
 use zmes_zoneminder::MonitorRights;
 
 use super::Router;
-use crate::domain::{
-    Alarm, Decision, DeliveryId, Origin, PushState, SkipReason, Snooze, SnoozeId, SnoozeScope, TokenId,
-};
+use super::alarms::TokenVerdict;
+use crate::domain::{Alarm, DecidedBy, Decision, Origin, SkipReason, Snooze, SnoozeId, SnoozeScope, TokenId};
+use crate::route::policy;
 use crate::route::snooze_handle::{SnoozeAuthor, SnoozeCommand};
 use crate::route::snoozes::{MAX_SNOOZES, SnoozeEntry, SnoozeSummary, TooManySnoozes};
 use crate::route::{PushBatch, PushDelivery};
@@ -156,15 +156,11 @@ impl Router {
         let catalog = self.parts.catalog.borrow();
         let owner: Option<&MonitorRights> = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
         let Some(rights) = owner else { return Some(Decision::Skip(SkipReason::User)) };
-        Some(if monitor.is_some_and(|monitor| !rights.allow(monitor)) {
-            Decision::Skip(SkipReason::Rights)
-        } else if token.state == PushState::Disabled {
-            Decision::Skip(SkipReason::Disabled)
-        } else if token.muted(self.parts.clock.now()) {
-            Decision::Skip(SkipReason::Muted)
-        } else {
-            Decision::Send
-        })
+        if monitor.is_some_and(|monitor| !rights.allow(monitor)) {
+            return Some(Decision::Skip(SkipReason::Rights));
+        }
+        let switched_off = policy::switched_off(token, self.parts.clock.now());
+        Some(switched_off.map_or(Decision::Send, Decision::Skip))
     }
 
     fn digest(&mut self, snooze: &Snooze, count: u32, tokens: &[(TokenId, Decision)]) -> Digest {
@@ -186,18 +182,23 @@ impl Router {
             detected: Instant::now(),
             origin: Origin::Snooze,
         });
-        let (mut decisions, mut deliveries) = (Vec::new(), Vec::new());
-        for (id, decision) in tokens {
-            let Some(token) = self.tokens.get(*id).map(|entry| Arc::clone(entry.token())) else { continue };
-            self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
-            let (delivery, urgency) = (self.last_delivery, Urgency::Silent);
-            let badge = token.badge;
-            if *decision == Decision::Send {
-                deliveries.push(PushDelivery { id: delivery, token, badge, urgency });
-            }
-            let decision = *decision;
-            decisions.push(TokenDecision { id: delivery, token: *id, decision, badge, by: None, urgency });
-        }
-        (alarm, decisions.into(), deliveries)
+        let verdict =
+            |&(id, decision): &(TokenId, Decision)| self.notice(id, decision, None, Urgency::Silent);
+        let verdicts: Vec<_> = tokens.iter().filter_map(verdict).collect();
+        let (decisions, deliveries) = self.deliveries(&verdicts);
+        (alarm, decisions, deliveries)
+    }
+
+    /// What was decided about a message for a token that stands for no alarm: its badge stays.
+    pub(super) fn notice(
+        &self,
+        id: TokenId,
+        decision: Decision,
+        by: Option<DecidedBy>,
+        urgency: Urgency,
+    ) -> Option<TokenVerdict> {
+        let token = Arc::clone(self.tokens.get(id)?.token());
+        let badge = token.badge;
+        Some(TokenVerdict { token, decision, by, urgency, badge })
     }
 }

@@ -9,10 +9,10 @@ use zmes_shared::MonitorId;
 use zmes_shared::words::TroubleKind;
 
 use super::Router;
-use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, SkipReason, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, Origin, SkipReason, TokenId};
+use crate::route::PushBatch;
 use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
-use crate::route::{PushBatch, PushDelivery};
-use crate::state::{Note, TokenDecision, TroubleNote};
+use crate::state::{Note, TroubleNote};
 use crate::troubles::{Trouble, TroubleChange, TroubleNotice};
 
 /// Messages whose outcome is remembered: more than the keeper of the troubles sends at a time.
@@ -66,27 +66,16 @@ impl Router {
             origin: Origin::Trouble,
         });
         let urgency = urgency(change, trouble.id.kind);
-        let (mut decisions, mut deliveries, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        let mut last = self.last_delivery;
-        for (id, (decision, by)) in decided {
-            let Some(token) = self.tokens.get(id).map(|entry| Arc::clone(entry.token())) else { continue };
-            last = DeliveryId(last.0 + 1);
-            let badge = token.badge;
-            if decision == Decision::Send {
-                told.push(id);
-                deliveries.push(PushDelivery { id: last, token, badge, urgency });
-            }
-            decisions.push(TokenDecision { id: last, token: id, decision, badge, by, urgency });
-        }
-        let push = (!decisions.is_empty()).then(|| (Arc::clone(&alarm), decisions.into()));
+        let verdict = |(id, (decision, by))| self.notice(id, decision, by, urgency);
+        let verdicts: Vec<_> = decided.into_iter().filter_map(verdict).collect();
+        let (decisions, deliveries) = self.deliveries(&verdicts);
+        let told: Vec<_> = deliveries.iter().map(|delivery| delivery.token.id).collect();
+        let push = (!decisions.is_empty()).then(|| (Arc::clone(&alarm), decisions));
         let note = TroubleNote { change, trouble, at, told: told.clone(), push };
         if !self.try_note(Note::Trouble(Box::new(note))) {
             return None;
         }
-        self.last_delivery = last;
-        if !deliveries.is_empty() {
-            self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
-        }
+        self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
         self.told_troubles.truncate(REMEMBERED - 1);
         self.told_troubles.push_front((number, told.clone()));
         Some(told)
