@@ -301,21 +301,8 @@ mod tests {
     use zmes_shared::MonitorId;
 
     use super::*;
+    use crate::rules::fakes::rule;
     use crate::rules::{Days, MonitorName, ReceiverName, RuleSet, Schedule};
-
-    fn rule(name: &str, action: RuleAction) -> Rule {
-        Rule {
-            name: name.into(),
-            monitors: Vec::new(),
-            receivers: Vec::new(),
-            channels: vec![Channel::Push],
-            schedule: Schedule::default(),
-            cause_has: Vec::new(),
-            cause_lacks: Vec::new(),
-            action,
-            comment: String::new(),
-        }
-    }
 
     fn used(rules: Vec<Rule>) -> RulesInUse {
         RulesInUse { rules: Arc::new(RuleSet::new(rules)), zone: TimeZone::UTC, hits: HashMap::new() }

@@ -3,6 +3,8 @@
 mod attachments;
 mod decided;
 mod devices;
+#[cfg(test)]
+mod fakes;
 mod handle;
 mod import;
 mod missed;

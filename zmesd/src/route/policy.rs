@@ -129,11 +129,10 @@ mod tests {
 
     use zmes_providers::{Platform, PushToken};
 
-    use zmes_shared::words::SnoozeOrigin;
-
     use super::*;
     use crate::domain::{SnoozeId, SnoozeScope, TokenId};
-    use crate::rules::Schedule;
+    use crate::route::fakes::snooze;
+    use crate::rules::fakes::rule;
 
     const NOW: i64 = 1_800_000_000;
 
@@ -226,38 +225,11 @@ mod tests {
         }
     }
 
-    fn rule(action: RuleAction) -> Rule {
-        Rule {
-            name: "night".into(),
-            monitors: Vec::new(),
-            receivers: Vec::new(),
-            channels: Vec::new(),
-            schedule: Schedule::default(),
-            cause_has: Vec::new(),
-            cause_lacks: Vec::new(),
-            action,
-            comment: String::new(),
-        }
-    }
-
-    fn snooze(hard: bool) -> Snooze {
-        Snooze {
-            id: SnoozeId(17),
-            monitor: None,
-            scope: SnoozeScope::Everybody,
-            since: Timestamp::UNIX_EPOCH,
-            until: Timestamp::MAX,
-            hard,
-            tell: false,
-            by: "root".to_owned(),
-            origin: SnoozeOrigin::Cli,
-        }
-    }
-
     #[test]
     fn a_snooze_comes_before_rules_and_an_urgent_rule_breaks_through_it_unless_it_is_hard() {
         use RuleAction::{Mute, Notify, Urgent};
-        let (soft, hard) = (snooze(false), snooze(true));
+        let soft = Snooze { id: SnoozeId(17), ..snooze(None, SnoozeScope::Everybody, Timestamp::MAX) };
+        let hard = Snooze { hard: true, ..soft.clone() };
         let by_rule = Some(DecidedBy::Rule("night".into()));
         let by_snooze = Some(DecidedBy::Snooze(SnoozeId(17)));
         let skip = Decision::Skip;
@@ -272,7 +244,7 @@ mod tests {
             (Some(Urgent), Some(&soft), Decision::Send, by_rule, true),
             (Some(Urgent), Some(&hard), skip(SkipReason::Snoozed), by_snooze, false),
         ] {
-            let rule = action.map(rule);
+            let rule = action.map(|action| rule("night", action));
             let wishes = Wishes { rule: rule.as_ref(), snooze };
             let token = token("", "");
             let now = Timestamp::from_second(NOW).unwrap();
@@ -286,7 +258,7 @@ mod tests {
     fn what_a_rule_mutes_is_no_interval_and_what_it_wants_keeps_the_interval() {
         let now = Timestamp::from_second(NOW).unwrap();
         let decided = |action, monlist, ago| {
-            let (rule, last) = (rule(action), Timestamp::from_second(NOW - ago).unwrap());
+            let (rule, last) = (rule("night", action), Timestamp::from_second(NOW - ago).unwrap());
             let (token, all) = (token(monlist, "60"), Some(&MonitorRights::All));
             let wishes = Wishes { rule: Some(&rule), snooze: None };
             decide_token(MonitorId(5), now, &token, all, Duration::ZERO, Some(last), wishes).decision

@@ -179,9 +179,9 @@ mod tests {
     use std::time::Duration;
 
     use zmes_providers::{Platform, PushToken};
-    use zmes_shared::words::SnoozeOrigin;
 
     use super::*;
+    use crate::route::fakes;
 
     fn at(minute: u64) -> Timestamp {
         Timestamp::from_second(1_800_000_000).unwrap() + Duration::from_mins(minute)
@@ -192,18 +192,9 @@ mod tests {
         Token { user: user.to_owned(), ..Token::new(TokenId(id), text, Platform::Android, at(0)) }
     }
 
+    /// Returns a snooze that ends at that minute.
     fn snooze(monitor: Option<u32>, scope: SnoozeScope, until: u64) -> Snooze {
-        Snooze {
-            id: SnoozeId(0),
-            monitor: monitor.map(MonitorId),
-            scope,
-            since: at(0),
-            until: at(until),
-            hard: false,
-            tell: false,
-            by: "root".to_owned(),
-            origin: SnoozeOrigin::Cli,
-        }
+        Snooze { since: at(0), ..fakes::snooze(monitor, scope, at(until)) }
     }
 
     #[test]

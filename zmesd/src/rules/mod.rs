@@ -84,4 +84,6 @@ pub struct AlarmTime<'a> {
 }
 
 #[cfg(test)]
+pub(crate) mod fakes;
+#[cfg(test)]
 mod tests;

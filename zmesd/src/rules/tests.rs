@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use zmes_providers::{Platform, PushToken};
 use zmes_shared::MonitorId;
 
+use super::fakes::rule;
 use super::*;
 
 fn zone(name: &str) -> TimeZone {
@@ -132,20 +133,6 @@ fn schedules_read_as_people_write_them() {
         assert_eq!(text.parse::<Window>(), Err(InvalidTime), "{text}");
     }
     assert_eq!(Days::parse(["mon", "Tue"]), Err("Tue"));
-}
-
-fn rule(name: &str, action: RuleAction) -> Rule {
-    Rule {
-        name: name.into(),
-        monitors: Vec::new(),
-        receivers: Vec::new(),
-        channels: vec![Channel::Push],
-        schedule: Schedule::default(),
-        cause_has: Vec::new(),
-        cause_lacks: Vec::new(),
-        action,
-        comment: String::new(),
-    }
 }
 
 fn receiver(user: &str) -> ReceiverFacts<'_> {

@@ -8,6 +8,17 @@ use crate::domain::{PushState, Token, TokenId};
 use crate::route::PushBatch;
 
 impl RouterWorld {
+    /// Starts with two users whose apps are connected and have registered the tokens A and B.
+    pub(super) async fn with_two_phones(directory: PathBuf, users: &[User; 2]) -> (Self, [Client; 2]) {
+        let mut world = Self::start(directory, users).await;
+        let [first, second] = users.clone();
+        let clients = [world.login(first, None).await, world.login(second, None).await];
+        for (client, token) in clients.iter().zip(["A", "B"]) {
+            world.register(client, token, |_| {}).await.unwrap();
+        }
+        (world, clients)
+    }
+
     pub(super) async fn register(
         &self,
         client: &Client,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use zmes_providers::Urgency;
 use zmes_shared::views::Severity;
-use zmes_shared::words::SnoozeOrigin;
 
 use super::*;
-use crate::domain::{Snooze, SnoozeId, SnoozeScope, TokenId};
+use crate::domain::{SnoozeScope, TokenId};
+use crate::route::fakes::snooze;
 use crate::troubles::{Trouble, TroubleChange, TroubleId, TroubleNotice};
 
 fn trouble(id: &str) -> Trouble {
@@ -56,12 +56,8 @@ impl RouterWorld {
 #[tokio::test]
 async fn a_trouble_is_told_once_and_its_end_to_those_who_heard_of_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::none()));
-    let users = [amy.clone(), bob.clone()];
-    let mut world = RouterWorld::start(directory.path().into(), &users).await;
-    let (of_amy, of_bob) = (world.login(amy, None).await, world.login(bob, None).await);
-    world.register(&of_amy, "A", |_| {}).await.unwrap();
-    world.register(&of_bob, "B", |_| {}).await.unwrap();
+    let users = [user("amy", MonitorRights::All), user("bob", MonitorRights::none())];
+    let (mut world, _clients) = RouterWorld::with_two_phones(directory.path().into(), &users).await;
     world.stored().await;
     let ids = world.token_ids().await;
 
@@ -97,29 +93,15 @@ async fn a_trouble_is_told_once_and_its_end_to_those_who_heard_of_it() {
 #[tokio::test]
 async fn viewers_are_those_who_may_see_the_camera_and_a_snooze_withholds_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::none()));
-    let users = [amy.clone(), bob.clone()];
-    let mut world = RouterWorld::start(directory.path().into(), &users).await;
-    let (of_amy, of_bob) = (world.login(amy, None).await, world.login(bob, None).await);
-    world.register(&of_amy, "A", |_| {}).await.unwrap();
-    world.register(&of_bob, "B", |_| {}).await.unwrap();
+    let users = [user("amy", MonitorRights::All), user("bob", MonitorRights::none())];
+    let (mut world, _clients) = RouterWorld::with_two_phones(directory.path().into(), &users).await;
     world.stored().await;
     let ids = world.token_ids().await;
     let viewers =
         |number| TroubleMessage { viewers: true, ..message(number, TroubleChange::Raised, "camera:1", &[]) };
     assert_eq!(world.tell(viewers(1)).await, ids[..1]);
     let now = SystemClock.now();
-    let snooze = Snooze {
-        id: SnoozeId(0),
-        monitor: Some(MonitorId(1)),
-        scope: SnoozeScope::Everybody,
-        since: now,
-        until: now + Duration::from_hours(1),
-        hard: false,
-        tell: false,
-        by: "root".to_owned(),
-        origin: SnoozeOrigin::Cli,
-    };
+    let snooze = snooze(Some(1), SnoozeScope::Everybody, now + Duration::from_hours(1));
     world.router.set_snooze(snooze).await.unwrap().unwrap();
     assert_eq!(world.tell(viewers(2)).await, [], "snoozed");
     assert_eq!(world.tell(message(3, TroubleChange::Raised, "database", &ids)).await, ids, "no camera");

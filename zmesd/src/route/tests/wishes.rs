@@ -5,35 +5,13 @@ use zmes_shared::words::{DeliveryState, Reason, SnoozeOrigin};
 
 use super::*;
 use crate::domain::{DecidedBy, Snooze, SnoozeId, SnoozeScope, TokenId};
+use crate::route::fakes::snooze;
 use crate::route::{PushBatch, RuleHits, SnoozeAuthor};
-use crate::rules::{Channel, MonitorName, ReceiverName, Rule, RuleAction, Schedule};
+use crate::rules::{Channel, MonitorName, ReceiverName, Rule, RuleAction, fakes};
 
-fn snooze(monitor: Option<u32>, scope: SnoozeScope, until: Timestamp) -> Snooze {
-    Snooze {
-        id: SnoozeId(0),
-        monitor: monitor.map(MonitorId),
-        scope,
-        since: Timestamp::UNIX_EPOCH,
-        until,
-        hard: false,
-        tell: false,
-        by: "root".to_owned(),
-        origin: SnoozeOrigin::Cli,
-    }
-}
-
+/// Returns a rule for monitor 1.
 fn rule(name: &str, action: RuleAction) -> Rule {
-    Rule {
-        name: name.into(),
-        monitors: vec![MonitorName::parse("1")],
-        receivers: Vec::new(),
-        channels: vec![Channel::Push],
-        schedule: Schedule::default(),
-        cause_has: Vec::new(),
-        cause_lacks: Vec::new(),
-        action,
-        comment: String::new(),
-    }
+    Rule { monitors: vec![MonitorName::parse("1")], ..fakes::rule(name, action) }
 }
 
 impl RouterWorld {
@@ -62,13 +40,9 @@ impl RouterWorld {
 #[tokio::test]
 async fn a_snoozed_monitor_is_not_pushed_and_sockets_still_get_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::All));
-    let users = [amy.clone(), bob.clone()];
-    let mut world = RouterWorld::start(directory.path().into(), &users).await;
-    let mut of_amy = world.login(amy, None).await;
-    let of_bob = world.login(bob, None).await;
-    world.register(&of_amy, "A", |_| {}).await.unwrap();
-    world.register(&of_bob, "B", |_| {}).await.unwrap();
+    let users = [user("amy", MonitorRights::All), user("bob", MonitorRights::All)];
+    let (mut world, [mut of_amy, _of_bob]) =
+        RouterWorld::with_two_phones(directory.path().into(), &users).await;
     let until = Timestamp::from_second(T + 600).unwrap();
     let id = world.set(snooze(Some(1), SnoozeScope::User("amy".to_owned()), until)).await;
     world.announce(alarm_at(1, 10, T)).await;
@@ -133,12 +107,9 @@ async fn at_the_end_of_a_snooze_one_silent_push_says_how_many_alarms_there_were(
 #[tokio::test]
 async fn rules_mute_for_whom_they_are_and_urgent_ones_break_through_a_snooze() {
     let directory = tempfile::tempdir().unwrap();
-    let (amy, bob) = (user("amy", MonitorRights::All), user("bob", MonitorRights::All));
-    let mut world = RouterWorld::start(directory.path().into(), &[amy.clone(), bob.clone()]).await;
-    let mut of_amy = world.login(amy, None).await;
-    let of_bob = world.login(bob, None).await;
-    world.register(&of_amy, "A", |_| {}).await.unwrap();
-    world.register(&of_bob, "B", |_| {}).await.unwrap();
+    let users = [user("amy", MonitorRights::All), user("bob", MonitorRights::All)];
+    let (mut world, [mut of_amy, _of_bob]) =
+        RouterWorld::with_two_phones(directory.path().into(), &users).await;
     let for_amy = Rule { receivers: vec![ReceiverName::parse("amy")], ..rule("quiet", RuleAction::Mute) };
     world.rules.send(Arc::new(RuleSet::new(vec![for_amy]))).unwrap();
     world.announce(alarm_at(1, 10, T)).await;
