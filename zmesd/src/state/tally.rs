@@ -43,14 +43,15 @@ pub struct AlarmCount {
     pub last_at: Timestamp,
 }
 
-/// The record and the deliveries are numbered apart. Tests and digests are deliveries without an alarm in the record.
+/// The record and the deliveries are numbered apart. Tests, digests and troubles are deliveries without an
+/// alarm in the record.
 const TALLY: &str = "WITH page AS MATERIALIZED ( \
     SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
     WHERE number > ?1 AND number < ?2 AND at <= ?3 AND (?4 IS NULL OR monitor_id = ?4) ORDER BY number DESC LIMIT ?5) \
     SELECT page.*, COALESCE(SUM(d.decision = 'sent'), 0), COALESCE(SUM(d.decision = 'skipped'), 0), \
     COALESCE(SUM(d.decision = 'failed'), 0), COALESCE(SUM(d.decision = 'queued'), 0) FROM page \
     LEFT JOIN pushed_alarms p ON p.at = page.at AND p.monitor_id = page.monitor_id \
-    AND p.event_id IS page.event_id AND p.origin NOT IN ('test', 'snooze') \
+    AND p.event_id IS page.event_id AND p.origin IN ('poll', 'reconciled') \
     LEFT JOIN deliveries d ON d.alarm = p.number GROUP BY page.number";
 
 impl StateHandle {

@@ -14,7 +14,8 @@ use zmes_shared::{EventId, MonitorId};
 use super::{Device, DeviceNote, LastFilter, Note, OpenError, State, TokenDecision};
 use crate::config::StateConfig;
 use crate::domain::{
-    Alarm, Decision, DeliveryId, MonitorFilter, Origin, PushState, Revoked, SkipReason, Token, TokenId,
+    Alarm, Decision, DeliveryId, MonitorFilter, Origin, PushState, Revoked, SkipReason, SnoozeId, Token,
+    TokenId,
 };
 use crate::ports::{Clock, SystemClock};
 
@@ -249,6 +250,25 @@ async fn a_test_counts_no_badge_and_moves_no_cursor() {
     assert!(state.remembered.cursors.is_empty());
     assert_eq!(state.remembered.tokens[0].badge, 7);
     assert!(state.remembered.announced.is_empty());
+}
+
+#[tokio::test]
+async fn a_trouble_of_the_same_moment_is_not_counted_for_an_alarm() {
+    let directory = tempfile::tempdir().unwrap();
+    let Note::Announced(mut told, _) = alarm(7, 3, Origin::Poll) else { panic!() };
+    Arc::make_mut(&mut told).event = None;
+    let mut notes = vec![Note::Announced(Arc::clone(&told), [decided(1, 3, Decision::Send)].into())];
+    for (number, origin) in (2..).zip([Origin::Test, Origin::Snooze, Origin::Trouble]) {
+        let other = Arc::new(Alarm { origin, ..Alarm::clone(&told) });
+        let pushes = vec![(other, [decided(number, 3, Decision::Send)].into())];
+        notes.push(Note::SnoozeEnded(SnoozeId(1), told.at, pushes));
+    }
+    write(directory.path(), notes).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let query = super::AlarmQuery { monitor: None, since: None, until: None, before: None, limit: 10 };
+    let (alarms, _) = state.handle.tallied_alarms(query).await.unwrap();
+    let queued: Vec<_> = alarms.iter().map(|tallied| tallied.told.queued).collect();
+    assert_eq!(queued, [1]);
 }
 
 #[tokio::test]
