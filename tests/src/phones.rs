@@ -99,6 +99,17 @@ impl World {
         })
         .await
     }
+
+    /// Waits until `tokens log` tells that a message of that origin, which has no event, was sent; returns the entry.
+    pub async fn wait_notice(&self, handle: &str, origin: &str) -> Result<Value> {
+        wait_until(&format!("{origin} is sent to {handle}"), async || {
+            let log = self.ctl().json(&["tokens", "log", handle]).await?;
+            let deliveries = log["deliveries"].as_array().cloned().unwrap_or_default();
+            let sent = |one: &Value| one["origin"] == origin && one["decision"] == "sent";
+            Ok(deliveries.into_iter().find(sent))
+        })
+        .await
+    }
 }
 
 #[cfg(test)]
