@@ -26,7 +26,7 @@ const ALL: &str = "all";
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  zmesctl snooze Garden --for 2h               nobody's phone, until it ends
+  zmesctl snooze Garden --for 2h               no phone gets its pushes for 2 h
   zmesctl snooze all --until 18:00 --user amy  all monitors, only amy's phones
   zmesctl snooze 3 --for 8h --token 1a2b3c4d --hard
   zmesctl snooze list

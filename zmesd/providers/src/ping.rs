@@ -1,4 +1,4 @@
-//! Pings: requests that tell somebody outside that all is well, or what is not.
+//! Pings: requests that tell a service outside that all is well, or what is not.
 //!
 //! Made for healthchecks.io and Uptime Kuma: a GET while all is well, a POST with a text to another address otherwise.
 //! The URL is a secret: who knows it can report in this machine's place. It is in no error and in no `Debug`.

@@ -206,7 +206,7 @@ fn view(parts: &AdminParts, known: Option<&TokenNames>, set: &SnoozeSummary) -> 
     }
 }
 
-/// Returns until when alarms of each monitor are pushed to nobody; empty where the router does not answer.
+/// Returns until when each monitor is snoozed for everybody; empty where the router does not answer.
 pub(super) async fn for_everybody(parts: &AdminParts) -> Silenced {
     let mut silenced = Silenced::default();
     for SnoozeSummary { snooze, .. } in parts.router.snoozes().await.unwrap_or_default() {
@@ -222,7 +222,7 @@ pub(super) async fn for_everybody(parts: &AdminParts) -> Silenced {
 pub(super) struct Silenced(BTreeMap<Option<MonitorId>, Timestamp>);
 
 impl Silenced {
-    /// Returns until when alarms of a monitor are pushed to nobody.
+    /// Returns until when a monitor is snoozed for everybody.
     pub(super) fn until(&self, monitor: MonitorId) -> Option<Timestamp> {
         let ends = [self.0.get(&Some(monitor)), self.0.get(&None)];
         ends.into_iter().flatten().max().copied()

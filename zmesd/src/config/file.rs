@@ -276,7 +276,7 @@ section! {
 section! {
     /// What happens when zmesd cannot see alarms or cannot tell of them. `zmesctl troubles` lists troubles in any case.
     WatchdogSection: Watchdog = "watchdog" once {
-        /// A URL outside this machine that is requested while all is well, so that somebody notices when it is not any more:
+        /// A URL outside this machine that is requested while all is well, so that a service notices when it is not any more:
         /// the ping URL of healthchecks.io, or the push URL of Uptime Kuma. Empty: none.
         "ping-url" ping_url: Secret = Secret, Literal::Text(""), Hot;
     }

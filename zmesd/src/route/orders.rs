@@ -14,7 +14,7 @@ use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
 pub enum PushOrder {
     Alarm(PushBatch),
     Register(Arc<Token>),
-    /// A token is gone, silenced, or somebody else's: its deliveries up to that one are not sent any more.
+    /// A token is gone, silenced, or belongs to another user: its deliveries up to that one are not sent any more.
     Withdraw(TokenId, DeliveryId),
 }
 

@@ -1,4 +1,4 @@
-//! How often each rule decided for somebody, for `rules list`: hours of the last day, and the last time.
+//! How often each rule decided for at least one receiver, for `rules list`: hours of the last day, and the last time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -24,7 +24,7 @@ pub struct TroubleMessage {
 #[derive(Debug)]
 pub struct TroubleCommand {
     pub message: TroubleMessage,
-    /// Answered with the tokens that are told; `None`: the state had no room, and nobody is.
+    /// Answered with the tokens that are told; `None`: the state had no room, and none is.
     pub reply: oneshot::Sender<Option<Vec<TokenId>>>,
 }
 

@@ -80,7 +80,7 @@ impl Keeper {
         match notice.change {
             TroubleChange::Reminder if self.waiting.iter().any(same) => return,
             TroubleChange::Cleared => {
-                // Nobody has heard of it yet, and nobody has to.
+                // It was not told yet, and need not be.
                 let raised =
                     |waiting: &Waiting| same(waiting) && waiting.notice.change == TroubleChange::Raised;
                 if self.waiting.iter().any(raised) {
@@ -107,7 +107,7 @@ impl Keeper {
                 rows.into_iter().map(|row| row.token).filter(|token| token.revoked.is_none()).collect()
             }
             Err(error) => {
-                // It is written down all the same, and told to nobody: the state is what cannot be read.
+                // It is written down all the same, but not told: the state is what cannot be read.
                 warn!(trouble = %first.notice.trouble.id, error = %error, "cannot read who is told of troubles");
                 Vec::new()
             }
@@ -124,7 +124,7 @@ impl Keeper {
             match notice.change {
                 TroubleChange::Raised => {
                     if wanted && told.is_empty() {
-                        warn!(trouble = %id, "nobody can be told of a trouble: see watchdog.notify");
+                        warn!(trouble = %id, "no phone can be told of a trouble: see watchdog.notify");
                     }
                     self.told.insert(id, told);
                 }

@@ -1,4 +1,4 @@
-//! The task that tells somebody outside that all is well: who hears nothing knows that this machine is gone.
+//! The task that tells a service outside that all is well: when the pings stop, the service knows that this machine is down.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -58,7 +58,7 @@ impl Router {
         Ok(set)
     }
 
-    /// Ends snoozes before their time. What they withheld is not told of: whoever ends them knows.
+    /// Ends snoozes before their time. What they withheld is not told: the person who ends them knows.
     pub(super) fn end_snoozes(&mut self, ids: &[SnoozeId], author: &SnoozeAuthor) -> Vec<SnoozeSummary> {
         let ended: Vec<_> = ids.iter().filter_map(|id| self.snoozes.end(*id)).collect();
         let (at, SnoozeAuthor { by, origin }) = (self.parts.clock.now(), author);
