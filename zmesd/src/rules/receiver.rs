@@ -72,8 +72,7 @@ impl ReceiverName {
     }
 }
 
-/// Compares names without regard to case. Almost all are ASCII, for which nothing is allocated: with 256 rules and a
-/// thousand phones this is called a quarter of a million times for an alarm.
+/// Compares names without regard to case. Almost all are ASCII, for which nothing is allocated.
 pub fn is_same_name(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
         return left.eq_ignore_ascii_case(right);

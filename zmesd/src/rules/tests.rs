@@ -206,7 +206,40 @@ fn names_are_the_same_in_upper_and_lower_case() {
     assert!(!is_same_name("amy", "am") && !is_same_name("jurgen", "jürgen"));
 }
 
+/// Rules that name some of these receivers on some channels, by the bits of two numbers.
+fn rule_for((names, channels): (usize, usize)) -> Rule {
+    let handle = PushToken::parse(&"a".repeat(40)).unwrap().handle().digits();
+    let known = ["amy", "JÜRGEN", "user:ios", "ios", "android", &handle[..8], &handle[..12], "00000000"];
+    let receivers = known.iter().enumerate().filter(|(bit, _)| names >> bit & 1 == 1);
+    let channels = Channel::ALL.into_iter().enumerate().filter(|(bit, _)| channels >> bit & 1 == 1);
+    Rule {
+        receivers: receivers.map(|(_, name)| ReceiverName::parse(name)).collect(),
+        channels: channels.map(|(_, channel)| channel).collect(),
+        ..rule("r", RuleAction::Mute)
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_index_finds_the_first_rule_that_is_for_a_receiver(
+        bits in proptest::collection::vec((0_usize..256, 0_usize..4), 0..MAX_RULES),
+        user in prop::sample::select(vec!["amy", "Amy", "AMY", "jürgen", "Jürgen", "ios", "bob", "", "\u{212a}"]),
+        (with_handle, platform, push) in (any::<bool>(), 0_usize..3, any::<bool>()),
+    ) {
+        let rules: Vec<Rule> = bits.into_iter().map(rule_for).collect();
+        let receiver = ReceiverFacts {
+            channel: if push { Channel::Push } else { Channel::WebSocket },
+            user,
+            handle: with_handle.then(|| PushToken::parse(&"a".repeat(40)).unwrap().handle()),
+            platform: [None, Some(Platform::Ios), Some(Platform::Android)][platform],
+        };
+        let expected = rules.iter().position(|rule| rule.is_for(&receiver).is_ok());
+        let (set, utc) = (RuleSet::new(rules), TimeZone::UTC);
+        let candidates = set.candidates(&alarm("", &utc));
+        let decided = candidates.decide(&receiver).map(|decided| set.iter().position(|rule| std::ptr::eq(rule, decided)));
+        prop_assert_eq!(decided, expected.map(Some));
+    }
+
     #[test]
     fn any_receivers_entry_is_written_as_it_was_read(text in "\\PC{0,40}") {
         let read = ReceiverName::parse(&text);
