@@ -9,7 +9,7 @@ mod schedule;
 
 pub use receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
 pub use rule::{AlarmFacts, Mismatch, MonitorName, Rule, RuleAction};
-pub use schedule::{Days, InvalidTime, Schedule, TimeOfDay, Window};
+pub use schedule::{Days, InvalidTime, LocalTimes, Schedule, TimeOfDay, Window};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -42,7 +42,8 @@ impl RuleSet {
     /// Returns the rules whose conditions on the alarm hold; what they say of receivers is still to be compared. This
     /// is done once for each alarm, [`Candidates::decide`] once for each receiver.
     pub fn candidates(&self, alarm: &AlarmFacts<'_>) -> Candidates<'_> {
-        Candidates(self.rules.iter().filter(|rule| rule.holds_for(alarm).is_ok()).collect())
+        let mut times = LocalTimes::new(alarm.time);
+        Candidates(self.rules.iter().filter(|rule| rule.holds_for(alarm, &mut times).is_ok()).collect())
     }
 
     /// Returns what each rule says of an alarm and a receiver, up to and including the one that decides.
@@ -51,9 +52,9 @@ impl RuleSet {
         alarm: &AlarmFacts<'_>,
         receiver: &ReceiverFacts<'_>,
     ) -> Vec<(&Rule, Result<(), Mismatch>)> {
-        let mut examined = Vec::new();
+        let (mut examined, mut times) = (Vec::new(), LocalTimes::new(alarm.time));
         for rule in &self.rules {
-            let verdict = rule.holds_for(alarm).and_then(|()| rule.is_for(receiver));
+            let verdict = rule.holds_for(alarm, &mut times).and_then(|()| rule.is_for(receiver));
             examined.push((rule, verdict));
             if verdict.is_ok() {
                 break;

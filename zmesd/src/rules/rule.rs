@@ -7,7 +7,7 @@ use zmes_shared::MonitorId;
 
 use super::AlarmTime;
 use super::receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
-use super::schedule::Schedule;
+use super::schedule::{LocalTimes, Schedule};
 
 /// What a rule does with an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,13 +106,13 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Compares what does not depend on the receiver.
-    pub fn holds_for(&self, alarm: &AlarmFacts<'_>) -> Result<(), Mismatch> {
+    /// Compares what does not depend on the receiver. `times` are those of the alarm.
+    pub fn holds_for(&self, alarm: &AlarmFacts<'_>, times: &mut LocalTimes<'_>) -> Result<(), Mismatch> {
         let of = |monitor: &MonitorName| monitor.names(alarm.monitor, alarm.monitor_name);
         if !self.monitors.is_empty() && !self.monitors.iter().any(of) {
             return Err(Mismatch::Monitor);
         }
-        if !self.schedule.covers(alarm.time) {
+        if !self.schedule.covers_at(times) {
             return Err(Mismatch::Schedule);
         }
         if self.cause_has.is_empty() && self.cause_lacks.is_empty() {
