@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
-use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState};
+use zmes_shared::control::{ClientFilter, EventFilter, Request, TokenFilter, TokenState};
 use zmes_shared::views::{
-    ClientView, Clients, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
+    ClientView, Clients, EventView, Events, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
 };
 
 use super::Candidate;
@@ -18,6 +18,8 @@ use crate::render::clean;
 const LIMIT: Duration = Duration::from_millis(800);
 /// Largest number of values.
 const MAX: usize = 1000;
+/// Alarms that are offered: who asks why means a recent one.
+const EVENTS: u32 = 50;
 
 /// A kind of value that the daemon knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,6 +42,8 @@ pub(super) enum Live {
     Users,
     /// Handles of tokens, and names of users.
     TokensOrUsers,
+    /// The word for the last alarm, and the events of those before it.
+    LastOrEvents,
 }
 
 impl Live {
@@ -70,6 +74,9 @@ impl Live {
         if named("all") && named("MONITOR") {
             return Some(if path == ["snooze", "end"] { Self::SnoozesOrAll } else { Self::MonitorsOrAll });
         }
+        if named("EVENT") && named("last") {
+            return Some(Self::LastOrEvents);
+        }
         if named("MONITOR") || arg.get_long() == Some("monitor") {
             return Some(Self::Monitors);
         }
@@ -80,6 +87,10 @@ impl Live {
 /// Returns the values that the daemon has; those that arrived, where it is away, refuses or is too slow.
 pub(super) async fn values(live: Live, socket: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
+    if live == Live::LastOrEvents {
+        // It is a word of the grammar, whether the daemon answers or not.
+        found.push(Candidate::new("last".to_owned(), "the last announced alarm"));
+    }
     let asked = async {
         let mut daemon = ControlClient::connect_within(socket, LIMIT).await?;
         gather(live, &mut daemon, &mut found).await
@@ -119,6 +130,12 @@ async fn gather(
             found.push(Candidate::new("all".to_owned(), "all snoozes"));
             let Snoozes { snoozes } = daemon.request(Request::SnoozeList).await?;
             found.extend(snoozes.iter().take(MAX).map(snooze));
+            Ok(())
+        }
+        Live::LastOrEvents => {
+            let filter = EventFilter { limit: Some(EVENTS), ..EventFilter::default() };
+            let Events { events, .. } = daemon.request(Request::Events(filter)).await?;
+            found.extend(events.iter().rev().filter_map(event).take(MAX));
             Ok(())
         }
         Live::Users => users(daemon, found).await,
@@ -211,6 +228,12 @@ fn snooze(snooze: &SnoozeView) -> Candidate {
     let whom = snooze.user.as_deref().or(snooze.token.as_deref()).unwrap_or("everybody");
     let by = format!("set by {}", snooze.by);
     Candidate::new(snooze.id.to_string(), &described([Some(&monitor), Some(whom), Some(&by), None]))
+}
+
+/// Returns the event of an alarm; `None`: ZoneMinder recorded none, and `why` cannot name it.
+fn event(alarm: &EventView) -> Option<Candidate> {
+    let described = described([Some(&alarm.monitor), Some(&alarm.cause), None, None]);
+    Some(Candidate::new(alarm.event_id?.to_string(), &described))
 }
 
 fn described(parts: [Option<&str>; 4]) -> String {

@@ -199,6 +199,7 @@ mod tests {
             ("watch --token", "live:Tokens"),
             ("watch --monitor", "live:Monitors"),
             ("why 1 --token", "live:Tokens"),
+            ("why", "live:LastOrEvents"),
             ("clients list --user", "live:Users"),
             ("tokens list --user", "live:Users"),
             ("tokens import --user", "live:Users"),
@@ -215,7 +216,7 @@ mod tests {
             assert_eq!(marks(line), [expected], "{line}");
         }
         assert_eq!(marks("tokens list --stale"), Vec::<String>::new());
-        assert_eq!(marks("why"), Vec::<String>::new());
+        assert_eq!(marks("events --limit"), Vec::<String>::new());
     }
 
     #[test]
