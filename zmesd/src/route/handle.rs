@@ -19,7 +19,7 @@ use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use super::trouble_handle::TroubleCommand;
-use crate::domain::{Decision, MonitorFilter, SnoozeId, TokenId};
+use crate::domain::{DecidedBy, Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
 
@@ -123,12 +123,12 @@ pub enum AlarmTarget {
     Token(TokenId, TokenHandle),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TestTarget {
     pub target: AlarmTarget,
     pub decision: Decision,
-    /// The snooze that withholds it.
-    pub snooze: Option<SnoozeId>,
+    /// The rule or snooze that decided.
+    pub by: Option<DecidedBy>,
 }
 
 #[derive(Debug, Clone)]

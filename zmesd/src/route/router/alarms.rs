@@ -110,12 +110,15 @@ impl Router {
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts =
             if only.is_empty() { self.decide_tokens(&alarm, &round, token, &candidates) } else { Vec::new() };
-        let session =
-            |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision, snooze: None };
+        let session = |&(id, decision): &(SessionId, Decision)| TestTarget {
+            target: AlarmTarget::Session(id),
+            decision,
+            by: by.iter().find(|(decided, _)| *decided == id).map(|(_, by)| by.clone()),
+        };
         let told = |verdict: &TokenVerdict| TestTarget {
             target: AlarmTarget::Token(verdict.token.id, verdict.token.handle),
             decision: verdict.decision,
-            snooze: verdict.by.as_ref().and_then(DecidedBy::snooze),
+            by: verdict.by.clone(),
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
         if !round.dry_run {
