@@ -124,6 +124,9 @@ fn within(last: Timestamp, now: Timestamp, interval: Duration) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
