@@ -72,7 +72,7 @@ pub struct StandIn<C> {
     door: Mutex<Door>,
 }
 
-/// Whether one can connect. A closed door keeps its port.
+/// Whether clients can connect. A closed door keeps its port.
 enum Door {
     Open(JoinSet<()>),
     Closed(TcpSocket),
@@ -152,7 +152,7 @@ impl<C: Contract> StandIn<C> {
         self.core.script().always(Route::Push, Some(token), behaviour);
     }
 
-    /// Stops to listen and drops every connection: who connects is refused. The port stays reserved.
+    /// Stops listening and drops every connection: new ones are refused. The port stays reserved.
     pub async fn refuse(&self) -> Result<()> {
         let mut door = self.door.lock().await;
         if let Door::Open(mut tasks) = std::mem::replace(&mut *door, Door::Broken) {

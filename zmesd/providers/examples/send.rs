@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     let Some(transport) = transports.all().next() else { return Ok(()) };
     let Some((platform, token)) = phone else {
         for step in transport.check().await {
-            let outcome = if step.ok { "ok" } else { "failed" };
+            let outcome = if step.ok() { "ok" } else { "failed" };
             println!("{:<12} {outcome:<7} {:>5} ms  {}", step.name, step.took.as_millis(), step.detail);
         }
         return Ok(());

@@ -150,14 +150,19 @@ impl fmt::Display for TransportFault {
 pub struct CheckStep {
     /// `dns`, `tcp`, `tls`, `http`, `credentials`.
     pub name: &'static str,
-    /// Whether it succeeded.
-    pub ok: bool,
     /// How long it took.
     pub took: Duration,
     /// What was found: an address, the certificate's chain and days left, a status line.
     pub detail: String,
-    /// The kind of fault, if it failed.
+    /// The kind of fault; `None`: it succeeded.
     pub fault: Option<FaultKind>,
+}
+
+impl CheckStep {
+    /// Says whether it succeeded.
+    pub fn ok(&self) -> bool {
+        self.fault.is_none()
+    }
 }
 
 /// A way to phones through one provider.

@@ -130,6 +130,7 @@ impl Admin {
         tasks.spawn(Arc::clone(&admin).survey());
         tasks.spawn(Arc::clone(&admin).keep_troubles(remembered));
         tasks.spawn(Arc::clone(&admin).ping());
+        tasks.spawn(Arc::clone(&admin).probe());
         admin
     }
 
@@ -172,5 +173,9 @@ impl Admin {
     async fn ping(self: Arc<Self>) {
         let pinging = troubles::ping(&self.parts, &self.troubles);
         self.parts.draining.run_until_cancelled(pinging).await;
+    }
+
+    async fn probe(self: Arc<Self>) {
+        self.parts.draining.run_until_cancelled(troubles::probe(&self.parts)).await;
     }
 }

@@ -44,7 +44,7 @@ fn configured<T>(kind: Option<&str>, answers: &[T]) -> Result<(), ControlError> 
 fn checked(check: ports::TransportCheck) -> TransportCheck {
     let steps = check.steps.into_iter().map(|step| CheckStep {
         name: step.name.to_owned(),
-        ok: step.ok,
+        ok: step.ok(),
         ms: view::millis(step.took),
         detail: step.detail,
         fault: step.fault.map(|kind| kind.word().to_owned()),

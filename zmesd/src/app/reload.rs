@@ -336,7 +336,7 @@ impl CertificateInfo for InUse {
         let pair = self.store.as_ref()?.current();
         let problem = |warning: &TlsWarning| CertificateProblem {
             grave: warning.is_grave(),
-            expires_soon: matches!(warning, TlsWarning::ExpiresSoon { .. }),
+            fault: Some(warning.fault()),
             message: warning.to_string(),
             hint: warning.hint().to_owned(),
         };

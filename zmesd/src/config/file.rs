@@ -296,6 +296,9 @@ section! {
             ("admin", CameraReceivers::Admin),
             ("viewers", CameraReceivers::Viewers),
         ]), Literal::Text("admin"), Hot;
+        /// How often the push providers are checked without sending anything, at least 1s; "0s": never.
+        "probe-interval" probe_interval: Span =
+            Span { min: Duration::ZERO, max: DAY }, Literal::Text("1h"), Hot;
         /// How often ping-url is requested.
         "ping-interval" ping_interval: Span =
             Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("1m"), Hot;

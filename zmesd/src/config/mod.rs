@@ -32,7 +32,9 @@ pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, Setti
 pub use shown::Shown;
 pub(crate) use shown::toml_string;
 pub use template::default_file;
-pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
+pub use validate::{
+    CertificateFault, Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck,
+};
 
 pub use watchdog::{CameraReceivers, WatchdogReceiver};
 

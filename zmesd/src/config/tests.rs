@@ -344,6 +344,7 @@ const CHANGED: &str = "
     watchdog.ping-url = 'https://hc-ping.com/hunter2'
     watchdog.camera-offline = '3m'
     watchdog.camera-to = 'viewers'
+    watchdog.probe-interval = '2h'
     watchdog.ping-interval = '2m'
     watchdog.ping-fail-suffix = ''
     [zoneminder]

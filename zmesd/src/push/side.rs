@@ -61,17 +61,29 @@ impl PushSide for PushView {
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck> {
         let wanted = |transport: &&Arc<dyn PushTransport>| {
             let kind = transport.name().split(':').next();
-            only.is_none_or(|only| kind == Some(only))
+            only.is_none_or(|only| kind == Some(only) || transport.name() == only)
         };
         let mut running = JoinSet::new();
         for (place, transport) in self.transports().all().filter(wanted).enumerate() {
             let (transport, slot) = (Arc::clone(transport), self.checks.slot(transport));
             let since = self.checks.since();
-            running.spawn(async move { (place, slot.check(&*transport, since).await) });
+            running.spawn(async move {
+                let check = slot.check(&*transport, since).await;
+                (place, transport, check)
+            });
         }
         let mut checks = running.join_all().await;
-        checks.sort_by_key(|(place, _)| *place);
-        checks.into_iter().map(|(_, check)| check).collect()
+        checks.sort_by_key(|(place, ..)| *place);
+        let (now, transports) = (self.parts.clock.now(), self.transports());
+        let noted = |(_, transport, check): (usize, Arc<dyn PushTransport>, TransportCheck)| {
+            // One that a reload has replaced meanwhile says nothing of its successor.
+            let current = transports.all().any(|known| Arc::ptr_eq(known, &transport));
+            if current && check.age.is_zero() {
+                self.parts.status.checked(&check, now);
+            }
+            check
+        };
+        checks.into_iter().map(noted).collect()
     }
 
     fn check_anew(&self) {

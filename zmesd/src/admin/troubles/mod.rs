@@ -5,19 +5,22 @@
 
 mod keeper;
 mod ping;
+mod probe;
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{Check, Sentence, Severity, TroubleSummary, TroubleView, Troubles};
 
 pub(super) use self::keeper::Keeper;
 pub(super) use self::ping::run as ping;
+pub(super) use self::probe::{SECOND_TRY, run as probe};
 use super::AdminParts;
 use crate::state::TroubleRow;
 use crate::telemetry::Counters;
-use crate::troubles::Trouble;
+use crate::troubles::{Moment, Trouble};
 
 /// Troubles that are over and are listed at most.
 const PAST: u32 = 200;
@@ -67,6 +70,10 @@ pub(super) async fn list(
         );
     }
     Ok(Troubles { troubles })
+}
+
+fn moment(parts: &AdminParts) -> Moment {
+    Moment { at: parts.clock.now(), tick: Instant::now() }
 }
 
 /// Returns the troubles for `status`.

@@ -80,6 +80,7 @@ comment = ""
 notify = []
 camera-offline = "2m"
 camera-to = "admin"
+probe-interval = "1h"
 ping-url = ""
 ping-interval = "1m"
 ping-fail-suffix = "/fail"

@@ -10,7 +10,7 @@ mod watchdog;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck};
-pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
+pub use pair::{CertificateFault, PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
