@@ -1,4 +1,4 @@
-//! What people do when something is wrong: they look what was announced, ask why, and send a report.
+//! What people do when something is wrong: list what was announced, ask why, and send a report.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -211,9 +211,12 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     );
     let mut world = world;
     world.settings.set_text("zoneminder", "database-url", &url);
+    world.settings.set_text("watchdog", "ping-url", "http://127.0.0.1:9/planted-ping-uuid");
+    world.settings.set("watchdog", "camera-offline", "\"1s\"");
+    world.settings.add_block("rule", &[("name", "night"), ("comment", "app-key=planted-rule-key")]);
     world.write_settings()?;
     world.start_daemon().await?;
-    // A provider that says back what it was told.
+    // A provider that echoes the request in its error.
     let told = json!({"error": format!("bad: {TOKEN} {} password=planted-picture", PushProxy::APP_KEY)});
     let echo = Behaviour::Answer(Answer::json(400, &told));
     proxy.always(echo.clone());
@@ -225,6 +228,9 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     app.send(&wrong).await?;
     world.alarm(1, 5).await?;
     world.wait_delivery(&world.handle(TOKEN).await?, 5, "failed").await?;
+    world.run(&["snooze", "2", "--for", "1h"]).await?.expect_code(0)?;
+    world.shm(2)?.stop()?;
+    world.ctl().wait_trouble("camera:2").await?;
     let account: Value = serde_json::from_slice(&fs::read(fcm.service_account())?)?;
     let key = account["private_key"].as_str().context("no key")?;
     // What some other program, or an older zmesd, may have written to the journal.
@@ -262,8 +268,11 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
                 "monitors.json",
                 "push-queue.json",
                 "rejected.json",
+                "rules.json",
+                "snoozes.json",
                 "status.json",
                 "tokens.json",
+                "troubles.json",
                 "versions.txt"
             ],
         "{names:?}"
@@ -294,6 +303,9 @@ fn ensure_useful(files: &BTreeMap<String, String>, handle: &str) -> Result<()> {
         ("versions.txt", "/etc/os-release:"),
         ("journal.txt", "the last line"),
         ("doctor.json", "\"findings\""),
+        ("rules.json", "\"night\""),
+        ("snoozes.json", "\"monitor_id\": 2"),
+        ("troubles.json", "\"camera:2\""),
     ] {
         ensure!(files.get(name).is_some_and(|content| content.contains(text)), "{name} lacks {text}");
     }
@@ -306,6 +318,7 @@ fn ensure_silent(files: &BTreeMap<String, String>, key: &str) -> Result<()> {
         key.lines().filter(|line| line.len() > 16 && !line.starts_with('-')).collect();
     ensure!(secrets.len() > 5, "the key is short");
     secrets.extend([TOKEN, APNS_TOKEN, Database::PASSWORD, PushProxy::APP_KEY, World::AUTH_SECRET]);
+    secrets.extend(["planted-rule-key", "planted-ping-uuid"]);
     secrets.extend(["planted-picture", "planted-wrong-password", "adminpass", "BEGIN PRIVATE", "APA91bHP"]);
     for (name, content) in files {
         for secret in &secrets {

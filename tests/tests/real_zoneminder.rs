@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zmes_tests::standin::PushProxy;
 use zmes_tests::{
     AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, PackagedUsers, Settings, Validity,
-    includes, wait_until,
+    includes, wait_long, wait_until,
 };
 
 const FRONT_DOOR: u32 = 1; // Nodect
@@ -20,6 +20,8 @@ const ALL: [u32; 3] = [FRONT_DOOR, YARD, GARAGE];
 const IPHONE: &str = "0f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a6978";
 /// ZoneMinder's own user, who may write its shared memory.
 const WEB_USER: &str = "www-data";
+/// The phone that is told of troubles.
+const WATCHMAN: &str = "5a697887a6b5c4d3e2f1001122334455667788990a1b2c3d4e5f60718293a4b5";
 const ANDROID: &str = "cLab:APA91bHPRgkFLJu6sgQ8kQz0ytrewq";
 
 /// The lab, the daemon on it, and two members.
@@ -56,6 +58,8 @@ async fn daemon(lab: &Lab, home: &Path, proxy: &PushProxy, user: &str) -> Result
     settings.set_path("control", "socket", &run.join("control.sock"));
     settings.set_text("log", "level", "debug");
     settings.set_text("log", "format", "text");
+    settings.set("watchdog", "notify", "[\"user:admin\"]");
+    settings.set_text("watchdog", "camera-offline", "5s");
     settings.use_push_proxy(proxy);
     settings.set_path("push.proxy", "ca-certificate", &root);
     settings.write(&file)?;
@@ -124,7 +128,7 @@ impl Site {
         Ok(event)
     }
 
-    /// Forces an alarm through ZoneMinder's trigger, as its web interface does, and takes it back.
+    /// Forces an alarm through ZoneMinder's trigger, as its web interface does, and cancels it.
     async fn forced_alarm(&mut self, monitor: u32) -> Result<u64> {
         self.wait_calm(monitor).await?;
         let number = monitor.to_string();
@@ -135,7 +139,7 @@ impl Site {
         Ok(event)
     }
 
-    /// Lets something move before the camera until the alarm came.
+    /// Moves something in front of the camera until the alarm arrives.
     async fn motion(&mut self, monitor: u32) -> Result<u64> {
         self.wait_calm(monitor).await?;
         let number = monitor.to_string();
@@ -146,7 +150,7 @@ impl Site {
         Ok(event)
     }
 
-    /// Nothing more has come than was expected: the answer to a question is the next frame.
+    /// Fails if another frame arrived: the answer to a request must be the next frame.
     async fn nothing_else(&mut self) -> Result<()> {
         self.admin.sync().await?;
         self.viewer.sync().await?;
@@ -223,16 +227,44 @@ async fn picture(site: &Site, monitor: u32) -> Result<()> {
     .await
 }
 
-async fn a_lost_camera(site: &mut Site) -> Result<()> {
+/// One trouble and one recovery are told, and the alarm after it rings as ever.
+async fn a_lost_camera(site: &mut Site, proxy: &PushProxy) -> Result<()> {
+    let mut watchman = login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;
+    let data = json!({"type": "token", "platform": "ios", "token": WATCHMAN, "state": "enabled"});
+    watchman.send(&json!({"event": "push", "data": data})).await?;
+    watchman.sync().await?;
+    // What the stages before have stopped is over before this one begins.
+    wait_long("no trouble stands", async || Ok(site.ctl.troubles().await?.is_empty().then_some(()))).await?;
+    let before = proxy.pushes_to(WATCHMAN).len();
     site.lab.run(&["cam-stop", "1"]).await?;
     let before = inode(site, FRONT_DOOR)?;
     wait_until("zmc has given the camera up", async || {
         Ok(inode(site, FRONT_DOOR).map_or(true, |now| now != before).then_some(()))
     })
     .await?;
+    let trouble = wait_long("the camera is a trouble", async || {
+        Ok(site.ctl.troubles().await?.into_iter().find(|trouble| trouble["id"] == "camera:1"))
+    })
+    .await?;
+    ensure!(includes(&trouble, &json!({"kind": "camera", "severity": "error"})), "{trouble}");
     site.lab.run(&["cam-start", "1"]).await?;
     picture(site, FRONT_DOOR).await?;
-    site.forced_alarm(FRONT_DOOR).await.context("after the camera was lost")?;
+    site.ctl.wait_trouble_over("camera:1").await?;
+    let event = site.forced_alarm(FRONT_DOOR).await.context("after the camera was lost")?;
+    let alerts = wait_until("the phone was told of it all", async || {
+        let pushes = proxy.pushes_to(WATCHMAN);
+        let alerts: Vec<_> = pushes[before..].iter().map(|push| push.json()["alert"].to_string()).collect();
+        Ok(alerts.last().is_some_and(|last| last.contains(&format!("({event})"))).then_some(alerts))
+    })
+    .await?;
+    ensure!(alerts.len() == 3, "one trouble, one recovery, one alarm: {alerts:?}");
+    ensure!(alerts[0].contains("since") && alerts[1].contains("resolved"), "{alerts:?}");
+    let past = site.ctl.json(&["troubles", "--history"]).await?;
+    let ids: Vec<_> =
+        past["troubles"].as_array().into_iter().flatten().filter(|one| one["id"] == "camera:1").collect();
+    ensure!(ids.len() == 1, "{past}");
+    let end = &WATCHMAN[WATCHMAN.len() - 10..];
+    site.ctl.run(&["tokens", "revoke", "--yes", end]).await?.expect_code(0)?;
     site.nothing_else().await
 }
 
@@ -310,7 +342,7 @@ async fn a_forced_alarm_rings_two_phones(site: &mut Site, proxy: &PushProxy) -> 
         ensure!(ios["device"] == "ios" && ios["custom"] == json!({"mid": "1"}), "{ios}");
         let droid = pushed(proxy, ANDROID, round + 1).await?;
         ensure!(droid["device"] == "android" && droid["extra"] == json!({"mid": "1"}), "{droid}");
-        // The open socket of a phone gets a copy that makes no noise.
+        // The open socket of a phone gets a copy, marked supplementary.
         phone.expect(&json!({"event": "alarm", "supplementary": "true"})).await?;
     }
     ensure!(badges == [1, 2, 1], "{badges:?}");
@@ -351,7 +383,7 @@ async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     forcing_is_refused_to_who_may_only_read(&site).await?;
     a_forced_alarm_rings_two_phones(&mut site, &proxy).await?;
     the_life_of_zmc(&mut site).await?;
-    a_lost_camera(&mut site).await?;
+    a_lost_camera(&mut site, &proxy).await?;
     a_lost_database(&mut site).await?;
     let status = site.ctl.json(&["status"]).await?;
     ensure!(status["events"]["seen"] == site.told.len(), "told {} of {status}", site.told.len());
