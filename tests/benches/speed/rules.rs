@@ -49,7 +49,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Returns a rule of which everything holds but the receiver.
+/// Returns a rule whose conditions all hold, except for the receiver.
 fn rule(number: usize) -> Rule {
     Rule {
         name: format!("rule-{number}").into(),
