@@ -1,4 +1,4 @@
-//! The state file over upgrades: what an older zmesd has left goes on, a copy is kept, kill -9 in the middle does no harm,
+//! Upgrades of the state file: the content of an older zmesd is kept, with a copy, kill -9 in the middle does no harm,
 //! and what cannot be read is refused with a way out.
 
 use std::fs;

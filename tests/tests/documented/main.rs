@@ -25,7 +25,7 @@ use crate::console::Edit;
 use crate::page::{Block, Page};
 use crate::stage::Stage;
 
-/// Says whether outputs shall be renewed instead of compared.
+/// Says whether outputs are renewed instead of compared.
 fn updates() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
