@@ -20,7 +20,7 @@ use crate::troubles::Moment;
 const EVERY: Duration = Duration::from_secs(1);
 /// The first check, when the network of a machine that has just started is there.
 const FIRST: Duration = Duration::from_mins(2);
-/// The next check after one that failed.
+/// The next check after one that failed, at the latest: the findings repeat what fails every 30 s.
 pub(in crate::admin) const SECOND_TRY: Duration = Duration::from_mins(3);
 /// The random part of an interval, each way: a sixth, 10 minutes of an hour. Many installations must not ask a provider
 /// at the same moment.
