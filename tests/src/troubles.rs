@@ -11,7 +11,7 @@ use crate::wait::wait_until;
 
 /// How long the slowest trouble takes: a condition must be gone for 30 s until its trouble is over, the database must be
 /// away for 60 s, tokens are read every 30 s, and a user without one is told of after 60 s.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 /// As [`wait_until`], for what takes longer by design.
 pub async fn wait_long<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {

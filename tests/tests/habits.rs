@@ -228,9 +228,7 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     app.send(&wrong).await?;
     world.alarm(1, 5).await?;
     world.wait_delivery(&world.handle(TOKEN).await?, 5, "failed").await?;
-    world.run(&["snooze", "2", "--for", "1h"]).await?.expect_code(0)?;
-    world.shm(2)?.stop()?;
-    world.ctl().wait_trouble("camera:2").await?;
+    snooze_and_trouble(&world).await?;
     let account: Value = serde_json::from_slice(&fs::read(fcm.service_account())?)?;
     let key = account["private_key"].as_str().context("no key")?;
     // What some other program, or an older zmesd, may have written to the journal.
@@ -289,6 +287,13 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     }
     ensure_useful(&files, &world.handle(TOKEN).await?)?;
     ensure_silent(&files, key)
+}
+
+/// Sets a snooze, and causes a trouble.
+async fn snooze_and_trouble(world: &World) -> Result<()> {
+    world.run(&["snooze", "2", "--for", "1h"]).await?.expect_code(0)?;
+    world.shm(2)?.stop()?;
+    world.ctl().wait_trouble("camera:2").await.map(drop)
 }
 
 /// Fails unless the files of a report tell what is needed.

@@ -292,7 +292,9 @@ proptest! {
             (Decision::Skip(reason), None) => {
                 prop_assert!(!matches!(reason, SkipReason::Snoozed | SkipReason::Rule | SkipReason::Unknown));
             }
-            (Decision::Skip(_), Some(_)) => prop_assert!(false, "{:?} is not its reason", verdict.by),
+            (Decision::Skip(_), Some(by)) => {
+                return Err(TestCaseError::fail(format!("{by:?} is not its reason")));
+            }
         }
     }
 }
