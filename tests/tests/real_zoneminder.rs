@@ -235,7 +235,7 @@ async fn a_lost_camera(site: &mut Site, proxy: &PushProxy) -> Result<()> {
     watchman.sync().await?;
     // What the stages before have stopped is over before this one begins.
     wait_long("no trouble stands", async || Ok(site.ctl.troubles().await?.is_empty().then_some(()))).await?;
-    let before = proxy.pushes_to(WATCHMAN).len();
+    let already = proxy.pushes_to(WATCHMAN).len();
     site.lab.run(&["cam-stop", "1"]).await?;
     let before = inode(site, FRONT_DOOR)?;
     wait_until("zmc has given the camera up", async || {
@@ -253,7 +253,7 @@ async fn a_lost_camera(site: &mut Site, proxy: &PushProxy) -> Result<()> {
     let event = site.forced_alarm(FRONT_DOOR).await.context("after the camera was lost")?;
     let alerts = wait_until("the phone was told of it all", async || {
         let pushes = proxy.pushes_to(WATCHMAN);
-        let alerts: Vec<_> = pushes[before..].iter().map(|push| push.json()["alert"].to_string()).collect();
+        let alerts: Vec<_> = pushes[already..].iter().map(|push| push.json()["alert"].to_string()).collect();
         Ok(alerts.last().is_some_and(|last| last.contains(&format!("({event})"))).then_some(alerts))
     })
     .await?;
