@@ -213,7 +213,9 @@ async fn a_provider_that_cannot_be_reached_is_known_without_a_push() -> Result<(
 #[tokio::test]
 async fn a_user_whose_last_token_died_is_deaf_until_another_is_registered() -> Result<()> {
     let (fcm, apns) = (Fcm::start().await?, Apns::with_key().await?);
-    let world = told(cameras(1)).user(UserRow::new("bob", "bobpass"));
+    // The camera of this world stands still, and this takes longer than a still camera may.
+    let world = told(World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\""));
+    let world = world.user(UserRow::new("bob", "bobpass"));
     let world = world.with_fcm(&fcm).with_apns(&apns).start().await?;
     let _admin = world.phone("ios", IOS).await?;
     let mut bob = world.login("bob", "bobpass").await?;
