@@ -213,7 +213,10 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     world.settings.set_text("zoneminder", "database-url", &url);
     world.settings.set_text("watchdog", "ping-url", "http://127.0.0.1:9/planted-ping-uuid");
     world.settings.set("watchdog", "camera-offline", "\"1s\"");
-    world.settings.add_block("rule", &[("name", "night"), ("comment", "app-key=planted-rule-key")]);
+    world.settings.add_block(
+        "rule",
+        &[("name", "night"), ("action", "notify"), ("comment", "app-key=planted-rule-key")],
+    );
     world.write_settings()?;
     world.start_daemon().await?;
     // A provider that echoes the request in its error.
