@@ -17,6 +17,8 @@ use zmes_tests::tmux::Tmux;
 use zmes_tests::{CtlOutput, Database, World, skipped, wait_until, zmesctl_binary};
 
 const TOKEN: &str = "planted-token:APA91bHPRgkFLJu6sgFull";
+const RULE: [(&str, &str); 3] =
+    [("name", "night"), ("action", "notify"), ("comment", "app-key=planted-rule-key")];
 const APNS_TOKEN: &str = "ab1e0000000000000000000000000000000000000000000000000000000000aa";
 
 /// Returns `zmesctl events --json` without the times.
@@ -213,10 +215,7 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     world.settings.set_text("zoneminder", "database-url", &url);
     world.settings.set_text("watchdog", "ping-url", "http://127.0.0.1:9/planted-ping-uuid");
     world.settings.set("watchdog", "camera-offline", "\"1s\"");
-    world.settings.add_block(
-        "rule",
-        &[("name", "night"), ("action", "notify"), ("comment", "app-key=planted-rule-key")],
-    );
+    world.settings.add_block("rule", &RULE);
     world.write_settings()?;
     world.start_daemon().await?;
     // A provider that echoes the request in its error.
