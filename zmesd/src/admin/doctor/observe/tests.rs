@@ -54,14 +54,14 @@ fn a_user_whose_last_token_an_admin_revoked_is_not_deaf() {
 }
 
 /// A check that failed: how often in a row, from when to when.
-fn failed(count: u64, since: i64, last: i64) -> Option<ProbeResult> {
+fn failed(count: u64, since: i64, last: i64) -> ProbeResult {
     let step = CheckStep {
         name: "tcp",
         took: Duration::ZERO,
         detail: "connection refused".to_owned(),
         fault: Some(FaultKind::Refused),
     };
-    Some(ProbeResult { failure: Some(ProbeFailure { count, since: at(since), last: at(last), step }) })
+    ProbeResult { failure: Some(ProbeFailure { count, since: at(since), last: at(last), step }) }
 }
 
 /// What is observed of a transport that was last checked like that.
@@ -84,28 +84,28 @@ fn id() -> TroubleId {
 
 #[test]
 fn a_provider_that_fails_two_checks_some_minutes_apart_is_a_trouble() {
-    let look = probed(HOUR, failed(2, 0, 180), |_| ());
+    let look = probed(HOUR, Some(failed(2, 0, 180)), |_| ());
     let observation = &look.others[&id()];
     let expected = "the last 2 checks of fcm (fcm.googleapis.com:443) failed: tcp: connection refused";
     assert_eq!(observation.text.to_string(), expected);
     assert!(observation.hint.starts_with("nc -vz fcm.googleapis.com 443"), "{}", observation.hint);
     for (count, last) in [(1, 0), (2, 1), (7, 30)] {
-        let look = probed(HOUR, failed(count, 0, last), |_| ());
+        let look = probed(HOUR, Some(failed(count, 0, last)), |_| ());
         assert!(look.others.is_empty() && look.unknown.contains(&id()), "{count} {last}");
     }
-    assert_eq!(probed(Duration::from_secs(2), failed(2, 0, 2), |_| ()).others.len(), 1);
+    assert_eq!(probed(Duration::from_secs(2), Some(failed(2, 0, 2)), |_| ()).others.len(), 1);
 }
 
 #[test]
 fn a_trouble_of_a_check_is_over_when_a_check_succeeds_and_stays_while_nothing_is_known() {
     let over = |look: Look| look.others.is_empty() && look.unknown.is_empty();
     assert!(over(probed(HOUR, Some(ProbeResult::default()), |_| ())));
-    assert!(over(probed(Duration::ZERO, failed(9, 0, 900), |_| ())), "it is off");
+    assert!(over(probed(Duration::ZERO, Some(failed(9, 0, 900)), |_| ())), "it is off");
     assert!(probed(HOUR, None, |_| ()).unknown.contains(&id()), "not checked since the start");
     let fails = |health: &mut TransportHealth| {
         let fault = zmes_providers::TransportFault::unanswered(FaultKind::Timeout, "no answer in time");
         health.failure = Some(TransportFailure { fault, since: at(0), last: at(9), count: 9 });
     };
-    let look = probed(HOUR, failed(9, 0, 900), fails);
+    let look = probed(HOUR, Some(failed(9, 0, 900)), fails);
     assert!(look.others.is_empty() && look.unknown.contains(&id()), "pushes fail, and that is told");
 }
