@@ -24,6 +24,11 @@ fn cameras(count: u32) -> WorldBuilder {
     (1..=count).fold(world, |world, id| world.monitor(id, &format!("Camera {id}")))
 }
 
+/// A camera whose heartbeat stands still, for tests that take longer than zmesd waits for one.
+fn still() -> WorldBuilder {
+    World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\"")
+}
+
 fn told(mut world: WorldBuilder) -> WorldBuilder {
     world = world.setting("watchdog", "notify", "[\"user:admin\"]");
     world
@@ -143,8 +148,7 @@ async fn a_kill_between_raised_and_told_tells_once_and_a_restart_is_silent() -> 
 #[tokio::test]
 async fn a_database_that_is_away_for_a_minute_is_a_trouble() -> Result<()> {
     let proxy = PushProxy::start().await?;
-    let world = told(World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\""));
-    let mut world = world.with_push_proxy(&proxy).start().await?;
+    let mut world = told(still()).with_push_proxy(&proxy).start().await?;
     let _phone = world.phone("android", ANDROID).await?;
     world.database.stop().await?;
     let trouble = wait_long("the database is a trouble", async || {
@@ -169,7 +173,7 @@ async fn a_database_that_is_away_for_a_minute_is_a_trouble() -> Result<()> {
 #[tokio::test]
 async fn a_provider_that_cannot_be_reached_is_known_without_a_push() -> Result<()> {
     let (fcm, apns) = (Fcm::start().await?, Apns::with_key().await?);
-    let world = told(cameras(1)).setting("watchdog", "probe-interval", "\"2s\"");
+    let world = told(still()).setting("watchdog", "probe-interval", "\"2s\"");
     let mut world = world.with_fcm(&fcm).with_apns(&apns).start().await?;
     let _phones = (world.phone("android", ANDROID).await?, world.phone("ios", IOS).await?);
     fcm.messages.refuse().await?;
@@ -213,9 +217,7 @@ async fn a_provider_that_cannot_be_reached_is_known_without_a_push() -> Result<(
 #[tokio::test]
 async fn a_user_whose_last_token_died_is_deaf_until_another_is_registered() -> Result<()> {
     let (fcm, apns) = (Fcm::start().await?, Apns::with_key().await?);
-    // The camera of this world stands still, and this takes longer than a still camera may.
-    let world = told(World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\""));
-    let world = world.user(UserRow::new("bob", "bobpass"));
+    let world = told(still()).user(UserRow::new("bob", "bobpass"));
     let world = world.with_fcm(&fcm).with_apns(&apns).start().await?;
     let _admin = world.phone("ios", IOS).await?;
     let mut bob = world.login("bob", "bobpass").await?;
