@@ -4,10 +4,11 @@
 //! One test, because bringing ZoneMinder up takes ten seconds and its cameras are shared. Takes two to three minutes.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use zmes_tests::standin::PushProxy;
 use zmes_tests::{
     AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, PackagedUsers, Settings, Validity,
