@@ -13,7 +13,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::*;
 use crate::config::StateConfig;
-use crate::domain::{Alarm, Decision, DeliveryId, Origin, SkipReason, Token, TokenId};
+use crate::domain::{Alarm, Decision, DeliveryId, Origin, Phase, SkipReason, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::state::{Note, State, TokenDecision};
 
@@ -245,6 +245,8 @@ fn tested() -> Note {
         at: SystemClock.now(),
         detected: tokio::time::Instant::now(),
         origin: Origin::Test,
+        phase: Phase::Start,
+        span: None,
     };
     let decision = Decision::Skip(SkipReason::Filter);
     let decided = TokenDecision {
@@ -254,6 +256,7 @@ fn tested() -> Note {
         badge: 0,
         by: None,
         urgency: Urgency::Normal,
+        start: None,
     };
     Note::Announced(Arc::new(alarm), [decided].into())
 }
