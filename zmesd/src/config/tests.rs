@@ -427,6 +427,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::Auth,
         SettingsArea::Push,
         SettingsArea::Rule,
+        SettingsArea::End,
         SettingsArea::Watchdog,
         SettingsArea::Control,
         SettingsArea::Metrics,

@@ -169,15 +169,15 @@ impl Reconciler {
                 debug!(rows = news.len(), "events with alarms in the Events table");
                 self.tell(ReconcilerReport::Rows(news)).await?;
             }
-            let ended = window.take_ended();
-            if !ended.is_empty() {
-                self.tell(ReconcilerReport::Ended(ended)).await?;
-            }
             window.advance(now);
             if !full {
                 window.read_whole(began);
                 break;
             }
+        }
+        let ended = window.take_ended();
+        if !ended.is_empty() {
+            self.tell(ReconcilerReport::Ended(ended)).await?;
         }
         Ok(())
     }

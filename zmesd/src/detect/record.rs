@@ -54,10 +54,6 @@ impl Record {
         self.announced.contains(&event)
     }
 
-    pub(super) fn is_open(&self, event: EventId) -> bool {
-        self.open.contains_key(&event)
-    }
-
     /// Forgets the events after `newest`: they are of another database, or of this one before it was restored.
     pub(super) fn forget_after(&mut self, newest: EventId) {
         self.announced.retain(|event| *event <= newest);

@@ -54,6 +54,8 @@ pub(super) struct Window {
     first: TableEnd,
     /// When the table was last read to its end.
     whole_at: Option<Instant>,
+    /// Events beyond the position whose end is to be told: the table has not been read so far.
+    expected: BTreeMap<EventId, MonitorId>,
     /// Events whose end is to be told now.
     ended: Vec<(MonitorId, EventId)>,
 }
@@ -61,7 +63,14 @@ pub(super) struct Window {
 impl Window {
     /// Returns a window that begins after `position`; `first` is the end before anything is read.
     pub(super) fn new(position: EventId, first: TableEnd) -> Self {
-        Self { position, rows: BTreeMap::new(), first, whole_at: None, ended: Vec::new() }
+        Self {
+            position,
+            rows: BTreeMap::new(),
+            first,
+            whole_at: None,
+            expected: BTreeMap::new(),
+            ended: Vec::new(),
+        }
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -75,9 +84,13 @@ impl Window {
         self.ended.extend(gone.iter().filter(|(_, row)| row.ends).map(|(id, row)| (row.monitor, *id)));
     }
 
-    /// Follows the events of the record whose end was not told. Those beyond the position come anyway.
+    /// Follows the events of the record whose end was not told.
     pub(super) fn expect_ends(&mut self, record: &Record, now: Instant) {
-        for (event, monitor) in record.open().filter(|(event, _)| *event <= self.position) {
+        for (event, monitor) in record.open() {
+            if event > self.position {
+                self.expected.insert(event, monitor);
+                continue;
+            }
             let row = self.rows.entry(event).or_insert(WindowRow {
                 monitor,
                 first_seen: now,
@@ -112,6 +125,9 @@ impl Window {
     /// Takes note that all rows that were there at that time have been read.
     pub(super) fn read_whole(&mut self, at: Instant) {
         self.whole_at = Some(at);
+        // They were deleted while no daemon was there.
+        self.ended
+            .extend(std::mem::take(&mut self.expected).into_iter().map(|(event, monitor)| (monitor, event)));
     }
 
     /// Returns a time when this row was not there yet, if one is known. It cannot be older, whatever the database says:
@@ -142,7 +158,7 @@ impl Window {
             if let Some(then) = appeared_after {
                 row.age = row.age.min(now.saturating_duration_since(then).saturating_add(BEGAN_BEFORE));
             }
-            let alarm = has_alarm(&row);
+            let (alarm, expected) = (has_alarm(&row), self.expected.remove(&row.id).is_some());
             let known = self.rows.entry(row.id).or_insert_with(|| WindowRow {
                 monitor: row.monitor,
                 first_seen: now,
@@ -151,7 +167,7 @@ impl Window {
                 // What was announced by the daemon before, or missed too long ago. (In an old event that is open and
                 // had no alarm yet, there may still be one.)
                 done: record.contains(row.id) || (row.age > catch_up && (alarm || !row.open)),
-                ends: record.is_open(row.id),
+                ends: expected,
             });
             known.open = row.open;
             if known.ends && !row.open {

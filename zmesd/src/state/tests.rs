@@ -381,7 +381,7 @@ async fn an_end_and_its_pushes_are_on_the_disk_together_and_a_new_daemon_knows_w
     };
     let (first, first_note) = started(7, 3, &[decided(1, 3, Decision::Send)]);
     let (_, second_note) = started(8, 4, &[decided(2, 3, Decision::Send), decided(3, 4, Decision::Send)]);
-    let ended_at = first.at.checked_add(Duration::from_secs(42)).unwrap();
+    let ended_at = Timestamp::from_millisecond(first.at.as_millisecond() + 42_000).unwrap();
     let span = Some(AlarmSpan { began: first.at, lasted: Some(Duration::from_secs(42)) });
     let end = Arc::new(Alarm { at: ended_at, phase: Phase::End, span, ..Alarm::clone(&first) });
     let push = TokenDecision { start: Some(DeliveryId(1)), ..decided(4, 3, Decision::Send) };
