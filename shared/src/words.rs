@@ -194,6 +194,7 @@ words! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the macro cannot mark a variant")]
 impl Default for Phase {
     fn default() -> Self {
         Self::Start
