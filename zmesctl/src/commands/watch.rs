@@ -153,20 +153,7 @@ impl View for WatchLine {
 /// Returns label, tone and text of one line.
 fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
     match kind {
-        WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms } => {
-            let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
-            let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
-            let late = if *late { " [late]" } else { "" };
-            let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
-            if *phase == Phase::End {
-                let lasted = lasted_ms.map(|lasted| time::span(Duration::from_millis(lasted)));
-                let lasted = lasted.map_or_else(String::new, |lasted| format!(" after {lasted}"));
-                let text = format!("{number}monitor {monitor_id} {monitor}, {event}: ended{lasted}{late}");
-                return ("END", Tone::Plain, text);
-            }
-            let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
-            ("ALARM", Tone::Strong, text)
-        }
+        WatchKind::Alarm { .. } => alarm_told(kind),
         WatchKind::Decision { alarm, event_id, monitor_id, target, id, phase, decided } => {
             let reason = match &decided.snoozed {
                 Some(snoozed) => bracketed(&time::told(&snoozed.sentence(), zone)),
@@ -235,6 +222,27 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),
     }
+}
+
+/// Returns label, tone and text of the line of an alarm, or of its end.
+fn alarm_told(kind: &WatchKind) -> (&'static str, Tone, String) {
+    let WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms } =
+        kind
+    else {
+        return ("?", Tone::Faint, String::new());
+    };
+    let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
+    let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
+    let late = if *late { " [late]" } else { "" };
+    let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
+    if *phase == Phase::End {
+        let lasted = lasted_ms.map(|lasted| time::span(Duration::from_millis(lasted)));
+        let lasted = lasted.map_or_else(String::new, |lasted| format!(" after {lasted}"));
+        let text = format!("{number}monitor {monitor_id} {monitor}, {event}: ended{lasted}{late}");
+        return ("END", Tone::Plain, text);
+    }
+    let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
+    ("ALARM", Tone::Strong, text)
 }
 
 /// Says that a line is about the end of an alarm, if it is.

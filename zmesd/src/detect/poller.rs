@@ -225,10 +225,12 @@ impl Poller {
             let looked = self.one(*monitor, |track, round| track.event_ended(*event, round));
             self.conclude(looked).await?;
             // Before the catalog knows the monitor.
-            let open = self.parts.open.get_mut(monitor).filter(|open| open.event == Some(*event));
-            open.into_iter().for_each(|open| open.closed = true);
-            let unclaimed = self.unclaimed.iter_mut().find(|(row, _)| row.id == *event);
-            unclaimed.into_iter().for_each(|(row, _)| row.open = false);
+            if let Some(open) = self.parts.open.get_mut(monitor).filter(|open| open.event == Some(*event)) {
+                open.closed = true;
+            }
+            if let Some((row, _)) = self.unclaimed.iter_mut().find(|(row, _)| row.id == *event) {
+                row.open = false;
+            }
         }
         Ok(())
     }

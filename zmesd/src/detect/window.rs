@@ -32,6 +32,7 @@ pub(super) struct TableEnd {
     pub(super) at: Instant,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "facts about a row that do not exclude each other")]
 #[derive(Debug)]
 struct WindowRow {
     monitor: MonitorId,

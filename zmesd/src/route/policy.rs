@@ -113,7 +113,7 @@ pub(super) enum EndReceiver {
 }
 
 /// Says whether receivers of that kind are told of ends.
-pub(super) fn wants_end(receiver: EndReceiver, config: &EndConfig) -> bool {
+pub(super) fn wants_end(receiver: EndReceiver, config: EndConfig) -> bool {
     match receiver {
         EndReceiver::Session => config.websocket,
         EndReceiver::Token => config.push,

@@ -87,7 +87,7 @@ impl Router {
         for (session, _) in sessions.iter().filter(|(_, decision)| *decision == Decision::Send) {
             self.session_started(start, *session);
         }
-        if policy::wants_end(EndReceiver::Token, &self.parts.ends.borrow()) {
+        if policy::wants_end(EndReceiver::Token, *self.parts.ends.borrow()) {
             for delivery in deliveries {
                 self.open_starts.token_told(start, delivery.token.id, delivery.id);
             }
@@ -95,17 +95,17 @@ impl Router {
     }
 
     fn session_started(&mut self, start: &Arc<Alarm>, session: SessionId) {
-        if policy::wants_end(EndReceiver::Session, &self.parts.ends.borrow()) {
+        if policy::wants_end(EndReceiver::Session, *self.parts.ends.borrow()) {
             self.open_starts.session_told(start, session);
         }
     }
 
     fn end_sessions(&mut self, alarm: &Alarm, ids: &[SessionId]) -> Vec<(SessionId, Decision)> {
         let ends = *self.parts.ends.borrow();
-        if ids.is_empty() || !policy::wants_end(EndReceiver::Session, &ends) {
+        if ids.is_empty() || !policy::wants_end(EndReceiver::Session, ends) {
             return Vec::new();
         }
-        let pushed = self.push.enabled && policy::wants_end(EndReceiver::Token, &ends);
+        let pushed = self.push.enabled && policy::wants_end(EndReceiver::Token, ends);
         let [plain, marked] = [false, true].map(|supplementary| {
             protocol::alarm(&AlarmBody {
                 event: alarm.event,
@@ -134,7 +134,7 @@ impl Router {
     }
 
     fn end_tokens(&mut self, alarm: &Alarm, tokens: &[(TokenId, DeliveryId)]) -> Vec<TokenVerdict> {
-        if !self.push.enabled || !policy::wants_end(EndReceiver::Token, &self.parts.ends.borrow()) {
+        if !self.push.enabled || !policy::wants_end(EndReceiver::Token, *self.parts.ends.borrow()) {
             return Vec::new();
         }
         let verdict = |&(id, start): &(TokenId, DeliveryId)| {
