@@ -51,7 +51,10 @@ macro_rules! words {
 }
 
 mod conditions;
+mod labels;
 mod troubles;
+
+pub use labels::LabelWait;
 
 pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
 pub use troubles::TroubleKind;
@@ -125,6 +128,8 @@ words! {
         Snoozed = "snoozed",
         /// A `[[rule]]` mutes the alarm for this client or token.
         Rule = "muted by rule",
+        /// No labels were found within `labels.wait`, and `labels.without` is `drop`.
+        NoLabels = "no labels",
         /// `push.enabled` is false.
         PushOff = "push is off",
         /// `push.mode` is `shadow`.
@@ -213,6 +218,12 @@ words! {
         CauseHas = "cause_has",
         /// One of `cause-lacks` is in the cause.
         CauseLacks = "cause_lacks",
+        /// It asks for labels, and none are known.
+        LabelsUnknown = "labels_unknown",
+        /// None of `labels` was detected, or not by `min-confidence`.
+        Labels = "labels",
+        /// One of `labels-lack` was detected.
+        LabelsLack = "labels_lack",
         /// It is for the other channel.
         Channel = "channel",
         /// It is for other receivers.
@@ -228,6 +239,7 @@ impl SkipReason {
             Self::Pending => "pending",
             Self::PushOff => "push_off",
             Self::Rule => "rule",
+            Self::NoLabels => "no_labels",
             Self::AnotherUser => "another_user",
             Self::NotDecided => "not_decided",
             Self::NotAnnounced => "not_announced",

@@ -166,6 +166,37 @@ async fn alarms_of_every_kind(site: &mut Site) -> Result<()> {
     site.nothing_else().await
 }
 
+/// Writes into the notes of an open event as `zm_detect` does. ZoneMinder writes over it; what was seen stays.
+async fn what_was_detected_is_kept(site: &mut Site) -> Result<()> {
+    site.wait_calm(YARD).await?;
+    let number = YARD.to_string();
+    site.lab.run(&["alarm", &number]).await?;
+    let event = site.expect_alarm(YARD).await?;
+    let notes = "'[a] detected:person:95% car:87% '";
+    site.lab
+        .sql(&format!("UPDATE Events SET Notes=CONCAT({notes}, IFNULL(Notes, '')) WHERE Id={event}"))
+        .await?;
+    let labels = async || {
+        let events = site.ctl.json(&["events"]).await?;
+        let found = events["events"].as_array().into_iter().flatten().find(|view| view["event_id"] == event);
+        anyhow::Ok(found.map(|view| view["labels"].clone()))
+    };
+    let expected = json!([{"name": "person", "confidence": 95}, {"name": "car", "confidence": 87}]);
+    wait_until("the labels are told", async || Ok((labels().await? == Some(expected.clone())).then_some(())))
+        .await?;
+    site.lab.run(&["cancel", &number]).await?;
+    site.wait_calm(YARD).await?;
+    wait_until("the event is closed", async || {
+        let open = site.lab.sql(&format!("SELECT EndDateTime IS NULL FROM Events WHERE Id={event}")).await?;
+        Ok((open.trim() == "0").then_some(()))
+    })
+    .await?;
+    // What it wrote last depends on the version: here it has overwritten the notes in any case.
+    site.lab.sql(&format!("UPDATE Events SET Notes='Motion: All' WHERE Id={event}")).await?;
+    ensure!(labels().await? == Some(expected), "{:?}", labels().await?);
+    site.nothing_else().await
+}
+
 async fn who_may_not_is_refused(site: &Site) -> Result<()> {
     for (user, password) in
         [("disabled", "disabledpass"), ("noapi", "noapipass"), ("noevents", "adminpass"), ("admin", "wrong")]
@@ -348,6 +379,7 @@ async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     let mut site = Site::open(lab, home.path(), &proxy).await?;
     who_may_not_is_refused(&site).await?;
     alarms_of_every_kind(&mut site).await?;
+    what_was_detected_is_kept(&mut site).await?;
     forcing_is_refused_to_who_may_only_read(&site).await?;
     a_forced_alarm_rings_two_phones(&mut site, &proxy).await?;
     the_life_of_zmc(&mut site).await?;

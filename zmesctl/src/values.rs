@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use zmes_shared::{MonitorId, duration};
+use zmes_shared::{Label, MonitorId, duration};
 
 /// Characters of the end of a token that name it.
 const TAIL: usize = 10;
@@ -42,6 +42,21 @@ pub(crate) fn token(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// A label, with its confidence in percent where there is one: `person:95`.
+pub(crate) fn label(text: &str) -> Result<Label, String> {
+    let (name, percent) = match text.rsplit_once(':') {
+        Some((name, percent)) if percent.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(percent)),
+        Some(_) | None => (text, None),
+    };
+    let confidence = match percent.map(str::parse::<u32>) {
+        None => None,
+        Some(Ok(percent @ 0..=100)) => Some(percent),
+        Some(_) => return Err("a confidence is a number from 0 to 100: person:95".to_owned()),
+    };
+    Label::new(name, confidence)
+        .ok_or_else(|| "expected a label such as person, or person:95 with its confidence".to_owned())
 }
 
 /// A monitor as people name it.

@@ -7,7 +7,7 @@ use super::request::WatchType;
 use super::tokens::{PlatformKind, TokenState};
 use crate::views::{ClientView, MonitorView, SnoozedBy};
 use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
-use crate::{EventId, MonitorId};
+use crate::{EventId, Label, MonitorId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,6 +80,9 @@ pub enum WatchKind {
         detail: Option<String>,
         /// From the alarm's detection to the outcome.
         latency_ms: u64,
+        /// What was detected in the event, where it was known when the push was decided.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<Label>,
     },
     /// A client connected, logged in, changed its filter or disconnected.
     Session {

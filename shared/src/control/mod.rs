@@ -5,6 +5,7 @@ pub mod codec;
 mod error;
 mod event;
 mod request;
+mod rules;
 mod snooze;
 mod tokens;
 pub mod version;
@@ -12,9 +13,10 @@ pub mod version;
 pub use error::{ControlError, ErrorCode};
 pub use event::{Decided, WatchEvent, WatchKind, WatchedToken};
 pub use request::{
-    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, ChannelKind, CheckKind, ClientFilter, ClientState, EventFilter,
-    Request, RulesTest, Since, WatchFilter, WatchType,
+    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, EventFilter, Request,
+    Since, WatchFilter, WatchType,
 };
+pub use rules::{ChannelKind, RulesTest};
 pub use snooze::{SNOOZE_MAX_MS, SnoozeEnd, SnoozeSet};
 pub use tokens::{
     PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::rules::RulesTest;
 use super::snooze::{SnoozeEnd, SnoozeSet};
 use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
 use crate::{EventId, MonitorId, SessionId};
@@ -339,40 +340,6 @@ pub enum ClientState {
     /// Logged in: it receives alarms.
     #[serde(other)]
     Authenticated,
-}
-
-/// An alarm that did not happen, for the rules to decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RulesTest {
-    /// Its monitor.
-    pub monitor: MonitorId,
-    /// When; absent: now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    /// Its cause; absent: an empty one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub cause: String,
-    /// A user of ZoneMinder, or a token in any form that names it; absent: rules for certain receivers do not decide.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// `push` or `websocket`; absent: `push`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<ChannelKind>,
-}
-
-/// By which way an alarm reaches its receiver.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum ChannelKind {
-    /// To phones, through a push provider.
-    #[default]
-    Push,
-    /// To connected apps.
-    #[cfg_attr(feature = "clap", value(name = "websocket"))]
-    WebSocket,
 }
 
 /// A synthetic alarm.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{HeldView, SnoozedBy};
-use crate::words::{DeliveryState, Reason, TargetKind};
-use crate::{EventId, MonitorId};
+use crate::words::{DeliveryState, LabelWait, Reason, TargetKind};
+use crate::{EventId, Label, MonitorId};
 
 /// What was decided about one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Why {
     /// The times that belong to the explanation.
     #[serde(default, skip_serializing_if = "WhyTimes::is_empty")]
     pub times: WhyTimes,
+    /// What was detected in the event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// The alarms of the event; a long one may have several.
     pub alarms: Vec<WhyAlarm>,
     /// The decision for each client and each token.
@@ -118,4 +121,20 @@ pub struct WhyTarget {
     /// The snooze that withheld it.
     #[serde(flatten)]
     pub snoozed: Option<SnoozedBy>,
+    /// For tokens: the labels that were known when it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// For tokens: how the decision waited for labels; absent: it did not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_wait: Option<LabelWaited>,
+}
+
+/// How long a decision waited for labels, and how the wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LabelWaited {
+    /// From the alarm to the decision.
+    pub waited_ms: u64,
+    /// How it ended.
+    pub outcome: LabelWait,
 }

@@ -34,7 +34,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     for _ in 0..plan.samples {
         let began = Instant::now();
         let time = AlarmTime { at, machine: &zone };
-        let facts = AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause: "Motion: Lawn", time };
+        let (monitor, monitor_name, cause) = (MonitorId(4), "Garden", "Motion: Lawn");
+        let facts = AlarmFacts { monitor, monitor_name, cause, labels: None, time };
         let candidates = rules.candidates(&facts);
         for user in &users {
             let receiver = ReceiverFacts { channel: Channel::Push, user, handle: None, platform: None };

@@ -4,10 +4,10 @@ use std::io;
 
 use clap::Args;
 use serde::Serialize;
-use zmes_shared::MonitorId;
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{EventFilter, Request};
 use zmes_shared::views::{EventView, Events};
+use zmes_shared::{Label, MonitorId};
 
 use crate::commands::named;
 use crate::context::{Context, Outcome};
@@ -25,6 +25,7 @@ Examples:
   zmesctl events --monitor Garage --since 12h --until 6h
   zmesctl events --since 32910 -q                    only the event ids
   zmesctl events --json | jq '.events[] | select(.told.failed > 0)'
+  zmesctl events --json | jq '.events[] | select(any(.labels[]?; .name == \"person\"))'
 
 Times without a zone are local. Alarms are recorded for state.keep-events, pushes
 for state.keep-deliveries; decisions for clients are kept in memory for the last
@@ -137,6 +138,7 @@ fn table(events: &[EventView], out: &Out) -> Table {
         (Column::new("QUEUED").right().spare(1), &|event| count(event.told.queued).tone(Tone::Warning)),
         (Column::new("SKIPPED").right().spare(3), &|event| count(event.told.skipped)),
         (Column::new("FOUND").spare(5), &|event| Cell::maybe(event.late.then_some("late"))),
+        (Column::new("LABELS").cuts().spare(6), &|event| Cell::new(&Label::listed(&event.labels))),
         (Column::new("CAUSE").cuts().spare(2), &|event| Cell::new(&event.cause)),
     ];
     Table::of(events, columns)

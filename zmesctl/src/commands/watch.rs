@@ -16,7 +16,7 @@ use zmes_shared::client::{WatchItem, WatchStream};
 use zmes_shared::control::{ClientState, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
 use zmes_shared::words::{DeliveryOutcome, Origin};
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use crate::commands::named;
 use crate::context::{Context, Outcome};
@@ -170,7 +170,17 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
             let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)
         }
-        WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
+        WatchKind::Delivery {
+            alarm,
+            event_id,
+            monitor_id,
+            target,
+            id,
+            outcome,
+            detail,
+            latency_ms,
+            labels,
+        } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
             let outcome_told = match outcome {
@@ -181,7 +191,8 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
                 | DeliveryOutcome::Skipped
                 | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(*latency_ms)),
             };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(*target));
+            let labels = bracketed(&Label::listed(labels));
+            let text = format!("{about}{} {id}: {outcome_told}{detail}{labels}", words::target(*target));
             ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {

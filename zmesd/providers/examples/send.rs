@@ -60,6 +60,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         monitor: MonitorId(1),
         monitor_name: "Front Door".into(),
         cause: "Test".into(),
+        labels: std::sync::Arc::default(),
         at: clock.now(),
         test: true,
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use zmes_shared::words::FaultKind;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use crate::token::{App, Platform, PushToken};
 
@@ -76,6 +76,8 @@ pub struct PushedAlarm {
     pub monitor_name: Arc<str>,
     /// ZoneMinder's cause; may be empty.
     pub cause: Arc<str>,
+    /// What was detected, where that is known.
+    pub labels: Arc<[Label]>,
     /// When it was detected.
     pub at: Timestamp,
     /// It is a test, and the push says so.

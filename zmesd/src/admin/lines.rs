@@ -110,6 +110,7 @@ pub(super) fn outcome(
         outcome,
         detail,
         latency_ms: millis(latency),
+        labels: row.labels.known.to_vec(),
     };
     WatchEvent { at, kind }
 }
@@ -128,6 +129,7 @@ pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
         outcome: outcome.outcome,
         detail: outcome.detail.clone(),
         latency_ms: millis(outcome.latency),
+        labels: outcome.alarm.labels.known.to_vec(),
     };
     WatchEvent { at: outcome.at, kind }
 }

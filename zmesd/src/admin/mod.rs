@@ -11,6 +11,7 @@ pub(crate) mod conditions;
 mod doctor;
 mod events;
 mod forced;
+mod labels;
 mod level;
 mod lines;
 mod log;

@@ -135,6 +135,7 @@ impl Watcher {
     fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
+            TapEvent::Decided(announced) => self.decisions(announced),
             TapEvent::Session(change) => {
                 let tried = change.tried.as_ref().map(|tried| tried.user.as_str());
                 let wanted = self.wishes.client(&change.client, change.change == "closed", tried);
@@ -149,7 +150,7 @@ impl Watcher {
     }
 
     fn alarm(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
-        let AnnouncedAlarm { number, alarm, decided } = announced;
+        let AnnouncedAlarm { number, alarm, .. } = announced;
         if !self.wishes.alarms_of(alarm.monitor) {
             return Vec::new();
         }
@@ -159,7 +160,14 @@ impl Watcher {
         if !self.told.alarm(alarm) {
             wanted.push(lines::alarm(*number, alarm));
         }
-        if !self.wishes.includes(WatchType::Decision) {
+        wanted.extend(self.decisions(announced));
+        wanted
+    }
+
+    fn decisions(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
+        let AnnouncedAlarm { number, alarm, decided } = announced;
+        let mut wanted = Vec::new();
+        if !self.wishes.includes(WatchType::Decision) || !self.wishes.alarms_of(alarm.monitor) {
             return wanted;
         }
         // Too many alarms since: the decisions were dropped.

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
 use zmes_shared::words::{DeliveryState, Reason, TargetKind};
-use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_shared::{EventId, Label, MonitorId, SessionId};
 
 use super::answers::off_loop;
 use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
-use super::{rules, words};
+use super::{labels, rules, words};
 use crate::admin::AdminParts;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
 use crate::ports::PushSide;
@@ -35,6 +35,9 @@ struct Evidence {
     snoozes: SnoozeNames,
     users: HashMap<SessionId, Option<String>>,
     rules: RulesInUse,
+    labels: Vec<Label>,
+    /// Decisions for tokens wait for labels.
+    held: bool,
 }
 
 pub(super) async fn explain(
@@ -60,6 +63,9 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
     let mut targets = evidence.tokens(only, |token| push.held(token));
     let mut times = WhyTimes { announced_at: evidence.announced_at(), ..WhyTimes::default() };
     let mut notes = Vec::new();
+    if evidence.held {
+        notes.push("pushes wait for labels (labels.wait)".to_owned());
+    }
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
         if let Some((note, started_at)) = evidence.forgotten_clients(started_at) {
@@ -74,6 +80,7 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
         announced: true,
         explanation: evidence.explanation(),
         times,
+        labels: evidence.labels,
         alarms: evidence.alarms.into_iter().map(alarm).collect(),
         targets,
         notes,
@@ -89,7 +96,9 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
     let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
     let rules = parts.router.rules().await?;
-    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users, rules })
+    let labels = state.labels_of(&[event]).await?.remove(&event).unwrap_or_default();
+    let held = state.is_held(event).await?;
+    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users, rules, labels, held })
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
@@ -179,11 +188,20 @@ impl Evidence {
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
         let rule = rules::name(delivery.by.as_ref());
         let snoozed = self.snoozes.get(delivery.by.as_ref());
+        let skipped = match (delivery.decision, &delivery.reason) {
+            (DeliveryState::Skipped, Reason::Skip(reason)) => Some(*reason),
+            (DeliveryState::Skipped, _) => Some(SkipReason::Unknown),
+            (_, _) => None,
+        };
         let explanation = if let Some(snoozed) = &snoozed {
             snoozed.sentence().to_string()
         } else {
             let told = words::for_token(delivery, row, &handle);
-            self.with_rule(told, rule.as_deref(), &delivery.reason)
+            let told = self.with_rule(told, rule.as_deref(), &delivery.reason);
+            match labels::sentence(&delivery.labels, skipped) {
+                Some(sentence) => format!("{told}; {sentence}"),
+                None => told,
+            }
         };
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
@@ -194,6 +212,8 @@ impl Evidence {
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
             snoozed,
+            labels: delivery.labels.known.to_vec(),
+            label_wait: labels::waited(&delivery.labels),
             ..plain(TargetKind::Token, handle, delivery.at, outcome, explanation)
         }
     }
@@ -259,5 +279,7 @@ fn plain(
         provider_id: None,
         held: None,
         snoozed: None,
+        labels: Vec::new(),
+        label_wait: None,
     }
 }

@@ -114,6 +114,9 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
         SkipReason::Muted => format!("an admin muted this token: zmesctl tokens unmute {handle}"),
         SkipReason::Snoozed => format!("{monitor} was snoozed: zmesctl snooze list"),
         SkipReason::Rule => "a rule in zmesd.toml mutes it: zmesctl rules list".to_owned(),
+        SkipReason::NoLabels => {
+            "nothing was detected within labels.wait, and labels.without is \"drop\"".to_owned()
+        }
         SkipReason::PushOff => "push is switched off (push.enabled is false)".to_owned(),
         SkipReason::Shadow => "push.mode is shadow: it was decided, not sent".to_owned(),
         SkipReason::Revoked => {
@@ -157,6 +160,7 @@ mod tests {
             transport: "proxy".to_owned(),
             attempts: 2,
             latency: Some(Duration::from_millis(4)),
+            labels: crate::domain::AlarmLabels::default(),
             provider_id: None,
             by: None,
             urgency: zmes_providers::Urgency::Normal,

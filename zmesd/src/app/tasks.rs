@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::error;
 use zmes_providers::Transports;
 use zmes_zoneminder::{EventStore, MonitorSource};
@@ -20,11 +20,12 @@ use crate::config::PushConfig;
 use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
 use crate::domain::DeliveryId;
+use crate::labels::LabelReader;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts, STORM_WINDOW};
-use crate::route::{Router, RouterParts};
+use crate::route::{LabelRequest, Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
 
@@ -62,6 +63,8 @@ impl Conductor {
         let kept = config.state.keep_events;
         let gaps =
             self.run_detection(channels.detection, parts.source, events, kept, &state.remembered, &shared);
+        let labels = label_reader(channels.label_requests, Arc::clone(&parts.events), &shared);
+        self.front.spawn("labels", labels.run(soft.clone()));
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
         let push = self.run_push(channels.push, state.committed, transports, &config.push, last, &shared);
@@ -224,6 +227,15 @@ fn catalog(ends: CatalogEnds, parts: &Parts, shared: &Shared) -> CatalogTask {
     CatalogTask::new(monitors, accounts, ends.interval, shared.clock(), ends.refreshes, ends.catalog)
 }
 
+fn label_reader(
+    requests: mpsc::Receiver<LabelRequest>,
+    events: Arc<dyn EventStore>,
+    shared: &Shared,
+) -> LabelReader {
+    let (config, router) = (shared.handles.labels.clone(), shared.handles.router.clone());
+    LabelReader::new(events, requests, config, router)
+}
+
 fn router(
     ends: RouterEnds,
     remembered: Remembered,
@@ -241,6 +253,8 @@ fn router(
         pushes: ends.orders,
         push: shared.handles.push_rules.clone(),
         rules: shared.handles.rules.clone(),
+        labels: shared.handles.labels.clone(),
+        label_requests: ends.label_requests,
         zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use toml::de::DeTable;
 use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
@@ -16,10 +15,9 @@ use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::forms::{
-    APP_VERSION, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS,
-    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, RECEIVER_NAMES, RULE_NAME,
-    Secret, Size, Span, TEXTS, Text, WATCHDOG_RECEIVERS, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME,
-    ZONEMINDER_VERSION,
+    APP_VERSION, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS, NETWORKS,
+    Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, Size, Span, Text, WATCHDOG_RECEIVERS,
+    WEB_URL, WORDS, ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -28,7 +26,11 @@ use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea,
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
 use super::{CameraReceivers, LogFormat, MetricsListen, Source, TlsFiles, WatchdogReceiver};
-use crate::rules::{Channel, MonitorName, ReceiverName, RuleAction, Window};
+
+mod rules;
+
+pub use rules::LabelsConfig;
+pub(super) use rules::{LabelsSection, RuleSection};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);
@@ -240,40 +242,6 @@ section! {
 }
 
 section! {
-    /// Which alarms are muted, sent, or urgent: for whom, and when. The first rule whose conditions all hold decides; without
-    /// one, alarms are sent. An empty list is no condition. One block per rule; an entry without a name is ignored.
-    RuleSection: Rule = "rule" many {
-        /// Unique: "night". `zmesctl why` and `zmesctl rules list` show it.
-        "name" name: Text<String> = RULE_NAME, Literal::Text(""), Hot;
-        /// Names or ids of monitors: ["Garden", 4].
-        "monitors" monitors: Listing<MonitorName> = MONITOR_NAMES, Literal::List(&[]), Hot;
-        /// Users, handles of tokens, "ios" or "android": ["amy", "1a2b95a1"]. A user who is called like one: "user:ios".
-        "receivers" receivers: Listing<ReceiverName> = RECEIVER_NAMES, Literal::List(&[]), Hot;
-        /// "push" for phones, "websocket" for connected apps.
-        "channels" channels: Listing<Channel> = CHANNELS, Literal::List(&["push"]), Hot;
-        /// The days on which a time begins: ["mon", "tue", "wed", "thu", "fri"].
-        "days" days: Weekdays = Weekdays, Literal::List(&[]), Hot;
-        /// Times of the day: ["22:00-06:00"]. The end does not belong to it; a time over midnight belongs to the day on which
-        /// it begins.
-        "between" between: Listing<Window> = WINDOWS, Literal::List(&[]), Hot;
-        /// Time zone of days and times: "Europe/Berlin". Empty: the machine's.
-        "time-zone" time_zone: Text<Option<TimeZone>> = ZONE_NAME, Literal::Text(""), Hot;
-        /// The cause contains one of these texts: ["person", "car"].
-        "cause-has" cause_has: Listing<String> = TEXTS, Literal::List(&[]), Hot;
-        /// The cause contains none of these texts.
-        "cause-lacks" cause_lacks: Listing<String> = TEXTS, Literal::List(&[]), Hot;
-        /// "mute": not sent. "notify": sent, whatever later rules say. "urgent": sent as urgent, and through a snooze.
-        "action" action: Choice<RuleAction> = Choice(&[
-            ("mute", RuleAction::Mute),
-            ("notify", RuleAction::Notify),
-            ("urgent", RuleAction::Urgent),
-        ]), Literal::Text("mute"), Hot;
-        /// A note for people.
-        "comment" comment: Text<String> = WORDS, Literal::Text(""), Hot;
-    }
-}
-
-section! {
     /// What happens when zmesd cannot see alarms or cannot tell of them. `zmesctl troubles` lists troubles in any case.
     WatchdogSection: Watchdog = "watchdog" once {
         /// A URL outside this machine that is requested while all is well, so that a service notices when it is not any more:
@@ -385,6 +353,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
     *RuleSection::SECTION,
+    *LabelsSection::SECTION,
     *WatchdogSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
@@ -407,6 +376,7 @@ pub(super) struct File {
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
     pub(super) rules: Vec<RuleSection>,
+    pub(super) labels: LabelsSection,
     pub(super) watchdog: WatchdogSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
@@ -443,6 +413,7 @@ impl File {
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
             rules: RuleSection::all(r, root),
+            labels: LabelsSection::once(r, root),
             watchdog: WatchdogSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
@@ -479,6 +450,7 @@ impl File {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
+        add(LabelsSection::SECTION, self.labels.values(resolved));
         add(WatchdogSection::SECTION, self.watchdog.values(resolved));
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));

@@ -9,6 +9,7 @@ mod environment;
 mod file;
 mod forms;
 pub(crate) mod fuzzing;
+mod labels;
 mod problem;
 mod push;
 mod reader;
@@ -23,9 +24,10 @@ mod watchdog;
 pub use diff::{ConfigDiff, SettingChange};
 pub use environment::Environment;
 pub use file::{
-    AuthConfig, ControlConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig, StateConfig,
-    WatchdogConfig, ZoneminderConfig,
+    AuthConfig, ControlConfig, LabelsConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig,
+    StateConfig, WatchdogConfig, ZoneminderConfig,
 };
+pub use labels::{LabelSource, WithoutLabels};
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
@@ -53,6 +55,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub push: PushConfig,
     pub rules: Arc<RuleSet>,
+    pub labels: LabelsConfig,
     pub watchdog: WatchdogConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
@@ -93,6 +96,7 @@ impl Config {
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
         now.rules = Arc::clone(&new.rules);
+        now.labels.take_hot(&new.labels);
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
         now.state.take_hot(&new.state);

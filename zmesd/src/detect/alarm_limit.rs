@@ -136,6 +136,7 @@ mod tests {
             monitor_name: "Garage".into(),
             event: Some(EventId(event)),
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: Timestamp::from_second(1_900_000_000 + i64::try_from(event).unwrap()).unwrap(),
             detected: Instant::now(),
             origin,

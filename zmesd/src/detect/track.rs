@@ -226,6 +226,7 @@ impl Track {
                 monitor_name: Arc::clone(&self.monitor.name),
                 event: found.event,
                 cause: cause.unwrap_or_else(|| Arc::from(MOTION)),
+                labels: crate::domain::AlarmLabels::default(),
                 at: round.wall,
                 detected: round.now,
                 origin: found.origin,

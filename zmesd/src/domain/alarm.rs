@@ -1,11 +1,12 @@
 //! The daemon's unit of work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use zmes_shared::words::Origin;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::words::{LabelWait, Origin};
+use zmes_shared::{EventId, Label, MonitorId};
 
 /// An alarm of a monitor, announced once to each client and token with the right to see it.
 #[derive(Debug, Clone)]
@@ -16,11 +17,20 @@ pub struct Alarm {
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words; may be empty. Control characters are already replaced.
     pub cause: Arc<str>,
+    pub labels: AlarmLabels,
     /// When the daemon found it, by the wall clock.
     pub at: Timestamp,
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
     pub origin: Origin,
+}
+
+/// What was detected in the event, as far as it was known when the alarm was decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlarmLabels {
+    pub known: Arc<[Label]>,
+    /// How long the decision for tokens waited for labels, and how that ended; `None`: it did not wait.
+    pub waited: Option<(Duration, LabelWait)>,
 }
 
 impl Alarm {

@@ -7,7 +7,7 @@ mod login;
 mod push;
 mod snooze;
 
-pub use alarm::Alarm;
+pub use alarm::{Alarm, AlarmLabels};
 pub use decision::{DecidedBy, Decision};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};

@@ -135,6 +135,7 @@ fn pushed(job: &Job) -> PushedAlarm {
         monitor: alarm.monitor,
         monitor_name: Arc::clone(&alarm.monitor_name),
         cause: Arc::clone(&alarm.cause),
+        labels: Arc::clone(&alarm.labels.known),
         at: alarm.at,
         test: alarm.origin == Origin::Test,
     }

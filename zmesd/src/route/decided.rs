@@ -85,6 +85,7 @@ mod tests {
             monitor_name: "Garage".into(),
             event: Some(EventId(number)),
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: Timestamp::UNIX_EPOCH,
             detected: Instant::now(),
             origin: Origin::Poll,

@@ -15,6 +15,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::devices::SessionEnd;
+use super::labels::LabelCommand;
 use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
@@ -177,6 +178,7 @@ pub enum RouterCommand {
     Snooze(SnoozeCommand),
     Rules(RulesReply),
     Trouble(Box<TroubleCommand>),
+    Labels(LabelCommand),
     Ping(oneshot::Sender<()>),
 }
 

@@ -7,6 +7,7 @@ mod devices;
 mod fakes;
 mod handle;
 mod import;
+mod labels;
 mod missed;
 mod orders;
 mod owners;
@@ -33,6 +34,7 @@ pub use handle::{
     AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,
     NewLogin, Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
+pub use labels::{LabelCommand, LabelReport, LabelRequest, LabelRequests};
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };

@@ -127,6 +127,7 @@ mod tests {
             monitor_name: "Garage".into(),
             event: None,
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: Timestamp::UNIX_EPOCH,
             detected: tokio::time::Instant::now(),
             origin: Origin::Poll,

@@ -102,6 +102,15 @@ pub(super) fn decide_token(
     decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent, wishes })
 }
 
+/// Withholds what would be sent without labels. A rule that decides otherwise has the last word.
+pub(super) fn drop_unlabelled(verdict: Verdict) -> Verdict {
+    if verdict.decision == Decision::Send && verdict.by.is_none() {
+        SkipReason::NoLabels.into()
+    } else {
+        verdict
+    }
+}
+
 /// Returns why nothing is pushed to a token: its app or an admin has switched it off.
 pub(super) fn switched_off(token: &Token, now: Timestamp) -> Option<SkipReason> {
     match token.state {

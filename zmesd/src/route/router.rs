@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_shared::SessionId;
@@ -28,6 +28,7 @@ use super::devices::{Devices, SessionEnd};
 use super::handle::{
     Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
 };
+use super::labels::{HeldDecisions, KnownLabels, LabelRequests};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
@@ -37,7 +38,7 @@ use super::sessions::{Session, Sessions};
 use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, LabelsConfig};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
@@ -68,6 +69,10 @@ pub struct RouterParts {
     pub push: watch::Receiver<PushRules>,
     /// `[[rule]]`
     pub rules: watch::Receiver<Arc<RuleSet>>,
+    /// `[labels]`
+    pub labels: watch::Receiver<LabelsConfig>,
+    /// Full: alarms are decided at once, without labels.
+    pub label_requests: LabelRequests,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
     pub tap: Tap,
@@ -94,6 +99,11 @@ pub struct Router {
     unended: Vec<(SnoozeId, Timestamp)>,
     /// Messages about troubles that were handled lately.
     told_troubles: troubles::ToldTroubles,
+    labels: KnownLabels,
+    /// Alarms whose decisions for tokens wait for labels.
+    held: HeldDecisions,
+    /// False: this ZoneMinder has no source of labels.
+    labels_possible: bool,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -122,6 +132,7 @@ impl Router {
             std::mem::take(&mut remembered.withheld),
             remembered.last_snooze,
         );
+        parts.remembered.held = std::mem::take(&mut remembered.held);
         let rule_hits = HitCounts::remembered(std::mem::take(&mut remembered.rule_hits));
         let now = Instant::now();
         Self {
@@ -136,6 +147,9 @@ impl Router {
             unended: Vec::new(),
             told_troubles: troubles::ToldTroubles::default(),
             sessions: Sessions::default(),
+            labels: KnownLabels::default(),
+            held: HeldDecisions::default(),
+            labels_possible: true,
             attachments: Attachments::default(),
             owners: Owners::default(),
             ring: DecisionRing::default(),
@@ -153,7 +167,9 @@ impl Router {
         // One interval for all rounds: a sleep in each round would never end while events keep coming.
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.hold_again();
         loop {
+            let wait_ends = self.wait_ends();
             tokio::select! {
                 biased;
                 Some(alarm) = self.parts.alarms.recv() => self.on_alarm(alarm),
@@ -164,6 +180,8 @@ impl Router {
                     self.enforced_since = Instant::now();
                     self.on_catalog();
                 }
+                () = sleep_until(wait_ends.unwrap_or_else(Instant::now)), if wait_ends.is_some() => self.on_wait_over(),
+                Ok(()) = self.parts.labels.changed() => self.on_label_settings(),
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
                 Ok(()) = self.parts.renewed.changed() => self.keep_all(),
                 _ = upkeep.tick(), if self.has_upkeep() => self.upkeep(),
@@ -202,6 +220,7 @@ impl Router {
             RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
             RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Rules(reply) => drop(reply.send(self.rules_in_use())),
+            RouterCommand::Labels(command) => self.on_labels(command),
             RouterCommand::Trouble(command) => self.on_trouble_command(*command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),

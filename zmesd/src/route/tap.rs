@@ -22,6 +22,8 @@ pub type TapReceiver = broadcast::Receiver<TapEvent>;
 #[derive(Debug, Clone)]
 pub enum TapEvent {
     Alarm(AnnouncedAlarm),
+    /// Decisions for tokens about an alarm that was announced before: they waited for labels.
+    Decided(AnnouncedAlarm),
     Session(Arc<SessionChange>),
     Token(TokenChange),
     /// A push has ended, or an attempt has failed.

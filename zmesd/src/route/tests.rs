@@ -19,7 +19,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
-use crate::config::{AuthConfig, StateConfig};
+use crate::config::{AuthConfig, LabelsConfig, StateConfig};
 use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
@@ -30,6 +30,7 @@ use crate::state::{State, StateHandle};
 
 mod app_snoozes;
 mod devices;
+mod labels;
 mod tokens;
 mod tokens_admin;
 mod troubles;
@@ -43,6 +44,9 @@ struct RouterWorld {
     catalog: watch::Sender<Arc<Catalog>>,
     auth: watch::Sender<AuthConfig>,
     rules: watch::Sender<Arc<RuleSet>>,
+    labels: watch::Sender<LabelsConfig>,
+    /// What the reader of labels is asked.
+    asked: mpsc::Receiver<LabelRequest>,
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
     tap: Tap,
@@ -83,6 +87,7 @@ fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: Timestamp::from_second(at).unwrap(),
         detected: Instant::now(),
         origin: Origin::Poll,
@@ -114,6 +119,8 @@ impl RouterWorld {
             timeout: Duration::from_secs(20),
             enforce_monitor_permissions: true,
         });
+        let (labels, labels_rx) = watch::channel(LabelsConfig::default());
+        let (label_requests, asked) = mpsc::channel(64);
         let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap) = (CancellationToken::new(), Tap::default());
         let router = Router::new(RouterParts {
@@ -125,6 +132,8 @@ impl RouterWorld {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: rules_rx,
+            labels: labels_rx,
+            label_requests: LabelRequests::new(label_requests),
             zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,
@@ -135,7 +144,22 @@ impl RouterWorld {
         let tasks =
             vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
         let (router, state) = (RouterHandle::new(commands), state.handle);
-        Self { router, alarms, catalog, auth, rules, state, pushes, tap, stop, tasks, next: 1, directory }
+        Self {
+            router,
+            alarms,
+            catalog,
+            auth,
+            rules,
+            labels,
+            asked,
+            state,
+            pushes,
+            tap,
+            stop,
+            tasks,
+            next: 1,
+            directory,
+        }
     }
 
     /// Stops everything and starts a new daemon on the same state.

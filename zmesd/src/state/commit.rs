@@ -8,7 +8,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::Note;
-use super::{SqlResult, deliveries, signed, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, labels, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -27,6 +27,19 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 record(transaction, alarm).await?;
             }
             deliveries::decide(transaction, alarm, decisions).await?;
+        }
+        Note::Held(alarm, until) => {
+            record(transaction, alarm).await?;
+            labels::hold(transaction, alarm, *until).await?;
+        }
+        Note::Released(alarm, decisions) => {
+            labels::release(transaction, alarm).await?;
+            deliveries::decide(transaction, alarm, decisions).await?;
+        }
+        Note::Labels(seen, at) => {
+            for (event, found) in seen {
+                labels::keep(transaction, *event, found, *at).await?;
+            }
         }
         Note::Snooze(snooze) => snoozes::keep(transaction, snooze).await?,
         Note::SnoozeEnded(id, at, digests) => {

@@ -17,7 +17,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::handle::{StateHandle, StateResult};
 use super::note::{Attempt, Outcome, TokenDecision};
 use super::remembered::{event, time, understood};
-use super::{SqlResult, signed, tokens};
+use super::{SqlResult, labels, signed, tokens};
 use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, Token, TokenId};
 
 /// Rows that one statement inserts: a statement costs more than a row.
@@ -45,6 +45,8 @@ pub struct DeliveryRow {
     /// The rule or snooze that decided.
     pub by: Option<DecidedBy>,
     pub urgency: Urgency,
+    /// What was detected in the event, and how the decision waited for it.
+    pub labels: crate::domain::AlarmLabels,
     /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
     pub failures: Vec<FailedAttempt>,
 }
@@ -87,8 +89,10 @@ pub(super) async fn decide(
     if decisions.is_empty() {
         return Ok(());
     }
+    let (waited, ending) = labels::waited(&alarm.labels);
     let number = sqlx::query(
-        "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin, labels, waited_ms, label_wait) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(alarm.at.as_millisecond())
     .bind(alarm.event.map(signed))
@@ -96,6 +100,9 @@ pub(super) async fn decide(
     .bind(&*alarm.monitor_name)
     .bind(&*alarm.cause)
     .bind(alarm.origin.word())
+    .bind(labels::written(&alarm.labels.known))
+    .bind(waited)
+    .bind(ending)
     .execute(&mut *transaction)
     .await?
     .last_insert_rowid();
@@ -218,8 +225,8 @@ pub(super) async fn last(pool: &SqlitePool) -> SqlResult<DeliveryId> {
 }
 
 const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency \
-    FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
+    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency, \
+    a.labels, a.waited_ms, a.label_wait FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
 impl StateHandle {
     /// Returns the newest deliveries of one token, newest first, with the attempts of each.
@@ -276,7 +283,7 @@ impl StateHandle {
     pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
         let query = format!(
             "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-             d.urgency FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             d.urgency, a.labels, a.waited_ms, a.label_wait FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
              WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
             tokens::COLUMNS
         );
@@ -332,6 +339,7 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
         monitor_name: row.try_get::<&str, _>(D + 6)?.into(),
         event: event(row, D + 4)?,
         cause: row.try_get::<&str, _>(D + 7)?.into(),
+        labels: labels::of_alarm(row)?,
         at: time(row, D + 3)?,
         detected: tokio::time::Instant::now(),
         origin: Origin::parse(row.try_get(D + 8)?),
@@ -364,6 +372,7 @@ fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
         provider_id: row.try_get(13)?,
         by: DecidedBy::parse(row.try_get(14)?),
         urgency: Urgency::parse(row.try_get(15)?),
+        labels: labels::of_alarm(row)?,
         failures: Vec::new(),
     })
 }

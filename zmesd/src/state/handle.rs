@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
+use super::labels::HeldAlarm;
 use super::note::Note;
 use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
@@ -88,6 +89,8 @@ pub struct Remembered {
     pub last_snooze: SnoozeId,
     /// The troubles that have not ended.
     pub troubles: Vec<TroubleRow>,
+    /// Alarms whose decisions for tokens wait for labels, oldest first.
+    pub held: Vec<HeldAlarm>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
     pub rule_hits: Vec<(String, Timestamp)>,
 }

@@ -11,6 +11,7 @@ mod connection;
 mod deliveries;
 mod file;
 mod handle;
+mod labels;
 mod note;
 mod open_error;
 mod record;
@@ -36,6 +37,7 @@ pub use handle::{
     Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError,
     StateHandle, StoreReport,
 };
+pub use labels::HeldAlarm;
 pub use note::{Attempt, Note, Outcome, TokenDecision, TroubleNote};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};

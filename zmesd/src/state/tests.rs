@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::words::LabelWait;
+use zmes_shared::{EventId, Label, MonitorId};
 
 use super::{Device, DeviceNote, LastFilter, Note, OpenError, State, TokenDecision};
 use crate::config::StateConfig;
 use crate::domain::{
-    Alarm, Decision, DeliveryId, MonitorFilter, Origin, PushState, Revoked, SkipReason, SnoozeId, Token,
-    TokenId,
+    Alarm, AlarmLabels, Decision, DeliveryId, MonitorFilter, Origin, PushState, Revoked, SkipReason,
+    SnoozeId, Token, TokenId,
 };
 use crate::ports::{Clock, SystemClock};
 
@@ -40,6 +41,7 @@ fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
             monitor_name: "Garage".into(),
             event: (event > 0).then_some(EventId(event)),
             cause: "Motion".into(),
+            labels: AlarmLabels::default(),
             at: clock().now(),
             detected: Instant::now(),
             origin,
@@ -367,4 +369,38 @@ async fn a_token_that_the_file_has_under_another_id_is_written_all_the_same() {
     let kept: Vec<_> =
         state.remembered.tokens.iter().map(|token| (token.id.0, token.token.expose())).collect();
     assert_eq!(kept, [(4, "secret-9:with-colon"), (5, "secret-3:with-colon")]);
+}
+
+#[tokio::test]
+async fn labels_keep_their_highest_confidence_and_what_waits_is_read_by_the_next_daemon() {
+    let directory = tempfile::tempdir().unwrap();
+    let label = |name: &str, percent| Label::new(name, percent).unwrap();
+    let (now, long_ago) = (clock().now(), clock().now() - Duration::from_hours(2));
+    let seen = |labels: Vec<Label>| vec![(EventId(7), Arc::from(labels))];
+    let Note::Announced(told, _) = alarm(7, 3, Origin::Poll) else { panic!() };
+    let Note::Announced(other, _) = alarm(8, 3, Origin::Poll) else { panic!() };
+    let wait = (Duration::from_millis(4200), LabelWait::Found);
+    let known: Arc<[Label]> = [label("person", Some(95))].into();
+    let labels = AlarmLabels { known: Arc::clone(&known), waited: Some(wait) };
+    let released = Arc::new(Alarm { labels: labels.clone(), ..Alarm::clone(&other) });
+    let notes = vec![
+        Note::Token(Arc::new(token(3))),
+        Note::Labels(seen(vec![label("person", None), label("cat", Some(80))]), now),
+        Note::Labels(seen(vec![label("person", Some(60)), label("cat", Some(40))]), now),
+        Note::Labels(vec![(EventId(6), Arc::clone(&known))], long_ago),
+        Note::Held(Arc::clone(&told), now),
+        Note::Held(Arc::clone(&other), now),
+        Note::Released(released, [decided(1, 3, Decision::Send)].into()),
+    ];
+    write(directory.path(), notes).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let held: Vec<_> = state.remembered.held.iter().map(|held| held.alarm.event).collect();
+    assert_eq!(held, [told.event], "the other one was decided");
+    assert_eq!(state.remembered.announced.len(), 2, "both are in the record, with the cursor");
+    assert_eq!(state.remembered.cursors[&MonitorId(3)].event, EventId(8));
+    let pushes = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap().pushes;
+    assert_eq!(pushes[0].alarm.labels, labels, "a push says after a restart what was detected");
+    let found = state.handle.labels_of(&[EventId(6), EventId(7)]).await.unwrap();
+    assert_eq!(Label::listed(&found[&EventId(7)]), "cat 80 %, person 60 %");
+    assert!(!found.contains_key(&EventId(6)), "it is older than keep-events");
 }

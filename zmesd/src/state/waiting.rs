@@ -111,6 +111,9 @@ impl Waiting {
                 }
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
+                | Note::Held(..)
+                | Note::Released(..)
+                | Note::Labels(..)
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
                 | Note::Trouble(_)
@@ -136,7 +139,7 @@ impl Waiting {
             if self.rows <= left {
                 break;
             }
-            if let Note::Announced(_, decisions) = note {
+            if let Note::Announced(_, decisions) | Note::Released(_, decisions) = note {
                 self.rows -= decisions.len();
                 gone.extend(decisions.iter().map(|decided| decided.id));
                 *decisions = [].into();
@@ -181,7 +184,9 @@ impl Waiting {
 /// Returns how many rows a note writes, at least one.
 fn rows(note: &Note) -> usize {
     match note {
-        Note::Announced(_, decisions) => 1 + decisions.len(),
+        Note::Announced(_, decisions) | Note::Released(_, decisions) => 1 + decisions.len(),
+        Note::Held(..) => 2,
+        Note::Labels(seen, _) => seen.iter().map(|(_, labels)| labels.len().max(1)).sum(),
         Note::Tokens(many) => many.len().max(1),
         Note::Sent(devices, ..) => devices.len().max(1),
         Note::TokenSent(told, ..) => told.len().max(1),

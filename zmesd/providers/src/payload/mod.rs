@@ -24,6 +24,8 @@ const TIME_FORMAT: &str = "%I:%M %p, %d-%b";
 const EVENT_MARK: &str = "EVENTID";
 /// Most monitors that a title names.
 const MAX_NAMES: usize = 3;
+/// Most labels that a text names.
+const MAX_LABELS: usize = 5;
 /// Texts shorter than that are not cut.
 const SHORTEST: usize = 16;
 
@@ -49,11 +51,11 @@ impl<'a> Message<'a> {
         picture_url: Option<&str>,
     ) -> Option<Self> {
         let newest = push.alarms.last()?;
-        let cause = cause(newest);
+        let (what, cause) = (what(newest), cause(newest));
         let told = newest.at.to_zoned(zone.clone()).strftime(TIME_FORMAT).to_string();
         let body = match count(push) {
-            None => format!("{cause} at {told}"),
-            Some(count) => format!("{}, the last: {cause} at {told}", more_alarms(count)),
+            None => format!("{what} at {told}"),
+            Some(count) => format!("{}, the last: {what} at {told}", more_alarms(count)),
         };
         // A test has no real event.
         let event = newest.event.filter(|_| !newest.test);
@@ -174,6 +176,26 @@ fn title(push: &Push, newest: &PushedAlarm) -> String {
     names.truncate(MAX_NAMES);
     let test = if newest.test { " (test)" } else { "" };
     format!("{}{more} Alarm{test}", names.join(", "))
+}
+
+/// Returns what was detected, with the cause if that says something else: `person, car (Motion: Front)`.
+fn what(alarm: &PushedAlarm) -> String {
+    let Some(labels) = labels(alarm) else { return cause(alarm) };
+    // A cause that comes from detection says the same.
+    if alarm.cause.is_empty() || alarm.cause.contains("detected:") {
+        labels
+    } else {
+        format!("{labels} ({})", alarm.cause)
+    }
+}
+
+/// Returns the names of the first labels; `None`: there is none.
+fn labels(alarm: &PushedAlarm) -> Option<String> {
+    let mut names: Vec<_> = alarm.labels.iter().take(MAX_LABELS).map(|label| label.name.as_str()).collect();
+    if alarm.labels.len() > MAX_LABELS {
+        names.push("…");
+    }
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Returns the cause, never empty; says "test" for a test.

@@ -14,6 +14,7 @@ fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAla
         monitor: zmes_shared::MonitorId(monitor),
         monitor_name: name.into(),
         cause: cause.into(),
+        labels: Arc::default(),
         at: "2026-11-25T15:12:00Z".parse().unwrap(),
         test: false,
     }
@@ -45,6 +46,34 @@ fn parsed(text: &str) -> Value {
 }
 
 const PICTURE: &str = "https://zm/?eid=EVENTID";
+
+#[test]
+fn what_was_detected_stands_before_the_cause() {
+    let labels = |names: &[&str]| -> Arc<[zmes_shared::Label]> {
+        names.iter().filter_map(|name| zmes_shared::Label::new(name, Some(95))).collect()
+    };
+    for (cause, names, body) in [
+        ("Motion: All", &["person", "car"][..], "person, car (Motion: All) at 10:12 AM, 25-Nov"),
+        ("", &["person"], "person at 10:12 AM, 25-Nov"),
+        ("[a] detected:person:95%", &["person"], "person at 10:12 AM, 25-Nov"),
+        ("Motion", &["a", "b", "c", "d", "e", "f"], "a, b, c, d, e, … (Motion) at 10:12 AM, 25-Nov"),
+        ("Motion", &[], "Motion at 10:12 AM, 25-Nov"),
+    ] {
+        let mut push = push(Platform::Android, App::ZmNinja);
+        push.alarms = vec![PushedAlarm { labels: labels(names), ..alarm(Some(32910), 1, "Garage", cause) }];
+        assert_eq!(message(&push, None).body, body);
+    }
+    let mut push = push(Platform::Ios, App::ZmNinja);
+    push.alarms[0].labels = labels(&["person", "car"]);
+    let alert = |push: &Push| parsed(&proxy::body(message(push, None), "blop.caf"))["alert"].clone();
+    assert_eq!(alert(&push), "Alarms: Garage (32910): person, car");
+    push.alarms.push(alarm(Some(32911), 5, "Front", ""));
+    assert_eq!(
+        alert(&push),
+        "Alarms: Garage (32910),Front (32911)",
+        "labels would be taken for the next camera"
+    );
+}
 
 #[test]
 fn a_push_proxy_gets_the_json_of_0_93() {

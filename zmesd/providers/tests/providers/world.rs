@@ -25,6 +25,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         monitor: MonitorId(1),
         monitor_name: "Garage".into(),
         cause: "Motion: All".into(),
+        labels: Arc::default(),
         at: now,
         test: false,
     };

@@ -79,7 +79,8 @@ pub(super) fn mutes(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorI
     let mut muted: Vec<(&Rule, MonitorId)> = Vec::new();
     for monitor in heard {
         // Causes are not known before an alarm: a rule by cause is no condition of the phone.
-        let facts = AlarmFacts { monitor: monitor.id, monitor_name: &monitor.name, cause: "", time };
+        let facts =
+            AlarmFacts { monitor: monitor.id, monitor_name: &monitor.name, cause: "", labels: None, time };
         let rules =
             scene.rules.rules.iter().filter(|rule| rule.cause_has.is_empty() && rule.cause_lacks.is_empty());
         let mut holds = rules.filter(|rule| rule.holds_for(&facts).is_ok() && rule.is_for(&receiver).is_ok());

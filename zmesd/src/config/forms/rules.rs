@@ -61,7 +61,10 @@ fn window(text: &str) -> Result<Window, Complaint> {
     })
 }
 
-fn entries<T>(texts: &[&str], read: impl Fn(&str) -> Result<T, Complaint>) -> Result<Vec<T>, Complaint> {
+pub(super) fn entries<T>(
+    texts: &[&str],
+    read: impl Fn(&str) -> Result<T, Complaint>,
+) -> Result<Vec<T>, Complaint> {
     if texts.len() > ENTRIES_MAX {
         return Err(Complaint::new(format!("has {} entries: the limit is {ENTRIES_MAX}", texts.len())));
     }

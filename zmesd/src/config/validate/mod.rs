@@ -2,6 +2,7 @@
 //!
 //! All problems are collected; what works but is unwise is a warning.
 
+mod labels;
 mod looks;
 mod pair;
 mod push;
@@ -123,6 +124,7 @@ impl Checker<'_> {
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
         let watchdog = self.watchdog(&file.watchdog);
+        let labels = self.labels(file);
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
@@ -133,6 +135,7 @@ impl Checker<'_> {
             auth: file.auth.config(),
             push: push?,
             rules: Arc::new(rules?),
+            labels,
             watchdog: watchdog?,
             state: state?,
             control: control?,

@@ -21,6 +21,7 @@ fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: Timestamp::from_millisecond(at).unwrap(),
         detected: Instant::now(),
         origin: Origin::Poll,

@@ -111,6 +111,7 @@ fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at,
         detected: Instant::now(),
         origin: Origin::Poll,

@@ -27,7 +27,7 @@ use zmes_zoneminder::{
 
 pub(super) use super::peer::Peer;
 use crate::admin::AdminParts;
-use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
+use crate::config::{AuthConfig, Config, Environment, LabelsConfig, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, MonitorFilter, Origin, PushState, Registration};
@@ -38,8 +38,8 @@ use crate::ports::{
 };
 use crate::route::PushOrder;
 use crate::route::{
-    CloseReason, NewLogin, Outgoing, PushRules, Router, RouterHandle, RouterParts, SessionOpening, Tap,
-    push_orders,
+    CloseReason, LabelRequests, NewLogin, Outgoing, PushRules, Router, RouterHandle, RouterParts,
+    SessionOpening, Tap, push_orders,
 };
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
@@ -262,6 +262,8 @@ impl Core {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: watch::channel(Arc::default()).1,
+            labels: watch::channel(LabelsConfig::default()).1,
+            label_requests: LabelRequests::new(mpsc::channel(1).0),
             zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,
@@ -404,6 +406,7 @@ impl World {
             monitor_name: "Garage".into(),
             event: Some(EventId(event)),
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: SystemClock.now(),
             detected: Instant::now(),
             origin: Origin::Poll,

@@ -125,6 +125,7 @@ pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
         monitor_name: format!("Monitor {monitor}").into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: SystemClock.now(),
         detected: Instant::now(),
         origin: Origin::Poll,

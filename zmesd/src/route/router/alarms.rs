@@ -1,5 +1,7 @@
 //! One alarm: decided for each session and each token, sockets first.
 
+mod labels;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +41,10 @@ struct AlarmRound {
     /// A test: intervals and badges do not count.
     test: bool,
     dry_run: bool,
-    /// It was announced before: that a token was told of it does not count for its session.
+    /// It was announced before: that a token was told of it does not count for its session, and the reverse.
     latecomer: bool,
+    /// No labels were found, and without them it is not sent, unless a rule says so.
+    drop_unlabelled: bool,
     receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
@@ -71,12 +75,16 @@ impl Router {
             self.parts.counters.reconciled.increment();
         }
         info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
-        let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
+        let (alarm, round) = (Arc::new(self.labelled(alarm)), AlarmRound::default());
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
         let (sessions, by, copied) = self.tell_sessions(&alarm, &round, &ids, &candidates);
         self.parts.counters.timings.decided.record(alarm.detected.elapsed());
+        if let Some(until) = self.wait_for_labels(&alarm) {
+            self.hold(alarm, until, sessions, by, &copied);
+            return;
+        }
         let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
@@ -96,12 +104,13 @@ impl Router {
             monitor_name: request.monitor_name,
             event: Some(event),
             cause: TEST_CAUSE.into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Test,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
-        let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
+        let round = AlarmRound { test: true, dry_run, receipts, push_receipts, ..AlarmRound::default() };
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let (meant, others) = self.test_sessions(&only, token.is_some());
@@ -230,6 +239,7 @@ impl Router {
     ) -> Verdict {
         let token = entry.token();
         let last_sent = entry.sent().get(&alarm.monitor).copied().filter(|_| !round.test);
+        let last_sent = if round.latecomer { told_apart(last_sent, alarm.at) } else { last_sent };
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
         let default = self.push.interval_default;
@@ -241,7 +251,8 @@ impl Router {
         };
         let (rule, snooze) = (rules.decide(&receiver), self.snoozes.covering(alarm.monitor, token, alarm.at));
         let wishes = Wishes { rule, snooze };
-        policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes)
+        let verdict = policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes);
+        if round.drop_unlabelled { policy::drop_unlabelled(verdict) } else { verdict }
     }
 
     /// Returns what rules can see of an alarm.
@@ -250,6 +261,7 @@ impl Router {
             monitor: alarm.monitor,
             monitor_name: &alarm.monitor_name,
             cause: &alarm.cause,
+            labels: Some(&*alarm.labels.known).filter(|known| !known.is_empty()),
             time: AlarmTime { at: alarm.at, machine: &self.parts.zone },
         }
     }
@@ -376,6 +388,14 @@ fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
         replayed: false,
         supplementary,
     })
+}
+
+/// Returns from when the interval of an alarm counts that is decided after others. Its own copy, which went to the
+/// token's session, does not count; a later alarm that was sent counts like an earlier one.
+fn told_apart(last_sent: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
+    let last = last_sent.filter(|last| *last != at)?;
+    let ahead = last.duration_since(at);
+    if ahead.is_positive() { at.saturating_sub(ahead).ok() } else { Some(last) }
 }
 
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.

@@ -178,6 +178,7 @@ impl Router {
             monitor_name,
             event: None,
             cause: format!("{count} {alarms} while snoozed").into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Snooze,

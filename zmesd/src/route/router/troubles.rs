@@ -61,6 +61,7 @@ impl Router {
             monitor_name: if trouble.name.is_empty() { OWN_NAME } else { &trouble.name }.into(),
             event: None,
             cause: self.trouble_text(change, &trouble).into(),
+            labels: crate::domain::AlarmLabels::default(),
             at,
             detected: Instant::now(),
             origin: Origin::Trouble,

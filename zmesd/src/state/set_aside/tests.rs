@@ -242,6 +242,7 @@ fn tested() -> Note {
         monitor_name: "Garage".into(),
         event: Some(EventId(7)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: SystemClock.now(),
         detected: tokio::time::Instant::now(),
         origin: Origin::Test,

@@ -29,6 +29,7 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: Timestamp::UNIX_EPOCH,
         detected: Instant::now(),
         origin: Origin::Poll,
@@ -66,7 +67,10 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
-        Note::Snooze(_)
+        Note::Held(..)
+        | Note::Released(..)
+        | Note::Labels(..)
+        | Note::Snooze(_)
         | Note::SnoozeEnded(..)
         | Note::Trouble(_)
         | Note::Sent(..)

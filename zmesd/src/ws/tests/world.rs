@@ -197,6 +197,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             | RouterCommand::Snooze(_)
             | RouterCommand::Rules(_)
             | RouterCommand::Trouble(_)
+            | RouterCommand::Labels(_)
             | RouterCommand::List(..)
             | RouterCommand::Count(_)
             | RouterCommand::Census(_)
