@@ -27,7 +27,10 @@ impl Label {
         let name = name.trim();
         let fits = |character: char| character.is_alphanumeric() || " _-:".contains(character);
         let count = name.chars().take(LABEL_MAX + 1).count();
-        if !(1..=LABEL_MAX).contains(&count) || !name.chars().all(fits) {
+        if !(1..=LABEL_MAX).contains(&count)
+            || !name.chars().all(fits)
+            || !name.chars().any(char::is_alphanumeric)
+        {
             return None;
         }
         let confidence = confidence.and_then(|percent| u8::try_from(percent).ok());
@@ -87,7 +90,7 @@ mod tests {
         assert_eq!(label(" traffic light ", Some(80)).to_string(), "traffic light 80 %");
         assert_eq!(label("José", Some(101)).confidence, None);
         assert_eq!(label("face:amy", None).to_string(), "face:amy");
-        for name in ["", "  ", "a\nb", "per\u{202e}son", "<b>", "\u{1b}[31m", &"x".repeat(41)] {
+        for name in ["", "  ", ":::", "a\nb", "per\u{202e}son", "<b>", "\u{1b}[31m", &"x".repeat(41)] {
             assert_eq!(Label::new(name, None), None, "{name:?}");
         }
         assert!(Label::new(&"ä".repeat(40), None).is_some());

@@ -167,7 +167,7 @@ async fn without_labels_a_push_is_sent_or_dropped_as_the_file_says() -> Result<(
     street.alarm(1, 32_921).await?;
     let told = street.why(32_921).await?;
     ensure!(includes(&told, &json!({"decision": "skipped", "reason": "no labels"})), "{told}");
-    let explanation = "nothing was detected within labels.wait, and labels.without is \"drop\"";
+    let explanation = "nothing was detected within labels.wait, and labels.without drops such pushes";
     ensure!(told["explanation"] == explanation, "{told}");
     let log = street.world.ctl().json(&["tokens", "log", &street.amy_handle]).await?;
     ensure!(log["deliveries"][0]["reason"] == "no labels", "{log}");

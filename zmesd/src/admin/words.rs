@@ -115,7 +115,7 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
         SkipReason::Snoozed => format!("{monitor} was snoozed: zmesctl snooze list"),
         SkipReason::Rule => "a rule in zmesd.toml mutes it: zmesctl rules list".to_owned(),
         SkipReason::NoLabels => {
-            "nothing was detected within labels.wait, and labels.without is \"drop\"".to_owned()
+            "nothing was detected within labels.wait, and labels.without drops such pushes".to_owned()
         }
         SkipReason::PushOff => "push is switched off (push.enabled is false)".to_owned(),
         SkipReason::Shadow => "push.mode is shadow: it was decided, not sent".to_owned(),

@@ -74,8 +74,15 @@ between = []
 time-zone = ""
 cause-has = []
 cause-lacks = []
+labels = []
+labels-lack = []
+min-confidence = 0
 action = "mute"
 comment = ""
+[labels]
+source = ["notes", "tags"]
+wait = "0s"
+without = "send"
 [watchdog]
 notify = []
 camera-offline = "2m"

@@ -360,7 +360,8 @@ async fn the_file_stays_within_its_bound_and_tokens_are_never_dropped() {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
          INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late) SELECT i, i, 1, 'Garage', 'Motion', 0 FROM n",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
-         INSERT INTO pushed_alarms SELECT i, i, i, 1, 'Garage', 'Motion', 'poll' FROM n",
+         INSERT INTO pushed_alarms (number, at, event_id, monitor_id, monitor_name, cause, origin) \
+         SELECT i, i, i, 1, 'Garage', 'Motion', 'poll' FROM n",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
          INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge) \
          SELECT i, (i + 99) / 100, 1 + i % 100, IIF(i = 5, 'queued', 'sent'), '', 1 FROM n",
