@@ -109,7 +109,7 @@ pub struct WhyTarget {
     /// For tokens: the number of attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// From the alarm's detection to the provider's answer.
+    /// From the alarm's detection to the provider's answer; from the decision if that waited for labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u64>,
     /// The provider's id of the message.

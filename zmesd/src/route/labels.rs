@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use zmes_shared::words::LabelWait;
-use zmes_shared::{EventId, Label};
+use zmes_shared::{EventId, Label, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use crate::domain::Alarm;
+use crate::domain::{Alarm, DecidedBy};
 
 /// Alarms whose decisions for tokens wait for labels; beyond them, alarms are decided at once.
 pub(super) const MAX_HELD: usize = 1024;
@@ -74,13 +74,20 @@ pub(super) struct HeldDecision {
     pub(super) number: u64,
     pub(super) alarm: Arc<Alarm>,
     pub(super) until: Instant,
+    /// The rules that decided for sessions: an alarm counts once for each rule.
+    pub(super) by: Vec<(SessionId, DecidedBy)>,
     /// When its event was last read.
     read_at: Option<Instant>,
 }
 
 impl HeldDecision {
-    pub(super) fn new(number: u64, alarm: Arc<Alarm>, until: Instant) -> Self {
-        Self { number, alarm, until, read_at: None }
+    pub(super) fn new(
+        number: u64,
+        alarm: Arc<Alarm>,
+        until: Instant,
+        by: Vec<(SessionId, DecidedBy)>,
+    ) -> Self {
+        Self { number, alarm, until, by, read_at: None }
     }
 
     /// Says how a wait without labels has ended. A database that could not be read has not said that there are none.
@@ -126,9 +133,10 @@ impl HeldDecisions {
         due
     }
 
-    /// Takes those of that event, the oldest first.
-    pub(super) fn take_of(&mut self, event: EventId) -> Vec<HeldDecision> {
-        self.by_end.extract_if(.., |_, held| held.alarm.event == Some(event)).map(|(_, held)| held).collect()
+    /// Takes those whose event is one of which something is known.
+    pub(super) fn take_known(&mut self, labels: &KnownLabels) -> Vec<HeldDecision> {
+        let known = |held: &mut HeldDecision| !labels.of(held.alarm.event).is_empty();
+        self.by_end.extract_if(.., |_, held| known(held)).map(|(_, held)| held).collect()
     }
 
     pub(super) fn take_all(&mut self) -> Vec<HeldDecision> {

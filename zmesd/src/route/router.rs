@@ -252,6 +252,7 @@ impl Router {
             self.owners.on_catalog(&catalog);
             self.sessions.renew_all(&catalog, self.enforced_since);
         }
+        self.release_known();
     }
 
     fn auth_enabled(&self) -> bool {

@@ -66,15 +66,14 @@ impl Router {
         copied: &BTreeSet<TokenId>,
     ) {
         self.remember_sent(&alarm, &[], copied);
-        self.count_wishes(&alarm, &by, &[]);
-        self.remember(&alarm, sessions, by, &[]);
+        self.remember(&alarm, sessions, by.clone(), &[]);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let wait =
             SignedDuration::try_from(until.saturating_duration_since(Instant::now())).unwrap_or_default();
         let ends_at = self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
         // Without room it waits in memory alone: after a crash it would be announced again.
         self.note(Note::Held(Arc::clone(&alarm), ends_at));
-        self.held.hold(HeldDecision::new(self.alarms, alarm, until));
+        self.held.hold(HeldDecision::new(self.alarms, alarm, until, by));
     }
 
     /// Goes on with what waited when the last daemon ended.
@@ -89,7 +88,7 @@ impl Router {
             {
                 until = now;
             }
-            self.held.hold(HeldDecision::new(0, Arc::new(held.alarm), until));
+            self.held.hold(HeldDecision::new(0, Arc::new(held.alarm), until, Vec::new()));
         }
     }
 
@@ -131,18 +130,22 @@ impl Router {
             debug!(%event, labels = Label::listed(labels), "labels");
             self.labels.keep(*event, Arc::clone(labels));
         }
-        let events: Vec<_> = found.iter().map(|(event, _)| *event).collect();
         let noted = found.is_empty() || self.try_note(Note::Labels(found, self.parts.clock.now()));
-        if self.judges() {
-            for held in events.into_iter().flat_map(|event| self.held.take_of(event)).collect::<Vec<_>>() {
-                self.release(held);
-            }
-            if !possible {
-                self.release_all();
-            }
+        self.release_known();
+        if !possible && self.judges() {
+            self.release_all();
         }
         // The caller may have given up, and reports it again.
         reply.send(noted).ok();
+    }
+
+    /// Decides what waits for labels that are known.
+    pub(in crate::route::router) fn release_known(&mut self) {
+        if self.judges() {
+            for held in self.held.take_known(&self.labels) {
+                self.release(held);
+            }
+        }
     }
 
     fn release_all(&mut self) {
@@ -170,7 +173,7 @@ impl Router {
         let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
         self.remember_sent(&alarm, &verdicts, &BTreeSet::new());
         let (decisions, deliveries) = self.deliveries(&verdicts);
-        self.count_wishes(&alarm, &[], &verdicts);
+        self.count_wishes(&alarm, &held.by, &verdicts);
         self.tell_released(held.number, &alarm, &verdicts);
         let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
