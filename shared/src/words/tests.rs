@@ -74,6 +74,7 @@ fn the_words_in_existing_state_files_do_not_change() {
         "muted",
         "snoozed",
         "muted by rule",
+        "no labels",
         "push is off",
         "shadow",
         "revoked",
