@@ -60,6 +60,9 @@ fn rule(number: usize) -> Rule {
         schedule: Schedule::default(),
         cause_has: vec!["motion".to_owned()],
         cause_lacks: vec!["person".to_owned()],
+        labels: Vec::new(),
+        labels_lack: Vec::new(),
+        min_confidence: 0,
         action: RuleAction::Mute,
         comment: String::new(),
     }

@@ -44,6 +44,8 @@ Examples:
   zmesctl alarm test --monitor 3 --wait        show whether it arrives, and when
   zmesctl alarm test --token 1a2b3c4d --wait   show what the provider answers
 
+It does not wait for labels (labels.wait), and rules by labels do not decide.
+
 Exit codes: 0 no delivery failed, 7 some failed, 1 all failed.")]
 pub struct TestArgs {
     /// Monitor that the test alarm names [default: the first one watched]

@@ -86,9 +86,10 @@ impl WatchedEvents {
     pub(super) fn news(&self, found: BTreeMap<EventId, Vec<Label>>) -> Vec<(EventId, Arc<[Label]>)> {
         let news = found.into_iter().filter_map(|(event, labels)| {
             let mut all = self.0.get(&event)?.told.clone();
-            // All of them: each may change something.
-            let changed =
-                labels.into_iter().fold(false, |changed, label| label.merge_into(&mut all) || changed);
+            let mut changed = false;
+            for label in labels {
+                changed |= label.merge_into(&mut all);
+            }
             changed.then(|| (event, all.into()))
         });
         news.collect()

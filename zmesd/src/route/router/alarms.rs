@@ -16,6 +16,7 @@ use zmes_shared::{EventId, SessionId};
 use zmes_zoneminder::MonitorRights;
 
 use super::Router;
+use crate::config::WithoutLabels;
 use crate::domain::{
     Alarm, DecidedBy, Decision, DeliveryId, Origin, PushState, SkipReason, Snooze, SnoozeId, Token, TokenId,
 };
@@ -43,8 +44,8 @@ struct AlarmRound {
     dry_run: bool,
     /// It was announced before: that a token was told of it does not count for its session, and the reverse.
     latecomer: bool,
-    /// No labels were found, and without them it is not sent, unless a rule says so.
-    drop_unlabelled: bool,
+    /// No labels were found: what becomes of it, unless a rule says so.
+    unlabelled: Option<WithoutLabels>,
     receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
@@ -252,7 +253,10 @@ impl Router {
         let (rule, snooze) = (rules.decide(&receiver), self.snoozes.covering(alarm.monitor, token, alarm.at));
         let wishes = Wishes { rule, snooze };
         let verdict = policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes);
-        if round.drop_unlabelled { policy::drop_unlabelled(verdict) } else { verdict }
+        match round.unlabelled {
+            Some(WithoutLabels::Drop) => policy::drop_unlabelled(verdict),
+            Some(WithoutLabels::Send) | None => verdict,
+        }
     }
 
     /// Returns what rules can see of an alarm.

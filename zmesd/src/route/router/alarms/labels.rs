@@ -15,7 +15,6 @@ use zmes_shared::words::LabelWait;
 use zmes_shared::{Label, SessionId};
 
 use super::{AlarmRound, TokenVerdict};
-use crate::config::WithoutLabels;
 use crate::domain::{Alarm, AlarmLabels, DecidedBy, Decision, Origin, TokenId};
 use crate::route::PushBatch;
 use crate::route::decided::AlarmDecisions;
@@ -103,7 +102,7 @@ impl Router {
 
     pub(in crate::route::router) fn on_wait_over(&mut self) {
         for held in self.held.take_due(Instant::now()) {
-            self.release(held);
+            self.release(&held);
         }
     }
 
@@ -143,19 +142,19 @@ impl Router {
     pub(in crate::route::router) fn release_known(&mut self) {
         if self.judges() {
             for held in self.held.take_known(&self.labels) {
-                self.release(held);
+                self.release(&held);
             }
         }
     }
 
     fn release_all(&mut self) {
         for held in self.held.take_all() {
-            self.release(held);
+            self.release(&held);
         }
     }
 
     /// Decides for the tokens.
-    fn release(&mut self, held: HeldDecision) {
+    fn release(&mut self, held: &HeldDecision) {
         let known = self.labels.of(held.alarm.event);
         let ending = if known.is_empty() { held.ending() } else { LabelWait::Found };
         let waited = self.parts.clock.now().duration_since(held.alarm.at);
@@ -166,8 +165,8 @@ impl Router {
             detected: Instant::now(),
             ..Alarm::clone(&held.alarm)
         });
-        let drops = self.parts.labels.borrow().without == WithoutLabels::Drop && ending == LabelWait::None;
-        let round = AlarmRound { latecomer: true, drop_unlabelled: drops, ..AlarmRound::default() };
+        let unlabelled = (ending == LabelWait::None).then(|| self.parts.labels.borrow().without);
+        let round = AlarmRound { latecomer: true, unlabelled, ..AlarmRound::default() };
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
