@@ -172,18 +172,21 @@ async fn what_was_detected_is_kept(site: &mut Site) -> Result<()> {
     let number = YARD.to_string();
     site.lab.run(&["alarm", &number]).await?;
     let event = site.expect_alarm(YARD).await?;
-    let notes = "'[a] detected:person:95% car:87% '";
-    site.lab
-        .sql(&format!("UPDATE Events SET Notes=CONCAT({notes}, IFNULL(Notes, '')) WHERE Id={event}"))
-        .await?;
+    // Detection comes seconds after the alarm; so early, ZoneMinder's own notes may still be on their way.
+    let notes = "Notes=CONCAT('[a] detected:person:95% car:87% ', IFNULL(Notes, ''))";
+    let detect =
+        format!("UPDATE Events SET {notes} WHERE Id={event} AND IFNULL(Notes, '') NOT LIKE '%detected:%'");
     let labels = async || {
         let events = site.ctl.json(&["events"]).await?;
         let found = events["events"].as_array().into_iter().flatten().find(|view| view["event_id"] == event);
         anyhow::Ok(found.map(|view| view["labels"].clone()))
     };
     let expected = json!([{"name": "person", "confidence": 95}, {"name": "car", "confidence": 87}]);
-    wait_until("the labels are told", async || Ok((labels().await? == Some(expected.clone())).then_some(())))
-        .await?;
+    wait_until("the labels are told", async || {
+        site.lab.sql(&detect).await?;
+        Ok((labels().await? == Some(expected.clone())).then_some(()))
+    })
+    .await?;
     site.lab.run(&["cancel", &number]).await?;
     site.wait_calm(YARD).await?;
     wait_until("the event is closed", async || {

@@ -120,7 +120,8 @@ impl Router {
 
     pub(in crate::route::router) fn on_labels(&mut self, command: LabelCommand) {
         let LabelCommand { report: LabelReport { read, found, possible }, reply } = command;
-        if self.labels_possible && !possible {
+        let waits = !self.parts.labels.borrow().wait.is_zero();
+        if self.labels_possible && !possible && waits {
             warn!("ZoneMinder has no source of labels: pushes do not wait for them (labels.source)");
         }
         self.labels_possible = possible;
