@@ -137,7 +137,7 @@ async fn rules_see_labels_and_what_people_set_while_it_waits_counts() {
     assert_eq!(world.decided(10).await[0].1, SkipReason::Rule.into());
     assert_eq!(world.pushed().iter().map(|(event, ..)| *event).collect::<Vec<_>>(), [11]);
     world.announce(now_alarm(2, 12)).await;
-    let until = SystemClock.now() + Duration::from_secs(600);
+    let until = SystemClock.now() + Duration::from_mins(10);
     world.router.set_snooze(snooze(Some(2), SnoozeScope::Everybody, until)).await.unwrap().unwrap();
     world.read(12, &person()).await;
     assert_eq!(world.decided(12).await[0].1, SkipReason::Snoozed.into());
