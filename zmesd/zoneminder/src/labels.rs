@@ -10,7 +10,8 @@ use zmes_shared::Label;
 /// What a prediction begins with, as it is written.
 const DETECTED: &str = "detected:";
 /// What ends it: the JSON of `zm_detect`, ZoneMinder's own notes, the prediction for another picture, a new line.
-const ENDS: [&str; 6] = ["--SPLIT--", " | ", " Motion:", " [", "\n", "\r"];
+const ENDS: [&str; 9] =
+    ["--SPLIT--", " | ", " Motion:", " Linked:", " Signal:", " Forced Web:", " [", "\n", "\r"];
 
 /// Returns the labels in notes, in their order, each name once.
 ///
@@ -21,9 +22,12 @@ const ENDS: [&str; 6] = ["--SPLIT--", " | ", " Motion:", " [", "\n", "\r"];
 pub fn in_notes(notes: &str) -> Vec<Label> {
     let mut labels = Vec::new();
     for prediction in notes.split(DETECTED).skip(1) {
-        for part in own_part(prediction).split(',') {
+        let own = own_part(prediction);
+        // All labels have a percentage, or none has: a word without one is ZoneMinder's (a trigger's cause may be any).
+        let percentages = own.contains('%');
+        for part in own.split(',') {
             for piece in part.split_inclusive('%') {
-                if let Some(label) = label(piece) {
+                if let Some(label) = label(piece, percentages) {
                     label.merge_into(&mut labels);
                 }
             }
@@ -48,9 +52,11 @@ fn own_part(prediction: &str) -> &str {
     }
 }
 
-/// Reads `person:95%`, or a name without a percentage.
-fn label(piece: &str) -> Option<Label> {
-    let Some(percentage) = piece.trim().strip_suffix('%') else { return Label::new(piece, None) };
+/// Reads `person:95%`, or where there are no percentages, a name.
+fn label(piece: &str, percentages: bool) -> Option<Label> {
+    let Some(percentage) = piece.trim().strip_suffix('%') else {
+        return if percentages { None } else { Label::new(piece, None) };
+    };
     let (name, percent) = percentage.rsplit_once(':')?;
     let whole = percent.split_once('.').map_or(percent, |(whole, _)| whole);
     Label::new(name, Some(whole.parse().ok()?))
@@ -87,7 +93,10 @@ mod tests {
             ("[a] detected:person:60% [s] detected:Person:91% car:40%", "person 91 %, car 40 %"),
             ("detected:person:95.7%", "person 95 %"),
             ("detected:person:101%", "person"),
-            ("detected:person:95% car", "person 95 %, car"),
+            ("detected:person:95% car", "person 95 %"),
+            ("[a] detected:person:95% car:87% Forced Web: ", "person 95 %, car 87 %"),
+            ("[a] detected:person:95% Front Gate Sensor: open", "person 95 %"),
+            ("[a] detected:person,traffic light Forced Web: ", "person, traffic light"),
             ("detected:face:amy:97%", "face:amy 97 %"),
             // None.
             ("", ""),
