@@ -147,7 +147,7 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
         fs::remove_dir_all(&left)?;
         world.start_daemon().await.context(name)?;
         ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-        ensure!(whole(&file(&world))? == (5, wanted), "{name}");
+        ensure!(whole(&file(&world))? == (7, wanted), "{name}");
         if copied || version == 1 {
             ensure!(whole(&copy(&world))? == (1, wanted), "{name}: the copy afterwards");
         }
