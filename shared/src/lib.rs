@@ -26,6 +26,7 @@ pub mod client;
 pub mod control;
 pub mod duration;
 mod ids;
+pub mod machine;
 pub mod paths;
 #[cfg(feature = "schema")]
 pub mod schema;

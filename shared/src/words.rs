@@ -51,9 +51,11 @@ macro_rules! words {
 }
 
 mod conditions;
+mod machine;
 mod troubles;
 
 pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
+pub use machine::MachineKind;
 pub use troubles::TroubleKind;
 
 // ---- what is decided about an alarm, for one client or one token

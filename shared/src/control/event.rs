@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::request::WatchType;
 use super::tokens::{PlatformKind, TokenState};
-use crate::views::{ClientView, MonitorView, SnoozedBy};
+use super::watch::WatchType;
+use crate::views::{ClientView, MonitorView, SnoozedBy, TroubleView};
 use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
-/// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
+/// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|trouble|lagged",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchEvent {
@@ -115,6 +115,19 @@ pub enum WatchKind {
         /// The monitor.
         monitor: MonitorView,
     },
+    /// A trouble was raised or is over. Only for who asks for it.
+    Trouble {
+        /// `present` (state at the start of the stream), `raised` or `cleared`.
+        change: String,
+        /// The camera that it is about, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor_id: Option<MonitorId>,
+        /// The name of that camera.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor: Option<String>,
+        /// The trouble.
+        trouble: TroubleView,
+    },
     /// This watcher was too slow: lines are missing here.
     Lagged {
         /// How many lines or batches of lines; 0: unknown.
@@ -164,7 +177,7 @@ impl WatchKind {
         match self {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
             Self::Monitor { monitor, .. } => Some(monitor.id),
-            Self::Delivery { monitor_id, .. } => *monitor_id,
+            Self::Delivery { monitor_id, .. } | Self::Trouble { monitor_id, .. } => *monitor_id,
             Self::Session { .. } | Self::Token { .. } | Self::Lagged { .. } | Self::Unknown => None,
         }
     }
@@ -178,6 +191,7 @@ impl WatchKind {
             Self::Session { .. } => WatchType::Session,
             Self::Token { .. } => WatchType::Token,
             Self::Monitor { .. } => WatchType::Monitor,
+            Self::Trouble { .. } => WatchType::Trouble,
             Self::Lagged { .. } | Self::Unknown => return None,
         })
     }

@@ -8,18 +8,20 @@ mod request;
 mod snooze;
 mod tokens;
 pub mod version;
+mod watch;
 
 pub use error::{ControlError, ErrorCode};
 pub use event::{Decided, WatchEvent, WatchKind, WatchedToken};
 pub use request::{
     ALARM_FOR_DEFAULT_MS, Access, AlarmTest, ChannelKind, CheckKind, ClientFilter, ClientState, EventFilter,
-    Request, RulesTest, Since, WatchFilter, WatchType,
+    Request, RulesTest,
 };
 pub use snooze::{SNOOZE_MAX_MS, SnoozeEnd, SnoozeSet};
 pub use tokens::{
     PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,
 };
 pub use version::{Hello, PROTOCOL, Protocol, Role};
+pub use watch::{Since, WatchFilter, WatchType};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

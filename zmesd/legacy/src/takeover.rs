@@ -14,7 +14,7 @@ use super::report::{Fate, Finding, ImportReport};
 use super::template::NewFile;
 use super::values;
 use super::writer::Conversion;
-use super::{picture, push, rules};
+use super::{hooks, picture, push, rules};
 
 /// The port if the file sets only an address.
 const DEFAULT_PORT: u16 = 9000;
@@ -48,6 +48,7 @@ impl Collection {
         push::take(&mut taking);
         picture::take(&mut taking);
         rules::take(&mut taking);
+        hooks::take(&mut taking);
         taking.everything_else();
         taking.finish()
     }

@@ -6,10 +6,12 @@ use zmes_shared::views::{ClientView, MonitorView, SnoozedBy};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
 
 use super::tokens::view::{millis, platform, told};
+use super::troubles;
 use crate::admin::rules;
 use crate::domain::{Alarm, DecidedBy, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
 use crate::state::{DeliveryRow, RecordedAlarm};
+use crate::troubles::Trouble;
 
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     let kind = WatchKind::Alarm {
@@ -165,4 +167,21 @@ pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
 
 pub(super) fn monitor(at: Timestamp, change: &str, monitor: MonitorView) -> WatchEvent {
     WatchEvent { at, kind: WatchKind::Monitor { change: change.to_owned(), monitor } }
+}
+
+/// `cleared_at`: it is over since then.
+pub(super) fn trouble(
+    at: Timestamp,
+    change: &str,
+    trouble: &Trouble,
+    cleared_at: Option<Timestamp>,
+) -> WatchEvent {
+    let monitor_id = trouble.id.monitor();
+    let kind = WatchKind::Trouble {
+        change: change.to_owned(),
+        monitor_id,
+        monitor: monitor_id.map(|_| trouble.name.clone()),
+        trouble: troubles::view(trouble, cleared_at),
+    };
+    WatchEvent { at, kind }
 }

@@ -147,7 +147,7 @@ impl Admin {
         asker: Role,
         filter: WatchFilter,
     ) -> Result<(Watcher, Vec<WatchEvent>), ControlError> {
-        Watcher::open(&self.parts, asker, filter).await
+        Watcher::open(&self.parts, &self.troubles.now(), asker, filter).await
     }
 
     pub fn draining(&self) -> &CancellationToken {

@@ -41,6 +41,8 @@ pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
 pub use snooze_handle::{SnoozeAuthor, SnoozeCommand};
 pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
-pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
+pub use tap::{
+    AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange, TroubleTold,
+};
 pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported, ToldLater};
 pub use trouble_handle::{TroubleCommand, TroubleMessage};

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
+use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::note::Note;
@@ -182,6 +183,11 @@ impl StateHandle {
     /// Returns the newest troubles that are over, newest first, at most `limit`.
     pub async fn past_troubles(&self, limit: u32) -> StateResult<Vec<TroubleRow>> {
         self.answer(troubles::past(&self.settled().await, limit).await)
+    }
+
+    /// Returns the troubles that were raised or over after `since`, oldest first, at most `limit` (the newest win).
+    pub async fn troubles_since(&self, since: Since, limit: u32) -> StateResult<Vec<TroubleRow>> {
+        self.answer(troubles::since(&self.settled().await, since, limit).await)
     }
 
     /// Checks the file for `check store`: reads it completely, and writes to it.

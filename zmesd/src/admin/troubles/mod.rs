@@ -76,7 +76,7 @@ pub(super) fn summary(board: &TroubleBoard) -> TroubleSummary {
     TroubleSummary { standing: standing.len() as u64, oldest }
 }
 
-fn view(trouble: &Trouble, cleared_at: Option<jiff::Timestamp>) -> TroubleView {
+pub(super) fn view(trouble: &Trouble, cleared_at: Option<jiff::Timestamp>) -> TroubleView {
     let (text, parts) = trouble.sentence().into_parts();
     TroubleView {
         id: trouble.id.to_string(),
