@@ -1,5 +1,6 @@
 //! Scripts of the old server become command lines of `zmesctl hook`, which the report proposes: zmesd itself runs none.
 
+use super::collection::ResolvedValue;
 use super::takeover::Takeover;
 use super::values;
 
@@ -20,7 +21,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
             continue;
         }
         let value = taking.old.resolve(entry).ok().filter(|value| !value.secret);
-        let script = value.as_ref().map(|value| value.word()).filter(|word| is_path(word)).unwrap_or(SOME);
+        let script = value.as_ref().map(ResolvedValue::word).filter(|word| is_path(word)).unwrap_or(SOME);
         let place = entry.place.clone();
         taking.next(format!(
             "to go on running the script of {place} for each alarm: `zmesctl hook --on {phase} --es-arguments --cursor \
