@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::control::{WatchEvent, WatchKind};
 use crate::text::{REPLACEMENT, is_hidden, is_hidden_in_name};
 use crate::views::{Severity, TroubleView};
-use crate::words::{MachineKind, Origin, TroubleKind};
+use crate::words::{MachineKind, Origin, Phase, TroubleKind};
 use crate::{EventId, MonitorId};
 
 /// Version of the form of messages: their member `v`.
@@ -196,13 +196,11 @@ impl MachineMessage {
     /// the state at the start of a stream, what a newer daemon says.
     pub fn of_watch(line: &WatchEvent) -> Option<Self> {
         match &line.kind {
-            WatchKind::Alarm { event_id, monitor_id, monitor, cause, origin, late, .. } => {
-                let kind = match origin {
-                    Origin::Poll | Origin::Reconciled => MachineKind::AlarmStart,
-                    Origin::Test => MachineKind::Test,
-                    Origin::Snooze | Origin::Trouble | Origin::Unknown => return None,
-                };
-                Some(Self::of_alarm(MachineAlarm {
+            WatchKind::Alarm {
+                event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms, ..
+            } => {
+                let kind = kind_of(*origin, *phase)?;
+                let message = Self::of_alarm(MachineAlarm {
                     kind,
                     at: line.at,
                     late: *late,
@@ -210,7 +208,9 @@ impl MachineMessage {
                     name: monitor,
                     event: *event_id,
                     cause,
-                }))
+                });
+                let lasted = lasted_ms.filter(|_| kind == MachineKind::AlarmEnd);
+                Some(Self { duration: lasted.map(|ms| ms.saturating_add(500) / 1000), ..message })
             }
             WatchKind::Trouble { change, monitor_id, monitor, trouble } => {
                 let raised = match change.as_str() {
@@ -249,6 +249,17 @@ impl MachineMessage {
             digest: None,
             trouble: None,
         }
+    }
+}
+
+/// Returns what is told of an alarm; `None` for what stands for none, and for phases of a newer version.
+fn kind_of(origin: Origin, phase: Phase) -> Option<MachineKind> {
+    match (origin, phase) {
+        (Origin::Snooze | Origin::Trouble | Origin::Unknown, _) | (_, Phase::Unknown) => None,
+        (Origin::Test, Phase::Start) => Some(MachineKind::Test),
+        (Origin::Poll | Origin::Reconciled, Phase::Start) => Some(MachineKind::AlarmStart),
+        (_, Phase::Update) => Some(MachineKind::AlarmUpdate),
+        (_, Phase::End) => Some(MachineKind::AlarmEnd),
     }
 }
 
@@ -376,6 +387,19 @@ mod tests {
         for origin in ["snooze", "trouble", "of a newer version"] {
             assert_eq!(of(origin), None, "{origin}");
         }
+    }
+
+    #[test]
+    fn an_end_says_how_long_it_lasted_and_an_unknown_phase_is_nothing() {
+        let mut end = alarm("poll");
+        end["phase"] = json!("end");
+        end["lasted_ms"] = json!(41_600);
+        let told = MachineMessage::of_watch(&line(&end)).unwrap();
+        assert_eq!((told.event_type, told.duration), (MachineKind::AlarmEnd, Some(42)));
+        let start = MachineMessage::of_watch(&line(&alarm("poll"))).unwrap();
+        assert!(told.id != start.id && start.duration.is_none());
+        end["phase"] = json!("of a newer version");
+        assert_eq!(MachineMessage::of_watch(&line(&end)), None);
     }
 
     #[test]

@@ -135,6 +135,8 @@ words! {
         Revoked = "revoked",
         /// The token was registered by another user before the push was sent.
         AnotherUser = "another user",
+        /// The end of an alarm whose start was not sent, or was part of a digest.
+        NotStarted = "not started",
         /// Nothing is recorded for the token; only `why` says so.
         NotDecided = "not decided",
         /// The event was never announced; only `why` says so.
@@ -179,6 +181,31 @@ words! {
         Snooze = "snooze",
         /// No alarm of its own: zmesd tells of a trouble, or of its end.
         Trouble = "trouble",
+    }
+}
+
+words! {
+    /// What is told of an alarm: the member `phase`.
+    Phase {
+        /// It has begun.
+        Start = "start",
+        /// More is known of it.
+        Update = "update",
+        /// The monitor has left the alarm.
+        End = "end",
+    }
+}
+
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Start
+    }
+}
+
+impl Phase {
+    /// Says whether it is the start, which lines and answers do not name.
+    pub fn is_start(&self) -> bool {
+        *self == Self::Start
     }
 }
 
@@ -231,6 +258,7 @@ impl SkipReason {
             Self::PushOff => "push_off",
             Self::Rule => "rule",
             Self::AnotherUser => "another_user",
+            Self::NotStarted => "not_started",
             Self::NotDecided => "not_decided",
             Self::NotAnnounced => "not_announced",
             Self::Rights

@@ -31,6 +31,8 @@ struct Site {
     viewer: AppClient,
     lab: Lab,
     told: Vec<Value>,
+    /// `zmesd.toml`
+    file: std::path::PathBuf,
 }
 
 /// Starts the daemon as `user` in a directory of its own below `home`.
@@ -78,7 +80,8 @@ impl Site {
         let endpoint = daemon.endpoint().await?;
         let admin = login(&endpoint, &lab, "ZM_ADMIN").await?;
         let viewer = login(&endpoint, &lab, "ZM_VIEWER").await?;
-        let site = Self { daemon, endpoint, ctl, admin, viewer, lab, told: Vec::new() };
+        let file = home.join(PackagedUsers::ZMESD).join("zmesd.toml");
+        let site = Self { daemon, endpoint, ctl, admin, viewer, lab, told: Vec::new(), file };
         for monitor in ALL {
             site.wait_monitor(monitor, "healthy", |seen| seen["healthy"] == true).await?;
         }
@@ -257,6 +260,32 @@ async fn a_lost_database(site: &mut Site) -> Result<()> {
     site.nothing_else().await
 }
 
+/// Motion and a trigger: the app hears of each start and each end, once. Ends are recorded in any case.
+async fn an_alarm_has_one_end(site: &mut Site) -> Result<()> {
+    let settings = std::fs::read_to_string(&site.file)?;
+    std::fs::write(&site.file, format!("{settings}\n[end]\nwebsocket = true\n"))?;
+    site.ctl.run(&["reload"]).await?.expect_code(0)?;
+    for (monitor, moves) in [(YARD, true), (GARAGE, true), (FRONT_DOOR, false)] {
+        let event = if moves { site.motion(monitor).await? } else { site.forced_alarm(monitor).await? };
+        let end = json!({"event": "alarm", "events": [{"EventId": event.to_string(), "MonitorId": monitor.to_string()}]});
+        let frame = site.admin.expect(&end).await.with_context(|| format!("the end of monitor {monitor}"))?;
+        let cause = frame["events"][0]["Cause"].as_str().unwrap_or_default();
+        ensure!(cause.starts_with("End:"), "{frame}");
+        if monitor == FRONT_DOOR {
+            site.viewer.expect(&end).await?;
+        }
+        site.nothing_else().await?;
+    }
+    std::fs::write(&site.file, settings)?;
+    site.ctl.run(&["reload"]).await?.expect_code(0)?;
+    wait_until("every alarm has an end", async || {
+        let list = site.ctl.json(&["events"]).await?;
+        let events = list["events"].as_array().context("no list")?;
+        Ok(events.iter().all(|event| event["ended_at"].is_string()).then_some(()))
+    })
+    .await
+}
+
 /// The package's user reads shared memory and must not write it.
 async fn forcing_is_refused_to_who_may_only_read(site: &Site) -> Result<()> {
     let refused = site.ctl.run(&["alarm", "force", "--monitor", "1", "--for", "1m"]).await?.expect_code(5)?;
@@ -350,6 +379,7 @@ async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     alarms_of_every_kind(&mut site).await?;
     forcing_is_refused_to_who_may_only_read(&site).await?;
     a_forced_alarm_rings_two_phones(&mut site, &proxy).await?;
+    an_alarm_has_one_end(&mut site).await?;
     the_life_of_zmc(&mut site).await?;
     a_lost_camera(&mut site).await?;
     a_lost_database(&mut site).await?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::tokens::{PlatformKind, TokenState};
 use super::watch::WatchType;
 use crate::views::{ClientView, MonitorView, SnoozedBy, TroubleView};
-use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
+use crate::words::{DeliveryOutcome, DeliveryState, Origin, Phase, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
 /// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|trouble|lagged",…}`.
@@ -25,7 +25,7 @@ pub struct WatchEvent {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WatchKind {
-    /// An alarm was announced.
+    /// An alarm was announced, or has ended.
     Alarm {
         /// Number of the alarm since the daemon started; decisions and deliveries repeat it. 0: from the record.
         alarm: u64,
@@ -41,6 +41,12 @@ pub enum WatchKind {
         origin: Origin,
         /// It was found after the fact, in the Events table.
         late: bool,
+        /// `end`: the alarm has ended; absent: it has begun.
+        #[serde(default, skip_serializing_if = "Phase::is_start")]
+        phase: Phase,
+        /// Of an end: how long the alarm lasted, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasted_ms: Option<u64>,
     },
     /// What was decided for one target of an alarm.
     Decision {
@@ -54,6 +60,9 @@ pub enum WatchKind {
         target: TargetKind,
         /// Client id or token handle.
         id: String,
+        /// `end`: the alarm has ended; absent: it has begun.
+        #[serde(default, skip_serializing_if = "Phase::is_start")]
+        phase: Phase,
         /// What was decided.
         #[serde(flatten)]
         decided: Decided,
@@ -80,6 +89,9 @@ pub enum WatchKind {
         detail: Option<String>,
         /// From the alarm's detection to the outcome.
         latency_ms: u64,
+        /// `end`: the alarm has ended; absent: it has begun.
+        #[serde(default, skip_serializing_if = "Phase::is_start")]
+        phase: Phase,
     },
     /// A client connected, logged in, changed its filter or disconnected.
     Session {

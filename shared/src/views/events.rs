@@ -35,6 +35,9 @@ pub struct EventView {
     pub cause: String,
     /// It was found after the fact, in the Events table.
     pub late: bool,
+    /// When the monitor had left the alarm; absent: it has not yet, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// The pushes, by what became of them; all 0 also after `state.keep-deliveries`.
     pub told: ToldTokens,
     /// The clients; absent: not known, because decisions for clients are kept in memory for the last alarms only.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{HeldView, SnoozedBy};
-use crate::words::{DeliveryState, Reason, TargetKind};
+use crate::words::{DeliveryState, Phase, Reason, TargetKind};
 use crate::{EventId, MonitorId};
 
 /// What was decided about one event.
@@ -74,6 +74,9 @@ pub struct WhyAlarm {
     pub cause: String,
     /// Whether it was found after the fact, in the Events table.
     pub late: bool,
+    /// When the monitor had left the alarm; absent: it has not yet, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 /// What was decided for one client or token.
@@ -88,6 +91,9 @@ pub struct WhyTarget {
     pub user: Option<String>,
     /// When.
     pub at: Timestamp,
+    /// `end`: the alarm has ended; absent: it has begun.
+    #[serde(default, skip_serializing_if = "Phase::is_start")]
+    pub phase: Phase,
     /// `sent`, `skipped`, `failed`, or `queued`.
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use zmes_tests::{EventRow, World};
+use zmes_tests::{EventRow, World, includes};
 
-use crate::stage::{Place, garage, quiet, wait_gone, wait_log};
+use crate::stage::{Place, Run, garage, quiet, wait_gone, wait_log};
 
 /// A name and a cause that a shell would run.
 const HOSTILE: &str = "Ga'ra\"ge $(touch PLANTED) `touch PLANTED`; touch PLANTED &\nnew line";
@@ -52,6 +52,36 @@ async fn a_command_is_told_on_stdin_and_in_its_environment_what_watch_tells() ->
     assert_eq!(test.environment.get("ZMES_PHASE").map(String::as_str), Some("test"));
     let status = hook.end(Signal::SIGTERM).await?;
     ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_end_runs_it_after_its_start_and_once() -> Result<()> {
+    let world = garage().start().await?;
+    let place = Place::of(&world)?;
+    let script = place.records()?;
+    let cursor = place.path("cursor").display().to_string();
+    let arguments = ["--on", "start,end", "--cursor", cursor.as_str(), "--", script.as_str()];
+    let mut hook = place.follow(&world, "log", &arguments).await?;
+    world.alarm(1, 100).await?;
+    place.wait_runs(1).await?;
+    quiet(&world, 1, 100).await?;
+    let runs = place.wait_runs(2).await?;
+    let end = &runs[1];
+    let expected =
+        json!({"v": 1, "event_type": "alarm_end", "monitor": {"id": 1, "name": "Garage"}, "event": 100});
+    ensure!(includes(&end.message, &expected) && end.message["duration"].is_u64(), "{end:?}");
+    assert_eq!(
+        (end.environment["ZMES_PHASE"].as_str(), end.environment["ZMES_EVENT"].as_str()),
+        ("end", "100")
+    );
+    // From the record it has the id that it had live.
+    wait_log(&hook, "alarm_end Garage, event 100: done").await?;
+    ensure!(hook.end(Signal::SIGTERM).await?.success());
+    world.alarm(2, 101).await?;
+    let _hook = place.follow(&world, "again", &arguments).await?;
+    let runs = place.wait_runs(3).await?;
+    assert_eq!(runs.iter().map(Run::event).collect::<Vec<_>>(), [100, 100, 101]);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `zmesctl events`: what was announced, and how many were told.
 
 use std::io;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -136,10 +137,18 @@ fn table(events: &[EventView], out: &Out) -> Table {
         (Column::new("FAILED").right(), &|event| count(event.told.failed).tone(Tone::Bad)),
         (Column::new("QUEUED").right().spare(1), &|event| count(event.told.queued).tone(Tone::Warning)),
         (Column::new("SKIPPED").right().spare(3), &|event| count(event.told.skipped)),
+        (Column::new("LASTED").right().spare(6), &|event| Cell::maybe(lasted(event))),
         (Column::new("FOUND").spare(5), &|event| Cell::maybe(event.late.then_some("late"))),
         (Column::new("CAUSE").cuts().spare(2), &|event| Cell::new(&event.cause)),
     ];
     Table::of(events, columns)
+}
+
+/// Returns how long an alarm lasted, as far as zmesd has seen it.
+pub(super) fn lasted(event: &EventView) -> Option<String> {
+    let lasted = Duration::try_from(event.ended_at?.duration_since(event.at)).ok()?;
+    // Found after the fact: the end was found at the same moment.
+    (!lasted.is_zero()).then(|| time::span(lasted))
 }
 
 fn count(number: u64) -> Cell {

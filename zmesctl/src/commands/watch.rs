@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use zmes_shared::client::{WatchItem, WatchStream};
 use zmes_shared::control::{ClientState, Since, WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::views::MonitorView;
-use zmes_shared::words::{DeliveryOutcome, Origin};
+use zmes_shared::words::{DeliveryOutcome, Origin, Phase};
 use zmes_shared::{EventId, MonitorId};
 
 use self::seen::Seen;
@@ -226,24 +226,41 @@ impl View for WatchLine {
 /// Returns label, tone and text of one line.
 fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
     match kind {
-        WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late } => {
+        WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms } => {
             let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
             let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
             let late = if *late { " [late]" } else { "" };
             let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
+            if *phase == Phase::End {
+                let lasted = lasted_ms.map(|lasted| time::span(Duration::from_millis(lasted)));
+                let lasted = lasted.map_or_else(String::new, |lasted| format!(" after {lasted}"));
+                let text = format!("{number}monitor {monitor_id} {monitor}, {event}: ended{lasted}{late}");
+                return ("END", Tone::Plain, text);
+            }
             let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
             ("ALARM", Tone::Strong, text)
         }
-        WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
+        WatchKind::Decision { alarm, event_id, monitor_id, target, id, phase, decided } => {
             let reason = match &decided.snoozed {
                 Some(snoozed) => bracketed(&time::told(&snoozed.sentence(), zone)),
                 None => bracketed(&words::reason(&decided.reason, decided.rule.as_deref())),
             };
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
+            let end = end(*phase);
+            let text = format!("{about}{end}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)
         }
-        WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
+        WatchKind::Delivery {
+            alarm,
+            event_id,
+            monitor_id,
+            target,
+            id,
+            outcome,
+            detail,
+            latency_ms,
+            phase,
+        } => {
             let detail = detail.as_deref().map_or_else(String::new, bracketed);
             let about = about(*alarm, *event_id, *monitor_id);
             let outcome_told = match outcome {
@@ -254,7 +271,8 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
                 | DeliveryOutcome::Skipped
                 | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(*latency_ms)),
             };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(*target));
+            let end = end(*phase);
+            let text = format!("{about}{end}{} {id}: {outcome_told}{detail}", words::target(*target));
             ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
@@ -295,6 +313,11 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),
     }
+}
+
+/// Says that a line is about the end of an alarm, if it is.
+fn end(phase: Phase) -> &'static str {
+    if phase == Phase::End { "end to " } else { "" }
 }
 
 /// Returns which alarm it is about: by the number that its line had, else by event or monitor.

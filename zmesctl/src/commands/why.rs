@@ -108,6 +108,9 @@ impl View for Why {
             let (at, ago) = (time::date(alarm.at, &zone), out.ago(alarm.at));
             let late = if alarm.late { ", found later in the database" } else { "" };
             out.line(&format!("  alarm at {at} ({ago}){late}: {}", clean(&alarm.cause)))?;
+            if let Some(ended_at) = alarm.ended_at {
+                out.line(&format!("  ended at {} ({})", time::date(ended_at, &zone), out.ago(ended_at)))?;
+            }
         }
         for note in &self.notes {
             let note = out.paint(Tone::Faint, &clean(note));

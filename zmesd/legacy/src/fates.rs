@@ -35,10 +35,6 @@ const HOOKS: Judgement = Missing(
     "zmesd does not run hooks: it sends an alarm at once and does not wait for object detection",
     "`zmesctl hook` runs scripts; detection can run from ZoneMinder's EventStartCommand (since 1.37) or a filter",
 );
-const ENDS: Judgement = Missing(
-    "zmesd announces when an alarm begins, not when it ends",
-    "`zmesctl watch --jsonl` shows what happens to each monitor",
-);
 const STARTS: Judgement = Missing(
     "zmesd always announces when an alarm begins",
     "mute the phone with `zmesctl tokens mute`, or turn pushes off in its app",
@@ -129,7 +125,7 @@ const FATES: &[(&str, &str, Judgement)] = &[
     ("customize", "picture_portal_username", Read),
     ("customize", "picture_portal_password", Read),
     ("customize", "send_event_start_notification", Always("yes", &STARTS)),
-    ("customize", "send_event_end_notification", Switch(&ENDS)),
+    ("customize", "send_event_end_notification", Read),
     ("customize", "use_hooks", Switch(&HOOKS)),
     ("customize", "es_rules", Read),
     ("hook", "event_start_hook", HOOKS),

@@ -323,6 +323,18 @@ impl<'c> Takeover<'c> {
     }
 
     fn rest_of_customize(&mut self) {
+        match self.flag("customize", "send_event_end_notification") {
+            Some((true, got)) => {
+                for key in ["push", "websocket"] {
+                    self.take(&[got.entry], "end", key, NewValue::Flag(true));
+                }
+            }
+            Some((false, got)) => {
+                let why = "zmesd tells of ends only where [end] says so";
+                self.say(got.entry, Fate::Needless(why.to_owned()));
+            }
+            None => {}
+        }
         let section = "zoneminder";
         match self.get("customize", "monitor_reload_interval") {
             Some(got) if values::seconds(got.value.word()) == Some(OLD_RELOAD_INTERVAL) => {

@@ -62,6 +62,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         cause: "Test".into(),
         at: clock.now(),
         test: true,
+        ended: None,
     };
     Ok(Push {
         token,

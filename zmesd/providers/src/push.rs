@@ -80,6 +80,8 @@ pub struct PushedAlarm {
     pub at: Timestamp,
     /// It is a test, and the push says so.
     pub test: bool,
+    /// It has ended, and lasted this long; zero: that is not known.
+    pub ended: Option<Duration>,
 }
 
 /// The provider accepted a push.

@@ -55,6 +55,7 @@ fn view(tallied: TalliedAlarm, clients: &HashMap<AlarmKey, ToldClients>) -> Even
         at: alarm.at,
         cause: alarm.cause,
         late: alarm.late,
+        ended_at: alarm.ended_at,
         told,
         clients: clients.get(&key).copied(),
     }
@@ -65,7 +66,9 @@ fn clients(recent: &RecentDecisions) -> HashMap<AlarmKey, ToldClients> {
     let decided = recent.alarms.iter().map(|decided| (&decided.alarm, &*decided.sessions));
     let missed = recent.missed.iter().map(|(alarm, told)| (alarm, told.as_slice()));
     let mut counts = HashMap::<_, ToldClients>::new();
-    for (alarm, decisions) in decided.chain(missed).filter(|(alarm, _)| alarm.origin != Origin::Test) {
+    for (alarm, decisions) in
+        decided.chain(missed).filter(|(alarm, _)| alarm.origin != Origin::Test && !alarm.is_end())
+    {
         let count = counts.entry(key(alarm)).or_default();
         for (_, decision) in decisions {
             match decision {

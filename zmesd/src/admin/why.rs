@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
-use zmes_shared::words::{DeliveryState, Reason, TargetKind};
+use zmes_shared::words::{DeliveryState, Phase, Reason, TargetKind};
 use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::answers::off_loop;
@@ -93,7 +93,7 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
-    WhyAlarm { at: alarm.at, cause: alarm.cause, late: alarm.late }
+    WhyAlarm { at: alarm.at, cause: alarm.cause, late: alarm.late, ended_at: alarm.ended_at }
 }
 
 impl Evidence {
@@ -154,10 +154,11 @@ impl Evidence {
             let outcome = (decided.decision.state(), decided.decision.reason());
             let rule = rules::name(decided.by.as_ref());
             let told = words::for_client(decided.decision, monitor);
-            let explanation = format!("{}{left}", self.with_rule(told, rule.as_deref(), &outcome.1));
+            let told = self.with_rule(told, rule.as_deref(), &outcome.1);
+            let explanation = format!("{}{left}", of_phase(decided.phase, told));
             let id = decided.session.to_string();
             let target = plain(TargetKind::Session, id, decided.at, outcome, explanation);
-            WhyTarget { user: user.cloned().flatten(), rule, ..target }
+            WhyTarget { user: user.cloned().flatten(), phase: decided.phase, rule, ..target }
         };
         self.sessions.iter().map(target).collect()
     }
@@ -183,11 +184,12 @@ impl Evidence {
             snoozed.sentence().to_string()
         } else {
             let told = words::for_token(delivery, row, &handle);
-            self.with_rule(told, rule.as_deref(), &delivery.reason)
+            of_phase(delivery.phase, self.with_rule(told, rule.as_deref(), &delivery.reason))
         };
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
             user: row.map(|row| row.token.user.clone()),
+            phase: delivery.phase,
             rule,
             transport: view::told(&delivery.transport),
             attempts: Some(delivery.attempts),
@@ -223,6 +225,11 @@ impl Evidence {
     }
 }
 
+/// Says that a sentence is about the end of the alarm, if it is.
+fn of_phase(phase: Phase, told: String) -> String {
+    if phase == Phase::End { format!("its end: {told}") } else { told }
+}
+
 /// A token for which nothing was decided about an event.
 fn skipped(
     handle: String,
@@ -248,6 +255,7 @@ fn plain(
         id,
         user: None,
         at,
+        phase: Phase::Start,
         decision,
         reason,
         explanation,

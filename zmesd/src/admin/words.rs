@@ -120,6 +120,9 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
             format!("the token was revoked before the push was sent: zmesctl tokens restore {handle}")
         }
         SkipReason::AnotherUser => "another user registered this phone before the push was sent".to_owned(),
+        SkipReason::NotStarted => {
+            "the start of the alarm was not sent to it, or only as part of a digest".to_owned()
+        }
         SkipReason::NotDecided => {
             "no decision is recorded for it: push.enabled was false, or the log no longer reaches back"
                 .to_owned()
@@ -160,6 +163,8 @@ mod tests {
             provider_id: None,
             by: None,
             urgency: zmes_providers::Urgency::Normal,
+            phase: zmes_shared::words::Phase::Start,
+            lasted: None,
             failures: Vec::new(),
         };
         let reasons = |of: &'static [SkipReason]| of.iter().map(|reason| Reason::Skip(*reason));

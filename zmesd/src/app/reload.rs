@@ -194,6 +194,7 @@ impl Hot {
         let apps = || self.websocket.reconfigure(ServerSettings::new(now));
         match area {
             SettingsArea::Rule => set(&self.senders.rules, Arc::clone(&now.rules)),
+            SettingsArea::End => set(&self.senders.ends, now.end),
             SettingsArea::Zoneminder => {
                 set(&self.senders.detect, DetectConfig::from(&now.zoneminder));
                 set(&self.senders.catalog_interval, now.zoneminder.monitor_reload_interval);

@@ -148,6 +148,7 @@ impl Conductor {
             config: ends.config,
             cursors: remembered.cursors.clone(),
             unidentified: remembered.unidentified.clone(),
+            open: remembered.open.iter().map(|open| (open.monitor, open.clone())).collect(),
             clock: shared.clock(),
             counters: Arc::clone(&shared.common.counters),
             alarms: ends.alarms,
@@ -241,6 +242,7 @@ fn router(
         pushes: ends.orders,
         push: shared.handles.push_rules.clone(),
         rules: shared.handles.rules.clone(),
+        ends: shared.handles.ends.clone(),
         zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),
@@ -252,5 +254,6 @@ fn router(
 fn record(remembered: &Remembered, keep_events: Duration, now: Timestamp) -> Record {
     let age = remembered.since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
     let reaches_back = age.map_or(Duration::ZERO, |age| age.saturating_add(BEGAN_BEFORE).min(keep_events));
-    Record::new(reaches_back, remembered.announced.clone())
+    let open = remembered.open.iter().filter_map(|open| Some((open.event?, open.monitor)));
+    Record::new(reaches_back, remembered.announced.clone()).with_open(open)
 }

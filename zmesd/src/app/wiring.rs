@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{AuthConfig, Config};
+use crate::config::{AuthConfig, Config, EndConfig};
 use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
@@ -48,6 +48,7 @@ pub(super) struct Handles {
     pub(super) auth: watch::Receiver<AuthConfig>,
     pub(super) push_rules: watch::Receiver<PushRules>,
     pub(super) rules: watch::Receiver<Arc<RuleSet>>,
+    pub(super) ends: watch::Receiver<EndConfig>,
     pub(super) reports: watch::Receiver<MonitorReports>,
     pub(super) hangups: mpsc::Sender<()>,
 }
@@ -89,6 +90,7 @@ pub(super) struct SettingSenders {
     pub(super) admin_group: watch::Sender<String>,
     pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) rules: watch::Sender<Arc<RuleSet>>,
+    pub(super) ends: watch::Sender<EndConfig>,
 }
 
 impl Channels {
@@ -107,6 +109,7 @@ impl Channels {
         let (admin_group_tx, admin_group) = watch::channel(config.control.admin_group.clone());
         let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
         let (rules_tx, rules) = watch::channel(Arc::clone(&config.rules));
+        let (ends_tx, ends) = watch::channel(config.end);
         Self {
             handles: Handles {
                 router: RouterHandle::new(commands_tx),
@@ -114,6 +117,7 @@ impl Channels {
                 auth,
                 push_rules,
                 rules,
+                ends,
                 reports,
                 hangups: hangups_tx,
             },
@@ -128,6 +132,7 @@ impl Channels {
                 admin_group: admin_group_tx,
                 push_rules: push_rules_tx,
                 rules: rules_tx,
+                ends: ends_tx,
             },
             hangups,
             admin_group,

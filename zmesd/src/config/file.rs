@@ -4,7 +4,7 @@
 //! other keys or on files is `validate`'s.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -15,6 +15,7 @@ use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConf
 use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
+use super::end::EndSection;
 use super::forms::{
     APP_VERSION, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS,
     MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, RECEIVER_NAMES, RULE_NAME,
@@ -385,6 +386,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
     *RuleSection::SECTION,
+    *EndSection::SECTION,
     *WatchdogSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
@@ -407,20 +409,12 @@ pub(super) struct File {
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
     pub(super) rules: Vec<RuleSection>,
+    pub(super) end: EndSection,
     pub(super) watchdog: WatchdogSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
     pub(super) log: LogSection,
-}
-
-impl Default for PushConfig {
-    /// Push without a transport: what a file that does not mention `[push]` means.
-    fn default() -> Self {
-        let mut problems = Problems::new(Path::new(""));
-        let mut reader = Reader::new("", &[], &mut problems);
-        PushSection::read(&mut reader, None, PushSection::SECTION.path).config(None, None, None)
-    }
 }
 
 impl File {
@@ -443,6 +437,7 @@ impl File {
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
             rules: RuleSection::all(r, root),
+            end: EndSection::once(r, root),
             watchdog: WatchdogSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
@@ -479,6 +474,7 @@ impl File {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
+        add(EndSection::SECTION, self.end.values(resolved));
         add(WatchdogSection::SECTION, self.watchdog.values(resolved));
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));

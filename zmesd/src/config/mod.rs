@@ -5,6 +5,7 @@
 
 mod access;
 mod diff;
+mod end;
 mod environment;
 mod file;
 mod forms;
@@ -21,6 +22,7 @@ mod validate;
 mod watchdog;
 
 pub use diff::{ConfigDiff, SettingChange};
+pub use end::EndConfig;
 pub use environment::Environment;
 pub use file::{
     AuthConfig, ControlConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig, StateConfig,
@@ -53,6 +55,7 @@ pub struct Config {
     pub auth: AuthConfig,
     pub push: PushConfig,
     pub rules: Arc<RuleSet>,
+    pub end: EndConfig,
     pub watchdog: WatchdogConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
@@ -93,6 +96,7 @@ impl Config {
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
         now.rules = Arc::clone(&new.rules);
+        now.end.take_hot(&new.end);
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
         now.state.take_hot(&new.state);

@@ -1,8 +1,22 @@
 //! `[push]` as values.
 
+use std::path::Path;
+
+use toml::de::DeTable;
 use zmes_providers::ProviderSettings;
 
 use super::PushConfig;
+use super::file::PushSection;
+use super::problem::Problems;
+use super::reader::Reader;
+
+impl Default for PushConfig {
+    /// Push without a transport: what a file that does not mention `[push]` means.
+    fn default() -> Self {
+        let mut problems = Problems::new(Path::new(""));
+        PushSection::once(&mut Reader::new("", &[], &mut problems), &DeTable::new()).config(None, None, None)
+    }
+}
 
 impl PushConfig {
     pub(super) fn take_transports(&mut self, new: &Self) {

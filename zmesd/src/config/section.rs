@@ -131,6 +131,7 @@ pub enum SettingsArea {
     Auth,
     Push,
     Rule,
+    End,
     Watchdog,
     State,
     Control,
@@ -258,7 +259,7 @@ macro_rules! section {
         }
 
         impl $name {
-            const SECTION: &'static Section = &Section {
+            pub(super) const SECTION: &'static Section = &Section {
                 path: $path,
                 area: SettingsArea::$area,
                 repeated: section!(@repeated $times),
@@ -287,7 +288,7 @@ macro_rules! section {
             }
 
             /// Returns its values in use, in the order of its keys.
-            fn values(&self, resolved: &Resolved) -> Vec<Shown> {
+            pub(super) fn values(&self, resolved: &Resolved) -> Vec<Shown> {
                 let resolved = |place| resolved.get(place);
                 vec![$(
                     resolved(&self.$field.place).unwrap_or_else(|| Form::show(&$take, &self.$field.value)),

@@ -340,6 +340,7 @@ fn a_reload_knows_what_is_hot() {
 const CHANGED: &str = "
     metrics.listen = '127.0.0.1:9090'
     log = { level = 'debug', format = 'json' }
+    end = { push = true, websocket = true }
     watchdog.notify = ['user:amy']
     watchdog.ping-url = 'https://hc-ping.com/hunter2'
     watchdog.camera-offline = '3m'
@@ -426,6 +427,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::Auth,
         SettingsArea::Push,
         SettingsArea::Rule,
+        SettingsArea::End,
         SettingsArea::Watchdog,
         SettingsArea::Control,
         SettingsArea::Metrics,

@@ -1,10 +1,11 @@
 //! The daemon's unit of work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use zmes_shared::words::Origin;
+use zmes_shared::words::{Origin, Phase};
 use zmes_shared::{EventId, MonitorId};
 
 /// An alarm of a monitor, announced once to each client and token with the right to see it.
@@ -21,11 +22,33 @@ pub struct Alarm {
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
     pub origin: Origin,
+    /// Whether it begins or ends.
+    pub phase: Phase,
+    /// Of an end: how long the alarm lasted.
+    pub span: Option<AlarmSpan>,
+}
+
+/// How long an alarm lasted that has ended: from the first that was announced until the monitor left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlarmSpan {
+    /// When the first was found, by the wall clock.
+    pub began: Timestamp,
+    /// `None`: not known, because it was found after the fact.
+    pub lasted: Option<Duration>,
 }
 
 impl Alarm {
     /// Says whether the alarm was found after the fact.
     pub fn late(&self) -> bool {
         self.origin == Origin::Reconciled
+    }
+
+    pub fn is_end(&self) -> bool {
+        self.phase == Phase::End
+    }
+
+    /// Returns how long it lasted, where that is known.
+    pub fn lasted(&self) -> Option<Duration> {
+        self.span?.lasted
     }
 }

@@ -137,5 +137,6 @@ fn pushed(job: &Job) -> PushedAlarm {
         cause: Arc::clone(&alarm.cause),
         at: alarm.at,
         test: alarm.origin == Origin::Test,
+        ended: alarm.is_end().then(|| alarm.lasted().unwrap_or_default()),
     }
 }

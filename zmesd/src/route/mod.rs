@@ -3,6 +3,7 @@
 mod attachments;
 mod decided;
 mod devices;
+mod ends;
 #[cfg(test)]
 mod fakes;
 mod handle;

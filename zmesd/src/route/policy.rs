@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use zmes_shared::MonitorId;
 use zmes_zoneminder::MonitorRights;
 
+use crate::config::EndConfig;
 use crate::domain::{DecidedBy, Decision, MonitorFilter, PushState, SkipReason, Snooze, Token};
 use crate::rules::{Rule, RuleAction};
 
@@ -100,6 +101,23 @@ pub(super) fn decide_token(
         return reason.into();
     }
     decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent, wishes })
+}
+
+/// A kind of receiver of ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndReceiver {
+    /// An app that is connected.
+    Session,
+    /// A phone.
+    Token,
+}
+
+/// Says whether receivers of that kind are told of ends.
+pub(super) fn wants_end(receiver: EndReceiver, config: &EndConfig) -> bool {
+    match receiver {
+        EndReceiver::Session => config.websocket,
+        EndReceiver::Token => config.push,
+    }
 }
 
 /// Returns why nothing is pushed to a token: its app or an admin has switched it off.

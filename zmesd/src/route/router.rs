@@ -3,6 +3,7 @@
 mod alarms;
 mod app_snoozes;
 mod apps;
+mod ends;
 mod snoozes;
 mod token_admin;
 mod troubles;
@@ -25,6 +26,7 @@ use zmes_shared::views::ClientCounts;
 use super::attachments::Attachments;
 use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
+use super::ends::OpenStarts;
 use super::handle::{
     Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
 };
@@ -37,7 +39,7 @@ use super::sessions::{Session, Sessions};
 use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, EndConfig};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
@@ -68,6 +70,8 @@ pub struct RouterParts {
     pub push: watch::Receiver<PushRules>,
     /// `[[rule]]`
     pub rules: watch::Receiver<Arc<RuleSet>>,
+    /// `[end]`
+    pub ends: watch::Receiver<EndConfig>,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
     pub tap: Tap,
@@ -87,6 +91,8 @@ pub struct Router {
     sessions: Sessions,
     tokens: TokenTable,
     snoozes: Snoozes,
+    /// Who was told of alarms that go on.
+    open_starts: OpenStarts,
     rule_hits: HitCounts,
     /// Snoozes that could not be written down: there was no room.
     unkept: Vec<SnoozeId>,
@@ -123,6 +129,7 @@ impl Router {
             remembered.last_snooze,
         );
         let rule_hits = HitCounts::remembered(std::mem::take(&mut remembered.rule_hits));
+        let open_starts = OpenStarts::remembered(std::mem::take(&mut remembered.started));
         let now = Instant::now();
         Self {
             push,
@@ -131,6 +138,7 @@ impl Router {
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
             snoozes,
+            open_starts,
             rule_hits,
             unkept: Vec::new(),
             unended: Vec::new(),
@@ -221,6 +229,7 @@ impl Router {
         tried: Option<FailedLogin>,
     ) {
         let token = self.token_handle(id);
+        self.open_starts.forget_session(id);
         self.forget(id, left);
         if let Some(session) = self.sessions.close(id) {
             self.tell(&session, token, "closed", Some(reason), tried);

@@ -19,8 +19,8 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
-use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Registration, SkipReason};
+use crate::config::{AuthConfig, EndConfig, StateConfig};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::protocol::TokenFault;
@@ -30,6 +30,7 @@ use crate::state::{State, StateHandle};
 
 mod app_snoozes;
 mod devices;
+mod ends;
 mod tokens;
 mod tokens_admin;
 mod troubles;
@@ -43,6 +44,7 @@ struct RouterWorld {
     catalog: watch::Sender<Arc<Catalog>>,
     auth: watch::Sender<AuthConfig>,
     rules: watch::Sender<Arc<RuleSet>>,
+    ends: watch::Sender<EndConfig>,
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
     tap: Tap,
@@ -86,6 +88,8 @@ fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
         at: Timestamp::from_second(at).unwrap(),
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     }
 }
 
@@ -109,6 +113,7 @@ impl RouterWorld {
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(catalog(users));
         let (rules, rules_rx) = watch::channel(Arc::<RuleSet>::default());
+        let (ends, ends_rx) = watch::channel(EndConfig::default());
         let (auth, auth_rx) = watch::channel(AuthConfig {
             enabled: true,
             timeout: Duration::from_secs(20),
@@ -125,6 +130,7 @@ impl RouterWorld {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: rules_rx,
+            ends: ends_rx,
             zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,
@@ -135,7 +141,21 @@ impl RouterWorld {
         let tasks =
             vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
         let (router, state) = (RouterHandle::new(commands), state.handle);
-        Self { router, alarms, catalog, auth, rules, state, pushes, tap, stop, tasks, next: 1, directory }
+        Self {
+            router,
+            alarms,
+            catalog,
+            auth,
+            rules,
+            ends,
+            state,
+            pushes,
+            tap,
+            stop,
+            tasks,
+            next: 1,
+            directory,
+        }
     }
 
     /// Stops everything and starts a new daemon on the same state.
@@ -441,7 +461,10 @@ async fn watchers_see_an_alarm_with_its_decisions() {
     let remembered = world.router.session_decisions(EventId(10)).await.unwrap();
     let at = Timestamp::from_second(T).unwrap();
     let decision = Decision::Send;
-    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision, by: None }]);
+    assert_eq!(
+        remembered,
+        [SessionDecision { alarm: 1, at, phase: Phase::Start, session: client.id, decision, by: None }]
+    );
     assert!(world.router.session_decisions(EventId(11)).await.unwrap().is_empty());
 }
 

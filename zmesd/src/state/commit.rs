@@ -8,7 +8,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::Note;
-use super::{SqlResult, deliveries, signed, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -27,6 +27,12 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 record(transaction, alarm).await?;
             }
             deliveries::decide(transaction, alarm, decisions).await?;
+        }
+        Note::Ended(note) => {
+            ends::end(transaction, &note.end).await?;
+            for (alarm, decisions) in &note.pushes {
+                deliveries::decide(transaction, alarm, decisions).await?;
+            }
         }
         Note::Snooze(snooze) => snoozes::keep(transaction, snooze).await?,
         Note::SnoozeEnded(id, at, digests) => {
@@ -83,7 +89,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
 async fn record(transaction: &mut SqliteConnection, alarm: &Alarm) -> SqlResult {
     let event = alarm.event.map(signed);
     sqlx::query(
-        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late, open) VALUES (?, ?, ?, ?, ?, ?, 1)",
     )
     .bind(alarm.at.as_millisecond())
     .bind(event)

@@ -280,6 +280,9 @@ fn ticker(period: Duration) -> Interval {
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
         Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
+        Note::Ended(note) => {
+            note.pushes.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
+        }
         Note::SnoozeEnded(_, _, digests) => {
             digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
         }

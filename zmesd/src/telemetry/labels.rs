@@ -4,18 +4,13 @@ use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
 use zmes_shared::views::RefusalReason;
-use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind, TroubleKind};
+use zmes_shared::words::{
+    DeliveryOutcome, GiveUp, MonitorCondition, Phase, StateSource, TargetKind, TroubleKind,
+};
 
 use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
 use crate::rules::RuleAction;
-
-label! {
-    /// Start or end of an alarm; only starts are announced.
-    Phase = "phase" {
-        Start = "start",
-    }
-}
 
 label! {
     Login = "result" {
@@ -182,6 +177,7 @@ labels! {
     ], word;
     StateSource: "source" = Self::ALL, word;
     Origin: "origin" = Self::ALL, word;
+    Phase: "phase" = Self::ALL, word;
     TargetKind: "target" = Self::ALL, word;
     TroubleKind: "kind" = Self::ALL, word;
     Platform: "platform" = [Self::Ios, Self::Android], as_str;

@@ -22,6 +22,8 @@ const MAX_BODY: usize = 4096;
 const TIME_FORMAT: &str = "%I:%M %p, %d-%b";
 /// Stands for the event in `picture-url`.
 const EVENT_MARK: &str = "EVENTID";
+/// What stands before the cause of an alarm that has ended.
+const ENDED: &str = "End:";
 /// Most monitors that a title names.
 const MAX_NAMES: usize = 3;
 /// Texts shorter than that are not cut.
@@ -52,11 +54,12 @@ impl<'a> Message<'a> {
         let cause = cause(newest);
         let told = newest.at.to_zoned(zone.clone()).strftime(TIME_FORMAT).to_string();
         let body = match count(push) {
+            None if newest.ended.is_some() => format!("{cause} ended at {told}{}", lasted(newest)),
             None => format!("{cause} at {told}"),
             Some(count) => format!("{}, the last: {cause} at {told}", more_alarms(count)),
         };
-        // A test has no real event.
-        let event = newest.event.filter(|_| !newest.test);
+        // A test has no real event, and what has ended was shown.
+        let event = newest.event.filter(|_| !newest.test && newest.ended.is_none());
         let picture = event.and_then(|event| Some(picture_url?.replace(EVENT_MARK, &event.to_string())));
         let left = push.expires_at.as_second().saturating_sub(now.as_second());
         let ttl = u64::try_from(left).unwrap_or_default();
@@ -86,7 +89,8 @@ impl<'a> Message<'a> {
             data.insert("eid".to_owned(), event.to_string().into());
         }
         data.insert("monitorName".to_owned(), self.newest.monitor_name.as_ref().into());
-        data.insert("cause".to_owned(), self.cause.as_str().into());
+        let ended = if self.newest.ended.is_some() { ENDED } else { "" };
+        data.insert("cause".to_owned(), format!("{ended}{}", self.cause).into());
         data.insert("notification_foreground".to_owned(), "true".into());
         if !self.push.profile.is_empty() {
             data.insert("profile".to_owned(), self.push.profile.as_str().into());
@@ -170,10 +174,27 @@ fn title(push: &Push, newest: &PushedAlarm) -> String {
             names.push(&alarm.monitor_name);
         }
     }
+    if newest.ended.is_some() {
+        return quiet(newest);
+    }
     let more = if names.len() > MAX_NAMES { ", …" } else { "" };
     names.truncate(MAX_NAMES);
     let test = if newest.test { " (test)" } else { "" };
     format!("{}{more} Alarm{test}", names.join(", "))
+}
+
+/// Says that an alarm has ended.
+fn quiet(alarm: &PushedAlarm) -> String {
+    format!("{}: quiet again", alarm.monitor_name)
+}
+
+/// Returns how long an alarm lasted, where that is known: ` after 42 s`.
+fn lasted(alarm: &PushedAlarm) -> String {
+    match alarm.ended.map_or(0, |lasted| lasted.as_secs()) {
+        0 => String::new(),
+        seconds @ 1..120 => format!(" after {seconds} s"),
+        seconds => format!(" after {} min", seconds / 60),
+    }
 }
 
 /// Returns the cause, never empty; says "test" for a test.

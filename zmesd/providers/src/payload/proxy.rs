@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{MAX_BODY, Message, more_alarms};
+use super::{MAX_BODY, Message, more_alarms, quiet};
 use crate::push::{Push, PushedAlarm, Urgency};
 use crate::token::{Platform, PushToken};
 
@@ -50,6 +50,9 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
 /// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`; without an event, what is to be
 /// told: `Garage: 7 alarms while snoozed`.
 fn alert(push: &Push) -> String {
+    if let Some(ended) = push.alarms.last().filter(|alarm| alarm.ended.is_some()) {
+        return quiet(ended);
+    }
     if let ([only], None) = (push.alarms.as_slice(), push.digest)
         && only.event.is_none()
         && !only.test

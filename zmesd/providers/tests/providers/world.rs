@@ -27,6 +27,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         cause: "Motion: All".into(),
         at: now,
         test: false,
+        ended: None,
     };
     Push {
         token: PushToken::parse(token).unwrap(),

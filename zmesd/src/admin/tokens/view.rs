@@ -85,6 +85,7 @@ pub(in crate::admin) fn delivery(row: &DeliveryRow, token: Option<String>) -> De
         monitor_id: row.monitor,
         monitor: row.monitor_name.clone(),
         origin: row.origin,
+        phase: row.phase,
         decision: row.decision,
         reason: row.reason.clone(),
         rule: rules::name(row.by.as_ref()),

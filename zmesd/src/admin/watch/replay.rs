@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::control::{Since, WatchEvent, WatchType};
 use zmes_shared::views::SnoozedBy;
-use zmes_shared::words::{DeliveryOutcome, DeliveryState};
+use zmes_shared::words::{DeliveryOutcome, DeliveryState, Phase};
 use zmes_shared::{EventId, MonitorId};
 
 use super::wishes::Wishes;
@@ -15,7 +15,7 @@ use crate::admin::snoozes::SnoozeNames;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
-use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle, TroubleRow};
+use crate::state::{DeliveryRow, RecordedAlarm, RecordedEnd, StateError, StateHandle, TroubleRow};
 use crate::troubles::Trouble;
 
 const ALARMS: u32 = 10_000;
@@ -27,18 +27,22 @@ pub(super) const RAISED: &str = "raised";
 pub(super) const CLEARED: &str = "cleared";
 
 /// What identifies an alarm.
-pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
+pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64, Phase);
 
 pub(super) fn key(alarm: &Alarm) -> AlarmKey {
-    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond(), alarm.phase)
 }
 
 fn key_of_recorded(alarm: &RecordedAlarm) -> AlarmKey {
-    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond(), Phase::Start)
+}
+
+fn key_of_end(end: &RecordedEnd) -> AlarmKey {
+    (end.alarm.monitor, end.alarm.event, end.ended_at.as_millisecond(), Phase::End)
 }
 
 fn key_of_row(row: &DeliveryRow) -> AlarmKey {
-    (row.monitor, row.event, row.at.as_millisecond())
+    (row.monitor, row.event, row.at.as_millisecond(), row.phase)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -104,6 +108,7 @@ pub(super) async fn read(
     wishes: &Wishes,
 ) -> Result<Replay, StateError> {
     let recorded = state.alarms_since(since, ALARMS).await?;
+    let ends = state.ends_since(since, ALARMS).await?;
     let (rows, truncated) = state.deliveries_since(since, DELIVERIES).await?;
     let snoozes = SnoozeNames::of_deliveries(state, &rows).await?;
     // Who asks for alarms alone misses nothing by decisions that are too many.
@@ -118,6 +123,11 @@ pub(super) async fn read(
         seen.insert(key_of_recorded(&alarm));
         replay.told.add(Line::Alarm(key_of_recorded(&alarm)));
         replay.events.push(lines::recorded(alarm));
+    }
+    for end in ends.iter().filter(|end| wishes.alarms_of(end.alarm.monitor)) {
+        seen.insert(key_of_end(end));
+        replay.told.add(Line::Alarm(key_of_end(end)));
+        replay.events.push(lines::ended(end));
     }
     let wanted = |row: &&DeliveryRow| {
         let token = known.row(row.token).map(|known| &known.token);

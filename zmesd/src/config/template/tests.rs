@@ -76,6 +76,9 @@ cause-has = []
 cause-lacks = []
 action = "mute"
 comment = ""
+[end]
+push = false
+websocket = false
 [watchdog]
 notify = []
 camera-offline = "2m"

@@ -133,6 +133,7 @@ impl Checker<'_> {
             auth: file.auth.config(),
             push: push?,
             rules: Arc::new(rules?),
+            end: file.end.config(),
             watchdog: watchdog?,
             state: state?,
             control: control?,

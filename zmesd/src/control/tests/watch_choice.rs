@@ -12,7 +12,7 @@ use zmes_shared::words::DeliveryOutcome;
 use zmes_shared::{EventId, MonitorId};
 
 use super::world::{Peer, World};
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Phase, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::route::{PushOutcome, TroubleMessage};
 use crate::state::{Attempt, Note, Outcome};
@@ -116,6 +116,8 @@ fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
         at,
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     })
 }
 

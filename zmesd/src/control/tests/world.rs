@@ -30,7 +30,7 @@ use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::{Alarm, MonitorFilter, Origin, PushState, Registration};
+use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
@@ -262,6 +262,7 @@ impl Core {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: watch::channel(Arc::default()).1,
+            ends: watch::channel(crate::config::EndConfig::default()).1,
             zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,
@@ -407,6 +408,8 @@ impl World {
             at: SystemClock.now(),
             detected: Instant::now(),
             origin: Origin::Poll,
+            phase: Phase::Start,
+            span: None,
         };
         self.alarms.send(alarm).await.unwrap();
     }

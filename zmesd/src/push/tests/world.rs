@@ -166,8 +166,8 @@ impl PushWorld {
                 let (id, badge) = (DeliveryId(self.next), u32::try_from(self.next).unwrap());
                 let (decision, urgency) = (Decision::Send, Urgency::Normal);
                 (
-                    TokenDecision { id, token: token.id, decision, badge, by: None, urgency },
-                    PushDelivery { id, token: Arc::clone(token), badge, urgency },
+                    TokenDecision { id, token: token.id, decision, badge, by: None, urgency, start: None },
+                    PushDelivery { id, token: Arc::clone(token), badge, urgency, start: None },
                 )
             })
             .unzip();

@@ -15,7 +15,8 @@ use zmes_zoneminder::MonitorRights;
 
 use super::Router;
 use crate::domain::{
-    Alarm, DecidedBy, Decision, DeliveryId, Origin, PushState, SkipReason, Snooze, SnoozeId, Token, TokenId,
+    Alarm, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze, SnoozeId, Token,
+    TokenId,
 };
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
@@ -27,7 +28,7 @@ use crate::route::tokens::TokenEntry;
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::rules::{AlarmFacts, AlarmTime, Candidates, Channel, ReceiverFacts};
 use crate::state::{Note, TokenDecision};
-use crate::telemetry::{Phase, TargetKind};
+use crate::telemetry::TargetKind;
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -60,10 +61,16 @@ pub(super) struct TokenVerdict {
     pub(super) urgency: Urgency,
     /// The number for the app's icon, where it is sent.
     pub(super) badge: u32,
+    /// Of an end: the delivery that told of its start.
+    pub(super) start: Option<DeliveryId>,
 }
 
 impl Router {
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
+        if alarm.is_end() {
+            self.on_end(alarm);
+            return;
+        }
         self.alarms += 1;
         self.parts.counters.alarms.increment();
         self.parts.counters.alarms_by.count((Phase::Start, alarm.origin));
@@ -80,6 +87,7 @@ impl Router {
         let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
+        self.note_started(&alarm, &sessions, &deliveries);
         self.count_wishes(&alarm, &by, &verdicts);
         self.remember(&alarm, sessions, by, &verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
@@ -99,6 +107,8 @@ impl Router {
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Test,
+            phase: Phase::Start,
+            span: None,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
         let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
@@ -216,7 +226,7 @@ impl Router {
             let sends = decision == Decision::Send;
             let badge = if sends { self.tokens.next_badge(token.id, counts) } else { 0 };
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Normal };
-            TokenVerdict { token, decision, by, urgency, badge }
+            TokenVerdict { token, decision, by, urgency, badge, start: None }
         };
         decided.into_iter().map(with_badge).collect()
     }
@@ -319,11 +329,25 @@ impl Router {
         let mut number = |verdict: &TokenVerdict| {
             self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
             let (id, badge, token) = (self.last_delivery, verdict.badge, verdict.token.id);
-            let urgency = verdict.urgency;
+            let (urgency, start) = (verdict.urgency, verdict.start);
             if verdict.decision == Decision::Send {
-                deliveries.push(PushDelivery { id, token: Arc::clone(&verdict.token), badge, urgency });
+                deliveries.push(PushDelivery {
+                    id,
+                    token: Arc::clone(&verdict.token),
+                    badge,
+                    urgency,
+                    start,
+                });
             }
-            TokenDecision { id, token, decision: verdict.decision, badge, by: verdict.by.clone(), urgency }
+            TokenDecision {
+                id,
+                token,
+                decision: verdict.decision,
+                badge,
+                by: verdict.by.clone(),
+                urgency,
+                start,
+            }
         };
         (verdicts.iter().map(&mut number).collect(), deliveries)
     }
@@ -334,7 +358,7 @@ impl Router {
         }
     }
 
-    fn remember(
+    pub(super) fn remember(
         &mut self,
         alarm: &Arc<Alarm>,
         sessions: Vec<(SessionId, Decision)>,
@@ -344,7 +368,9 @@ impl Router {
         let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
         let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
-        self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
+        if !alarm.is_end() {
+            self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
+        }
         debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
         let watched = self.parts.tap.watched();
         let token =
@@ -379,7 +405,7 @@ fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
 }
 
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
-fn wants_pushes(entry: &TokenEntry) -> bool {
+pub(super) fn wants_pushes(entry: &TokenEntry) -> bool {
     entry.is_live() && entry.token().state == PushState::Enabled
 }
 

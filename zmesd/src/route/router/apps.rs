@@ -107,6 +107,7 @@ impl Router {
             self.note(Note::TokenUntold(forgotten.collect()));
         }
         if let Some(reason) = withdrawn {
+            self.open_starts.forget_token(id);
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }

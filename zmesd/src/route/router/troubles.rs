@@ -9,7 +9,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::words::TroubleKind;
 
 use super::Router;
-use crate::domain::{Alarm, DecidedBy, Decision, Origin, SkipReason, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, Origin, Phase, SkipReason, TokenId};
 use crate::route::PushBatch;
 use crate::route::tap::{TapEvent, TroubleTold};
 use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
@@ -65,6 +65,8 @@ impl Router {
             at,
             detected: Instant::now(),
             origin: Origin::Trouble,
+            phase: Phase::Start,
+            span: None,
         });
         let urgency = urgency(change, trouble.id.kind);
         let verdict = |(id, (decision, by))| self.notice(id, decision, by, urgency);

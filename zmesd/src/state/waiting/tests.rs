@@ -7,7 +7,7 @@ use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason, Token};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, SkipReason, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
 /// An alarm of which no phone is told.
@@ -32,6 +32,8 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         at: Timestamp::UNIX_EPOCH,
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     };
     let decided = |id| TokenDecision {
         id: DeliveryId(id),
@@ -40,6 +42,7 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         badge: 1,
         by: None,
         urgency: Urgency::Normal,
+        start: None,
     };
     Note::Announced(Arc::new(alarm), deliveries.map(decided).collect())
 }
@@ -68,6 +71,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         Note::Devices(many) => format!("{} filters", many.len()),
         Note::Snooze(_)
         | Note::SnoozeEnded(..)
+        | Note::Ended(_)
         | Note::Trouble(_)
         | Note::Sent(..)
         | Note::Tokens(_)
