@@ -105,7 +105,7 @@ async fn an_end_is_told_once_to_who_was_told_of_the_start_and_everything_shows_i
     ensure!(of_end.len() == 2 && of_end.iter().all(|target| target["decision"] == "sent"), "{why}");
     let text = world.run(&["why", "10"]).await?.expect_code(0)?.stdout;
     ensure!(text.contains("ended at ") && text.contains("its end: "), "{text}");
-    let text = world.run(&["watch", "--since", "10m", "--type", "alarm", "--count", "2"]).await?;
+    let text = world.run(&["watch", "--since", "10m", "--type", "alarm", "--count", "3"]).await?;
     ensure!(text.stdout.contains("END") && text.stdout.contains("ended after "), "{}", text.stdout);
     let text = world.run(&["tokens", "log", &handle]).await?.expect_code(0)?.stdout;
     ensure!(text.contains("Garage (end)"), "{text}");

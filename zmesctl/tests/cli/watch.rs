@@ -101,6 +101,23 @@ fn an_event_of_a_newer_daemon_reaches_programs_whole() {
 }
 
 #[test]
+fn an_end_says_how_long_the_alarm_lasted_and_lines_about_it_say_so() {
+    let told = |name: &str| {
+        let daemon = FakeDaemon::saying(&json!({"item": member(name, "item")}).to_string());
+        daemon.run("watch --count 1").stdout
+    };
+    let end = told("item-alarm-end");
+    assert!(end.contains("END       #14 monitor 2 Garage, event 32910: ended after 41 s\n"), "{end}");
+    let decision = told("item-decision-end");
+    assert!(decision.contains("#14 end to token 1a2b3c4d: skipped (muted)\n"), "{decision}");
+    let delivery = told("item-delivery-end");
+    assert!(
+        delivery.contains("#14 end to token 1a2b3c4d: skipped after 200 ms (not started)\n"),
+        "{delivery}"
+    );
+}
+
+#[test]
 fn the_filter_is_the_daemons_business() {
     let daemon = streaming(false);
     daemon.run("watch --count 1 --monitor 3 --token 1a2b3c4d --since 32910");

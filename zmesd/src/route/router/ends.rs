@@ -8,12 +8,12 @@ use zmes_providers::Urgency;
 use zmes_shared::{MonitorId, SessionId};
 
 use super::Router;
-use super::alarms::TokenVerdict;
+use super::alarms::{TokenVerdict, wants_pushes};
 use crate::domain::{Alarm, Decision, DeliveryId, Phase, SkipReason, TokenId};
 use crate::protocol::{self, AlarmBody};
-use crate::route::PushBatch;
 use crate::route::ends::EndedStart;
 use crate::route::policy::{self, EndReceiver};
+use crate::route::{PushBatch, PushDelivery};
 use crate::state::{EndNote, Note};
 
 /// What ES 6 and 7 put before the cause.
@@ -82,7 +82,7 @@ impl Router {
         &mut self,
         start: &Arc<Alarm>,
         sessions: &[(SessionId, Decision)],
-        deliveries: &[crate::route::PushDelivery],
+        deliveries: &[PushDelivery],
     ) {
         for (session, _) in sessions.iter().filter(|(_, decision)| *decision == Decision::Send) {
             self.session_started(start, *session);
@@ -120,7 +120,7 @@ impl Router {
         let mut decisions = Vec::with_capacity(ids.len());
         for id in ids {
             let token = self.attachments.token_of(*id).and_then(|token| self.tokens.get(token));
-            let supplementary = pushed && token.is_some_and(super::alarms::wants_pushes);
+            let supplementary = pushed && token.is_some_and(wants_pushes);
             let Some(session) = self.sessions.get_mut(*id) else { continue };
             let Some(login) = session.login() else { continue };
             let decision = if login.user.rights.allow(alarm.monitor) {
