@@ -8,7 +8,7 @@ use zmes_tests::{EventRow, World, includes};
 use crate::stage::{Place, Run, garage, quiet, wait_gone, wait_log};
 
 /// A name and a cause that a shell would run.
-const HOSTILE: &str = "Ga'ra\"ge $(touch PLANTED) `touch PLANTED`; touch PLANTED &\nnew line";
+const HOSTILE: &str = "Ga'ra\"ge $(touch PLANTED) `touch PLANTED`; touch PLANTED &\nx";
 
 #[tokio::test]
 async fn a_command_is_told_on_stdin_and_in_its_environment_what_watch_tells() -> Result<()> {
@@ -194,7 +194,7 @@ async fn a_command_that_cannot_run_is_said_at_the_start() -> Result<()> {
     world.alarm(1, 100).await?;
     wait_log(
         &hook,
-        "event 100: not started: it is no program: a script begins with a line such as #!/bin/sh",
+        "event 100: could not start: it is no program: a script begins with a line such as #!/bin/sh",
     )
     .await?;
     Ok(())

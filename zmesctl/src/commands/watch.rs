@@ -81,18 +81,11 @@ pub struct WatchArgs {
 pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome {
     let WatchArgs { monitor, token, user, types, since, count, duration, reconnect } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now, &context.environment.zone));
-    let types_are_free = types.is_empty();
+    // A token and a user have no troubles of their own.
+    let troubles = types.is_empty() && token.is_none() && user.is_none();
     let monitor = named::monitor(monitor, context).await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
-    let filter = WatchFilter {
-        monitor,
-        token,
-        user,
-        types,
-        since,
-        troubles: types_are_free,
-        ..WatchFilter::default()
-    };
+    let filter = WatchFilter { monitor, token, user, types, since, troubles, ..WatchFilter::default() };
     let items = if reconnect {
         WatchSource::Followed(Box::new((Follower::open(context, filter).await?, seen_from(since, context))))
     } else {

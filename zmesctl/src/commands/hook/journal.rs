@@ -42,7 +42,7 @@ pub(super) struct RunLine {
     monitor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<u64>,
-    /// `exited`, `signal`, `timeout`, `stopped` or `not_started`.
+    /// `exited`, `signal`, `timeout`, `stopped` or `no_start`.
     ended: &'static str,
     /// The exit code or the signal.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ impl HookLine {
             RunEnd::Signalled(signal) => ("signal", Some(signal), stderr),
             RunEnd::TimedOut => ("timeout", None, stderr),
             RunEnd::Stopped => ("stopped", None, stderr),
-            RunEnd::NotStarted(error) => ("not_started", None, not_started(&error)),
+            RunEnd::NotStarted(error) => ("no_start", None, not_started(&error)),
         };
         let MachineMessage { id, event_type, monitor, event, .. } = message;
         Self::Run(Box::new(RunLine {
@@ -128,7 +128,7 @@ impl RunLine {
             "signal" => format!("killed by signal {code} after {took}"),
             "timeout" => format!("ended after {took}: it took longer than --timeout"),
             "stopped" => format!("ended after {took}: the hook was told twice to stop"),
-            _ => "not started".to_owned(),
+            _ => "could not start".to_owned(),
         };
         let stderr = if self.stderr.is_empty() { String::new() } else { format!(": {}", self.stderr) };
         format!("{} {about}{event}: {ended}{stderr}", self.event_type)
@@ -194,7 +194,7 @@ mod tests {
             (
                 RunEnd::NotStarted(io::Error::from_raw_os_error(8)),
                 "",
-                "alarm_start Garage, event 7: not started: it is no program: a script begins with a line such as #!/bin/sh",
+                "alarm_start Garage, event 7: could not start: it is no program: a script begins with a line such as #!/bin/sh",
                 true,
             ),
         ] {

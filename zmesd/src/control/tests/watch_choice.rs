@@ -237,6 +237,9 @@ async fn troubles_come_to_those_who_ask_for_them_and_once() {
 
     let mut old = watch(&world, r#"{"type":"watch"}"#).await;
     let mut all = watch(&world, r#"{"type":"watch","troubles":true}"#).await;
+    // The state at the start says that both are watching.
+    items(&mut old, 1).await;
+    items(&mut all, 1).await;
     tell_trouble(&world, 4, TroubleChange::Raised, "database").await;
     world.alarm(1, 100).await;
     let before = |items: Vec<Value>| items.iter().any(|item| item["type"] == "trouble");
