@@ -91,7 +91,7 @@ async fn names_never_reach_a_shell_and_are_single_arguments() -> Result<()> {
     let place = Place::of(&world)?;
     let script = place.records()?;
     let _hook = place.follow(&world, "log", &["--es-arguments", "--", &script, "fixed"]).await?;
-    let row = EventRow::new(7, 1).cause(HOSTILE);
+    let row = EventRow::new(7, 1).cause("'$(touch PLANTED)`touch P`");
     world.shm(1)?.alarm(7, "Motion $(touch PLANTED)", async || world.insert_event(row.clone()).await).await?;
     world.alarm(2, 8).await?;
     let runs = place.wait_runs(2).await?;

@@ -17,7 +17,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use zmes_shared::client::{WatchItem, WatchStream};
 use zmes_shared::control::{ClientState, Since, WatchEvent, WatchFilter, WatchKind, WatchType};
-use zmes_shared::views::MonitorView;
+use zmes_shared::views::{MonitorView, TroubleView};
 use zmes_shared::words::{DeliveryOutcome, Origin, Phase};
 use zmes_shared::{EventId, MonitorId};
 
@@ -292,11 +292,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
             ("token", Tone::Plain, text)
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
-        WatchKind::Trouble { change, trouble, .. } => {
-            let hint = if change == "cleared" { String::new() } else { bracketed(&trouble.hint) };
-            let text = format!("{} {change}: {}{hint}", trouble.id, time::told(&trouble.sentence(), zone));
-            ("trouble", if change == "cleared" { Tone::Good } else { Tone::Bad }, text)
-        }
+        WatchKind::Trouble { change, trouble, .. } => trouble_told(change, trouble, zone),
         // 0: the number is not known, because the record does not reach back to the start that was asked for.
         WatchKind::Lagged { missed: 0 } => {
             ("lagged", Tone::Bad, "earlier events are not recorded, or not all of them".to_owned())
@@ -311,6 +307,13 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
 /// Says that a line is about the end of an alarm, if it is.
 fn end(phase: Phase) -> &'static str {
     if phase == Phase::End { "end to " } else { "" }
+}
+
+fn trouble_told(change: &str, trouble: &TroubleView, zone: &TimeZone) -> (&'static str, Tone, String) {
+    let over = change == "cleared";
+    let hint = if over { String::new() } else { bracketed(&trouble.hint) };
+    let text = format!("{} {change}: {}{hint}", trouble.id, time::told(&trouble.sentence(), zone));
+    ("trouble", if over { Tone::Good } else { Tone::Bad }, text)
 }
 
 /// Returns which alarm it is about: by the number that its line had, else by event or monitor.
