@@ -25,7 +25,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         let place = entry.place.clone();
         taking.next(format!(
             "to go on running the script of {place} for each alarm: `zmesctl hook --on {phase} --es-arguments --cursor \
-             /var/lib/zmes-hook/{phase} -- {script}`, as a service (zmes-hook@.service); what it prints does not decide who \
+             /var/lib/zmes-hook/{key} -- {script}`, as a service (zmes-hook@.service); what it prints does not decide who \
              is told"
         ));
     }

@@ -430,7 +430,7 @@ fn scripts_of_hooks_become_command_lines() {
     assert_eq!(
         start,
         "  - to go on running the script of es.ini:7 for each alarm: `zmesctl hook --on start --es-arguments --cursor \
-         /var/lib/zmes-hook/start -- /var/lib/es/start.sh`, as a service (zmes-hook@.service); what it prints does not \
+         /var/lib/zmes-hook/event_start_hook -- /var/lib/es/start.sh`, as a service (zmes-hook@.service); what it prints does not \
          decide who is told"
     );
     assert_eq!(steps("[customize]\nuse_hooks = no\n[hook]\nevent_start_hook = /a\n"), Vec::<String>::new());
