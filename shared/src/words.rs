@@ -133,6 +133,8 @@ words! {
         Revoked = "revoked",
         /// The token was registered by another user before the push was sent.
         AnotherUser = "another user",
+        /// The `[[target]]` is not in `zmesd.toml` any more.
+        NotConfigured = "not configured",
         /// Nothing is recorded for the token; only `why` says so.
         NotDecided = "not decided",
         /// The event was never announced; only `why` says so.
@@ -229,6 +231,7 @@ impl SkipReason {
             Self::PushOff => "push_off",
             Self::Rule => "rule",
             Self::AnotherUser => "another_user",
+            Self::NotConfigured => "not_configured",
             Self::NotDecided => "not_decided",
             Self::NotAnnounced => "not_announced",
             Self::Rights

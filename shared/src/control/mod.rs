@@ -17,7 +17,8 @@ pub use request::{
 };
 pub use snooze::{SNOOZE_MAX_MS, SnoozeEnd, SnoozeSet};
 pub use tokens::{
-    PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,
+    PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportChoice,
+    TransportKind,
 };
 pub use version::{Hello, PROTOCOL, Protocol, Role};
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::snooze::{SnoozeEnd, SnoozeSet};
-use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
+use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportChoice, strict_filter};
 use crate::{EventId, MonitorId, SessionId};
 
 /// How long `alarm force` lasts by default, in milliseconds.
@@ -179,18 +179,18 @@ pub enum Request {
     },
     /// Checks the providers as far as possible without sending a push. Returns [`crate::views::PushCheck`].
     PushCheck {
-        /// Only this kind of transport.
+        /// Only transports of this kind, or that of this target.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        transport: Option<TransportKind>,
+        transport: Option<TransportChoice>,
     },
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
     /// Ends the pause of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
     ///
     PushRetry {
-        /// Only this kind of transport.
+        /// Only transports of this kind, or that of this target.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        transport: Option<TransportKind>,
+        transport: Option<TransportChoice>,
     },
     /// Announced alarms, the newest last. Returns [`crate::views::Events`], in pages.
     Events(EventFilter),

@@ -78,6 +78,7 @@ fn the_words_in_existing_state_files_do_not_change() {
         "shadow",
         "revoked",
         "another user",
+        "not configured",
         "not decided",
         "not announced",
     ];

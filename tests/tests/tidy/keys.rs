@@ -13,6 +13,8 @@ use crate::{none, sources};
 const STEPS_OF_DOCTOR: &str = "zmesd/src/config/problem.rs";
 /// A key of `[watchdog]` that is also an action of `[[rule]]`.
 const ACTION: &str = "notify";
+/// A key of `[[target]]` that is also a format of the log.
+const FORMAT: &str = "text";
 /// The file name of the control socket, which looks like a key of `[control]`.
 const SOCKET_FILE: &str = "control.sock";
 /// Where sentences for people are.
@@ -27,7 +29,8 @@ fn a_key_of_the_configuration_is_declared_once() -> Result<()> {
                 let declaration = is_declaration(line, text);
                 declared += usize::from(declaration);
                 let action = text == ACTION && line.contains("RuleAction::");
-                if !declaration && !action && file.name != STEPS_OF_DOCTOR {
+                let format = text == FORMAT && line.contains("LogFormat::");
+                if !declaration && !action && !format && file.name != STEPS_OF_DOCTOR {
                     findings.push(format!("{}:{number}: `{text}` is declared in the table", file.name));
                 }
             }

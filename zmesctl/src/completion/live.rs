@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
-use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState};
+use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState, TransportKind};
 use zmes_shared::views::{
     ClientView, Clients, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
 };
@@ -40,6 +40,8 @@ pub(super) enum Live {
     Users,
     /// Handles of tokens, and names of users.
     TokensOrUsers,
+    /// Kinds of transports, and handles of targets.
+    Transports,
 }
 
 impl Live {
@@ -54,6 +56,9 @@ impl Live {
         let words: Vec<&str> =
             arg.get_value_names().unwrap_or_default().iter().flat_map(|name| name.split('|')).collect();
         let named = |name: &str| words.contains(&name);
+        if named("TRANSPORT") {
+            return Some(Self::Transports);
+        }
         match (named("TOKEN"), named("USER")) {
             (true, true) => return Some(Self::TokensOrUsers),
             (true, false) => {
@@ -80,6 +85,12 @@ impl Live {
 /// Returns the values that the daemon has; those that arrived, where it is away, refuses or is too slow.
 pub(super) async fn values(live: Live, socket: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
+    if live == Live::Transports {
+        // These are known without a daemon.
+        found.extend(
+            TransportKind::ALL.map(|kind| Candidate::new(kind.as_str().to_owned(), "all of this kind")),
+        );
+    }
     let asked = async {
         let mut daemon = ControlClient::connect_within(socket, LIMIT).await?;
         gather(live, &mut daemon, &mut found).await
@@ -122,6 +133,12 @@ async fn gather(
             Ok(())
         }
         Live::Users => users(daemon, found).await,
+        Live::Transports => {
+            let mut all = Vec::new();
+            let asked = tokens(None, daemon, &mut all, token).await;
+            found.extend(all.into_iter().filter(|candidate| candidate.value.starts_with('@')));
+            asked
+        }
         Live::TokensOrUsers => {
             users(daemon, found).await?;
             tokens(None, daemon, found, token).await
@@ -186,9 +203,14 @@ fn token(token: &TokenView) -> Candidate {
     Candidate::new(handle(&token.handle), &described(parts))
 }
 
-/// Returns the hexadecimal digits of a handle: the answer may come from anything.
+/// Returns the hexadecimal digits of a handle, or `@` and the name of a target: the answer may come from anything.
 fn handle(text: &str) -> String {
-    text.chars().filter(char::is_ascii_hexdigit).collect()
+    let plain =
+        |character: &char| character.is_ascii_lowercase() || character.is_ascii_digit() || *character == '-';
+    match text.strip_prefix('@') {
+        Some(name) => std::iter::once('@').chain(name.chars().filter(plain)).collect(),
+        None => text.chars().filter(char::is_ascii_hexdigit).collect(),
+    }
 }
 
 fn client(client: &ClientView) -> Candidate {
@@ -230,5 +252,6 @@ mod tests {
             assert!(!is_plain(other), "{other:?}");
         }
         assert_eq!(handle("1a2b$(x)`;\n"), "1a2b");
+        assert_eq!(handle("@night-guard$(x)`;\n"), "@night-guardx");
     }
 }

@@ -62,6 +62,8 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         cause: "Test".into(),
         at: clock.now(),
         test: true,
+        late: false,
+        trouble: false,
     };
     Ok(Push {
         token,

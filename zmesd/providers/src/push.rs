@@ -80,6 +80,10 @@ pub struct PushedAlarm {
     pub at: Timestamp,
     /// It is a test, and the push says so.
     pub test: bool,
+    /// It was found after the fact.
+    pub late: bool,
+    /// It is no alarm but a trouble of the daemon.
+    pub trouble: bool,
 }
 
 /// The provider accepted a push.
@@ -148,7 +152,7 @@ impl fmt::Display for TransportFault {
 /// One step of a check, timed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckStep {
-    /// `dns`, `tcp`, `tls`, `http`, `credentials`.
+    /// `dns`, `tcp`, `tls`, `http`, `credentials`, `chat`.
     pub name: &'static str,
     /// Whether it succeeded.
     pub ok: bool,
@@ -163,7 +167,7 @@ pub struct CheckStep {
 /// A way to phones through one provider.
 #[async_trait]
 pub trait PushTransport: Send + Sync + fmt::Debug {
-    /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
+    /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`, `ntfy:night-guard`.
     fn name(&self) -> &str;
 
     /// Returns the host and port that it sends to.

@@ -120,6 +120,9 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
             format!("the token was revoked before the push was sent: zmesctl tokens restore {handle}")
         }
         SkipReason::AnotherUser => "another user registered this phone before the push was sent".to_owned(),
+        SkipReason::NotConfigured => {
+            format!("the target {handle} left zmesd.toml before the push was sent")
+        }
         SkipReason::NotDecided => {
             "no decision is recorded for it: push.enabled was false, or the log no longer reaches back"
                 .to_owned()

@@ -148,6 +148,8 @@ impl Reloader {
             }
         }
         self.hot.transports.send_replace(Arc::new(transports));
+        // The router learns of a target once there is a way to it.
+        set(&self.hot.senders.targets, Arc::clone(&now.targets));
         self.current.store(Arc::new(now));
         // A reload always reads monitors, users and rights, too.
         self.hot.catalog.nudge();
@@ -212,7 +214,7 @@ impl Hot {
                 }
             }
             // The transports are the reload's, as building them can fail.
-            SettingsArea::Push => {
+            SettingsArea::Push | SettingsArea::Target => {
                 set(&self.senders.push_rules, PushRules::new(&now.push));
                 apps();
             }

@@ -241,6 +241,7 @@ fn router(
         pushes: ends.orders,
         push: shared.handles.push_rules.clone(),
         rules: shared.handles.rules.clone(),
+        targets: shared.handles.targets.clone(),
         zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{AuthConfig, Config};
+use crate::config::{AuthConfig, Config, TargetReceiver};
 use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
@@ -48,6 +48,7 @@ pub(super) struct Handles {
     pub(super) auth: watch::Receiver<AuthConfig>,
     pub(super) push_rules: watch::Receiver<PushRules>,
     pub(super) rules: watch::Receiver<Arc<RuleSet>>,
+    pub(super) targets: watch::Receiver<Arc<[TargetReceiver]>>,
     pub(super) reports: watch::Receiver<MonitorReports>,
     pub(super) hangups: mpsc::Sender<()>,
 }
@@ -89,6 +90,7 @@ pub(super) struct SettingSenders {
     pub(super) admin_group: watch::Sender<String>,
     pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) rules: watch::Sender<Arc<RuleSet>>,
+    pub(super) targets: watch::Sender<Arc<[TargetReceiver]>>,
 }
 
 impl Channels {
@@ -107,6 +109,7 @@ impl Channels {
         let (admin_group_tx, admin_group) = watch::channel(config.control.admin_group.clone());
         let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
         let (rules_tx, rules) = watch::channel(Arc::clone(&config.rules));
+        let (targets_tx, targets) = watch::channel(Arc::clone(&config.targets));
         Self {
             handles: Handles {
                 router: RouterHandle::new(commands_tx),
@@ -114,6 +117,7 @@ impl Channels {
                 auth,
                 push_rules,
                 rules,
+                targets,
                 reports,
                 hangups: hangups_tx,
             },
@@ -128,6 +132,7 @@ impl Channels {
                 admin_group: admin_group_tx,
                 push_rules: push_rules_tx,
                 rules: rules_tx,
+                targets: targets_tx,
             },
             hangups,
             admin_group,

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use toml::de::DeTable;
+use zmes_providers::targets::TargetConfig;
 use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
 use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
@@ -27,6 +28,7 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
+use super::target_keys::{self, TargetSection};
 use super::{CameraReceivers, LogFormat, MetricsListen, Source, TlsFiles, WatchdogReceiver};
 use crate::rules::{Channel, MonitorName, ReceiverName, RuleAction, Window};
 
@@ -150,6 +152,7 @@ section! {
         proxy: Option<PushProxyConfig>,
         fcm: Option<FcmConfig>,
         apns: Option<ApnsConfig>,
+        targets: Vec<TargetConfig>,
     } {
         /// Register tokens and send pushes to them.
         "enabled" enabled: Flag = Flag, Literal::Flag(true), Restart;
@@ -247,7 +250,7 @@ section! {
         "name" name: Text<String> = RULE_NAME, Literal::Text(""), Hot;
         /// Names or ids of monitors: ["Garden", 4].
         "monitors" monitors: Listing<MonitorName> = MONITOR_NAMES, Literal::List(&[]), Hot;
-        /// Users, handles of tokens, "ios" or "android": ["amy", "1a2b95a1"]. A user who is called like one: "user:ios".
+        /// Users, handles of tokens or targets, "ios" or "android": ["amy", "@guard"]. A user called like one: "user:ios".
         "receivers" receivers: Listing<ReceiverName> = RECEIVER_NAMES, Literal::List(&[]), Hot;
         /// "push" for phones, "websocket" for connected apps.
         "channels" channels: Listing<Channel> = CHANNELS, Literal::List(&["push"]), Hot;
@@ -284,7 +287,7 @@ section! {
     WatchdogConfig {
         ping_url: Option<PingUrl>,
     } {
-        /// Who is told of troubles by a push: handles of tokens, and users with all their tokens. ["1a2b95a1", "user:amy"].
+        /// Who is told of troubles by a push: handles of tokens or targets, users with all their phones. ["@guard", "user:amy"].
         /// Phones that are reached only through what fails are not told; name one that is reached by another transport.
         "notify" notify: Listing<WatchdogReceiver> = WATCHDOG_RECEIVERS, Literal::List(&[]), Hot;
         /// How long a camera must deliver nothing until that is a trouble, at least 1s; "0s": single cameras are none.
@@ -385,6 +388,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
     *RuleSection::SECTION,
+    *target_keys::SECTION,
     *WatchdogSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
@@ -407,6 +411,7 @@ pub(super) struct File {
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
     pub(super) rules: Vec<RuleSection>,
+    pub(super) targets: Vec<TargetSection>,
     pub(super) watchdog: WatchdogSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
@@ -419,7 +424,7 @@ impl Default for PushConfig {
     fn default() -> Self {
         let mut problems = Problems::new(Path::new(""));
         let mut reader = Reader::new("", &[], &mut problems);
-        PushSection::read(&mut reader, None, PushSection::SECTION.path).config(None, None, None)
+        PushSection::read(&mut reader, None, PushSection::SECTION.path).config(None, None, None, Vec::new())
     }
 }
 
@@ -443,6 +448,7 @@ impl File {
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
             rules: RuleSection::all(r, root),
+            targets: TargetSection::read_all(r, root),
             watchdog: WatchdogSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
@@ -477,6 +483,9 @@ impl File {
         add(ApnsSection::SECTION, transport(&self.apns.enabled, self.apns.values(resolved)));
         for (index, rule) in self.rules.iter().filter(|rule| rule.is_filled_in()).enumerate() {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
+        }
+        for (index, target) in self.targets.iter().filter(|target| target.is_filled_in()).enumerate() {
+            target.add(index, resolved, &mut settings);
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(WatchdogSection::SECTION, self.watchdog.values(resolved));

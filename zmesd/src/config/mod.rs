@@ -16,6 +16,8 @@ mod section;
 mod settings;
 mod shown;
 pub mod size;
+mod target;
+mod target_keys;
 mod template;
 mod validate;
 mod watchdog;
@@ -34,6 +36,7 @@ pub(crate) use shown::toml_string;
 pub use template::default_file;
 pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
 
+pub use target::{TargetPhase, TargetReceiver};
 pub use watchdog::{CameraReceivers, WatchdogReceiver};
 
 use std::fmt;
@@ -53,6 +56,8 @@ pub struct Config {
     pub auth: AuthConfig,
     pub push: PushConfig,
     pub rules: Arc<RuleSet>,
+    /// Who hears of what through the targets; where they send is in `push`.
+    pub targets: Arc<[TargetReceiver]>,
     pub watchdog: WatchdogConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
@@ -93,6 +98,7 @@ impl Config {
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
         now.rules = Arc::clone(&new.rules);
+        now.targets = Arc::clone(&new.targets);
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
         now.state.take_hot(&new.state);

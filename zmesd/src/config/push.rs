@@ -9,6 +9,7 @@ impl PushConfig {
         self.proxy.clone_from(&new.proxy);
         self.fcm.clone_from(&new.fcm);
         self.apns.clone_from(&new.apns);
+        self.targets.clone_from(&new.targets);
     }
 
     /// Returns the providers that are enabled, and what they share.
@@ -18,9 +19,11 @@ impl PushConfig {
             proxy: self.proxy.clone(),
             fcm: self.fcm.clone(),
             apns: self.apns.clone(),
+            targets: self.targets.clone(),
         }
     }
 
+    /// Says whether phones can be reached; a target reaches none.
     pub fn has_way(&self) -> bool {
         self.proxy.is_some() || self.fcm.is_some() || self.apns.is_some()
     }

@@ -17,6 +17,8 @@ pub enum Literal<'a> {
     Number(i64),
     Text(&'a str),
     List(&'a [&'a str]),
+    /// A table whose values are all strings.
+    Pairs(&'a [(&'a str, &'a str)]),
     /// Anything else, by its name with article: "a table".
     Other(&'static str),
 }
@@ -29,6 +31,7 @@ impl Literal<'_> {
             Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "a list of strings",
+            Self::Pairs(_) => "a table",
             Self::Other(name) => name,
         }
     }
@@ -42,6 +45,12 @@ impl fmt::Display for Literal<'_> {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => f.write_str(&toml_string(text)),
             Self::List(texts) => f.write_str(&toml_list(texts)),
+            Self::Pairs([]) => f.write_str("{}"),
+            Self::Pairs(pairs) => {
+                let pairs: Vec<_> =
+                    pairs.iter().map(|(name, value)| format!("{name} = {}", toml_string(value))).collect();
+                write!(f, "{{ {} }}", pairs.join(", "))
+            }
             Self::Other(name) => f.write_str(name),
         }
     }
@@ -131,6 +140,7 @@ pub enum SettingsArea {
     Auth,
     Push,
     Rule,
+    Target,
     Watchdog,
     State,
     Control,

@@ -23,6 +23,9 @@ impl DispatcherParts {
             let latency = Duration::try_from(self.clock.now().duration_since(job.alarm.at));
             return Some(Outcome::Shadow { latency: latency.unwrap_or_default() });
         }
+        if job.token.handle.is_target() && gates.candidates(&job.token).is_empty() {
+            return Some(Outcome::Skipped(SkipReason::NotConfigured));
+        }
         if gates.candidates(&job.token).is_empty() {
             return Some(Outcome::GaveUp(GiveUp::NoTransport));
         }

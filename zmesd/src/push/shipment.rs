@@ -137,5 +137,7 @@ fn pushed(job: &Job) -> PushedAlarm {
         cause: Arc::clone(&alarm.cause),
         at: alarm.at,
         test: alarm.origin == Origin::Test,
+        late: alarm.late(),
+        trouble: alarm.origin == Origin::Trouble,
     }
 }

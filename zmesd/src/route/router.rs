@@ -4,6 +4,7 @@ mod alarms;
 mod app_snoozes;
 mod apps;
 mod snoozes;
+mod targets;
 mod token_admin;
 mod troubles;
 mod upkeep;
@@ -37,7 +38,7 @@ use super::sessions::{Session, Sessions};
 use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, TargetReceiver};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
@@ -68,6 +69,8 @@ pub struct RouterParts {
     pub push: watch::Receiver<PushRules>,
     /// `[[rule]]`
     pub rules: watch::Receiver<Arc<RuleSet>>,
+    /// `[[target]]`
+    pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
     pub tap: Tap,
@@ -86,6 +89,7 @@ pub struct Router {
     push: PushRules,
     sessions: Sessions,
     tokens: TokenTable,
+    targets: targets::Targets,
     snoozes: Snoozes,
     rule_hits: HitCounts,
     /// Snoozes that could not be written down: there was no room.
@@ -127,6 +131,7 @@ impl Router {
         Self {
             push,
             tokens: TokenTable::remembered(tokens, sent),
+            targets: targets::Targets::default(),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
@@ -153,11 +158,13 @@ impl Router {
         // One interval for all rounds: a sleep in each round would never end while events keep coming.
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.configure_targets();
         loop {
             tokio::select! {
                 biased;
                 Some(alarm) = self.parts.alarms.recv() => self.on_alarm(alarm),
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
+                Ok(()) = self.parts.targets.changed() => self.configure_targets(),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
                 // Logins of the time without auth are checked once it is on again.
                 Ok(()) = self.parts.auth.changed() => {
@@ -228,6 +235,7 @@ impl Router {
     }
 
     fn on_catalog(&mut self) {
+        self.renew_targets();
         if self.parts.auth.borrow_and_update().enabled {
             let catalog = self.parts.catalog.borrow_and_update();
             self.owners.on_catalog(&catalog);

@@ -35,7 +35,8 @@ mod tokens_admin;
 mod troubles;
 mod wishes;
 
-const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
+const PUSH_ON: PushRules =
+    PushRules { enabled: true, phones: true, interval_default: Duration::ZERO, shadow: false };
 
 struct RouterWorld {
     router: RouterHandle,
@@ -125,6 +126,7 @@ impl RouterWorld {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: rules_rx,
+            targets: watch::channel(Arc::from([])).1,
             zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,

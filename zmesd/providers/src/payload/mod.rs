@@ -154,12 +154,12 @@ fn cut(text: &mut String, to: usize) {
 }
 
 /// Returns how many alarms a push stands for, if it is more than one.
-fn count(push: &Push) -> Option<u32> {
+pub(crate) fn count(push: &Push) -> Option<u32> {
     let several = || u32::try_from(push.alarms.len()).ok().filter(|count| *count > 1);
     push.digest.or_else(several)
 }
 
-fn more_alarms(count: u32) -> String {
+pub(crate) fn more_alarms(count: u32) -> String {
     if count == 1 { "1 more alarm".to_owned() } else { format!("{count} more alarms") }
 }
 
@@ -177,7 +177,7 @@ fn title(push: &Push, newest: &PushedAlarm) -> String {
 }
 
 /// Returns the cause, never empty; says "test" for a test.
-fn cause(alarm: &PushedAlarm) -> String {
+pub(crate) fn cause(alarm: &PushedAlarm) -> String {
     let cause = if alarm.cause.is_empty() { "Alarm" } else { alarm.cause.as_ref() };
     if alarm.test && !cause.to_lowercase().contains("test") {
         return format!("Test: {cause}");

@@ -35,7 +35,8 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
             body["custom"] = monitors;
             body["badge"] = push.badge.into();
         }
-        Platform::Android => {
+        // A target has a transport of its own.
+        Platform::Android | Platform::Target => {
             // A resource of the app, which has no extension on Android.
             let name = Path::new(sound).file_stem().and_then(|stem| stem.to_str());
             if let Some(name) = name.filter(|_| !message.is_silent()) {

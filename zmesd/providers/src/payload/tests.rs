@@ -16,6 +16,8 @@ fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAla
         cause: cause.into(),
         at: "2026-11-25T15:12:00Z".parse().unwrap(),
         test: false,
+        late: false,
+        trouble: false,
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         cause: "Motion: All".into(),
         at: now,
         test: false,
+        late: false,
+        trouble: false,
     };
     Push {
         token: PushToken::parse(token).unwrap(),

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::TroubleBoard;
 use crate::admin::AdminParts;
 use crate::admin::doctor::Observer;
-use crate::config::{CameraReceivers, WatchdogReceiver};
+use crate::config::{CameraReceivers, Config, TargetPhase, WatchdogReceiver};
 use crate::domain::{Token, TokenId};
 use crate::route::TroubleMessage;
 use crate::state::TroubleRow;
@@ -156,7 +156,9 @@ fn message(
         && notice.change == TroubleChange::Raised;
     let tokens: BTreeSet<_> = if notice.change == TroubleChange::Raised {
         let receivers = &config.watchdog.notify;
-        let meant = |token: &&Token| receivers.iter().any(|receiver| is_meant(receiver, token));
+        let meant = |token: &&Token| {
+            receivers.iter().any(|receiver| is_meant(receiver, token)) || asks_for_troubles(&config, token)
+        };
         tokens.iter().filter(meant).map(|token| token.id).collect()
     } else {
         told.iter().copied().collect()
@@ -166,12 +168,16 @@ fn message(
 
 fn is_meant(receiver: &WatchdogReceiver, token: &Token) -> bool {
     match receiver {
-        WatchdogReceiver::User(user) => token.user == *user,
-        WatchdogReceiver::Handle(handle) => {
-            let own = token.handle.to_string();
-            own.starts_with(handle.as_str()) || handle.starts_with(&own)
-        }
+        // A user's phones; a target says itself whether it hears of troubles.
+        WatchdogReceiver::User(user) => token.user == *user && !token.handle.is_target(),
+        WatchdogReceiver::Handle(handle) => token.handle.begins_with(handle),
     }
+}
+
+/// Says whether a token is that of a target whose phases have troubles.
+fn asks_for_troubles(config: &Config, token: &Token) -> bool {
+    let own = config.targets.iter().find(|target| token.token.target() == Some(target.name));
+    own.is_some_and(|target| target.hears(TargetPhase::Trouble))
 }
 
 fn log(notice: &TroubleNotice) {

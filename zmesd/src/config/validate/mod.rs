@@ -6,6 +6,7 @@ mod looks;
 mod pair;
 mod push;
 mod rules;
+mod targets;
 mod watchdog;
 mod zoneminder;
 
@@ -128,11 +129,13 @@ impl Checker<'_> {
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
         }
         let (zoneminder, zm_conf) = zoneminder?;
+        let (push, targets) = push?;
         Ok(Config {
             server: server?,
             auth: file.auth.config(),
-            push: push?,
+            push,
             rules: Arc::new(rules?),
+            targets: targets.into(),
             watchdog: watchdog?,
             state: state?,
             control: control?,

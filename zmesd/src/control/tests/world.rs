@@ -247,7 +247,7 @@ impl Core {
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
         let (pushes, orders) = push_orders(1024);
-        let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
+        let push = PushRules { enabled: true, phones: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
@@ -262,6 +262,7 @@ impl Core {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: watch::channel(Arc::default()).1,
+            targets: watch::channel(Arc::from([])).1,
             zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,

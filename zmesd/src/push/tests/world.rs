@@ -83,7 +83,8 @@ impl PushWorld {
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
         let status = Arc::<PushStatus>::default();
-        let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
+        let (rules, rules_rx) =
+            watch::channel(PushRules { enabled: true, phones: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
             transports: ways_rx,

@@ -155,7 +155,7 @@ impl Router {
             let Some(session) = self.sessions.get_mut(*id) else { continue };
             let token = self.attachments.token_of(*id);
             let entry = token.and_then(|token| self.tokens.get(token));
-            let supplementary = push.enabled && entry.is_some_and(wants_pushes);
+            let supplementary = push.phones && entry.is_some_and(wants_pushes);
             let default = if supplementary { push.interval_default } else { Duration::ZERO };
             let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, rules);
             decided_by.extend(by.map(|by| (*id, by)));
@@ -200,7 +200,13 @@ impl Router {
         if !self.push.enabled && !round.test {
             return Vec::new();
         }
-        let meant = |entry: &&TokenEntry| only.is_none_or(|only| only == entry.token().id);
+        let wanted = |entry: &TokenEntry| match only {
+            Some(only) => only == entry.token().id,
+            None => round.test || self.targets.hears_alarms(entry.token()),
+        };
+        let reachable =
+            |entry: &TokenEntry| self.push.phones || round.test || entry.token().handle.is_target();
+        let meant = |entry: &&TokenEntry| wanted(entry) && reachable(entry);
         let verdict = |entry: &TokenEntry| {
             let verdict = if self.push.enabled {
                 self.decide_token(entry, alarm, round, rules)
@@ -210,10 +216,11 @@ impl Router {
             (Arc::clone(entry.token()), verdict)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
-        // A badge that the phone is not sent must not grow: it would jump with the first push that is sent.
+        // A badge that the phone is not sent must not grow: it would jump with the first push that is sent. A target has none.
         let counts = !round.test && !self.push.shadow;
         let with_badge = |(token, Verdict { decision, by, urgent }): (Arc<Token>, Verdict)| {
             let sends = decision == Decision::Send;
+            let counts = counts && !token.handle.is_target();
             let badge = if sends { self.tokens.next_badge(token.id, counts) } else { 0 };
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Normal };
             TokenVerdict { token, decision, by, urgency, badge }
@@ -232,7 +239,7 @@ impl Router {
         let last_sent = entry.sent().get(&alarm.monitor).copied().filter(|_| !round.test);
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
-        let default = self.push.interval_default;
+        let default = self.interval_default(token);
         let receiver = ReceiverFacts {
             channel: Channel::Push,
             user: &token.user,
@@ -287,20 +294,25 @@ impl Router {
         ids.into_iter().filter_map(|id| Some(self.snoozes.get(id)?.snooze.clone())).collect()
     }
 
+    /// Returns the least time between two alarms of a monitor, for tokens whose filter names none at all.
+    fn interval_default(&self, token: &Token) -> Duration {
+        self.targets.interval(token).unwrap_or(self.push.interval_default)
+    }
+
     /// Told by a push or over their session's socket: an interval is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
-        let default = self.push.interval_default;
-        let wants_interval = |token: &Token| {
-            let interval = policy::interval(&token.filter, default, alarm.monitor);
+        let wants_interval = |router: &Self, token: &Token| {
+            let interval = policy::interval(&token.filter, router.interval_default(token), alarm.monitor);
             interval.is_some_and(|interval| !interval.is_zero())
         };
         let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
         // Mostly there is no interval; then this is cheap, also for ten thousand tokens.
-        let pushed = pushed.filter(|verdict| wants_interval(&verdict.token)).map(|verdict| verdict.token.id);
+        let pushed =
+            pushed.filter(|verdict| wants_interval(self, &verdict.token)).map(|verdict| verdict.token.id);
         let told: BTreeSet<TokenId> = pushed.chain(copied.iter().copied()).collect();
         let mut kept = Vec::new();
         for id in told {
-            if self.tokens.get(id).is_some_and(|entry| wants_interval(entry.token())) {
+            if self.tokens.get(id).is_some_and(|entry| wants_interval(self, entry.token())) {
                 self.tokens.note_sent(id, alarm.monitor, alarm.at);
                 kept.push(id);
             }

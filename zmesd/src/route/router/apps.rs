@@ -33,7 +33,7 @@ impl Router {
         session: SessionId,
         registration: Registration,
     ) -> Result<(), TokenFault> {
-        if !self.push.enabled {
+        if !self.push.phones {
             return Ok(());
         }
         let Some(login) = self.sessions.login(session) else { return Ok(()) };
