@@ -108,6 +108,7 @@ pages! {
     security_is_as_it_says: "docs/security.md",
     side_by_side_is_as_it_says: "docs/side-by-side.md",
     socket_activation_is_as_it_says: "docs/socket-activation.md",
+    targets_is_as_it_says: "docs/targets.md",
     under_zoneminder_is_as_it_says: "docs/under-zoneminder.md",
     upgrades_is_as_it_says: "docs/upgrades.md",
     when_something_is_wrong_is_as_it_says: "docs/when-something-is-wrong.md",
