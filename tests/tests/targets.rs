@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use zmes_tests::standin::{Answer, Arrival, Behaviour, Fcm, Service};
+use zmes_tests::standin::{Answer, Arrival, Behaviour, Fcm, TargetPeer};
 use zmes_tests::{UserRow, World, WorldBuilder, includes, skipped, wait_until};
 
 const PHONE: &str = "targets-phone:APA91bHPRgkF-one";
@@ -20,24 +20,24 @@ fn street() -> WorldBuilder {
     World::new().monitor(1, "Garage").monitor(2, "Yard").user(amy)
 }
 
-fn ntfy(name: &str, service: &Service, user: &str, more: &str) -> String {
+fn ntfy(name: &str, service: &TargetPeer, user: &str, more: &str) -> String {
     format!(
         "\n[[target]]\nname = \"{name}\"\nkind = \"ntfy\"\nuser = \"{user}\"\nurl = \"{}\"\ntopic = \"{}\"\ntoken = \"{}\"\n\
          ca-certificate = \"{}\"\n{more}\n",
         service.url(),
-        Service::TOPIC,
-        Service::NTFY_TOKEN,
+        TargetPeer::TOPIC,
+        TargetPeer::NTFY_TOKEN,
         service.ca().display()
     )
 }
 
-fn webhook(name: &str, service: &Service, more: &str) -> String {
+fn webhook(name: &str, service: &TargetPeer, more: &str) -> String {
     format!(
         "\n[[target]]\nname = \"{name}\"\nkind = \"webhook\"\nuser = \"admin\"\nurl = \"{}{}/${{monitor.id}}\"\ntoken = \"{}\"\n\
          secret = \"{SECRET}\"\nca-certificate = \"{}\"\n{more}\n",
         service.url(),
-        Service::HOOK_PATH,
-        Service::HOOK_TOKEN,
+        TargetPeer::HOOK_PATH,
+        TargetPeer::HOOK_TOKEN,
         service.ca().display()
     )
 }
@@ -83,7 +83,7 @@ fn verify(arrival: &Arrival) -> Result<()> {
 
 #[tokio::test]
 async fn an_alarm_reaches_ntfy_and_a_webhook_and_is_told_of_as_of_a_phone() -> Result<()> {
-    let (guard, hook) = (Service::ntfy().await?, Service::webhook().await?);
+    let (guard, hook) = (TargetPeer::ntfy().await?, TargetPeer::webhook().await?);
     let link = "link = \"https://zm.example.org/zm/?view=event&eid=${event}\"";
     let targets = format!("{}{}", ntfy("guard", &guard, "admin", link), webhook("node-red", &hook, link));
     let world = start(street(), &targets).await?;
@@ -99,7 +99,7 @@ async fn an_alarm_reaches_ntfy_and_a_webhook_and_is_told_of_as_of_a_phone() -> R
     let pushed = guard.wait_accepted(1).await?;
     ensure!(
         pushed[0].json()
-            == json!({"topic": Service::TOPIC, "title": "Garage", "message": "Motion", "priority": 3,
+            == json!({"topic": TargetPeer::TOPIC, "title": "Garage", "message": "Motion", "priority": 3,
                 "tags": ["camera"], "click": "https://zm.example.org/zm/?view=event&eid=32910"}),
         "{}",
         pushed[0].json()
@@ -107,7 +107,7 @@ async fn an_alarm_reaches_ntfy_and_a_webhook_and_is_told_of_as_of_a_phone() -> R
 
     world.wait_delivery("@node-red", 32_910, "sent").await?;
     let pushed = hook.wait_accepted(1).await?;
-    ensure!(pushed[0].request.path == format!("{}/1", Service::HOOK_PATH), "{:?}", pushed[0].request.path);
+    ensure!(pushed[0].request.path == format!("{}/1", TargetPeer::HOOK_PATH), "{:?}", pushed[0].request.path);
     let body = pushed[0].json();
     let expected = json!({"v": 1, "event_type": "alarm_start", "late": false, "event": 32_910, "cause": "Motion",
         "monitor": {"id": 1, "name": "Garage"}, "urgent": false,
@@ -146,7 +146,7 @@ async fn an_alarm_reaches_ntfy_and_a_webhook_and_is_told_of_as_of_a_phone() -> R
 
 #[tokio::test]
 async fn rights_monitors_interval_rules_mute_and_snooze_decide_for_a_target() -> Result<()> {
-    let service = Service::ntfy().await?;
+    let service = TargetPeer::ntfy().await?;
     let rule = "\n[[rule]]\nname = \"quiet\"\nmonitors = [2]\nreceivers = [\"@ruled\"]\n";
     let targets = [
         ntfy("amys", &service, "amy", ""),
@@ -191,7 +191,7 @@ async fn rights_monitors_interval_rules_mute_and_snooze_decide_for_a_target() ->
 
 #[tokio::test]
 async fn a_target_that_leaves_the_file_is_told_of_nothing_more_and_may_come_back() -> Result<()> {
-    let (service, hook) = (Service::ntfy().await?, Service::webhook().await?);
+    let (service, hook) = (TargetPeer::ntfy().await?, TargetPeer::webhook().await?);
     let (first, second) = (ntfy("guard", &service, "admin", ""), webhook("red", &hook, ""));
     let world = start(street(), &format!("{first}{second}")).await?;
     service.always(Behaviour::status(503, "busy"));
@@ -242,7 +242,7 @@ async fn a_target_that_leaves_the_file_is_told_of_nothing_more_and_may_come_back
 
 #[tokio::test]
 async fn what_waits_for_a_target_outlives_kill_9() -> Result<()> {
-    let service = Service::ntfy().await?;
+    let service = TargetPeer::ntfy().await?;
     let mut world = start(street(), &ntfy("guard", &service, "admin", "")).await?;
     service.refuse().await?;
     world.alarm(1, 1).await?;
@@ -262,7 +262,7 @@ async fn what_waits_for_a_target_outlives_kill_9() -> Result<()> {
 
 #[tokio::test]
 async fn a_service_that_refuses_us_is_red_and_no_answer_kills_the_target() -> Result<()> {
-    let service = Service::ntfy().await?;
+    let service = TargetPeer::ntfy().await?;
     let world = start(street(), &ntfy("guard", &service, "admin", "")).await?;
     let refuse = |status| {
         let said = json!({"code": 40301, "error": "forbidden"});
@@ -295,7 +295,8 @@ async fn a_service_that_refuses_us_is_red_and_no_answer_kills_the_target() -> Re
 
 #[tokio::test]
 async fn troubles_reach_those_who_asked_for_them() -> Result<()> {
-    let (named, asked, other) = (Service::ntfy().await?, Service::webhook().await?, Service::ntfy().await?);
+    let (named, asked, other) =
+        (TargetPeer::ntfy().await?, TargetPeer::webhook().await?, TargetPeer::ntfy().await?);
     let targets = [
         ntfy("named", &named, "admin", ""),
         webhook("asked", &asked, "phases = [\"start\", \"trouble\"]"),
@@ -322,7 +323,7 @@ async fn troubles_reach_those_who_asked_for_them() -> Result<()> {
 
 #[tokio::test]
 async fn phones_and_targets_hear_of_the_same_alarm_and_apps_cannot_be_a_target() -> Result<()> {
-    let (fcm, service) = (Fcm::start().await?, Service::ntfy().await?);
+    let (fcm, service) = (Fcm::start().await?, TargetPeer::ntfy().await?);
     let world = start(street().with_fcm(&fcm), &ntfy("guard", &service, "admin", "")).await?;
     let mut app = world.phone("android", PHONE).await?;
     let steal = json!({"event": "push", "data":
@@ -365,23 +366,24 @@ async fn topics_tokens_and_paths_are_printed_nowhere() -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
         skipped("without root there is no second user to ask as");
     }
-    let (guard, hook, bot) = (Service::ntfy().await?, Service::webhook().await?, Service::telegram().await?);
+    let (guard, hook, bot) =
+        (TargetPeer::ntfy().await?, TargetPeer::webhook().await?, TargetPeer::telegram().await?);
     let headers = "headers = { X-Key = \"planted-header-of-the-hook\" }";
     let telegram = format!(
         "\n[[target]]\nname = \"bot\"\nkind = \"telegram\"\nuser = \"admin\"\nurl = \"{}\"\ntoken = \"{}\"\nchat = \"-100123\"\n\
          ca-certificate = \"{}\"\n",
         bot.url(),
-        Service::BOT_TOKEN,
+        TargetPeer::BOT_TOKEN,
         bot.ca().display()
     );
     let targets = [ntfy("guard", &guard, "admin", ""), webhook("red", &hook, headers), telegram];
     let mut world = start(street().setting("log", "level", "\"trace\""), &targets.concat()).await?;
     let secrets = [
-        Service::TOPIC,
-        Service::NTFY_TOKEN,
-        Service::HOOK_PATH,
-        Service::HOOK_TOKEN,
-        Service::BOT_TOKEN,
+        TargetPeer::TOPIC,
+        TargetPeer::NTFY_TOKEN,
+        TargetPeer::HOOK_PATH,
+        TargetPeer::HOOK_TOKEN,
+        TargetPeer::BOT_TOKEN,
         SECRET,
         KEY,
         "planted-header-of-the-hook",

@@ -1,7 +1,7 @@
 //! Stand-ins for the push providers: real TLS servers that hold every request against the provider's written contract.
 //!
 //! Each is a [`StandIn`] with a [`Contract`] of its own: [`PushProxy`], [`Fcm`] (with its [`OAuth`]), [`FcmFunction`],
-//! [`Apns`], and [`Service`] for targets. They know nothing of the program under test. What is against the contract is a violation; a test
+//! [`Apns`], and [`TargetPeer`]. They know nothing of the program under test. What is against the contract is a violation; a test
 //! ends with `standin.ensure_no_violations()`. What a provider does with good requests is ordered by [`Behaviour`]s.
 //!
 //! A stand-in serves from tasks of the test's own runtime and is gone when it is dropped.
@@ -17,7 +17,7 @@ mod oauth;
 mod push_proxy;
 mod request;
 mod script;
-mod service;
+mod target_peer;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ pub use oauth::{OAuth, OAuthContract};
 pub use push_proxy::{PushProxy, PushProxyContract};
 pub use request::{Arrival, Request, Verdict};
 pub use script::{Answer, Behaviour, Route};
-pub use service::{Service, ServiceContract};
+pub use target_peer::{TargetPeer, TargetPeerContract};
 
 use connection::{Core, serve};
 

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use zmes_providers::{
-    App, Platform, ProviderSettings, Push, PushProxyConfig, PushToken, PushedAlarm, Transports, Urgency,
-    WallClock,
+    App, Platform, ProviderSettings, Push, PushProxyConfig, PushSubject, PushToken, PushedAlarm, Transports,
+    Urgency, WallClock,
 };
 use zmes_shared::MonitorId;
 
@@ -63,7 +63,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         at: clock.now(),
         test: true,
         late: false,
-        trouble: false,
+        subject: PushSubject::default(),
     };
     Ok(Push {
         token,

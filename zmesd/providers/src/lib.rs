@@ -94,7 +94,9 @@ pub use findings::findings;
 pub use http::Timing;
 pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;
-pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
+pub use push::{
+    CheckStep, Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+};
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
     PushPart, PushProxyConfig,

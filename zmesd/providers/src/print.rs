@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::files;
 use crate::settings::{ApnsConfig, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
 use crate::targets::{
-    ExpectedStatus, TargetConfig, TargetService, TargetTexts, Template, WebhookConfig, WebhookSecret,
+    ExpectedStatus, TargetConfig, TargetProvider, TargetTexts, Template, WebhookConfig, WebhookSecret,
 };
 
 /// Hashes by key of the configuration; the empty key is this machine's roots.
@@ -113,25 +113,25 @@ impl Print {
             .text("target.priority", priority.word())
             .file("target.ca-certificate", target.ca_certificate.as_deref());
         match &target.service {
-            TargetService::Ntfy(config) => print
+            TargetProvider::Ntfy(config) => print
                 .secret("target.url", Some(&config.url))
                 .secret("target.topic", Some(&config.topic))
                 .secret("target.token", config.token.as_ref()),
-            TargetService::Pushover(config) => print
+            TargetProvider::Pushover(config) => print
                 .secret("target.url", Some(&config.url))
                 .secret("target.token", Some(&config.token))
                 .secret("target.user-key", Some(&config.user_key))
                 .text("target.device", &config.device)
                 .text("target.sound", &config.sound),
-            TargetService::Telegram(config) => print
+            TargetProvider::Telegram(config) => print
                 .secret("target.url", Some(&config.url))
                 .secret("target.token", Some(&config.token))
                 .text("target.chat", &config.chat)
                 .text("target.thread", &format!("{:?}", config.thread)),
-            TargetService::Gotify(config) => {
+            TargetProvider::Gotify(config) => {
                 print.secret("target.url", Some(&config.url)).secret("target.token", Some(&config.token))
             }
-            TargetService::Webhook(config) => print.webhook(config),
+            TargetProvider::Webhook(config) => print.webhook(config),
         }
     }
 

@@ -82,8 +82,20 @@ pub struct PushedAlarm {
     pub test: bool,
     /// It was found after the fact.
     pub late: bool,
-    /// It is no alarm but a trouble of the daemon.
-    pub trouble: bool,
+    /// What it tells of.
+    pub subject: PushSubject,
+}
+
+/// What a push tells of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PushSubject {
+    /// An alarm, or a test of one.
+    #[default]
+    Alarm,
+    /// A trouble of the daemon, or its end.
+    Trouble,
+    /// How many alarms a snooze has withheld, at its end.
+    SnoozeEnd,
 }
 
 /// The provider accepted a push.

@@ -17,7 +17,7 @@ use crate::problem::TransportProblem;
 use crate::proxy::Proxy;
 use crate::push::{Push, PushError, PushTransport};
 use crate::settings::ProviderSettings;
-use crate::targets::{self, TargetName, TargetService};
+use crate::targets::{self, TargetName, TargetProvider};
 use crate::token::{Destination, Platform};
 
 /// `Content-Type` of everything but OAuth.
@@ -231,7 +231,7 @@ impl Transports {
 /// Returns the target of a transport by its name: `ntfy:night-guard`.
 fn target_of(transport: &str) -> Option<TargetName> {
     let (kind, name) = transport.split_once(':')?;
-    TargetName::parse(name).filter(|_| TargetService::KINDS.contains(&kind))
+    TargetName::parse(name).filter(|_| TargetProvider::KINDS.contains(&kind))
 }
 
 /// Returns the word of `App` for a name in the configuration: `zmninja-ng` is `zmninjang`.

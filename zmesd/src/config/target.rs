@@ -54,7 +54,7 @@ impl fmt::Display for TargetPhase {
 
 /// `kind` of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ServiceKind {
+pub(super) enum ProviderKind {
     Ntfy,
     Pushover,
     Telegram,

@@ -15,7 +15,7 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
-use super::target::{ServiceKind, TargetPhase};
+use super::target::{ProviderKind, TargetPhase};
 use crate::rules::MonitorName;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -29,12 +29,12 @@ section! {
         /// Unique: "night-guard". Its handle is @night-guard.
         "name" name: Text<Option<TargetName>> = TARGET_NAME, Literal::Text(""), Hot;
         /// The service.
-        "kind" kind: Choice<ServiceKind> = Choice(&[
-            ("ntfy", ServiceKind::Ntfy),
-            ("pushover", ServiceKind::Pushover),
-            ("telegram", ServiceKind::Telegram),
-            ("gotify", ServiceKind::Gotify),
-            ("webhook", ServiceKind::Webhook),
+        "kind" kind: Choice<ProviderKind> = Choice(&[
+            ("ntfy", ProviderKind::Ntfy),
+            ("pushover", ProviderKind::Pushover),
+            ("telegram", ProviderKind::Telegram),
+            ("gotify", ProviderKind::Gotify),
+            ("webhook", ProviderKind::Webhook),
         ]), Literal::Text("ntfy"), Hot;
         /// The user of ZoneMinder whose rights apply. Required while auth.enabled is true.
         "user" user: Text<String> = WORDS, Literal::Text(""), Hot;
@@ -131,18 +131,18 @@ impl TargetSection {
         unused.map(|kind| kind.place.clone()).collect()
     }
 
-    fn of_kinds(&self) -> [KindKey<'_>; 16] {
+    fn of_kinds(&self) -> [KindKey<'_>; 15] {
         fn key<T>(setting: &Setting<T>, counts: bool) -> KindKey<'_> {
             KindKey { place: &setting.place, key: setting.key, counts }
         }
         let kind = self.kind.value;
-        let (pushover, telegram) = (kind == ServiceKind::Pushover, kind == ServiceKind::Telegram);
-        let webhook = kind == ServiceKind::Webhook;
+        let (pushover, telegram) = (kind == ProviderKind::Pushover, kind == ProviderKind::Telegram);
+        let webhook = kind == ProviderKind::Webhook;
         [
             key(&self.title, !webhook),
             key(&self.text, !webhook),
             key(&self.priority, !webhook),
-            key(&self.topic, kind == ServiceKind::Ntfy),
+            key(&self.topic, kind == ProviderKind::Ntfy),
             key(&self.user_key, pushover),
             key(&self.device, pushover),
             key(&self.sound, pushover),
@@ -154,7 +154,6 @@ impl TargetSection {
             key(&self.body, webhook),
             key(&self.content_type, webhook),
             key(&self.expect, webhook),
-            key(&self.plaintext, !pushover && !telegram),
         ]
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
-use zmes_providers::{Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
+use zmes_providers::{
+    Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+};
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
@@ -138,6 +140,10 @@ fn pushed(job: &Job) -> PushedAlarm {
         at: alarm.at,
         test: alarm.origin == Origin::Test,
         late: alarm.late(),
-        trouble: alarm.origin == Origin::Trouble,
+        subject: match alarm.origin {
+            Origin::Trouble => PushSubject::Trouble,
+            Origin::Snooze => PushSubject::SnoozeEnd,
+            Origin::Poll | Origin::Reconciled | Origin::Test | Origin::Unknown => PushSubject::Alarm,
+        },
     }
 }

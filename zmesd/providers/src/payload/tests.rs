@@ -17,7 +17,7 @@ fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAla
         at: "2026-11-25T15:12:00Z".parse().unwrap(),
         test: false,
         late: false,
-        trouble: false,
+        subject: crate::push::PushSubject::default(),
     }
 }
 

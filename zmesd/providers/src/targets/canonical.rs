@@ -16,7 +16,8 @@ struct CanonicalAlarm<'a> {
     id: String,
     at: String,
     late: bool,
-    monitor: CanonicalMonitor<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitor: Option<CanonicalMonitor<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<EventId>,
     cause: &'a str,
@@ -42,7 +43,9 @@ pub(super) fn body(message: &TargetMessage<'_>) -> String {
         id: message.id(),
         at: message.at(),
         late: newest.late,
-        monitor: CanonicalMonitor { id: newest.monitor, name: &newest.monitor_name },
+        // Troubles of the daemon, and snoozes of all monitors, concern none.
+        monitor: (newest.monitor != MonitorId(0))
+            .then(|| CanonicalMonitor { id: newest.monitor, name: &newest.monitor_name }),
         event: newest.event,
         cause: message.cause(),
         url: Some(message.link()).filter(|link| !link.is_empty()),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use zmes_shared::{EventId, MonitorId};
 
 use super::name::TargetName;
-use super::settings::{TargetConfig, TargetPriority, TargetService, TargetTexts};
+use super::settings::{TargetConfig, TargetPriority, TargetProvider, TargetTexts};
 use super::template::Template;
 use crate::clock::WallClock;
-use crate::push::{Push, PushedAlarm, Urgency};
+use crate::push::{Push, PushSubject, PushedAlarm, Urgency};
 use crate::token::{App, Platform, PushToken};
 use crate::transports::TransportContext;
 
@@ -25,7 +25,7 @@ pub(super) fn message_texts() -> TargetTexts {
     }
 }
 
-pub(super) fn target(service: TargetService) -> TargetConfig {
+pub(super) fn target(service: TargetProvider) -> TargetConfig {
     let name = TargetName::parse("night-guard").unwrap();
     TargetConfig { name, texts: message_texts(), ca_certificate: None, service }
 }
@@ -45,7 +45,7 @@ pub(super) fn push(event: u64) -> Push {
         at,
         test: false,
         late: false,
-        trouble: false,
+        subject: PushSubject::default(),
     };
     Push {
         token: PushToken::of_target(TargetName::parse("night-guard").unwrap()),

@@ -25,7 +25,7 @@ pub(super) const URL: &str = "target.url";
 
 /// A client for one target, and what it says.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(super) struct TargetFrame {
     pub(super) common: Arc<TransportContext>,
     /// `ntfy:night-guard`
     pub(super) name: String,
@@ -35,7 +35,7 @@ pub(super) struct Frame {
     secrets: Vec<SecretString>,
 }
 
-impl Frame {
+impl TargetFrame {
     /// Reads files, so it blocks.
     pub(super) fn new(
         config: &TargetConfig,

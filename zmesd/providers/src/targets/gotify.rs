@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, Frame};
+use super::frame::{self, TargetFrame};
 use super::message::{TargetMessage, cut_bytes, cut_characters};
 use super::settings::{GotifyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
@@ -26,7 +26,7 @@ const MESSAGE_MAX: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Gotify {
-    frame: Frame,
+    frame: TargetFrame,
     token: SecretString,
 }
 
@@ -36,7 +36,7 @@ impl Gotify {
         config: &GotifyConfig,
         common: &Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
-        let frame = Frame::new(target, config.url.expose_secret(), vec![config.token.clone()], common)?;
+        let frame = TargetFrame::new(target, config.url.expose_secret(), vec![config.token.clone()], common)?;
         Ok(Self { frame, token: config.token.clone() })
     }
 
@@ -129,12 +129,12 @@ impl PushTransport for Gotify {
 mod tests {
     use super::*;
     use crate::targets::fixtures::{context, push, target, template};
-    use crate::targets::settings::TargetService;
+    use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, kind};
 
     fn gotify() -> Gotify {
         let config = GotifyConfig { url: "https://gotify.example.org/sub/".into(), token: "As3cret".into() };
-        let mut target = target(TargetService::Gotify(config.clone()));
+        let mut target = target(TargetProvider::Gotify(config.clone()));
         target.texts.link = template("https://zm/?e=${event}");
         Gotify::new(&target, &config, &context()).unwrap()
     }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::settings::{TargetPriority, TargetTexts};
 use super::template::{Encoding, Placeholder};
-use crate::push::{Push, PushedAlarm, Urgency};
+use crate::push::{Push, PushSubject, PushedAlarm, Urgency};
 
 /// How a time is written for people.
 const LOCAL: &str = "%Y-%m-%d %H:%M:%S";
@@ -70,7 +70,7 @@ impl<'a> TargetMessage<'a> {
     }
 
     pub(super) fn is_trouble(&self) -> bool {
-        self.newest.trouble
+        self.newest.subject == PushSubject::Trouble
     }
 
     /// The same for each attempt, another for each message: a time, and a hash of what it is about.
@@ -90,12 +90,13 @@ impl<'a> TargetMessage<'a> {
     }
 
     pub(super) fn event_type(&self) -> &'static str {
-        match (self.newest.test, self.newest.trouble) {
-            (true, _) => "test",
+        match self.newest.subject {
+            _ if self.newest.test => "test",
+            PushSubject::Alarm => "alarm_start",
+            PushSubject::SnoozeEnd => "snooze_end",
             // The end of a trouble makes no sound; its beginning always does.
-            (false, true) if self.push.urgency == Urgency::Silent => "resolved",
-            (false, true) => "trouble",
-            (false, false) => "alarm_start",
+            PushSubject::Trouble if self.push.urgency == Urgency::Silent => "resolved",
+            PushSubject::Trouble => "trouble",
         }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub use self::name::TargetName;
 pub use self::settings::{
-    ExpectedStatus, GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetPriority, TargetService,
+    ExpectedStatus, GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetPriority, TargetProvider,
     TargetTexts, TelegramConfig, WebhookConfig, WebhookMethod, WebhookSecret,
 };
 pub use self::sign::WebhookSecretProblem;
@@ -34,11 +34,11 @@ pub(crate) fn build(
     common: &Arc<TransportContext>,
 ) -> Result<Arc<dyn PushTransport>, TransportProblem> {
     Ok(match &target.service {
-        TargetService::Ntfy(config) => Arc::new(ntfy::Ntfy::new(target, config, common)?),
-        TargetService::Pushover(config) => Arc::new(pushover::Pushover::new(target, config, common)?),
-        TargetService::Telegram(config) => Arc::new(telegram::Telegram::new(target, config, common)?),
-        TargetService::Gotify(config) => Arc::new(gotify::Gotify::new(target, config, common)?),
-        TargetService::Webhook(config) => Arc::new(webhook::Webhook::new(target, config, common)?),
+        TargetProvider::Ntfy(config) => Arc::new(ntfy::Ntfy::new(target, config, common)?),
+        TargetProvider::Pushover(config) => Arc::new(pushover::Pushover::new(target, config, common)?),
+        TargetProvider::Telegram(config) => Arc::new(telegram::Telegram::new(target, config, common)?),
+        TargetProvider::Gotify(config) => Arc::new(gotify::Gotify::new(target, config, common)?),
+        TargetProvider::Webhook(config) => Arc::new(webhook::Webhook::new(target, config, common)?),
     })
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, Frame};
+use super::frame::{self, TargetFrame};
 use super::message::{TargetMessage, cut_bytes, cut_characters};
 use super::settings::{NtfyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
@@ -34,7 +34,7 @@ const LOCKED_OUT: Duration = Duration::from_mins(10);
 
 #[derive(Debug)]
 pub(super) struct Ntfy {
-    frame: Frame,
+    frame: TargetFrame,
     topic: SecretString,
     token: Option<SecretString>,
 }
@@ -46,7 +46,7 @@ impl Ntfy {
         common: &Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
         let secrets = std::iter::once(config.topic.clone()).chain(config.token.clone()).collect();
-        let frame = Frame::new(target, config.url.expose_secret(), secrets, common)?;
+        let frame = TargetFrame::new(target, config.url.expose_secret(), secrets, common)?;
         Ok(Self { frame, topic: config.topic.clone(), token: config.token.clone() })
     }
 
@@ -188,9 +188,9 @@ impl PushTransport for Ntfy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::push::Urgency;
+    use crate::push::{PushSubject, Urgency};
     use crate::targets::fixtures::{context, message_texts, push, target};
-    use crate::targets::settings::TargetService;
+    use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, answer_with, kind};
 
     fn ntfy() -> Ntfy {
@@ -199,7 +199,7 @@ mod tests {
             topic: "zm-s3cret-topic".into(),
             token: Some("tk_s3cret".into()),
         };
-        Ntfy::new(&target(TargetService::Ntfy(config.clone())), &config, &context()).unwrap()
+        Ntfy::new(&target(TargetProvider::Ntfy(config.clone())), &config, &context()).unwrap()
     }
 
     #[test]
@@ -254,21 +254,21 @@ mod tests {
     #[test]
     fn a_message_has_priority_tag_and_link() {
         let (ntfy, mut push) = (ntfy(), push(32_910));
-        let mut body = |urgency, trouble| {
+        let mut body = |urgency, subject| {
             push.urgency = urgency;
-            push.alarms[0].trouble = trouble;
+            push.alarms[0].subject = subject;
             ntfy.body(&ntfy.frame.message(&push).unwrap())
         };
-        let normal = body(Urgency::Normal, false);
+        let normal = body(Urgency::Normal, PushSubject::Alarm);
         assert_eq!(
             normal,
             json!({"topic": "zm-s3cret-topic", "title": "Garage", "message": "Motion: All", "priority": 3,
                 "tags": ["camera"]})
         );
         assert_eq!(message_texts().link.source(), "");
-        let urgent = body(Urgency::Urgent, false);
+        let urgent = body(Urgency::Urgent, PushSubject::Alarm);
         assert_eq!((&urgent["priority"], &urgent["tags"][0]), (&json!(5), &json!("rotating_light")));
-        let over = body(Urgency::Silent, true);
+        let over = body(Urgency::Silent, PushSubject::Trouble);
         assert_eq!((&over["priority"], &over["tags"][0]), (&json!(2), &json!("warning")));
     }
 }

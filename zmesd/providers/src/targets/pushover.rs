@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, Frame};
+use super::frame::{self, TargetFrame};
 use super::message::{TargetMessage, cut_characters};
 use super::settings::{PushoverConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
@@ -32,7 +32,7 @@ const EXPIRE: u32 = 1800;
 
 #[derive(Debug)]
 pub(super) struct Pushover {
-    frame: Frame,
+    frame: TargetFrame,
     config: PushoverConfig,
 }
 
@@ -43,7 +43,7 @@ impl Pushover {
         common: &Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
         let secrets = vec![config.token.clone(), config.user_key.clone()];
-        let frame = Frame::new(target, config.url.expose_secret(), secrets, common)?;
+        let frame = TargetFrame::new(target, config.url.expose_secret(), secrets, common)?;
         Ok(Self { frame, config: config.clone() })
     }
 
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::push::Urgency;
     use crate::targets::fixtures::{context, push, target};
-    use crate::targets::settings::TargetService;
+    use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, answer_with, kind};
 
     fn pushover() -> Pushover {
@@ -172,7 +172,7 @@ mod tests {
             device: "phone".to_owned(),
             sound: "siren".to_owned(),
         };
-        Pushover::new(&target(TargetService::Pushover(config.clone())), &config, &context()).unwrap()
+        Pushover::new(&target(TargetProvider::Pushover(config.clone())), &config, &context()).unwrap()
     }
 
     #[test]

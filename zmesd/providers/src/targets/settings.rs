@@ -19,7 +19,7 @@ pub struct TargetConfig {
     /// `ca-certificate`: one more root to trust, PEM.
     pub ca_certificate: Option<PathBuf>,
     /// `kind`, with its own keys.
-    pub service: TargetService,
+    pub service: TargetProvider,
 }
 
 /// What a message of a target says.
@@ -72,7 +72,7 @@ impl TargetPriority {
 
 /// A service with its own keys.
 #[derive(Debug, Clone)]
-pub enum TargetService {
+pub enum TargetProvider {
     /// `kind = "ntfy"`
     Ntfy(NtfyConfig),
     /// `kind = "pushover"`
@@ -85,7 +85,7 @@ pub enum TargetService {
     Webhook(Box<WebhookConfig>),
 }
 
-impl TargetService {
+impl TargetProvider {
     /// The kinds, as `kind` and the names of transports have them.
     pub const KINDS: [&'static str; 5] = ["ntfy", "pushover", "telegram", "gotify", "webhook"];
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, Frame};
+use super::frame::{self, TargetFrame};
 use super::message::TargetMessage;
 use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
 use crate::answer::ProviderAnswer;
@@ -27,7 +27,7 @@ const TEXT_MAX: usize = 4096;
 
 #[derive(Debug)]
 pub(super) struct Telegram {
-    frame: Frame,
+    frame: TargetFrame,
     config: TelegramConfig,
 }
 
@@ -37,7 +37,7 @@ impl Telegram {
         config: &TelegramConfig,
         common: &Arc<TransportContext>,
     ) -> Result<Self, TransportProblem> {
-        let frame = Frame::new(target, config.url.expose_secret(), vec![config.token.clone()], common)?;
+        let frame = TargetFrame::new(target, config.url.expose_secret(), vec![config.token.clone()], common)?;
         Ok(Self { frame, config: config.clone() })
     }
 
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::push::Urgency;
     use crate::targets::fixtures::{context, push, target};
-    use crate::targets::settings::TargetService;
+    use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, kind};
 
     fn telegram() -> Telegram {
@@ -176,7 +176,7 @@ mod tests {
             chat: "-100123".to_owned(),
             thread: Some(7),
         };
-        Telegram::new(&target(TargetService::Telegram(config.clone())), &config, &context()).unwrap()
+        Telegram::new(&target(TargetProvider::Telegram(config.clone())), &config, &context()).unwrap()
     }
 
     #[test]

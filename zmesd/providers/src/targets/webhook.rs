@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zmes_shared::words::FaultKind;
 
 use super::canonical;
-use super::frame::{self, Frame, URL};
+use super::frame::{self, TargetFrame, URL};
 use super::message::TargetMessage;
 use super::settings::{TargetConfig, WebhookConfig, WebhookMethod};
 use super::template::Encoding;
@@ -29,7 +29,7 @@ const IDS: [&str; 2] = ["id", "request_id"];
 
 #[derive(Debug)]
 pub(super) struct Webhook {
-    frame: Frame,
+    frame: TargetFrame,
     config: WebhookConfig,
 }
 
@@ -42,7 +42,7 @@ impl Webhook {
         let secrets = secrets(config);
         // The host is fixed: what an alarm says must not choose whom it is sent to.
         let url = origin(config)?;
-        let frame = Frame::new(target, url.as_str(), secrets, common)?;
+        let frame = TargetFrame::new(target, url.as_str(), secrets, common)?;
         Ok(Self { frame, config: config.clone() })
     }
 
@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
     use crate::targets::fixtures::{context, push, target, template};
-    use crate::targets::settings::{ExpectedStatus, TargetService};
+    use crate::targets::settings::{ExpectedStatus, TargetProvider};
     use crate::tests::{answer, answer_with, kind};
 
     fn config(url: &str) -> WebhookConfig {
@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn webhook(config: WebhookConfig) -> Result<Webhook, TransportProblem> {
-        Webhook::new(&target(TargetService::Webhook(Box::new(config.clone()))), &config, &context())
+        Webhook::new(&target(TargetProvider::Webhook(Box::new(config.clone()))), &config, &context())
     }
 
     fn plain() -> Webhook {

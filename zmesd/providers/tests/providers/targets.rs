@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 use zmes_providers::targets::{
     ExpectedStatus, GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetName, TargetPriority,
-    TargetService, TargetTexts, TelegramConfig, Template, WebhookConfig, WebhookMethod,
+    TargetProvider, TargetTexts, TelegramConfig, Template, WebhookConfig, WebhookMethod,
 };
 use zmes_providers::{Platform, ProviderSettings, Push, PushToken, PushTransport};
 
@@ -18,7 +18,7 @@ fn template(text: &str) -> Template {
     Template::parse(text).unwrap()
 }
 
-fn settings(service: TargetService, root: &Path) -> ProviderSettings {
+fn settings(service: TargetProvider, root: &Path) -> ProviderSettings {
     let texts = TargetTexts {
         title: template("${monitor.name}"),
         text: template("${cause}"),
@@ -30,13 +30,13 @@ fn settings(service: TargetService, root: &Path) -> ProviderSettings {
     ProviderSettings { targets: vec![target], ..ProviderSettings::default() }
 }
 
-fn ntfy(url: String) -> TargetService {
+fn ntfy(url: String) -> TargetProvider {
     let (url, topic) = (url.into(), "s3cret-topic".into());
-    TargetService::Ntfy(NtfyConfig { url, topic, token: Some("tk_s3cret".into()) })
+    TargetProvider::Ntfy(NtfyConfig { url, topic, token: Some("tk_s3cret".into()) })
 }
 
-fn webhook(url: &str, method: WebhookMethod) -> TargetService {
-    TargetService::Webhook(Box::new(WebhookConfig {
+fn webhook(url: &str, method: WebhookMethod) -> TargetProvider {
+    TargetProvider::Webhook(Box::new(WebhookConfig {
         url: template(url),
         method,
         headers: BTreeMap::from([("X-Cause".to_owned(), template("${cause}"))]),
@@ -53,7 +53,7 @@ fn alarm() -> Push {
     Push { token, ..push(FCM_TOKEN, Platform::Target) }
 }
 
-fn transport(service: TargetService, authority: &Authority) -> Arc<dyn PushTransport> {
+fn transport(service: TargetProvider, authority: &Authority) -> Arc<dyn PushTransport> {
     only(&settings(service, &authority.file))
 }
 
@@ -71,7 +71,7 @@ async fn each_service_is_asked_at_its_own_path() {
     let services = [
         (ntfy(server.url()), "ntfy:guard", Some("m1")),
         (
-            TargetService::Gotify(GotifyConfig {
+            TargetProvider::Gotify(GotifyConfig {
                 url: format!("{}/sub", server.url()).into(),
                 token: "s3cret".into(),
             }),
@@ -79,7 +79,7 @@ async fn each_service_is_asked_at_its_own_path() {
             Some("m1"),
         ),
         (
-            TargetService::Pushover(PushoverConfig {
+            TargetProvider::Pushover(PushoverConfig {
                 url: url(),
                 token: "s3cret".into(),
                 user_key: "s3cret-user".into(),
@@ -90,7 +90,7 @@ async fn each_service_is_asked_at_its_own_path() {
             Some("r1"),
         ),
         (
-            TargetService::Telegram(TelegramConfig {
+            TargetProvider::Telegram(TelegramConfig {
                 url: url(),
                 token: "12:s3cret".into(),
                 chat: "-100".to_owned(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use zmes_providers::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, App, FcmConfig, FcmProxyConfig, Platform, ProviderSettings, Push,
-    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, Urgency,
-    WallClock,
+    PushError, PushProxyConfig, PushSubject, PushToken, PushTransport, PushedAlarm, Timing, Transports,
+    Urgency, WallClock,
 };
 use zmes_shared::{EventId, MonitorId};
 
@@ -28,7 +28,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         at: now,
         test: false,
         late: false,
-        trouble: false,
+        subject: PushSubject::default(),
     };
     Push {
         token: PushToken::parse(token).unwrap(),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret, SecretString};
 use zmes_providers::PushPart;
 use zmes_providers::targets::{
-    GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetName, TargetPriority, TargetService,
+    GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetName, TargetPriority, TargetProvider,
     TargetTexts, TelegramConfig, Template, WebhookConfig, WebhookSecret, has_private_address,
 };
 
@@ -15,7 +15,7 @@ use crate::config::file::File;
 use crate::config::forms::{SecretSource, parsed};
 use crate::config::section::Setting;
 use crate::config::shown::Shown;
-use crate::config::target::{ServiceKind, TargetReceiver};
+use crate::config::target::{ProviderKind, TargetReceiver};
 use crate::config::target_keys::TargetSection;
 
 /// Most targets.
@@ -71,7 +71,7 @@ impl Checker<'_> {
             let hint = "write [\"start\"] for alarms, [\"trouble\"] for troubles, or both";
             self.problem(&section.phases.place, "is empty", hint);
         }
-        if section.kind.value == ServiceKind::Telegram && section.priority.value > TargetPriority::Normal {
+        if section.kind.value == ProviderKind::Telegram && section.priority.value > TargetPriority::Normal {
             let hint = "Telegram knows only messages with a sound and, as \"low\", without one";
             self.warn(&section.priority.place, "has no effect", hint);
         }
@@ -132,23 +132,23 @@ impl Checker<'_> {
         Ok(section.user.value.clone())
     }
 
-    fn service(&mut self, section: &TargetSection) -> Result<TargetService, Reported> {
+    fn service(&mut self, section: &TargetSection) -> Result<TargetProvider, Reported> {
         match section.kind.value {
-            ServiceKind::Ntfy => {
+            ProviderKind::Ntfy => {
                 let (url, topic) =
                     (self.target_url(section, Some(NTFY)), self.needed(&section.topic, "the topic"));
                 let (topic, token) = (self.plain_topic(section, topic), self.secret(&section.token));
-                Ok(TargetService::Ntfy(NtfyConfig { url: url?, topic: topic?, token: token? }))
+                Ok(TargetProvider::Ntfy(NtfyConfig { url: url?, topic: topic?, token: token? }))
             }
-            ServiceKind::Pushover => {
+            ProviderKind::Pushover => {
                 let url = self.target_url(section, Some(PUSHOVER));
                 let token = self.needed(&section.token, "the token of the application");
                 let user_key = self.needed(&section.user_key, "the key of the user or group");
                 let (device, sound) = (section.device.value.clone(), section.sound.value.clone());
                 let (url, token, user_key) = (url?, token?, user_key?);
-                Ok(TargetService::Pushover(PushoverConfig { url, token, user_key, device, sound }))
+                Ok(TargetProvider::Pushover(PushoverConfig { url, token, user_key, device, sound }))
             }
-            ServiceKind::Telegram => {
+            ProviderKind::Telegram => {
                 let url = self.target_url(section, Some(TELEGRAM));
                 let token = self.needed(&section.token, "the token of the bot, from @BotFather");
                 let token = token.and_then(|token| self.bot_token(section, token));
@@ -161,15 +161,15 @@ impl Checker<'_> {
                 };
                 let thread = Some(section.thread.value).filter(|thread| *thread > 0);
                 let (url, token) = (url?, token?);
-                complete.map(|()| TargetService::Telegram(TelegramConfig { url, token, chat, thread }))
+                complete.map(|()| TargetProvider::Telegram(TelegramConfig { url, token, chat, thread }))
             }
-            ServiceKind::Gotify => {
+            ProviderKind::Gotify => {
                 let url = self.target_url(section, None);
                 let token = self.needed(&section.token, "the token of the application");
-                Ok(TargetService::Gotify(GotifyConfig { url: url?, token: token? }))
+                Ok(TargetProvider::Gotify(GotifyConfig { url: url?, token: token? }))
             }
-            ServiceKind::Webhook => {
-                self.webhook(section).map(|config| TargetService::Webhook(Box::new(config)))
+            ProviderKind::Webhook => {
+                self.webhook(section).map(|config| TargetProvider::Webhook(Box::new(config)))
             }
         }
     }
@@ -226,7 +226,7 @@ impl Checker<'_> {
             return Err(self.problem(place, "contains a user or a password", hint));
         }
         // Who hides it in a file, or has a secret in its path, finds it hidden here.
-        if section.kind.value != ServiceKind::Webhook && matches!(section.url.value, SecretSource::Inline(_))
+        if section.kind.value != ProviderKind::Webhook && matches!(section.url.value, SecretSource::Inline(_))
         {
             self.resolved.set(place, Shown::text(&text));
         }
@@ -317,7 +317,7 @@ fn is_named_local(url: &str) -> bool {
     }
 }
 
-impl ServiceKind {
+impl ProviderKind {
     pub(in crate::config) fn word(self) -> &'static str {
         match self {
             Self::Ntfy => "ntfy",

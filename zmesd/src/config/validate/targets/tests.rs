@@ -39,7 +39,7 @@ fn a_target_has_the_promised_defaults() {
     assert!(receiver.monitors.is_empty() && receiver.interval.is_zero());
     let [target] = &*config.push.targets else { panic!("{:?}", config.push.targets) };
     assert_eq!((target.texts.title.source(), target.texts.text.source()), ("${monitor.name}", "${cause}"));
-    let TargetService::Ntfy(ntfy) = &target.service else { panic!("{target:?}") };
+    let TargetProvider::Ntfy(ntfy) = &target.service else { panic!("{target:?}") };
     assert_eq!((ntfy.url.expose_secret(), ntfy.topic.expose_secret()), ("https://ntfy.sh", "s3cret-topic"));
     assert!(!config.push.has_way(), "no phone is reached by it");
 }

@@ -10,11 +10,11 @@ use super::script::{Answer, Route};
 use super::{Authority, Contract, StandIn};
 
 /// A service.
-pub type Service = StandIn<ServiceContract>;
+pub type TargetPeer = StandIn<TargetPeerContract>;
 
 /// What a service demands.
 #[derive(Debug)]
-pub struct ServiceContract(Kind);
+pub struct TargetPeerContract(Kind);
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -25,7 +25,7 @@ enum Kind {
     Webhook,
 }
 
-impl Service {
+impl TargetPeer {
     /// The topic and tokens, planted: no output may show them.
     pub const TOPIC: &'static str = "planted-topic-of-the-guard";
     /// The access token of ntfy.
@@ -43,31 +43,31 @@ impl Service {
 
     /// Starts an ntfy server.
     pub async fn ntfy() -> Result<Self> {
-        Self::serve(ServiceContract(Kind::Ntfy), &Authority::new()?).await
+        Self::serve(TargetPeerContract(Kind::Ntfy), &Authority::new()?).await
     }
 
     /// Starts Pushover's API.
     pub async fn pushover() -> Result<Self> {
-        Self::serve(ServiceContract(Kind::Pushover), &Authority::new()?).await
+        Self::serve(TargetPeerContract(Kind::Pushover), &Authority::new()?).await
     }
 
     /// Starts Telegram's API for bots.
     pub async fn telegram() -> Result<Self> {
-        Self::serve(ServiceContract(Kind::Telegram), &Authority::new()?).await
+        Self::serve(TargetPeerContract(Kind::Telegram), &Authority::new()?).await
     }
 
     /// Starts a Gotify server.
     pub async fn gotify() -> Result<Self> {
-        Self::serve(ServiceContract(Kind::Gotify), &Authority::new()?).await
+        Self::serve(TargetPeerContract(Kind::Gotify), &Authority::new()?).await
     }
 
     /// Starts a receiver of webhooks.
     pub async fn webhook() -> Result<Self> {
-        Self::serve(ServiceContract(Kind::Webhook), &Authority::new()?).await
+        Self::serve(TargetPeerContract(Kind::Webhook), &Authority::new()?).await
     }
 }
 
-impl Contract for ServiceContract {
+impl Contract for TargetPeerContract {
     const NAME: &'static str = "service of a target";
     const ALPN: &'static [&'static [u8]] = &[b"h2", b"http/1.1"];
 
@@ -88,11 +88,11 @@ impl Contract for ServiceContract {
 
 /// binwiederhier/ntfy, docs/publish.md: JSON goes to the root of the server, not to the topic.
 fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
-    checks.header_is(request, "authorization", &format!("Bearer {}", Service::NTFY_TOKEN));
+    checks.header_is(request, "authorization", &format!("Bearer {}", TargetPeer::NTFY_TOKEN));
     let known = checks.is_clean();
     match (&request.method, request.path.as_str()) {
         (&Method::GET, "/v1/health") => return (Route::Probe, Answer::json(200, &json!({"healthy": true}))),
-        (&Method::GET, path) if path == format!("/{}/auth", Service::TOPIC) => {
+        (&Method::GET, path) if path == format!("/{}/auth", TargetPeer::TOPIC) => {
             return (Route::Probe, Answer::json(200, &json!({"success": true})));
         }
         (&Method::POST, "/") => {}
@@ -103,7 +103,7 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     }
     let body = checks.json(request);
     checks.shape(&body, "", &["topic", "title", "message", "priority", "tags"], &["click"]);
-    checks.one_of(&body, "/topic", &[Service::TOPIC]);
+    checks.one_of(&body, "/topic", &[TargetPeer::TOPIC]);
     checks.text(&body, "/message");
     checks.value(&body, "/priority", "1 to 5", |priority| {
         priority.as_u64().is_some_and(|priority| (1..=5).contains(&priority))
@@ -122,8 +122,8 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
 /// pushover.net/api
 fn pushover(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     let body = checks.json(request);
-    checks.one_of(&body, "/token", &[Service::APP_TOKEN]);
-    checks.one_of(&body, "/user", &[Service::USER_KEY]);
+    checks.one_of(&body, "/token", &[TargetPeer::APP_TOKEN]);
+    checks.one_of(&body, "/user", &[TargetPeer::USER_KEY]);
     let accepted =
         Answer::json(200, &json!({"status": 1, "request": "647d2300-702c-4b38-8b2f-d56326ae460b"}));
     match (&request.method, request.path.as_str()) {
@@ -152,7 +152,7 @@ fn pushover(request: &Request, checks: &mut Checks) -> (Route, Answer) {
 /// core.telegram.org/bots/api
 fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     let body = checks.json(request);
-    let Some(method) = request.path.strip_prefix(&format!("/bot{}/", Service::BOT_TOKEN)) else {
+    let Some(method) = request.path.strip_prefix(&format!("/bot{}/", TargetPeer::BOT_TOKEN)) else {
         checks.add("the token is not the bot's");
         let answer = json!({"ok": false, "error_code": 401, "description": "Unauthorized"});
         return (Route::Probe, Answer::json(401, &answer));
@@ -182,7 +182,7 @@ fn gotify(request: &Request, checks: &mut Checks) -> (Route, Answer) {
             (Route::Probe, Answer::json(200, &json!({"health": "green", "database": "green"})))
         }
         (&Method::POST, "/message") => {
-            checks.header_is(request, "x-gotify-key", Service::APP_TOKEN);
+            checks.header_is(request, "x-gotify-key", TargetPeer::APP_TOKEN);
             let body = checks.json(request);
             checks.shape(&body, "", &["title", "message", "priority"], &["extras"]);
             checks.text(&body, "/message");
@@ -198,8 +198,8 @@ fn gotify(request: &Request, checks: &mut Checks) -> (Route, Answer) {
 
 /// standard-webhooks: what every request has.
 fn webhook(request: &Request, checks: &mut Checks) -> (Route, Answer) {
-    checks.ensure(request.path.starts_with(Service::HOOK_PATH), "there is no such path");
-    checks.header_is(request, "authorization", &format!("Bearer {}", Service::HOOK_TOKEN));
+    checks.ensure(request.path.starts_with(TargetPeer::HOOK_PATH), "there is no such path");
+    checks.header_is(request, "authorization", &format!("Bearer {}", TargetPeer::HOOK_TOKEN));
     checks.header(request, "webhook-id");
     checks.header(request, "webhook-timestamp");
     checks.header(request, "webhook-signature");
