@@ -282,6 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn a_target_has_but_one_name() {
+        let target = |id, name: &str| {
+            let token = PushToken::of_target(TargetName::parse(name).unwrap());
+            let mut row = row(id, "x", false);
+            row.token = Token::new(TokenId(id), token, Platform::Target, Timestamp::UNIX_EPOCH);
+            row
+        };
+        let rows = vec![row(1, "abc", false), target(2, "cam"), target(3, "cam2"), target(4, "a")];
+        for role in [Role::Admin, Role::Observer] {
+            let known = TokenNames::of(rows.clone(), role);
+            let found = |name| known.find(name, TokenScope::Live).map(|row| row.token.id.0).ok();
+            assert_eq!(["@cam", "@cam2", "@a", "ba78"].map(found), [Some(2), Some(3), Some(4), Some(1)]);
+            assert_eq!(["@ca", "@", "cam", "@cam3"].map(found), [None; 4]);
+            assert_eq!(known.handle(&known.rows[1].token), "@cam");
+            let error = known.find("@cam3", TokenScope::Live).unwrap_err();
+            assert_eq!(error.message, "no token is called @cam3");
+        }
+    }
+
+    #[test]
     fn an_observer_learns_nothing_by_guessing_how_a_token_ends() {
         let known = known_to(Role::Observer);
         let handle = known.rows[1].token.handle.to_string();
