@@ -61,3 +61,35 @@ pub(super) enum ProviderKind {
     Gotify,
     Webhook,
 }
+
+/// One target of each kind, with the least that each needs.
+#[cfg(test)]
+pub(super) const ONE_OF_EACH_KIND: &str = "
+[[target]]
+name = 'guard'
+user = 'amy'
+topic = 'squeamish-topic'
+[[target]]
+name = 'pager'
+kind = 'pushover'
+user = 'amy'
+token = 'squeamish'
+user-key = 'squeamish'
+[[target]]
+name = 'family'
+kind = 'telegram'
+user = 'amy'
+token = '1:squeamish'
+chat = '-100'
+[[target]]
+name = 'gotify'
+kind = 'gotify'
+user = 'amy'
+url = 'https://gotify.example.org'
+token = 'squeamish'
+[[target]]
+name = 'red'
+kind = 'webhook'
+user = 'amy'
+url = 'https://red.example.org/squeamish'
+";

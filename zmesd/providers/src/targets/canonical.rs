@@ -66,8 +66,9 @@ mod tests {
     #[test]
     fn the_fields_stand_in_a_fixed_order_and_absent_is_unknown() {
         let mut push = push(32_910);
+        let (utc, texts) = (TimeZone::UTC, message_texts());
         let of = |push: &crate::push::Push| {
-            let message = TargetMessage::new(push, &message_texts(), &TimeZone::UTC).unwrap();
+            let message = TargetMessage::new(push, &texts, &utc).unwrap();
             body(&message).replace(&message.id(), "ID")
         };
         assert_eq!(

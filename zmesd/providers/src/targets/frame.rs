@@ -10,10 +10,10 @@ use zmes_shared::words::FaultKind;
 
 use super::message::TargetMessage;
 use super::settings::{TargetConfig, TargetTexts};
-use crate::answer::ProviderAnswer;
+use crate::answer::{MAX_WAIT, ProviderAnswer};
 use crate::http::{self, Http};
 use crate::problem::TransportProblem;
-use crate::push::{Push, PushError};
+use crate::push::{Push, PushError, TransportFault};
 use crate::reach::Reach;
 use crate::reading::BodyContent;
 use crate::transports::TransportContext;
@@ -94,13 +94,9 @@ impl TargetFrame {
         wait: Option<Duration>,
     ) -> PushError {
         let asked = answer.header("retry-after").and_then(|_| answer.retry_after());
-        match self.fault(answer, kind) {
-            PushError::Transport(mut fault) => {
-                fault.retry_after = asked.or(wait.map(|wait| wait.min(crate::answer::MAX_WAIT)));
-                PushError::Transport(fault)
-            }
-            other => other,
-        }
+        let retry_after = asked.or(wait.map(|wait| wait.min(MAX_WAIT)));
+        let (status, detail) = (Some(answer.status.as_u16()), self.said(answer));
+        PushError::Transport(TransportFault { kind, status, detail, retry_after })
     }
 }
 

@@ -192,6 +192,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_target() {
+        let utc = TimeZone::UTC;
         let texts = TargetTexts {
             title: Template::parse("${monitor.name} #${monitor.id}").unwrap(),
             text: Template::parse("${cause}\n${at.local}").unwrap(),
@@ -200,7 +201,7 @@ mod tests {
         };
         let mut push = push(32_910);
         push.alarms[0].cause = "Motion: \u{1b}[31mAll".into();
-        let message = TargetMessage::new(&push, &texts, &TimeZone::UTC).unwrap();
+        let message = TargetMessage::new(&push, &texts, &utc).unwrap();
         let words = message.words(&texts);
         assert_eq!(words.title, "Garage #1");
         assert_eq!(words.text, "Motion: [31mAll\n2026-11-25 16:02:00");
@@ -208,11 +209,11 @@ mod tests {
         assert_eq!(message.at(), "2026-11-25T16:02:00.000Z");
         push.digest = Some(12);
         push.urgency = Urgency::Urgent;
-        let message = TargetMessage::new(&push, &texts, &TimeZone::UTC).unwrap();
+        let message = TargetMessage::new(&push, &texts, &utc).unwrap();
         assert_eq!(message.priority, TargetPriority::Urgent);
         assert!(message.words(&texts).text.starts_with("12 more alarms, the last: Motion"));
         push.alarms[0].event = None;
-        assert_eq!(TargetMessage::new(&push, &texts, &TimeZone::UTC).unwrap().words(&texts).link, "");
+        assert_eq!(TargetMessage::new(&push, &texts, &utc).unwrap().words(&texts).link, "");
     }
 
     #[test]

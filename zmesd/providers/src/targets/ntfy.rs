@@ -227,10 +227,9 @@ mod tests {
     }
 
     fn wait(status: u16, headers: &[(&str, &str)], body: &str) -> Option<u64> {
-        match ntfy().judge(&answer_with(status, headers, body)) {
-            Err(PushError::Transport(fault)) => fault.retry_after.map(|wait| wait.as_secs()),
-            other => panic!("{other:?}"),
-        }
+        let refused = ntfy().judge(&answer_with(status, headers, body));
+        let Err(PushError::Transport(fault)) = refused else { panic!("{refused:?}") };
+        fault.retry_after.map(|wait| wait.as_secs())
     }
 
     #[test]

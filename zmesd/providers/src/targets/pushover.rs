@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
@@ -26,9 +27,15 @@ use crate::transports::{JSON, TransportContext};
 const TITLE_MAX: usize = 250;
 const MESSAGE_MAX: usize = 1024;
 const LINK_MAX: usize = 512;
-/// What an emergency needs: how often the phone rings, and for how long, in seconds.
-const RETRY: u32 = 30;
-const EXPIRE: u32 = 1800;
+/// What an emergency needs: it rings every 30 s, for half an hour.
+const EMERGENCY: Emergency = Emergency { retry: 30, expire: 1800 };
+
+/// The members of a message with priority 2, in seconds.
+#[derive(Debug, Serialize)]
+struct Emergency {
+    retry: u32,
+    expire: u32,
+}
 
 #[derive(Debug)]
 pub(super) struct Pushover {
@@ -74,9 +81,10 @@ impl Pushover {
             TargetPriority::Urgent => 2,
         }
         .into();
-        if message.priority == TargetPriority::Urgent {
-            body["retry"] = RETRY.into();
-            body["expire"] = EXPIRE.into();
+        if message.priority == TargetPriority::Urgent
+            && let (Some(members), Value::Object(rings)) = (body.as_object_mut(), json!(EMERGENCY))
+        {
+            members.extend(rings);
         }
         if !self.config.sound.is_empty() {
             body["sound"] = self.config.sound.as_str().into();
