@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use zmes_tests::standin::{Answer, Arrival, Behaviour, Fcm, TargetPeer};
+use zmes_tests::standin::{Answer, Arrival, Behaviour, Fcm, Route, TargetPeer};
 use zmes_tests::{UserRow, World, WorldBuilder, includes, wait_until};
 
 const PHONE: &str = "targets-phone:APA91bHPRgkF-one";
@@ -384,11 +384,17 @@ async fn topics_tokens_and_paths_are_printed_nowhere() -> Result<()> {
         KEY,
         "planted-header-of-the-hook",
     ];
-    let echo =
-        Behaviour::Answer(Answer::json(403, &json!({"error": secrets.join(" "), "description": secrets})));
-    for service in [&guard, &hook, &bot] {
+    // Each service says back all that it was told.
+    let told: [(&TargetPeer, &[&str]); 3] = [
+        (&guard, &[TargetPeer::TOPIC, TargetPeer::NTFY_TOKEN]),
+        (&hook, &[TargetPeer::HOOK_PATH, TargetPeer::HOOK_TOKEN, SECRET, "planted-header-of-the-hook"]),
+        (&bot, &[TargetPeer::BOT_TOKEN]),
+    ];
+    for (service, told) in told {
+        let said = json!({"error": told.join(" "), "description": told.join(" ")});
+        let echo = Behaviour::Answer(Answer::json(403, &said));
         service.answer_next(3, &echo);
-        service.always_on(zmes_tests::standin::Route::Probe, echo.clone());
+        service.always_on(Route::Probe, echo);
     }
     world.alarm(1, 1).await?;
     for handle in ["@guard", "@red"] {

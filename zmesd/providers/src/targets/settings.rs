@@ -204,6 +204,8 @@ impl ExpectedStatus {
 /// The key that signs a webhook. `Debug` hides it.
 #[derive(Clone)]
 pub struct WebhookSecret {
+    /// As it was written, so that quotes can hide it.
+    pub(super) source: SecretString,
     pub(super) key: secrecy::SecretSlice<u8>,
 }
 

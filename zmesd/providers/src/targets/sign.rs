@@ -32,7 +32,7 @@ impl WebhookSecret {
         if !LENGTHS.contains(&key.len()) {
             return Err(WebhookSecretProblem::Length);
         }
-        Ok(Self { key: SecretSlice::from(key) })
+        Ok(Self { source: SecretString::from(text), key: SecretSlice::from(key) })
     }
 
     /// Returns the key itself.

@@ -161,7 +161,8 @@ fn secrets(config: &WebhookConfig) -> Vec<SecretString> {
     let headers =
         config.headers.values().flat_map(|value| value.fixed().map(str::to_owned).collect::<Vec<_>>());
     let long = parts.chain(headers).filter(|part| part.trim().len() >= SECRET_MIN);
-    long.map(SecretString::from).chain(config.token.clone()).collect()
+    let signing = config.secret.as_ref().map(|secret| secret.source.clone());
+    long.map(SecretString::from).chain(config.token.clone()).chain(signing).collect()
 }
 
 #[async_trait]
