@@ -186,13 +186,14 @@ impl Transports {
             match name.as_str() {
                 "proxy" => built.proxy = Some(way),
                 "apns" => built.apns = Some(way),
-                name => match target_of(name) {
-                    Some(name) => built.targets.push(TargetWay { name, built: way }),
-                    None => {
+                name => {
+                    if let Some(name) = target_of(name) {
+                        built.targets.push(TargetWay { name, built: way });
+                    } else {
                         let app = name.strip_prefix("fcm:").map(app_word);
                         built.fcm.push(FcmWay { app, built: way });
                     }
-                },
+                }
             }
         }
         built

@@ -23,8 +23,8 @@ const DAY: Duration = Duration::from_hours(24);
 section! {
     /// Services beside the apps' own pushes: ntfy, Pushover, Telegram, Gotify, webhooks. A target is told of alarms as a
     /// phone is; commands call it @name. One block per target; an entry without a name is ignored. In title, text, link,
-    /// url, headers and body these are replaced: ${monitor.name} ${monitor.id} ${event} ${cause} ${at} ${at.local} ${id} ${event_type} ${late}
-    /// ${url} ${digest}.
+    /// url, headers and body these are replaced: ${monitor.name} ${monitor.id} ${event} ${cause} ${at} ${at.local} ${id}
+    /// ${event_type} ${late} ${url} ${digest}.
     TargetSection: Target = "target" many {
         /// Unique: "night-guard". Its handle is @night-guard.
         "name" name: Text<Option<TargetName>> = TARGET_NAME, Literal::Text(""), Hot;

@@ -55,8 +55,8 @@ impl<'a> TargetMessage<'a> {
     }
 
     pub(super) fn words(&self, texts: &TargetTexts) -> Words {
-        let test = if self.newest.test { " (test)" } else { "" };
-        let title = format!("{}{test}", texts.title.render(self, Encoding::Plain));
+        let mark = if self.newest.test { " (test)" } else { "" };
+        let title = format!("{}{mark}", texts.title.render(self, Encoding::Plain));
         let text = texts.text.render(self, Encoding::Plain);
         let text = match self.digest() {
             Some(count) => format!("{}, the last: {text}", crate::payload::more_alarms(count)),

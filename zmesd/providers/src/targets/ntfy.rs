@@ -23,11 +23,11 @@ use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::{JSON, TransportContext};
 
-/// Longest message, in bytes: a longer one becomes a file (server/config.go, DefaultMessageSizeLimit).
+/// Longest message, in bytes: a longer one becomes a file (server/config.go, `DefaultMessageSizeLimit`).
 const MESSAGE_MAX: usize = 4096;
 /// Longest title, in characters: more than phones show.
 const TITLE_MAX: usize = 250;
-/// Wait after "too many requests": the server gives one back every five seconds (DefaultVisitorRequestLimitReplenish).
+/// Wait after "too many requests": the server gives one back every five seconds (`DefaultVisitorRequestLimitReplenish`).
 const TOO_MANY: Duration = Duration::from_secs(10);
 /// Wait after too many failed logins from this address.
 const LOCKED_OUT: Duration = Duration::from_mins(10);
@@ -145,7 +145,7 @@ fn priority(priority: TargetPriority) -> u8 {
     }
 }
 
-/// Returns how long it is until the day's quota begins anew (server/config.go, DefaultVisitorStatsResetTime).
+/// Returns how long it is until the day's quota begins anew (server/config.go, `DefaultVisitorStatsResetTime`).
 fn until_midnight(now: Timestamp) -> Option<Duration> {
     let today = now.to_zoned(jiff::tz::TimeZone::UTC);
     let midnight = today.start_of_day().ok()?.checked_add(1.day()).ok()?;

@@ -11,6 +11,7 @@ use super::Router;
 use crate::config::{TargetPhase, TargetReceiver};
 use crate::domain::{MonitorFilter, PushState, Revoked, SkipReason, Token, TokenId};
 use crate::monitors::Catalog;
+use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
 /// The targets that are configured, by their tokens.
@@ -46,7 +47,7 @@ impl Router {
         let gone: Vec<_> = self
             .tokens
             .live()
-            .map(|entry| entry.token())
+            .map(TokenEntry::token)
             .filter(|token| token.token.target().is_some() && !configured.0.contains_key(&token.id))
             .map(|token| token.id)
             .collect();
