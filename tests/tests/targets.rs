@@ -13,6 +13,8 @@ const PHONE: &str = "targets-phone:APA91bHPRgkF-one";
 /// A signing secret, planted, and the key in it.
 const SECRET: &str = "whsec_cGxhbnRlZC1zaWduaW5nLXNlY3JldC1vZi10aGUtaG9vaw==";
 const KEY: &str = "planted-signing-secret-of-the-hook";
+const KEY_HEX: &str = "706c616e7465642d7369676e696e672d7365637265742d6f662d7468652d686f6f6b";
+const HEADER: &str = "planted-header-of-the-hook";
 
 /// Two cameras; amy may see only the first.
 fn street() -> WorldBuilder {
@@ -38,6 +40,16 @@ fn webhook(name: &str, service: &TargetPeer, more: &str) -> String {
         service.url(),
         TargetPeer::HOOK_PATH,
         TargetPeer::HOOK_TOKEN,
+        service.ca().display()
+    )
+}
+
+fn telegram(name: &str, service: &TargetPeer) -> String {
+    format!(
+        "\n[[target]]\nname = \"{name}\"\nkind = \"telegram\"\nuser = \"admin\"\nurl = \"{}\"\ntoken = \"{}\"\nchat = \"-100123\"\n\
+         ca-certificate = \"{}\"\n",
+        service.url(),
+        TargetPeer::BOT_TOKEN,
         service.ca().display()
     )
 }
@@ -69,9 +81,8 @@ fn verify(arrival: &Arrival) -> Result<()> {
     let file = directory.path().join("signed");
     let body = String::from_utf8(arrival.request.body.clone())?;
     fs::write(&file, format!("{id}.{at}.{body}"))?;
-    let key: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
     let script = format!(
-        "openssl dgst -sha256 -mac HMAC -macopt hexkey:{key} -binary '{}' | openssl base64 -A",
+        "openssl dgst -sha256 -mac HMAC -macopt hexkey:{KEY_HEX} -binary '{}' | openssl base64 -A",
         file.display()
     );
     let output = Command::new("sh").args(["-c", &script]).output().context("openssl")?;
@@ -141,6 +152,53 @@ async fn an_alarm_reaches_ntfy_and_a_webhook_and_is_told_of_as_of_a_phone() -> R
     ensure!(pushed[1].json()["title"] == "Garage (test)", "{}", pushed[1].json());
     guard.ensure_no_violations()?;
     hook.ensure_no_violations()
+}
+
+#[tokio::test]
+async fn an_alarm_reaches_pushover_telegram_and_gotify() -> Result<()> {
+    let (pager, bot, gotify) =
+        (TargetPeer::pushover().await?, TargetPeer::telegram().await?, TargetPeer::gotify().await?);
+    let keys = |service: &TargetPeer, kind: &str| {
+        format!(
+            "\n[[target]]\nname = \"{kind}\"\nkind = \"{kind}\"\nuser = \"admin\"\nurl = \"{}\"\ntoken = \"{}\"\n\
+             ca-certificate = \"{}\"\n",
+            service.url(),
+            TargetPeer::APP_TOKEN,
+            service.ca().display()
+        )
+    };
+    let user_key = format!("user-key = \"{}\"\n", TargetPeer::USER_KEY);
+    let rule = "\n[[rule]]\nname = \"burglar\"\nmonitors = [1]\naction = \"urgent\"\n";
+    let targets =
+        [keys(&pager, "pushover"), user_key, telegram("bot", &bot), keys(&gotify, "gotify"), rule.to_owned()];
+    let world = start(street(), &targets.concat()).await?;
+    let check = world.run(&["push", "check"]).await?;
+    ensure!(check.code == 0, "{check:#?}");
+    world.alarm(1, 32_910).await?;
+    for (handle, id) in
+        [("@pushover", "647d2300-702c-4b38-8b2f-d56326ae460b"), ("@bot", "4711"), ("@gotify", "25")]
+    {
+        let sent = world.wait_delivery(handle, 32_910, "sent").await?;
+        ensure!(sent["provider_id"] == id, "{handle}: {sent}");
+    }
+    let urgent = pager.wait_accepted(1).await?[0].json();
+    ensure!(
+        includes(
+            &urgent,
+            &json!({"title": "Garage", "message": "Motion", "priority": 2, "retry": 30, "expire": 1800})
+        ),
+        "{urgent}"
+    );
+    let message = bot.wait_accepted(1).await?[0].json();
+    ensure!(
+        includes(&message, &json!({"text": "Garage\nMotion", "disable_notification": false})),
+        "{message}"
+    );
+    let message = gotify.wait_accepted(1).await?[0].json();
+    ensure!(message == json!({"title": "Garage", "message": "Motion", "priority": 10}), "{message}");
+    pager.ensure_no_violations()?;
+    bot.ensure_no_violations()?;
+    gotify.ensure_no_violations()
 }
 
 #[tokio::test]
@@ -341,6 +399,28 @@ async fn phones_and_targets_hear_of_the_same_alarm_and_apps_cannot_be_a_target()
     service.ensure_no_violations()
 }
 
+/// All that tells of targets.
+const ASKED: [&str; 18] = [
+    "status",
+    "tokens list",
+    "tokens show @guard",
+    "tokens show @bot --reveal",
+    "tokens log @red",
+    "why 1",
+    "push queue",
+    "push check",
+    "push check @bot",
+    "check push",
+    "check all",
+    "doctor",
+    "doctor @guard",
+    "config show",
+    "config check",
+    "reload",
+    "troubles",
+    "latency",
+];
+
 /// Runs commands for people, for programs, and as an observer; returns all that they printed.
 async fn ask(world: &World, lines: &[&str]) -> Result<String> {
     let mut said = String::new();
@@ -364,15 +444,9 @@ async fn ask(world: &World, lines: &[&str]) -> Result<String> {
 async fn topics_tokens_and_paths_are_printed_nowhere() -> Result<()> {
     let (guard, hook, bot) =
         (TargetPeer::ntfy().await?, TargetPeer::webhook().await?, TargetPeer::telegram().await?);
-    let headers = "headers = { X-Key = \"planted-header-of-the-hook\" }";
-    let telegram = format!(
-        "\n[[target]]\nname = \"bot\"\nkind = \"telegram\"\nuser = \"admin\"\nurl = \"{}\"\ntoken = \"{}\"\nchat = \"-100123\"\n\
-         ca-certificate = \"{}\"\n",
-        bot.url(),
-        TargetPeer::BOT_TOKEN,
-        bot.ca().display()
-    );
-    let targets = [ntfy("guard", &guard, "admin", ""), webhook("red", &hook, headers), telegram];
+    let headers = format!("headers = {{ X-Key = \"{HEADER}\" }}");
+    let targets =
+        [ntfy("guard", &guard, "admin", ""), webhook("red", &hook, &headers), telegram("bot", &bot)];
     let mut world = start(street().setting("log", "level", "\"trace\""), &targets.concat()).await?;
     let secrets = [
         TargetPeer::TOPIC,
@@ -382,12 +456,12 @@ async fn topics_tokens_and_paths_are_printed_nowhere() -> Result<()> {
         TargetPeer::BOT_TOKEN,
         SECRET,
         KEY,
-        "planted-header-of-the-hook",
+        HEADER,
     ];
     // Each service says back all that it was told.
     let told: [(&TargetPeer, &[&str]); 3] = [
         (&guard, &[TargetPeer::TOPIC, TargetPeer::NTFY_TOKEN]),
-        (&hook, &[TargetPeer::HOOK_PATH, TargetPeer::HOOK_TOKEN, SECRET, "planted-header-of-the-hook"]),
+        (&hook, &[TargetPeer::HOOK_PATH, TargetPeer::HOOK_TOKEN, SECRET, HEADER]),
         (&bot, &[TargetPeer::BOT_TOKEN]),
     ];
     for (service, told) in told {
@@ -407,27 +481,7 @@ async fn topics_tokens_and_paths_are_printed_nowhere() -> Result<()> {
     world.wait_delivery("@bot", 1, "failed").await?;
     let bundle = world.path("report.tar.gz");
     let report = format!("report --output {}", bundle.display());
-    let lines = [
-        "status",
-        "tokens list",
-        "tokens show @guard",
-        "tokens show @bot --reveal",
-        "tokens log @red",
-        "why 1",
-        "push queue",
-        "push check",
-        "push check @bot",
-        "check push",
-        "check all",
-        "doctor",
-        "doctor @guard",
-        "config show",
-        "config check",
-        "reload",
-        "troubles",
-        "latency",
-        &report,
-    ];
+    let lines: Vec<&str> = ASKED.into_iter().chain([report.as_str()]).collect();
     let mut said = ask(&world, &lines).await?;
     let unpacked = Command::new("tar").args(["-xzOf", &bundle.to_string_lossy()]).output().context("tar")?;
     ensure!(unpacked.status.success() && !unpacked.stdout.is_empty(), "the report cannot be read");
