@@ -238,7 +238,7 @@ fn transports_are_typed() {
 
 /// Returns a configuration in which every key of the table has a value in force.
 fn full(place: &Place) -> Config {
-    place.config(&format!("{LEAST}{PUSH}{}", super::target::ONE_OF_EACH_KIND))
+    place.config(&format!("{LEAST}{PUSH}{}", target::ONE_OF_EACH_KIND))
 }
 
 #[test]
