@@ -212,12 +212,12 @@ mod tests {
         }
     }
 
-    fn webhook(config: WebhookConfig) -> Result<Webhook, TransportProblem> {
-        Webhook::new(&target(TargetProvider::Webhook(Box::new(config.clone()))), &config, &context())
+    fn webhook(config: &WebhookConfig) -> Result<Webhook, TransportProblem> {
+        Webhook::new(&target(TargetProvider::Webhook(Box::new(config.clone()))), config, &context())
     }
 
     fn plain() -> Webhook {
-        webhook(config("https://hooks.example.org/services/s3cret-path/${monitor.id}?c=${cause}")).unwrap()
+        webhook(&config("https://hooks.example.org/services/s3cret-path/${monitor.id}?c=${cause}")).unwrap()
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
             expect: ExpectedStatus::Codes(vec![202]),
             ..config("https://hooks.example.org/")
         };
-        let only = webhook(only).unwrap();
+        let only = webhook(&only).unwrap();
         assert_eq!(kind(&only.judge(&answer(202, ""))), "delivered");
         assert_eq!(kind(&only.judge(&answer(200, "{}"))), "bad_answer");
     }
@@ -276,11 +276,11 @@ mod tests {
     #[test]
     fn an_alarm_cannot_choose_the_host() {
         for url in ["https://${monitor.name}.example.org/", "https://h${event}/", "https://h:${event}/"] {
-            assert!(webhook(config(url)).is_err(), "{url}");
+            assert!(webhook(&config(url)).is_err(), "{url}");
         }
         let mut push = push(32_910);
         push.alarms[0].cause = "@evil.example.org/../..?x#y".into();
-        let hook = webhook(config("https://hooks.example.org/${cause}")).unwrap();
+        let hook = webhook(&config("https://hooks.example.org/${cause}")).unwrap();
         let url = hook.url(&hook.frame.message(&push).unwrap()).unwrap();
         assert_eq!(url.host_str(), Some("hooks.example.org"));
         assert_eq!(url.path(), "/%40evil.example.org%2F..%2F..%3Fx%23y");
@@ -296,7 +296,7 @@ mod tests {
                 content_type: content_type.to_owned(),
                 ..config("https://hooks.example.org/")
             };
-            let hook = webhook(config).unwrap();
+            let hook = webhook(&config).unwrap();
             hook.body(&hook.frame.message(&push).unwrap()).unwrap()
         };
         let json = body("application/json", r#"{"text":"${cause}"}"#);
