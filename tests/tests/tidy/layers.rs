@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 29] = [
+const LEVELS: [(&str, u8); 30] = [
     // words
     ("domain", 0),
     ("rules", 0),
@@ -25,6 +25,7 @@ const LEVELS: [(&str, u8); 29] = [
     ("state", 5),
     ("route", 6),
     ("detect", 7),
+    ("labels", 7),
     ("push", 7),
     // edges, which do not know each other
     ("auth", 8),

@@ -49,6 +49,7 @@ pub(super) struct ReceiverIndex {
     everybody: RuleBits,
     ios: RuleBits,
     android: RuleBits,
+    targets: RuleBits,
     /// By the user's name in lower case.
     users: HashMap<String, RuleBits>,
     /// By the leading digits of a handle.
@@ -83,6 +84,7 @@ impl ReceiverIndex {
         match receiver {
             ReceiverName::Platform(Platform::Ios) => &mut self.ios,
             ReceiverName::Platform(Platform::Android) => &mut self.android,
+            ReceiverName::Platform(Platform::Target) => &mut self.targets,
             ReceiverName::User(user) => self.users.entry(user.to_lowercase()).or_default(),
             ReceiverName::Handle(start) => {
                 let known = self.handles.iter().position(|(known, _)| known == start);
@@ -101,6 +103,7 @@ impl ReceiverIndex {
         match receiver.platform {
             Some(Platform::Ios) => named = named.or(self.ios),
             Some(Platform::Android) => named = named.or(self.android),
+            Some(Platform::Target) => named = named.or(self.targets),
             None => {}
         }
         let is_lower = receiver.user.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());

@@ -10,7 +10,7 @@ mod schedule;
 
 pub use receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
 pub use rule::{AlarmFacts, Mismatch, MonitorName, Rule, RuleAction};
-pub use schedule::{Days, InvalidTime, Schedule, TimeOfDay, Window};
+pub use schedule::{Days, InvalidTime, LocalTimes, Schedule, TimeOfDay, Window};
 
 use self::index::{ReceiverIndex, RuleBits};
 use jiff::Timestamp;
@@ -47,9 +47,9 @@ impl RuleSet {
     /// Returns the rules whose conditions on the alarm hold; what they say of receivers is still to be compared. This
     /// is done once for each alarm, [`Candidates::decide`] once for each receiver.
     pub fn candidates(&self, alarm: &AlarmFacts<'_>) -> Candidates<'_> {
-        let mut holding = RuleBits::default();
+        let (mut holding, mut times) = (RuleBits::default(), LocalTimes::new(alarm.time));
         for (place, rule) in self.rules.iter().enumerate() {
-            if rule.holds_for(alarm).is_ok() {
+            if rule.holds_for(alarm, &mut times).is_ok() {
                 holding.insert(place);
             }
         }
@@ -62,9 +62,9 @@ impl RuleSet {
         alarm: &AlarmFacts<'_>,
         receiver: &ReceiverFacts<'_>,
     ) -> Vec<(&Rule, Result<(), Mismatch>)> {
-        let mut examined = Vec::new();
+        let (mut examined, mut times) = (Vec::new(), LocalTimes::new(alarm.time));
         for rule in &self.rules {
-            let verdict = rule.holds_for(alarm).and_then(|()| rule.is_for(receiver));
+            let verdict = rule.holds_for(alarm, &mut times).and_then(|()| rule.is_for(receiver));
             examined.push((rule, verdict));
             if verdict.is_ok() {
                 break;

@@ -1,7 +1,7 @@
 use jiff::civil::DateTime;
 use proptest::prelude::*;
 use zmes_providers::{Platform, PushToken};
-use zmes_shared::MonitorId;
+use zmes_shared::{Label, MonitorId};
 
 use super::fakes::rule;
 use super::*;
@@ -141,7 +141,7 @@ fn receiver(user: &str) -> ReceiverFacts<'_> {
 
 fn alarm<'a>(cause: &'a str, machine: &'a TimeZone) -> AlarmFacts<'a> {
     let time = AlarmTime { at: at("2026-11-27T22:30:00", machine), machine };
-    AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause, time }
+    AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause, labels: None, time }
 }
 
 #[test]
@@ -174,6 +174,41 @@ fn each_condition_is_named_where_it_does_not_hold() {
         let decided = set.candidates(&alarm).decide(&receiver("amy")).is_some();
         assert_eq!(decided, expected.is_ok(), "{rule:?}");
     }
+}
+
+#[test]
+fn labels_count_from_their_confidence_on_and_decide_nothing_while_they_are_unknown() {
+    let utc = TimeZone::UTC;
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let plain = || rule("r", RuleAction::Mute);
+    let of = |labels: &[&str], lack: &[&str], min_confidence| Rule {
+        labels: texts(labels),
+        labels_lack: texts(lack),
+        min_confidence,
+        ..plain()
+    };
+    let label = |name: &str, percent| Label::new(name, percent).unwrap();
+    let known = [label("person", Some(60)), label("cat", None)];
+    for (rule, unknown, expected) in [
+        (plain(), Ok(()), Ok(())),
+        (Rule { min_confidence: 99, ..plain() }, Ok(()), Ok(())),
+        (of(&["Person"], &[], 0), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["person"], &[], 60), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["person"], &[], 61), Err(Mismatch::LabelsUnknown), Err(Mismatch::Labels)),
+        (of(&["dog", "cat"], &[], 90), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["dog"], &[], 0), Err(Mismatch::LabelsUnknown), Err(Mismatch::Labels)),
+        (of(&[], &["dog"], 0), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&[], &["PERSON"], 0), Err(Mismatch::LabelsUnknown), Err(Mismatch::LabelsLack)),
+        (of(&[], &["person"], 80), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["cat"], &["person"], 0), Err(Mismatch::LabelsUnknown), Err(Mismatch::LabelsLack)),
+    ] {
+        let holds = |labels| {
+            let alarm = AlarmFacts { labels, ..alarm("Motion", &utc) };
+            rule.holds_for(&alarm, &mut LocalTimes::new(alarm.time))
+        };
+        assert_eq!((holds(None), holds(Some(&known[..]))), (unknown, expected), "{rule:?}");
+    }
+    assert!(!of(&["person"], &[], 0).is_unconditional());
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Checker<'_> {
                         message: "neither a comment nor NAME=VALUE: ignored, as ZoneMinder does".to_owned(),
                         hint: "remove the line, or put # before it".to_owned(),
                         grave: false,
+                        certificate: None,
                     });
                 }
                 return Ok(Some(conf));
@@ -153,6 +154,7 @@ impl Checker<'_> {
                 message,
                 hint,
                 grave: false,
+                certificate: None,
             }),
         }
     }
@@ -197,6 +199,7 @@ impl Checker<'_> {
             message,
             hint,
             grave: true,
+            certificate: None,
         });
         Reported
     }
