@@ -198,11 +198,22 @@ async fn an_alarm_that_ends_while_it_waits_is_told_first_and_then_its_end() {
         let at = start.at + Duration::from_secs(2);
         world.announce(Alarm { at, phase: Phase::End, span, ..start }).await;
     };
+    let mut watcher = world.tap.subscribe();
     begin_and_end(&world, 10).await;
     assert_eq!(client.events(), ["10", "10"], "sockets wait for nothing");
     assert_eq!(pushed(&mut world), []);
     world.read(10, &person()).await;
     assert_eq!(pushed(&mut world), [(10, None), (-10, Some(1))]);
+    let mut shown = Vec::new();
+    while let Ok(event) = watcher.try_recv() {
+        match event {
+            TapEvent::Alarm(announced) => shown.push(("announced", announced.alarm.is_end())),
+            TapEvent::Decided(later) => shown.push(("decided", later.alarm.is_end())),
+            TapEvent::Session(..) | TapEvent::Delivery(_) | TapEvent::Token(..) | TapEvent::Trouble(_) => {}
+        }
+    }
+    let once = [("announced", false), ("announced", true), ("decided", false), ("decided", true)];
+    assert_eq!(shown, once, "watchers hear of each once");
 
     // The daemon ends before the start was decided.
     begin_and_end(&world, 11).await;
