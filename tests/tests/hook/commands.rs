@@ -1,4 +1,4 @@
-//! What a command is told, and what becomes of one that misbehaves.
+//! What a command receives, and how one that misbehaves is handled.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -188,7 +188,7 @@ async fn a_command_that_cannot_run_is_said_at_the_start() -> Result<()> {
     let both = world.run(&["hook", "--es-arguments", "--on", "start,trouble", "--", "true"]).await?;
     ensure!(both.expect_code(2)?.stderr.contains("--es-arguments cannot be used with --on trouble"));
     world.run(&["hook", "true"]).await?.expect_code(2)?;
-    // A file that is no program, but may be executed: each run says so, and the hook goes on.
+    // An executable file that is not a program: each run reports it, and the hook continues.
     let empty = place.script("nothing", "just text\n")?;
     let hook = place.follow(&world, "log", &["--", &empty]).await?;
     world.alarm(1, 100).await?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use zmes_tests::{Process, World, WorldBuilder, wait_until, zmesctl_binary};
 
-/// Writes down what it was told: one directory for each run, renamed when it is whole.
+/// The script of the hook: it writes its input into one directory per run, renamed when complete.
 const RECORDS: &str = "#!/bin/sh\n\
     run=$(mktemp -d \"$OUT/.run.XXXXXX\")\n\
     cat >\"$run/stdin\"\n\
@@ -138,7 +138,7 @@ pub(crate) async fn wait_log(process: &Process, wanted: &str) -> Result<String> 
     .await
 }
 
-/// Waits until a process is gone, or is a zombie of somebody else.
+/// Waits until a process is gone, or is another process's zombie.
 pub(crate) async fn wait_gone(pid: &str) -> Result<()> {
     let status = format!("/proc/{}/stat", pid.trim());
     wait_until(&format!("process {pid} is gone"), async || {
