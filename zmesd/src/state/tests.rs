@@ -135,7 +135,7 @@ async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
         }
         assert_eq!((paged, gap), whole, "since {from}, at most {limit}");
     }
-    // What was announced a moment ago is there too.
+    // The latest announcement is there, too.
     assert!(state.handle.note(alarm(14, 1, Origin::Poll)));
     assert_eq!(ids(since(Since::Event(EventId(13)), 10).await.unwrap()), (vec![14], false));
     stop.cancel();
@@ -297,7 +297,7 @@ async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
     let state = State::open(&config, clock()).await.unwrap();
     let (handle, stop) = (state.handle.clone(), CancellationToken::new());
     let writing = TaskTracker::new();
-    // The first thing that a writer does is to look for what is old.
+    // A writer begins by looking for old entries.
     writing.spawn(state.writer.run(stop.clone()));
     assert!(handle.settle().await);
     assert_eq!(handle.tokens().await.unwrap().len(), 1);

@@ -33,7 +33,7 @@ const BODY_MAX: usize = 16 * 1024;
 
 const NAMES: &str = "a name of 1 to 32 characters from a-z, 0-9 and -, the first one a letter or digit";
 
-/// The name of a target; `None` where the entry is still to be filled in.
+/// The name of a target; `None` if the entry is still to be filled in.
 pub(in crate::config) const TARGET_NAME: Text<Option<TargetName>> = Text {
     takes: NAMES,
     read: |text| match text {

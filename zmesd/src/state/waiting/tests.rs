@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, SkipReason, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
-/// An alarm of which no phone is told.
+/// An alarm that no phone gets.
 const NONE: std::ops::RangeInclusive<i64> = std::ops::RangeInclusive::new(1, 0);
 
 fn bounded(bound: usize) -> Waiting {
