@@ -42,7 +42,7 @@ const DIGITS: usize = 26;
 /// Its first digits are the time.
 const TIME_DIGITS: usize = 10;
 
-/// One alarm, the end of one, or a trouble, as programs are told of it.
+/// One alarm, the end of one, or a trouble, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MachineMessage {
@@ -59,7 +59,7 @@ pub struct MachineMessage {
     pub at: Timestamp,
     /// It was found after the fact: zmesd was not running, or had no chance to see it.
     pub late: bool,
-    /// The camera; absent for troubles that are about none.
+    /// The camera; absent for troubles that are not about a camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MachineMonitor>,
     /// ZoneMinder's event, where it made one.
@@ -67,7 +67,7 @@ pub struct MachineMessage {
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words, or the sentence of a trouble: at most 512 characters, without control characters.
     pub cause: String,
-    /// What was detected, where something was.
+    /// The labels of the event, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<Label>>,
     /// Of an end: how long the alarm lasted, in seconds.
@@ -82,7 +82,7 @@ pub struct MachineMessage {
     /// A rule calls it urgent, or does not; absent: no rule was asked, because the receiver has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<bool>,
-    /// It stands for this many alarms.
+    /// It replaces this many alarms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<u64>,
     /// Which trouble, for `trouble` and `resolved`.
@@ -117,7 +117,7 @@ pub struct MachineTrouble {
     pub hint: String,
 }
 
-/// What is known of an alarm that a message is to tell of.
+/// Facts about an alarm from which a message is made.
 #[derive(Debug, Clone, Copy)]
 pub struct MachineAlarm<'a> {
     /// What is told of it: a start, an update, an end, or a test.
@@ -130,15 +130,15 @@ pub struct MachineAlarm<'a> {
     pub monitor: MonitorId,
     /// The monitor's name.
     pub name: &'a str,
-    /// ZoneMinder's event, where there is one.
+    /// ZoneMinder's event, if there is one.
     pub event: Option<EventId>,
     /// Why.
     pub cause: &'a str,
 }
 
 impl MachineMessage {
-    /// Returns the message that tells of an alarm. What a receiver may have beside it (`picture`, `urgent`, …) is set by
-    /// the caller.
+    /// Returns the message for an alarm. The caller sets the members that depend on the receiver (`picture`, `urgent`,
+    /// …).
     pub fn of_alarm(alarm: MachineAlarm<'_>) -> Self {
         let MachineAlarm { kind, at, late, monitor, name, event, cause } = alarm;
         let at = in_milliseconds(at);
@@ -153,7 +153,7 @@ impl MachineMessage {
         }
     }
 
-    /// Returns the message that tells of a trouble (`raised`) or of its end. `at`: when it was raised, or was over.
+    /// Returns the message for a trouble (`raised`) or for its end. `at`: when it was raised, or was over.
     pub fn of_trouble(
         raised: bool,
         at: Timestamp,
@@ -181,8 +181,8 @@ impl MachineMessage {
         }
     }
 
-    /// Returns the message for a line of `watch`; `None` for lines that programs are not told of: decisions, deliveries,
-    /// the state at the start of a stream, what a newer daemon says.
+    /// Returns the message for a line of `watch`; `None` for lines without a message: decisions, deliveries, the state
+    /// at the start of a stream, types of a newer daemon.
     pub fn of_watch(line: &WatchEvent) -> Option<Self> {
         match &line.kind {
             WatchKind::Alarm {
@@ -276,7 +276,7 @@ pub fn id_of_trouble(kind: MachineKind, at: Timestamp, trouble: &str) -> String 
     ulid(kind, at, hash.into())
 }
 
-/// Returns the time in an id; `None`: it is none.
+/// Returns the time in an id; `None`: it is not a valid id.
 pub fn time_of_id(id: &str) -> Option<Timestamp> {
     let digits = id.bytes().map(|digit| ALPHABET.iter().position(|known| *known == digit));
     let digits: Vec<_> = digits.collect::<Option<_>>()?;
