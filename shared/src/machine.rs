@@ -50,8 +50,8 @@ pub struct MachineMessage {
     pub v: u32,
     /// What it is about.
     pub event_type: MachineKind,
-    /// Names this alarm and phase, or this trouble and its change: the same on each repetition, after a restart and for
-    /// every receiver. 26 digits and capital letters; sorted as text they are in order of time.
+    /// Names this alarm and phase, or this trouble and its change: the same on each repetition and after a restart, and of
+    /// an alarm for every receiver. 26 digits and capital letters; sorted as text they are in order of time.
     pub id: String,
     /// When it was found, in UTC, with milliseconds.
     #[serde(serialize_with = "milliseconds")]

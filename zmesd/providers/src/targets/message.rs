@@ -8,7 +8,7 @@ use super::settings::{TargetPriority, TargetTexts};
 use super::template::{Encoding, Placeholder};
 use crate::push::{Push, PushSubject, PushedAlarm, Urgency};
 use zmes_shared::MonitorId;
-use zmes_shared::machine::id_of_alarm;
+use zmes_shared::machine::{id_of_alarm, id_of_trouble};
 use zmes_shared::words::MachineKind;
 
 /// How a time is written for people.
@@ -75,9 +75,17 @@ impl<'a> TargetMessage<'a> {
     }
 
     /// Returns the id of a message: that of the alarm, as all ways to programs have it, so each attempt has the same id, over
-    /// a restart too. A digest has one of its own: who knows its newest alarm already must not take it for that.
+    /// a restart too. A trouble is told apart by its sentence, because a push does not have its name; its id is another one
+    /// than in `zmesctl hook`. A digest has an id of its own: who knows its newest alarm already must not take it for that.
     pub(super) fn id(&self) -> String {
-        let PushedAlarm { event, monitor, at, .. } = self.newest;
+        let PushedAlarm { event, monitor, at, cause, .. } = self.newest;
+        if self.is_trouble() {
+            let name = match self.digest() {
+                Some(count) => format!("{count} {cause}"),
+                None => cause.to_string(),
+            };
+            return id_of_trouble(self.kind(), *at, &name);
+        }
         // From the other end, where ids of monitors are zero.
         let monitor = MonitorId(monitor.0 ^ self.digest().unwrap_or_default().reverse_bits());
         id_of_alarm(self.kind(), *at, monitor, *event)
@@ -172,6 +180,22 @@ mod tests {
         test.alarms[0].test = true;
         let ids: std::collections::BTreeSet<_> = [&first, &push(32_911), &digest, &test].map(id).into();
         assert_eq!(ids.len(), 4);
+    }
+
+    #[test]
+    fn two_troubles_of_one_moment_have_different_ids() {
+        let trouble = |cause: &str, urgency, digest| {
+            let mut push = Push { digest, urgency, ..push(0) };
+            let at = &mut push.alarms[0];
+            (at.event, at.monitor, at.cause, at.subject) =
+                (None, MonitorId(0), cause.into(), PushSubject::Trouble);
+            TargetMessage::new(&push, &message_texts(), &TimeZone::UTC).unwrap().id()
+        };
+        let database = trouble("the database does not answer", Urgency::Normal, None);
+        assert_eq!(database, trouble("the database does not answer", Urgency::Normal, None));
+        assert_ne!(database, trouble("no push reaches fcm", Urgency::Normal, None));
+        assert_ne!(database, trouble("the database does not answer", Urgency::Silent, None));
+        assert_ne!(database, trouble("the database does not answer", Urgency::Normal, Some(2)));
     }
 
     #[test]
