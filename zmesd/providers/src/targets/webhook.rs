@@ -154,7 +154,7 @@ fn same_host(left: &Url, right: &Url) -> bool {
 fn secrets(config: &WebhookConfig) -> Vec<SecretString> {
     let behind_host = |text: &str| {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-        rest.split_once('/').map(|(_, path)| path.to_owned()).unwrap_or_default()
+        rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default().to_owned()
     };
     let source = behind_host(&config.url.with_each("\n"));
     let parts = source.split(['/', '?', '&', '=', '\n', '#']).map(str::to_owned);
@@ -271,6 +271,11 @@ mod tests {
         assert!(!error.contains("s3cret"), "{error}");
         assert!(!format!("{:?}", plain()).contains("s3cret"));
         assert_eq!(plain().target(), "hooks.example.org:443");
+        for url in ["https://hooks.example.org?key=s3cret", "https://hooks.example.org#s3cret"] {
+            let hook = webhook(&config(url)).unwrap();
+            let error = hook.judge(&answer(403, "no s3cret here")).unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 
     #[test]
