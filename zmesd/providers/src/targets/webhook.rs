@@ -118,7 +118,7 @@ impl Webhook {
         }
         Err(match status {
             401 | 403 | 407 => self.frame.fault(answer, FaultKind::Credentials),
-            429 => self.frame.fault_for(answer, FaultKind::Limited, answer.retry_after()),
+            429 => self.frame.fault(answer, FaultKind::Limited),
             408 | 409 | 425 | 500.. => self.frame.fault(answer, FaultKind::Provider),
             300..400 => self.frame.by_status(answer),
             400..500 => PushError::Message(self.frame.said(answer)),
