@@ -70,9 +70,7 @@ impl Pushover {
         let words = message.words(&self.frame.texts);
         let mut body = self.account();
         body["title"] = cut_characters(&words.title, TITLE_MAX).into();
-        // An empty message is refused.
-        let text = if words.text.trim().is_empty() { &words.title } else { &words.text };
-        body["message"] = cut_characters(text, MESSAGE_MAX).into();
+        body["message"] = cut_characters(&words.text, MESSAGE_MAX).into();
         body["timestamp"] = message.newest.at.as_second().into();
         body["priority"] = match message.priority {
             TargetPriority::Low => -1,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
 use super::frame::{self, TargetFrame};
-use super::message::TargetMessage;
+use super::message::{TargetMessage, Words};
 use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
@@ -45,7 +45,10 @@ impl Telegram {
         let words = message.words(&self.frame.texts);
         let link = if words.link.is_empty() { String::new() } else { format!("\n{}", words.link) };
         let room = TEXT_MAX.saturating_sub(units(&link));
-        let text = format!("{}{link}", cut_units(&format!("{}\n{}", words.title, words.text), room));
+        let Words { title, text, .. } = words;
+        // The title stands in for an empty text.
+        let told = if text == title { text } else { format!("{title}\n{text}") };
+        let text = format!("{}{link}", cut_units(&told, room));
         let mut body = json!({
             "chat_id": self.config.chat,
             "text": text,
@@ -165,7 +168,7 @@ impl PushTransport for Telegram {
 mod tests {
     use super::*;
     use crate::push::Urgency;
-    use crate::targets::fixtures::{context, push, target};
+    use crate::targets::fixtures::{context, push, target, template};
     use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, kind};
 
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_message_is_short_enough_and_keeps_its_link() {
-        let (telegram, mut push) = (telegram(), push(32_910));
+        let (mut telegram, mut push) = (telegram(), push(32_910));
         assert_eq!(
             telegram.body(&telegram.frame.message(&push).unwrap()),
             json!({"chat_id": "-100123", "text": "Garage\nMotion: All", "disable_notification": false,
@@ -215,6 +218,8 @@ mod tests {
         );
         push.urgency = Urgency::Silent;
         assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["disable_notification"], true);
+        telegram.frame.texts.text = template("");
+        assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["text"], "Garage");
         let long = cut_units(&"🚨".repeat(3000), TEXT_MAX);
         assert!(units(&long) <= TEXT_MAX && long.ends_with("🚨…"));
     }
