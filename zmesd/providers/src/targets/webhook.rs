@@ -102,11 +102,7 @@ impl Webhook {
         if !has_body {
             return request;
         }
-        let stated = self.config.headers.keys().any(|name| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
-        if !stated {
-            request = request.header(CONTENT_TYPE, self.config.content_type.as_str());
-        }
-        request.body(body)
+        request.header(CONTENT_TYPE, self.config.content_type.as_str()).body(body)
     }
 
     fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {

@@ -15,17 +15,20 @@ use crate::config::target::TargetPhase;
 const HEADERS_MAX: usize = 32;
 /// Longest name of a header, in bytes.
 const HEADER_NAME_MAX: usize = 64;
-/// Headers that zmesd writes itself, or that would change where a request ends.
-const OWN_HEADERS: [&str; 8] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "te",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
+/// Headers that zmesd writes itself, or that would change where a request ends, with what to do instead. The type of a
+/// body also decides how values in it are escaped.
+const OWN_HEADERS: [(&str, &str); 9] = [
+    ("host", REMOVE),
+    ("content-length", REMOVE),
+    ("content-type", "set content-type"),
+    ("transfer-encoding", REMOVE),
+    ("connection", REMOVE),
+    ("te", REMOVE),
+    ("webhook-id", REMOVE),
+    ("webhook-timestamp", REMOVE),
+    ("webhook-signature", REMOVE),
 ];
+const REMOVE: &str = "remove it";
 /// Most codes of `expect`.
 const CODES_MAX: usize = 16;
 /// Longest `body`, in bytes.
@@ -162,8 +165,8 @@ fn header_name(name: &str) -> Result<String, Complaint> {
         return Err(Complaint::new(format!("`{}` is not the name of a header", quotable(name)))
             .hint("names are letters, digits, - and _"));
     }
-    if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-        return Err(Complaint::new(format!("zmesd sets the header `{name}` itself")).hint("remove it"));
+    if let Some((_, hint)) = OWN_HEADERS.iter().find(|(own, _)| name.eq_ignore_ascii_case(own)) {
+        return Err(Complaint::new(format!("zmesd sets the header `{name}` itself")).hint(*hint));
     }
     Ok(name.to_owned())
 }

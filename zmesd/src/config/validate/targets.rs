@@ -183,6 +183,12 @@ impl Checker<'_> {
         let url = self.target_url(section, None);
         let url = url.and_then(|url| self.url_template(section, &url));
         let (token, secret) = (self.secret(&section.token), self.secret(&section.secret));
+        let has_authorization =
+            section.headers.value.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        if has_authorization && matches!(token, Ok(Some(_))) {
+            let hint = "remove one of them: token is sent as \"Authorization: Bearer\"";
+            self.problem(&section.headers.place, "has `Authorization`, and token is set, too", hint);
+        }
         let secret = secret.and_then(|secret| {
             let parsed = secret.map(|secret| WebhookSecret::parse(&secret)).transpose();
             parsed.map_err(|problem| {

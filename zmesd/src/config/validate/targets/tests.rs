@@ -126,6 +126,29 @@ fn what_does_nothing_is_warned_of() {
 }
 
 #[test]
+fn headers_cannot_contradict_content_type_and_token() {
+    let hook = |more: &str| {
+        format!("[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = 'https://host/x'\n{more}\n")
+    };
+    for (more, wanted, hint) in [
+        (
+            "headers = { Content-type = 'text/plain' }",
+            "9:target[0].headers: zmesd sets the header `Content-type` itself",
+            "set content-type",
+        ),
+        (
+            "headers = { authorization = 'Basic s3cret' }\ntoken = 's3cret'",
+            "9:target[0].headers: has `Authorization`, and token is set, too",
+            "remove one of them",
+        ),
+    ] {
+        assert_eq!(problems(&hook(more)), [wanted]);
+        assert!(read(&hook(more)).unwrap_err()[0].hint.starts_with(hint));
+    }
+    loaded(&hook("headers = { Authorization = 'Basic s3cret' }"));
+}
+
+#[test]
 fn without_a_login_a_target_needs_no_user() {
     loaded(&format!("auth.enabled = false\n{}", GUARD.replace("user = 'amy'\n", "")));
 }
