@@ -121,15 +121,23 @@ impl Ntfy {
         }
     }
 
-    /// Asks whether the token may use the topic; sends nothing.
+    /// Asks whether the token is known and may use the topic; sends nothing.
     async fn allowed(&self) -> Result<((), String), ConnectCause> {
         let url = http::below(&self.frame.http.base, &format!("{}/auth", self.topic.expose_secret()));
-        let answer = self.get(url, self.frame.http.deadline()).await?;
-        if answer.status.is_success() {
-            let with = if self.token.is_some() { "with the token" } else { "without a token" };
-            return Ok(((), format!("the topic can be read {with}; nothing was sent")));
+        Ok(((), self.access(&self.get(url, self.frame.http.deadline()).await?)?))
+    }
+
+    /// ntfy answers whether the topic may be read (server/server.go, `authorizeTopicRead`): 401 where the token is unknown,
+    /// 403 also to those who may only publish.
+    fn access(&self, answer: &ProviderAnswer) -> Result<String, PushError> {
+        let with = if self.token.is_some() { "with this token" } else { "without a token" };
+        match answer.status.as_u16() {
+            200..=299 => Ok(format!("the topic can be read {with}; nothing was sent")),
+            403 if !answer.is_page() => Ok(format!(
+                "the topic cannot be read {with}; only a message proves that it can be published to"
+            )),
+            _ => Err(self.frame.by_status(answer)),
         }
-        Err(ConnectCause::from(self.frame.by_status(&answer)))
     }
 }
 
@@ -221,6 +229,21 @@ mod tests {
         ] {
             assert_eq!(kind(&ntfy().judge(&answer(status, body))), wanted, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_token_that_may_only_publish_passes_the_check() {
+        let access = |status, body| ntfy().access(&answer(status, body));
+        assert_eq!(
+            access(403, r#"{"code":40301,"http":403,"error":"forbidden"}"#).unwrap(),
+            "the topic cannot be read with this token; only a message proves that it can be published to"
+        );
+        assert_eq!(
+            access(200, r#"{"success":true}"#).unwrap(),
+            "the topic can be read with this token; nothing was sent"
+        );
+        assert_eq!(kind(&access(401, r#"{"code":40101,"error":"unauthorized"}"#)), "credentials");
+        assert_eq!(kind(&access(403, "<html>blocked")), "credentials", "that is not ntfy's answer");
     }
 
     fn wait(status: u16, headers: &[(&str, &str)], body: &str) -> Option<u64> {
