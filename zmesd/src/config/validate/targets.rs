@@ -142,6 +142,7 @@ impl Checker<'_> {
             ProviderKind::Ntfy => {
                 let (url, topic) =
                     (self.target_url(section, Some(NTFY)), self.needed(&section.topic, "the topic"));
+                let url = url.and_then(|url| self.plain_server(section, url));
                 let (topic, token) = (self.plain_topic(section, topic), self.secret(&section.token));
                 Ok(TargetProvider::Ntfy(NtfyConfig { url: url?, topic: topic?, token: token? }))
             }
@@ -272,6 +273,15 @@ impl Checker<'_> {
         })
     }
 
+    /// Refuses a path: ntfy takes messages at the root of a server only.
+    fn plain_server(&mut self, section: &TargetSection, url: SecretString) -> Result<SecretString, Reported> {
+        if matches!(behind_host(url.expose_secret()), "" | "/") {
+            return Ok(url);
+        }
+        let hint = "write the server only, such as \"https://ntfy.sh\": the topic goes into topic";
+        Err(self.problem(&section.url.place, "has a path", hint))
+    }
+
     fn plain_topic(
         &mut self,
         section: &TargetSection,
@@ -283,7 +293,7 @@ impl Checker<'_> {
         if text.len() <= 64 && text.bytes().all(plain) {
             return Ok(topic);
         }
-        let hint = "a topic has 1 to 64 letters, digits, - and _; the server's address belongs into url";
+        let hint = "a topic has 1 to 64 letters, digits, - and _; the server's address goes into url";
         Err(self.problem(&section.topic.place, "is not a topic of ntfy", hint))
     }
 
@@ -309,6 +319,12 @@ impl Checker<'_> {
             self.warn(&place, format!("does nothing for {kind}"), "remove it");
         }
     }
+}
+
+/// Returns path, query and fragment of a URL.
+fn behind_host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default()
 }
 
 /// Says whether a URL names an address that must be named: a link-local one.

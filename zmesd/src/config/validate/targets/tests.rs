@@ -97,6 +97,18 @@ fn a_url_is_encrypted_or_private_and_never_quoted() {
 }
 
 #[test]
+fn the_topic_of_ntfy_does_not_go_into_its_url() {
+    for url in ["https://ntfy.sh/s3cret", "https://ntfy.sh/?s3cret", "https://ntfy.sh?s3cret"] {
+        let text = format!("{GUARD}url = '{url}'\n");
+        assert_eq!(problems(&text), ["8:target[0].url: has a path"]);
+        assert!(read(&text).unwrap_err()[0].hint.ends_with("the topic goes into topic"));
+    }
+    for url in ["https://ntfy.sh/", "https://ntfy.example.org:8443"] {
+        loaded(&format!("{GUARD}url = '{url}'\n"));
+    }
+}
+
+#[test]
 fn secrets_are_not_shown_and_their_changes_are_seen() {
     let text = "[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = 'https://host/s3cret'\n\
                 headers = { X-Key = 's3cret' }\ntoken = 's3cret'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
