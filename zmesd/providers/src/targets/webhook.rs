@@ -126,11 +126,15 @@ impl Webhook {
 
 /// Returns the URL without its path, which may hold placeholders and secrets.
 fn origin(config: &WebhookConfig) -> Result<Url, TransportProblem> {
+    let fixed = TransportProblem::PlaceholderInHost { key: URL };
+    if split_behind_host(&config.url.with_each("\n")).0.contains('\n') {
+        return Err(fixed);
+    }
+    // What a text hides from this (`https:///${cause}`), two values show.
     let mut url = http::url(URL, &config.url.with_each("0"))?;
     let other = http::url(URL, &config.url.with_each("1"))?;
     if !same_host(&url, &other) {
-        let detail = "a placeholder stands in the host".to_owned();
-        return Err(TransportProblem::Url { key: URL, detail });
+        return Err(fixed);
     }
     url.set_path("/");
     url.set_query(None);
@@ -146,14 +150,18 @@ fn same_host(left: &Url, right: &Url) -> bool {
         && left.password().is_none()
 }
 
+/// Splits a URL into scheme and host, and what follows.
+fn split_behind_host(url: &str) -> (&str, &str) {
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let length = url.get(start..).and_then(|rest| rest.find(['/', '?', '#']));
+    length.and_then(|length| url.split_at_checked(start + length)).unwrap_or((url, ""))
+}
+
 /// Returns what no quote of an answer may show: token, headers, and the parts of the URL.
 fn secrets(config: &WebhookConfig) -> Vec<SecretString> {
-    let behind_host = |text: &str| {
-        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-        rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default().to_owned()
-    };
-    let source = behind_host(&config.url.with_each("\n"));
-    let parts = source.split(['/', '?', '&', '=', '\n', '#']).map(str::to_owned);
+    let source = config.url.with_each("\n");
+    let (_, behind_host) = split_behind_host(&source);
+    let parts = behind_host.split(['/', '?', '&', '=', '\n', '#']).map(str::to_owned);
     let headers =
         config.headers.values().flat_map(|value| value.fixed().map(str::to_owned).collect::<Vec<_>>());
     let long = parts.chain(headers).filter(|part| part.trim().len() >= SECRET_MIN);
@@ -276,8 +284,15 @@ mod tests {
 
     #[test]
     fn an_alarm_cannot_choose_the_host() {
-        for url in ["https://${monitor.name}.example.org/", "https://h${event}/", "https://h:${event}/"] {
-            assert!(webhook(&config(url)).is_err(), "{url}");
+        for url in [
+            "https://${monitor.name}.example.org/",
+            "https://hooks.${event}?x",
+            "https://h${event}",
+            "https://h:${event}/",
+            "https:///${cause}/",
+        ] {
+            let refused = webhook(&config(url));
+            assert!(matches!(refused, Err(TransportProblem::PlaceholderInHost { .. })), "{url}: {refused:?}");
         }
         let mut push = push(32_910);
         push.alarms[0].cause = "@evil.example.org/../..?x#y".into();

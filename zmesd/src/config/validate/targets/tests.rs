@@ -3,15 +3,19 @@ use std::path::Path;
 use super::*;
 use crate::config::environment::Environment;
 use crate::config::problem::Problems;
-use crate::config::validate::Loaded;
+use crate::config::validate::{Loaded, Looks};
 
 /// No ZoneMinder, no TLS: the rest holds anywhere.
 const BARE: &str = "zoneminder = { config = '', database-url = 'mysql://u:p@localhost/zm', path-map = '/dev' }\n\
                     server = { listen = ['127.0.0.1:9000'], plaintext = true }\ncontrol.admin-group = 'root'\n";
 
 fn read(targets: &str) -> Result<Loaded, Problems> {
+    read_with(targets, None)
+}
+
+fn read_with(targets: &str, looks: Option<Looks<'_>>) -> Result<Loaded, Problems> {
     let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };
-    Loaded::from_text(&format!("{BARE}{targets}"), Path::new("/tmp/zmesd.toml"), &environment)
+    Loaded::check(&format!("{BARE}{targets}"), Path::new("/tmp/zmesd.toml"), &environment, looks)
 }
 
 /// Returns `line:key: message` of each problem.
@@ -20,6 +24,10 @@ fn problems(targets: &str) -> Vec<String> {
         Ok(loaded) => panic!("{:?}", loaded.config.targets),
         Err(problems) => problems,
     };
+    told(&problems)
+}
+
+fn told(problems: &Problems) -> Vec<String> {
     assert!(problems.iter().all(|problem| !problem.hint.is_empty()), "{problems}");
     let line = |line: Option<usize>| line.map(|line| line.to_string()).unwrap_or_default();
     problems.iter().map(|one| format!("{}:{}: {}", line(one.line), one.key, one.message)).collect()
@@ -105,6 +113,20 @@ fn the_topic_of_ntfy_does_not_go_into_its_url() {
     }
     for url in ["https://ntfy.sh/", "https://ntfy.example.org:8443"] {
         loaded(&format!("{GUARD}url = '{url}'\n"));
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_used_is_blamed_itself() {
+    let push = |part: &PushPart<'_>| zmes_providers::findings(part, &zmes_providers::WallClock::default());
+    let looks = Looks { pair: &|_, _| Vec::new(), push: &push };
+    for (url, wanted) in [
+        ("https://hooks.${cause}/x", "10:target[1].url: a placeholder stands in the host"),
+        ("https://host:${event}/x", "10:target[1].url: a placeholder stands in the host"),
+        ("https://host:99999/s3cret", "10:target[1].url: is not a URL: invalid port number"),
+    ] {
+        let text = format!("{GUARD}[[target]]\nname = 'h'\nurl = '{url}'\nkind = 'webhook'\nuser = 'amy'\n");
+        assert_eq!(told(&read_with(&text, Some(looks)).unwrap_err()), [wanted]);
     }
 }
 
