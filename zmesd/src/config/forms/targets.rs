@@ -74,7 +74,7 @@ pub(in crate::config) const PHASES: Listing<TargetPhase> = Listing {
 pub(in crate::config) const TEMPLATE: Text<Template> =
     Text { takes: "a string with placeholders", read: template, show: |text| Shown::text(text.source()) };
 
-/// The same for a body, which may have several lines.
+/// The same for a body, which may have several lines. It is hidden: some services want their token in it.
 pub(in crate::config) const BODY: Text<Template> = Text {
     takes: "a string with placeholders",
     read: |text| {
@@ -86,7 +86,10 @@ pub(in crate::config) const BODY: Text<Template> = Text {
         }
         parsed(text)
     },
-    show: |text| Shown::text(text.source()),
+    show: |text| match text.source() {
+        "" => Shown::text(""),
+        source => Shown::text(HIDDEN).exactly(source),
+    },
 };
 
 fn template(text: &str) -> Result<Template, Complaint> {
@@ -171,7 +174,7 @@ fn header_name(name: &str) -> Result<String, Complaint> {
     Ok(name.to_owned())
 }
 
-/// The statuses that mean that a webhook was taken.
+/// The statuses that count as success.
 #[derive(Debug)]
 pub(in crate::config) struct Expected;
 

@@ -124,7 +124,7 @@ impl Checker<'_> {
         }
         if names.len() > TARGETS_MAX {
             let hint = "a webhook can tell many receivers";
-            return Err(self.problem(place, format!("is one more than {TARGETS_MAX} targets"), hint));
+            return Err(self.problem(place, format!("too many targets (limit {TARGETS_MAX})"), hint));
         }
         Ok(name)
     }
@@ -316,7 +316,7 @@ impl Checker<'_> {
     fn unknown_to_kind(&mut self, section: &TargetSection) {
         for place in section.unused() {
             let kind = section.kind.value.word();
-            self.warn(&place, format!("does nothing for {kind}"), "remove it");
+            self.warn(&place, format!("has no effect for kind \"{kind}\""), "remove it");
         }
     }
 }

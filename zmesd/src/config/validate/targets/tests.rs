@@ -133,7 +133,7 @@ fn a_url_that_cannot_be_used_is_blamed_itself() {
 #[test]
 fn secrets_are_not_shown_and_their_changes_are_seen() {
     let text = "[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = 'https://host/s3cret'\n\
-                headers = { X-Key = 's3cret' }\ntoken = 's3cret'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
+                headers = { X-Key = 's3cret' }\ntoken = 's3cret'\nbody = '{\"key\": \"s3cret\"}'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
     let config = loaded(&format!("{text}{GUARD}")).config;
     let shown = config.show();
     assert!(!shown.contains("s3cret") && !shown.contains("MfKQ"), "{shown}");
@@ -143,6 +143,8 @@ fn secrets_are_not_shown_and_their_changes_are_seen() {
     assert!(!format!("{config:?}").contains("s3cret"));
     let other = loaded(&format!("{}{GUARD}", text.replace("X-Key = 's3cret'", "X-Key = 'other'"))).config;
     assert_eq!(config.diff(&other).hot(), ["target[0].headers"]);
+    let other = loaded(&format!("{}{GUARD}", text.replace("\"s3cret\"", "\"other\""))).config;
+    assert_eq!(config.diff(&other).hot(), ["target[0].body"]);
     assert_eq!(config.following(&other).push.targets.len(), 2);
 }
 
@@ -152,7 +154,10 @@ fn what_does_nothing_is_warned_of() {
         let warnings = loaded(text).warnings;
         warnings.iter().map(|one| format!("{}: {}", one.key, one.message)).collect::<Vec<_>>()
     };
-    assert_eq!(warnings(&format!("{GUARD}chat = '1'\n")), ["target[0].chat: does nothing for ntfy"]);
+    assert_eq!(
+        warnings(&format!("{GUARD}chat = '1'\n")),
+        ["target[0].chat: has no effect for kind \"ntfy\""]
+    );
     let off = warnings(&format!("push.enabled = false\n{GUARD}"));
     assert_eq!(off, ["target[0].name: a target is configured, but push.enabled is false"]);
     let bot = "[[target]]\nname = 'b'\nkind = 'telegram'\nuser = 'amy'\ntoken = '1:a'\nchat = '@c'\npriority = 'high'\n";
