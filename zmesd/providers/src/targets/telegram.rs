@@ -4,23 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, TargetFrame};
+use super::frame::{self, Question, TargetFrame};
 use super::message::{TargetMessage, Words};
 use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
-use crate::http;
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Longest text, in units of UTF-16, which Telegram counts.
 const TEXT_MAX: usize = 4096;
@@ -61,13 +56,6 @@ impl Telegram {
         body
     }
 
-    async fn call(&self, method: &str, body: Value, deadline: Instant) -> Result<ProviderAnswer, PushError> {
-        let path = format!("bot{}/{method}", self.config.token.expose_secret());
-        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, &path));
-        let request = |client: &Client| client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string());
-        http.call(deadline, request).await
-    }
-
     /// Returns `result` of an answer.
     fn result(&self, answer: &ProviderAnswer) -> Result<Value, PushError> {
         let json = frame::json(answer).unwrap_or_default();
@@ -99,21 +87,21 @@ impl Telegram {
         })
     }
 
-    async fn ask(&self, method: &str, body: Value) -> Result<Value, ConnectCause> {
-        let answer = self.call(method, body, self.frame.http.deadline()).await?;
-        Ok(self.result(&answer)?)
+    async fn call(&self, method: &str, body: &Value) -> Result<Value, PushError> {
+        let path = format!("bot{}/{method}", self.config.token.expose_secret());
+        self.result(&self.frame.post(&path, body, |request| request).await?)
     }
 
-    async fn bot(&self) -> Result<((), String), ConnectCause> {
-        let bot = self.ask("getMe", json!({})).await?;
+    async fn bot(&self) -> Result<String, ConnectCause> {
+        let bot = self.call("getMe", &json!({})).await?;
         let name = bot.get("username").and_then(Value::as_str).unwrap_or("the bot");
-        Ok(((), format!("the token belongs to {}", self.frame.quote(name))))
+        Ok(format!("the token belongs to {}", self.frame.quote(name)))
     }
 
-    async fn chat(&self) -> Result<((), String), ConnectCause> {
-        let chat = self.ask("getChat", json!({ "chat_id": self.config.chat })).await?;
+    async fn chat(&self) -> Result<String, ConnectCause> {
+        let chat = self.call("getChat", &json!({ "chat_id": self.config.chat })).await?;
         let kind = chat.get("type").and_then(Value::as_str).unwrap_or("chat");
-        Ok(((), format!("the bot can see the {}; nothing was sent", self.frame.quote(kind))))
+        Ok(format!("the bot can see the {}; nothing was sent", self.frame.quote(kind)))
     }
 }
 
@@ -147,20 +135,14 @@ impl PushTransport for Telegram {
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
-        let answer = self.call("sendMessage", body, self.frame.http.deadline()).await?;
-        let id = frame::id(&self.result(&answer)?, "message_id");
+        let id = frame::id(&self.call("sendMessage", &body).await?, "message_id");
         Ok(Delivered { provider_id: id.map(|id| self.frame.quote(&id)) })
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        let total = self.frame.common.timing.total;
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some()
-            && steps.step("credentials", total, self.bot()).await.is_some()
-        {
-            steps.step("chat", total, self.chat()).await;
-        }
-        steps.0
+        let questions: Vec<Question<'_>> =
+            vec![("credentials", Box::pin(self.bot())), ("chat", Box::pin(self.chat()))];
+        self.frame.check(questions).await
     }
 }
 

@@ -14,7 +14,6 @@ use super::message::TargetMessage;
 use super::settings::{TargetConfig, WebhookConfig, WebhookMethod};
 use super::template::Encoding;
 use crate::answer::ProviderAnswer;
-use crate::check::Steps;
 use crate::http;
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
@@ -188,9 +187,7 @@ impl PushTransport for Webhook {
 
     /// Connects. Any request could be taken for an alarm, so none is made.
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        steps.connect(&self.frame.http, &self.frame.http.base).await;
-        steps.0
+        self.frame.check(Vec::new()).await
     }
 }
 
