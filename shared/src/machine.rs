@@ -20,6 +20,8 @@
 //! );
 //! ```
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -50,8 +52,8 @@ pub struct MachineMessage {
     pub v: u32,
     /// What it is about.
     pub event_type: MachineKind,
-    /// Names this alarm and phase, or this trouble and its change: the same on each repetition, after a restart and for
-    /// every receiver. 26 digits and capital letters; sorted as text they are in order of time.
+    /// Names this alarm and phase, or this trouble and its change: the same on each repetition and after a restart, and of
+    /// an alarm for every receiver. 26 digits and capital letters; sorted as text they are in order of time.
     pub id: String,
     /// When it was found, in UTC, with milliseconds.
     #[serde(serialize_with = "milliseconds")]
@@ -134,13 +136,15 @@ pub struct MachineAlarm<'a> {
     pub event: Option<EventId>,
     /// Why.
     pub cause: &'a str,
+    /// Of an end: how long the alarm lasted, where that is known.
+    pub lasted: Option<Duration>,
 }
 
 impl MachineMessage {
     /// Returns the message for an alarm. The caller sets the members that depend on the receiver (`picture`, `urgent`,
     /// …).
     pub fn of_alarm(alarm: MachineAlarm<'_>) -> Self {
-        let MachineAlarm { kind, at, late, monitor, name, event, cause } = alarm;
+        let MachineAlarm { kind, at, late, monitor, name, event, cause, lasted } = alarm;
         let at = in_milliseconds(at);
         let monitor_view = MachineMonitor { id: monitor, name: visible(name, NAME_MAX, is_hidden_in_name) };
         Self {
@@ -149,6 +153,7 @@ impl MachineMessage {
             late,
             monitor: Some(monitor_view),
             event,
+            duration: lasted.filter(|_| kind == MachineKind::AlarmEnd).map(whole_seconds),
             ..Self::plain(kind, at, cause)
         }
     }
@@ -189,7 +194,7 @@ impl MachineMessage {
                 event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms, ..
             } => {
                 let kind = kind_of(*origin, *phase)?;
-                let message = Self::of_alarm(MachineAlarm {
+                Some(Self::of_alarm(MachineAlarm {
                     kind,
                     at: line.at,
                     late: *late,
@@ -197,9 +202,8 @@ impl MachineMessage {
                     name: monitor,
                     event: *event_id,
                     cause,
-                });
-                let lasted = lasted_ms.filter(|_| kind == MachineKind::AlarmEnd);
-                Some(Self { duration: lasted.map(|ms| ms.saturating_add(500) / 1000), ..message })
+                    lasted: lasted_ms.map(Duration::from_millis),
+                }))
             }
             WatchKind::Trouble { change, monitor_id, monitor, trouble } => {
                 let raised = match change.as_str() {
@@ -310,6 +314,10 @@ fn ulid(kind: MachineKind, at: Timestamp, rest: u128) -> String {
         char::from(ALPHABET.get(index).copied().unwrap_or(b'0'))
     };
     (0..DIGITS).rev().map(digit).collect()
+}
+
+fn whole_seconds(lasted: Duration) -> u64 {
+    lasted.saturating_add(Duration::from_millis(500)).as_secs()
 }
 
 /// Returns the moment as the record has it, in milliseconds.

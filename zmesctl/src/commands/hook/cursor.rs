@@ -129,6 +129,7 @@ mod tests {
             name: "Garage",
             event: Some(EventId(event)),
             cause: "Motion",
+            lasted: None,
         })
     }
 

@@ -170,6 +170,7 @@ mod tests {
             name: "Garage",
             event: Some(EventId(7)),
             cause: "Motion",
+            lasted: None,
         });
         RunReport { message, end, took: Duration::from_millis(120), stderr: stderr.to_owned() }
     }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
 use super::frame::{self, TargetFrame};
@@ -17,11 +14,9 @@ use super::message::{TargetMessage, cut_characters};
 use super::settings::{PushoverConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
-use crate::http;
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Longest texts, in characters.
 const TITLE_MAX: usize = 250;
@@ -70,9 +65,7 @@ impl Pushover {
         let words = message.words(&self.frame.texts);
         let mut body = self.account();
         body["title"] = cut_characters(&words.title, TITLE_MAX).into();
-        // An empty message is refused.
-        let text = if words.text.trim().is_empty() { &words.title } else { &words.text };
-        body["message"] = cut_characters(text, MESSAGE_MAX).into();
+        body["message"] = cut_characters(&words.text, MESSAGE_MAX).into();
         body["timestamp"] = message.newest.at.as_second().into();
         body["priority"] = match message.priority {
             TargetPriority::Low => -1,
@@ -96,12 +89,6 @@ impl Pushover {
         body
     }
 
-    async fn post(&self, path: &str, body: Value, deadline: Instant) -> Result<ProviderAnswer, PushError> {
-        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, path));
-        let request = |client: &Client| client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string());
-        http.call(deadline, request).await
-    }
-
     fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
         let json = frame::json(answer);
         let status = json.as_ref().and_then(|json| json.get("status")).and_then(Value::as_i64);
@@ -119,10 +106,10 @@ impl Pushover {
         }
     }
 
-    async fn validate(&self) -> Result<((), String), ConnectCause> {
-        let answer = self.post("1/users/validate.json", self.account(), self.frame.http.deadline()).await?;
+    async fn validate(&self) -> Result<String, ConnectCause> {
+        let answer = self.frame.post("1/users/validate.json", &self.account(), |request| request).await?;
         self.judge(&answer)?;
-        Ok(((), "token and user key are accepted; nothing was sent".to_owned()))
+        Ok("token and user key are accepted; nothing was sent".to_owned())
     }
 }
 
@@ -152,15 +139,11 @@ impl PushTransport for Pushover {
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
-        self.judge(&self.post("1/messages.json", body, self.frame.http.deadline()).await?)
+        self.judge(&self.frame.post("1/messages.json", &body, |request| request).await?)
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some() {
-            steps.step("credentials", self.frame.common.timing.total, self.validate()).await;
-        }
-        steps.0
+        self.frame.check(vec![("credentials", Box::pin(self.validate()))]).await
     }
 }
 

@@ -4,23 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, TargetFrame};
-use super::message::TargetMessage;
+use super::frame::{self, Question, TargetFrame};
+use super::message::{TargetMessage, Words};
 use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
-use crate::http;
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Longest text, in units of UTF-16, which Telegram counts.
 const TEXT_MAX: usize = 4096;
@@ -45,7 +40,10 @@ impl Telegram {
         let words = message.words(&self.frame.texts);
         let link = if words.link.is_empty() { String::new() } else { format!("\n{}", words.link) };
         let room = TEXT_MAX.saturating_sub(units(&link));
-        let text = format!("{}{link}", cut_units(&format!("{}\n{}", words.title, words.text), room));
+        let Words { title, text, .. } = words;
+        // The title stands in for an empty text.
+        let told = if text == title { text } else { format!("{title}\n{text}") };
+        let text = format!("{}{link}", cut_units(&told, room));
         let mut body = json!({
             "chat_id": self.config.chat,
             "text": text,
@@ -56,13 +54,6 @@ impl Telegram {
             body["message_thread_id"] = thread.into();
         }
         body
-    }
-
-    async fn call(&self, method: &str, body: Value, deadline: Instant) -> Result<ProviderAnswer, PushError> {
-        let path = format!("bot{}/{method}", self.config.token.expose_secret());
-        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, &path));
-        let request = |client: &Client| client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string());
-        http.call(deadline, request).await
     }
 
     /// Returns `result` of an answer.
@@ -96,21 +87,21 @@ impl Telegram {
         })
     }
 
-    async fn ask(&self, method: &str, body: Value) -> Result<Value, ConnectCause> {
-        let answer = self.call(method, body, self.frame.http.deadline()).await?;
-        Ok(self.result(&answer)?)
+    async fn call(&self, method: &str, body: &Value) -> Result<Value, PushError> {
+        let path = format!("bot{}/{method}", self.config.token.expose_secret());
+        self.result(&self.frame.post(&path, body, |request| request).await?)
     }
 
-    async fn bot(&self) -> Result<((), String), ConnectCause> {
-        let bot = self.ask("getMe", json!({})).await?;
+    async fn bot(&self) -> Result<String, ConnectCause> {
+        let bot = self.call("getMe", &json!({})).await?;
         let name = bot.get("username").and_then(Value::as_str).unwrap_or("the bot");
-        Ok(((), format!("the token belongs to {}", self.frame.quote(name))))
+        Ok(format!("the token belongs to {}", self.frame.quote(name)))
     }
 
-    async fn chat(&self) -> Result<((), String), ConnectCause> {
-        let chat = self.ask("getChat", json!({ "chat_id": self.config.chat })).await?;
+    async fn chat(&self) -> Result<String, ConnectCause> {
+        let chat = self.call("getChat", &json!({ "chat_id": self.config.chat })).await?;
         let kind = chat.get("type").and_then(Value::as_str).unwrap_or("chat");
-        Ok(((), format!("the bot can see the {}; nothing was sent", self.frame.quote(kind))))
+        Ok(format!("the bot can see the {}; nothing was sent", self.frame.quote(kind)))
     }
 }
 
@@ -144,20 +135,14 @@ impl PushTransport for Telegram {
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
-        let answer = self.call("sendMessage", body, self.frame.http.deadline()).await?;
-        let id = frame::id(&self.result(&answer)?, "message_id");
+        let id = frame::id(&self.call("sendMessage", &body).await?, "message_id");
         Ok(Delivered { provider_id: id.map(|id| self.frame.quote(&id)) })
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        let total = self.frame.common.timing.total;
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some()
-            && steps.step("credentials", total, self.bot()).await.is_some()
-        {
-            steps.step("chat", total, self.chat()).await;
-        }
-        steps.0
+        let questions: Vec<Question<'_>> =
+            vec![("credentials", Box::pin(self.bot())), ("chat", Box::pin(self.chat()))];
+        self.frame.check(questions).await
     }
 }
 
@@ -165,7 +150,7 @@ impl PushTransport for Telegram {
 mod tests {
     use super::*;
     use crate::push::Urgency;
-    use crate::targets::fixtures::{context, push, target};
+    use crate::targets::fixtures::{context, push, target, template};
     use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, kind};
 
@@ -207,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_message_is_short_enough_and_keeps_its_link() {
-        let (telegram, mut push) = (telegram(), push(32_910));
+        let (mut telegram, mut push) = (telegram(), push(32_910));
         assert_eq!(
             telegram.body(&telegram.frame.message(&push).unwrap()),
             json!({"chat_id": "-100123", "text": "Garage\nMotion: All", "disable_notification": false,
@@ -215,6 +200,8 @@ mod tests {
         );
         push.urgency = Urgency::Silent;
         assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["disable_notification"], true);
+        telegram.frame.texts.text = template("");
+        assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["text"], "Garage");
         let long = cut_units(&"🚨".repeat(3000), TEXT_MAX);
         assert!(units(&long) <= TEXT_MAX && long.ends_with("🚨…"));
     }
