@@ -8,7 +8,6 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
@@ -87,7 +86,8 @@ pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
     let filter = WatchFilter { monitor, token, user, types, since, troubles, ..WatchFilter::default() };
     let items = if reconnect {
-        WatchSource::Followed(Box::new((Follower::open(context, filter).await?, seen_from(since, context))))
+        let seen = Seen::new(since.unwrap_or(Since::Time(context.environment.now)));
+        WatchSource::Followed(Box::new((Follower::open(context, filter).await?, seen)))
     } else {
         WatchSource::Once(context.connect().await?.watch(filter).await?)
     };
@@ -169,16 +169,6 @@ async fn next_of(follower: &mut Follower, seen: &mut Seen, context: &Context) ->
             }
         }
     }
-}
-
-/// Returns an empty memory of a stream that begins there.
-fn seen_from(since: Option<Since>, context: &Context) -> Seen {
-    Seen::new(match since {
-        Some(Since::Time(at)) => at,
-        // The times of earlier alarms are not known: the window bounds what is asked for.
-        Some(Since::Event(_)) => Timestamp::MIN,
-        None => context.environment.now,
-    })
 }
 
 /// Shows what comes, until enough has come or the daemon ends it.
