@@ -21,7 +21,7 @@ use zmes_shared::words::{DeliveryOutcome, Origin, Phase};
 use zmes_shared::{EventId, Label, MonitorId};
 
 use self::seen::Seen;
-use crate::commands::follow::{Followed, Follower, passes};
+use crate::commands::follow::{self, Followed, Follower};
 use crate::commands::named;
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
@@ -158,12 +158,10 @@ async fn next_of(follower: &mut Follower, seen: &mut Seen, context: &Context) ->
             Followed::Line(event) if seen.is_new(&event) => return Ok(WatchLine::Known(event)),
             Followed::Line(_) | Followed::Connected => {}
             Followed::Newer(value) => return Ok(WatchLine::Newer(value)),
-            // The first stream may be refused; later it may be that the daemon does not know its monitors yet.
-            Followed::Lost(error) if !passes(&error) || seen.is_first_refusal(&error) => return Err(error),
+            Followed::Lost(error) if follower.gives_up(&error) => return Err(error),
             Followed::Lost(error) => {
                 if !std::mem::replace(&mut away, true) && !context.out.look().quiet {
-                    let reason = error.document().error.message;
-                    context.remark("warning", &format!("zmesd is away, waiting until it is back: {reason}"));
+                    context.remark("warning", &follow::away(&error.document().error.message));
                 }
                 follower.resume(seen.resume());
             }

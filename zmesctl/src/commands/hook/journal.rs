@@ -8,6 +8,7 @@ use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
 use super::child::{RunEnd, RunReport};
+use crate::commands::follow::away;
 use crate::error::CliError;
 use crate::render::{Out, View, clean, time};
 
@@ -97,7 +98,7 @@ impl HookLine {
             Self::Dropped { id, total } => format!(
                 "dropped {id}: more than 256 wait; {total} dropped so far. Use more --jobs, or a faster command"
             ),
-            Self::Lost { reason } => format!("zmesd is away, waiting until it is back: {reason}"),
+            Self::Lost { reason } => away(reason),
             Self::Back => "zmesd is back; what happened meanwhile comes first".to_owned(),
             Self::Gap => "earlier alarms are not in zmesd's record any more, or not all of them".to_owned(),
             Self::Unwritten { reason } => {

@@ -31,7 +31,7 @@ use self::cursor::Cursor;
 use self::journal::HookLine;
 use self::queue::{Queue, lane};
 use self::store::CursorStore;
-use crate::commands::follow::{Followed, Follower, passes};
+use crate::commands::follow::{Followed, Follower};
 use crate::commands::named;
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
@@ -144,7 +144,6 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
         dropped: 0,
         unwritten: false,
         connection: Connection::Opening,
-        connects: 0,
         announce: None,
         began: (context.environment.now, Instant::now()),
     };
@@ -235,7 +234,6 @@ struct Hook {
     /// It was said that the cursor cannot be written.
     unwritten: bool,
     connection: Connection,
-    connects: u64,
     /// When it is said that alarms are followed: a daemon that refuses does it before.
     announce: Option<Instant>,
     /// When the hook began, by both clocks.
@@ -296,7 +294,6 @@ impl Hook {
     ) -> Result<(), CliError> {
         match step {
             Followed::Connected => {
-                self.connects += 1;
                 match self.connection {
                     Connection::Opening => self.announce = Some(Instant::now() + REFUSAL),
                     Connection::Open => {}
@@ -307,14 +304,14 @@ impl Hook {
             Followed::Line(event) => self.on_line(&event, follower, context),
             Followed::Newer(_) => {}
             Followed::Lost(error) => {
-                // What a daemon refuses at once it does not grant later; one that has just started may not know its users yet.
-                if !passes(&error) || (self.connects <= 1 && matches!(error, CliError::Daemon(_))) {
+                if follower.gives_up(&error) {
                     return Err(error);
                 }
                 if self.connection != Connection::Away {
                     self.connection = Connection::Away;
                     say(&HookLine::lost(&error), context);
                 }
+                self.announce = None;
                 follower.resume(self.cursor.since());
             }
         }

@@ -8,8 +8,6 @@ use zmes_shared::views::MonitorView;
 use zmes_shared::words::{DeliveryOutcome, TargetKind};
 use zmes_shared::{EventId, MonitorId};
 
-use crate::error::CliError;
-
 /// How far back is asked: a push may be tried again for a while, and its outcome belongs to an older alarm.
 const WINDOW_MS: i64 = 3_600_000;
 /// Lines that are remembered at most; the window is shorter then.
@@ -66,11 +64,6 @@ impl Seen {
             *self.again.entry(line.clone()).or_default() += 1;
         }
         since_time(since)
-    }
-
-    /// Says whether the daemon refuses what it was asked the first time: it will not grant it later.
-    pub(super) fn is_first_refusal(&self, error: &CliError) -> bool {
-        !self.resumed && matches!(error, CliError::Daemon(_))
     }
 
     /// Says whether a line is new, and remembers it.
