@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use zmes_shared::MonitorId;
 use zmes_shared::control::{WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::machine::MachineMessage;
@@ -130,23 +130,8 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
     let follower = Follower::open(context, filter).await?;
     let limit = timeout.unwrap_or(LIMIT);
     let invocation = Arc::new(Invocation { program, arguments, es_arguments, limit });
-    let (hurry, hurried) = watch::channel(false);
-    let mut hook = Hook {
-        wanted: Wanted { on, monitors },
-        jobs: jobs.into(),
-        invocation,
-        queue: Queue::default(),
-        cursor,
-        store,
-        runs: JoinSet::new(),
-        hurry,
-        hurried,
-        dropped: 0,
-        unwritten: false,
-        connection: Connection::Opening,
-        announce: None,
-        began: (context.environment.now, Instant::now()),
-    };
+    let hook = Hook::new(Wanted { on, monitors }, invocation, cursor, context.environment.now);
+    let mut hook = Hook { jobs: jobs.into(), store, ..hook };
     hook.serve(follower, &mut signals, context).await
 }
 
@@ -236,19 +221,42 @@ struct Hook {
     connection: Connection,
     /// When it is said that alarms are followed: a daemon that refuses does it before.
     announce: Option<Instant>,
+    /// When the cursor follows the clock.
+    minutes: Interval,
     /// When the hook began, by both clocks.
     began: (Timestamp, Instant),
 }
 
 impl Hook {
+    fn new(wanted: Wanted, invocation: Arc<Invocation>, cursor: Cursor, now: Timestamp) -> Self {
+        let (hurry, hurried) = watch::channel(false);
+        let mut minutes = interval(ADVANCE);
+        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            wanted,
+            jobs: 1,
+            invocation,
+            queue: Queue::default(),
+            cursor,
+            store: None,
+            runs: JoinSet::new(),
+            hurry,
+            hurried,
+            dropped: 0,
+            unwritten: false,
+            connection: Connection::Opening,
+            announce: None,
+            minutes,
+            began: (now, Instant::now()),
+        }
+    }
+
     async fn serve(
         &mut self,
         mut follower: Follower,
         signals: &mut Signals,
         context: &mut Context,
     ) -> Outcome {
-        let mut minutes = interval(ADVANCE);
-        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
             self.start();
             tokio::select! {
@@ -265,7 +273,7 @@ impl Hook {
                         break Err(error);
                     }
                 }
-                _ = minutes.tick() => self.follow_the_clock(),
+                _ = self.minutes.tick() => self.follow_the_clock(),
                 () = reached(self.announce) => {
                     self.announce = None;
                     let command = self.invocation.program.to_string_lossy().into_owned();
@@ -293,29 +301,33 @@ impl Hook {
         context: &mut Context,
     ) -> Result<(), CliError> {
         match step {
-            Followed::Connected => {
-                match self.connection {
-                    Connection::Opening => self.announce = Some(Instant::now() + REFUSAL),
-                    Connection::Open => {}
-                    Connection::Away => say(&HookLine::Back, context),
-                }
-                self.connection = Connection::Open;
-            }
+            Followed::Connected => self.on_connected(context),
             Followed::Line(event) => self.on_line(&event, follower, context),
             Followed::Newer(_) => {}
             Followed::Lost(error) => {
                 if follower.gives_up(&error) {
                     return Err(error);
                 }
+                self.announce = None;
                 if self.connection != Connection::Away {
                     self.connection = Connection::Away;
                     say(&HookLine::lost(&error), context);
                 }
-                self.announce = None;
                 follower.resume(self.cursor.since());
             }
         }
         Ok(())
+    }
+
+    fn on_connected(&mut self, context: &mut Context) {
+        match self.connection {
+            Connection::Opening => self.announce = Some(Instant::now() + REFUSAL),
+            Connection::Open => {}
+            Connection::Away => say(&HookLine::Back, context),
+        }
+        self.connection = Connection::Open;
+        // What the record has of the time before comes first: the cursor must not go past it.
+        self.minutes.reset();
     }
 
     fn on_line(&mut self, event: &WatchEvent, follower: &mut Follower, context: &mut Context) {
@@ -424,5 +436,31 @@ fn say(line: &HookLine, context: &mut Context) {
         context.remark("warning", &clean(&line.sentence()));
     } else {
         context.out.item(line).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+    use crate::environment::Environment;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cursor_does_not_follow_the_clock_past_what_comes_after_an_outage() {
+        let cli = crate::cli::parse(&["zmesctl", "-q", "hook", "--", "true"].map(OsString::from)).unwrap();
+        let mut context = Context::new(cli.global, Environment::of_process());
+        let wanted = Wanted { on: vec![HookPhase::Start], monitors: Vec::new() };
+        let program = PathBuf::from("true");
+        let invocation = Invocation { program, arguments: Vec::new(), es_arguments: false, limit: LIMIT };
+        let cursor = Cursor::starting(Timestamp::UNIX_EPOCH);
+        let mut hook = Hook::new(wanted, Arc::new(invocation), cursor, Timestamp::UNIX_EPOCH);
+        for connection in [Connection::Opening, Connection::Away] {
+            hook.connection = connection;
+            advance(ADVANCE * 2).await;
+            hook.on_connected(&mut context);
+            assert!(timeout(ADVANCE / 2, hook.minutes.tick()).await.is_err(), "{connection:?}");
+        }
+        assert!(timeout(ADVANCE, hook.minutes.tick()).await.is_ok());
     }
 }
