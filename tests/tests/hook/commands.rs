@@ -231,6 +231,6 @@ async fn runs_of_one_monitor_follow_each_other_and_too_many_are_dropped() -> Res
     for _ in 0..260 {
         world.run(&["-q", "alarm", "test", "--monitor", "1"]).await?.expect_code(0)?;
     }
-    wait_log(&hook, "more than 256 wait; 3 dropped so far").await?;
+    wait_log(&hook, "dropped, because more than 256 wait; 3 dropped so far").await?;
     Ok(())
 }

@@ -129,7 +129,7 @@ async fn a_hook_that_is_stopped_waits_for_its_runs_and_leaves_the_rest_for_later
     place.wait_lines("begun", 1).await?;
     event(&world, 2, 101).await?;
     hook.signal(Signal::SIGTERM)?;
-    wait_log(&hook, "stopping: waiting for 1 that run").await?;
+    wait_log(&hook, "stopping: 1 still running").await?;
     std::fs::write(place.path("out/go"), "")?;
     ensure!(hook.exit().await?.success());
     assert_eq!(events(&place.runs()?), [100], "what had not begun does not begin");
@@ -142,7 +142,7 @@ async fn a_hook_that_is_stopped_waits_for_its_runs_and_leaves_the_rest_for_later
     event(&world, 1, 102).await?;
     place.wait_lines("begun", 4).await?;
     stuck.signal(Signal::SIGTERM)?;
-    wait_log(&stuck, "stopping: waiting for 1 that run").await?;
+    wait_log(&stuck, "stopping: 1 still running").await?;
     stuck.signal(Signal::SIGTERM)?;
     ensure!(stuck.exit().await?.success());
     ensure!(stuck.log().contains("the hook was told twice to stop"), "{}", stuck.log());

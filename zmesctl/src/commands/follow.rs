@@ -19,6 +19,8 @@ const LINES: usize = 64;
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(10)];
 /// A connection that lasted this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(10);
+/// What `lagged` without a number means: the record does not reach back to the start that was asked for.
+pub(super) const GAP: &str = "earlier events are not recorded, or not all of them";
 
 /// What comes of a stream.
 #[derive(Debug)]

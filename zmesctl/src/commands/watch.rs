@@ -260,10 +260,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
         WatchKind::Trouble { change, trouble, .. } => trouble_told(change, trouble, zone),
-        // 0: the number is not known, because the record does not reach back to the start that was asked for.
-        WatchKind::Lagged { missed: 0 } => {
-            ("lagged", Tone::Bad, "earlier events are not recorded, or not all of them".to_owned())
-        }
+        WatchKind::Lagged { missed: 0 } => ("lagged", Tone::Bad, follow::GAP.to_owned()),
         WatchKind::Lagged { missed } => {
             ("lagged", Tone::Bad, format!("{missed} events are missing here: zmesctl read too slowly"))
         }

@@ -60,9 +60,10 @@ input and with ZMES_EVENT, ZMES_MONITOR, ZMES_MONITOR_NAME, ZMES_CAUSE, ZMES_PHA
 (start, end, trouble, resolved, test) and ZMES_ID in its environment. Runs of one
 monitor follow each other, those of others run beside them. Follows over restarts
 of zmesd; with --cursor also over its own: a run that was not finished is repeated
-with the same ZMES_ID. A test alarm runs it, too. SIGTERM ends it after the runs.")]
+with the same ZMES_ID. Test alarms run the command too. On SIGTERM the hook waits
+for its runs, then exits.")]
 pub struct HookArgs {
-    /// What to run for
+    /// Phases to run the command for
     #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',', default_value = "start")]
     on: Vec<HookPhase>,
     /// Only this monitor; can be repeated
@@ -71,13 +72,13 @@ pub struct HookArgs {
     /// Only monitors that this ZoneMinder user may see, at the moment of the alarm
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// How many runs at the same time
+    /// Maximum number of runs at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
     jobs: u8,
-    /// Time after which a run is ended: SIGTERM, 5 s later SIGKILL [default: 30s]
+    /// Time limit of a run: SIGTERM, 5 s later SIGKILL [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
-    /// File that remembers what was handled; it is made if it is not there
+    /// Cursor file, created if missing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor: Option<PathBuf>,
     /// Add event id, monitor id, monitor name and cause to the arguments, as the old event server did
@@ -350,7 +351,7 @@ impl Hook {
             self.dropped += 1;
             self.cursor.finish(&dropped.id);
             self.keep();
-            say(&HookLine::Dropped { id: dropped.id, total: self.dropped }, context);
+            say(&HookLine::dropped(dropped, self.dropped), context);
         }
     }
 
@@ -394,8 +395,8 @@ impl Hook {
     /// Starts nothing more, waits for what runs, and writes the cursor. A second signal ends the runs at once.
     async fn stop(&mut self, signals: &mut Signals, context: &mut Context) {
         if !self.runs.is_empty() || self.queue.len() > 0 {
-            let (running, waiting) = (self.runs.len(), self.queue.len());
-            say(&HookLine::Stopping { running, waiting }, context);
+            let (running, waiting, cursor) = (self.runs.len(), self.queue.len(), self.store.is_some());
+            say(&HookLine::Stopping { running, waiting, cursor }, context);
         }
         loop {
             tokio::select! {

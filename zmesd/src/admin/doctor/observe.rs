@@ -270,8 +270,8 @@ async fn slow(parts: &AdminParts) -> SlowLook {
 
 /// Finds the users whose last token died: its provider called it dead, and no other is left.
 ///
-/// Who has a token that is muted, or switched off in the app, is not deaf: somebody wanted that. The same holds where an
-/// admin revoked the last one.
+/// A user with a token that is muted, or switched off in the app, is not deaf: that is intended. So is the last token's
+/// revocation by an admin.
 fn deaf(
     rows: &[TokenRow],
     now: Timestamp,
@@ -301,7 +301,7 @@ fn deafness(user: &str, token: &Token, revoked: &Revoked) -> (TroubleId, Observa
         .time(revoked.at)
         .text(format!(", because its provider said {}", revoked.reason));
     let observation = Observation {
-        // Whoever removes the app looks the same.
+        // A user who removes the app looks the same.
         severity: Severity::Warning,
         name: format!("user {user}"),
         text,
