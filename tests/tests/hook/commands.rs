@@ -60,7 +60,7 @@ async fn an_end_runs_it_after_its_start_and_once() -> Result<()> {
     let world = garage().start().await?;
     let place = Place::of(&world)?;
     let script = place.records()?;
-    let cursor = place.path("cursor").display().to_string();
+    let cursor = place.cursor();
     let arguments = ["--on", "start,end", "--cursor", cursor.as_str(), "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     world.alarm(1, 100).await?;
