@@ -142,6 +142,7 @@ async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<Monito
     for monitor in named {
         monitors.push(named::one(monitor, context).await?);
     }
+    monitors.sort_unstable();
     monitors.dedup();
     Ok(monitors)
 }
