@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::control::{WatchEvent, WatchKind};
-use crate::text::{REPLACEMENT, is_hidden, is_hidden_in_name};
+use crate::text::{REPLACEMENT, bounded, is_hidden_in_name};
 use crate::views::{Severity, TroubleView};
 use crate::words::{MachineKind, Origin, Phase, TroubleKind};
 use crate::{EventId, Label, MonitorId};
@@ -146,12 +146,11 @@ impl MachineMessage {
     pub fn of_alarm(alarm: MachineAlarm<'_>) -> Self {
         let MachineAlarm { kind, at, late, monitor, name, event, cause, lasted } = alarm;
         let at = in_milliseconds(at);
-        let monitor_view = MachineMonitor { id: monitor, name: visible(name, NAME_MAX, is_hidden_in_name) };
         Self {
             event_type: kind,
             id: id_of_alarm(kind, at, monitor, event),
             late,
-            monitor: Some(monitor_view),
+            monitor: Some(MachineMonitor::of(monitor, name)),
             event,
             duration: lasted.filter(|_| kind == MachineKind::AlarmEnd).map(whole_seconds),
             ..Self::plain(kind, at, cause)
@@ -167,20 +166,16 @@ impl MachineMessage {
     ) -> Self {
         let kind = if raised { MachineKind::Trouble } else { MachineKind::Resolved };
         let at = in_milliseconds(at);
-        let camera = |(id, name): (MonitorId, &str)| MachineMonitor {
-            id,
-            name: visible(name, NAME_MAX, is_hidden_in_name),
-        };
         let trouble = MachineTrouble {
             id: view.id.clone(),
             kind: view.kind,
             severity: view.severity,
             since: view.since,
-            hint: visible(&view.hint, CAUSE_MAX, is_hidden),
+            hint: bounded(&view.hint, CAUSE_MAX),
         };
         Self {
             id: id_of_trouble(kind, at, &view.id),
-            monitor: monitor.map(camera),
+            monitor: monitor.map(|(id, name)| MachineMonitor::of(id, name)),
             trouble: Some(trouble),
             ..Self::plain(kind, at, &view.text)
         }
@@ -233,7 +228,7 @@ impl MachineMessage {
             late: false,
             monitor: None,
             event: None,
-            cause: visible(cause, CAUSE_MAX, is_hidden),
+            cause: bounded(cause, CAUSE_MAX),
             labels: None,
             duration: None,
             picture: None,
@@ -242,6 +237,13 @@ impl MachineMessage {
             digest: None,
             trouble: None,
         }
+    }
+}
+
+impl MachineMonitor {
+    fn of(id: MonitorId, name: &str) -> Self {
+        let shown = |letter| if is_hidden_in_name(letter) { REPLACEMENT } else { letter };
+        Self { id, name: name.chars().take(NAME_MAX).map(shown).collect() }
     }
 }
 
@@ -323,10 +325,6 @@ fn whole_seconds(lasted: Duration) -> u64 {
 /// Returns the moment as the record has it, in milliseconds.
 fn in_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
-}
-
-fn visible(text: &str, longest: usize, hidden: impl Fn(char) -> bool) -> String {
-    text.chars().take(longest).map(|letter| if hidden(letter) { REPLACEMENT } else { letter }).collect()
 }
 
 fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

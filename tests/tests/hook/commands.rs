@@ -60,7 +60,7 @@ async fn an_end_runs_it_after_its_start_and_once() -> Result<()> {
     let world = garage().start().await?;
     let place = Place::of(&world)?;
     let script = place.records()?;
-    let cursor = place.path("cursor").display().to_string();
+    let cursor = place.cursor();
     let arguments = ["--on", "start,end", "--cursor", cursor.as_str(), "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     world.alarm(1, 100).await?;
@@ -231,6 +231,6 @@ async fn runs_of_one_monitor_follow_each_other_and_too_many_are_dropped() -> Res
     for _ in 0..260 {
         world.run(&["-q", "alarm", "test", "--monitor", "1"]).await?.expect_code(0)?;
     }
-    wait_log(&hook, "more than 256 wait; 3 dropped so far").await?;
+    wait_log(&hook, "dropped, because more than 256 wait; 3 dropped so far").await?;
     Ok(())
 }

@@ -82,6 +82,18 @@ impl Place {
         self.script("on-alarm", RECORDS)
     }
 
+    /// Writes a script that notes its id and event in `begun`, waits as `wait` says, and then records.
+    pub(crate) fn waits(&self, wait: &str) -> Result<String> {
+        let records = self.records()?;
+        let begun = "echo \"$ZMES_ID $ZMES_EVENT\" >>\"$OUT/begun\"";
+        self.script("waits", &format!("#!/bin/sh\n{begun}\n{wait}\nexec {records}\n"))
+    }
+
+    /// Returns the path of a cursor that is not there yet.
+    pub(crate) fn cursor(&self) -> String {
+        self.path("cursor").display().to_string()
+    }
+
     /// Starts a hook; its lines go to a log of that name.
     pub(crate) fn hook(&self, world: &World, log: &str, arguments: &[&str]) -> Result<Process> {
         let mut command = Process::command(zmesctl_binary()?);

@@ -30,7 +30,7 @@ async fn a_trouble_and_its_end_run_the_command_also_when_it_was_away() -> Result
     let world = garage().setting("watchdog", "camera-offline", "\"1s\"").start().await?;
     let place = Place::of(&world)?;
     let script = place.records()?;
-    let cursor = place.path("cursor").display().to_string();
+    let cursor = place.cursor();
     let arguments = ["--on", "trouble", "--cursor", cursor.as_str(), "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     let mut watch = world.ctl().stream(&["watch", "--jsonl", "--type", "trouble"])?;

@@ -270,8 +270,8 @@ async fn slow(parts: &AdminParts) -> SlowLook {
 
 /// Finds users whose last token died: the provider reported it dead, and no other token is left.
 ///
-/// Who has a token that is muted, or switched off in the app, is not deaf: somebody wanted that. The same holds where an
-/// admin revoked the last one.
+/// A user with a token that is muted, or switched off in the app, is not deaf: that is intended. So is the last token's
+/// revocation by an admin.
 fn deaf(
     rows: &[TokenRow],
     now: Timestamp,

@@ -60,7 +60,7 @@ fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
             Revoked::ADMIN => ("revoked by an admin at ", String::new(), restore),
             Revoked::NOT_CONFIGURED => {
                 let hint = "add it to zmesd.toml, then: zmesctl reload".to_owned();
-                ("it left zmesd.toml at ", String::new(), hint)
+                ("removed from zmesd.toml at ", String::new(), hint)
             }
             Revoked::PRUNED => {
                 ("revoked by `tokens prune` at ", ": its app had not been seen".to_owned(), restore)
