@@ -59,6 +59,8 @@ pub(super) struct Episode {
     events: BTreeSet<EventId>,
     /// Events that have ended already when their alarm is announced.
     closed: BTreeSet<EventId>,
+    /// A former daemon's episode was given up, and the state has not been told.
+    given_up: bool,
 }
 
 impl Episode {
@@ -101,7 +103,7 @@ impl Episode {
         if std::mem::take(&mut open.dormant) {
             let goes_on = alarmed && open.last.event.is_some_and(|event| event.0 == reading.last_event);
             if !goes_on {
-                self.close();
+                self.give_up();
             }
         }
     }
@@ -147,6 +149,9 @@ impl Episode {
 
     /// Ends the episode because the monitor is not watched any more.
     pub(super) fn end(&mut self, now: Instant, wall: Timestamp) -> Option<Alarm> {
+        if self.open.as_ref()?.dormant {
+            self.give_up();
+        }
         let open = self.close()?;
         let lasted = open.since.map(|since| now.saturating_duration_since(since));
         let at_once = open.last.late() && open.last.detected == now;
@@ -160,7 +165,15 @@ impl Episode {
         })
     }
 
+    /// Says, once, whether a former daemon's episode was closed without an end.
+    pub(super) fn take_given_up(&mut self) -> bool {
+        std::mem::take(&mut self.given_up)
+    }
+
     fn announced(&mut self, alarm: &Alarm) {
+        if self.open.as_ref().is_some_and(|open| open.dormant && open.last.event != alarm.event) {
+            self.give_up();
+        }
         if let Some(event) = alarm.event
             && !self.closed.remove(&event)
         {
@@ -189,14 +202,12 @@ impl Episode {
             // Without an event nothing but the monitor itself can tell.
             Sight::Unseen => self.events.is_empty() && open.last.event.is_some(),
         };
-        if !over {
-            return None;
-        }
-        if open.dormant {
-            self.close();
-            return None;
-        }
-        self.end(now, wall)
+        if over { self.end(now, wall) } else { None }
+    }
+
+    /// Closes an episode of which nobody saw the end.
+    fn give_up(&mut self) {
+        self.given_up |= self.close().is_some();
     }
 
     fn close(&mut self) -> Option<OpenEpisode> {

@@ -36,6 +36,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             ends::end(transaction, &note.end).await?;
             decide_all(transaction, &note.pushes).await?;
         }
+        Note::GivenUp(monitor) => ends::give_up(transaction, *monitor).await?,
         Note::Held(alarm, until) => {
             record(transaction, alarm).await?;
             labels::hold(transaction, alarm, *until).await?;

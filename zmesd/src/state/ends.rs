@@ -26,12 +26,19 @@ pub struct RecordedEnd {
     pub lasted: SignedDuration,
 }
 
-/// Writes that a monitor's alarms have ended.
+/// Writes that a monitor's alarms have ended. Of those before its episode nobody saw the end: they are only closed.
 pub(super) async fn end(transaction: &mut SqliteConnection, end: &Alarm) -> SqlResult {
     let began = end.span.map_or(end.at, |span| span.began);
-    let query = "UPDATE alarms SET ended_at = ?, open = 0 WHERE monitor_id = ? AND open = 1 AND at >= ?";
-    let query = sqlx::query(query).bind(end.at.as_millisecond()).bind(end.monitor.0);
-    query.bind(began.as_millisecond()).execute(transaction).await.map(drop)
+    let query = "UPDATE alarms SET open = 0, ended_at = CASE WHEN at >= ? THEN ? END \
+                 WHERE monitor_id = ? AND open = 1";
+    let query = sqlx::query(query).bind(began.as_millisecond()).bind(end.at.as_millisecond());
+    query.bind(end.monitor.0).execute(transaction).await.map(drop)
+}
+
+/// Writes that nobody saw the end of a monitor's open alarms.
+pub(super) async fn give_up(transaction: &mut SqliteConnection, monitor: MonitorId) -> SqlResult {
+    let query = "UPDATE alarms SET open = 0 WHERE monitor_id = ? AND open = 1";
+    sqlx::query(query).bind(monitor.0).execute(transaction).await.map(drop)
 }
 
 /// Returns the last alarm of each monitor whose end was not told.

@@ -21,6 +21,8 @@ pub enum Note {
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
     /// The end of a monitor's alarms, with what was decided about it for tokens: one transaction.
     Ended(Box<EndNote>),
+    /// The open alarms of a monitor are closed without an end: no daemon saw it.
+    GivenUp(MonitorId),
     /// An announced alarm whose decisions for tokens wait for labels: its record, the monitor's cursor, and until when
     /// it waits, in one transaction.
     Held(Arc<Alarm>, Timestamp),

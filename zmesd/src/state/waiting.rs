@@ -113,6 +113,7 @@ impl Waiting {
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
                 | Note::Ended(_)
+                | Note::GivenUp(_)
                 | Note::Held(..)
                 | Note::Released(..)
                 | Note::Labels(..)
@@ -207,7 +208,7 @@ fn rows(note: &Note) -> usize {
             1 + digests.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>()
         }
         Note::Trouble(note) => 1 + note.push.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>(),
-        Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::GivenUp(_) | Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
     }
 }
 

@@ -298,6 +298,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
             None
         }
         Note::Devices(_)
+        | Note::GivenUp(_)
         | Note::Held(..)
         | Note::Labels(..)
         | Note::Sent(..)

@@ -191,14 +191,33 @@ fn what_a_former_daemon_left_open_ends_when_the_monitor_is_seen_idle_or_its_row_
 fn one_older_than_catch_up_has_an_end_only_if_it_still_runs() {
     let mut bench = remembered(10, false, 3600);
     assert_eq!(bench.look(Idle, &[]), NONE);
+    assert!(bench.episode.take_given_up() && !bench.episode.take_given_up(), "the disk is told once");
     assert_eq!(bench.look(Alarmed, &[11]), [11]);
     assert_eq!(bench.look(Idle, &[]), [-11]);
     let mut bench = remembered(10, false, 3600);
     assert_eq!(bench.look(Alarmed, &[]), NONE, "in the same event");
     assert_eq!(bench.look(Idle, &[]), [-10]);
+    assert!(!bench.episode.take_given_up());
     let mut bench = remembered(10, true, 3600);
     bench.episode.unpolled();
     assert_eq!(bench.tell(&[], Origin::Poll), NONE);
+    assert!(bench.episode.take_given_up());
+}
+
+#[test]
+fn one_older_than_catch_up_is_not_prolonged_by_an_alarm_that_is_found_before_the_first_poll() {
+    let mut bench = remembered(10, false, 3600);
+    assert_eq!(bench.tell(&[11], Origin::Reconciled), [11]);
+    assert!(bench.episode.take_given_up());
+    bench.episode.seen(&reading(888, Idle, 11, MOTION));
+    let end = bench.told(&[], Origin::Poll).pop().unwrap();
+    assert_eq!(end.event, Some(EventId(11)));
+    assert!(end.span.unwrap().began > open(10, false).began);
+
+    let mut bench = remembered(10, false, 3600);
+    let (now, wall) = (bench.now(), bench.wall());
+    assert!(bench.episode.end(now, wall).is_none(), "nor does it end with its monitor");
+    assert!(bench.episode.take_given_up());
 }
 
 #[test]

@@ -1,0 +1,40 @@
+//! Ends of alarms on the disk.
+
+use super::*;
+
+fn started(event: u64, monitor: u32, at: Timestamp) -> Arc<Alarm> {
+    let Note::Announced(alarm, _) = alarm(event, monitor, Origin::Poll) else { panic!() };
+    Arc::new(Alarm { at, ..Alarm::clone(&alarm) })
+}
+
+fn announced(alarm: &Arc<Alarm>) -> Note {
+    Note::Announced(Arc::clone(alarm), Arc::default())
+}
+
+fn end_of(first: &Alarm, lasted: Duration) -> Note {
+    let span = Some(AlarmSpan { began: first.at, lasted: Some(lasted) });
+    let end = Arc::new(Alarm { at: first.at + lasted, phase: Phase::End, span, ..first.clone() });
+    Note::Ended(Box::new(EndNote { end, pushes: Vec::new() }))
+}
+
+#[tokio::test]
+async fn an_end_does_not_cover_alarms_that_a_daemon_before_left_open_and_they_stay_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock().now();
+    let (old, new) = (started(7, 3, now - Duration::from_mins(50)), started(8, 3, now));
+    let (given_up, later) = (started(9, 4, now - Duration::from_mins(50)), started(10, 4, now));
+    let notes = [&old, &given_up].map(announced).into_iter().chain([
+        Note::GivenUp(MonitorId(4)),
+        announced(&new),
+        announced(&later),
+        end_of(&new, Duration::from_secs(5)),
+    ]);
+    write(directory.path(), notes.collect()).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let open: Vec<_> = state.remembered.open.iter().map(|open| (open.event, open.began)).collect();
+    let later_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap();
+    assert_eq!(open, [(Some(EventId(10)), later_at)], "what was given up is not a part of it");
+    let ends = state.handle.ends_since(Since::Time(old.at - Duration::from_secs(1)), 10).await.unwrap();
+    let ends: Vec<_> = ends.iter().map(|end| (end.alarm.event, end.lasted.as_secs())).collect();
+    assert_eq!(ends, [(Some(EventId(8)), 5)]);
+}
