@@ -180,7 +180,11 @@ impl Episode {
             self.events.insert(event);
         }
         match &mut self.open {
-            Some(open) => (open.last, open.dormant) = (alarm.clone(), false),
+            Some(open) => {
+                // After the clock was stepped back an alarm is older than the first one.
+                open.began = open.began.min(alarm.at);
+                (open.last, open.dormant) = (alarm.clone(), false);
+            }
             None => {
                 self.open = Some(OpenEpisode {
                     last: alarm.clone(),

@@ -60,7 +60,7 @@ pub(super) async fn open(pool: &SqlitePool, since: i64) -> SqlResult<Vec<OpenAla
     };
     let mut last = BTreeMap::<MonitorId, OpenAlarm>::new();
     for alarm in understood::<_, Vec<_>>("alarms", &rows, one) {
-        let began = last.get(&alarm.monitor).map_or(alarm.began, |first| first.began);
+        let began = last.get(&alarm.monitor).map_or(alarm.began, |first| first.began.min(alarm.began));
         last.insert(alarm.monitor, OpenAlarm { began, ..alarm });
     }
     Ok(last.into_values().collect())

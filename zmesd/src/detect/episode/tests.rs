@@ -14,6 +14,8 @@ struct Bench {
     episode: Episode,
     began: Instant,
     seconds: u64,
+    /// The wall clock was stepped back by this many seconds.
+    clock_back: i64,
     generation: u64,
 }
 
@@ -23,7 +25,7 @@ impl Bench {
     }
 
     fn of(episode: Episode) -> Self {
-        Self { episode, began: Instant::now(), seconds: 0, generation: 1 }
+        Self { episode, began: Instant::now(), seconds: 0, clock_back: 0, generation: 1 }
     }
 
     fn now(&self) -> Instant {
@@ -31,7 +33,7 @@ impl Bench {
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::from_second(1_900_000_000 + self.seconds.cast_signed()).unwrap()
+        Timestamp::from_second(1_900_000_000 + self.seconds.cast_signed() - self.clock_back).unwrap()
     }
 
     fn alarm(&self, event: u64, origin: Origin) -> Alarm {
@@ -227,6 +229,19 @@ fn a_monitor_that_is_not_watched_any_more_ends_its_alarm() {
     let (now, wall) = (bench.now(), bench.wall());
     assert!(bench.episode.end(now, wall).is_some_and(|end| end.event == Some(EventId(10))));
     assert!(bench.episode.end(now, wall).is_none());
+}
+
+#[test]
+fn a_clock_that_is_stepped_back_leaves_no_alarm_before_the_episode() {
+    let mut bench = Bench::new();
+    bench.look(Alarmed, &[10]);
+    let before = bench.wall();
+    bench.clock_back = 3600;
+    bench.look(Alarmed, &[11]);
+    bench.episode.seen(&reading(888, Idle, 11, MOTION));
+    let span = bench.told(&[], Origin::Poll).pop().unwrap().span.unwrap();
+    assert_eq!(span.began, before - Duration::from_hours(1));
+    assert_eq!(span.lasted, Some(Duration::from_secs(2)), "by the monotonic clock");
 }
 
 #[derive(Debug, Clone)]

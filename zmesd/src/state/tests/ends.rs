@@ -38,3 +38,14 @@ async fn an_end_does_not_cover_alarms_that_a_daemon_before_left_open_and_they_st
     let ends: Vec<_> = ends.iter().map(|end| (end.alarm.event, end.lasted.as_secs())).collect();
     assert_eq!(ends, [(Some(EventId(8)), 5)]);
 }
+
+#[tokio::test]
+async fn an_alarm_that_went_on_after_the_clock_was_stepped_back_ends_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock().now();
+    let (first, second) = (started(7, 3, now), started(8, 3, now - Duration::from_mins(30)));
+    write(directory.path(), vec![announced(&first), announced(&second)]).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let open = &state.remembered.open[0];
+    assert_eq!((open.event, open.began), (Some(EventId(8)), open.at));
+}
