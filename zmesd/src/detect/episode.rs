@@ -55,7 +55,8 @@ pub(super) struct Episode {
     sight: Sight,
     /// The `zmc` that was seen last.
     zmc: Option<(u64, i64)>,
-    /// Its announced events that have not ended, as far as is known.
+    /// Its announced events that have not ended, as far as is known. A monitor records one at a time, so the end of one is
+    /// that of all before it: a `zmc` that crashes leaves its row open, and no other closes it.
     events: BTreeSet<EventId>,
     /// Events that have ended already when their alarm is announced.
     closed: BTreeSet<EventId>,
@@ -122,7 +123,8 @@ impl Episode {
 
     /// An event of the monitor has ended.
     pub(super) fn event_ended(&mut self, event: EventId) {
-        if self.events.remove(&event) {
+        if self.events.contains(&event) {
+            self.events.retain(|open| *open > event);
             return;
         }
         if self.closed.len() == CLOSED {
@@ -174,10 +176,11 @@ impl Episode {
         if self.open.as_ref().is_some_and(|open| open.dormant && open.last.event != alarm.event) {
             self.give_up();
         }
-        if let Some(event) = alarm.event
-            && !self.closed.remove(&event)
-        {
+        if let Some(event) = alarm.event {
             self.events.insert(event);
+            if self.closed.remove(&event) {
+                self.events.retain(|open| *open > event);
+            }
         }
         match &mut self.open {
             Some(open) => {

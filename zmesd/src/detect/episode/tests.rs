@@ -166,6 +166,21 @@ fn where_the_events_table_is_the_source_the_row_tells() {
 }
 
 #[test]
+fn a_row_that_a_crashed_zmc_left_open_holds_up_no_end() {
+    let mut bench = Bench::new();
+    bench.episode.unpolled();
+    assert_eq!(bench.tell(&[10], Origin::Poll), [10]);
+    assert_eq!(bench.tell(&[11], Origin::Poll), [11], "another zmc; nothing closes the row of 10");
+    bench.episode.event_ended(EventId(11));
+    assert_eq!(bench.tell(&[], Origin::Poll), [-11]);
+    assert_eq!(bench.tell(&[12], Origin::Poll), [12]);
+    bench.episode.event_ended(EventId(10));
+    assert_eq!(bench.tell(&[], Origin::Poll), NONE, "an older row that is closed late ends no newer alarm");
+    bench.episode.event_ended(EventId(13));
+    assert_eq!(bench.tell(&[13], Origin::Reconciled), [13, -13], "one whose row is closed when it is found");
+}
+
+#[test]
 fn what_a_former_daemon_left_open_ends_when_the_monitor_is_seen_idle_or_its_row_is_closed() {
     let mut bench = remembered(10, false, 60);
     assert_eq!(bench.tell(&[], Origin::Poll), NONE, "nobody has looked yet");
