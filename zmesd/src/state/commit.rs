@@ -41,9 +41,9 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             record(transaction, alarm).await?;
             labels::hold(transaction, alarm, *until).await?;
         }
-        Note::Released(alarm, decisions) => {
+        Note::Released(alarm, messages) => {
             labels::release(transaction, alarm).await?;
-            deliveries::decide(transaction, alarm, decisions).await?;
+            decide_all(transaction, messages).await?;
         }
         Note::Labels(seen, at) => {
             for (event, found) in seen {

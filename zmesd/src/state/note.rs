@@ -26,8 +26,8 @@ pub enum Note {
     /// An announced alarm whose decisions for tokens wait for labels: its record, the monitor's cursor, and until when
     /// it waits, in one transaction.
     Held(Arc<Alarm>, Timestamp),
-    /// Such an alarm was decided for each token.
-    Released(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// Such an alarm was decided for each token, and its end with it if it has ended meanwhile: one transaction.
+    Released(Arc<Alarm>, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// What was detected in events, and when that was seen.
     Labels(Vec<(EventId, Arc<[Label]>)>, Timestamp),
     /// Filters and intervals of devices; one note for many, because many connections may break at once.

@@ -431,7 +431,7 @@ async fn labels_keep_their_highest_confidence_and_what_waits_is_read_by_the_next
         Note::Labels(vec![(EventId(6), Arc::clone(&known))], long_ago),
         Note::Held(Arc::clone(&told), now),
         Note::Held(Arc::clone(&other), now),
-        Note::Released(released, [decided(1, 3, Decision::Send)].into()),
+        Note::Released(Arc::clone(&released), vec![(released, [decided(1, 3, Decision::Send)].into())]),
     ];
     write(directory.path(), notes).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();

@@ -14,13 +14,16 @@ use crate::protocol::{self, AlarmBody};
 use crate::route::ends::EndedStart;
 use crate::route::policy::{self, EndReceiver};
 use crate::route::{PushBatch, PushDelivery};
-use crate::state::{EndNote, Note};
+use crate::state::{EndNote, Note, TokenDecision};
 
 /// What ES 6 and 7 put before the cause.
 const ENDED: &str = "End:";
 
 /// Sessions that were told of late alarms after their login, and whose end was not told.
 type LateStarts = HashMap<(MonitorId, SessionId), Arc<Alarm>>;
+
+/// A message with what was decided about it for tokens, and what is to be sent of it.
+type DecidedMessage = (Arc<Alarm>, Arc<[TokenDecision]>, Vec<PushDelivery>);
 
 impl Router {
     /// Rights, mute and what the app has switched off count as they are now. Filter, rules, snoozes and intervals do not:
@@ -78,19 +81,24 @@ impl Router {
         }
     }
 
-    /// Tells tokens of the end of an alarm that ended while the decision about its start waited.
-    pub(super) fn end_released(&mut self, start: &Alarm, end: &Alarm, started: &[PushDelivery]) {
+    /// Decides for tokens about the end of an alarm that ended while the decision about its start waited.
+    pub(super) fn end_released(
+        &mut self,
+        start: &Alarm,
+        end: &Alarm,
+        started: &[PushDelivery],
+    ) -> Option<DecidedMessage> {
         let told: Vec<_> = started.iter().map(|delivery| (delivery.token.id, delivery.id)).collect();
-        let alarm = Arc::new(end_of(start, end));
+        // Latencies of pushes do not contain the wait.
+        let alarm = Arc::new(Alarm { detected: Instant::now(), ..end_of(start, end) });
         let verdicts = self.end_tokens(&alarm, &told);
         if verdicts.is_empty() {
-            return;
+            return None;
         }
         let (decisions, deliveries) = self.deliveries(&verdicts);
         // Watchers heard of the end itself when it came.
         self.tell_released(0, &alarm, &verdicts);
-        let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
-        self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+        Some((alarm, decisions, deliveries))
     }
 
     /// Notes who hears of the end of an alarm, once it ends.

@@ -49,3 +49,34 @@ async fn an_alarm_that_went_on_after_the_clock_was_stepped_back_ends_after_a_res
     let open = &state.remembered.open[0];
     assert_eq!((open.event, open.began), (Some(EventId(8)), open.at));
 }
+
+#[tokio::test]
+async fn the_start_and_the_end_of_an_alarm_that_waited_for_labels_are_on_the_disk_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = started(7, 3, clock().now());
+    let Note::Ended(end) = end_of(&start, Duration::from_secs(5)) else { panic!() };
+    let push = TokenDecision { start: Some(DeliveryId(1)), ..decided(2, 3, Decision::Send) };
+    let messages = vec![
+        (Arc::clone(&start), Arc::from([decided(1, 3, Decision::Send)])),
+        (Arc::clone(&end.end), Arc::from([push])),
+    ];
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let notes = [
+        Note::Token(Arc::new(token(3))),
+        Note::Held(Arc::clone(&start), clock().now()),
+        Note::Ended(end),
+        Note::Released(start, messages),
+    ];
+    for note in notes {
+        assert!(state.handle.note(note));
+    }
+    let stop = CancellationToken::new();
+    stop.cancel();
+    state.writer.run(stop).await;
+    assert_eq!(state.committed.borrow().last, DeliveryId(2), "both may be sent");
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    assert!(state.remembered.held.is_empty());
+    let pushes = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap().pushes;
+    let ends: Vec<_> = pushes.iter().map(|push| (push.alarm.is_end(), push.start.is_some())).collect();
+    assert_eq!(ends, [(false, false), (true, true)]);
+}

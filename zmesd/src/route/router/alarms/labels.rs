@@ -177,14 +177,22 @@ impl Router {
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.count_wishes(&alarm, &held.by, &verdicts);
         self.tell_released(held.number, &alarm, &verdicts);
-        if held.end.is_none() {
-            self.note_started(&alarm, &[], &deliveries);
+        let mut end = None;
+        match &held.end {
+            Some(ended) => end = self.end_released(&alarm, ended, &deliveries),
+            None => self.note_started(&alarm, &[], &deliveries),
         }
-        let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
-        let started = deliveries.clone();
-        self.push(PushBatch { alarm: Arc::clone(&alarm), deliveries, recorded, receipts: None });
-        if let Some(end) = &held.end {
-            self.end_released(&alarm, end, &started);
+        let (mut messages, mut batches) = (Vec::new(), Vec::new());
+        for (message, decisions, deliveries) in
+            [(Arc::clone(&alarm), decisions, deliveries)].into_iter().chain(end)
+        {
+            messages.push((Arc::clone(&message), decisions));
+            batches.push((message, deliveries));
+        }
+        // One note: a kill between two would lose the end.
+        let recorded = self.try_note(Note::Released(alarm, messages));
+        for (alarm, deliveries) in batches {
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
         }
     }
 
