@@ -260,6 +260,20 @@ async fn what_need_not_or_cannot_wait_does_not() {
 }
 
 #[tokio::test]
+async fn labels_that_are_switched_off_before_users_are_known_skip_no_push() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, _client, amy) = world_of_amy(directory.path()).await;
+    world.wait_for_labels(LONG, WithoutLabels::Send).await;
+    world.publish(Arc::default()).await;
+    world.announce(now_alarm(1, 10)).await;
+    world.wait_for_labels(Duration::ZERO, WithoutLabels::Send).await;
+    world.router.ping().await.unwrap();
+    assert_eq!(world.pushed(), [], "nobody is known yet");
+    world.publish(catalog(&[amy])).await;
+    assert_eq!(world.pushed(), [(10, "A".to_owned(), 1)]);
+}
+
+#[tokio::test]
 async fn watchers_hear_of_an_alarm_once_and_of_its_decisions_when_they_are_made() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, _client, _) = world_of_amy(directory.path()).await;

@@ -110,14 +110,8 @@ impl Router {
 
     /// Decides what waits if, by a new configuration, nothing waits any more.
     pub(in crate::route::router) fn on_label_settings(&mut self) {
-        let (waits, looks) = {
-            let config = self.parts.labels.borrow_and_update();
-            (!config.wait.is_zero(), config.sources().any())
-        };
         self.labels_possible = true;
-        if !waits || !looks {
-            self.release_all();
-        }
+        self.release_known();
     }
 
     pub(in crate::route::router) fn on_labels(&mut self, command: LabelCommand) {
@@ -134,24 +128,21 @@ impl Router {
         }
         let noted = found.is_empty() || self.try_note(Note::Labels(found, self.parts.clock.now()));
         self.release_known();
-        if !possible && self.judges() {
-            self.release_all();
-        }
         // The caller may have given up, and reports it again.
         reply.send(noted).ok();
     }
 
-    /// Decides what waits for labels that are known.
+    /// Decides what waits for labels that are known, or all if nothing is to wait any more.
     pub(in crate::route::router) fn release_known(&mut self) {
-        if self.judges() {
-            for held in self.held.take_known(&self.labels) {
-                self.release(&held);
-            }
+        if !self.judges() {
+            return;
         }
-    }
-
-    fn release_all(&mut self) {
-        for held in self.held.take_all() {
+        let waits = {
+            let config = self.parts.labels.borrow();
+            self.labels_possible && !config.wait.is_zero() && config.sources().any()
+        };
+        let ready = if waits { self.held.take_known(&self.labels) } else { self.held.take_all() };
+        for held in ready {
             self.release(&held);
         }
     }
