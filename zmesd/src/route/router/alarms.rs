@@ -227,9 +227,7 @@ impl Router {
             Some(only) => only == entry.token().id,
             None => round.test || self.targets.hears_alarms(entry.token()),
         };
-        let reachable =
-            |entry: &TokenEntry| self.push.phones || round.test || entry.token().handle.is_target();
-        let meant = |entry: &&TokenEntry| wanted(entry) && reachable(entry);
+        let meant = |entry: &&TokenEntry| wanted(entry) && (round.test || self.reaches(entry.token()));
         let verdict = |entry: &TokenEntry| {
             let verdict = if self.push.enabled {
                 self.decide_token(entry, alarm, round, rules)
@@ -249,6 +247,11 @@ impl Router {
             TokenVerdict { token, decision, by, urgency, badge, start: None }
         };
         decided.into_iter().map(with_badge).collect()
+    }
+
+    /// Says whether a push could go out to a token: phones need a provider, targets are their own.
+    pub(super) fn reaches(&self, token: &Token) -> bool {
+        self.push.phones || token.handle.is_target()
     }
 
     fn decide_token(

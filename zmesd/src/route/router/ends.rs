@@ -119,7 +119,7 @@ impl Router {
     }
 
     fn token_wants_end(&self, token: &Token) -> bool {
-        policy::wants_end(self.targets.end_receiver(token), *self.parts.ends.borrow())
+        self.reaches(token) && policy::wants_end(self.targets.end_receiver(token), *self.parts.ends.borrow())
     }
 
     fn session_started(&mut self, start: &Arc<Alarm>, session: SessionId) {
@@ -133,7 +133,7 @@ impl Router {
         if ids.is_empty() || !policy::wants_end(EndReceiver::Session, ends) {
             return Vec::new();
         }
-        let pushed = self.push.enabled && policy::wants_end(EndReceiver::Token, ends);
+        let pushed = self.push.phones && policy::wants_end(EndReceiver::Token, ends);
         let [plain, marked] = [false, true].map(|supplementary| {
             protocol::alarm(&AlarmBody {
                 event: alarm.event,
