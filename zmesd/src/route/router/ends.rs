@@ -45,7 +45,7 @@ impl Router {
             let verdicts = self.end_tokens(&alarm, &tokens);
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.missed.keep(self.alarms, &alarm, Instant::now());
-            self.remember(&alarm, sessions, Vec::new(), &verdicts);
+            self.remember(self.alarms, &alarm, Some((sessions, Vec::new())), &verdicts);
             if !decisions.is_empty() {
                 pushes.push((Arc::clone(&alarm), decisions));
                 batches.push((alarm, deliveries));
@@ -97,7 +97,7 @@ impl Router {
         }
         let (decisions, deliveries) = self.deliveries(&verdicts);
         // Watchers heard of the end itself when it came.
-        self.tell_released(0, &alarm, &verdicts);
+        self.remember(0, &alarm, None, &verdicts);
         Some((alarm, decisions, deliveries))
     }
 

@@ -11,6 +11,7 @@ use crate::config::{EndConfig, WithoutLabels};
 use crate::domain::{AlarmSpan, SnoozeScope};
 use crate::route::fakes::snooze;
 use crate::rules::{Rule, RuleAction, fakes};
+use crate::telemetry::TargetKind;
 
 fn person() -> Arc<[Label]> {
     [Label::new("person", Some(95)).unwrap()].into()
@@ -214,6 +215,9 @@ async fn an_alarm_that_ends_while_it_waits_is_told_first_and_then_its_end() {
     }
     let once = [("announced", false), ("announced", true), ("decided", false), ("decided", true)];
     assert_eq!(shown, once, "watchers hear of each once");
+    let decided = |kind| world.counters.decisions.value((kind, Decision::Send));
+    let counted = (decided(TargetKind::Session), decided(TargetKind::Token));
+    assert_eq!(counted, (1, 1), "ends are not counted, whether they waited or not");
 
     // The daemon ends before the start was decided.
     begin_and_end(&world, 11).await;

@@ -14,15 +14,12 @@ use tracing::{debug, warn};
 use zmes_shared::words::LabelWait;
 use zmes_shared::{Label, SessionId};
 
-use super::{AlarmRound, TokenVerdict};
+use super::AlarmRound;
 use crate::domain::{Alarm, AlarmLabels, AlarmSpan, DecidedBy, Decision, Origin, Phase, TokenId};
 use crate::route::PushBatch;
-use crate::route::decided::AlarmDecisions;
 use crate::route::labels::{HeldDecision, LabelCommand, LabelReport, LabelRequest};
 use crate::route::router::Router;
-use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::state::Note;
-use crate::telemetry::TargetKind;
 
 /// The longest wait that a new daemon goes on with, whatever its clock says: that of `labels.wait`.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -66,7 +63,7 @@ impl Router {
     ) {
         self.remember_sent(&alarm, &[], copied);
         self.note_started(&alarm, &sessions, &[]);
-        self.remember(&alarm, sessions, by.clone(), &[]);
+        self.remember(self.alarms, &alarm, Some((sessions, by.clone())), &[]);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let wait =
             SignedDuration::try_from(until.saturating_duration_since(Instant::now())).unwrap_or_default();
@@ -167,7 +164,7 @@ impl Router {
         self.remember_sent(&alarm, &verdicts, &BTreeSet::new());
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.count_wishes(&alarm, &held.by, &verdicts);
-        self.tell_released(held.number, &alarm, &verdicts);
+        self.remember(held.number, &alarm, None, &verdicts);
         let mut end = None;
         match &held.end {
             Some(ended) => end = self.end_released(&alarm, ended, &deliveries),
@@ -185,36 +182,6 @@ impl Router {
         for (alarm, deliveries) in batches {
             self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
         }
-    }
-
-    /// Counts what was decided later than its alarm was announced, and shows it to watchers. `number`: that of the alarm; 0:
-    /// not known.
-    pub(in crate::route::router) fn tell_released(
-        &mut self,
-        number: u64,
-        alarm: &Arc<Alarm>,
-        verdicts: &[TokenVerdict],
-    ) {
-        let decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
-        self.parts.counters.decisions.count_all(decided);
-        debug!(alarm = number, monitor = %alarm.monitor, targets = verdicts.len(), "decided after the wait for labels");
-        if !self.parts.tap.watched() {
-            return;
-        }
-        let token =
-            |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision, verdict.by.clone());
-        let decided = Arc::new(AlarmDecisions {
-            number,
-            alarm: Arc::clone(alarm),
-            sessions: Box::default(),
-            by: Box::default(),
-            tokens: verdicts.iter().map(token).collect(),
-            snoozes: self.snoozes_of(verdicts),
-        });
-        let decisions = Arc::downgrade(&decided);
-        self.ring.push(decided);
-        let alarm = Arc::clone(alarm);
-        self.parts.tap.send_with(|| TapEvent::Decided(AnnouncedAlarm { number, alarm, decided: decisions }));
     }
 }
 
