@@ -34,7 +34,7 @@ async fn an_end_does_not_cover_alarms_that_a_daemon_before_left_open_and_they_st
     let open: Vec<_> = state.remembered.open.iter().map(|open| (open.event, open.began)).collect();
     let later_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap();
     assert_eq!(open, [(Some(EventId(10)), later_at)], "what was given up is not a part of it");
-    let ends = state.handle.ends_since(Since::Time(old.at - Duration::from_secs(1)), 10).await.unwrap();
+    let (ends, _) = state.handle.ends_since(Since::Time(old.at - Duration::from_secs(1)), 10).await.unwrap();
     let ends: Vec<_> = ends.iter().map(|end| (end.alarm.event, end.lasted.as_secs())).collect();
     assert_eq!(ends, [(Some(EventId(8)), 5)]);
 }
@@ -79,4 +79,23 @@ async fn the_start_and_the_end_of_an_alarm_that_waited_for_labels_are_on_the_dis
     let pushes = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap().pushes;
     let ends: Vec<_> = pushes.iter().map(|push| (push.alarm.is_end(), push.start.is_some())).collect();
     assert_eq!(ends, [(false, false), (true, true)]);
+}
+
+#[tokio::test]
+async fn of_too_many_ends_the_newest_are_read_and_it_is_said_that_there_were_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let began = clock().now() - Duration::from_mins(30);
+    let mut notes = Vec::new();
+    for number in 0..4 {
+        let start = started(10 + number, 3, began + Duration::from_mins(number));
+        notes.extend([announced(&start), end_of(&start, Duration::from_secs(5))]);
+    }
+    write(directory.path(), notes).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let since = Since::Time(began - Duration::from_secs(1));
+    for (limit, newest, left_out) in [(2, vec![12, 13], true), (4, vec![10, 11, 12, 13], false)] {
+        let (ends, gap) = state.handle.ends_since(since, limit).await.unwrap();
+        let events: Vec<_> = ends.iter().filter_map(|end| end.alarm.event).map(|event| event.0).collect();
+        assert_eq!((events, gap), (newest, left_out));
+    }
 }
