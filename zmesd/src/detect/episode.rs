@@ -24,7 +24,7 @@ const CLOSED: usize = 64;
 /// What was seen of the monitor last. While its memory cannot be read, that stays: the camera may be in alarm still.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Sight {
-    /// Nobody has looked yet.
+    /// It was not polled yet.
     #[default]
     NotLooked,
     /// Its memory could not be read, or is not its source.

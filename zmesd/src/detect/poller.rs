@@ -270,8 +270,9 @@ impl Poller {
     async fn send(&mut self, alarm: Alarm) -> Result<(), Ended> {
         let (name, origin) = (&alarm.monitor_name, alarm.origin.word());
         if alarm.is_end() {
-            let (event, lasted) = (alarm.event.map(|event| event.0), alarm.lasted());
-            info!(monitor = %alarm.monitor, origin, event, ?lasted, "alarm of {name} has ended");
+            let event = alarm.event.map(|event| event.0);
+            let lasted_s = alarm.lasted().map(|lasted| (lasted.as_secs_f64() * 10.0).round() / 10.0);
+            info!(monitor = %alarm.monitor, origin, event, lasted_s, "alarm of {name} has ended");
         } else if let Some(event) = alarm.event {
             info!(monitor = %alarm.monitor, origin, "New event {event} reported for {name}");
         } else {

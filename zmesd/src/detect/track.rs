@@ -163,7 +163,7 @@ impl Track {
     ) -> (DetectorStep, MonitorReport) {
         if let Some(age) = self.pulse.too_old(reading.heartbeat, round.now, round.wall, round.rules.max_delay)
         {
-            // A zmc that was killed in alarm leaves it standing for ever.
+            // A zmc that was killed in alarm leaves that state in its memory.
             let step = self.detector.miss(false, round.now, &round.rules.config);
             self.episode.missed();
             let condition = Condition::Frozen { age: self.frozen_age(age) };

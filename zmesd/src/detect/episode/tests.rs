@@ -183,7 +183,7 @@ fn a_row_that_a_crashed_zmc_left_open_holds_up_no_end() {
 #[test]
 fn what_a_former_daemon_left_open_ends_when_the_monitor_is_seen_idle_or_its_row_is_closed() {
     let mut bench = remembered(10, false, 60);
-    assert_eq!(bench.tell(&[], Origin::Poll), NONE, "nobody has looked yet");
+    assert_eq!(bench.tell(&[], Origin::Poll), NONE, "it was not polled yet");
     bench.episode.seen(&reading(888, Idle, 10, MOTION));
     let end = bench.told(&[], Origin::Poll).pop().unwrap();
     assert_eq!((end.event, end.late(), end.lasted()), (Some(EventId(10)), true, None));

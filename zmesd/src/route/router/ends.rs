@@ -27,7 +27,7 @@ type DecidedMessage = (Arc<Alarm>, Arc<[TokenDecision]>, Vec<PushDelivery>);
 
 impl Router {
     /// Rights, mute and what the app has switched off count as they are now. Filter, rules, snoozes and intervals do not:
-    /// they decided about the start, and who was told of that must not wait for its end for ever.
+    /// they decided about the start, and the end follows each start that was told.
     pub(super) fn on_end(&mut self, end: Alarm) {
         self.parts.counters.alarms_by.count((Phase::End, end.origin));
         let end = Arc::new(end);

@@ -47,7 +47,7 @@ impl Router {
             && !self.held.is_full()
             && self.tokens.live().next().is_some();
         let waits_until = waits.then(|| alarm.detected + config.wait);
-        // If there is no room, nobody would end the wait early.
+        // Without room in the queue the labels are not read: the push would wait in vain.
         let asked = self.parts.label_requests.ask(LabelRequest { event, waits_until });
         waits_until.filter(|_| asked)
     }
@@ -115,7 +115,8 @@ impl Router {
         let LabelCommand { report: LabelReport { read, found, possible }, reply } = command;
         let waits = !self.parts.labels.borrow().wait.is_zero();
         if self.labels_possible && !possible && waits {
-            warn!("ZoneMinder has no source of labels: pushes do not wait for them (labels.source)");
+            let hint = "tags need ZoneMinder 1.38 or newer: add \"notes\" to labels.source, or set labels.wait = \"0s\"";
+            warn!(hint, "ZoneMinder has no source of labels: pushes do not wait for them");
         }
         self.labels_possible = possible;
         self.held.read(&read, Instant::now());
