@@ -175,6 +175,15 @@ pub struct StateHandle {
 }
 
 impl StateHandle {
+    /// Returns a handle without a file, and what is noted by it.
+    #[cfg(test)]
+    pub(crate) fn detached() -> (Self, mpsc::Receiver<Note>) {
+        let (notes, queue) = mpsc::channel(64);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().in_memory(true);
+        let reader = watch::channel(SqlitePool::connect_lazy_with(options)).1;
+        (Self { notes, reader, damage: watch::channel(None).0, path: "".into() }, queue)
+    }
+
     /// Queues a note without waiting; false: the queue is full and the note is dropped.
     ///
     /// A lost [`Note::Announced`] leaves the monitor's cursor behind, so the next start announces the event again.

@@ -21,11 +21,13 @@ pub enum Note {
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
     /// The end of a monitor's alarms, with what was decided about it for tokens: one transaction.
     Ended(Box<EndNote>),
+    /// The open alarms of a monitor are closed without an end: no daemon saw it.
+    GivenUp(MonitorId),
     /// An announced alarm whose decisions for tokens wait for labels: its record, the monitor's cursor, and until when
     /// it waits, in one transaction.
     Held(Arc<Alarm>, Timestamp),
-    /// Such an alarm was decided for each token.
-    Released(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// Such an alarm was decided for each token, and its end with it if it has ended meanwhile: one transaction.
+    Released(Arc<Alarm>, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// What was detected in events, and when that was seen.
     Labels(Vec<(EventId, Arc<[Label]>)>, Timestamp),
     /// Filters and intervals of devices; one note for many, because many connections may break at the same time.

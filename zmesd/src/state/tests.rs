@@ -1,3 +1,5 @@
+mod ends;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -400,10 +402,10 @@ async fn an_end_and_its_pushes_are_on_the_disk_together_and_a_new_daemon_knows_w
     let pushes = state.handle.pushes_after(DeliveryId(3), 10).await.unwrap().pushes;
     assert_eq!(pushes[0].start.map(|start| (start.id, start.state)), Some((DeliveryId(1), StartState::Sent)));
     assert!(pushes[0].alarm.is_end() && pushes[0].alarm.lasted() == Some(Duration::from_secs(42)));
-    let ends = state.handle.ends_since(Since::Time(first.at), 10).await.unwrap();
+    let (ends, _) = state.handle.ends_since(Since::Time(first.at), 10).await.unwrap();
     let ends: Vec<_> = ends.iter().map(|end| (end.alarm.event, end.ended_at, end.lasted.as_secs())).collect();
     assert_eq!(ends, [(Some(EventId(7)), ended_at, 42)]);
-    assert!(state.handle.ends_since(Since::Time(ended_at), 10).await.unwrap().is_empty());
+    assert!(state.handle.ends_since(Since::Time(ended_at), 10).await.unwrap().0.is_empty());
     let (alarms, _) =
         state.handle.tallied_alarms(AlarmQuery { limit: 9, ..AlarmQuery::default() }).await.unwrap();
     let told: Vec<_> = alarms.iter().map(|one| (one.alarm.ended_at, one.told.queued)).collect();
@@ -429,7 +431,7 @@ async fn labels_keep_their_highest_confidence_and_what_waits_is_read_by_the_next
         Note::Labels(vec![(EventId(6), Arc::clone(&known))], long_ago),
         Note::Held(Arc::clone(&told), now),
         Note::Held(Arc::clone(&other), now),
-        Note::Released(released, [decided(1, 3, Decision::Send)].into()),
+        Note::Released(Arc::clone(&released), vec![(released, [decided(1, 3, Decision::Send)].into())]),
     ];
     write(directory.path(), notes).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();

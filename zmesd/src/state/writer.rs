@@ -9,11 +9,11 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-use super::note::Note;
+use super::note::{Note, TokenDecision};
 use super::store::{Outlets, Store};
 use super::trouble::Trouble;
 use super::waiting::{Dropped, GROUP, Waiting};
-use crate::domain::DeliveryId;
+use crate::domain::{Alarm, DeliveryId};
 use crate::ports::Clock;
 use crate::telemetry::Counters;
 
@@ -276,18 +276,18 @@ fn ticker(period: Duration) -> Interval {
     ticks
 }
 
+/// Returns the last delivery of some messages.
+fn last_of(messages: &[(Arc<Alarm>, Arc<[TokenDecision]>)]) -> Option<DeliveryId> {
+    messages.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
+}
+
 /// Answers a barrier; returns the last delivery of an alarm.
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
-        Note::Ended(note) => {
-            note.pushes.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
-        }
-        Note::Announced(_, decisions) | Note::Released(_, decisions) => {
-            decisions.last().map(|decided| decided.id)
-        }
-        Note::SnoozeEnded(_, _, digests) => {
-            digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
-        }
+        Note::Ended(note) => last_of(&note.pushes),
+        Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
+        Note::Released(_, messages) => last_of(&messages),
+        Note::SnoozeEnded(_, _, digests) => last_of(&digests),
         Note::Trouble(note) => {
             let (_, decisions) = note.push?;
             decisions.last().map(|decided| decided.id)
@@ -298,6 +298,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
             None
         }
         Note::Devices(_)
+        | Note::GivenUp(_)
         | Note::Held(..)
         | Note::Labels(..)
         | Note::Sent(..)
