@@ -3,6 +3,7 @@
 //! Actors depend on these; the adapters (edges and `demo`) implement them. What ZoneMinder offers has its traits in
 //! `zmes-zoneminder`, what sends pushes has its own in `zmes-providers`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use zmes_providers::{CheckStep, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
+use zmes_zoneminder::pictures::Picture;
 
 use crate::config::{Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
@@ -69,6 +71,27 @@ pub struct CertificateProblem {
 pub trait CertificateInfo: Send + Sync + std::fmt::Debug {
     /// Returns the certificate that the next handshake will show; `None` where apps are served in plain text.
     fn summary(&self) -> Option<CertificateSummary>;
+}
+
+/// Why a link is not answered with a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It is no link, it has ended, its token may not see that, or there is no picture: always the same to the outside.
+    None,
+    /// The picture may come in a moment.
+    NotYet,
+    /// Too many requests, or the database does not answer.
+    Busy,
+}
+
+/// Answers links to pictures.
+#[async_trait]
+pub trait PictureDoor: Send + Sync + std::fmt::Debug {
+    /// Says whether there are links at all.
+    fn is_open(&self) -> bool;
+
+    /// Returns the picture of a link, for a client of that address. Bounded in time by the implementation.
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer>;
 }
 
 /// The file on the disk, compared with the current configuration.

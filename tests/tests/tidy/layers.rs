@@ -5,12 +5,13 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 29] = [
+const LEVELS: [(&str, u8); 31] = [
     // words
     ("domain", 0),
     ("rules", 0),
     ("config", 1),
     ("limits", 1),
+    ("links", 2),
     ("sockets", 1),
     // seams
     ("ports", 2),
@@ -26,6 +27,7 @@ const LEVELS: [(&str, u8); 29] = [
     ("route", 6),
     ("detect", 7),
     ("push", 7),
+    ("pictures", 7),
     // edges, which do not know each other
     ("auth", 8),
     ("ws", 8),

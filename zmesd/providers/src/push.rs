@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, MonitorId};
 
@@ -33,6 +34,8 @@ pub struct Push {
     pub badge: u32,
     /// How loudly the phone shows it.
     pub urgency: Urgency,
+    /// Where the phone finds a picture of the last alarm. A secret: who has it sees that picture.
+    pub picture: Option<SecretString>,
     /// It is not worth showing after this time.
     pub expires_at: Timestamp,
 }

@@ -20,6 +20,7 @@ use crate::config::PushConfig;
 use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
 use crate::domain::DeliveryId;
+use crate::links::LinkMaker;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
@@ -64,7 +65,8 @@ impl Conductor {
             self.run_detection(channels.detection, parts.source, events, kept, &state.remembered, &shared);
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
-        let push = self.run_push(channels.push, state.committed, transports, &config.push, last, &shared);
+        let ways_in = (transports, opened.links);
+        let push = self.run_push(channels.push, state.committed, ways_in, &config.push, last, &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);
         let router = router(channels.router, remembered, state.renewed, &shared);
@@ -167,7 +169,7 @@ impl Conductor {
         &mut self,
         ends: PushEnds,
         committed: watch::Receiver<Committed>,
-        transports: watch::Receiver<Arc<Transports>>,
+        (transports, links): (watch::Receiver<Arc<Transports>>, LinkMaker),
         config: &PushConfig,
         last_delivery: DeliveryId,
         shared: &Shared,
@@ -189,6 +191,7 @@ impl Conductor {
             status: Arc::clone(&status),
             config: config.clone(),
             rules: shared.handles.push_rules.clone(),
+            links,
             storm_window: STORM_WINDOW,
             clock: shared.clock(),
         });

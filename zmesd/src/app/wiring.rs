@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{AuthConfig, Config};
+use crate::config::{AuthConfig, Config, PictureConfig};
 use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
@@ -48,6 +48,7 @@ pub(super) struct Handles {
     pub(super) auth: watch::Receiver<AuthConfig>,
     pub(super) push_rules: watch::Receiver<PushRules>,
     pub(super) rules: watch::Receiver<Arc<RuleSet>>,
+    pub(super) pictures: watch::Receiver<PictureConfig>,
     pub(super) reports: watch::Receiver<MonitorReports>,
     pub(super) hangups: mpsc::Sender<()>,
 }
@@ -89,6 +90,7 @@ pub(super) struct SettingSenders {
     pub(super) admin_group: watch::Sender<String>,
     pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) rules: watch::Sender<Arc<RuleSet>>,
+    pub(super) pictures: watch::Sender<PictureConfig>,
 }
 
 impl Channels {
@@ -106,6 +108,7 @@ impl Channels {
         let (auth_tx, auth) = watch::channel(config.auth);
         let (admin_group_tx, admin_group) = watch::channel(config.control.admin_group.clone());
         let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
+        let (pictures_tx, pictures) = watch::channel(config.picture.clone());
         let (rules_tx, rules) = watch::channel(Arc::clone(&config.rules));
         Self {
             handles: Handles {
@@ -114,6 +117,7 @@ impl Channels {
                 auth,
                 push_rules,
                 rules,
+                pictures,
                 reports,
                 hangups: hangups_tx,
             },
@@ -128,6 +132,7 @@ impl Channels {
                 admin_group: admin_group_tx,
                 push_rules: push_rules_tx,
                 rules: rules_tx,
+                pictures: pictures_tx,
             },
             hangups,
             admin_group,

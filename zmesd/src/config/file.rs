@@ -14,12 +14,13 @@ use toml::de::DeTable;
 use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
 use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
+use zmes_zoneminder::pictures::{PictureKind, StorageRoots};
 
 use super::forms::{
-    APP_VERSION, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS,
-    MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, RECEIVER_NAMES, RULE_NAME,
-    Secret, Size, Span, TEXTS, Text, WATCHDOG_RECEIVERS, WEB_URL, WINDOWS, WORDS, Weekdays, ZONE_NAME,
-    ZONEMINDER_VERSION,
+    APP_VERSION, BASE_URL, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing,
+    METRICS_ADDRESS, MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_NAMES, PICTURE_URL,
+    PING_SUFFIX, RECEIVER_NAMES, RULE_NAME, Secret, Size, Span, TEXTS, Text, WATCHDOG_RECEIVERS, WEB_URL,
+    WINDOWS, WORDS, Weekdays, ZONE_NAME, ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -57,6 +58,8 @@ section! {
         path_map: PathBuf,
         /// Directory of ZoneMinder's sockets (`ZM_PATH_SOCKS`), for `zmtrigger.sock`.
         path_socks: Option<PathBuf>,
+        /// Where pictures lie whose storage has no absolute path (`ZM_DIR_EVENTS`, `ZM_PATH_WEB`).
+        roots: StorageRoots,
         /// The server whose monitors are ours, from `server-id` or `zm.conf`; `None`: all monitors.
         server: Option<ServerIdentity>,
     } {
@@ -240,6 +243,25 @@ section! {
 }
 
 section! {
+    /// Pictures in pushes. A phone loads the picture of an event from zmesd itself, by a link that holds no password: it
+    /// opens this one picture, for a while, and only as long as the owner of the token may see the monitor.
+    PictureSection: Picture = "picture" once {}
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    PictureConfig {} {
+        /// How phones reach the apps' port of this server from outside: "https://zm.example.org:9000". Empty: no links.
+        "base-url" base_url: Text<Option<String>> = BASE_URL, Literal::Text(""), Hot;
+        /// Which picture, the first that is there: "objdetect" is zm_detect's, "alarm" the first with motion, "snapshot" the
+        /// one with the highest score.
+        "order" order: Listing<PictureKind> = PICTURE_NAMES, Literal::List(&["objdetect", "alarm", "snapshot"]), Hot;
+        /// How long a link works.
+        "lifetime" lifetime: Span =
+            Span { min: Duration::from_mins(5), max: Duration::from_hours(24 * 7) }, Literal::Text("24h"), Hot;
+        /// Larger pictures are not sent.
+        "max-size" max_size: Size = Size { min: 64 << 10, max: 32 << 20 }, Literal::Text("4MiB"), Hot;
+    }
+}
+
+section! {
     /// Which alarms are muted, sent, or urgent: for whom, and when. The first rule whose conditions all hold decides; without
     /// one, alarms are sent. An empty list is no condition. One block per rule; an entry without a name is ignored.
     RuleSection: Rule = "rule" many {
@@ -384,6 +406,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmSection::SECTION,
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
+    *PictureSection::SECTION,
     *RuleSection::SECTION,
     *WatchdogSection::SECTION,
     *StateSection::SECTION,
@@ -406,6 +429,7 @@ pub(super) struct File {
     pub(super) fcm: FcmSection,
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
+    pub(super) picture: PictureSection,
     pub(super) rules: Vec<RuleSection>,
     pub(super) watchdog: WatchdogSection,
     pub(super) state: StateSection,
@@ -442,6 +466,7 @@ impl File {
             fcm: FcmSection::once(r, root),
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
+            picture: PictureSection::once(r, root),
             rules: RuleSection::all(r, root),
             watchdog: WatchdogSection::once(r, root),
             state: StateSection::once(r, root),
@@ -475,6 +500,7 @@ impl File {
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(ApnsSection::SECTION, transport(&self.apns.enabled, self.apns.values(resolved)));
+        add(PictureSection::SECTION, self.picture.values(resolved));
         for (index, rule) in self.rules.iter().filter(|rule| rule.is_filled_in()).enumerate() {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
         }

@@ -9,6 +9,7 @@ mod environment;
 mod file;
 mod forms;
 pub(crate) mod fuzzing;
+mod picture;
 mod problem;
 mod push;
 mod reader;
@@ -23,8 +24,8 @@ mod watchdog;
 pub use diff::{ConfigDiff, SettingChange};
 pub use environment::Environment;
 pub use file::{
-    AuthConfig, ControlConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig, StateConfig,
-    WatchdogConfig, ZoneminderConfig,
+    AuthConfig, ControlConfig, LogConfig, MetricsConfig, PictureConfig, PushConfig, SECTIONS, ServerConfig,
+    StateConfig, WatchdogConfig, ZoneminderConfig,
 };
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
@@ -52,6 +53,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub auth: AuthConfig,
     pub push: PushConfig,
+    pub picture: PictureConfig,
     pub rules: Arc<RuleSet>,
     pub watchdog: WatchdogConfig,
     pub state: StateConfig,
@@ -92,6 +94,7 @@ impl Config {
         now.auth.take_hot(&new.auth);
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
+        now.picture.take_hot(&new.picture);
         now.rules = Arc::clone(&new.rules);
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);

@@ -130,6 +130,7 @@ pub enum SettingsArea {
     Server,
     Auth,
     Push,
+    Picture,
     Rule,
     Watchdog,
     State,

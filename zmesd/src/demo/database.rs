@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::pictures::EventPlace;
 use zmes_zoneminder::{
     AccountStore, DatabaseCheck, DatabaseReport, DbError, EventRow, EventStore, Monitor, MonitorRights,
-    MonitorSet, MonitorStore, Recording, User, ZmVersion, Zoneminder,
+    MonitorSet, MonitorStore, PictureStore, Recording, User, ZmVersion, Zoneminder,
 };
 
 pub(super) const ADMIN: &str = "admin";
@@ -179,6 +180,18 @@ impl EventStore for Database {
         let events = self.events();
         let open = events.iter().rev().filter(|event| event.row.open && event.row.monitor == monitor);
         Ok(open.take(OPEN_EVENTS).map(Event::row).collect())
+    }
+}
+
+#[async_trait]
+impl PictureStore for Database {
+    /// The simulated cameras take no pictures.
+    async fn place(&self, _event: EventId) -> Result<Option<EventPlace>, DbError> {
+        Ok(None)
+    }
+
+    async fn alarm_frames(&self, _event: EventId, _limit: u32) -> Result<Vec<u64>, DbError> {
+        Ok(Vec::new())
     }
 }
 

@@ -10,6 +10,7 @@ use super::side::PushCommand;
 use super::status::PushStatus;
 use crate::config::{AuthConfig, PushConfig};
 use crate::domain::DeliveryId;
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::Clock;
 use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
@@ -38,6 +39,8 @@ pub struct DispatcherParts {
     pub status: Arc<PushStatus>,
     pub config: PushConfig,
     pub rules: watch::Receiver<PushRules>,
+    /// Makes links to pictures.
+    pub links: LinkMaker,
     /// The time within which a token gets at most `storm-limit` pushes: [`super::STORM_WINDOW`], except in tests.
     pub storm_window: Duration,
     pub clock: Arc<dyn Clock>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
 use zmes_providers::{Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
 use zmes_shared::words::FaultKind;
@@ -11,6 +12,7 @@ use zmes_shared::words::FaultKind;
 use super::queue::Job;
 use super::retry;
 use crate::domain::{Origin, TokenId};
+use crate::links::LinkMaker;
 
 /// Deadline in case a transport does not keep its own.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -73,7 +75,7 @@ impl ProviderAnswer {
 }
 
 impl Shipment {
-    fn push(&self, retry_for: Duration, now: Timestamp) -> Option<Push> {
+    fn push(&self, retry_for: Duration, links: &LinkMaker, now: Timestamp) -> Option<Push> {
         let last = self.jobs.last()?;
         let named = self.jobs.len().min(NAMED);
         let named = self.jobs.get(self.jobs.len() - named..).unwrap_or_default();
@@ -89,8 +91,15 @@ impl Shipment {
             digest: (self.jobs.len() > 1).then(|| u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)),
             badge: last.badge,
             urgency: self.urgency(),
+            picture: self.picture(last, links, now),
             expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
         })
+    }
+
+    /// Returns the link to the picture of the last alarm; a test has no event that ZoneMinder knows.
+    fn picture(&self, last: &Job, links: &LinkMaker, now: Timestamp) -> Option<SecretString> {
+        let event = last.alarm.event.filter(|_| last.alarm.origin != Origin::Test)?;
+        links.picture(event, last.token.id, now)
     }
 
     /// Returns how loudly it is shown: as the loudest of its alarms.
@@ -99,9 +108,11 @@ impl Shipment {
     }
 
     /// Where a transport says that the token belongs to another app, the next one is asked; if that rests, the push waits.
-    pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
+    pub(super) async fn send(self, retry_for: Duration, links: LinkMaker, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
-        let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
+        let Some(push) = self.push(retry_for, &links, now) else {
+            return Shipped { shipment: self, answers };
+        };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             let began = Instant::now();
             let unanswered =

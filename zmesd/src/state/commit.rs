@@ -8,7 +8,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::Note;
-use super::{SqlResult, deliveries, signed, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, keys, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -41,6 +41,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 deliveries::decide(transaction, alarm, decisions).await?;
             }
         }
+        Note::LinkKey(key, at) => keys::keep_link_key(transaction, key, *at).await?,
         Note::Token(token) => tokens::keep(transaction, token).await?,
         Note::Tokens(many) => {
             for token in many {

@@ -18,6 +18,7 @@ use super::tokens::{self, TokenRow};
 use super::troubles::{self, TroubleRow};
 use super::{SqlResult, file, remembered, snoozes};
 use crate::domain::{DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
+use crate::links::LinkKey;
 
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -88,6 +89,8 @@ pub struct Remembered {
     pub last_snooze: SnoozeId,
     /// The troubles that have not ended.
     pub troubles: Vec<TroubleRow>,
+    /// The key of links to pictures.
+    pub link_key: Option<LinkKey>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
     pub rule_hits: Vec<(String, Timestamp)>,
 }

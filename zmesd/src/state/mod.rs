@@ -11,6 +11,7 @@ mod connection;
 mod deliveries;
 mod file;
 mod handle;
+mod keys;
 mod note;
 mod open_error;
 mod record;

@@ -114,6 +114,7 @@ impl Waiting {
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
                 | Note::Trouble(_)
+                | Note::LinkKey(..)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
                 | Note::TokenUntold(_)
@@ -160,7 +161,12 @@ impl Waiting {
             // A filter without its token lives ten minutes; apps can make up any number of them.
             let lasting = matches!(
                 note,
-                Note::Token(_) | Note::Tokens(_) | Note::Snooze(_) | Note::SnoozeEnded(..) | Note::Trouble(_)
+                Note::Token(_)
+                    | Note::Tokens(_)
+                    | Note::Snooze(_)
+                    | Note::SnoozeEnded(..)
+                    | Note::Trouble(_)
+                    | Note::LinkKey(..)
             );
             if lasting || rows_left <= left {
                 return true;
@@ -192,7 +198,7 @@ fn rows(note: &Note) -> usize {
             1 + digests.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>()
         }
         Note::Trouble(note) => 1 + note.push.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>(),
-        Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::Token(_) | Note::Snooze(_) | Note::LinkKey(..) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Counters {
     pub pushes: Tally<(Transport, Pushed)>,
     /// Looks at monitors that showed nothing.
     pub shm_errors: Tally<MonitorCondition>,
+    /// Requests of phones for pictures.
+    pub pictures: Tally<PictureRequest>,
     pub reloads: Tally<Reload>,
     /// Connections that are no session yet.
     pub handshakes: Level,

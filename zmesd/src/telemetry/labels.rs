@@ -78,6 +78,19 @@ label! {
 }
 
 label! {
+    /// What became of a phone's request for a picture.
+    PictureRequest = "result" {
+        Served = "served",
+        /// No valid link, or no right to see it.
+        Refused = "refused",
+        /// The event has no picture that can be read.
+        Missing = "missing",
+        /// Too many at once.
+        Busy = "busy",
+    }
+}
+
+label! {
     FindingSeverity = "severity" {
         /// Alarms do not arrive, or will not.
         Error = "error",

@@ -30,6 +30,7 @@ fn push(platform: Platform, app: App) -> Push {
         digest: None,
         badge: 3,
         urgency: Urgency::Normal,
+        picture: None,
         expires_at: "2026-11-25T15:22:00Z".parse().unwrap(),
     }
 }

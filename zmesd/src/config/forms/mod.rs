@@ -1,6 +1,7 @@
 //! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
 
 mod network;
+mod picture;
 mod rules;
 mod watchdog;
 
@@ -8,6 +9,7 @@ pub(super) use network::SOCKET_PATH_MAX;
 pub(super) use network::{
     GATEWAY, LISTENERS, Listing, METRICS_ADDRESS, NETWORKS, ORIGINS, PICTURE_URL, WEB_URL,
 };
+pub(super) use picture::{BASE_URL, PICTURE_NAMES};
 pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };

@@ -4,6 +4,7 @@
 
 mod looks;
 mod pair;
+mod picture;
 mod push;
 mod rules;
 mod watchdog;
@@ -122,7 +123,7 @@ impl Checker<'_> {
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
-        let watchdog = self.watchdog(&file.watchdog);
+        let (picture, watchdog) = (self.picture(&file.picture, &file.push), self.watchdog(&file.watchdog));
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
@@ -132,6 +133,7 @@ impl Checker<'_> {
             server: server?,
             auth: file.auth.config(),
             push: push?,
+            picture,
             rules: Arc::new(rules?),
             watchdog: watchdog?,
             state: state?,

@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use zmes_providers::{Platform, PushTransport, Transports, Urgency};
 use zmes_shared::paths::STATE_FILE;
 
-use crate::config::{AuthConfig, PushConfig, StateConfig};
+use crate::config::{AuthConfig, PictureConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
+use crate::links::{LinkKey, LinkMaker};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::push::tests::fakes::{FakeTransport, token};
@@ -99,6 +100,10 @@ impl PushWorld {
             counters: Arc::default(),
             status: Arc::clone(&status),
             rules: rules_rx,
+            links: LinkMaker::new(
+                watch::channel(PictureConfig::default()).1,
+                watch::channel(LinkKey::generate().unwrap()).1,
+            ),
             config: plan.config,
             storm_window: plan.storm_window,
             clock,

@@ -38,10 +38,18 @@ impl Router {
             TokenCommand::Import(tokens, dry_run, reply) => drop(reply.send(self.import(tokens, dry_run))),
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
             TokenCommand::Untold(untold) => self.on_untold(untold),
+            TokenCommand::MaySee(token, monitor, reply) => drop(reply.send(self.may_see(token, monitor))),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.decisions_about(event))),
             TokenCommand::Recent(reply) => drop(reply.send(self.recent_decisions())),
         }
+    }
+
+    fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
+        let Some(entry) = self.tokens.get(id).filter(|entry| entry.is_live()) else { return false };
+        let catalog = self.parts.catalog.borrow();
+        let rights = self.owners.rights(&entry.token().user, self.auth_enabled(), &catalog);
+        rights.is_some_and(|rights| rights.allow(monitor))
     }
 
     fn decisions_about(&self, event: EventId) -> Vec<SessionDecision> {

@@ -15,6 +15,7 @@ mod place;
 mod reader;
 mod whole;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -43,6 +44,18 @@ impl PictureKind {
     pub const ORDER: [Self; 3] = [Self::Objdetect, Self::Alarm, Self::Snapshot];
 }
 
+impl fmt::Display for PictureKind {
+    /// Writes ZoneMinder's name of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objdetect => f.write_str("objdetect"),
+            Self::Alarm => f.write_str("alarm"),
+            Self::Snapshot => f.write_str("snapshot"),
+            Self::Frame(frame) => write!(f, "frame {frame}"),
+        }
+    }
+}
+
 /// A whole JPEG.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -56,8 +69,8 @@ pub struct Picture {
     pub earlier: bool,
 }
 
-impl std::fmt::Debug for Picture {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Picture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bytes, kind, written, earlier } = self;
         write!(f, "Picture({kind:?}, {} bytes, {written}, earlier: {earlier})", bytes.len())
     }

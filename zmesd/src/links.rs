@@ -1,0 +1,269 @@
+//! Links to pictures that a phone may open without a login: who holds one may see one picture for a while.
+//!
+//! A link needs no table: it says what it is for, and a MAC proves that this server wrote it. So it costs no write before
+//! a push, outlives a restart, and every server that has the key can answer it. Revoking the token, or the key, ends it.
+//! Pure: key and time are parameters.
+//!
+//! 40 bytes in base64url without padding, which makes 54 characters that no client escapes (the extension of zmNinjaNg on
+//! iOS decodes percent signs of the whole URL):
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 | version, 1 |
+//! | 1–8 | event |
+//! | 9–12 | token |
+//! | 13–16 | end, in minutes since 1970 |
+//! | 17 | what for: 0 a picture |
+//! | 18–23 | zero |
+//! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tokio::sync::watch;
+use zmes_shared::EventId;
+
+use crate::config::PictureConfig;
+use crate::domain::TokenId;
+
+/// What stands before and behind the link in the path of its URL.
+const PATH: &str = "/p/";
+const SUFFIX: &str = ".jpg";
+const VERSION: u8 = 1;
+const PICTURE: u8 = 0;
+const CLAIMS: usize = 24;
+const MAC: usize = 16;
+/// Characters of a link.
+const LENGTH: usize = 54;
+/// Bytes of the key.
+pub const KEY: usize = 32;
+const MINUTE: i64 = 60;
+
+/// What the links of this server are signed with.
+#[derive(Clone)]
+pub struct LinkKey([u8; KEY]);
+
+impl LinkKey {
+    /// Takes a key that was stored; `None`: it does not have [`KEY`] bytes.
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Makes a key from the system's random numbers; `None`: it has none.
+    pub fn generate() -> Option<Self> {
+        let mut bytes = [0; KEY];
+        rand::fill(&mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// Returns the bytes for the state file, and for nothing else.
+    pub fn bytes(&self) -> &[u8; KEY] {
+        &self.0
+    }
+
+    fn mac(&self, claims: &[u8; CLAIMS]) -> hmac::Tag {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), claims)
+    }
+}
+
+impl fmt::Debug for LinkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkKey(hidden)")
+    }
+}
+
+/// The picture of an event, for the owner of a token, until an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureLink {
+    pub event: EventId,
+    pub token: TokenId,
+    /// To the minute.
+    pub until: Timestamp,
+}
+
+impl PictureLink {
+    /// Returns a link that ends after `lifetime`, to the minute, rounded up.
+    pub fn new(event: EventId, token: TokenId, now: Timestamp, lifetime: Duration) -> Self {
+        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
+        let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
+        let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
+        Self { event, token, until: minute(minutes) }
+    }
+
+    /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
+    pub fn seal(&self, key: &LinkKey) -> Option<String> {
+        let mut bytes = [0; CLAIMS + MAC];
+        let claims = self.claims()?;
+        bytes[..CLAIMS].copy_from_slice(&claims);
+        bytes[CLAIMS..].copy_from_slice(key.mac(&claims).as_ref().get(..MAC)?);
+        Some(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn claims(&self) -> Option<[u8; CLAIMS]> {
+        let mut claims = [0; CLAIMS];
+        claims[0] = VERSION;
+        claims[1..9].copy_from_slice(&self.event.0.to_be_bytes());
+        claims[9..13].copy_from_slice(&u32::try_from(self.token.0).ok()?.to_be_bytes());
+        let minutes = self.until.as_second().div_euclid(MINUTE);
+        claims[13..17].copy_from_slice(&u32::try_from(minutes).ok()?.to_be_bytes());
+        claims[17] = PICTURE;
+        Some(claims)
+    }
+
+    /// Reads a link of this server; `None`: it is none, has ended, or was made with another key.
+    pub fn open(text: &str, key: &LinkKey, now: Timestamp) -> Option<Self> {
+        if text.len() != LENGTH {
+            return None;
+        }
+        let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
+        let tag = key.mac(claims);
+        verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
+        let [version, rest @ ..] = claims;
+        let (event, rest) = rest.split_first_chunk()?;
+        let (token, rest) = rest.split_first_chunk()?;
+        let (minutes, rest) = rest.split_first_chunk()?;
+        let link = Self {
+            event: EventId(u64::from_be_bytes(*event)),
+            token: TokenId(u32::from_be_bytes(*token).into()),
+            until: minute(u32::from_be_bytes(*minutes).into()),
+        };
+        let known = *version == VERSION && rest.iter().all(|byte| *byte == 0);
+        (known && now < link.until).then_some(link)
+    }
+}
+
+/// Makes links for pushes, with the settings and the key of the moment.
+#[derive(Debug, Clone)]
+pub struct LinkMaker {
+    settings: watch::Receiver<PictureConfig>,
+    key: watch::Receiver<LinkKey>,
+}
+
+impl LinkMaker {
+    pub fn new(settings: watch::Receiver<PictureConfig>, key: watch::Receiver<LinkKey>) -> Self {
+        Self { settings, key }
+    }
+
+    /// Returns the URL of an event's picture for a token; `None`: `picture.base-url` is empty.
+    pub fn picture(&self, event: EventId, token: TokenId, now: Timestamp) -> Option<SecretString> {
+        let settings = self.settings.borrow();
+        let link = PictureLink::new(event, token, now, settings.lifetime).seal(&self.key.borrow())?;
+        let base = settings.base_url.as_ref()?;
+        Some(format!("{base}{PATH}{link}{SUFFIX}").into())
+    }
+}
+
+/// Returns the link in the path of a request; `None`: the path is of something else.
+pub fn in_path(path: &str) -> Option<&str> {
+    path.strip_prefix(PATH)?.strip_suffix(SUFFIX)
+}
+
+fn minute(minutes: i64) -> Timestamp {
+    Timestamp::from_second(minutes.saturating_mul(MINUTE)).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> LinkKey {
+        LinkKey::stored(&[7; KEY]).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    const NOW: &str = "2026-11-30T14:03:59Z";
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn link() -> PictureLink {
+        PictureLink::new(EventId(4_294_967_300), TokenId(17), at(NOW), DAY)
+    }
+
+    #[test]
+    fn a_link_says_what_it_is_for_until_its_end() {
+        let text = link().seal(&key()).unwrap();
+        assert_eq!(text.len(), LENGTH);
+        assert!(
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')),
+            "{text}"
+        );
+        assert_eq!(link().until, at("2026-12-01T14:04:00Z"));
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(link()));
+        assert_eq!(PictureLink::open(&text, &key(), at("2026-12-01T14:03:59.999Z")), Some(link()));
+        assert_eq!(PictureLink::open(&text, &key(), at("2026-12-01T14:04:00Z")), None);
+    }
+
+    #[test]
+    fn another_key_opens_nothing() {
+        let text = link().seal(&key()).unwrap();
+        assert_eq!(PictureLink::open(&text, &LinkKey::stored(&[8; KEY]).unwrap(), at(NOW)), None);
+        let fresh = LinkKey::generate().unwrap();
+        assert_ne!(fresh.bytes(), LinkKey::generate().unwrap().bytes());
+        assert!(LinkKey::stored(&[7; KEY - 1]).is_none());
+    }
+
+    #[test]
+    fn no_bit_of_a_link_can_be_changed() {
+        let bytes = URL_SAFE_NO_PAD.decode(link().seal(&key()).unwrap()).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut forged = bytes.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(
+                PictureLink::open(&URL_SAFE_NO_PAD.encode(forged), &key(), at(NOW)),
+                None,
+                "bit {bit}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_link_is_none() {
+        let text = link().seal(&key()).unwrap();
+        for wrong in
+            ["", "x", &text[1..], &format!("{text}A"), &text.replace(&text[..1], "="), &"%".repeat(LENGTH)]
+        {
+            assert_eq!(PictureLink::open(wrong, &key(), at(NOW)), None, "{wrong}");
+        }
+        // The last character carries two bits that mean nothing: only one spelling is taken.
+        let last = text.as_bytes()[LENGTH - 1];
+        let others = (b'A'..=b'z').filter(|byte| byte.is_ascii_alphanumeric() && *byte != last);
+        let opened = others.filter(|byte| {
+            let other = format!("{}{}", &text[..LENGTH - 1], char::from(*byte));
+            PictureLink::open(&other, &key(), at(NOW)).is_some()
+        });
+        assert_eq!(opened.count(), 0);
+    }
+
+    #[test]
+    fn a_link_of_a_later_version_is_not_guessed_at() {
+        for (byte, value) in [(0, 2), (17, 1), (18, 1), (23, 1)] {
+            let mut claims = link().claims().unwrap();
+            claims[byte] = value;
+            let mac = key().mac(&claims);
+            let text = URL_SAFE_NO_PAD.encode([&claims[..], &mac.as_ref()[..MAC]].concat());
+            assert_eq!(PictureLink::open(&text, &key(), at(NOW)), None, "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_a_link_make_none() {
+        let text = |token| PictureLink::new(EventId(1), TokenId(token), at(NOW), DAY).seal(&key());
+        assert!(text(i64::from(u32::MAX)).is_some());
+        assert!(text(i64::from(u32::MAX) + 1).is_none());
+        assert!(text(-1).is_none());
+    }
+
+    #[test]
+    fn the_key_is_never_printed() {
+        assert_eq!(format!("{:?}", key()), "LinkKey(hidden)");
+    }
+}
