@@ -14,7 +14,8 @@
 //! | 9–12 | token |
 //! | 13–16 | end, in minutes since 1970 |
 //! | 17 | what for: 0 a picture |
-//! | 18–23 | zero |
+//! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
+//! | 22–23 | zero |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
 
 use std::fmt;
@@ -83,17 +84,19 @@ impl fmt::Debug for LinkKey {
 pub struct PictureLink {
     pub event: EventId,
     pub token: TokenId,
+    /// When the alarm was found, to the second.
+    pub at: Timestamp,
     /// To the minute.
     pub until: Timestamp,
 }
 
 impl PictureLink {
     /// Returns a link that ends after `lifetime`, to the minute, rounded up.
-    pub fn new(event: EventId, token: TokenId, now: Timestamp, lifetime: Duration) -> Self {
+    pub fn new(event: EventId, token: TokenId, at: Timestamp, now: Timestamp, lifetime: Duration) -> Self {
         let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
         let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
         let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
-        Self { event, token, until: minute(minutes) }
+        Self { event, token, at: second(at.as_second()), until: minute(minutes) }
     }
 
     /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
@@ -113,6 +116,7 @@ impl PictureLink {
         let minutes = self.until.as_second().div_euclid(MINUTE);
         claims[13..17].copy_from_slice(&u32::try_from(minutes).ok()?.to_be_bytes());
         claims[17] = PICTURE;
+        claims[18..22].copy_from_slice(&u32::try_from(self.at.as_second()).ok()?.to_be_bytes());
         Some(claims)
     }
 
@@ -129,12 +133,15 @@ impl PictureLink {
         let (event, rest) = rest.split_first_chunk()?;
         let (token, rest) = rest.split_first_chunk()?;
         let (minutes, rest) = rest.split_first_chunk()?;
+        let (action, rest) = rest.split_first()?;
+        let (at, rest) = rest.split_first_chunk()?;
         let link = Self {
             event: EventId(u64::from_be_bytes(*event)),
             token: TokenId(u32::from_be_bytes(*token).into()),
+            at: second(u32::from_be_bytes(*at).into()),
             until: minute(u32::from_be_bytes(*minutes).into()),
         };
-        let known = *version == VERSION && rest.iter().all(|byte| *byte == 0);
+        let known = *version == VERSION && *action == PICTURE && rest.iter().all(|byte| *byte == 0);
         (known && now < link.until).then_some(link)
     }
 }
@@ -151,10 +158,16 @@ impl LinkMaker {
         Self { settings, key }
     }
 
-    /// Returns the URL of an event's picture for a token; `None`: `picture.base-url` is empty.
-    pub fn picture(&self, event: EventId, token: TokenId, now: Timestamp) -> Option<SecretString> {
+    /// Returns the URL of the picture of an alarm for a token, `at`: when the alarm was found; `None`: `picture.base-url` is empty.
+    pub fn picture(
+        &self,
+        event: EventId,
+        token: TokenId,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Option<SecretString> {
         let settings = self.settings.borrow();
-        let link = PictureLink::new(event, token, now, settings.lifetime).seal(&self.key.borrow())?;
+        let link = PictureLink::new(event, token, at, now, settings.lifetime).seal(&self.key.borrow())?;
         let base = settings.base_url.as_ref()?;
         Some(format!("{base}{PATH}{link}{SUFFIX}").into())
     }
@@ -166,7 +179,11 @@ pub fn in_path(path: &str) -> Option<&str> {
 }
 
 fn minute(minutes: i64) -> Timestamp {
-    Timestamp::from_second(minutes.saturating_mul(MINUTE)).unwrap_or(Timestamp::MAX)
+    second(minutes.saturating_mul(MINUTE))
+}
+
+fn second(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -185,7 +202,7 @@ mod tests {
     const DAY: Duration = Duration::from_hours(24);
 
     fn link() -> PictureLink {
-        PictureLink::new(EventId(4_294_967_300), TokenId(17), at(NOW), DAY)
+        PictureLink::new(EventId(4_294_967_300), TokenId(17), at("2026-11-30T14:03:41.7Z"), at(NOW), DAY)
     }
 
     #[test]
@@ -197,6 +214,7 @@ mod tests {
             "{text}"
         );
         assert_eq!(link().until, at("2026-12-01T14:04:00Z"));
+        assert_eq!(link().at, at("2026-11-30T14:03:41Z"));
         assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(link()));
         assert_eq!(PictureLink::open(&text, &key(), at("2026-12-01T14:03:59.999Z")), Some(link()));
         assert_eq!(PictureLink::open(&text, &key(), at("2026-12-01T14:04:00Z")), None);
@@ -245,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_link_of_a_later_version_is_not_guessed_at() {
-        for (byte, value) in [(0, 2), (17, 1), (18, 1), (23, 1)] {
+        for (byte, value) in [(0, 2), (17, 1), (22, 1), (23, 1)] {
             let mut claims = link().claims().unwrap();
             claims[byte] = value;
             let mac = key().mac(&claims);
@@ -256,7 +274,7 @@ mod tests {
 
     #[test]
     fn numbers_beyond_a_link_make_none() {
-        let text = |token| PictureLink::new(EventId(1), TokenId(token), at(NOW), DAY).seal(&key());
+        let text = |token| PictureLink::new(EventId(1), TokenId(token), at(NOW), at(NOW), DAY).seal(&key());
         assert!(text(i64::from(u32::MAX)).is_some());
         assert!(text(i64::from(u32::MAX) + 1).is_none());
         assert!(text(-1).is_none());

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
@@ -20,7 +20,7 @@ use crate::config::PictureConfig;
 use crate::domain::TokenId;
 use crate::limits::{Buckets, Quota, network};
 use crate::links::{LinkKey, PictureLink};
-use crate::ports::{Clock, NoAnswer, PictureDoor};
+use crate::ports::{Clock, NoAnswer, PictureCare, PictureDoor, PictureExamined};
 use crate::route::RouterHandle;
 use crate::state::{Note, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
@@ -74,15 +74,9 @@ impl PictureDesk {
         }
     }
 
-    /// Makes a new key, with which all links that were made before end. False: the system has no random numbers, or the
-    /// state file has no room; then nothing has changed.
-    pub fn rotate(&self) -> bool {
-        let Some(key) = LinkKey::generate() else { return false };
-        let kept = self.parts.state.note(Note::LinkKey(key.clone(), self.parts.clock.now()));
-        if kept {
-            self.parts.key.send_replace(key);
-        }
-        kept
+    fn wanted(&self, event: EventId, alarm_at: Option<Timestamp>) -> Wanted {
+        let settings = self.parts.settings.borrow();
+        Wanted { event, order: settings.order.clone(), alarm_at, max_size: settings.max_size }
     }
 
     async fn answer(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer> {
@@ -92,7 +86,7 @@ impl PictureDesk {
             return Err(NoAnswer::Busy);
         }
         let link = PictureLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
-        let PictureLink { event, token, until } = link;
+        let PictureLink { event, token, at, until } = link;
         if !lock(&self.links).try_take((event, token), PER_LINK, asked) {
             return Err(NoAnswer::Busy);
         }
@@ -112,13 +106,12 @@ impl PictureDesk {
             Ok(false) => return Err(NoAnswer::None),
             Err(_busy) => return Err(NoAnswer::Busy),
         }
-        let settings = self.parts.settings.borrow().clone();
-        let lifetime = SignedDuration::try_from(settings.lifetime).unwrap_or(SignedDuration::MAX);
+        let lifetime = self.parts.settings.borrow().lifetime;
+        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
         let pushed_at = until.saturating_sub(lifetime).unwrap_or(now);
         let fresh = now.duration_since(pushed_at) < FRESH;
-        let wanted = Wanted { event, order: settings.order, alarm_at: None, max_size: settings.max_size };
         let deadline = if fresh { asked + FRESH_WAIT } else { asked };
-        self.reader.read(&wanted, deadline).await.map_err(|problem| {
+        self.reader.read(&self.wanted(event, Some(at)), deadline).await.map_err(|problem| {
             warn!(%event, error = %problem, hint = problem.hint(), "no picture for a phone");
             if fresh { NoAnswer::NotYet } else { NoAnswer::None }
         })
@@ -140,6 +133,28 @@ impl PictureDoor for PictureDesk {
             Err(NoAnswer::Busy) => PictureRequest::Busy,
         });
         answer
+    }
+}
+
+#[async_trait]
+impl PictureCare for PictureDesk {
+    fn has_links(&self) -> bool {
+        self.is_open()
+    }
+
+    async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined {
+        let place = self.parts.store.place(event).await;
+        let monitor = place.ok().flatten().map(|place| place.monitor);
+        PictureExamined { monitor, picture: self.reader.read(&self.wanted(event, None), deadline).await }
+    }
+
+    fn rotate(&self) -> bool {
+        let Some(key) = LinkKey::generate() else { return false };
+        let kept = self.parts.state.note(Note::LinkKey(key.clone(), self.parts.clock.now()));
+        if kept {
+            self.parts.key.send_replace(key);
+        }
+        kept
     }
 }
 

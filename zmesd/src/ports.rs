@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use zmes_providers::{CheckStep, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
-use zmes_zoneminder::pictures::Picture;
+use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::pictures::{NoPicture, Picture};
 
 use crate::config::{Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
@@ -92,6 +94,28 @@ pub trait PictureDoor: Send + Sync + std::fmt::Debug {
 
     /// Returns the picture of a link, for a client of that address. Bounded in time by the implementation.
     async fn picture(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer>;
+}
+
+/// What is there of an event for an admin.
+#[derive(Debug)]
+pub struct PictureExamined {
+    /// The monitor of the event; `None`: there is no such event, or the database does not answer.
+    pub monitor: Option<MonitorId>,
+    pub picture: Result<Arc<Picture>, NoPicture>,
+}
+
+/// What admins do about pictures.
+#[async_trait]
+pub trait PictureCare: Send + Sync + std::fmt::Debug {
+    /// Says whether pushes hold links.
+    fn has_links(&self) -> bool;
+
+    /// Reads the picture of an event as for a phone.
+    async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined;
+
+    /// Makes a new key, with which all links that were made before end. False: the system has no random numbers, or the
+    /// state file has no room; then nothing has changed.
+    fn rotate(&self) -> bool;
 }
 
 /// The file on the disk, compared with the current configuration.

@@ -15,6 +15,7 @@ mod level;
 mod lines;
 mod log;
 mod monitors;
+mod pictures;
 mod push;
 mod push_cure;
 mod rules;
@@ -50,7 +51,7 @@ use self::level::TemporaryLevel;
 use self::troubles::{Keeper, TroubleBoard};
 use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, Clock, ConfigReload, PushSide};
+use crate::ports::{CertificateInfo, Clock, ConfigReload, PictureCare, PushSide};
 use crate::route::{RouterHandle, Tap};
 use crate::state::{StateHandle, TroubleRow};
 use crate::telemetry::Counters;
@@ -85,6 +86,7 @@ pub struct AdminParts {
     pub events: Arc<dyn EventStore>,
     pub zoneminder: Arc<dyn DatabaseCheck>,
     pub push: Arc<dyn PushSide>,
+    pub pictures: Arc<dyn PictureCare>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
     pub log: LogHandle,

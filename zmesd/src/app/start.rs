@@ -52,6 +52,7 @@ pub(super) struct Opened {
     pub(super) websocket: Arc<ws::WsContext>,
     pub(super) transports: Arc<Transports>,
     pub(super) links: LinkMaker,
+    pub(super) pictures: Arc<PictureDesk>,
     pub(super) state: State,
 }
 
@@ -129,7 +130,7 @@ impl Opened {
                 router: channels.handles.router.clone(),
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),
-                pictures: Arc::new(pictures),
+                pictures: Arc::clone(&pictures) as _,
                 certificate: Arc::clone(&certificate),
                 counters: Arc::clone(&common.counters),
                 clock: Arc::clone(&common.clock),
@@ -153,6 +154,7 @@ impl Opened {
             websocket,
             transports,
             links,
+            pictures,
             state,
         })
     }
@@ -164,7 +166,7 @@ fn pictures(
     parts: &Parts,
     channels: &Channels,
     common: &Common,
-) -> Result<(LinkMaker, PictureDesk), StartError> {
+) -> Result<(LinkMaker, Arc<PictureDesk>), StartError> {
     let key = if let Some(key) = &state.remembered.link_key {
         key.clone()
     } else {
@@ -186,7 +188,7 @@ fn pictures(
         counters: Arc::clone(&common.counters),
         clock: Arc::clone(&common.clock),
     });
-    Ok((links, desk))
+    Ok((links, Arc::new(desk)))
 }
 
 /// Loads the certificate; what apps may complain about is said, but served.

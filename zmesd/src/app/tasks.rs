@@ -114,6 +114,7 @@ impl Conductor {
             database: parts.database,
             events: parts.events,
             push,
+            pictures: opened.pictures,
             zoneminder: parts.check,
             trigger: parts.trigger,
             log,

@@ -99,7 +99,7 @@ impl Shipment {
     /// Returns the link to the picture of the last alarm; a test has no event that ZoneMinder knows.
     fn picture(&self, last: &Job, links: &LinkMaker, now: Timestamp) -> Option<SecretString> {
         let event = last.alarm.event.filter(|_| last.alarm.origin != Origin::Test)?;
-        links.picture(event, last.token.id, now)
+        links.picture(event, last.token.id, last.alarm.at, now)
     }
 
     /// Returns how loudly it is shown: as the loudest of its alarms.

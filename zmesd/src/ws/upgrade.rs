@@ -95,7 +95,6 @@ pub(super) fn frame_limits() -> WebSocketConfig {
 }
 
 /// What a connection is for.
-#[derive(Debug)]
 pub(super) enum Upgraded<S> {
     WebSocket(WebSocketStream<Metered<S>>),
     /// Asks for the picture of this link.

@@ -15,6 +15,7 @@ use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
 use crate::config::shown::{HIDDEN, Shown, toml_string};
 use crate::config::{Source, ZoneminderConfig};
+use zmes_zoneminder::pictures::StorageRoots;
 
 /// ZoneMinder's default directory for its shared memory.
 const PATH_MAP: &str = "/dev/shm";
