@@ -131,6 +131,7 @@ contents() {
   ok 'its permissions are closed' grep -qE '^-rw-r----- .*/etc/zmesd/zmesd.toml$' <<<"$(dpkg-deb --contents "$deb")"
   ok 'certificates and libc are among the dependencies' \
     grep -qE 'ca-certificates.*libc6 \(>=' <<<"$(dpkg-deb --field "$deb" Depends)"
+  ok 'time zones are recommended' grep -qw tzdata <<<"$(dpkg-deb --field "$deb" Recommends)"
   # No mail address is invented, and nothing has been filed as a Debian bug. The programs are as their tests ran them.
   ok 'lintian has no complaint' lintian --fail-on error,warning --suppress-tags \
     initial-upload-closes-no-bugs,bogus-mail-host,unstripped-binary-or-object,unknown-section "$deb"
@@ -147,6 +148,7 @@ contents() {
   done
   ok 'certificates, libc and the tool that makes users are among its dependencies' \
     holds "$requires" ca-certificates /usr/sbin/useradd
+  ok 'time zones are recommended' holds "$(rpm -qp --recommends "$rpm")" tzdata
   ok 'libc by version' grep -q '^libc.so.6(GLIBC_2' <<<"$requires"
   mkdir "$work/rpm"
   ok 'rpm installs it into an empty directory' \

@@ -26,6 +26,8 @@ pub mod client;
 pub mod control;
 pub mod duration;
 mod ids;
+mod labels;
+pub mod machine;
 pub mod paths;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -36,4 +38,5 @@ pub mod words;
 mod zm;
 
 pub use ids::{EventId, InvalidId, MonitorId, SessionId};
+pub use labels::{LABEL_MAX, Label, MAX_LABELS};
 pub use zm::MonitorState;

@@ -5,6 +5,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Value, json};
 
 use crate::control::{ClientFrame, Hello, ServerFrame, WatchEvent};
+use crate::machine::MachineMessage;
 use crate::views;
 
 /// Returns the schema: a line of either side, `requests` as the daemon reads them, `answers` as it writes them.
@@ -16,6 +17,7 @@ pub fn control() -> Value {
         name::<Hello>,
         name::<ServerFrame>,
         name::<WatchEvent>,
+        name::<MachineMessage>,
         name::<views::AlarmForced>,
         name::<views::AlarmTested>,
         name::<views::Check>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{Timestamp, Unit};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde::{Deserialize, Serialize};
 
 /// A sentence for people, in pieces.
@@ -41,10 +41,11 @@ impl Sentence {
         self
     }
 
-    /// Adds a time.
+    /// Adds a time, cut to whole seconds as tables cut theirs: both name the same second.
     #[must_use]
     pub fn time(mut self, at: Timestamp) -> Self {
-        self.0.push(SentencePart::Time { time: at.round(Unit::Second).unwrap_or(at) });
+        let cut = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
+        self.0.push(SentencePart::Time { time: at.round(cut).unwrap_or(at) });
         self
     }
 
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     fn since() -> Sentence {
-        let at = "2026-11-02T09:00:00.123456789Z".parse().unwrap();
+        let at = "2026-11-02T09:00:00.987654321Z".parse().unwrap();
         Sentence::from("it has failed").text(" since ").time(at).text("").text(": no route")
     }
 

@@ -51,9 +51,14 @@ macro_rules! words {
 }
 
 mod conditions;
+mod labels;
+mod machine;
 mod troubles;
 
+pub use labels::LabelWait;
+
 pub use conditions::{MonitorCondition, MonitorTrouble, StateSource};
+pub use machine::MachineKind;
 pub use troubles::TroubleKind;
 
 // ---- what is decided about an alarm, for one client or one token
@@ -125,6 +130,8 @@ words! {
         Snoozed = "snoozed",
         /// A `[[rule]]` mutes the alarm for this client or token.
         Rule = "muted by rule",
+        /// No labels were found within `labels.wait`, and `labels.without` is `drop`.
+        NoLabels = "no labels",
         /// `push.enabled` is false.
         PushOff = "push is off",
         /// `push.mode` is `shadow`.
@@ -133,6 +140,10 @@ words! {
         Revoked = "revoked",
         /// The token was registered by another user before the push was sent.
         AnotherUser = "another user",
+        /// The end of an alarm whose start was not sent, or was part of a digest.
+        NotStarted = "not started",
+        /// The `[[target]]` is not in `zmesd.toml` any more.
+        NotConfigured = "not configured",
         /// Nothing is recorded for the token; only `why` says so.
         NotDecided = "not decided",
         /// The event was never announced; only `why` says so.
@@ -181,6 +192,32 @@ words! {
 }
 
 words! {
+    /// What is told of an alarm: the member `phase`.
+    Phase {
+        /// It has begun.
+        Start = "start",
+        /// More is known of it.
+        Update = "update",
+        /// The monitor has left the alarm.
+        End = "end",
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "the macro cannot mark a variant")]
+impl Default for Phase {
+    fn default() -> Self {
+        Self::Start
+    }
+}
+
+impl Phase {
+    /// Says whether it is the start, which lines and answers do not name.
+    pub fn is_start(&self) -> bool {
+        *self == Self::Start
+    }
+}
+
+words! {
     /// Whose phones a snooze silences.
     SnoozeScopeKind {
         /// Those of everybody.
@@ -213,6 +250,12 @@ words! {
         CauseHas = "cause_has",
         /// One of `cause-lacks` is in the cause.
         CauseLacks = "cause_lacks",
+        /// It asks for labels, and none are known.
+        LabelsUnknown = "labels_unknown",
+        /// None of `labels` was detected, or not by `min-confidence`.
+        Labels = "labels",
+        /// One of `labels-lack` was detected.
+        LabelsLack = "labels_lack",
         /// It is for the other channel.
         Channel = "channel",
         /// It is for other receivers.
@@ -228,7 +271,10 @@ impl SkipReason {
             Self::Pending => "pending",
             Self::PushOff => "push_off",
             Self::Rule => "rule",
+            Self::NoLabels => "no_labels",
             Self::AnotherUser => "another_user",
+            Self::NotStarted => "not_started",
+            Self::NotConfigured => "not_configured",
             Self::NotDecided => "not_decided",
             Self::NotAnnounced => "not_announced",
             Self::Rights

@@ -62,7 +62,8 @@ const REQUESTS: [&str; 42] = [
     "snooze_list",
     "snooze_end",
 ];
-const ITEMS: [&str; 7] = ["alarm", "decision", "delivery", "session", "token", "monitor", "lagged"];
+const ITEMS: [&str; 8] =
+    ["alarm", "decision", "delivery", "session", "token", "monitor", "trouble", "lagged"];
 
 /// Returns the fixtures as (name without `.json`, line).
 fn fixtures() -> Vec<(String, Value)> {

@@ -11,7 +11,7 @@ const COPIES_FROM: RawFd = 100;
 /// The first descriptor that is handed over.
 const FIRST: usize = 3;
 
-/// Sockets that a command shall inherit. They stay open in this process: a daemon that is down misses nothing.
+/// Sockets for a command to inherit. They stay open in this process: a daemon that is down misses nothing.
 #[derive(Debug, Default)]
 pub struct Handover {
     sockets: Vec<(RawFd, String)>,

@@ -20,18 +20,18 @@ pub enum Prints {
     List,
     /// Lines as they come; nothing with `--quiet`.
     Stream,
-    /// A file's content, as wide as it is, whatever is asked for.
+    /// The content of a file: its lines are never cut to the terminal's width.
     Document,
 }
 
 /// Who may run a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum May {
-    /// Whoever may open the socket.
+    /// All who can open the socket.
     Observer,
     /// Only admins.
     Admin,
-    /// Everybody: it does not ask the daemon.
+    /// All users: it does not ask the daemon.
     Anybody,
 }
 
@@ -50,7 +50,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
     CommandLine { line, may, prints }
 }
 
-/// All of them, in an order in which each does what it says, and everything is at the end as it was.
+/// All of them, in an order in which each succeeds and which leaves everything as it was.
 pub const COMMAND_LINES: [CommandLine; 70] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
@@ -142,7 +142,7 @@ pub struct Things {
 const TOKEN: &str = "command-lines:APA91bHPRgkF-phone";
 
 impl Things {
-    /// Makes them in a world with monitor 1: a phone, an event that was announced to it, files that everybody may read.
+    /// Creates them in a world with monitor 1: a phone, an event that was announced to it, files that all users can read.
     /// The app is the client to be disconnected.
     pub async fn of(world: &World, event: u64) -> Result<(Self, AppClient)> {
         let app = world.phone("android", TOKEN).await?;
@@ -153,7 +153,7 @@ impl Things {
         fs::write(&file, format!("{TOKEN}:1:0:android:enabled\n"))?;
         let config = world.path("minimal.toml");
         let zoneminder = json!(world.path("zm.conf").to_string_lossy());
-        // Without TLS: the key is not for everybody's eyes.
+        // Without TLS, because other users must not read the key.
         fs::write(&config, format!("[zoneminder]\nconfig = {zoneminder}\n[server]\nplaintext = true\n"))?;
         let (file, config) = (file.display().to_string(), config.display().to_string());
         let mut things = Self { handle, event, client: String::new(), file, config };
@@ -198,9 +198,9 @@ async fn newest_client(ctl: &Ctl) -> Result<String> {
     Ok(newest.context("no client is connected")?.to_string())
 }
 
-/// Commands that are not in the table: `top` needs a terminal, and how `doctor` and `report` end depends on what they find, which `doctor` and `habits`
+/// Commands that are not in the table: `top` needs a terminal, `hook` ends with a signal, and how `doctor` and `report` end depends on what they find, which `doctor` and `habits`
 /// of the tests show.
-const ELSEWHERE: [&str; 4] = ["doctor", "pictures test", "report", "top"];
+const ELSEWHERE: [&str; 5] = ["doctor", "hook", "pictures test", "report", "top"];
 
 /// Fails unless the table has every command that the help shows.
 pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
@@ -229,7 +229,7 @@ pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
 /// Returns the commands that a help lists.
 fn listed(help: &str) -> impl Iterator<Item = &str> {
     let lines = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    // A command stands two blanks from the left, what its description goes on with farther to the right.
+    // A command is indented by two spaces, further lines of its description by more.
     lines
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))

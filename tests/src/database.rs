@@ -100,7 +100,7 @@ impl Database {
     pub async fn freeze(&self) -> Result<()> {
         let process = self.process.as_ref().context("the database is stopped")?;
         process.signal(Signal::SIGSTOP)?;
-        // On a busy machine its threads go on for a while.
+        // On a busy machine its threads continue for a while.
         wait_until("every thread of the database stands still", async || {
             for thread in fs::read_dir(format!("/proc/{}/task", process.pid()))? {
                 let stat = fs::read_to_string(thread?.path().join("stat"))?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::skip::skipped;
 
-/// Says whether a program is in `$PATH`: loudly if it is not, and with an error where `CI` is set.
+/// Says whether a program is in `$PATH`. If not, prints a message, and fails where `CI` is set.
 pub fn installed(program: &str) -> Result<bool> {
     let found =
         Command::new("sh").args(["-c", "command -v \"$1\"", "sh", program]).output()?.status.success();

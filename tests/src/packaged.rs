@@ -1,4 +1,4 @@
-//! The user that the packages make, as their own files make it, without making it on this machine.
+//! The user that the packages create, from the packages' own files, without creating it on this machine.
 //!
 //! Users and groups of this machine are copied; `sysusers.d/zmesd.conf` and `web-group` of `packaging/` add to the
 //! copies what an installation would; and a daemon that is started with them sees them in place of the real ones, in
@@ -30,7 +30,7 @@ impl PackagedUsers {
     /// The user of the unit.
     pub const ZMESD: &str = "zmesd";
 
-    /// Makes them below `root`, which everybody must be able to enter.
+    /// Creates them below `root`, which all users must be able to enter.
     pub fn install(root: &Path) -> Result<Self> {
         let etc = root.join("etc");
         fs::create_dir_all(&etc)?;

@@ -53,7 +53,7 @@ pub enum State {
     Prealarm,
     /// Motion.
     Alarm,
-    /// Motion has ended, the event goes on.
+    /// Motion has ended, the event continues.
     Alert,
     /// Continuous recording (up to 1.36).
     Tape,

@@ -1,4 +1,4 @@
-//! What cannot run here is skipped where everybody sees it, and fails in the continuous integration.
+//! A test that cannot run here is skipped with a message, and fails in continuous integration.
 
 use anyhow::{Result, ensure};
 

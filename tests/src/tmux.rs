@@ -106,7 +106,7 @@ impl Tmux {
     fn call(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new("tmux");
         command.arg("-S").arg(&self.socket).args(arguments);
-        // Whoever runs the tests may sit in a tmux of their own.
+        // The tests may be running inside another tmux.
         for variable in ["TMUX", "TMUX_PANE", "NO_COLOR", "ZMESCTL_SOCKET"] {
             command.env_remove(variable);
         }

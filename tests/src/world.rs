@@ -19,7 +19,7 @@ use crate::shm_writer::ShmFile;
 use crate::wait::wait_until;
 use crate::zoneminder::{EventRow, MonitorRow, UserRow};
 
-/// What the world shall contain.
+/// What the world will contain.
 #[derive(Debug, Clone)]
 pub struct WorldBuilder {
     schema: Schema,
@@ -94,7 +94,7 @@ impl WorldBuilder {
         self
     }
 
-    /// Makes everything but starts no daemon.
+    /// Creates everything, but does not start the daemon.
     pub async fn prepare(self) -> Result<World> {
         let directory = tempfile::Builder::new().prefix("zmes-").tempdir()?;
         let root = directory.path();
@@ -150,7 +150,7 @@ impl World {
         self.settings.write(&self.settings_file())
     }
 
-    /// Starts the daemon and waits until it is fully at work.
+    /// Starts the daemon and waits until it watches all monitors.
     pub async fn start_daemon(&mut self) -> Result<()> {
         self.launch_daemon().await?;
         self.wait_watching().await
@@ -181,9 +181,9 @@ impl World {
         .await
     }
 
-    /// Waits until the daemon has looked at the Events table for the first time: rows from now on are news to it.
+    /// Waits until the daemon has read the Events table once: rows that are added from now on are new to it.
     ///
-    /// No answer tells that moment, so this reads the log; nothing is asserted about it.
+    /// No answer shows that moment, so this reads the log; tests assert nothing about it.
     pub async fn wait_comparing(&self) -> Result<()> {
         let daemon = self.daemon.as_ref().context("no daemon was started")?;
         wait_until("the log says that the Events table is compared", async || {
@@ -197,7 +197,7 @@ impl World {
         self.daemon.as_mut().context("no daemon was started")
     }
 
-    /// Kills the daemon without a chance to tidy up.
+    /// Kills the daemon with SIGKILL.
     pub async fn kill_daemon(&mut self) -> Result<()> {
         let mut daemon = self.daemon.take().context("no daemon was started")?;
         daemon.end(nix::sys::signal::Signal::SIGKILL).await?;

@@ -88,7 +88,7 @@ async fn a_restart_loses_no_attempt_to_connect() -> Result<()> {
     world.adopt(unit.command(&world)?).await?;
     for round in 1..=3 {
         ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-        // Nobody is there: they wait in the sockets' queues.
+        // No daemon runs: they wait in the sockets' queues.
         let (ctl, endpoint, command) = (world.ctl(), unit.endpoint.clone(), unit.command(&world)?);
         let asked = ctl.run(&["status", "--json", "--timeout", "30s"]);
         let (one, two, status, started) = tokio::join!(

@@ -1,4 +1,4 @@
-//! Who is let in, and what he is told: literal JSON over real TLS.
+//! Which logins succeed, and how each is answered: literal JSON over real TLS.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -198,7 +198,7 @@ async fn with_auth_off_everybody_sees_everything() -> Result<()> {
 async fn guessing_passwords_is_slowed_and_others_still_get_in() -> Result<()> {
     let world = World::new().monitor(1, "Front").user(UserRow::new("amy", "pw")).start().await?;
     let mut member = world.admin().await?;
-    // Somebody guesses amy's password; sooner or later he is not even answered with BADAUTH but cut off.
+    // An attacker guesses amy's password; after some attempts the connection is closed without BADAUTH.
     for _ in 0..40 {
         let Ok(mut guesser) = world.app().await else { break };
         let verdict = async {

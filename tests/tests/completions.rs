@@ -218,7 +218,7 @@ async fn fish_offers_what_the_daemon_has_with_descriptions() -> Result<()> {
         ("alarm test --monitor ", &["1", "22"]),
         ("alarm force -m ", &["1", "22"]),
         ("clients disconnect ", &clients),
-        ("push check ", &["proxy", "fcm", "apns"]),
+        ("push check ", &["proxy", "fcm", "apns", "ntfy", "pushover", "telegram", "gotify", "webhook"]),
         ("completions ", &["bash", "zsh", "fish"]),
     ];
     for (line, expected) in table {

@@ -87,12 +87,14 @@ async fn a_disk_that_was_full_is_written_again_and_nothing_told_is_forgotten() -
             Ok(state_error(&world).await?.as_str().is_some_and(|error| error.contains("full")).then_some(()))
         })
         .await?;
+        let trouble = world.ctl().wait_trouble("store").await?;
+        ensure!(trouble["severity"] == "error" && trouble["hint"].is_string(), "{trouble}");
         register(&world, &format!("full-disk-phone-{}", round + 1)).await?;
         event += 1;
         world.alarm(1, event).await?;
         expected += round + 1;
         proxy.wait_accepted(expected).await?;
-        // Room again: writing goes on by itself.
+        // There is room again: writing continues by itself.
         fs::remove_file(filler)?;
         wait_until("the state is written again", async || {
             Ok(state_error(&world).await?.is_null().then_some(()))
@@ -100,6 +102,7 @@ async fn a_disk_that_was_full_is_written_again_and_nothing_told_is_forgotten() -
         .await?;
         world.run(&["check", "store"]).await?.expect_code(0)?;
     }
+    world.ctl().wait_trouble_over("store").await?;
     let badge = world.token("full-disk-phone-1").await?.context("no phone")?["badge"].clone();
     world.kill_daemon().await?;
     world.start_daemon().await?;

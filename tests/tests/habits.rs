@@ -1,4 +1,4 @@
-//! What people do when something is wrong: they look what was announced, ask why, and send a report.
+//! What people do when something is wrong: list what was announced, ask why, and send a report.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,6 +17,8 @@ use zmes_tests::tmux::Tmux;
 use zmes_tests::{CtlOutput, Database, World, skipped, wait_until, zmesctl_binary};
 
 const TOKEN: &str = "planted-token:APA91bHPRgkFLJu6sgFull";
+const RULE: [(&str, &str); 3] =
+    [("name", "night"), ("action", "notify"), ("comment", "app-key=planted-rule-key")];
 const APNS_TOKEN: &str = "ab1e0000000000000000000000000000000000000000000000000000000000aa";
 
 /// Returns `zmesctl events --json` without the times.
@@ -211,9 +213,12 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     );
     let mut world = world;
     world.settings.set_text("zoneminder", "database-url", &url);
+    world.settings.set_text("watchdog", "ping-url", "http://127.0.0.1:9/planted-ping-uuid");
+    world.settings.set("watchdog", "camera-offline", "\"1s\"");
+    world.settings.add_block("rule", &RULE);
     world.write_settings()?;
     world.start_daemon().await?;
-    // A provider that says back what it was told.
+    // A provider that echoes the request in its error.
     let told = json!({"error": format!("bad: {TOKEN} {} password=planted-picture", PushProxy::APP_KEY)});
     let echo = Behaviour::Answer(Answer::json(400, &told));
     proxy.always(echo.clone());
@@ -225,6 +230,7 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     app.send(&wrong).await?;
     world.alarm(1, 5).await?;
     world.wait_delivery(&world.handle(TOKEN).await?, 5, "failed").await?;
+    snooze_and_trouble(&world).await?;
     let account: Value = serde_json::from_slice(&fs::read(fcm.service_account())?)?;
     let key = account["private_key"].as_str().context("no key")?;
     // What some other program, or an older zmesd, may have written to the journal.
@@ -262,8 +268,11 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
                 "monitors.json",
                 "push-queue.json",
                 "rejected.json",
+                "rules.json",
+                "snoozes.json",
                 "status.json",
                 "tokens.json",
+                "troubles.json",
                 "versions.txt"
             ],
         "{names:?}"
@@ -282,6 +291,13 @@ async fn a_report_has_what_is_needed_and_no_secret() -> Result<()> {
     ensure_silent(&files, key)
 }
 
+/// Sets a snooze, and causes a trouble.
+async fn snooze_and_trouble(world: &World) -> Result<()> {
+    world.run(&["snooze", "2", "--for", "1h"]).await?.expect_code(0)?;
+    world.shm(2)?.stop()?;
+    world.ctl().wait_trouble("camera:2").await.map(drop)
+}
+
 /// Fails unless the files of a report tell what is needed.
 fn ensure_useful(files: &BTreeMap<String, String>, handle: &str) -> Result<()> {
     for (name, text) in [
@@ -294,6 +310,9 @@ fn ensure_useful(files: &BTreeMap<String, String>, handle: &str) -> Result<()> {
         ("versions.txt", "/etc/os-release:"),
         ("journal.txt", "the last line"),
         ("doctor.json", "\"findings\""),
+        ("rules.json", "\"night\""),
+        ("snoozes.json", "\"monitor_id\": 2"),
+        ("troubles.json", "\"camera:2\""),
     ] {
         ensure!(files.get(name).is_some_and(|content| content.contains(text)), "{name} lacks {text}");
     }
@@ -306,6 +325,7 @@ fn ensure_silent(files: &BTreeMap<String, String>, key: &str) -> Result<()> {
         key.lines().filter(|line| line.len() > 16 && !line.starts_with('-')).collect();
     ensure!(secrets.len() > 5, "the key is short");
     secrets.extend([TOKEN, APNS_TOKEN, Database::PASSWORD, PushProxy::APP_KEY, World::AUTH_SECRET]);
+    secrets.extend(["planted-rule-key", "planted-ping-uuid"]);
     secrets.extend(["planted-picture", "planted-wrong-password", "adminpass", "BEGIN PRIVATE", "APA91bHP"]);
     for (name, content) in files {
         for secret in &secrets {

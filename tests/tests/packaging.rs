@@ -101,6 +101,26 @@ fn the_service_is_exposed_by_at_most_one_and_a_half() -> Result<()> {
     Ok(())
 }
 
+/// It lies beside the documentation; an admin installs it, with a name of a script.
+#[test]
+fn the_unit_for_hooks_is_clean_and_hardened() -> Result<()> {
+    let unit = repository()?.join("packaging/examples/zmes-hook@.service");
+    let place = staged("deb")?;
+    let root = place.path().join("root");
+    for entry in fs::read_dir("/usr/lib/systemd/system")? {
+        let path = entry?.path();
+        if path.is_file() && path.extension().is_some_and(|kind| kind == "target" || kind == "slice") {
+            fs::copy(&path, root.join("usr/lib/systemd/system").join(path.file_name().context("no name")?))?;
+        }
+    }
+    fs::copy(&unit, root.join("usr/lib/systemd/system/zmes-hook@.service"))?;
+    let verify = ["verify", "--man=no", "--root"];
+    let output = ran(Command::new("systemd-analyze").args(verify).arg(&root).arg("zmes-hook@siren.service"))?;
+    ensure!(text(&output).trim().is_empty(), "{}", text(&output));
+    let security = ["security", "--offline=true", "--no-pager", "--threshold=25"];
+    ran(Command::new("systemd-analyze").args(security).arg(&unit)).map(drop)
+}
+
 /// A daemon that loses memory takes that of `zmc` and of the database first; a core file holds every password.
 #[test]
 fn the_service_leaves_no_core_and_cannot_take_all_memory() -> Result<()> {

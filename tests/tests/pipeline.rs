@@ -71,7 +71,7 @@ async fn an_interval_holds_back_what_follows_too_soon() -> Result<()> {
     world.alarm(2, 30).await?;
     slow.expect_alarm(20, 1).await?;
     slow.expect_alarm(30, 2).await?;
-    // The interval belongs to the device, not to the socket: it goes on after a reconnect.
+    // The interval belongs to the device, not to the socket: it continues after a reconnect.
     drop(slow);
     let mut again = world.device("slow").await?;
     world.alarm(1, 40).await?;

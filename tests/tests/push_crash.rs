@@ -25,7 +25,7 @@ const PACE: Duration = Duration::from_millis(60);
 /// A push that the provider accepted this long before a kill must have been recorded by then.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
-/// What the cameras do, whatever the daemon does.
+/// What the cameras do, independent of the daemon.
 #[derive(Debug, Default)]
 struct Cameras {
     events: AtomicU64,
@@ -105,7 +105,7 @@ async fn no_alarm_is_lost_for_any_phone_when_the_daemon_is_killed_a_hundred_time
     let cameras = Arc::new(Cameras::default());
     for _ in 0..KILLS {
         let length = Duration::from_millis(20 + dice.below(600));
-        // One round of alarms, at whose end the daemon dies in the middle of whatever it does.
+        // One round of alarms; at its end the daemon is killed at an arbitrary moment.
         let round = async {
             tokio::time::sleep(length).await;
             cameras.stop.store(true, Ordering::Relaxed);

@@ -61,7 +61,7 @@ async fn a_test_to_one_token_says_what_its_provider_answers() -> Result<()> {
     proxy.always_token(ANDROID, Behaviour::Accept);
     world.wait_token(ANDROID, "delivered to", |shown| shown["failures"] == 0).await?;
     proxy.always_token(ANDROID, PushProxy::wrong_app_key());
-    // To everybody: one token fails, another one and the sockets have it.
+    // To all: one token fails, the other token and the sockets get it.
     let part = run(&world, "alarm test --wait --monitor 2", 7).await?;
     let expected = [("session", "sent"), ("session", "sent"), ("token", "failed"), ("token", "sent")];
     ensure!(decisions(&part)? == expected, "{part}");
@@ -73,7 +73,7 @@ async fn a_test_to_one_token_says_what_its_provider_answers() -> Result<()> {
     ensure!(table.stdout.contains("nothing was sent") && table.stdout.contains(&handle), "{table:#?}");
     let unknown = run(&world, "alarm test --token 00000000 --wait", 4).await?;
     ensure!(unknown["error"]["code"] == "not_found", "{unknown}");
-    // 401 is ours to mend: the token stays.
+    // 401 is about our configuration: the token stays.
     let shown = world.token(ANDROID).await?.context("the token is gone")?;
     let error = shown["last_error"].as_str().unwrap_or_default();
     ensure!(shown["state"] == "enabled" && error.contains("401"), "{shown}");

@@ -144,7 +144,7 @@ async fn zmninja_ng_ends_in_the_same_state_whether_badge_or_token_comes_first() 
         ensure_stored(&world, &token, &both("android", "enabled", 3))
             .await
             .with_context(|| format!("{order:?}"))?;
-        // Switched off by a connection that lives for 200 ms: what it said is taken, whatever closes it.
+        // Switched off by a connection that lasts 200 ms: its message counts, however the connection ends.
         let mut brief = world.app().await?;
         say(&mut brief, &token, &[NG_AUTH, NG_OFF]).await?;
         brief.send_message(Message::Close(None)).await?;

@@ -54,7 +54,7 @@ async fn play<C: Contract>(
     }
     world.alarm(1, FIRST).await?;
     for (case, (phone, handle)) in cases.iter().zip(&mut phones) {
-        // Whatever the provider does, the open socket has its copy.
+        // The open socket gets its copy, however the provider answers.
         phone.expect_alarm(FIRST, 1).await?;
         ensure_fate(world, case, handle)
             .await
@@ -78,7 +78,7 @@ async fn play<C: Contract>(
     world.alarm(1, FIRST + 2).await?;
     for (Case { token, fate, .. }, (_, handle)) in cases.iter().zip(&phones) {
         world.wait_delivery(handle, FIRST + 2, "sent").await?;
-        // Whoever was dead was not told of the alarm between; what was refused was never tried again.
+        // A dead token was not sent the alarm in between; what was refused was not retried.
         let expected = if *fate == Fate::Dead { 2 } else { 3 } + usize::from(*fate == Fate::Late);
         let pushes = provider.pushes_to(token);
         ensure!(pushes.len() == expected, "{token}: {} pushes: {pushes:?}", pushes.len());

@@ -36,7 +36,7 @@ async fn an_alarm_shorter_than_a_poll_is_found_in_the_table() -> Result<()> {
     let world = World::new().monitor(1, "Front").start().await?;
     world.wait_comparing().await?;
     let mut app = world.admin().await?;
-    // All over before anybody looked: only the row and the last event tell.
+    // It was over before a poll: only the row and the last event show it.
     world.insert_event(EventRow::new(60, 1).closed()).await?;
     world.shm(1)?.set_last_event(60)?;
     expect_late(&mut app, 60, 1).await?;

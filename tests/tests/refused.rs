@@ -163,7 +163,7 @@ async fn wrong_passwords_of_a_user_are_told_with_user_address_and_count() -> Res
             && detail.ends_with(", from 127.0.0.1: wrong password"),
         "{told:#?}"
     );
-    // The next success mends it.
+    // The next success clears it.
     world.alarm(1, 5).await?;
     member.expect_alarm(5, 1).await?;
     world.login("amy", "pw").await?;

@@ -1,4 +1,4 @@
-//! Rules of `zmesd.toml`: whom they mute, what they make urgent, a reload, and what admins are told of them.
+//! Rules of `zmesd.toml`: which phones they mute, what they make urgent, a reload, and what admins see of them.
 
 use std::fs;
 
@@ -50,7 +50,7 @@ impl Street {
         Ok(Self { fcm, world, admin, amy })
     }
 
-    /// Starts an alarm that both apps hear of over their sockets.
+    /// Starts an alarm that both apps receive over their sockets.
     async fn alarm(&mut self, monitor: u32, event: u64) -> Result<()> {
         self.world.alarm(monitor, event).await?;
         self.admin.expect_alarm(event, monitor).await?;
@@ -118,6 +118,13 @@ async fn a_rule_mutes_the_phone_of_a_user_and_no_socket_and_is_named_everywhere(
     let mutes = mutes.with_context(|| format!("no finding: {doctor}"))?;
     let detail = mutes["detail"].as_str().unwrap_or_default();
     ensure!(detail.starts_with("rule \"not-for-amy\" mutes this phone for monitor 1 now"), "{mutes}");
+
+    let tested = ctl.json(&["alarm", "test", "--monitor", "1", "--dry-run"]).await?;
+    let expected = json!({"decision": "skipped", "rule": "not-for-amy", "explanation": explanation});
+    ensure!(includes(of_token(&tested, &amy)?, &expected), "{tested}");
+    ensure!(of_token(&tested, &admin)?.get("rule").is_none(), "{tested}");
+    let table = ctl.run(&["alarm", "test", "--monitor", "1", "--dry-run"]).await?.expect_code(0)?;
+    ensure!(table.stdout.contains("rule \"not-for-amy\" mutes it"), "{}", table.stdout);
 
     // Hits survive a restart.
     street.world.daemon()?.end(nix::sys::signal::Signal::SIGTERM).await?;

@@ -94,7 +94,7 @@ async fn what_a_list_selects_a_change_changes() -> Result<()> {
     let unknown = world.run(&["tokens", "list", "--monitor", "Fornt"]).await?.expect_code(4)?;
     ensure!(unknown.stderr.contains("did you mean Front (1)?"), "{unknown:#?}");
 
-    // Nobody can be asked, so nothing happens without --yes.
+    // Without a terminal there is no question, so nothing happens without --yes.
     let refused = world.run(&["tokens", "mute", "--user", "b*"]).await?.expect_code(2)?;
     ensure!(refused.stderr.contains("--yes"), "{refused:#?}");
     for line in [

@@ -29,7 +29,7 @@ impl Street {
         Ok(Self { world, endpoint, member, pid, event: 100 })
     }
 
-    /// The daemon is the same process, the member gets the next alarm, a newcomer gets in.
+    /// The daemon is the same process, the member gets the next alarm, and a new client can log in.
     async fn goes_on(&mut self, after: &str) -> Result<()> {
         self.event += 1;
         self.world.daemon()?.ensure_running().with_context(|| after.to_owned())?;

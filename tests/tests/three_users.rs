@@ -114,7 +114,7 @@ async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
                     ensure!(hint.contains(&format!("usermod -aG {look} $USER")), told());
                 }
             }
-            // Whoever may see the list of tokens sees no token.
+            // A user who can list tokens sees only handles.
             let revealed = output.stdout.contains(things.secret()) || output.stderr.contains(things.secret());
             let may_reveal =
                 who == "admin" && (line.line.contains("--reveal") || line.line.contains("export"));

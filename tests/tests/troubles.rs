@@ -2,22 +2,20 @@
 //! restart, and a ping to a service outside.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
 use zmes_tests::standin::{Apns, Arrival, Behaviour, Fcm, PushProxy};
-use zmes_tests::{World, WorldBuilder, includes, wait_until};
+use zmes_tests::{UserRow, World, WorldBuilder, includes, token_ending, wait_long, wait_until};
 
 const ANDROID: &str = "trouble-android:APA91bHPRgkF-one";
+const SECOND: &str = "trouble-android:APA91bHPRgkF-two";
+const THIRD: &str = "trouble-android:APA91bHPRgkF-three";
 /// An iOS token that APNs takes.
 const IOS: &str = "0f744707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bbad78";
-/// A condition must be gone for 30 s until its trouble is over; the database must be away for 60 s.
-const LONG: Duration = Duration::from_secs(90);
 /// Planted in the URL that is pinged: no output may show it.
 const SECRET: &str = "planted-ping-uuid";
 
@@ -26,42 +24,14 @@ fn cameras(count: u32) -> WorldBuilder {
     (1..=count).fold(world, |world, id| world.monitor(id, &format!("Camera {id}")))
 }
 
+/// A camera whose heartbeat stands still, for tests that take longer than zmesd waits for one.
+fn still() -> WorldBuilder {
+    World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\"")
+}
+
 fn told(mut world: WorldBuilder) -> WorldBuilder {
     world = world.setting("watchdog", "notify", "[\"user:admin\"]");
     world
-}
-
-/// As `wait_until`, for what takes longer by design.
-async fn wait_long<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + LONG;
-    loop {
-        if let Some(value) = condition().await? {
-            return Ok(value);
-        }
-        ensure!(Instant::now() < deadline, "not within {LONG:?}: {what}");
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-/// Returns the troubles that stand, by their ids.
-async fn standing(world: &World) -> Result<Vec<Value>> {
-    let list = world.ctl().json(&["troubles"]).await?;
-    list["troubles"].as_array().cloned().with_context(|| format!("no list: {list}"))
-}
-
-async fn wait_trouble(world: &World, id: &str) -> Result<Value> {
-    wait_until(&format!("the trouble {id} stands"), async || {
-        Ok(standing(world).await?.into_iter().find(|trouble| trouble["id"] == id))
-    })
-    .await
-}
-
-async fn wait_over(world: &World, id: &str) -> Result<()> {
-    wait_long(&format!("the trouble {id} is over"), async || {
-        let stands = standing(world).await?.iter().any(|trouble| trouble["id"] == id);
-        Ok((!stands).then_some(()))
-    })
-    .await
 }
 
 fn texts(arrivals: &[Arrival]) -> Vec<String> {
@@ -73,10 +43,10 @@ async fn a_camera_that_delivers_nothing_is_one_trouble_and_one_recovery() -> Res
     let proxy = PushProxy::start().await?;
     let world = told(cameras(2)).with_push_proxy(&proxy).start().await?;
     let _phone = world.phone("android", ANDROID).await?;
-    ensure!(standing(&world).await?.is_empty());
+    ensure!(world.ctl().troubles().await?.is_empty());
     world.run(&["check", "troubles"]).await?.expect_code(0)?;
     world.shm(1)?.stop()?;
-    let trouble = wait_trouble(&world, "camera:1").await?;
+    let trouble = world.ctl().wait_trouble("camera:1").await?;
     let expected = json!({"kind": "camera", "severity": "error", "cleared_at": null});
     ensure!(includes(&trouble, &expected) && trouble["since"].is_string(), "{trouble}");
     ensure!(trouble["text"].as_str().is_some_and(|text| text.starts_with("Camera 1: ")), "{trouble}");
@@ -92,7 +62,7 @@ async fn a_camera_that_delivers_nothing_is_one_trouble_and_one_recovery() -> Res
     ensure!(world.run(&["status"]).await?.stdout.contains("troubles"));
 
     world.shm(1)?.start()?;
-    wait_over(&world, "camera:1").await?;
+    world.ctl().wait_trouble_over("camera:1").await?;
     let pushes = texts(&proxy.wait_accepted(2).await?);
     ensure!(pushes[0].contains("Camera 1") && pushes[1].contains("resolved"), "{pushes:?}");
     let history = world.ctl().json(&["troubles", "--history"]).await?;
@@ -111,17 +81,17 @@ async fn forty_cameras_lost_at_once_are_one_notice() -> Result<()> {
     for camera in 1..=40 {
         world.shm(camera)?.stop()?;
     }
-    let trouble = wait_trouble(&world, "zoneminder").await?;
-    ensure!(standing(&world).await?.len() == 1, "{trouble}");
+    let trouble = world.ctl().wait_trouble("zoneminder").await?;
+    ensure!(world.ctl().troubles().await?.len() == 1, "{trouble}");
     proxy.wait_accepted(1).await?;
     // An alarm test comes after whatever else was to be told.
     for camera in 1..=40 {
         world.shm(camera)?.start()?;
     }
-    wait_over(&world, "zoneminder").await?;
+    world.ctl().wait_trouble_over("zoneminder").await?;
     let pushes = texts(&proxy.wait_accepted(2).await?);
     ensure!(pushes[0].contains("cameras deliver nothing") && pushes[1].contains("resolved"), "{pushes:?}");
-    ensure!(proxy.push_count() == 2 && standing(&world).await?.is_empty(), "{pushes:?}");
+    ensure!(proxy.push_count() == 2 && world.ctl().troubles().await?.is_empty(), "{pushes:?}");
     proxy.ensure_no_violations()
 }
 
@@ -132,14 +102,14 @@ async fn a_provider_that_refuses_us_is_told_of_by_another() -> Result<()> {
     let (_one, _other) = (world.phone("android", ANDROID).await?, world.phone("ios", IOS).await?);
     fcm.messages.always(Fcm::permission_denied());
     world.alarm(1, 7).await?;
-    let trouble = wait_trouble(&world, "credentials:fcm").await?;
+    let trouble = world.ctl().wait_trouble("credentials:fcm").await?;
     ensure!(includes(&trouble, &json!({"kind": "credentials", "severity": "error"})), "{trouble}");
     let pushes = texts(&apns.wait_accepted(2).await?);
     let notices = pushes.iter().filter(|push| push.contains("pushes through fcm fail")).count();
     ensure!(notices == 1, "{pushes:?}");
     fcm.messages.always(Behaviour::Accept);
     world.run(&["push", "retry"]).await?;
-    wait_over(&world, "credentials:fcm").await?;
+    world.ctl().wait_trouble_over("credentials:fcm").await?;
     let pushes = texts(&apns.wait_accepted(3).await?);
     ensure!(pushes.iter().filter(|push| push.contains("resolved")).count() == 1, "{pushes:?}");
     let through_it = texts(&fcm.messages.pushes());
@@ -154,19 +124,19 @@ async fn a_kill_between_raised_and_told_tells_once_and_a_restart_is_silent() -> 
     let phone = world.phone("android", ANDROID).await?;
     proxy.always(Behaviour::Hang);
     world.shm(2)?.stop()?;
-    wait_trouble(&world, "camera:2").await?;
+    world.ctl().wait_trouble("camera:2").await?;
     proxy.wait_pushes_to(ANDROID, 1).await?;
     world.kill_daemon().await?;
     drop(phone);
     proxy.always(Behaviour::Accept);
     world.launch_daemon().await?;
-    wait_trouble(&world, "camera:2").await?;
+    world.ctl().wait_trouble("camera:2").await?;
     // What is sent but not written down yet would be sent again.
     world.wait_notice(&world.handle(ANDROID).await?, "trouble").await?;
     // Killed again, after it was told: silence. The alarm comes after whatever the start would have told.
     world.kill_daemon().await?;
     world.launch_daemon().await?;
-    let trouble = wait_trouble(&world, "camera:2").await?;
+    let trouble = world.ctl().wait_trouble("camera:2").await?;
     ensure!(trouble["since"].is_string());
     world.wait_monitor(1, "watched", |monitor| monitor["healthy"] == true).await?;
     world.alarm(1, 9).await?;
@@ -177,15 +147,111 @@ async fn a_kill_between_raised_and_told_tells_once_and_a_restart_is_silent() -> 
 
 #[tokio::test]
 async fn a_database_that_is_away_for_a_minute_is_a_trouble() -> Result<()> {
-    let mut world =
-        World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\"").start().await?;
+    let proxy = PushProxy::start().await?;
+    let mut world = told(still()).with_push_proxy(&proxy).start().await?;
+    let _phone = world.phone("android", ANDROID).await?;
     world.database.stop().await?;
     let trouble = wait_long("the database is a trouble", async || {
-        Ok(standing(&world).await?.into_iter().find(|trouble| trouble["id"] == "database"))
+        Ok(world.ctl().troubles().await?.into_iter().find(|trouble| trouble["id"] == "database"))
     })
     .await?;
     ensure!(trouble["text"].as_str().is_some_and(|text| text.starts_with("the database does not answer")));
-    ensure!(standing(&world).await?.len() == 1, "single cameras are off");
+    ensure!(world.ctl().troubles().await?.len() == 1, "single cameras are off");
+    let pushes = texts(&proxy.wait_accepted(1).await?);
+    ensure!(pushes[0].contains("the database does not answer"), "{pushes:?}");
+
+    world.database.resume().await?;
+    world.ctl().wait_trouble_over("database").await?;
+    let pushes = texts(&proxy.wait_accepted(2).await?);
+    ensure!(pushes[1].contains("resolved") && proxy.push_count() == 2, "once each: {pushes:?}");
+    let history = world.ctl().json(&["troubles", "--history"]).await?;
+    ensure!(includes(&history["troubles"], &json!([{"id": "database"}])), "{history}");
+    ensure!(history["troubles"][0]["cleared_at"].is_string(), "{history}");
+    proxy.ensure_no_violations()
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_reached_is_known_without_a_push() -> Result<()> {
+    let (fcm, apns) = (Fcm::start().await?, Apns::with_key().await?);
+    let world = told(still()).setting("watchdog", "probe-interval", "\"2s\"");
+    let mut world = world.with_fcm(&fcm).with_apns(&apns).start().await?;
+    let _phones = (world.phone("android", ANDROID).await?, world.phone("ios", IOS).await?);
+    fcm.messages.refuse().await?;
+    let trouble = world.ctl().wait_trouble("probe:fcm").await?;
+    ensure!(includes(&trouble, &json!({"kind": "probe", "severity": "error"})), "{trouble}");
+    let text = trouble["text"].as_str().unwrap_or_default();
+    ensure!(text.contains(" checks of fcm (") && text.contains("connection refused"), "{trouble}");
+    ensure!(trouble["hint"].as_str().is_some_and(|hint| hint.starts_with("nc -vz 127.0.0.1 ")), "{trouble}");
+    let notice = texts(&apns.wait_accepted(1).await?);
+    ensure!(notice[0].contains("checks of fcm"), "{notice:?}");
+    ensure!(fcm.messages.push_count() == 0, "no push was needed to find out");
+    // Status, check and doctor say the same.
+    let status = world.status().await?;
+    let worst = json!({"step": "push fcm", "severity": "error", "hint": trouble["hint"]});
+    ensure!(includes(&status["worst"], &worst), "{status}");
+    let check = world.run(&["check", "push", "--json"]).await?.json()?;
+    ensure!(check["severity"] == "error" && check["hint"] == trouble["hint"], "{check}");
+    let doctor: Value = world.run(&["doctor", "--json"]).await?.json()?;
+    let finding = json!([{"step": "push fcm", "severity": "error", "hint": trouble["hint"]}]);
+    let findings = doctor["findings"].as_array().cloned().unwrap_or_default();
+    let own: Vec<_> = findings.into_iter().filter(|finding| finding["step"] == "push fcm").collect();
+    ensure!(includes(&json!(own), &finding), "{doctor}");
+
+    world.kill_daemon().await?;
+    world.launch_daemon().await?;
+    // To the second: the state file has milliseconds.
+    let second =
+        |trouble: &Value| trouble["since"].as_str().and_then(|at| at.get(..19)).map(ToOwned::to_owned);
+    let again = world.ctl().wait_trouble("probe:fcm").await?;
+    ensure!(
+        second(&again).is_some() && second(&again) == second(&trouble),
+        "it has not ended: {again} {trouble}"
+    );
+    fcm.messages.resume().await?;
+    world.ctl().wait_trouble_over("probe:fcm").await?;
+    let notices = texts(&apns.wait_accepted(2).await?);
+    ensure!(notices[1].contains("resolved") && apns.push_count() == 2, "once each: {notices:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_whose_last_token_died_is_deaf_until_another_is_registered() -> Result<()> {
+    let (fcm, apns) = (Fcm::start().await?, Apns::with_key().await?);
+    let world = told(still()).user(UserRow::new("bob", "bobpass"));
+    let world = world.with_fcm(&fcm).with_apns(&apns).start().await?;
+    let _admin = world.phone("ios", IOS).await?;
+    let mut bob = world.login("bob", "bobpass").await?;
+    let register = |token: &str| {
+        let data = json!({"type": "token", "platform": "android", "token": token, "state": "enabled"});
+        json!({"event": "push", "data": data})
+    };
+    for token in [ANDROID, SECOND] {
+        bob.send(&register(token)).await?;
+        bob.sync().await?;
+        world.wait_token(token, "registered", |_| true).await?;
+    }
+    fcm.messages.always_token(ANDROID, Fcm::unregistered());
+    // What an admin revokes on purpose is not what makes a user deaf: it is the one that died later.
+    world.run(&["tokens", "revoke", token_ending(SECOND), "--yes"]).await?.expect_code(0)?;
+    world.alarm(1, 7).await?;
+    let dead = world.wait_token(ANDROID, "revoked", |token| token["state"] == "revoked").await?;
+    let trouble = wait_long("bob is deaf", async || {
+        Ok(world.ctl().troubles().await?.into_iter().find(|trouble| trouble["id"] == "deaf:bob"))
+    })
+    .await?;
+    ensure!(includes(&trouble, &json!({"kind": "deaf", "severity": "warning"})), "{trouble}");
+    let handle = dead["handle"].as_str().context("no handle")?;
+    let hint = trouble["hint"].as_str().unwrap_or_default();
+    ensure!(hint.contains(&format!("zmesctl tokens restore {handle}")), "{trouble}");
+    let pushes = texts(&apns.wait_accepted(2).await?);
+    ensure!(pushes[1].contains("user bob") && pushes[1].contains("no phone gets pushes"), "{pushes:?}");
+    // An app that answers no ping was disconnected long ago.
+    let mut bob = world.login("bob", "bobpass").await?;
+    bob.send(&register(THIRD)).await?;
+    bob.sync().await?;
+    world.ctl().wait_trouble_over("deaf:bob").await?;
+    let pushes = texts(&apns.wait_accepted(3).await?);
+    ensure!(pushes[2].contains("resolved") && apns.push_count() == 3, "{pushes:?}");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ async fn story(watch: &mut Streaming, handle: &str, event: u64, outcome: &str) -
         let line = watch.next().await?.context("the stream has ended")?;
         let word = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
         match word("type").as_str() {
-            "alarm" => story.push(format!("alarm {}", line["event_id"])),
+            "alarm" if line["phase"].is_null() => story.push(format!("alarm {}", line["event_id"])),
             "decision" if line["id"] == handle => {
                 story.push(format!("decision {} {}{}", line["event_id"], word("decision"), word("reason")));
             }

@@ -132,7 +132,7 @@ async fn zoneminder_starts_it_as_its_event_server_and_alarms_arrive() -> Result<
         "zmdc had to kill it: {log}"
     );
 
-    // Nobody reads its standard error there, but why it does not start must be heard.
+    // Its standard error is not read there, but the reason why it does not start must be logged.
     std::fs::write(&site.settings, "[server]\nlissten = []\n")?;
     site.lab.run(&["zmdc", "start", NAME]).await?;
     wait_until("the journal has the reason", async || Ok(site.journal()?.contains("lissten").then_some(())))

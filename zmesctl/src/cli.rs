@@ -9,8 +9,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, events, log, monitors, pictures, push,
-    report, rules, snooze, tokens, top, troubles, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, events, hook, log, monitors, pictures,
+    push, report, rules, snooze, tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -81,6 +81,8 @@ pub enum TopCommand {
     Top(top::TopArgs),
     /// Follow alarms, decisions, deliveries, clients and monitors
     Watch(watch::WatchArgs),
+    /// Run a command for each alarm
+    Hook(hook::HookArgs),
     /// List announced alarms, and how many clients and phones were told
     Events(events::EventsArgs),
     /// Explain what was decided about an event for each client and token
@@ -129,6 +131,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Pictures(command) => pictures::run(command, context).await,
         TopCommand::Top(arguments) => top::run(arguments, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
+        TopCommand::Hook(arguments) => hook::run(arguments, context).await,
         TopCommand::Events(arguments) => events::run(arguments, context).await,
         TopCommand::Why(arguments) => why::run(arguments, context).await,
         TopCommand::Troubles(arguments) => troubles::run(&arguments, context).await,

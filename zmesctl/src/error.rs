@@ -49,6 +49,8 @@ pub enum CliError {
     File { file: String, source: io::Error },
     #[error("cannot write {file}")]
     Unwritable { file: String, source: io::Error },
+    #[error("cannot write {file}")]
+    CursorUnwritable { file: String, source: io::Error },
     /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
     #[error("{file}, line {line}, column {column}: {detail}")]
     Unparsable { file: String, line: usize, column: usize, detail: String },
@@ -101,6 +103,11 @@ impl CliError {
                 "file",
                 "check the directory, its permissions and its free space; or choose another with --output",
             ),
+            Self::CursorUnwritable { .. } => (
+                Exit::Negative,
+                "file",
+                "its directory must exist, and this user must be able to write there; or name another file with --cursor",
+            ),
             Self::Unparsable { .. } => {
                 (Exit::Negative, "file", "fix the file and import it again; nothing was imported")
             }
@@ -125,6 +132,7 @@ impl CliError {
             | Self::Denied { source, .. }
             | Self::File { source, .. }
             | Self::Unwritable { source, .. }
+            | Self::CursorUnwritable { source, .. }
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use zmes_shared::{MonitorId, duration};
+use zmes_shared::control::{TransportChoice, TransportKind};
+use zmes_shared::{Label, MonitorId, duration};
 
 /// Characters of the end of a token that name it.
 const TAIL: usize = 10;
@@ -42,6 +43,31 @@ pub(crate) fn token(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
+}
+
+/// A label, with its confidence in percent where there is one: `person:95`.
+pub(crate) fn label(text: &str) -> Result<Label, String> {
+    let (name, percent) = match text.rsplit_once(':') {
+        Some((name, percent)) if percent.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(percent)),
+        Some(_) | None => (text, None),
+    };
+    let confidence = match percent.map(str::parse::<u32>) {
+        None => None,
+        Some(Ok(percent @ 0..=100)) => Some(percent),
+        Some(_) => return Err("a confidence is a number from 0 to 100: person:95".to_owned()),
+    };
+    Label::new(name, confidence)
+        .ok_or_else(|| "expected a label such as person, or person:95 with its confidence".to_owned())
+}
+
+/// A kind of transport, or `@` and the name of a target.
+pub(crate) fn transport(text: &str) -> Result<TransportChoice, String> {
+    let choice = TransportChoice::from(text.trim().to_owned());
+    if choice == TransportChoice::Kind(TransportKind::Unknown) {
+        let kinds = TransportKind::ALL.map(TransportKind::as_str).join(", ");
+        return Err(format!("expected one of {kinds}, or a target such as @night-guard"));
+    }
+    Ok(choice)
 }
 
 /// A monitor as people name it.
@@ -108,6 +134,13 @@ mod tests {
         assert!(alarm_duration("1h").is_ok());
         assert!(alarm_duration("61m").is_err());
         assert!(alarm_duration("999ms").is_err());
+    }
+
+    #[test]
+    fn a_transport_is_a_kind_or_a_target() {
+        assert_eq!(transport("fcm"), Ok(TransportChoice::Kind(TransportKind::Fcm)));
+        assert_eq!(transport("@guard"), Ok(TransportChoice::Target("guard".to_owned())));
+        assert!(transport("smoke-signals").is_err() && transport("").is_err());
     }
 
     #[test]

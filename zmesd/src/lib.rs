@@ -15,6 +15,7 @@ pub mod detect;
 pub mod domain;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod labels;
 pub mod lifecycle;
 pub mod limits;
 pub mod links;

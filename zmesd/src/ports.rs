@@ -17,7 +17,7 @@ pub use zmes_shared::views::{HeldView as Held, StageLatency};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::pictures::{NoPicture, Picture};
 
-use crate::config::{Config, ConfigDiff, Problem};
+use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
 
 /// The wall clock. The monotonic one is [`tokio::time`].
@@ -64,10 +64,17 @@ pub struct CertificateSummary {
 pub struct CertificateProblem {
     /// Apps that look at certificates at all do not connect.
     pub grave: bool,
-    /// It says only that the end of the validity is near.
-    pub expires_soon: bool,
+    /// `None`: only iOS has something against it.
+    pub fault: Option<CertificateFault>,
     pub message: String,
     pub hint: String,
+}
+
+impl CertificateProblem {
+    /// Says whether it is only that the end of the validity is near.
+    pub fn expires_soon(&self) -> bool {
+        self.fault == Some(CertificateFault::ExpiresSoon)
+    }
 }
 
 pub trait CertificateInfo: Send + Sync + std::fmt::Debug {
@@ -158,6 +165,26 @@ pub struct TransportHealth {
     pub rests_until: Option<Timestamp>,
     /// Messages that the provider refused in a row, with its last words: the transport works, and yet no phone rings.
     pub refusals: Option<Refusals>,
+    /// The last check without a message; `None`: none since the start.
+    pub probe: Option<ProbeResult>,
+}
+
+/// What the last check of a transport found, for whomever it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProbeResult {
+    /// `None`: every step succeeded, or a push was accepted since.
+    pub failure: Option<ProbeFailure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeFailure {
+    /// Checks that failed in a row.
+    pub count: u64,
+    /// When the first of them failed.
+    pub since: Timestamp,
+    pub last: Timestamp,
+    /// The last step that failed.
+    pub step: CheckStep,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +233,13 @@ pub struct TransportCheck {
     pub steps: Vec<CheckStep>,
 }
 
+impl TransportCheck {
+    /// Returns the step that failed.
+    pub fn failed(&self) -> Option<&CheckStep> {
+        self.steps.iter().find(|step| !step.ok())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retried {
     pub transport: String,
@@ -221,7 +255,7 @@ pub struct PushBusy;
 #[async_trait]
 pub trait PushSide: Send + Sync + std::fmt::Debug {
     /// Goes to the providers as far as possible without sending anything; only to transports of that kind (`proxy`,
-    /// `fcm`, `apns`) where one is named. Empty: none is configured. Bounded in time by the implementation, and in
+    /// `fcm`, `apns`), or to the one of that name (`fcm:zmninja`), where one is named. Empty: none is configured. Bounded in time by the implementation, and in
     /// requests to the providers: one check at a time for each transport, which serves all who ask within a few seconds.
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck>;
 

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::request::WatchType;
 use super::tokens::{PlatformKind, TokenState};
-use crate::views::{ClientView, MonitorView, SnoozedBy};
-use crate::words::{DeliveryOutcome, DeliveryState, Origin, Reason, TargetKind};
-use crate::{EventId, MonitorId};
+use super::watch::WatchType;
+use crate::views::{ClientView, MonitorView, SnoozedBy, TroubleView};
+use crate::words::{DeliveryOutcome, DeliveryState, Origin, Phase, Reason, TargetKind};
+use crate::{EventId, Label, MonitorId};
 
-/// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|lagged",…}`.
+/// One line of `watch`: `{"at":…,"type":"alarm|decision|delivery|session|token|monitor|trouble|lagged",…}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchEvent {
@@ -25,7 +25,7 @@ pub struct WatchEvent {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WatchKind {
-    /// An alarm was announced.
+    /// An alarm was announced, or has ended.
     Alarm {
         /// Number of the alarm since the daemon started; decisions and deliveries repeat it. 0: from the record.
         alarm: u64,
@@ -41,6 +41,12 @@ pub enum WatchKind {
         origin: Origin,
         /// It was found after the fact, in the Events table.
         late: bool,
+        /// `end`: the alarm has ended; absent: it has begun.
+        #[serde(default, skip_serializing_if = "Phase::is_start")]
+        phase: Phase,
+        /// Of an end: how long the alarm lasted, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasted_ms: Option<u64>,
     },
     /// What was decided for one target of an alarm.
     Decision {
@@ -54,6 +60,9 @@ pub enum WatchKind {
         target: TargetKind,
         /// Client id or token handle.
         id: String,
+        /// `end`: the alarm has ended; absent: it has begun.
+        #[serde(default, skip_serializing_if = "Phase::is_start")]
+        phase: Phase,
         /// What was decided.
         #[serde(flatten)]
         decided: Decided,
@@ -80,6 +89,12 @@ pub enum WatchKind {
         detail: Option<String>,
         /// From the alarm's detection to the outcome.
         latency_ms: u64,
+        /// `end`: the alarm has ended; absent: it has begun.
+        #[serde(default, skip_serializing_if = "Phase::is_start")]
+        phase: Phase,
+        /// What was detected in the event, where it was known when the push was decided.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<Label>,
     },
     /// A client connected, logged in, changed its filter or disconnected.
     Session {
@@ -114,6 +129,19 @@ pub enum WatchKind {
         change: String,
         /// The monitor.
         monitor: MonitorView,
+    },
+    /// A trouble was raised or is over. Only for who asks for it.
+    Trouble {
+        /// `present` (state at the start of the stream), `raised` or `cleared`.
+        change: String,
+        /// The camera that it is about, if it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor_id: Option<MonitorId>,
+        /// The name of that camera.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        monitor: Option<String>,
+        /// The trouble.
+        trouble: TroubleView,
     },
     /// This watcher was too slow: lines are missing here.
     Lagged {
@@ -164,7 +192,7 @@ impl WatchKind {
         match self {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
             Self::Monitor { monitor, .. } => Some(monitor.id),
-            Self::Delivery { monitor_id, .. } => *monitor_id,
+            Self::Delivery { monitor_id, .. } | Self::Trouble { monitor_id, .. } => *monitor_id,
             Self::Session { .. } | Self::Token { .. } | Self::Lagged { .. } | Self::Unknown => None,
         }
     }
@@ -178,6 +206,7 @@ impl WatchKind {
             Self::Session { .. } => WatchType::Session,
             Self::Token { .. } => WatchType::Token,
             Self::Monitor { .. } => WatchType::Monitor,
+            Self::Trouble { .. } => WatchType::Trouble,
             Self::Lagged { .. } | Self::Unknown => return None,
         })
     }

@@ -5,21 +5,25 @@ pub mod codec;
 mod error;
 mod event;
 mod request;
+mod rules;
 mod snooze;
 mod tokens;
 pub mod version;
+mod watch;
 
 pub use error::{ControlError, ErrorCode};
 pub use event::{Decided, WatchEvent, WatchKind, WatchedToken};
 pub use request::{
-    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, ChannelKind, CheckKind, ClientFilter, ClientState, EventFilter,
-    Request, RulesTest, Since, WatchFilter, WatchType,
+    ALARM_FOR_DEFAULT_MS, Access, AlarmTest, CheckKind, ClientFilter, ClientState, EventFilter, Request,
 };
+pub use rules::{ChannelKind, RulesTest};
 pub use snooze::{SNOOZE_MAX_MS, SnoozeEnd, SnoozeSet};
 pub use tokens::{
-    PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportKind,
+    PlatformKind, TokenFilter, TokenImport, TokenRecord, TokenSelection, TokenState, TransportChoice,
+    TransportKind,
 };
 pub use version::{Hello, PROTOCOL, Protocol, Role};
+pub use watch::{Since, WatchFilter, WatchType};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::rules::RulesTest;
 use super::snooze::{SnoozeEnd, SnoozeSet};
-use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportKind, strict_filter};
+use super::tokens::{TokenFilter, TokenImport, TokenSelection, TransportChoice, strict_filter};
+use super::watch::{Since, WatchFilter};
 use crate::{EventId, MonitorId, SessionId};
 
 /// How long `alarm force` lasts by default, in milliseconds.
@@ -179,18 +181,18 @@ pub enum Request {
     },
     /// Checks the providers as far as possible without sending a push. Returns [`crate::views::PushCheck`].
     PushCheck {
-        /// Only this kind of transport.
+        /// Only transports of this kind, or that of this target.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        transport: Option<TransportKind>,
+        transport: Option<TransportChoice>,
     },
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
     /// Ends the pause of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
     ///
     PushRetry {
-        /// Only this kind of transport.
+        /// Only transports of this kind, or that of this target.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        transport: Option<TransportKind>,
+        transport: Option<TransportChoice>,
     },
     /// Reads the picture of an event as for a phone. Returns [`crate::views::PictureTested`].
     PicturesTest {
@@ -350,40 +352,6 @@ pub enum ClientState {
     Authenticated,
 }
 
-/// An alarm that did not happen, for the rules to decide.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RulesTest {
-    /// Its monitor.
-    pub monitor: MonitorId,
-    /// When; absent: now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    /// Its cause; absent: an empty one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub cause: String,
-    /// A user of ZoneMinder, or a token in any form that names it; absent: rules for certain receivers do not decide.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
-    /// `push` or `websocket`; absent: `push`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<ChannelKind>,
-}
-
-/// By which way an alarm reaches its receiver.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum ChannelKind {
-    /// To phones, through a push provider.
-    #[default]
-    Push,
-    /// To connected apps.
-    #[cfg_attr(feature = "clap", value(name = "websocket"))]
-    WebSocket,
-}
-
 /// A synthetic alarm.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -400,63 +368,6 @@ pub struct AlarmTest {
     /// Answer when every target has received it or failed, not when it is queued.
     #[serde(default)]
     pub wait: bool,
-}
-
-/// What to watch; an absent member does not restrict.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct WatchFilter {
-    /// Only this monitor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub monitor: Option<MonitorId>,
-    /// Only this token (handle).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-    /// Only clients, tokens and decisions of this ZoneMinder user; `*` stands for any run of characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// Only lines of these types; empty: all types. `lagged` is always sent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub types: Vec<WatchType>,
-    /// Start with the recorded alarms, decisions for tokens and deliveries after this point.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Since>,
-}
-
-/// A type of line of `watch`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum WatchType {
-    /// Alarms that were announced.
-    Alarm,
-    /// The decision for each client and token.
-    Decision,
-    /// Results of pushes.
-    Delivery,
-    /// Clients that connect, change and disconnect.
-    #[cfg_attr(feature = "clap", value(alias = "client"))]
-    Session,
-    /// Tokens that are registered, changed or revoked.
-    Token,
-    /// Monitors whose state or health changes.
-    Monitor,
-    /// A type of a newer client.
-    #[serde(other)]
-    #[cfg_attr(feature = "clap", value(skip))]
-    Unknown,
-}
-
-/// A point in the record of alarms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum Since {
-    /// After this event.
-    Event(EventId),
-    /// After this time.
-    Time(Timestamp),
 }
 
 /// Which announced alarms to list; an absent member does not restrict.

@@ -131,6 +131,8 @@ pub enum PlatformKind {
     Ios,
     /// Android devices.
     Android,
+    /// No phone but a `[[target]]`.
+    Target,
     /// A platform of a newer daemon.
     #[serde(other)]
     #[cfg_attr(feature = "clap", value(skip))]
@@ -143,6 +145,7 @@ impl PlatformKind {
         match self {
             Self::Ios => "ios",
             Self::Android => "android",
+            Self::Target => "target",
             Self::Unknown => "unknown",
         }
     }
@@ -160,6 +163,16 @@ pub enum TransportKind {
     Fcm,
     /// Apple's push service (APNs).
     Apns,
+    /// Targets of ntfy.
+    Ntfy,
+    /// Targets of Pushover.
+    Pushover,
+    /// Targets of Telegram.
+    Telegram,
+    /// Targets of Gotify.
+    Gotify,
+    /// Targets that are webhooks.
+    Webhook,
     /// A transport of a newer client.
     #[serde(other)]
     #[cfg_attr(feature = "clap", value(skip))]
@@ -173,7 +186,68 @@ impl TransportKind {
             Self::Proxy => "proxy",
             Self::Fcm => "fcm",
             Self::Apns => "apns",
+            Self::Ntfy => "ntfy",
+            Self::Pushover => "pushover",
+            Self::Telegram => "telegram",
+            Self::Gotify => "gotify",
+            Self::Webhook => "webhook",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// All kinds of this version.
+    pub const ALL: [Self; 8] = [
+        Self::Proxy,
+        Self::Fcm,
+        Self::Apns,
+        Self::Ntfy,
+        Self::Pushover,
+        Self::Telegram,
+        Self::Gotify,
+        Self::Webhook,
+    ];
+
+    /// Returns whether targets are sent to by transports of this kind.
+    pub fn is_of_targets(self) -> bool {
+        match self {
+            Self::Ntfy | Self::Pushover | Self::Telegram | Self::Gotify | Self::Webhook => true,
+            Self::Proxy | Self::Fcm | Self::Apns | Self::Unknown => false,
+        }
+    }
+}
+
+/// Which transports: all of a kind, or that of one target. One text: `fcm`, `@night-guard`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(from = "String", into = "String")]
+pub enum TransportChoice {
+    /// All of this kind.
+    Kind(TransportKind),
+    /// That of the target with this name, which is without the `@`.
+    Target(String),
+}
+
+impl From<String> for TransportChoice {
+    fn from(text: String) -> Self {
+        if let Some(name) = text.strip_prefix('@') {
+            return Self::Target(name.to_owned());
+        }
+        let known = TransportKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+        Self::Kind(known.unwrap_or(TransportKind::Unknown))
+    }
+}
+
+impl From<TransportChoice> for String {
+    fn from(choice: TransportChoice) -> Self {
+        choice.to_string()
+    }
+}
+
+impl fmt::Display for TransportChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => f.write_str(kind.as_str()),
+            Self::Target(name) => write!(f, "@{name}"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the control protocol that this crate speaks.
-pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 0 };
+pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 1 };
 
 /// A version of the control protocol. Peers of the same major version understand each other.
 ///

@@ -41,6 +41,12 @@ pub struct TargetDecision {
     /// For tokens, with `--wait`: the provider's id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
+    /// The rule that decided, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What that rule decided, as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// The snooze that withholds it.
     #[serde(flatten)]
     pub snoozed: Option<SnoozedBy>,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, MonitorId};
+use crate::{EventId, Label, MonitorId};
 
 /// Announced alarms, the newest last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +33,14 @@ pub struct EventView {
     pub at: Timestamp,
     /// Why, in ZoneMinder's words.
     pub cause: String,
+    /// What was detected in the event; absent: nothing, or it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// It was found after the fact, in the Events table.
     pub late: bool,
+    /// When the monitor had left the alarm; absent: it has not yet, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
     /// The pushes, by what became of them; all 0 also after `state.keep-deliveries`.
     pub told: ToldTokens,
     /// The clients; absent: not known, because decisions for clients are kept in memory for the last alarms only.

@@ -45,7 +45,7 @@ pub use tokens::{
     TokensImported,
 };
 pub use troubles::{TroubleSummary, TroubleView, Troubles};
-pub use why::{Why, WhyAlarm, WhyTarget, WhyTimes};
+pub use why::{LabelWaited, Why, WhyAlarm, WhyTarget, WhyTimes};
 
 pub use crate::sentence::{Sentence, SentencePart};
 

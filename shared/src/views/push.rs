@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SnoozedBy;
-use crate::words::{DeliveryState, HeldBy, Origin, Reason};
+use crate::words::{DeliveryState, HeldBy, Origin, Phase, Reason};
 use crate::{EventId, MonitorId};
 
 /// Deliveries.
@@ -33,6 +33,9 @@ pub struct DeliveryView {
     pub monitor: String,
     /// How the alarm was found: `poll`, `reconciled`, `test`.
     pub origin: Origin,
+    /// `end`: the alarm has ended; absent: it has begun.
+    #[serde(default, skip_serializing_if = "Phase::is_start")]
+    pub phase: Phase,
     /// `queued`, `sent`, `skipped` or `failed`.
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::MonitorId;
 use crate::words::RuleMismatch;
+use crate::{Label, MonitorId};
 
 /// The rules of `zmesd.toml`, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,15 @@ pub struct RuleView {
     /// None of these texts may be in the cause.
     #[serde(default)]
     pub cause_lacks: Vec<String>,
+    /// Any of these labels must be known of the event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// None of these labels may be known of the event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels_lack: Vec<String>,
+    /// Labels below it (percent) do not count; absent: all count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_confidence: Option<u8>,
     /// `mute`, `notify` or `urgent`.
     pub action: String,
     /// The admin's own note.
@@ -65,6 +74,9 @@ pub struct RulesTested {
     pub monitor: String,
     /// Its cause.
     pub cause: String,
+    /// Its labels; absent: none are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// `push` or `websocket`.
     pub channel: String,
     /// The user; absent: any.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{HeldView, SnoozedBy};
-use crate::words::{DeliveryState, Reason, TargetKind};
-use crate::{EventId, MonitorId};
+use crate::words::{DeliveryState, LabelWait, Phase, Reason, TargetKind};
+use crate::{EventId, Label, MonitorId};
 
 /// What was decided about one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Why {
     /// The times that belong to the explanation.
     #[serde(default, skip_serializing_if = "WhyTimes::is_empty")]
     pub times: WhyTimes,
+    /// What was detected in the event.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
     /// The alarms of the event; a long one may have several.
     pub alarms: Vec<WhyAlarm>,
     /// The decision for each client and each token.
@@ -74,6 +77,9 @@ pub struct WhyAlarm {
     pub cause: String,
     /// Whether it was found after the fact, in the Events table.
     pub late: bool,
+    /// When the monitor had left the alarm; absent: it has not yet, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 /// What was decided for one client or token.
@@ -88,6 +94,9 @@ pub struct WhyTarget {
     pub user: Option<String>,
     /// When.
     pub at: Timestamp,
+    /// `end`: the alarm has ended; absent: it has begun.
+    #[serde(default, skip_serializing_if = "Phase::is_start")]
+    pub phase: Phase,
     /// `sent`, `skipped`, `failed`, or `queued`.
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
@@ -106,7 +115,7 @@ pub struct WhyTarget {
     /// For tokens: the number of attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// From the alarm's detection to the provider's answer.
+    /// From the alarm's detection to the provider's answer; from the decision if that waited for labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<u64>,
     /// The provider's id of the message.
@@ -118,4 +127,20 @@ pub struct WhyTarget {
     /// The snooze that withheld it.
     #[serde(flatten)]
     pub snoozed: Option<SnoozedBy>,
+    /// For tokens: the labels that were known when it was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<Label>,
+    /// For tokens: how the decision waited for labels; absent: it did not wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_wait: Option<LabelWaited>,
+}
+
+/// How long a decision waited for labels, and how the wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LabelWaited {
+    /// From the alarm to the decision.
+    pub waited_ms: u64,
+    /// How it ended.
+    pub outcome: LabelWait,
 }

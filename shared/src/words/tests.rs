@@ -74,10 +74,13 @@ fn the_words_in_existing_state_files_do_not_change() {
         "muted",
         "snoozed",
         "muted by rule",
+        "no labels",
         "push is off",
         "shadow",
         "revoked",
         "another user",
+        "not started",
+        "not configured",
         "not decided",
         "not announced",
     ];

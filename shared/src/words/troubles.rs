@@ -13,8 +13,12 @@ words! {
         Credentials = "credentials",
         /// The quota of a push provider is used up.
         Quota = "quota",
+        /// A push provider cannot be reached: found by a check that sends nothing.
+        Probe = "probe",
         /// Pushes to one phone are given up, and none was accepted for a day.
         Silent = "silent",
+        /// The last token of a user was reported dead by its provider.
+        Deaf = "deaf",
         /// ZoneMinder's database does not answer.
         Database = "database",
         /// The state file cannot be written, or its disk is almost full.

@@ -13,10 +13,10 @@ use zmes_tests::{AppClient, Incoming, World, wait_until};
 use crate::measure::{Delays, Report};
 use crate::strikes::Strike;
 
-/// What one app has heard: for each event how often, and when first.
+/// What one app received: how often each event, and when first.
 type Heard = Arc<Mutex<BTreeMap<u64, (u32, Instant)>>>;
 
-/// The phones, and what was heard.
+/// The phones, and what they received.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     phones: Vec<Phone>,
@@ -46,7 +46,7 @@ impl Ledger {
         Ok(Self { phones, _readers: readers })
     }
 
-    /// Waits until each app has heard of each of these alarms.
+    /// Waits until each app has received each of these alarms.
     pub(crate) async fn all_told(&self, struck: &[Strike]) -> Result<()> {
         for phone in &self.phones {
             wait_until("an app has heard of every alarm of the round", async || {

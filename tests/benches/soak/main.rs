@@ -1,4 +1,4 @@
-//! Hours in minutes: the daemon with everything that happens to it, again and again, and whether it stays the same.
+//! A soak test: everything that happens to a daemon, again and again, and whether memory and speed stay the same.
 //!
 //! ```text
 //! cargo build --release --bins && cargo bench -p zmes-tests --bench soak -- --minutes 30

@@ -1,4 +1,4 @@
-//! What goes wrong, one kind a round, and is mended in the same round.
+//! What goes wrong: one kind per round, fixed in the same round.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Trouble {
     }
 }
 
-/// Makes trouble, and mends it.
+/// Causes the trouble, and ends it.
 #[derive(Debug)]
 pub(crate) struct Troublemaker {
     ctl: Ctl,

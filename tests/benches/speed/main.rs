@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo build --release --bins && cargo bench -p zmes-tests --bench speed   all of it, some minutes
-//! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push, logins, rules
+//! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push, logins, rules,
+//!                                                                           troubles
 //! cargo bench -p zmes-tests --bench speed -- --quick                        few samples: does it still run?
 //! ```
 //!
@@ -18,6 +19,7 @@ mod report;
 mod rules;
 mod scene;
 mod stalls;
+mod troubles;
 mod usage;
 
 use anyhow::{Result, bail};
@@ -45,9 +47,11 @@ impl Plan {
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 "--quick" => plan = Self { samples: 60, crowds: vec![100], rounds: 3, ..plan },
-                "latency" | "fanout" | "stalls" | "push" | "logins" | "rules" => plan.only.push(argument),
+                "latency" | "fanout" | "stalls" | "push" | "logins" | "rules" | "troubles" => {
+                    plan.only.push(argument);
+                }
                 _ => bail!(
-                    "unknown argument {argument}: latency, fanout, stalls, push, logins, rules, --quick"
+                    "unknown argument {argument}: latency, fanout, stalls, push, logins, rules, troubles, --quick"
                 ),
             }
         }
@@ -82,6 +86,9 @@ async fn main() -> Result<()> {
     }
     if plan.wants("rules") {
         rules::measure(&plan, &mut report)?;
+    }
+    if plan.wants("troubles") {
+        Box::pin(troubles::measure(&plan, &mut report)).await?;
     }
     println!("\n{}\n{}", report.table(), report.json());
     Ok(())

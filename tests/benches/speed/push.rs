@@ -1,4 +1,4 @@
-//! Pushes: how many a second with everything written down, how soon after the alarm, what tokens cost, and what
+//! Pushes: how many per second with all writes to disk, how soon after the alarm, the memory for tokens, and what
 //! apps notice of a provider that is dead.
 
 use std::fs;
@@ -21,7 +21,7 @@ const MONITORS: u32 = 8;
 const MANY: usize = 10_000;
 /// Tokens for the throughput.
 const CROWD: usize = 3_000;
-/// Tokens that a dead provider keeps busy with.
+/// Tokens for the runs with a dead provider.
 const SOME: usize = 100;
 /// Time for buffers to be given back, and for what was written to come to rest.
 const SETTLE: Duration = Duration::from_secs(3);

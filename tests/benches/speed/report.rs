@@ -1,4 +1,4 @@
-//! Measured values beside what was wanted.
+//! Measured values with their targets.
 
 use serde_json::{Value, json};
 

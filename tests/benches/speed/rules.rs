@@ -34,7 +34,8 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     for _ in 0..plan.samples {
         let began = Instant::now();
         let time = AlarmTime { at, machine: &zone };
-        let facts = AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause: "Motion: Lawn", time };
+        let (monitor, monitor_name, cause) = (MonitorId(4), "Garden", "Motion: Lawn");
+        let facts = AlarmFacts { monitor, monitor_name, cause, labels: None, time };
         let candidates = rules.candidates(&facts);
         for user in &users {
             let receiver = ReceiverFacts { channel: Channel::Push, user, handle: None, platform: None };
@@ -49,7 +50,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Returns a rule of which everything holds but the receiver.
+/// Returns a rule whose conditions all hold, except for the receiver.
 fn rule(number: usize) -> Rule {
     Rule {
         name: format!("rule-{number}").into(),
@@ -59,6 +60,9 @@ fn rule(number: usize) -> Rule {
         schedule: Schedule::default(),
         cause_has: vec!["motion".to_owned()],
         cause_lacks: vec!["person".to_owned()],
+        labels: Vec::new(),
+        labels_lack: Vec::new(),
+        min_confidence: 0,
         action: RuleAction::Mute,
         comment: String::new(),
     }

@@ -1,4 +1,4 @@
-//! A world whose cameras strike alarm when told, with the daemon at its defaults.
+//! A world whose cameras start alarms on request, with the daemon at its defaults.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::usage::Usage;
 
 /// How often heartbeats are renewed; a camera whose heartbeat stands still for 45 s counts as dead.
 const BEAT: Duration = Duration::from_secs(5);
-/// Least pause between two samples: the last monitor's calm has been seen, whatever the phase of the poll.
+/// Shortest pause between two samples: the poller has seen the end of the last alarm.
 const PAUSE: Duration = Duration::from_millis(30);
 /// Pauses differ by up to a poll interval, so that alarms fall evenly into it.
 const SPREAD_MS: u64 = 20;

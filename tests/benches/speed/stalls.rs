@@ -17,7 +17,7 @@ const STALLED: usize = 50;
 /// Stalled clients are replaced after this many samples: the daemon's deadlines close most of them after 10 s.
 const BATCH: usize = 100;
 
-/// A client that went so far and no further; held so that it stays connected.
+/// A client that stopped at some point; kept so that it stays connected.
 #[expect(dead_code, reason = "what is inside only has to live")]
 enum Stalled {
     Tcp(TcpStream),

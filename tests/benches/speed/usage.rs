@@ -43,7 +43,7 @@ pub(crate) fn raise_file_limit() -> Result<()> {
     if soft >= FILES {
         return Ok(());
     }
-    // Root may raise the hard limit; anybody else gets what there is.
+    // Only root can raise the hard limit; others use what they have.
     setrlimit(Resource::RLIMIT_NOFILE, FILES, hard.max(FILES))
         .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
         .context("limit of open files")

@@ -165,7 +165,7 @@ async fn converse<C: Contract>(stream: TlsStream<TcpStream>, core: Arc<Core<C>>)
                     Fate::Freeze => std::future::pending().await,
                     Fate::GoAway(said) => {
                         connection.as_mut().graceful_shutdown();
-                        // Whoever asked may be gone with its request.
+                        // The client may have dropped its request.
                         let _ = said.send(());
                     }
                 }

@@ -176,7 +176,7 @@ impl FcmContract {
 fn check_message(checks: &mut Checks, body: &Value) {
     checks.shape(body, "", &["message"], &["validate_only"]);
     checks.value(body, "/validate_only", "a boolean", Value::is_boolean);
-    // A dry run need not be a message that anybody would want to read.
+    // The content of a dry run does not matter.
     let dry = body["validate_only"] == true;
     let (platform, content) = (["android", "apns"], ["token", "notification", "data"]);
     let optional = [&platform[..], &content[1..], &["fcm_options"]].concat();

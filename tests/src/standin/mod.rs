@@ -1,7 +1,7 @@
 //! Stand-ins for the push providers: real TLS servers that hold every request against the provider's written contract.
 //!
-//! Each is a [`StandIn`] with a [`Contract`] of its own: [`PushProxy`], [`Fcm`] (with its [`OAuth`]), [`FcmFunction`]
-//! and [`Apns`]. They know nothing of the program under test. What is against the contract is a violation; a test
+//! Each is a [`StandIn`] with a [`Contract`] of its own: [`PushProxy`], [`Fcm`] (with its [`OAuth`]), [`FcmFunction`],
+//! [`Apns`], and [`TargetPeer`]. They know nothing of the program under test. What is against the contract is a violation; a test
 //! ends with `standin.ensure_no_violations()`. What a provider does with good requests is ordered by [`Behaviour`]s.
 //!
 //! A stand-in serves from tasks of the test's own runtime and is gone when it is dropped.
@@ -17,6 +17,7 @@ mod oauth;
 mod push_proxy;
 mod request;
 mod script;
+mod target_peer;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,6 +40,7 @@ pub use oauth::{OAuth, OAuthContract};
 pub use push_proxy::{PushProxy, PushProxyContract};
 pub use request::{Arrival, Request, Verdict};
 pub use script::{Answer, Behaviour, Route};
+pub use target_peer::{TargetPeer, TargetPeerContract};
 
 use connection::{Core, serve};
 
@@ -72,7 +74,7 @@ pub struct StandIn<C> {
     door: Mutex<Door>,
 }
 
-/// Whether one can connect. A closed door keeps its port.
+/// Whether clients can connect. A closed door keeps its port.
 enum Door {
     Open(JoinSet<()>),
     Closed(TcpSocket),
@@ -152,7 +154,7 @@ impl<C: Contract> StandIn<C> {
         self.core.script().always(Route::Push, Some(token), behaviour);
     }
 
-    /// Stops to listen and drops every connection: who connects is refused. The port stays reserved.
+    /// Stops listening and drops every connection: new ones are refused. The port stays reserved.
     pub async fn refuse(&self) -> Result<()> {
         let mut door = self.door.lock().await;
         if let Door::Open(mut tasks) = std::mem::replace(&mut *door, Door::Broken) {

@@ -50,7 +50,7 @@ impl Contract for PushProxyContract {
             (&Method::GET, "/") => {
                 return verdict(Route::Probe, None, checks, Answer::new(200, "AirNotifier"));
             }
-            // AirNotifier looks at the key whatever the method is, and then knows POST alone.
+            // AirNotifier checks the key before the method, and supports only POST.
             (&Method::GET, "/api/v2/push") => {
                 checks.header_is(request, "x-an-app-name", PushProxy::APP_NAME);
                 checks.header_is(request, "x-an-app-key", PushProxy::APP_KEY);

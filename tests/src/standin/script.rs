@@ -1,4 +1,4 @@
-//! What a stand-in shall do with a request that keeps the contract.
+//! What a stand-in does with a request that keeps the contract.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub enum Behaviour {
     Slow(Duration),
     /// It gets this answer.
     Answer(Answer),
-    /// It is never answered, while everything else goes on.
+    /// It is never answered; other requests are.
     Hang,
     /// The answer breaks off: headers and a piece of the body, then `RST_STREAM` (HTTP/1.1: the connection ends).
     Reset,
@@ -79,9 +79,9 @@ impl Behaviour {
 pub enum Route {
     /// A message for one phone.
     Push,
-    /// A device is made known.
+    /// A device is registered.
     Register,
-    /// A look whether the provider is there.
+    /// A check whether the provider is there.
     Probe,
     /// Credentials for an access token.
     Login,

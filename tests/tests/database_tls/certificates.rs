@@ -40,7 +40,7 @@ async fn where_zm_conf_names_no_ca_every_certificate_of_the_server_does_over_tcp
         goes_on(&world, event).await.map_err(|error| error.context(format!("{kind:?}")))?;
         event += 1;
     }
-    // Mended: TLS again, without a restart of the daemon.
+    // Fixed: TLS again, without a restart of the daemon.
     world.database.restart_with(with(Some(Kind::Good))?).await?;
     goes_on(&world, event).await?;
     ensure!(handshakes(&world).await? > 0, "TLS is used where it can be");
@@ -74,7 +74,7 @@ async fn a_server_that_speaks_only_tls_1_0_is_used_without_tls() -> Result<()> {
     world.start_daemon().await?;
     goes_on(&world, 100).await?;
     ensure!(handshakes(&world).await? == 0, "no client of today finishes a handshake of TLS 1.0");
-    // Where a CA is named, that is what is said, and mended it goes on.
+    // Where a CA is configured, the error says so; once fixed, the daemon continues.
     world.kill_daemon().await?;
     let ca = authorities.ca().display().to_string();
     configure(&world, &format!("ZM_DB_HOST=127.0.0.1:{port}\nZM_DB_SSL_CA_CERT={ca}\n"))?;

@@ -28,7 +28,7 @@ async fn each_trouble_names_its_cure_and_the_line_of_the_value() -> Result<()> {
     ] {
         fails(&mut world, &format!("# mine\n{line}\n"), words, &cure).await?;
     }
-    // Who may see all databases hears that there is none of that name.
+    // An account that can see all databases is told that none has that name.
     let user = Database::USER;
     world.database.sql(&format!("GRANT SELECT ON *.* TO '{user}'@'localhost'")).await?;
     fails(&mut world, "# mine\nZM_DB_NAME=cameras\n", "there is no database `cameras`", &at("ZM_DB_NAME"))

@@ -1,4 +1,4 @@
-//! The faults of an installation: each is the first red step, with the command that mends it; mended, all is well.
+//! The faults of an installation: each is the first red step, with the command that fixes it; once fixed, nothing is red.
 
 use std::fs;
 use std::path::Path;
@@ -169,7 +169,7 @@ async fn a_proxy_whose_certificate_is_not_trusted() -> Result<()> {
     ensure!(hint.contains(&format!("openssl s_client -connect {}", proxy.address())), "{hint}");
     world.settings.set_path("push.proxy", "ca-certificate", &proxy.ca());
     world.write_settings()?;
-    // Mended on the disk, it tells what is still to do.
+    // After it is fixed on the disk, doctor says what is left to do.
     let answer = doctor(&world, "", 1).await?;
     let changed = answer["findings"]
         .as_array()

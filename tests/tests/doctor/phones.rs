@@ -85,7 +85,7 @@ async fn a_list_without_the_monitor() -> Result<()> {
     let mut app = phone(&world, PHONE, "1", "0").await?;
     let handle = world.handle(PHONE).await?;
     let show = format!("zmesctl tokens show {handle}");
-    // Somebody may have meant it so: a warning in the walk, nothing where the phone is asked for, red for that monitor.
+    // It may be intended: a warning in the walk, nothing where the phone is asked for, red for that monitor.
     let walk = is_well(&world, "").await?;
     let warned =
         walk["findings"].as_array().into_iter().flatten().find(|finding| finding["step"] == "filter");
@@ -151,7 +151,7 @@ async fn a_provider_that_refuses_pushes_though_it_answers_checks() -> Result<()>
         }
         world.alarm(1, event).await?;
         world.wait_token(PHONE, "failing", |token| token["failures"].as_u64() > failed).await?;
-        // Nobody has asked the provider: the pushes themselves tell it.
+        // The provider was not checked: the pushes themselves show it.
         let status = world.status().await?;
         ensure!(
             status["worst"]["step"] == "push proxy" && status["worst"]["severity"] == "error",

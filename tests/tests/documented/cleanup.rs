@@ -74,7 +74,7 @@ async fn as_cron(stage: &Stage, command: &str) -> Result<(i32, String, String)> 
     Ok((output.status.code().unwrap_or(-1), text(output.stdout)?, text(output.stderr)?))
 }
 
-/// Says of tokens when they were heard of last. Only the file knows, so the daemon is stopped meanwhile.
+/// Sets when tokens were last seen. Only the file has that, so the daemon is stopped meanwhile.
 async fn last_heard(stage: &mut Stage, tokens: &[(&str, u64, u32)]) -> Result<()> {
     stage.direct("stopped").await?;
     let mut program =
@@ -106,7 +106,7 @@ async fn left(world: &World) -> Result<Vec<String>> {
     Ok(tokens)
 }
 
-/// Phones that fill the world: `(token, days since it was heard of, failed pushes)`.
+/// Phones that fill the world: `(token, days since it was last seen, failed pushes)`.
 const PHONES: [(&str, u64, u32); 5] = [
     ("gone:APA91bE-nothing-heard-for-61-days", 61, 0),
     ("gone-and-failing:APA91bE-15-days-failing", 15, 5),
@@ -193,7 +193,7 @@ install -m 644 "$crontab" /etc/cron.d/zmes-token-cleanup
 exec cron -f
 "#;
 
-/// Starts Debian's cron on that machine. Nobody waits for 3:17: the time alone is another.
+/// Starts Debian's cron on that machine, with another time than 3:17 in the crontab.
 fn cron(stage: &Stage) -> Result<Process> {
     let text = shown("examples/cron.d/zmes-token-cleanup")?;
     let (times, ..) = crontab()?;

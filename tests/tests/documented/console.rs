@@ -1,4 +1,4 @@
-//! Sessions at a shell: `$ ` and `# ` begin a command (as anybody, as root), what follows is what it prints.
+//! Shell sessions: `$ ` and `# ` begin a command (as any user, as root), the lines below are its output.
 //!
 //! A block ```` ```console WORD… ```` may name directions, which happen before it, and `exit=N` where its last command
 //! ends with that code and the page does not show `echo $?`. A line `...` stands for any lines. Blocks ```` ```sh ````
@@ -66,7 +66,7 @@ pub(crate) fn entries(page: &Page, block: &Block) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Runs all commands of a block. Returns what is not as the page says, for people, with the edit that would mend it.
+/// Runs all commands of a block. Returns what differs from the page, for people, with the edit that would fix it.
 pub(crate) async fn check(
     page: &Page,
     block: &Block,

@@ -83,7 +83,7 @@ async fn world() -> Result<World> {
     Ok(world)
 }
 
-/// Everything that a consumer should stand.
+/// Everything that a consumer must survive.
 async fn stands(example: &Example) -> Result<()> {
     let mut world = world().await?;
     let ca = world.certificate.certificate.clone();
@@ -125,7 +125,7 @@ async fn stands(example: &Example) -> Result<()> {
     let log = world.daemon()?.log();
     ensure!(log.contains("closed by the app"), "the connection was not closed but cut");
 
-    // The next one goes on where that one has stopped.
+    // The next one continues where that one stopped.
     world.end_alarm(2, 13).await?;
     world.alarm(2, 14).await?;
     world.wait_status("that has seen it", |status| status["events"]["seen"].as_u64() >= Some(3)).await?;

@@ -21,7 +21,7 @@ use crate::stage::Stage;
 const SENT: &str = "→ ";
 const RECEIVED: &str = "← ";
 
-/// Plays an app's part. Returns what came otherwise, with the edit that would mend it.
+/// Plays an app's part. Returns what differs from the page, with the edit that would fix it.
 pub(crate) async fn app(page: &Page, block: &Block, stage: &Stage) -> Result<Vec<(String, Option<Edit>)>> {
     let mut findings = Vec::new();
     let mut app = stage.world.app().await?;

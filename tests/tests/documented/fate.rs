@@ -14,7 +14,7 @@ const RUN: [&str; 16] = [
 ];
 
 /// Programs that no test runs, and why.
-const NOT_RUN: [(&str, &str); 40] = [
+const NOT_RUN: [(&str, &str); 41] = [
     ("apt", "changes the machine's packages"),
     ("apt-get", "changes the machine's packages"),
     ("dnf", "changes the machine's packages"),
@@ -23,6 +23,7 @@ const NOT_RUN: [(&str, &str); 40] = [
     ("tests/run", "is what runs this"),
     ("adduser", "changes the machine's users"),
     ("usermod", "changes the machine's users"),
+    ("useradd", "changes the machine's users"),
     ("runuser", "needs the machine's user zmesd"),
     ("sudo", "needs the machine's user zmesd"),
     ("systemd-sysusers", "changes the machine's users"),
@@ -58,8 +59,9 @@ const NOT_RUN: [(&str, &str); 40] = [
 ];
 
 /// Options with which `openssl s_client` and its like would not end or would leave the machine.
-const NOT_HERE: [(&str, &str, &str); 3] = [
+const NOT_HERE: [(&str, &str, &str); 4] = [
     ("openssl", "s_client", "needs a name that leads to a server"),
+    ("zmesctl", "hook", "goes on until it is told to stop; test `hook` runs it"),
     ("zmesd", "demo", "goes on until Ctrl-C; the README's is run"),
     ("zmesd", "run", "goes on until it is told to stop"),
 ];

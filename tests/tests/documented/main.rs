@@ -25,7 +25,7 @@ use crate::console::Edit;
 use crate::page::{Block, Page};
 use crate::stage::Stage;
 
-/// Says whether outputs shall be renewed instead of compared.
+/// Says whether outputs are renewed instead of compared.
 fn updates() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
@@ -109,6 +109,7 @@ pages! {
     security_is_as_it_says: "docs/security.md",
     side_by_side_is_as_it_says: "docs/side-by-side.md",
     socket_activation_is_as_it_says: "docs/socket-activation.md",
+    targets_is_as_it_says: "docs/targets.md",
     under_zoneminder_is_as_it_says: "docs/under-zoneminder.md",
     upgrades_is_as_it_says: "docs/upgrades.md",
     when_something_is_wrong_is_as_it_says: "docs/when-something-is-wrong.md",

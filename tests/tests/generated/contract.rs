@@ -17,7 +17,7 @@ use zmes_tests::repository;
 
 use crate::roff::{Roff, bold};
 
-/// So many words of an enum stand beside a member.
+/// Maximum number of words of an enum that are listed with a member.
 const SHOWN: usize = 8;
 
 /// The sources of the contract.

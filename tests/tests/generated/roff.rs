@@ -91,7 +91,7 @@ impl Roff {
     }
 }
 
-/// Lets a word that is longer than half a line be broken where a reader sees that it goes on.
+/// Lets a word longer than half a line be broken where a reader sees that it continues.
 fn breakable(word: &str) -> String {
     if word.len() <= WIDTH / 2 {
         return word.to_owned();

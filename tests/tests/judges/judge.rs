@@ -65,7 +65,7 @@ impl Panel {
         Ok(Some(Self { judges: judges.collect::<Result<_>>()? }))
     }
 
-    /// Waits until each judge has said that so often.
+    /// Waits until each judge has printed that line `count` times.
     pub(crate) async fn say(&mut self, text: &str, times: usize) -> Result<()> {
         for (process, judge) in self.judges.iter_mut().zip(&JUDGES) {
             wait_until(&format!("{} says {text:?} {times} times", judge.script), async || {

@@ -28,7 +28,7 @@ async fn fix_port(world: &mut World) -> Result<u16> {
     Ok(address.port())
 }
 
-/// Lets an alarm happen, which every judge must hear and answer.
+/// Starts an alarm, which every judge must receive and answer.
 async fn all_hear(world: &World, panel: &mut Panel, event: u64) -> Result<()> {
     world.alarm(1, event).await?;
     panel.say(&format!("alarm {event}\n"), 1).await?;
@@ -52,7 +52,7 @@ async fn ensure_known(world: &World, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// The last alarm: everybody closes with a code of its own and gets it back.
+/// The last alarm: every judge closes with its own code and gets it back.
 async fn all_close(world: &World, panel: &mut Panel) -> Result<()> {
     all_hear(world, panel, LAST).await?;
     panel.say("closed 4000\n", 1).await?;

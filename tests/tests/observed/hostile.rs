@@ -13,7 +13,7 @@ async fn scrapers_that_stall_do_not_lock_out_others() -> Result<()> {
     let mut stalled = Vec::new();
     for number in 0..60 {
         let mut stream = place.open().await?;
-        // Silent, in the middle of a head, and done but deaf.
+        // One sends nothing, one half a head, and one never reads the answer.
         let said: &[u8] =
             [b"".as_slice(), b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"][number % 3];
         stream.write_all(said).await?;

@@ -141,7 +141,7 @@ async fn every_panel_of_the_dashboard_asks_for_what_is_served() -> Result<()> {
     let (metrics, expressions) = (served().await?, dashboard_expressions()?);
     ensure!(expressions.len() >= 30, "{}", expressions.len());
     expressions.iter().try_for_each(|expression| ensure_served(expression, &metrics))?;
-    // Whatever is served and worth an alert or a look is on it.
+    // Every metric that is served and useful is on it.
     let all = expressions.concat();
     let missing: Vec<_> = metrics.types.keys().filter(|name| !all.contains(*name)).collect();
     ensure!(missing.is_empty(), "not on the dashboard: {missing:?}");

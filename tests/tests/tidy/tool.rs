@@ -4,7 +4,7 @@ use crate::layers::{Room, imports};
 use crate::tree::File;
 
 /// Modules from the bottom up. A module may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 22] = [
+const LEVELS: [(&str, u8); 23] = [
     ("environment", 0),
     ("exit", 0),
     ("shells", 0),
@@ -21,6 +21,7 @@ const LEVELS: [(&str, u8); 22] = [
     ("commands::ask", 5),
     ("commands::deliveries", 5),
     ("commands::done", 5),
+    ("commands::follow", 5),
     ("commands::named", 5),
     ("commands::doctor", 6),
     ("commands::events", 6),

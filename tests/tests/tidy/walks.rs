@@ -2,7 +2,7 @@
 
 use crate::tree::File;
 
-/// More stations than this nobody follows.
+/// A longer walk is hard to follow.
 const MOST_STATIONS: usize = 10;
 
 /// One walk: its heading, and (file, name) of each station.

@@ -4,9 +4,10 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use jiff::tz::TimeZone;
 use zmes_shared::control::{AlarmTest, Request};
 use zmes_shared::views::{AlarmForced, AlarmTested, TargetDecision};
-use zmes_shared::words::DeliveryState;
+use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 
 use crate::commands::named;
 use crate::context::{Context, Outcome};
@@ -43,6 +44,8 @@ Examples:
   zmesctl alarm test --dry-run                 show who would get it, and why
   zmesctl alarm test --monitor 3 --wait        show whether it arrives, and when
   zmesctl alarm test --token 1a2b3c4d --wait   show what the provider answers
+
+It does not wait for labels (labels.wait), and rules by labels do not decide.
 
 Exit codes: 0 no delivery failed, 7 some failed, 1 all failed.")]
 pub struct TestArgs {
@@ -135,6 +138,18 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Outcome {
     context.show(&answer?)
 }
 
+/// Returns why a decision is as it is, as `why` tells it.
+fn reason(target: &TargetDecision, zone: &TimeZone) -> String {
+    if let Some(snoozed) = &target.snoozed {
+        return time::told(&snoozed.sentence(), zone);
+    }
+    match (&target.explanation, &target.reason) {
+        (Some(told), Reason::None | Reason::Skip(SkipReason::Rule)) => told.clone(),
+        (Some(told), reason) => format!("{reason}; {told}"),
+        (None, reason) => reason.to_string(),
+    }
+}
+
 impl View for AlarmTested {
     fn human(&self, out: &mut Out) -> io::Result<()> {
         let subject = if self.dry_run {
@@ -160,10 +175,7 @@ impl View for AlarmTested {
                 Cell::maybe(target.latency_ms.map(time::milliseconds))
             }),
             (Column::new("TRANSPORT").spare(1), &|target| Cell::maybe(target.transport.as_ref())),
-            (Column::new("REASON").wraps(), &|target| match &target.snoozed {
-                Some(snoozed) => Cell::new(&time::told(&snoozed.sentence(), &zone)),
-                None => Cell::new(&target.reason),
-            }),
+            (Column::new("REASON").wraps(), &|target| Cell::new(&reason(target, &zone))),
             (Column::new("PROVIDER'S ID").wraps().spare(2), &|target| {
                 Cell::maybe(target.provider_id.as_ref())
             }),

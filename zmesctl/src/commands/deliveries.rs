@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_shared::views::{Deliveries, DeliveryView, FailedAttempt, HeldView};
-use zmes_shared::words::{HeldBy, Origin};
+use zmes_shared::words::{HeldBy, Origin, Phase};
 
 use crate::render::{Cell, Column, Out, Table, Tone, View, time};
 use crate::words;
@@ -53,11 +53,12 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Origin::Trouble => " (trouble)",
         Origin::Poll | Origin::Unknown => "",
     };
+    let end = if delivery.phase == Phase::End { " (end)" } else { "" };
     [
         Cell::new(&time::clock(out.look().now, delivery.at, &out.look().zone)),
         Cell::maybe(delivery.token.as_ref()),
         Cell::maybe(delivery.event_id.as_ref()),
-        Cell::new(&format!("{} {}{late}", delivery.monitor_id, delivery.monitor)),
+        Cell::new(&format!("{} {}{late}{end}", delivery.monitor_id, delivery.monitor)),
         Cell::decision(delivery.decision),
         Cell::maybe(delivery.transport.as_ref()),
         // One attempt is the normal case.

@@ -1,13 +1,14 @@
 //! `zmesctl events`: what was announced, and how many were told.
 
 use std::io;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use zmes_shared::MonitorId;
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{EventFilter, Request};
 use zmes_shared::views::{EventView, Events};
+use zmes_shared::{Label, MonitorId};
 
 use crate::commands::named;
 use crate::context::{Context, Outcome};
@@ -25,6 +26,7 @@ Examples:
   zmesctl events --monitor Garage --since 12h --until 6h
   zmesctl events --since 32910 -q                    only the event ids
   zmesctl events --json | jq '.events[] | select(.told.failed > 0)'
+  zmesctl events --json | jq '.events[] | select(any(.labels[]?; .name == \"person\"))'
 
 Times without a zone are local. Alarms are recorded for state.keep-events, pushes
 for state.keep-deliveries; decisions for clients are kept in memory for the last
@@ -136,10 +138,19 @@ fn table(events: &[EventView], out: &Out) -> Table {
         (Column::new("FAILED").right(), &|event| count(event.told.failed).tone(Tone::Bad)),
         (Column::new("QUEUED").right().spare(1), &|event| count(event.told.queued).tone(Tone::Warning)),
         (Column::new("SKIPPED").right().spare(3), &|event| count(event.told.skipped)),
+        (Column::new("LASTED").right().spare(6), &|event| Cell::maybe(lasted(event))),
         (Column::new("FOUND").spare(5), &|event| Cell::maybe(event.late.then_some("late"))),
+        (Column::new("LABELS").cuts().spare(6), &|event| Cell::new(&Label::listed(&event.labels))),
         (Column::new("CAUSE").cuts().spare(2), &|event| Cell::new(&event.cause)),
     ];
     Table::of(events, columns)
+}
+
+/// Returns how long an alarm lasted, as far as zmesd has seen it.
+pub(super) fn lasted(event: &EventView) -> Option<String> {
+    let lasted = Duration::try_from(event.ended_at?.duration_since(event.at)).ok()?;
+    // Found after the fact: the end was found at the same moment.
+    (!lasted.is_zero()).then(|| time::span(lasted))
 }
 
 fn count(number: u64) -> Cell {

@@ -11,6 +11,8 @@ mod deliveries;
 pub mod doctor;
 mod done;
 pub mod events;
+mod follow;
+pub mod hook;
 mod latency;
 pub mod log;
 pub mod monitors;

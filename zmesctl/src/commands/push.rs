@@ -4,13 +4,14 @@ use std::io;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use zmes_shared::control::{Request, TransportKind};
+use zmes_shared::control::{Request, TransportChoice};
 use zmes_shared::views::{CheckStep, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportView};
 
 use crate::commands::deliveries::table;
 use crate::context::{Context, Outcome};
 use crate::exit::Exit;
 use crate::render::{Out, Table, Tone, View, clean, columns, time};
+use crate::values;
 
 /// How long a check may take when `--timeout` does not say: each step has a deadline of its own.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,13 +39,14 @@ pub enum PushCommand {
 Examples:
   zmesctl push check
   zmesctl push check fcm
+  zmesctl push check @night-guard
   zmesctl push check --json | jq '.checks[] | select(.ok | not)'
 
 Exit codes: 0 all steps succeeded, 1 a step failed.")]
 pub struct PushCheckArgs {
-    /// Only this transport
-    #[arg(value_enum, value_name = "TRANSPORT")]
-    transport: Option<TransportKind>,
+    /// Only this transport: proxy, fcm, apns, a kind of targets such as ntfy, or one target: @night-guard
+    #[arg(value_parser = values::transport, value_name = "TRANSPORT")]
+    transport: Option<TransportChoice>,
 }
 
 #[derive(Debug, Args)]
@@ -57,9 +59,9 @@ zmesd pauses a failed transport for up to a minute. If you know that the
 provider works again, this ends the pause: the next push is sent at once, and if
 it succeeds, the others follow.")]
 pub struct RetryArgs {
-    /// Only this transport
-    #[arg(value_enum, value_name = "TRANSPORT")]
-    transport: Option<TransportKind>,
+    /// Only this transport: proxy, fcm, apns, a kind of targets such as ntfy, or one target: @night-guard
+    #[arg(value_parser = values::transport, value_name = "TRANSPORT")]
+    transport: Option<TransportChoice>,
 }
 
 pub(crate) async fn run(command: PushCommand, context: &mut Context) -> Outcome {
@@ -79,7 +81,7 @@ impl View for PushCheck {
 
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.checks.is_empty() {
-            return out.line("No push transport is configured: see [push] in zmesd.toml.");
+            return out.line("No push transport is configured: see [push] and [[target]] in zmesd.toml.");
         }
         for check in &self.checks {
             let verdict = if check.ok { out.paint(Tone::Good, "OK") } else { out.paint(Tone::Bad, "FAIL") };
@@ -162,7 +164,7 @@ impl View for PushRetried {
 
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.transports.is_empty() {
-            return out.line("No push transport is configured: see [push] in zmesd.toml.");
+            return out.line("No push transport is configured: see [push] and [[target]] in zmesd.toml.");
         }
         for transport in &self.transports {
             out.hanging(&retried(transport), 2)?;

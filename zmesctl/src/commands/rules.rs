@@ -4,6 +4,7 @@ use std::io;
 
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
+use zmes_shared::Label;
 use zmes_shared::control::{ChannelKind, Request, RulesTest};
 use zmes_shared::views::{RuleTested, RuleView, Rules, RulesTested};
 
@@ -39,6 +40,7 @@ Examples:
   zmesctl rules test --monitor Garden
   zmesctl rules test --monitor 4 --at 2027-01-05T23:10 --for amy
   zmesctl rules test --monitor 4 --cause Motion --channel websocket
+  zmesctl rules test --monitor 4 --label person:95 --label car
   zmesctl rules test --monitor 4 --json | jq -r .action
 
 Only rules are tested: rights, the app's own list and interval, mutes and
@@ -53,6 +55,9 @@ pub struct RulesTestArgs {
     /// Cause of the alarm (empty)
     #[arg(long, value_name = "CAUSE", default_value = "", hide_default_value = true)]
     cause: String,
+    /// Label of the event, with its confidence in percent if there is one (none are known)
+    #[arg(long = "label", value_name = "LABEL[:PERCENT]", value_parser = values::label)]
+    labels: Vec<Label>,
     /// User, or handle of a token, that would receive it
     #[arg(long = "for", value_name = "USER|TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     target: Option<String>,
@@ -75,7 +80,7 @@ pub(crate) async fn run(command: RulesCommand, context: &mut Context) -> Outcome
 }
 
 async fn test(arguments: RulesTestArgs, context: &mut Context) -> Outcome {
-    let RulesTestArgs { monitor, at, cause, target, channel } = arguments;
+    let RulesTestArgs { monitor, at, cause, labels, target, channel } = arguments;
     let monitor = named::one(monitor, context).await?;
     let environment = &context.environment;
     let at = at.map(|at| {
@@ -86,7 +91,7 @@ async fn test(arguments: RulesTestArgs, context: &mut Context) -> Outcome {
         at.today(environment.now, &environment.zone).ok_or_else(far)
     });
     let at = at.transpose()?;
-    let request = RulesTest { monitor, at, cause, target, channel: Some(channel) };
+    let request = RulesTest { monitor, at, cause, labels, target, channel: Some(channel) };
     context.ask::<RulesTested>(Request::RulesTest(request)).await
 }
 
@@ -104,6 +109,7 @@ impl View for Rules {
             (Column::new("MONITORS").cuts().spare(3), &|rule| Cell::new(&entries(&rule.monitors, "all"))),
             (Column::new("RECEIVERS").cuts().spare(4), &|rule| Cell::new(&receivers(rule))),
             (Column::new("WHEN").cuts().spare(5), &|rule| Cell::new(&rule.when)),
+            (Column::new("LABELS").cuts().spare(7), &|rule| Cell::new(&labels(rule))),
             (Column::new("ACTION"), &|rule| action(&rule.action)),
             (Column::new("ACTIVE").spare(6), &|rule| Cell::new(if rule.active { "yes" } else { "no" })),
             (Column::new("HITS").right(), &|rule| Cell::new(&rule.hits_24h)),
@@ -121,6 +127,19 @@ impl View for Rules {
 
 fn entries(entries: &[String], none: &str) -> String {
     if entries.is_empty() { none.to_owned() } else { entries.join(", ") }
+}
+
+/// Returns which labels a rule asks for: `person, car; not cat (from 80 %)`.
+fn labels(rule: &RuleView) -> String {
+    let mut labels = rule.labels.join(", ");
+    if !rule.labels_lack.is_empty() {
+        let separator = if labels.is_empty() { "" } else { "; " };
+        labels = format!("{labels}{separator}not {}", rule.labels_lack.join(", "));
+    }
+    match rule.min_confidence {
+        Some(percent) if !labels.is_empty() => format!("{labels} (from {percent} %)"),
+        Some(_) | None => labels,
+    }
 }
 
 /// Returns for whom a rule is; that it is for pushes is the normal case.
@@ -159,6 +178,9 @@ impl View for RulesTested {
             self.channel
         );
         out.line(&about)?;
+        if !self.labels.is_empty() {
+            out.line(&format!("  labels: {}", clean(&Label::listed(&self.labels))))?;
+        }
         let told = out.paint(Tone::Strong, &clean(&self.explanation));
         out.line(&format!("  {told}"))?;
         if self.rules.is_empty() {

@@ -1,11 +1,14 @@
 //! `zmesctl watch`: the current state, then each change.
 
+mod seen;
+
 use std::future::pending;
 use std::io;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,11 +16,13 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use zmes_shared::client::{WatchItem, WatchStream};
-use zmes_shared::control::{ClientState, WatchEvent, WatchFilter, WatchKind, WatchType};
-use zmes_shared::views::MonitorView;
-use zmes_shared::words::{DeliveryOutcome, Origin};
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::control::{ClientState, Since, WatchEvent, WatchFilter, WatchKind, WatchType};
+use zmes_shared::views::{MonitorView, TroubleView};
+use zmes_shared::words::{DeliveryOutcome, Origin, Phase};
+use zmes_shared::{EventId, Label, MonitorId};
 
+use self::seen::Seen;
+use crate::commands::follow::{Followed, Follower, passes};
 use crate::commands::named;
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
@@ -40,10 +45,12 @@ Examples:
   zmesctl watch --monitor Garage --since 1h
   zmesctl watch --user bob --type decision,delivery
   zmesctl watch --jsonl --duration 1m | jq .type
+  zmesctl watch --jsonl --reconnect --type alarm
 
 Prints the current state, with --since the recorded past, then each change as it
 happens. Decisions for clients are not recorded. Ctrl-C and a closed pipe end it
-with exit code 0, a stopping daemon with 3.")]
+with exit code 0, a stopping daemon with 3; with --reconnect it waits for the next
+daemon, and goes on where it was.")]
 pub struct WatchArgs {
     /// Only this monitor
     #[arg(short, long, value_name = "ID|NAME")]
@@ -66,16 +73,24 @@ pub struct WatchArgs {
     /// Time after which to stop
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     duration: Option<Duration>,
+    /// Wait for zmesd when it restarts, and go on where it was
+    #[arg(long)]
+    reconnect: bool,
 }
 
 pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome {
-    let WatchArgs { monitor, token, user, types, since, count, duration } = arguments;
+    let WatchArgs { monitor, token, user, types, since, count, duration, reconnect } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now, &context.environment.zone));
+    // A token and a user have no troubles of their own.
+    let troubles = types.is_empty() && token.is_none() && user.is_none();
     let monitor = named::monitor(monitor, context).await?;
-    let daemon = context.connect().await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
-    let filter = WatchFilter { monitor, token, user, types, since };
-    let items = daemon.watch(filter).await?;
+    let filter = WatchFilter { monitor, token, user, types, since, troubles, ..WatchFilter::default() };
+    let items = if reconnect {
+        WatchSource::Followed(Box::new((Follower::open(context, filter).await?, seen_from(since, context))))
+    } else {
+        WatchSource::Once(context.connect().await?.watch(filter).await?)
+    };
     let unread = Unread::of_stdout();
     let over = async {
         match duration {
@@ -88,7 +103,7 @@ pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome 
         _ = interrupt.recv() => Ok(Exit::Done),
         () = over => Ok(Exit::Done),
         () = unread.closed() => Ok(Exit::Done),
-        outcome = follow(items, count, &mut context.out) => outcome,
+        outcome = show(items, count, context) => outcome,
     }
 }
 
@@ -111,16 +126,67 @@ impl Unread {
     }
 }
 
+/// Where lines come from.
+enum WatchSource {
+    Once(WatchStream),
+    /// Over restarts of the daemon, with what was shown.
+    Followed(Box<(Follower, Seen)>),
+}
+
+impl WatchSource {
+    /// Returns the next line that was not shown before.
+    async fn next(&mut self, context: &Context) -> Result<WatchLine, CliError> {
+        match self {
+            Self::Once(stream) => match stream.next().await? {
+                WatchItem::Event(event) => Ok(WatchLine::Known(event)),
+                WatchItem::Newer(value) => Ok(WatchLine::Newer(value)),
+                WatchItem::End { reason } => Err(CliError::Ended { reason }),
+            },
+            Self::Followed(followed) => {
+                let (source, seen) = &mut **followed;
+                next_of(source, seen, context).await
+            }
+        }
+    }
+}
+
+/// Returns the next new line, over as many restarts as it takes. What happens to the daemon is said once.
+async fn next_of(follower: &mut Follower, seen: &mut Seen, context: &Context) -> Result<WatchLine, CliError> {
+    let mut away = false;
+    loop {
+        match follower.next().await {
+            Followed::Line(event) if seen.is_new(&event) => return Ok(WatchLine::Known(event)),
+            Followed::Line(_) | Followed::Connected => {}
+            Followed::Newer(value) => return Ok(WatchLine::Newer(value)),
+            // The first stream may be refused; later it may be that the daemon does not know its monitors yet.
+            Followed::Lost(error) if !passes(&error) || seen.is_first_refusal(&error) => return Err(error),
+            Followed::Lost(error) => {
+                if !std::mem::replace(&mut away, true) && !context.out.look().quiet {
+                    let reason = error.document().error.message;
+                    context.remark("warning", &format!("zmesd is away, waiting until it is back: {reason}"));
+                }
+                follower.resume(seen.resume());
+            }
+        }
+    }
+}
+
+/// Returns an empty memory of a stream that begins there.
+fn seen_from(since: Option<Since>, context: &Context) -> Seen {
+    Seen::new(match since {
+        Some(Since::Time(at)) => at,
+        // The times of earlier alarms are not known: the window bounds what is asked for.
+        Some(Since::Event(_)) => Timestamp::MIN,
+        None => context.environment.now,
+    })
+}
+
 /// Shows what comes, until enough has come or the daemon ends it.
-async fn follow(mut items: WatchStream, count: Option<NonZeroU64>, out: &mut Out) -> Outcome {
+async fn show(mut items: WatchSource, count: Option<NonZeroU64>, context: &mut Context) -> Outcome {
     let mut left = count.map(NonZeroU64::get);
     loop {
-        let event = match items.next().await? {
-            WatchItem::Event(event) => WatchLine::Known(event),
-            WatchItem::Newer(value) => WatchLine::Newer(value),
-            WatchItem::End { reason } => return Err(CliError::Ended { reason }),
-        };
-        out.item(&event).map_err(CliError::Output)?;
+        let event = items.next(context).await?;
+        context.out.item(&event).map_err(CliError::Output)?;
         left = left.map(|left| left - 1);
         if left == Some(0) {
             return Ok(Exit::Done);
@@ -153,35 +219,32 @@ impl View for WatchLine {
 /// Returns label, tone and text of one line.
 fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
     match kind {
-        WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late } => {
-            let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
-            let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
-            let late = if *late { " [late]" } else { "" };
-            let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
-            let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
-            ("ALARM", Tone::Strong, text)
-        }
-        WatchKind::Decision { alarm, event_id, monitor_id, target, id, decided } => {
+        WatchKind::Alarm { .. } => alarm_told(kind),
+        WatchKind::Decision { alarm, event_id, monitor_id, target, id, phase, decided } => {
             let reason = match &decided.snoozed {
                 Some(snoozed) => bracketed(&time::told(&snoozed.sentence(), zone)),
                 None => bracketed(&words::reason(&decided.reason, decided.rule.as_deref())),
             };
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let text = format!("{about}{} {id}: {}{reason}", words::target(*target), decided.decision);
+            let end = end(*phase);
+            let text = format!("{about}{end}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)
         }
-        WatchKind::Delivery { alarm, event_id, monitor_id, target, id, outcome, detail, latency_ms } => {
-            let detail = detail.as_deref().map_or_else(String::new, bracketed);
+        WatchKind::Delivery {
+            alarm,
+            event_id,
+            monitor_id,
+            target,
+            id,
+            outcome,
+            detail,
+            latency_ms,
+            phase,
+            labels,
+        } => {
             let about = about(*alarm, *event_id, *monitor_id);
-            let outcome_told = match outcome {
-                DeliveryOutcome::Queued => outcome.to_string(),
-                DeliveryOutcome::Sent
-                | DeliveryOutcome::Retry
-                | DeliveryOutcome::Failed
-                | DeliveryOutcome::Skipped
-                | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(*latency_ms)),
-            };
-            let text = format!("{about}{} {id}: {outcome_told}{detail}", words::target(*target));
+            let delivered = delivered(*outcome, *latency_ms, detail.as_deref(), labels);
+            let text = format!("{about}{}{} {id}: {delivered}", end(*phase), words::target(*target));
             ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
@@ -208,6 +271,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
             ("token", Tone::Plain, text)
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
+        WatchKind::Trouble { change, trouble, .. } => trouble_told(change, trouble, zone),
         // 0: the number is not known, because the record does not reach back to the start that was asked for.
         WatchKind::Lagged { missed: 0 } => {
             ("lagged", Tone::Bad, "earlier events are not recorded, or not all of them".to_owned())
@@ -217,6 +281,53 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
         }
         WatchKind::Unknown => ("?", Tone::Faint, String::new()),
     }
+}
+
+/// Returns label, tone and text of the line of an alarm, or of its end.
+fn alarm_told(kind: &WatchKind) -> (&'static str, Tone, String) {
+    let WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms } =
+        kind
+    else {
+        return ("?", Tone::Faint, String::new());
+    };
+    let event = event_id.map_or_else(|| "no event".to_owned(), |id| format!("event {id}"));
+    let origin = if *origin == Origin::Poll { String::new() } else { format!(" [{origin}]") };
+    let late = if *late { " [late]" } else { "" };
+    let number = if *alarm > 0 { format!("#{alarm} ") } else { String::new() };
+    if *phase == Phase::End {
+        let lasted = lasted_ms.map(|lasted| time::span(Duration::from_millis(lasted)));
+        let lasted = lasted.map_or_else(String::new, |lasted| format!(" after {lasted}"));
+        let text = format!("{number}monitor {monitor_id} {monitor}, {event}: ended{lasted}{late}");
+        return ("END", Tone::Plain, text);
+    }
+    let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
+    ("ALARM", Tone::Strong, text)
+}
+
+/// Says that a line is about the end of an alarm, if it is.
+fn end(phase: Phase) -> &'static str {
+    if phase == Phase::End { "end to " } else { "" }
+}
+
+/// Returns what has become of a push: `sent after 112 ms (person 95 %)`.
+fn delivered(outcome: DeliveryOutcome, latency_ms: u64, detail: Option<&str>, labels: &[Label]) -> String {
+    let (detail, labels) = (bracketed(detail.unwrap_or_default()), bracketed(&Label::listed(labels)));
+    let told = match outcome {
+        DeliveryOutcome::Queued => outcome.to_string(),
+        DeliveryOutcome::Sent
+        | DeliveryOutcome::Retry
+        | DeliveryOutcome::Failed
+        | DeliveryOutcome::Skipped
+        | DeliveryOutcome::Unknown => format!("{outcome} after {}", time::milliseconds(latency_ms)),
+    };
+    format!("{told}{detail}{labels}")
+}
+
+fn trouble_told(change: &str, trouble: &TroubleView, zone: &TimeZone) -> (&'static str, Tone, String) {
+    let over = change == "cleared";
+    let hint = if over { String::new() } else { bracketed(&trouble.hint) };
+    let text = format!("{} {change}: {}{hint}", trouble.id, time::told(&trouble.sentence(), zone));
+    ("trouble", if over { Tone::Good } else { Tone::Bad }, text)
 }
 
 /// Returns which alarm it is about: by the number that its line had, else by event or monitor.

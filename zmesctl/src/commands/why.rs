@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use zmes_shared::EventId;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
+use zmes_shared::{EventId, Label};
 
 use crate::commands::deliveries::waits;
 use crate::commands::events::last as last_alarm;
@@ -108,6 +108,12 @@ impl View for Why {
             let (at, ago) = (time::date(alarm.at, &zone), out.ago(alarm.at));
             let late = if alarm.late { ", found later in the database" } else { "" };
             out.line(&format!("  alarm at {at} ({ago}){late}: {}", clean(&alarm.cause)))?;
+            if let Some(ended_at) = alarm.ended_at {
+                out.line(&format!("  ended at {} ({})", time::date(ended_at, &zone), out.ago(ended_at)))?;
+            }
+        }
+        if !self.labels.is_empty() {
+            out.line(&format!("  labels: {}", clean(&Label::listed(&self.labels))))?;
         }
         for note in &self.notes {
             let note = out.paint(Tone::Faint, &clean(note));

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
-use zmes_shared::control::{ClientFilter, Request, TokenFilter, TokenState};
+use zmes_shared::control::{ClientFilter, EventFilter, Request, TokenFilter, TokenState, TransportKind};
 use zmes_shared::views::{
-    ClientView, Clients, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
+    ClientView, Clients, EventView, Events, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
 };
 
 use super::Candidate;
@@ -18,6 +18,8 @@ use crate::render::clean;
 const LIMIT: Duration = Duration::from_millis(800);
 /// Largest number of values.
 const MAX: usize = 1000;
+/// Alarms that are offered: who asks why means a recent one.
+const EVENTS: u32 = 50;
 
 /// A kind of value that the daemon knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,6 +42,10 @@ pub(super) enum Live {
     Users,
     /// Handles of tokens, and names of users.
     TokensOrUsers,
+    /// The word for the last alarm, and the events of those before it.
+    LastOrEvents,
+    /// Kinds of transports, and handles of targets.
+    Transports,
 }
 
 impl Live {
@@ -54,6 +60,9 @@ impl Live {
         let words: Vec<&str> =
             arg.get_value_names().unwrap_or_default().iter().flat_map(|name| name.split('|')).collect();
         let named = |name: &str| words.contains(&name);
+        if named("TRANSPORT") {
+            return Some(Self::Transports);
+        }
         match (named("TOKEN"), named("USER")) {
             (true, true) => return Some(Self::TokensOrUsers),
             (true, false) => {
@@ -70,6 +79,9 @@ impl Live {
         if named("all") && named("MONITOR") {
             return Some(if path == ["snooze", "end"] { Self::SnoozesOrAll } else { Self::MonitorsOrAll });
         }
+        if named("EVENT") && named("last") {
+            return Some(Self::LastOrEvents);
+        }
         if named("MONITOR") || arg.get_long() == Some("monitor") {
             return Some(Self::Monitors);
         }
@@ -80,6 +92,16 @@ impl Live {
 /// Returns the values that the daemon has; those that arrived, where it is away, refuses or is too slow.
 pub(super) async fn values(live: Live, socket: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
+    if live == Live::LastOrEvents {
+        // It is a word of the grammar, whether the daemon answers or not.
+        found.push(Candidate::new("last".to_owned(), "the last announced alarm"));
+    }
+    if live == Live::Transports {
+        // These are known without a daemon.
+        found.extend(
+            TransportKind::ALL.map(|kind| Candidate::new(kind.as_str().to_owned(), "all of this kind")),
+        );
+    }
     let asked = async {
         let mut daemon = ControlClient::connect_within(socket, LIMIT).await?;
         gather(live, &mut daemon, &mut found).await
@@ -121,7 +143,19 @@ async fn gather(
             found.extend(snoozes.iter().take(MAX).map(snooze));
             Ok(())
         }
+        Live::LastOrEvents => {
+            let filter = EventFilter { limit: Some(EVENTS), ..EventFilter::default() };
+            let Events { events, .. } = daemon.request(Request::Events(filter)).await?;
+            found.extend(events.iter().rev().filter_map(event).take(MAX));
+            Ok(())
+        }
         Live::Users => users(daemon, found).await,
+        Live::Transports => {
+            let mut all = Vec::new();
+            let asked = tokens(None, daemon, &mut all, token).await;
+            found.extend(all.into_iter().filter(|candidate| candidate.value.starts_with('@')));
+            asked
+        }
         Live::TokensOrUsers => {
             users(daemon, found).await?;
             tokens(None, daemon, found, token).await
@@ -186,9 +220,14 @@ fn token(token: &TokenView) -> Candidate {
     Candidate::new(handle(&token.handle), &described(parts))
 }
 
-/// Returns the hexadecimal digits of a handle: the answer may come from anything.
+/// Returns the hexadecimal digits of a handle, or `@` and the name of a target: the answer may come from anything.
 fn handle(text: &str) -> String {
-    text.chars().filter(char::is_ascii_hexdigit).collect()
+    let plain =
+        |character: &char| character.is_ascii_lowercase() || character.is_ascii_digit() || *character == '-';
+    match text.strip_prefix('@') {
+        Some(name) => std::iter::once('@').chain(name.chars().filter(plain)).collect(),
+        None => text.chars().filter(char::is_ascii_hexdigit).collect(),
+    }
 }
 
 fn client(client: &ClientView) -> Candidate {
@@ -213,6 +252,12 @@ fn snooze(snooze: &SnoozeView) -> Candidate {
     Candidate::new(snooze.id.to_string(), &described([Some(&monitor), Some(whom), Some(&by), None]))
 }
 
+/// Returns the event of an alarm; `None`: ZoneMinder recorded none, and `why` cannot name it.
+fn event(alarm: &EventView) -> Option<Candidate> {
+    let described = described([Some(&alarm.monitor), Some(&alarm.cause), None, None]);
+    Some(Candidate::new(alarm.event_id?.to_string(), &described))
+}
+
 fn described(parts: [Option<&str>; 4]) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -230,5 +275,6 @@ mod tests {
             assert!(!is_plain(other), "{other:?}");
         }
         assert_eq!(handle("1a2b$(x)`;\n"), "1a2b");
+        assert_eq!(handle("@night-guard$(x)`;\n"), "@night-guardx");
     }
 }

@@ -77,9 +77,14 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
         if let Some(live) = kind {
             let Some(socket) = socket(before, environment) else { continue };
             // What stands before the value: `--token=`.
+            // Words of the grammar are filtered as the engine does it; what the daemon has is the shell's to filter.
+            let fits = |found: &Candidate| {
+                live != Live::Transports || found.value.as_bytes().starts_with(current.as_bytes())
+            };
             let prefixed = live::values(live, &socket)
                 .await
                 .into_iter()
+                .filter(fits)
                 .map(|found| Candidate { value: value.clone() + &found.value, ..found });
             values.extend(prefixed);
         } else if candidate.get_id().is_some_and(|id| id == FILES) {
@@ -199,6 +204,7 @@ mod tests {
             ("watch --token", "live:Tokens"),
             ("watch --monitor", "live:Monitors"),
             ("why 1 --token", "live:Tokens"),
+            ("why", "live:LastOrEvents"),
             ("clients list --user", "live:Users"),
             ("tokens list --user", "live:Users"),
             ("tokens import --user", "live:Users"),
@@ -215,7 +221,7 @@ mod tests {
             assert_eq!(marks(line), [expected], "{line}");
         }
         assert_eq!(marks("tokens list --stale"), Vec::<String>::new());
-        assert_eq!(marks("why"), Vec::<String>::new());
+        assert_eq!(marks("events --limit"), Vec::<String>::new());
     }
 
     #[test]

@@ -101,13 +101,32 @@ fn an_event_of_a_newer_daemon_reaches_programs_whole() {
 }
 
 #[test]
+fn an_end_says_how_long_the_alarm_lasted_and_lines_about_it_say_so() {
+    let told = |name: &str| {
+        let daemon = FakeDaemon::saying(&json!({"item": member(name, "item")}).to_string());
+        daemon.run("watch --count 1").stdout
+    };
+    let end = told("item-alarm-end");
+    assert!(end.contains("END       #14 monitor 2 Garage, event 32910: ended after 41 s\n"), "{end}");
+    let decision = told("item-decision-end");
+    assert!(decision.contains("#14 end to token 1a2b3c4d: skipped (muted)\n"), "{decision}");
+    let delivery = told("item-delivery-end");
+    assert!(
+        delivery.contains("#14 end to token 1a2b3c4d: skipped after 200 ms (not started)\n"),
+        "{delivery}"
+    );
+}
+
+#[test]
 fn the_filter_is_the_daemons_business() {
     let daemon = streaming(false);
     daemon.run("watch --count 1 --monitor 3 --token 1a2b3c4d --since 32910");
     assert_eq!(daemon.requests(), [member("request-watch-since_event", "request")]);
     let daemon = streaming(false);
     daemon.run("watch --count 1 --since 2026-11-02T10:00:00+01:00");
-    assert_eq!(daemon.requests(), [member("request-watch-since_time", "request")]);
+    let mut expected = member("request-watch-since_time", "request");
+    expected["troubles"] = json!(true);
+    assert_eq!(daemon.requests(), [expected]);
     let daemon = streaming(false);
     daemon.run("watch --count 1 --token -Xk3bQ9_aZ");
     assert_eq!(daemon.requests()[0]["token"], "-Xk3bQ9_aZ", "the end of a token may begin with a dash");

@@ -25,21 +25,15 @@ const ESCONTROL: Judgement = Missing(
     "zmesctl replaces the escontrol interface",
     "use `zmesctl tokens mute` and `zmesctl reload`; control.admin-group says who may",
 );
-const SCRIPTS: Judgement = Missing(
-    "zmesd sends pushes itself and does not start programs",
-    "write a service that reads `zmesctl watch --jsonl` and calls the script",
-);
+const SCRIPTS: Judgement =
+    Missing("zmesd sends pushes itself and does not start programs", "`zmesctl hook` runs the script");
 const MQTT: Judgement = Missing(
     "zmesd does not speak MQTT",
     "run `zmesctl watch --jsonl | mosquitto_pub -l -t zoneminder` as a service",
 );
 const HOOKS: Judgement = Missing(
     "zmesd does not run hooks: it sends an alarm at once and does not wait for object detection",
-    "run the detection from ZoneMinder's EventStartCommand (since 1.37) or from a filter",
-);
-const ENDS: Judgement = Missing(
-    "zmesd announces when an alarm begins, not when it ends",
-    "`zmesctl watch --jsonl` shows what happens to each monitor",
+    "`zmesctl hook` runs scripts; detection can run from ZoneMinder's EventStartCommand (since 1.37) or a filter",
 );
 const STARTS: Judgement = Missing(
     "zmesd always announces when an alarm begins",
@@ -131,7 +125,7 @@ const FATES: &[(&str, &str, Judgement)] = &[
     ("customize", "picture_portal_username", Read),
     ("customize", "picture_portal_password", Read),
     ("customize", "send_event_start_notification", Always("yes", &STARTS)),
-    ("customize", "send_event_end_notification", Switch(&ENDS)),
+    ("customize", "send_event_end_notification", Read),
     ("customize", "use_hooks", Switch(&HOOKS)),
     ("customize", "es_rules", Read),
     ("hook", "event_start_hook", HOOKS),

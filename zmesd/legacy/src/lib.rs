@@ -45,6 +45,7 @@ mod fates;
 mod format;
 #[doc(hidden)]
 pub mod fuzzing;
+mod hooks;
 mod ini;
 mod names;
 mod picture;

@@ -23,8 +23,7 @@ const OVER_MIDNIGHT: &str = "rules with a time over midnight now apply before mi
     only the part after it. Their days are now those on which the time begins";
 const URGENT: &str = "`critical_notify` had no effect in the old server; the rule now makes pushes urgent, also \
     through a snooze";
-const CAUSES: &str =
-    "rules by cause see ZoneMinder's own cause, such as \"Motion: All\", and not what a hook detected";
+const CAUSES: &str = "rules by cause see ZoneMinder's own cause, such as \"Motion: All\", and not what a hook detected: for that, write labels in place of cause-has, and set labels.wait";
 
 /// A rule as it goes into the new file.
 #[derive(Debug, Clone)]
@@ -128,7 +127,7 @@ fn converted(monitor: &str, number: usize, rule: &YamlNode, hooks: bool) -> Resu
     let cause = CauseWords::of(rule)?;
     if hooks && action == "mute" && matches!(cause, CauseWords::Lacks(_)) {
         return Err(Untaken::missing(
-            "it would mute every alarm: the words are those of a detection hook, and zmesd has only ZoneMinder's own cause"
+            "it would mute every alarm: the words are those of a detection hook, which are no cause here: write a rule with labels-lack, and set labels.wait"
                 .to_owned(),
         ));
     }

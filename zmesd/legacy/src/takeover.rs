@@ -14,7 +14,7 @@ use super::report::{Fate, Finding, ImportReport};
 use super::template::NewFile;
 use super::values;
 use super::writer::Conversion;
-use super::{picture, push, rules};
+use super::{hooks, picture, push, rules};
 
 /// The port if the file sets only an address.
 const DEFAULT_PORT: u16 = 9000;
@@ -48,6 +48,7 @@ impl Collection {
         push::take(&mut taking);
         picture::take(&mut taking);
         rules::take(&mut taking);
+        hooks::take(&mut taking);
         taking.everything_else();
         taking.finish()
     }
@@ -322,6 +323,18 @@ impl<'c> Takeover<'c> {
     }
 
     fn rest_of_customize(&mut self) {
+        match self.flag("customize", "send_event_end_notification") {
+            Some((true, got)) => {
+                for key in ["push", "websocket"] {
+                    self.take(&[got.entry], "end", key, NewValue::Flag(true));
+                }
+            }
+            Some((false, got)) => {
+                let why = "zmesd tells of ends only where [end] says so";
+                self.say(got.entry, Fate::Needless(why.to_owned()));
+            }
+            None => {}
+        }
         let section = "zoneminder";
         match self.get("customize", "monitor_reload_interval") {
             Some(got) if values::seconds(got.value.word()) == Some(OLD_RELOAD_INTERVAL) => {

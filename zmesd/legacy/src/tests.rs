@@ -412,3 +412,31 @@ proptest! {
         prop_assert!(!report.json(&ReportView::default()).to_string().contains("planted"));
     }
 }
+
+#[test]
+fn scripts_of_hooks_become_command_lines() {
+    let steps = |hooks: &str| {
+        let text = format!("{TLS}{hooks}[fcm]\nenable = no\n");
+        let report = written(&[("es.ini", &text)]).report.human(&ReportView::default());
+        report
+            .lines()
+            .filter(|line| line.contains("zmesctl hook --on"))
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let [start] = steps("[customize]\nuse_hooks = yes\n[hook]\nevent_start_hook = '/var/lib/es/start.sh'\n")
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        start,
+        "  - to go on running the script of es.ini:7 for each alarm: `zmesctl hook --on start --es-arguments --cursor \
+         /var/lib/zmes-hook/event_start_hook -- /var/lib/es/start.sh`, as a service (zmes-hook@.service); what it prints does not \
+         decide who is told"
+    );
+    assert_eq!(steps("[customize]\nuse_hooks = no\n[hook]\nevent_start_hook = /a\n"), Vec::<String>::new());
+    for hidden in ["/a --password planted", "/a;b", "!ZM_PASSWORD", "a"] {
+        let hooks = format!("[customize]\nuse_hooks = yes\n[hook]\nevent_end_hook = {hidden}\n");
+        let [end] = steps(&hooks).try_into().unwrap();
+        assert!(end.contains("--on end") && end.contains("-- SCRIPT`"), "{end}");
+    }
+}

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use zmes_providers::{
-    App, Platform, ProviderSettings, Push, PushProxyConfig, PushToken, PushedAlarm, Transports, Urgency,
-    WallClock,
+    App, Platform, ProviderSettings, Push, PushProxyConfig, PushSubject, PushToken, PushedAlarm, Transports,
+    Urgency, WallClock,
 };
 use zmes_shared::MonitorId;
 
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     let Some(transport) = transports.all().next() else { return Ok(()) };
     let Some((platform, token)) = phone else {
         for step in transport.check().await {
-            let outcome = if step.ok { "ok" } else { "failed" };
+            let outcome = if step.ok() { "ok" } else { "failed" };
             println!("{:<12} {outcome:<7} {:>5} ms  {}", step.name, step.took.as_millis(), step.detail);
         }
         return Ok(());
@@ -60,8 +60,12 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         monitor: MonitorId(1),
         monitor_name: "Front Door".into(),
         cause: "Test".into(),
+        labels: std::sync::Arc::default(),
         at: clock.now(),
         test: true,
+        ended: None,
+        late: false,
+        subject: PushSubject::default(),
     };
     Ok(Push {
         token,

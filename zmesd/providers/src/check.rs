@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -17,6 +17,7 @@ use zmes_shared::words::FaultKind;
 use super::answer::ProviderAnswer;
 use super::cause::ConnectCause;
 use super::http::Http;
+use super::reach::Reach;
 use crate::push::{CheckStep, PushError};
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
@@ -40,7 +41,7 @@ impl Steps {
             Ok((value, detail)) => (Some(value), detail, None),
             Err(ConnectCause { kind, text }) => (None, text, Some(kind)),
         };
-        self.0.push(CheckStep { name, ok: value.is_some(), took: begun.elapsed(), detail, fault });
+        self.0.push(CheckStep { name, took: begun.elapsed(), detail, fault });
         value
     }
 
@@ -49,7 +50,7 @@ impl Steps {
         let limit = http.timing.connect;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or_default();
-        let addresses = self.step("dns", limit, resolve(&host, port)).await?;
+        let addresses = self.step("dns", limit, resolve(http.reach, &host, port)).await?;
         let stream = self.step("tcp", limit, open(&addresses)).await?;
         if url.scheme() == "https" {
             let shown = self.step("tls", limit, secure(http, &host, stream));
@@ -85,10 +86,9 @@ pub(super) fn is_no_server_error(status: StatusCode) -> bool {
     !status.is_server_error()
 }
 
-async fn resolve(host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), ConnectCause> {
-    let found = lookup_host((host, port)).await;
-    let found: Vec<_> =
-        found.map_err(|error| ConnectCause::new(FaultKind::Dns, ConnectCause::of(&error).text))?.collect();
+async fn resolve(reach: Reach, host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), ConnectCause> {
+    let found = reach.resolve(host, port).await;
+    let found = found.map_err(|error| ConnectCause::new(FaultKind::Dns, ConnectCause::of(&error).text))?;
     if found.is_empty() {
         return Err(ConnectCause::new(FaultKind::Dns, format!("{host} has no address")));
     }

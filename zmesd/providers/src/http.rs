@@ -18,6 +18,7 @@ use super::answer::ProviderAnswer;
 use super::cause::{ConnectCause, cause};
 use super::files::{self, ClientIdentity};
 use super::problem::TransportProblem;
+use super::reach::Reach;
 use super::transports::TransportContext;
 use crate::clock::WallClock;
 use crate::push::{PushError, TransportFault};
@@ -63,6 +64,7 @@ pub(super) struct Http {
     pub(super) base: Url,
     pub(super) tls: Arc<ClientConfig>,
     versions: Versions,
+    pub(super) reach: Reach,
     pub(super) timing: Timing,
     pub(super) clock: WallClock,
     client: ArcSwap<Client>,
@@ -76,7 +78,18 @@ impl Http {
         root: Option<(&'static str, &Path)>,
         common: &TransportContext,
     ) -> Result<Self, TransportProblem> {
-        Self::with_identity(base, root, None, Versions::Any, common)
+        Self::reaching(base, root, Reach::Anywhere, common)
+    }
+
+    /// The same, for a server that may not be everywhere.
+    pub(super) fn reaching(
+        base: Url,
+        root: Option<(&'static str, &Path)>,
+        reach: Reach,
+        common: &TransportContext,
+    ) -> Result<Self, TransportProblem> {
+        let versions = Versions::Any;
+        Self::over(base, tls(roots(root)?, None, versions)?, versions, reach, common)
     }
 
     pub(super) fn with_identity(
@@ -86,10 +99,20 @@ impl Http {
         versions: Versions,
         common: &TransportContext,
     ) -> Result<Self, TransportProblem> {
-        let (timing, clock) = (common.timing, common.clock.clone());
         let tls = tls(roots(root)?, identity, versions)?;
-        let client = ArcSwap::from_pointee(client(&tls, versions, timing)?);
-        Ok(Self { base, tls: Arc::new(tls), versions, timing, clock, client })
+        Self::over(base, tls, versions, Reach::Anywhere, common)
+    }
+
+    fn over(
+        base: Url,
+        tls: ClientConfig,
+        versions: Versions,
+        reach: Reach,
+        common: &TransportContext,
+    ) -> Result<Self, TransportProblem> {
+        let (timing, clock) = (common.timing, common.clock.clone());
+        let client = ArcSwap::from_pointee(client(&tls, versions, reach, timing)?);
+        Ok(Self { base, tls: Arc::new(tls), versions, reach, timing, clock, client })
     }
 
     pub(super) fn target(&self) -> String {
@@ -134,7 +157,7 @@ impl Http {
         if !Arc::ptr_eq(&self.client.load(), used) {
             return;
         }
-        if let Ok(fresh) = client(&self.tls, self.versions, self.timing) {
+        if let Ok(fresh) = client(&self.tls, self.versions, self.reach, self.timing) {
             self.client.store(Arc::new(fresh));
         }
     }
@@ -190,16 +213,22 @@ pub(super) fn below(base: &Url, path: &str) -> Url {
 
 /// Returns a client without a base: for servers that are no push providers. Reads the machine's roots, so it blocks.
 pub(super) fn bare(timing: Timing) -> Result<Client, TransportProblem> {
-    client(&tls(roots(None)?, None, Versions::Any)?, Versions::Any, timing)
+    client(&tls(roots(None)?, None, Versions::Any)?, Versions::Any, Reach::Anywhere, timing)
 }
 
-fn client(tls: &ClientConfig, versions: Versions, timing: Timing) -> Result<Client, TransportProblem> {
+fn client(
+    tls: &ClientConfig,
+    versions: Versions,
+    reach: Reach,
+    timing: Timing,
+) -> Result<Client, TransportProblem> {
     let builder = Client::builder()
         .tls_backend_preconfigured(tls.clone())
         .user_agent(AGENT)
         // A push must go where the check goes: no proxies from environment variables.
         .no_proxy()
         .redirect(Policy::none())
+        .dns_resolver(reach)
         .connect_timeout(timing.connect)
         .tcp_keepalive(timing.ping_every)
         .http2_keep_alive_interval(timing.ping_every)

@@ -1,5 +1,5 @@
 //! Ways to phones: an alarm in, a provider's answer out. A PushProxy, FCM with a service account, cloud functions for
-//! FCM, and APNs.
+//! FCM, APNs; and [`targets`]: ntfy, Pushover, Telegram, Gotify, webhooks.
 //!
 //! A caller hands in a [`Push`] for one token and gets [`Delivered`] or a [`PushError`], which says whether the token is
 //! dead, the message was refused, or the provider failed. Retries, queues and the owners of tokens are the caller's.
@@ -37,7 +37,8 @@
 //! | the JSON of each provider | `payload`, which is pure |
 //! | the requests of each provider | `proxy`, `fcm` with `fcm_oauth`, `fcm_proxy`, `apns` with `apns_token` |
 //! | what an answer means | `answer` (status, headers), `reading` (body), `words` (proxies), `fcm_error`; `cause` (no answer) |
-//! | TLS, deadlines, HTTP | `http` |
+//! | TLS, deadlines, HTTP; which addresses a target may have | `http`; `reach` |
+//! | services that people run or rent themselves | [`targets`]: one file for each, and `message`, `template`, `sign` |
 //! | telling a service outside that all is well | [`Pinger`] |
 //! | how far a push would get, without sending one | [`PushTransport::check`], `check` |
 //! | which settings or files have changed | [`Transports::changes`], `print` |
@@ -52,6 +53,8 @@
 //! - FCM: Google, *FCM HTTP v1 API*, *FCM error codes*; *Using OAuth 2.0 for server to server applications*.
 //! - Cloud functions: `examples/send_push.py` of the event server 6, and what `firebase_admin` puts into exceptions.
 //! - PushProxy: AirNotifier, `api/__init__.py`.
+//! - Targets: binwiederhier/ntfy, `docs/publish.md` and `server/errors.go`; pushover.net/api; core.telegram.org/bots/api;
+//!   gotify/server, `docs/spec.json`; standard-webhooks, `spec/standard-webhooks.md`.
 
 #![warn(missing_docs)]
 
@@ -76,8 +79,10 @@ mod print;
 mod problem;
 mod proxy;
 mod push;
+mod reach;
 mod reading;
 mod settings;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -89,7 +94,9 @@ pub use findings::findings;
 pub use http::Timing;
 pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;
-pub use push::{CheckStep, Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
+pub use push::{
+    CheckStep, Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+};
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
     PushPart, PushProxyConfig,

@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::files;
 use crate::settings::{ApnsConfig, ApnsIdentity, FcmConfig, FcmProxyConfig, PushProxyConfig};
+use crate::targets::{
+    ExpectedStatus, TargetConfig, TargetProvider, TargetTexts, Template, WebhookConfig, WebhookSecret,
+};
 
 /// Hashes by key of the configuration; the empty key is this machine's roots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,11 @@ impl Print {
 
     fn text(mut self, key: &'static str, text: &str) -> Self {
         self.0.insert(key, Sha256::digest(text).into());
+        self
+    }
+
+    fn bytes(mut self, key: &'static str, bytes: &[u8]) -> Self {
+        self.0.insert(key, Sha256::digest(bytes).into());
         self
     }
 
@@ -94,6 +102,55 @@ impl Print {
             .text("push.apns.endpoint", config.endpoint.url())
             .file("push.apns.ca-certificate", config.ca_certificate.as_deref())
             .secret("push.picture-url", picture)
+    }
+
+    pub(super) fn target(target: &TargetConfig, machine: &MachineRoots) -> Self {
+        let TargetTexts { title, text, link, priority } = &target.texts;
+        let print = Self::new(machine)
+            .text("target.title", title.source())
+            .text("target.text", text.source())
+            .text("target.link", link.source())
+            .text("target.priority", priority.word())
+            .file("target.ca-certificate", target.ca_certificate.as_deref());
+        match &target.service {
+            TargetProvider::Ntfy(config) => print
+                .secret("target.url", Some(&config.url))
+                .secret("target.topic", Some(&config.topic))
+                .secret("target.token", config.token.as_ref()),
+            TargetProvider::Pushover(config) => print
+                .secret("target.url", Some(&config.url))
+                .secret("target.token", Some(&config.token))
+                .secret("target.user-key", Some(&config.user_key))
+                .text("target.device", &config.device)
+                .text("target.sound", &config.sound),
+            TargetProvider::Telegram(config) => print
+                .secret("target.url", Some(&config.url))
+                .secret("target.token", Some(&config.token))
+                .text("target.chat", &config.chat)
+                .text("target.thread", &format!("{:?}", config.thread)),
+            TargetProvider::Gotify(config) => {
+                print.secret("target.url", Some(&config.url)).secret("target.token", Some(&config.token))
+            }
+            TargetProvider::Webhook(config) => print.webhook(config),
+        }
+    }
+
+    fn webhook(self, config: &WebhookConfig) -> Self {
+        let header = |(name, value): (&String, &Template)| format!("{name}: {}\n", value.source());
+        let headers: String = config.headers.iter().map(header).collect();
+        let expect = match &config.expect {
+            ExpectedStatus::Success => "2xx".to_owned(),
+            ExpectedStatus::Codes(codes) => format!("{codes:?}"),
+        };
+        let print = self
+            .text("target.url", config.url.source())
+            .text("target.method", &format!("{:?}", config.method))
+            .text("target.headers", &headers)
+            .secret("target.token", config.token.as_ref())
+            .text("target.body", config.body.source())
+            .text("target.content-type", &config.content_type)
+            .text("target.expect", &expect);
+        print.bytes("target.secret", config.secret.as_ref().map_or(&[], WebhookSecret::key))
     }
 }
 

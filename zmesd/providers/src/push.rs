@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use zmes_shared::words::FaultKind;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use crate::token::{App, Platform, PushToken};
 
@@ -79,10 +79,30 @@ pub struct PushedAlarm {
     pub monitor_name: Arc<str>,
     /// ZoneMinder's cause; may be empty.
     pub cause: Arc<str>,
+    /// What was detected, where that is known.
+    pub labels: Arc<[Label]>,
     /// When it was detected.
     pub at: Timestamp,
     /// It is a test, and the push says so.
     pub test: bool,
+    /// It has ended, and lasted this long; zero: that is not known.
+    pub ended: Option<Duration>,
+    /// It was found after the fact.
+    pub late: bool,
+    /// What it tells of.
+    pub subject: PushSubject,
+}
+
+/// What a push tells of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PushSubject {
+    /// An alarm, or a test of one.
+    #[default]
+    Alarm,
+    /// A trouble of the daemon, or its end.
+    Trouble,
+    /// How many alarms a snooze has withheld, at its end.
+    SnoozeEnd,
 }
 
 /// The provider accepted a push.
@@ -151,22 +171,27 @@ impl fmt::Display for TransportFault {
 /// One step of a check, timed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckStep {
-    /// `dns`, `tcp`, `tls`, `http`, `credentials`.
+    /// `dns`, `tcp`, `tls`, `http`, `credentials`, `chat`.
     pub name: &'static str,
-    /// Whether it succeeded.
-    pub ok: bool,
     /// How long it took.
     pub took: Duration,
     /// What was found: an address, the certificate's chain and days left, a status line.
     pub detail: String,
-    /// The kind of fault, if it failed.
+    /// The kind of fault; `None`: it succeeded.
     pub fault: Option<FaultKind>,
+}
+
+impl CheckStep {
+    /// Says whether it succeeded.
+    pub fn ok(&self) -> bool {
+        self.fault.is_none()
+    }
 }
 
 /// A way to phones through one provider.
 #[async_trait]
 pub trait PushTransport: Send + Sync + fmt::Debug {
-    /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`.
+    /// Returns its name: `proxy`, `fcm`, `fcm:zmninja`, `apns`, `ntfy:night-guard`.
     fn name(&self) -> &str;
 
     /// Returns the host and port that it sends to.

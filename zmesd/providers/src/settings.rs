@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use crate::targets::TargetConfig;
+
 /// The providers that are enabled, and what they share.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderSettings {
@@ -15,6 +17,8 @@ pub struct ProviderSettings {
     pub fcm: Option<FcmConfig>,
     /// APNs: takes tokens of its own form.
     pub apns: Option<ApnsConfig>,
+    /// `[[target]]`, in the order of the file.
+    pub targets: Vec<TargetConfig>,
 }
 
 /// `[push.proxy]`: a PushProxy in the style of AirNotifier.

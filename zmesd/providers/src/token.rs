@@ -6,10 +6,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zmes_shared::text::is_hidden;
 
+use crate::targets::TargetName;
+
 /// Longest token, in bytes. FCM's have 150 to 200, APNs' 64; no provider documents a limit.
 const MAX_TOKEN: usize = 4096;
 /// Hexadecimal digits of a handle that people see.
 const HANDLE_DIGITS: usize = 8;
+/// Begins what stands for a target in place of a token. No provider issues such tokens.
+const TARGET: &str = "target:";
 
 /// A device's push token, as FCM or APNs issued it. It allows sending to the phone, so it prints as its handle:
 /// no character of it reaches a log. Only transports, the state, and commands that reveal tokens call
@@ -29,6 +33,9 @@ pub enum TokenProblem {
     /// White space or control characters, which no provider uses.
     #[error("the token contains white space or control characters")]
     Characters,
+    /// It is what stands for a `[[target]]`.
+    #[error("the token is that of a [[target]]")]
+    Target,
 }
 
 impl PushToken {
@@ -44,7 +51,28 @@ impl PushToken {
         if text.chars().any(|character| is_hidden(character) || character.is_whitespace()) {
             return Err(TokenProblem::Characters);
         }
+        if text.starts_with(TARGET) {
+            return Err(TokenProblem::Target);
+        }
         Ok(Self(text.into()))
+    }
+
+    /// Returns what stands for a target in place of a token.
+    pub fn of_target(name: TargetName) -> Self {
+        Self(format!("{TARGET}{name}").into())
+    }
+
+    /// Reads what the state file has: the token of an app, or what stands for a target.
+    pub fn stored(text: &str) -> Result<Self, TokenProblem> {
+        match text.strip_prefix(TARGET).and_then(TargetName::parse) {
+            Some(name) => Ok(Self::of_target(name)),
+            None => Self::parse(text),
+        }
+    }
+
+    /// Returns the target that it stands for; `None`: it is the token of an app.
+    pub fn target(&self) -> Option<TargetName> {
+        self.0.strip_prefix(TARGET).and_then(TargetName::parse)
     }
 
     /// Returns the token itself: only for providers, the state file, and admins who ask for it.
@@ -54,7 +82,10 @@ impl PushToken {
 
     /// Returns the name by which admins call it.
     pub fn handle(&self) -> TokenHandle {
-        TokenHandle(Sha256::digest(self.0.as_bytes()).into())
+        match self.target() {
+            Some(name) => TokenHandle(HandleForm::Target(name)),
+            None => TokenHandle(HandleForm::Digest(Sha256::digest(self.0.as_bytes()).into())),
+        }
     }
 
     /// Returns its last characters; `None`: it is not longer.
@@ -81,31 +112,56 @@ impl fmt::Debug for PushToken {
     }
 }
 
-/// SHA-256 of a token: names it without revealing it. Prints as its first 8 hexadecimal digits.
+/// Names a token without revealing it: SHA-256, of which the first 8 hexadecimal digits are printed. A target is named by
+/// `@` and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenHandle([u8; 32]);
+pub struct TokenHandle(HandleForm);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum HandleForm {
+    Digest([u8; 32]),
+    Target(TargetName),
+}
 
 impl TokenHandle {
-    /// Returns all 64 digits, of which any unique prefix names the token.
+    /// Returns all 64 digits, of which any unique prefix names the token; of a target `@` and its name.
     pub fn digits(&self) -> String {
-        self.each_digit().collect()
+        match &self.0 {
+            HandleForm::Digest(digest) => each_digit(digest).collect(),
+            HandleForm::Target(name) => format!("@{name}"),
+        }
     }
 
-    /// Says whether its digits begin with those.
+    /// Says whether its digits begin with those, or whether it is that of the target.
     pub fn begins_with(&self, digits: &str) -> bool {
-        let mut own = self.each_digit();
-        digits.chars().all(|digit| own.next() == Some(digit))
+        match &self.0 {
+            HandleForm::Digest(digest) => {
+                let mut own = each_digit(digest);
+                digits.chars().all(|digit| own.next() == Some(digit))
+            }
+            HandleForm::Target(name) => digits.strip_prefix('@') == Some(name.as_str()),
+        }
     }
 
-    fn each_digit(&self) -> impl Iterator<Item = char> {
-        let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-        self.0.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 0xF)])
+    /// Says whether it is that of a target.
+    pub fn is_target(&self) -> bool {
+        matches!(self.0, HandleForm::Target(_))
     }
+}
+
+fn each_digit(digest: &[u8; 32]) -> impl Iterator<Item = char> {
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+    digest.iter().flat_map(move |byte| [digit(byte >> 4), digit(byte & 0xF)])
 }
 
 impl fmt::Display for TokenHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().take(HANDLE_DIGITS / 2).try_for_each(|byte| write!(f, "{byte:02x}"))
+        match &self.0 {
+            HandleForm::Digest(digest) => {
+                digest.iter().take(HANDLE_DIGITS / 2).try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            HandleForm::Target(name) => write!(f, "@{name}"),
+        }
     }
 }
 
@@ -116,6 +172,8 @@ pub enum Platform {
     Ios,
     /// `android`
     Android,
+    /// No phone but a `[[target]]`.
+    Target,
 }
 
 impl Platform {
@@ -124,10 +182,16 @@ impl Platform {
         match self {
             Self::Ios => "ios",
             Self::Android => "android",
+            Self::Target => "target",
         }
     }
 
-    /// Reads the apps' word, in any case.
+    /// Reads the word that the state file has.
+    pub fn stored(text: &str) -> Option<Self> {
+        if text == Self::Target.as_str() { Some(Self::Target) } else { Self::parse(text) }
+    }
+
+    /// Reads the apps' word, in any case. No app is a target.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().as_str() {
             "ios" => Some(Self::Ios),
@@ -206,5 +270,22 @@ mod tests {
         assert_eq!(PushToken::parse("a\nb"), Err(TokenProblem::Characters));
         assert_eq!(PushToken::parse("a\u{200b}b"), Err(TokenProblem::Characters));
         assert_eq!(PushToken::parse(&"x".repeat(4097)), Err(TokenProblem::TooLong));
+    }
+
+    #[test]
+    fn no_app_can_register_what_stands_for_a_target() {
+        let name = TargetName::parse("night-guard").unwrap();
+        let token = PushToken::of_target(name);
+        assert_eq!(PushToken::parse("target:night-guard"), Err(TokenProblem::Target));
+        assert_eq!(PushToken::parse("target:"), Err(TokenProblem::Target));
+        assert_eq!(PushToken::stored("target:night-guard").unwrap(), token);
+        assert_eq!(token.target(), Some(name));
+        let handle = token.handle();
+        assert_eq!(
+            (handle.to_string(), handle.digits()),
+            ("@night-guard".to_owned(), "@night-guard".to_owned())
+        );
+        assert!(handle.begins_with("@night-guard") && !handle.begins_with("@night") && handle.is_target());
+        assert_eq!((Platform::parse("target"), Platform::stored("target")), (None, Some(Platform::Target)));
     }
 }

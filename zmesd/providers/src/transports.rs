@@ -17,12 +17,13 @@ use crate::problem::TransportProblem;
 use crate::proxy::Proxy;
 use crate::push::{Push, PushError, PushTransport};
 use crate::settings::ProviderSettings;
+use crate::targets::{self, TargetName, TargetProvider};
 use crate::token::{Destination, Platform};
 
 /// `Content-Type` of everything but OAuth.
 pub(crate) const JSON: &str = "application/json";
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TransportContext {
     pub(crate) clock: WallClock,
     zone: TimeZone,
@@ -31,6 +32,16 @@ pub(crate) struct TransportContext {
 }
 
 impl TransportContext {
+    /// A context in UTC, for unit tests.
+    #[cfg(test)]
+    pub(crate) fn plain(clock: WallClock) -> Self {
+        Self { clock, zone: TimeZone::UTC, picture_url: None, timing: Timing::default() }
+    }
+
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     pub(crate) fn message<'a>(&self, push: &'a Push) -> Result<Message<'a>, PushError> {
         let picture_url = self.picture_url.as_ref().map(ExposeSecret::expose_secret);
         Message::new(push, self.clock.now(), &self.zone, picture_url)
@@ -45,6 +56,14 @@ pub struct Transports {
     apns: Option<BuiltTransport>,
     /// The service account, then the functions in the order of the file.
     fcm: Vec<FcmWay>,
+    /// In the order of the file.
+    targets: Vec<TargetWay>,
+}
+
+#[derive(Debug)]
+struct TargetWay {
+    name: TargetName,
+    built: BuiltTransport,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +127,12 @@ impl Transports {
                 built.fcm.push(FcmWay { app: Some(app_word(&proxy.name)), built: way });
             }
         }
+        for target in &settings.targets {
+            let name = format!("{}:{}", target.service.kind(), target.name);
+            let make = || targets::build(target, common);
+            let way = self.take_over(&name, Print::target(target, &machine), make)?;
+            built.targets.push(TargetWay { name: target.name, built: way });
+        }
         Ok(built)
     }
 
@@ -127,7 +152,8 @@ impl Transports {
     }
 
     fn built(&self) -> impl Iterator<Item = &BuiltTransport> {
-        self.proxy.iter().chain(self.fcm.iter().map(|way| &way.built)).chain(&self.apns)
+        let phones = self.proxy.iter().chain(self.fcm.iter().map(|way| &way.built)).chain(&self.apns);
+        phones.chain(self.targets.iter().map(|way| &way.built))
     }
 
     /// Returns the keys whose values or files differ in transports that both have.
@@ -161,8 +187,12 @@ impl Transports {
                 "proxy" => built.proxy = Some(way),
                 "apns" => built.apns = Some(way),
                 name => {
-                    let app = name.strip_prefix("fcm:").map(app_word);
-                    built.fcm.push(FcmWay { app, built: way });
+                    if let Some(name) = target_of(name) {
+                        built.targets.push(TargetWay { name, built: way });
+                    } else {
+                        let app = name.strip_prefix("fcm:").map(app_word);
+                        built.fcm.push(FcmWay { app, built: way });
+                    }
                 }
             }
         }
@@ -177,6 +207,10 @@ impl Transports {
     /// Returns the transports for a token, the best first; after [`PushError::WrongApp`] the next one is worth
     /// a try. Empty: no transport takes it.
     pub fn candidates(&self, destination: &Destination<'_>) -> Vec<Arc<dyn PushTransport>> {
+        if let Some(name) = destination.token.target() {
+            let own = self.targets.iter().find(|way| way.name == name);
+            return own.map(|way| Arc::clone(&way.built.transport)).into_iter().collect();
+        }
         if let Some(proxy) = &self.proxy {
             return vec![Arc::clone(&proxy.transport)];
         }
@@ -193,6 +227,12 @@ impl Transports {
         ways.sort_by_key(|way| (!remembered(way), way.app.is_some(), !hinted(way)));
         ways.into_iter().map(|way| Arc::clone(&way.built.transport)).collect()
     }
+}
+
+/// Returns the target of a transport by its name: `ntfy:night-guard`.
+fn target_of(transport: &str) -> Option<TargetName> {
+    let (kind, name) = transport.split_once(':')?;
+    TargetName::parse(name).filter(|_| TargetProvider::KINDS.contains(&kind))
 }
 
 /// Returns the word of `App` for a name in the configuration: `zmninja-ng` is `zmninjang`.

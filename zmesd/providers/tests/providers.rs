@@ -25,5 +25,9 @@ mod roots;
 mod server;
 
 #[cfg(test)]
+#[path = "providers/targets.rs"]
+mod targets;
+
+#[cfg(test)]
 #[path = "providers/world.rs"]
 mod world;

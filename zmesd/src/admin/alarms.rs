@@ -14,12 +14,13 @@ use zmes_shared::{MonitorId, SessionId};
 use zmes_zoneminder::{Monitor, TriggerError};
 
 use super::answers::no_monitor;
+use super::rules;
 use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
 use crate::admin::forced::ForcedError;
 use crate::admin::{Admin, AdminParts, conditions};
-use crate::domain::{DecidedBy, Decision, SkipReason, TokenId};
+use crate::domain::{Decision, SkipReason, TokenId};
 use crate::monitors::Catalog;
 use crate::route::{AlarmTarget, AlarmTestRequest, PushEnding, PushReceipt, TestTarget, WriteReport};
 
@@ -91,11 +92,16 @@ pub(super) async fn test(
         (_, _) => None,
     };
     let shadow = parts.push.mode() == PushModeState::Shadow;
-    let ids = tested.targets.iter().filter_map(|target| target.snooze).collect();
+    let ids = tested.targets.iter().filter_map(|target| target.by.as_ref()?.snooze()).collect();
     let names = SnoozeNames::load(&parts.state, ids).await?;
+    let used = parts.router.rules().await?;
     let told = |target: &TestTarget| {
-        let snoozed = target.snooze.and_then(|id| names.get(Some(&DecidedBy::Snooze(id))));
-        TargetDecision { snoozed, ..decided(target, receipts.as_ref(), shadow) }
+        let (snoozed, rule) = (names.get(target.by.as_ref()), rules::name(target.by.as_ref()));
+        let explanation = rule.as_deref().map(|rule| match target.decision {
+            Decision::Skip(SkipReason::Rule) => rules::muted(rule, &used),
+            Decision::Send | Decision::Skip(_) => rules::passed(rule, &used),
+        });
+        TargetDecision { snoozed, rule, explanation, ..decided(target, receipts.as_ref(), shadow) }
     };
     let targets = tested.targets.iter().map(told).collect();
     Ok(AlarmTested { event_id: tested.event, monitor_id: monitor.id, dry_run: test.dry_run, targets })
@@ -213,8 +219,19 @@ fn decided(target: &TestTarget, receipts: Option<&Receipts>, shadow: bool) -> Ta
     };
     let (decision, reason) = (target.decision.state(), target.decision.reason());
     let (latency_ms, transport, provider_id) = (None, None, None);
-    let snoozed = None;
-    let view = TargetDecision { kind, id, decision, reason, latency_ms, transport, provider_id, snoozed };
+    let (rule, explanation, snoozed) = (None, None, None);
+    let view = TargetDecision {
+        kind,
+        id,
+        decision,
+        reason,
+        latency_ms,
+        transport,
+        provider_id,
+        rule,
+        explanation,
+        snoozed,
+    };
     if target.decision != Decision::Send {
         return view;
     }
@@ -284,6 +301,8 @@ mod tests {
             latency_ms: None,
             transport: None,
             provider_id: None,
+            rule: None,
+            explanation: None,
             snoozed: None,
         };
         let waits = pushed(target.clone(), None, Some(&"401 Unauthorized".to_owned()));

@@ -1,11 +1,11 @@
 //! `events`: what was announced, and how many were told.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::control::{ControlError, EventFilter};
 use zmes_shared::views::{EventView, Events, EventsHourly, MonitorHours, ToldClients};
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use super::answers::off_loop;
 use crate::admin::AdminParts;
@@ -19,6 +19,8 @@ const HOURS: usize = 24;
 /// Counts that are read at most: 1000 monitors, each hour.
 const COUNTS: u32 = 24_000;
 
+type LabelsByEvent = HashMap<EventId, Vec<Label>>;
+
 /// An alarm, in the record as in the router's memory.
 type AlarmKey = (i64, MonitorId, Option<EventId>);
 
@@ -31,21 +33,33 @@ pub(super) async fn list(parts: &AdminParts, filter: EventFilter) -> Result<Even
     let query = AlarmQuery { monitor, since, until, before, limit: limit + 1 };
     let (alarms, gap) = parts.state.tallied_alarms(query).await?;
     let recent = parts.router.recent_decisions().await?;
-    off_loop(move || page(alarms, gap, limit, &recent)).await
+    let ids: BTreeSet<_> = alarms.iter().filter_map(|tallied| tallied.alarm.event).collect();
+    let labels = parts.state.labels_of(&ids.into_iter().collect::<Vec<_>>()).await?;
+    off_loop(move || page(alarms, gap, limit, &recent, &labels)).await
 }
 
-fn page(mut alarms: Vec<TalliedAlarm>, gap: bool, limit: u32, recent: &RecentDecisions) -> Events {
+fn page(
+    mut alarms: Vec<TalliedAlarm>,
+    gap: bool,
+    limit: u32,
+    recent: &RecentDecisions,
+    labels: &LabelsByEvent,
+) -> Events {
     let mut next = None;
     if alarms.len() > limit as usize {
         alarms.remove(0);
         next = alarms.first().map(|oldest| oldest.number.cast_unsigned());
     }
     let clients = clients(recent);
-    let events = alarms.into_iter().map(|tallied| view(tallied, &clients)).collect();
+    let events = alarms.into_iter().map(|tallied| view(tallied, &clients, labels)).collect();
     Events { events, next, gap }
 }
 
-fn view(tallied: TalliedAlarm, clients: &HashMap<AlarmKey, ToldClients>) -> EventView {
+fn view(
+    tallied: TalliedAlarm,
+    clients: &HashMap<AlarmKey, ToldClients>,
+    labels: &LabelsByEvent,
+) -> EventView {
     let TalliedAlarm { alarm, told, .. } = tallied;
     let key = (alarm.at.as_millisecond(), alarm.monitor, alarm.event);
     EventView {
@@ -54,7 +68,9 @@ fn view(tallied: TalliedAlarm, clients: &HashMap<AlarmKey, ToldClients>) -> Even
         monitor: alarm.monitor_name,
         at: alarm.at,
         cause: alarm.cause,
+        labels: alarm.event.and_then(|event| labels.get(&event)).cloned().unwrap_or_default(),
         late: alarm.late,
+        ended_at: alarm.ended_at,
         told,
         clients: clients.get(&key).copied(),
     }
@@ -62,10 +78,14 @@ fn view(tallied: TalliedAlarm, clients: &HashMap<AlarmKey, ToldClients>) -> Even
 
 /// Counts the decisions for clients of each alarm that the router remembers.
 fn clients(recent: &RecentDecisions) -> HashMap<AlarmKey, ToldClients> {
-    let decided = recent.alarms.iter().map(|decided| (&decided.alarm, &*decided.sessions));
+    // Decisions that waited for labels are for tokens alone.
+    let told = recent.alarms.iter().filter(|decided| decided.alarm.labels.waited.is_none());
+    let decided = told.map(|decided| (&decided.alarm, &*decided.sessions));
     let missed = recent.missed.iter().map(|(alarm, told)| (alarm, told.as_slice()));
     let mut counts = HashMap::<_, ToldClients>::new();
-    for (alarm, decisions) in decided.chain(missed).filter(|(alarm, _)| alarm.origin != Origin::Test) {
+    for (alarm, decisions) in
+        decided.chain(missed).filter(|(alarm, _)| alarm.origin != Origin::Test && !alarm.is_end())
+    {
         let count = counts.entry(key(alarm)).or_default();
         for (_, decision) in decisions {
             match decision {

@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
 use zmes_shared::views::{ClientView, MonitorView, SnoozedBy};
-use zmes_shared::words::{DeliveryOutcome, DeliveryState, Reason, TargetKind};
+use zmes_shared::words::{DeliveryOutcome, DeliveryState, Phase, Reason, TargetKind};
 
 use super::tokens::view::{millis, platform, told};
+use super::troubles;
 use crate::admin::rules;
 use crate::domain::{Alarm, DecidedBy, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
-use crate::state::{DeliveryRow, RecordedAlarm};
+use crate::state::{DeliveryRow, RecordedAlarm, RecordedEnd};
+use crate::troubles::Trouble;
 
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     let kind = WatchKind::Alarm {
@@ -20,6 +22,8 @@ pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
         cause: alarm.cause.to_string(),
         origin: alarm.origin,
         late: alarm.late(),
+        phase: alarm.phase,
+        lasted_ms: alarm.lasted().map(millis),
     };
     WatchEvent { at: alarm.at, kind }
 }
@@ -35,8 +39,30 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
         cause: alarm.cause,
         origin,
         late: alarm.late,
+        phase: Phase::Start,
+        lasted_ms: None,
     };
     WatchEvent { at: alarm.at, kind }
+}
+
+/// An end from the record.
+pub(super) fn ended(end: &RecordedEnd) -> WatchEvent {
+    let RecordedEnd { alarm, ended_at, lasted } = end;
+    // Found after the fact, both at once: how long it lasted is not known.
+    let lasted = std::time::Duration::try_from(*lasted).ok().filter(|lasted| !lasted.is_zero());
+    let late = lasted.is_none();
+    let kind = WatchKind::Alarm {
+        alarm: 0,
+        event_id: alarm.event,
+        monitor_id: alarm.monitor,
+        monitor: alarm.monitor_name.clone(),
+        cause: alarm.cause.clone(),
+        origin: if late { Origin::Reconciled } else { Origin::Poll },
+        late,
+        phase: Phase::End,
+        lasted_ms: lasted.map(millis),
+    };
+    WatchEvent { at: *ended_at, kind }
 }
 
 pub(super) fn decision(
@@ -56,6 +82,7 @@ pub(super) fn decision(
         monitor_id: alarm.monitor,
         target,
         id,
+        phase: alarm.phase,
         decided,
     };
     WatchEvent { at: alarm.at, kind }
@@ -70,6 +97,8 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
         cause: row.cause.clone(),
         origin: row.origin,
         late: row.origin == Origin::Reconciled,
+        phase: row.phase,
+        lasted_ms: row.lasted.map(millis),
     };
     WatchEvent { at: row.at, kind }
 }
@@ -88,6 +117,7 @@ pub(super) fn decided(row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>
         monitor_id: row.monitor,
         target: TargetKind::Token,
         id: token.to_owned(),
+        phase: row.phase,
         decided,
     };
     WatchEvent { at: row.at, kind }
@@ -110,6 +140,8 @@ pub(super) fn outcome(
         outcome,
         detail,
         latency_ms: millis(latency),
+        phase: row.phase,
+        labels: row.labels.known.to_vec(),
     };
     WatchEvent { at, kind }
 }
@@ -128,6 +160,8 @@ pub(super) fn delivery(number: u64, outcome: &PushOutcome) -> WatchEvent {
         outcome: outcome.outcome,
         detail: outcome.detail.clone(),
         latency_ms: millis(outcome.latency),
+        phase: outcome.alarm.phase,
+        labels: outcome.alarm.labels.known.to_vec(),
     };
     WatchEvent { at: outcome.at, kind }
 }
@@ -165,4 +199,21 @@ pub(super) fn token(at: Timestamp, change: &str, token: &Token) -> WatchEvent {
 
 pub(super) fn monitor(at: Timestamp, change: &str, monitor: MonitorView) -> WatchEvent {
     WatchEvent { at, kind: WatchKind::Monitor { change: change.to_owned(), monitor } }
+}
+
+/// `cleared_at`: it is over since then.
+pub(super) fn trouble(
+    at: Timestamp,
+    change: &str,
+    trouble: &Trouble,
+    cleared_at: Option<Timestamp>,
+) -> WatchEvent {
+    let monitor_id = trouble.id.monitor();
+    let kind = WatchKind::Trouble {
+        change: change.to_owned(),
+        monitor_id,
+        monitor: monitor_id.map(|_| trouble.name.clone()),
+        trouble: troubles::view(trouble, cleared_at),
+    };
+    WatchEvent { at, kind }
 }

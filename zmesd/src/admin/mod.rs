@@ -11,6 +11,7 @@ pub(crate) mod conditions;
 mod doctor;
 mod events;
 mod forced;
+mod labels;
 mod level;
 mod lines;
 mod log;
@@ -132,6 +133,7 @@ impl Admin {
         tasks.spawn(Arc::clone(&admin).survey());
         tasks.spawn(Arc::clone(&admin).keep_troubles(remembered));
         tasks.spawn(Arc::clone(&admin).ping());
+        tasks.spawn(Arc::clone(&admin).probe());
         admin
     }
 
@@ -149,7 +151,7 @@ impl Admin {
         asker: Role,
         filter: WatchFilter,
     ) -> Result<(Watcher, Vec<WatchEvent>), ControlError> {
-        Watcher::open(&self.parts, asker, filter).await
+        Watcher::open(&self.parts, &self.troubles.now(), asker, filter).await
     }
 
     pub fn draining(&self) -> &CancellationToken {
@@ -174,5 +176,9 @@ impl Admin {
     async fn ping(self: Arc<Self>) {
         let pinging = troubles::ping(&self.parts, &self.troubles);
         self.parts.draining.run_until_cancelled(pinging).await;
+    }
+
+    async fn probe(self: Arc<Self>) {
+        self.parts.draining.run_until_cancelled(troubles::probe(&self.parts)).await;
     }
 }

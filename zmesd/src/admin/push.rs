@@ -1,7 +1,7 @@
 //! `push check`, `push queue` and `push retry`
 
 use jiff::Timestamp;
-use zmes_shared::control::{ControlError, ErrorCode, Role, TransportKind};
+use zmes_shared::control::{ControlError, ErrorCode, Role, TransportChoice, TransportKind};
 use zmes_shared::views::{
     CheckStep, DeliveryView, PushCheck, PushQueue, PushRetried, RetriedTransport, TransportCheck,
     TransportView,
@@ -19,32 +19,44 @@ const SHOWN: u32 = 100;
 /// Goes to the providers as far as possible without sending anything.
 pub(super) async fn check(
     parts: &AdminParts,
-    transport: Option<TransportKind>,
+    transport: Option<TransportChoice>,
 ) -> Result<PushCheck, ControlError> {
-    let kind = named(transport)?;
-    let checks = parts.push.check(kind).await;
-    configured(kind, &checks)?;
+    let only = named(transport.as_ref())?;
+    let checks = parts.push.check(only.as_deref()).await;
+    configured(transport.as_ref(), &checks)?;
     Ok(PushCheck { checks: checks.into_iter().map(checked).collect() })
 }
 
-fn named(transport: Option<TransportKind>) -> Result<Option<&'static str>, ControlError> {
-    if transport == Some(TransportKind::Unknown) {
+fn named(transport: Option<&TransportChoice>) -> Result<Option<String>, ControlError> {
+    if transport == Some(&TransportChoice::Kind(TransportKind::Unknown)) {
         return Err(super::answers::unsupported());
     }
-    Ok(transport.map(TransportKind::as_str))
+    Ok(transport.map(ToString::to_string))
 }
 
 /// A transport that was named must be among those that answered.
-fn configured<T>(kind: Option<&str>, answers: &[T]) -> Result<(), ControlError> {
-    let Some(kind) = kind.filter(|_| answers.is_empty()) else { return Ok(()) };
-    let hint = format!("see [push.{kind}] in zmesd.toml; zmesctl push check shows what there is");
-    Err(ControlError::new(ErrorCode::Conflict, format!("{kind} is not configured")).with_hint(hint))
+fn configured<T>(choice: Option<&TransportChoice>, answers: &[T]) -> Result<(), ControlError> {
+    let Some(choice) = choice.filter(|_| answers.is_empty()) else { return Ok(()) };
+    let (code, name, place) = match choice {
+        TransportChoice::Target(name) => {
+            let name = format!("target @{}", zmes_shared::text::quotable(name));
+            (ErrorCode::NotFound, name, "[[target]]".to_owned())
+        }
+        TransportChoice::Kind(kind) if kind.is_of_targets() => {
+            (ErrorCode::Conflict, kind.as_str().to_owned(), "[[target]]".to_owned())
+        }
+        TransportChoice::Kind(kind) => {
+            (ErrorCode::Conflict, kind.as_str().to_owned(), format!("[push.{}]", kind.as_str()))
+        }
+    };
+    let hint = format!("see {place} in zmesd.toml; zmesctl push check shows what there is");
+    Err(ControlError::new(code, format!("{name} is not configured")).with_hint(hint))
 }
 
 fn checked(check: ports::TransportCheck) -> TransportCheck {
     let steps = check.steps.into_iter().map(|step| CheckStep {
         name: step.name.to_owned(),
-        ok: step.ok,
+        ok: step.ok(),
         ms: view::millis(step.took),
         detail: step.detail,
         fault: step.fault.map(|kind| kind.word().to_owned()),
@@ -101,15 +113,15 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
 /// Ends the rest of transports, and lets what waits for them go.
 pub(super) async fn retry(
     parts: &AdminParts,
-    transport: Option<TransportKind>,
+    transport: Option<TransportChoice>,
 ) -> Result<PushRetried, ControlError> {
-    let kind = named(transport)?;
+    let only = named(transport.as_ref())?;
     let health = parts.push.health();
-    let retried = parts.push.retry(kind).await.map_err(|error: PushBusy| {
+    let retried = parts.push.retry(only.as_deref()).await.map_err(|error: PushBusy| {
         ControlError::new(ErrorCode::Busy, error.to_string())
             .with_hint("try again; zmesctl check ping tells whether zmesd moves")
     })?;
-    configured(kind, &retried)?;
+    configured(transport.as_ref(), &retried)?;
     let last_error = |name: &str| {
         let failure = health.iter().find(|health| health.transport == name)?.failure.as_ref()?;
         Some(failure.fault.to_string())

@@ -1,5 +1,6 @@
 //! What an admin can do about a fault of a push provider: where the names of transports meet the keys of `zmesd.toml`.
 
+use zmes_shared::control::TransportKind;
 use zmes_shared::words::FaultKind;
 
 /// Returns what to do about a fault: a command, or the key to change, for the transport of that name
@@ -62,7 +63,7 @@ pub(super) fn push_cure(kind: FaultKind, transport: &str, target: &str) -> Strin
 }
 struct TransportPlace {
     /// As `push check` and `push retry` name it.
-    kind: &'static str,
+    kind: String,
     section: String,
     url: String,
     root: &'static str,
@@ -71,10 +72,22 @@ struct TransportPlace {
 
 impl TransportPlace {
     fn of(transport: &str) -> Self {
+        if let Some((kind, name)) = transport.split_once(':')
+            && let Some(kind) = TransportKind::ALL.into_iter().find(|known| known.as_str() == kind)
+            && kind.is_of_targets()
+        {
+            return Self::of_target(kind, name);
+        }
         if let Some((_, app)) = transport.split_once(':') {
             let section = format!("[[push.fcm.proxy]] {app}");
             let (url, credentials) = (format!("url in {section}"), format!("key in {section}"));
-            return Self { kind: "fcm", section, url, root: "push.fcm.ca-certificate", credentials };
+            return Self {
+                kind: "fcm".to_owned(),
+                section,
+                url,
+                root: "push.fcm.ca-certificate",
+                credentials,
+            };
         }
         let (kind, url, root, credentials) = match transport {
             "proxy" => ("proxy", "url", "push.proxy.ca-certificate", "push.proxy.app-key and app-name"),
@@ -88,7 +101,30 @@ impl TransportPlace {
             }
         };
         let (section, url) = (format!("[push.{kind}]"), format!("push.{kind}.{url}"));
+        let kind = kind.to_owned();
         Self { kind, section, url, root, credentials: credentials.to_owned() }
+    }
+
+    fn of_target(kind: TransportKind, name: &str) -> Self {
+        let section = format!("[[target]] {name}");
+        let keys = match kind {
+            TransportKind::Ntfy => "token and topic",
+            TransportKind::Pushover => "token and user-key",
+            TransportKind::Telegram => "token and chat",
+            TransportKind::Webhook => "token, headers and url",
+            TransportKind::Gotify
+            | TransportKind::Proxy
+            | TransportKind::Fcm
+            | TransportKind::Apns
+            | TransportKind::Unknown => "token",
+        };
+        Self {
+            kind: format!("@{name}"),
+            url: format!("url in {section}"),
+            root: "target.ca-certificate",
+            credentials: format!("{keys} in {section}"),
+            section,
+        }
     }
 }
 
@@ -109,6 +145,8 @@ mod tests {
             (FaultKind::Provider, "fcm:ng", "zmesctl push retry fcm "),
             (FaultKind::CertificateExpired, "proxy", "only the operator of push.example.org"),
             (FaultKind::Dns, "proxy", "getent hosts push.example.org;"),
+            (FaultKind::Credentials, "ntfy:guard", "correct token and topic in [[target]] guard"),
+            (FaultKind::Provider, "webhook:red", "zmesctl push retry @red "),
             (FaultKind::Refused, "proxy", "nc -vz push.example.org 8801"),
         ] {
             let cure = push_cure(kind, transport, "push.example.org:8801");

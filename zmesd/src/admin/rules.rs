@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use zmes_shared::Label;
 use zmes_shared::control::{ChannelKind, ControlError, ErrorCode, Role, RulesTest};
 use zmes_shared::views::{RuleTested, RuleView, Rules, RulesTested};
 use zmes_shared::words::RuleMismatch;
@@ -40,6 +41,9 @@ fn views(used: &RulesInUse, now: Timestamp) -> Vec<RuleView> {
             when: rule.schedule.to_string(),
             cause_has: rule.cause_has.clone(),
             cause_lacks: rule.cause_lacks.clone(),
+            labels: rule.labels.clone(),
+            labels_lack: rule.labels_lack.clone(),
+            min_confidence: Some(rule.min_confidence).filter(|percent| *percent > 0),
             action: rule.action.word().to_owned(),
             comment: rule.comment.clone(),
             active: rule.schedule.covers(time),
@@ -68,7 +72,8 @@ pub(super) async fn test(
     asker: Role,
     request: RulesTest,
 ) -> Result<RulesTested, ControlError> {
-    let RulesTest { monitor, at, cause, target, channel } = request;
+    let RulesTest { monitor, at, cause, labels, target, channel } = request;
+    let labels = tested_labels(labels)?;
     if cause.len() > CAUSE {
         let message = format!("the cause has {} bytes: the limit is {CAUSE}", cause.len());
         return Err(ControlError::new(ErrorCode::TooLarge, message));
@@ -89,10 +94,25 @@ pub(super) async fn test(
     };
     off_loop(move || {
         let time = AlarmTime { at, machine: &used.zone };
-        let alarm = AlarmFacts { monitor, monitor_name: &name, cause: &cause, time };
+        let known = Some(&*labels).filter(|labels| !labels.is_empty());
+        let alarm = AlarmFacts { monitor, monitor_name: &name, cause: &cause, labels: known, time };
         tested(&used, &alarm, &receiver, channel)
     })
     .await
+}
+
+/// Returns labels that detection could have written, each name once.
+fn tested_labels(labels: Vec<Label>) -> Result<Vec<Label>, ControlError> {
+    let mut known = Vec::new();
+    for Label { name, confidence } in labels {
+        let Some(label) = Label::new(&name, confidence.map(u32::from)) else {
+            let message = format!("\"{}\" is not a label", zmes_shared::text::stripped(&name, SHOWN));
+            return Err(ControlError::new(ErrorCode::BadRequest, message)
+                .with_hint("labels are names such as person, with or without a confidence: person:95"));
+        };
+        label.merge_into(&mut known);
+    }
+    Ok(known)
 }
 
 /// Finds the user or token of that name.
@@ -160,6 +180,7 @@ fn tested(
         monitor_id: alarm.monitor,
         monitor: alarm.monitor_name.to_owned(),
         cause: alarm.cause.to_owned(),
+        labels: alarm.labels.unwrap_or_default().to_vec(),
         channel: channel.word().to_owned(),
         user: user.filter(|user| !user.is_empty()),
         token,
@@ -234,6 +255,9 @@ fn word(mismatch: Mismatch) -> RuleMismatch {
         Mismatch::Schedule => RuleMismatch::Schedule,
         Mismatch::CauseHas => RuleMismatch::CauseHas,
         Mismatch::CauseLacks => RuleMismatch::CauseLacks,
+        Mismatch::LabelsUnknown => RuleMismatch::LabelsUnknown,
+        Mismatch::Labels => RuleMismatch::Labels,
+        Mismatch::LabelsLack => RuleMismatch::LabelsLack,
         Mismatch::Channel => RuleMismatch::Channel,
         Mismatch::Receiver => RuleMismatch::Receiver,
     }
@@ -246,12 +270,20 @@ fn explained(rule: &Rule, mismatch: Mismatch, anyone: bool) -> String {
         Mismatch::Schedule => format!("is not active then: {}", rule.schedule),
         Mismatch::CauseHas => format!("the cause has none of: {}", listed(&rule.cause_has)),
         Mismatch::CauseLacks => format!("the cause has one of: {}", listed(&rule.cause_lacks)),
+        Mismatch::LabelsUnknown => "asks for labels, and none are known".to_owned(),
+        Mismatch::Labels => format!("none of these labels{}: {}", sure(rule), listed(&rule.labels)),
+        Mismatch::LabelsLack => format!("one of these labels{}: {}", sure(rule), listed(&rule.labels_lack)),
         Mismatch::Channel => format!("is for {} only", listed(&rule.channels)),
         Mismatch::Receiver if anyone => {
             format!("is for {} only: name a user or a token to test it", listed(&rule.receivers))
         }
         Mismatch::Receiver => format!("is for {} only", listed(&rule.receivers)),
     }
+}
+
+/// ` by at least 80 %`; empty where every label counts.
+fn sure(rule: &Rule) -> String {
+    if rule.min_confidence == 0 { String::new() } else { format!(" by at least {} %", rule.min_confidence) }
 }
 
 /// Returns the first few entries, bounded.
@@ -321,6 +353,9 @@ mod tests {
             Rule { schedule: weeknights(), ..rule("night", RuleAction::Mute) },
             Rule { cause_has: texts("person"), ..rule("people", RuleAction::Urgent) },
             Rule { cause_lacks: texts("motion"), ..rule("still", RuleAction::Mute) },
+            Rule { labels: texts("person"), ..rule("visitors", RuleAction::Urgent) },
+            Rule { labels: texts("cat"), min_confidence: 60, ..rule("animals", RuleAction::Mute) },
+            Rule { labels_lack: texts("Cat"), ..rule("no-cat", RuleAction::Mute) },
             Rule { channels: vec![Channel::WebSocket], ..rule("screens", RuleAction::Mute) },
             Rule { receivers: vec![ReceiverName::parse("ios")], ..rule("apple", RuleAction::Mute) },
             rule("rest", RuleAction::Notify),
@@ -329,7 +364,9 @@ mod tests {
         // A Friday.
         let at = "2026-11-27T12:00:00Z".parse().unwrap();
         let time = AlarmTime { at, machine: &used.zone };
-        let alarm = AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause: "Motion", time };
+        let (monitor, monitor_name, cause) = (MonitorId(4), "Garden", "Motion");
+        let labels = [Label { name: "cat".to_owned(), confidence: Some(51) }];
+        let alarm = AlarmFacts { monitor, monitor_name, cause, labels: Some(&labels), time };
         let answer = tested(&used, &alarm, &TestedReceiver::User("amy".to_owned()), Channel::Push);
         assert_eq!(answer.explanation, "rule \"rest\" lets it through");
         let told: Vec<_> = answer.rules.iter().map(|rule| (&*rule.name, &*rule.explanation)).collect();
@@ -340,6 +377,9 @@ mod tests {
                 ("night", "is not active then: 22:00-06:00, mon-fri"),
                 ("people", "the cause has none of: person"),
                 ("still", "the cause has one of: motion"),
+                ("visitors", "none of these labels: person"),
+                ("animals", "none of these labels by at least 60 %: cat"),
+                ("no-cat", "one of these labels: Cat"),
                 ("screens", "is for websocket only"),
                 ("apple", "is for ios only"),
                 ("rest", "decides: it lets it through"),
@@ -348,7 +388,11 @@ mod tests {
         let night = &answer.rules[1];
         let times = [night.active_from, night.active_until].map(|time| time.map(|time| time.to_string()));
         assert_eq!(times, ["2026-11-27T22:00:00Z", "2026-11-28T06:00:00Z"].map(|time| Some(time.to_owned())));
-        let words: BTreeSet<_> = answer.rules.iter().filter_map(|rule| rule.mismatch).collect();
+        let unlabelled = AlarmFacts { labels: None, ..alarm };
+        let second = tested(&used, &unlabelled, &TestedReceiver::User("amy".to_owned()), Channel::Push);
+        assert_eq!(second.rules[4].explanation, "asks for labels, and none are known");
+        let all = answer.rules.iter().chain(&second.rules);
+        let words: BTreeSet<_> = all.filter_map(|rule| rule.mismatch).collect();
         assert_eq!(words.len(), RuleMismatch::ALL.len(), "each mismatch has a sentence");
     }
 
@@ -356,7 +400,8 @@ mod tests {
     fn without_rules_nothing_is_decided() {
         let used = used(Vec::new());
         let time = AlarmTime { at: Timestamp::UNIX_EPOCH, machine: &used.zone };
-        let alarm = AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause: "", time };
+        let alarm =
+            AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause: "", labels: None, time };
         let answer = tested(&used, &alarm, &TestedReceiver::Anyone, Channel::Push);
         assert_eq!((answer.rule, answer.action.as_str(), answer.rules), (None, "notify", vec![]));
         assert_eq!(answer.explanation, "zmesd.toml has no rules: the alarm is sent as usual");

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use zmes_providers::PushToken;
+use zmes_providers::targets::TargetName;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 
 use super::answers::off_loop;
@@ -98,7 +99,10 @@ impl TokenNames {
             let handle = digits.get(..length(index)).unwrap_or(digits).to_owned();
             rows.get(*place).map(|row| (row.token.id, handle))
         };
-        let handles = digits.iter().enumerate().filter_map(called).collect();
+        let mut handles: HashMap<_, _> = digits.iter().enumerate().filter_map(called).collect();
+        for row in rows.iter().filter(|row| row.token.handle.is_target()) {
+            handles.insert(row.token.id, row.token.handle.digits());
+        }
         Self { rows, asker, handles, digits, tails: OnceLock::new(), hints: Default::default() }
     }
 
@@ -133,7 +137,14 @@ impl TokenNames {
     fn named(&self, name: &str) -> impl Iterator<Item = usize> {
         let prefix = name.to_ascii_lowercase();
         let from = self.digits.partition_point(|(digits, _)| *digits < prefix);
-        let begins = move |digits: &str| !prefix.is_empty() && digits.starts_with(&prefix);
+        // A target has but one name.
+        let begins = move |digits: &str| {
+            if digits.starts_with('@') {
+                digits == prefix
+            } else {
+                !prefix.is_empty() && digits.starts_with(&prefix)
+            }
+        };
         let by_handle = self.digits.get(from..).unwrap_or_default().iter();
         let by_handle = by_handle.take_while(move |(digits, _)| begins(digits)).map(|(_, place)| *place);
         let by_end = if self.asker == Role::Admin { self.ending(name) } else { Vec::new() };
@@ -211,10 +222,11 @@ fn tails(rows: &[TokenRow]) -> HashMap<String, Vec<usize>> {
     tails
 }
 
-/// Returns the name of a token as errors and the log may have it: the digits that lists show, of anything else only the
+/// Returns the name of a token as errors and the log may have it: the digits that lists show, or a target's; of anything else only the
 /// length, because it may be a token or the end of one.
 pub(crate) fn repeated(name: &str) -> String {
-    if name.len() <= DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let is_target = TargetName::of_handle(name).is_some();
+    if is_target || (name.len() <= DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         return name.to_owned();
     }
     format!("… ({} characters)", name.chars().count())
@@ -267,6 +279,26 @@ mod tests {
         }
         assert_eq!(found("", TokenScope::Any), Err(ErrorCode::NotFound));
         assert_eq!(found("bb", TokenScope::Any), Err(ErrorCode::NotFound));
+    }
+
+    #[test]
+    fn a_target_has_but_one_name() {
+        let target = |id, name: &str| {
+            let token = PushToken::of_target(TargetName::parse(name).unwrap());
+            let mut row = row(id, "x", false);
+            row.token = Token::new(TokenId(id), token, Platform::Target, Timestamp::UNIX_EPOCH);
+            row
+        };
+        let rows = vec![row(1, "abc", false), target(2, "cam"), target(3, "cam2"), target(4, "a")];
+        for role in [Role::Admin, Role::Observer] {
+            let known = TokenNames::of(rows.clone(), role);
+            let found = |name| known.find(name, TokenScope::Live).map(|row| row.token.id.0).ok();
+            assert_eq!(["@cam", "@cam2", "@a", "ba78"].map(found), [Some(2), Some(3), Some(4), Some(1)]);
+            assert_eq!(["@ca", "@", "cam", "@cam3"].map(found), [None; 4]);
+            assert_eq!(known.handle(&known.rows[1].token), "@cam");
+            let error = known.find("@cam3", TokenScope::Live).unwrap_err();
+            assert_eq!(error.message, "no token is called @cam3");
+        }
     }
 
     #[test]

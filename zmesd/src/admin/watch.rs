@@ -27,9 +27,10 @@ use crate::admin::AdminParts;
 use crate::detect::{MonitorReport, MonitorReports};
 use crate::domain::DecidedBy;
 use crate::ports::Clock;
-use crate::route::{AlarmDecisions, AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver};
+use crate::route::{AlarmDecisions, AnnouncedAlarm, PushOutcome, TapEvent, TapReceiver, TroubleTold};
 use crate::state::DeliveryRow;
 use crate::telemetry::Counters;
+use crate::troubles::{Trouble, TroubleChange};
 
 const RECORD_DEADLINE: Duration = Duration::from_secs(5);
 /// Alarms whose number is kept for their deliveries.
@@ -56,6 +57,7 @@ impl Watcher {
     /// It subscribes to the tap before it reads the record, so that no event is missed between the two.
     pub(crate) async fn open(
         parts: &AdminParts,
+        troubles: &[Trouble],
         asker: Role,
         filter: WatchFilter,
     ) -> Result<(Self, Vec<WatchEvent>), ControlError> {
@@ -81,13 +83,14 @@ impl Watcher {
             live,
             reports,
             seen,
-            wishes: Wishes::of(&filter, token)?,
+            wishes: Wishes::of(&filter, token, parts.catalog.clone())?,
             alarms: VecDeque::new(),
             told: Told::default(),
             counters: Arc::clone(&parts.counters),
             clock: Arc::clone(&parts.clock),
         };
         let mut events = watcher.present(parts, known.as_ref()).await?;
+        events.extend(watcher.standing(troubles));
         if let (Some(since), Some(known)) = (filter.since, &known) {
             events.extend(watcher.record(parts, known, since).await?);
         }
@@ -135,6 +138,7 @@ impl Watcher {
     fn lines(&mut self, event: &TapEvent) -> Vec<WatchEvent> {
         match event {
             TapEvent::Alarm(announced) => self.alarm(announced),
+            TapEvent::Decided(announced) => self.decisions(announced),
             TapEvent::Session(change) => {
                 let tried = change.tried.as_ref().map(|tried| tried.user.as_str());
                 let wanted = self.wishes.client(&change.client, change.change == "closed", tried);
@@ -145,11 +149,12 @@ impl Watcher {
                 wanted.then(|| lines::token(change.at, change.change, &change.token)).into_iter().collect()
             }
             TapEvent::Delivery(outcome) => self.delivery(outcome).into_iter().collect(),
+            TapEvent::Trouble(told) => self.trouble(told).into_iter().collect(),
         }
     }
 
     fn alarm(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
-        let AnnouncedAlarm { number, alarm, decided } = announced;
+        let AnnouncedAlarm { number, alarm, .. } = announced;
         if !self.wishes.alarms_of(alarm.monitor) {
             return Vec::new();
         }
@@ -159,7 +164,14 @@ impl Watcher {
         if !self.told.alarm(alarm) {
             wanted.push(lines::alarm(*number, alarm));
         }
-        if !self.wishes.includes(WatchType::Decision) {
+        wanted.extend(self.decisions(announced));
+        wanted
+    }
+
+    fn decisions(&mut self, announced: &AnnouncedAlarm) -> Vec<WatchEvent> {
+        let AnnouncedAlarm { number, alarm, decided } = announced;
+        let mut wanted = Vec::new();
+        if !self.wishes.includes(WatchType::Decision) || !self.wishes.alarms_of(alarm.monitor) {
             return wanted;
         }
         // Too many alarms since: the decisions were dropped.
@@ -198,6 +210,24 @@ impl Watcher {
         // Alarms from before this watcher have no number here.
         let known = self.alarms.iter().find(|(_, known)| *known == key(&outcome.alarm));
         Some(lines::delivery(known.map_or(0, |(number, _)| *number), outcome))
+    }
+
+    fn trouble(&mut self, told: &TroubleTold) -> Option<WatchEvent> {
+        let TroubleTold { at, change, trouble } = told;
+        let (change, cleared_at) = match change {
+            TroubleChange::Raised => (replay::RAISED, None),
+            TroubleChange::Cleared => (replay::CLEARED, Some(*at)),
+            TroubleChange::Reminder => return None,
+        };
+        let wanted = self.wishes.trouble(trouble.id.monitor()) && !self.told.trouble(trouble, change, *at);
+        wanted.then(|| lines::trouble(*at, change, trouble, cleared_at))
+    }
+
+    /// Returns the troubles that stand, which are part of the initial state.
+    fn standing(&self, troubles: &[Trouble]) -> Vec<WatchEvent> {
+        let at = self.clock.now();
+        let wanted = troubles.iter().filter(|trouble| self.wishes.trouble(trouble.id.monitor()));
+        wanted.map(|trouble| lines::trouble(at, "present", trouble, None)).collect()
     }
 
     fn changes(&mut self) -> Vec<WatchEvent> {

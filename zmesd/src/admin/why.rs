@@ -8,14 +8,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
-use zmes_shared::words::{DeliveryState, Reason, TargetKind};
-use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_shared::words::{DeliveryState, Phase, Reason, TargetKind};
+use zmes_shared::{EventId, Label, MonitorId, SessionId};
 
 use super::answers::off_loop;
 use super::snoozes::SnoozeNames;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::view;
-use super::{rules, words};
+use super::{labels, rules, words};
 use crate::admin::AdminParts;
 use crate::domain::{Origin, SkipReason, Token, TokenId};
 use crate::ports::PushSide;
@@ -35,6 +35,9 @@ struct Evidence {
     snoozes: SnoozeNames,
     users: HashMap<SessionId, Option<String>>,
     rules: RulesInUse,
+    labels: Vec<Label>,
+    /// Decisions for tokens wait for labels.
+    held: bool,
 }
 
 pub(super) async fn explain(
@@ -60,6 +63,9 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
     let mut targets = evidence.tokens(only, |token| push.held(token));
     let mut times = WhyTimes { announced_at: evidence.announced_at(), ..WhyTimes::default() };
     let mut notes = Vec::new();
+    if evidence.held {
+        notes.push("pushes wait for labels (labels.wait)".to_owned());
+    }
     if only.is_none() {
         targets.splice(0..0, evidence.clients(monitor_id));
         if let Some((note, started_at)) = evidence.forgotten_clients(started_at) {
@@ -74,6 +80,7 @@ fn told(evidence: Evidence, push: &dyn PushSide, only: Option<TokenId>, started_
         announced: true,
         explanation: evidence.explanation(),
         times,
+        labels: evidence.labels,
         alarms: evidence.alarms.into_iter().map(alarm).collect(),
         targets,
         notes,
@@ -89,11 +96,13 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
     let clients = parts.router.list(ClientFilter::default()).await?;
     let users = clients.into_iter().map(|client| (client.id, client.user)).collect();
     let rules = parts.router.rules().await?;
-    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users, rules })
+    let labels = state.labels_of(&[event]).await?.remove(&event).unwrap_or_default();
+    let held = state.is_held(event).await?;
+    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users, rules, labels, held })
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
-    WhyAlarm { at: alarm.at, cause: alarm.cause, late: alarm.late }
+    WhyAlarm { at: alarm.at, cause: alarm.cause, late: alarm.late, ended_at: alarm.ended_at }
 }
 
 impl Evidence {
@@ -154,10 +163,11 @@ impl Evidence {
             let outcome = (decided.decision.state(), decided.decision.reason());
             let rule = rules::name(decided.by.as_ref());
             let told = words::for_client(decided.decision, monitor);
-            let explanation = format!("{}{left}", self.with_rule(told, rule.as_deref(), &outcome.1));
+            let told = self.with_rule(told, rule.as_deref(), &outcome.1);
+            let explanation = format!("{}{left}", of_phase(decided.phase, told));
             let id = decided.session.to_string();
             let target = plain(TargetKind::Session, id, decided.at, outcome, explanation);
-            WhyTarget { user: user.cloned().flatten(), rule, ..target }
+            WhyTarget { user: user.cloned().flatten(), phase: decided.phase, rule, ..target }
         };
         self.sessions.iter().map(target).collect()
     }
@@ -179,21 +189,34 @@ impl Evidence {
         let handle = row.map_or_else(|| "forgotten".to_owned(), |row| self.known.handle(&row.token));
         let rule = rules::name(delivery.by.as_ref());
         let snoozed = self.snoozes.get(delivery.by.as_ref());
+        let skipped = match (delivery.decision, &delivery.reason) {
+            (DeliveryState::Skipped, Reason::Skip(reason)) => Some(*reason),
+            (DeliveryState::Skipped, _) => Some(SkipReason::Unknown),
+            (_, _) => None,
+        };
         let explanation = if let Some(snoozed) = &snoozed {
             snoozed.sentence().to_string()
         } else {
             let told = words::for_token(delivery, row, &handle);
-            self.with_rule(told, rule.as_deref(), &delivery.reason)
+            let told = self.with_rule(told, rule.as_deref(), &delivery.reason);
+            let told = match labels::sentence(&delivery.labels, skipped) {
+                Some(sentence) => format!("{told}; {sentence}"),
+                None => told,
+            };
+            of_phase(delivery.phase, told)
         };
         let outcome = (delivery.decision, delivery.reason.clone());
         WhyTarget {
             user: row.map(|row| row.token.user.clone()),
+            phase: delivery.phase,
             rule,
             transport: view::told(&delivery.transport),
             attempts: Some(delivery.attempts),
             latency_ms: delivery.latency.map(view::millis),
             provider_id: delivery.provider_id.clone(),
             snoozed,
+            labels: delivery.labels.known.to_vec(),
+            label_wait: labels::waited(&delivery.labels),
             ..plain(TargetKind::Token, handle, delivery.at, outcome, explanation)
         }
     }
@@ -223,6 +246,11 @@ impl Evidence {
     }
 }
 
+/// Says that a sentence is about the end of the alarm, if it is.
+fn of_phase(phase: Phase, told: String) -> String {
+    if phase == Phase::End { format!("its end: {told}") } else { told }
+}
+
 /// A token for which nothing was decided about an event.
 fn skipped(
     handle: String,
@@ -248,6 +276,7 @@ fn plain(
         id,
         user: None,
         at,
+        phase: Phase::Start,
         decision,
         reason,
         explanation,
@@ -259,5 +288,7 @@ fn plain(
         provider_id: None,
         held: None,
         snoozed: None,
+        labels: Vec::new(),
+        label_wait: None,
     }
 }

@@ -29,12 +29,14 @@ pub(super) fn for_client(decision: Decision, monitor: Option<MonitorId>) -> Stri
 
 pub(super) fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> String {
     let DeliveryRow { decision, reason, transport, attempts, latency, monitor, .. } = delivery;
+    // The wait for labels is told apart.
+    let since = if delivery.labels.waited.is_some() { "decision" } else { "alarm" };
     let on_attempt = if *attempts > 1 { format!(", on attempt {attempts}") } else { String::new() };
     match (decision, reason) {
         (DeliveryState::Sent, reason) => {
             let digest =
                 if *reason == Reason::Digest { ", as part of a digest (push.storm-limit)" } else { "" };
-            format!("{transport} took it{}{on_attempt}{digest}", after(*latency, ", "))
+            format!("{transport} took it{}{on_attempt}{digest}", after(*latency, ", ", since))
         }
         (DeliveryState::Queued, Reason::None) => "it waits to be sent: zmesctl push queue".to_owned(),
         (DeliveryState::Queued, reason) => {
@@ -45,7 +47,7 @@ pub(super) fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: 
         }
         (DeliveryState::Failed, Reason::None) => format!("given up{on_attempt}"),
         (DeliveryState::Failed, reason) => format!("given up{on_attempt}: {reason}"),
-        (DeliveryState::Skipped, Reason::Skip(SkipReason::Shadow)) => shadow(transport, *latency),
+        (DeliveryState::Skipped, Reason::Skip(SkipReason::Shadow)) => shadow(transport, *latency, since),
         (DeliveryState::Skipped, Reason::Skip(reason)) => {
             let user = row.map(|row| row.token.user.as_str());
             skipped(
@@ -69,15 +71,16 @@ fn listed(row: Option<&TokenRow>, monitor: MonitorId) -> bool {
     }
 }
 
-fn after(latency: Option<Duration>, before: &str) -> String {
-    latency.map_or_else(String::new, |latency| format!("{before}{} ms after the alarm", latency.as_millis()))
+fn after(latency: Option<Duration>, before: &str, since: &str) -> String {
+    latency
+        .map_or_else(String::new, |latency| format!("{before}{} ms after the {since}", latency.as_millis()))
 }
 
-fn shadow(transport: &str, latency: Option<Duration>) -> String {
+fn shadow(transport: &str, latency: Option<Duration>, since: &str) -> String {
     let way = if transport.is_empty() {
         GiveUp::NoTransport.word().to_owned()
     } else {
-        format!("{transport} would have got it{}", after(latency, " "))
+        format!("{transport} would have got it{}", after(latency, " ", since))
     };
     format!("push.mode is shadow: it was decided, not sent; {way}")
 }
@@ -114,12 +117,21 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
         SkipReason::Muted => format!("an admin muted this token: zmesctl tokens unmute {handle}"),
         SkipReason::Snoozed => format!("{monitor} was snoozed: zmesctl snooze list"),
         SkipReason::Rule => "a rule in zmesd.toml mutes it: zmesctl rules list".to_owned(),
+        SkipReason::NoLabels => {
+            "nothing was detected within labels.wait, and labels.without drops such pushes".to_owned()
+        }
         SkipReason::PushOff => "push is switched off (push.enabled is false)".to_owned(),
         SkipReason::Shadow => "push.mode is shadow: it was decided, not sent".to_owned(),
         SkipReason::Revoked => {
             format!("the token was revoked before the push was sent: zmesctl tokens restore {handle}")
         }
         SkipReason::AnotherUser => "another user registered this phone before the push was sent".to_owned(),
+        SkipReason::NotStarted => {
+            "the start of the alarm was not sent to it, or only as part of a digest".to_owned()
+        }
+        SkipReason::NotConfigured => {
+            format!("the target {handle} left zmesd.toml before the push was sent")
+        }
         SkipReason::NotDecided => {
             "no decision is recorded for it: push.enabled was false, or the log no longer reaches back"
                 .to_owned()
@@ -157,9 +169,12 @@ mod tests {
             transport: "proxy".to_owned(),
             attempts: 2,
             latency: Some(Duration::from_millis(4)),
+            labels: crate::domain::AlarmLabels::default(),
             provider_id: None,
             by: None,
             urgency: zmes_providers::Urgency::Normal,
+            phase: zmes_shared::words::Phase::Start,
+            lasted: None,
             failures: Vec::new(),
         };
         let reasons = |of: &'static [SkipReason]| of.iter().map(|reason| Reason::Skip(*reason));

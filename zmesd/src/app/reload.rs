@@ -148,6 +148,8 @@ impl Reloader {
             }
         }
         self.hot.transports.send_replace(Arc::new(transports));
+        // The router learns of a target once there is a way to it.
+        set(&self.hot.senders.targets, Arc::clone(&now.targets));
         self.current.store(Arc::new(now));
         // A reload always reads monitors, users and rights, too.
         self.hot.catalog.nudge();
@@ -194,6 +196,8 @@ impl Hot {
         let apps = || self.websocket.reconfigure(ServerSettings::new(now));
         match area {
             SettingsArea::Rule => set(&self.senders.rules, Arc::clone(&now.rules)),
+            SettingsArea::End => set(&self.senders.ends, now.end),
+            SettingsArea::Labels => set(&self.senders.labels, now.labels.clone()),
             SettingsArea::Zoneminder => {
                 set(&self.senders.detect, DetectConfig::from(&now.zoneminder));
                 set(&self.senders.catalog_interval, now.zoneminder.monitor_reload_interval);
@@ -212,7 +216,7 @@ impl Hot {
                 }
             }
             // The transports are the reload's, as building them can fail.
-            SettingsArea::Push => {
+            SettingsArea::Push | SettingsArea::Target => {
                 set(&self.senders.push_rules, PushRules::new(&now.push));
                 apps();
             }
@@ -337,7 +341,7 @@ impl CertificateInfo for InUse {
         let pair = self.store.as_ref()?.current();
         let problem = |warning: &TlsWarning| CertificateProblem {
             grave: warning.is_grave(),
-            expires_soon: matches!(warning, TlsWarning::ExpiresSoon { .. }),
+            fault: Some(warning.fault()),
             message: warning.to_string(),
             hint: warning.hint().to_owned(),
         };

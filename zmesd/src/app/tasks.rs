@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::error;
 use zmes_providers::Transports;
 use zmes_zoneminder::{EventStore, MonitorSource};
@@ -20,12 +20,13 @@ use crate::config::PushConfig;
 use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
 use crate::domain::DeliveryId;
+use crate::labels::LabelReader;
 use crate::links::LinkMaker;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
 use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts, STORM_WINDOW};
-use crate::route::{Router, RouterParts};
+use crate::route::{LabelRequest, Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
 
@@ -63,6 +64,8 @@ impl Conductor {
         let kept = config.state.keep_events;
         let gaps =
             self.run_detection(channels.detection, parts.source, events, kept, &state.remembered, &shared);
+        let labels = label_reader(channels.label_requests, Arc::clone(&parts.events), &shared);
+        self.front.spawn("labels", labels.run(soft.clone()));
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
         let ways_in = (transports, opened.links);
@@ -151,6 +154,7 @@ impl Conductor {
             config: ends.config,
             cursors: remembered.cursors.clone(),
             unidentified: remembered.unidentified.clone(),
+            open: remembered.open.iter().map(|open| (open.monitor, open.clone())).collect(),
             clock: shared.clock(),
             counters: Arc::clone(&shared.common.counters),
             alarms: ends.alarms,
@@ -228,6 +232,15 @@ fn catalog(ends: CatalogEnds, parts: &Parts, shared: &Shared) -> CatalogTask {
     CatalogTask::new(monitors, accounts, ends.interval, shared.clock(), ends.refreshes, ends.catalog)
 }
 
+fn label_reader(
+    requests: mpsc::Receiver<LabelRequest>,
+    events: Arc<dyn EventStore>,
+    shared: &Shared,
+) -> LabelReader {
+    let (config, router) = (shared.handles.labels.clone(), shared.handles.router.clone());
+    LabelReader::new(events, requests, config, router)
+}
+
 fn router(
     ends: RouterEnds,
     remembered: Remembered,
@@ -245,6 +258,10 @@ fn router(
         pushes: ends.orders,
         push: shared.handles.push_rules.clone(),
         rules: shared.handles.rules.clone(),
+        ends: shared.handles.ends.clone(),
+        labels: shared.handles.labels.clone(),
+        label_requests: ends.label_requests,
+        targets: shared.handles.targets.clone(),
         zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),
@@ -256,5 +273,6 @@ fn router(
 fn record(remembered: &Remembered, keep_events: Duration, now: Timestamp) -> Record {
     let age = remembered.since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
     let reaches_back = age.map_or(Duration::ZERO, |age| age.saturating_add(BEGAN_BEFORE).min(keep_events));
-    Record::new(reaches_back, remembered.announced.clone())
+    let open = remembered.open.iter().filter_map(|open| Some((open.event?, open.monitor)));
+    Record::new(reaches_back, remembered.announced.clone()).with_open(open)
 }

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{AuthConfig, Config, PictureConfig};
+use crate::config::{AuthConfig, Config, EndConfig, LabelsConfig, PictureConfig, TargetReceiver};
 use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::push::PushCommand;
-use crate::route::{OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle, push_orders};
+use crate::route::{
+    LabelRequest, LabelRequests, OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle,
+    push_orders,
+};
 use crate::rules::RuleSet;
 
 /// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
@@ -20,6 +23,8 @@ const ALARMS: usize = 1024;
 const COMMANDS: usize = 64;
 /// Orders of the router to the push side. Full: the push side reads the rest from the disk.
 const PUSHES: usize = 1024;
+/// Announced events whose labels are looked for. Full: alarms are decided without labels.
+const LABEL_REQUESTS: usize = 1024;
 /// Requests to read the catalog again. Full: the caller waits.
 const REFRESHES: usize = 8;
 /// Commands of admins to the push side. Full: the caller gets `busy`.
@@ -35,6 +40,7 @@ pub(super) struct Channels {
     pub(super) detection: DetectionEnds,
     pub(super) router: RouterEnds,
     pub(super) push: PushEnds,
+    pub(super) label_requests: mpsc::Receiver<LabelRequest>,
     pub(super) settings: SettingSenders,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) admin_group: watch::Receiver<String>,
@@ -49,6 +55,9 @@ pub(super) struct Handles {
     pub(super) push_rules: watch::Receiver<PushRules>,
     pub(super) rules: watch::Receiver<Arc<RuleSet>>,
     pub(super) pictures: watch::Receiver<PictureConfig>,
+    pub(super) ends: watch::Receiver<EndConfig>,
+    pub(super) labels: watch::Receiver<LabelsConfig>,
+    pub(super) targets: watch::Receiver<Arc<[TargetReceiver]>>,
     pub(super) reports: watch::Receiver<MonitorReports>,
     pub(super) hangups: mpsc::Sender<()>,
 }
@@ -72,6 +81,7 @@ pub(super) struct RouterEnds {
     pub(super) alarms: mpsc::Receiver<Alarm>,
     pub(super) commands: mpsc::Receiver<RouterCommand>,
     pub(super) orders: OrderSender,
+    pub(super) label_requests: LabelRequests,
 }
 
 #[derive(Debug)]
@@ -91,6 +101,9 @@ pub(super) struct SettingSenders {
     pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) rules: watch::Sender<Arc<RuleSet>>,
     pub(super) pictures: watch::Sender<PictureConfig>,
+    pub(super) ends: watch::Sender<EndConfig>,
+    pub(super) labels: watch::Sender<LabelsConfig>,
+    pub(super) targets: watch::Sender<Arc<[TargetReceiver]>>,
 }
 
 impl Channels {
@@ -110,6 +123,10 @@ impl Channels {
         let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
         let (pictures_tx, pictures) = watch::channel(config.picture.clone());
         let (rules_tx, rules) = watch::channel(Arc::clone(&config.rules));
+        let (ends_tx, ends) = watch::channel(config.end);
+        let (labels_tx, labels) = watch::channel(config.labels.clone());
+        let (label_requests_tx, label_requests) = mpsc::channel(LABEL_REQUESTS);
+        let (targets_tx, targets) = watch::channel(Arc::clone(&config.targets));
         Self {
             handles: Handles {
                 router: RouterHandle::new(commands_tx),
@@ -118,12 +135,21 @@ impl Channels {
                 push_rules,
                 rules,
                 pictures,
+                ends,
+                labels,
+                targets,
                 reports,
                 hangups: hangups_tx,
             },
             catalog: CatalogEnds { interval, refreshes, catalog: catalog_tx },
             detection: DetectionEnds { config: detect, alarms: alarms_tx, reports: reports_tx },
-            router: RouterEnds { alarms, commands, orders: orders_tx },
+            router: RouterEnds {
+                alarms,
+                commands,
+                orders: orders_tx,
+                label_requests: LabelRequests::new(label_requests_tx),
+            },
+            label_requests,
             push: PushEnds { orders, commands: push_commands, questions: push_commands_tx },
             settings: SettingSenders {
                 detect: detect_tx,
@@ -133,6 +159,9 @@ impl Channels {
                 push_rules: push_rules_tx,
                 rules: rules_tx,
                 pictures: pictures_tx,
+                ends: ends_tx,
+                labels: labels_tx,
+                targets: targets_tx,
             },
             hangups,
             admin_group,

@@ -4,23 +4,23 @@
 //! other keys or on files is `validate`'s.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use toml::de::DeTable;
+use zmes_providers::targets::TargetConfig;
 use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
 use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
-use zmes_zoneminder::pictures::{PictureKind, StorageRoots};
+use zmes_zoneminder::pictures::StorageRoots;
 
+use super::end::EndSection;
 use super::forms::{
-    APP_VERSION, BASE_URL, CHANNELS, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing,
-    METRICS_ADDRESS, MONITOR_NAMES, NETWORKS, Number, ORIGINS, PATH_NAME, PICTURE_NAMES, PICTURE_URL,
-    PING_SUFFIX, RECEIVER_NAMES, RULE_NAME, Secret, Size, Span, TEXTS, Text, WATCHDOG_RECEIVERS, WEB_URL,
-    WINDOWS, WORDS, Weekdays, ZONE_NAME, ZONEMINDER_VERSION,
+    APP_VERSION, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS, NETWORKS,
+    Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, Size, Span, Text, WATCHDOG_RECEIVERS,
+    WEB_URL, WORDS, ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;
@@ -28,8 +28,16 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
+use super::target_keys::{self, TargetSection};
 use super::{CameraReceivers, LogFormat, MetricsListen, Source, TlsFiles, WatchdogReceiver};
-use crate::rules::{Channel, MonitorName, ReceiverName, RuleAction, Window};
+
+mod picture;
+mod rules;
+
+pub use picture::PictureConfig;
+pub(super) use picture::PictureSection;
+pub use rules::LabelsConfig;
+pub(super) use rules::{LabelsSection, RuleSection};
 
 const DAY: Duration = Duration::from_hours(24);
 const YEARS: Duration = Duration::from_hours(24 * 3660);
@@ -153,6 +161,7 @@ section! {
         proxy: Option<PushProxyConfig>,
         fcm: Option<FcmConfig>,
         apns: Option<ApnsConfig>,
+        targets: Vec<TargetConfig>,
     } {
         /// Register tokens and send pushes to them.
         "enabled" enabled: Flag = Flag, Literal::Flag(true), Restart;
@@ -243,59 +252,6 @@ section! {
 }
 
 section! {
-    /// Pictures in pushes. A phone loads the picture of an event from zmesd itself, by a link that holds no password: it
-    /// opens this one picture, for a while, and only as long as the owner of the token may see the monitor.
-    PictureSection: Picture = "picture" once {}
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    PictureConfig {} {
-        /// How phones reach the apps' port of this server from outside: "https://zm.example.org:9000". Empty: no links.
-        "base-url" base_url: Text<Option<String>> = BASE_URL, Literal::Text(""), Hot;
-        /// Which picture, the first that is there: "objdetect" is zm_detect's, "alarm" the first with motion, "snapshot" the
-        /// one with the highest score.
-        "order" order: Listing<PictureKind> = PICTURE_NAMES, Literal::List(&["objdetect", "alarm", "snapshot"]), Hot;
-        /// How long a link works.
-        "lifetime" lifetime: Span =
-            Span { min: Duration::from_mins(5), max: Duration::from_hours(24 * 7) }, Literal::Text("24h"), Hot;
-        /// Larger pictures are not sent.
-        "max-size" max_size: Size = Size { min: 64 << 10, max: 32 << 20 }, Literal::Text("4MiB"), Hot;
-    }
-}
-
-section! {
-    /// Which alarms are muted, sent, or urgent: for whom, and when. The first rule whose conditions all hold decides; without
-    /// one, alarms are sent. An empty list is no condition. One block per rule; an entry without a name is ignored.
-    RuleSection: Rule = "rule" many {
-        /// Unique: "night". `zmesctl why` and `zmesctl rules list` show it.
-        "name" name: Text<String> = RULE_NAME, Literal::Text(""), Hot;
-        /// Names or ids of monitors: ["Garden", 4].
-        "monitors" monitors: Listing<MonitorName> = MONITOR_NAMES, Literal::List(&[]), Hot;
-        /// Users, handles of tokens, "ios" or "android": ["amy", "1a2b95a1"]. A user who is called like one: "user:ios".
-        "receivers" receivers: Listing<ReceiverName> = RECEIVER_NAMES, Literal::List(&[]), Hot;
-        /// "push" for phones, "websocket" for connected apps.
-        "channels" channels: Listing<Channel> = CHANNELS, Literal::List(&["push"]), Hot;
-        /// The days on which a time begins: ["mon", "tue", "wed", "thu", "fri"].
-        "days" days: Weekdays = Weekdays, Literal::List(&[]), Hot;
-        /// Times of the day: ["22:00-06:00"]. The end does not belong to it; a time over midnight belongs to the day on which
-        /// it begins.
-        "between" between: Listing<Window> = WINDOWS, Literal::List(&[]), Hot;
-        /// Time zone of days and times: "Europe/Berlin". Empty: the machine's.
-        "time-zone" time_zone: Text<Option<TimeZone>> = ZONE_NAME, Literal::Text(""), Hot;
-        /// The cause contains one of these texts: ["person", "car"].
-        "cause-has" cause_has: Listing<String> = TEXTS, Literal::List(&[]), Hot;
-        /// The cause contains none of these texts.
-        "cause-lacks" cause_lacks: Listing<String> = TEXTS, Literal::List(&[]), Hot;
-        /// "mute": not sent. "notify": sent, whatever later rules say. "urgent": sent as urgent, and through a snooze.
-        "action" action: Choice<RuleAction> = Choice(&[
-            ("mute", RuleAction::Mute),
-            ("notify", RuleAction::Notify),
-            ("urgent", RuleAction::Urgent),
-        ]), Literal::Text("mute"), Hot;
-        /// A note for people.
-        "comment" comment: Text<String> = WORDS, Literal::Text(""), Hot;
-    }
-}
-
-section! {
     /// What happens when zmesd cannot see alarms or cannot tell of them. `zmesctl troubles` lists troubles in any case.
     WatchdogSection: Watchdog = "watchdog" once {
         /// A URL outside this machine that is requested while all is well, so that a service notices when it is not any more:
@@ -306,7 +262,7 @@ section! {
     WatchdogConfig {
         ping_url: Option<PingUrl>,
     } {
-        /// Who is told of troubles by a push: handles of tokens, and users with all their tokens. ["1a2b95a1", "user:amy"].
+        /// Who is told of troubles by a push: handles of tokens or targets, users with all their phones. ["@guard", "user:amy"].
         /// Phones that are reached only through what fails are not told; name one that is reached by another transport.
         "notify" notify: Listing<WatchdogReceiver> = WATCHDOG_RECEIVERS, Literal::List(&[]), Hot;
         /// How long a camera must deliver nothing until that is a trouble, at least 1s; "0s": single cameras are none.
@@ -318,6 +274,9 @@ section! {
             ("admin", CameraReceivers::Admin),
             ("viewers", CameraReceivers::Viewers),
         ]), Literal::Text("admin"), Hot;
+        /// How often the push providers are checked without sending anything, at least 1s; "0s": never.
+        "probe-interval" probe_interval: Span =
+            Span { min: Duration::ZERO, max: DAY }, Literal::Text("1h"), Hot;
         /// How often ping-url is requested.
         "ping-interval" ping_interval: Span =
             Span { min: Duration::from_secs(1), max: DAY }, Literal::Text("1m"), Hot;
@@ -408,6 +367,9 @@ pub const SECTIONS: &[Section] = &[
     *ApnsSection::SECTION,
     *PictureSection::SECTION,
     *RuleSection::SECTION,
+    *EndSection::SECTION,
+    *LabelsSection::SECTION,
+    *target_keys::SECTION,
     *WatchdogSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
@@ -431,20 +393,14 @@ pub(super) struct File {
     pub(super) apns: ApnsSection,
     pub(super) picture: PictureSection,
     pub(super) rules: Vec<RuleSection>,
+    pub(super) end: EndSection,
+    pub(super) labels: LabelsSection,
+    pub(super) targets: Vec<TargetSection>,
     pub(super) watchdog: WatchdogSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
     pub(super) log: LogSection,
-}
-
-impl Default for PushConfig {
-    /// Push without a transport: what a file that does not mention `[push]` means.
-    fn default() -> Self {
-        let mut problems = Problems::new(Path::new(""));
-        let mut reader = Reader::new("", &[], &mut problems);
-        PushSection::read(&mut reader, None, PushSection::SECTION.path).config(None, None, None)
-    }
 }
 
 impl File {
@@ -468,6 +424,9 @@ impl File {
             apns: ApnsSection::once(r, root),
             picture: PictureSection::once(r, root),
             rules: RuleSection::all(r, root),
+            end: EndSection::once(r, root),
+            labels: LabelsSection::once(r, root),
+            targets: TargetSection::read_all(r, root),
             watchdog: WatchdogSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
@@ -504,7 +463,12 @@ impl File {
         for (index, rule) in self.rules.iter().filter(|rule| rule.is_filled_in()).enumerate() {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
         }
+        for (index, target) in self.targets.iter().filter(|target| target.is_filled_in()).enumerate() {
+            target.add(index, resolved, &mut settings);
+        }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
+        add(EndSection::SECTION, self.end.values(resolved));
+        add(LabelsSection::SECTION, self.labels.values(resolved));
         add(WatchdogSection::SECTION, self.watchdog.values(resolved));
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));

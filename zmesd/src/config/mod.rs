@@ -5,10 +5,12 @@
 
 mod access;
 mod diff;
+mod end;
 mod environment;
 mod file;
 mod forms;
 pub(crate) mod fuzzing;
+mod labels;
 mod picture;
 mod problem;
 mod push;
@@ -17,24 +19,31 @@ mod section;
 mod settings;
 mod shown;
 pub mod size;
+mod target;
+mod target_keys;
 mod template;
 mod validate;
 mod watchdog;
 
 pub use diff::{ConfigDiff, SettingChange};
+pub use end::EndConfig;
 pub use environment::Environment;
 pub use file::{
-    AuthConfig, ControlConfig, LogConfig, MetricsConfig, PictureConfig, PushConfig, SECTIONS, ServerConfig,
-    StateConfig, WatchdogConfig, ZoneminderConfig,
+    AuthConfig, ControlConfig, LabelsConfig, LogConfig, MetricsConfig, PictureConfig, PushConfig, SECTIONS,
+    ServerConfig, StateConfig, WatchdogConfig, ZoneminderConfig,
 };
+pub use labels::{LabelSource, WithoutLabels};
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
 pub use shown::Shown;
 pub(crate) use shown::toml_string;
 pub use template::default_file;
-pub use validate::{Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck};
+pub use validate::{
+    CertificateFault, Loaded, Looks, PairCheck, PairFinding, PairPart, PairWeight, PushCheck,
+};
 
+pub use target::{TargetPhase, TargetReceiver};
 pub use watchdog::{CameraReceivers, WatchdogReceiver};
 
 use std::fmt;
@@ -55,6 +64,10 @@ pub struct Config {
     pub push: PushConfig,
     pub picture: PictureConfig,
     pub rules: Arc<RuleSet>,
+    pub end: EndConfig,
+    pub labels: LabelsConfig,
+    /// Who hears of what through the targets; where they send is in `push`.
+    pub targets: Arc<[TargetReceiver]>,
     pub watchdog: WatchdogConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
@@ -96,6 +109,9 @@ impl Config {
         now.push.take_transports(&new.push);
         now.picture.take_hot(&new.picture);
         now.rules = Arc::clone(&new.rules);
+        now.end.take_hot(&new.end);
+        now.labels.take_hot(&new.labels);
+        now.targets = Arc::clone(&new.targets);
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
         now.state.take_hot(&new.state);

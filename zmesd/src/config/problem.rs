@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub(super) use zmes_shared::text::quotable;
 use zmes_shared::views::Finding;
 
+use super::validate::CertificateFault;
+
 /// Maximum number of problems printed, so that a file of another kind does not fill the screen.
 const SHOWN_MAX: usize = 100;
 
@@ -22,6 +24,8 @@ pub struct Problem {
     pub hint: String,
     /// The daemon does not start, or apps do not connect; false: it is only a warning.
     pub grave: bool,
+    /// What is wrong with the certificate, where it is about that and TLS is possible.
+    pub certificate: Option<CertificateFault>,
 }
 
 impl Problem {
@@ -84,7 +88,8 @@ impl Problems {
 
     /// Adds what is wrong with the configuration file as a whole.
     pub(super) fn push_whole(&mut self, line: Option<usize>, message: String, hint: String) {
-        self.push(Problem { file: self.file.clone(), line, key: String::new(), message, hint, grave: true });
+        let (file, key) = (self.file.clone(), String::new());
+        self.push(Problem { file, line, key, message, hint, grave: true, certificate: None });
     }
 
     /// Adds what is wrong with one key of the configuration file.
@@ -149,7 +154,8 @@ pub(super) struct KeyPlace {
 
 impl KeyPlace {
     pub(super) fn problem(&self, file: &Path, message: String, hint: String) -> Problem {
-        Problem { file: file.to_owned(), line: self.line, key: self.key.clone(), message, hint, grave: true }
+        let (file, key) = (file.to_owned(), self.key.clone());
+        Problem { file, line: self.line, key, message, hint, grave: true, certificate: None }
     }
 }
 
@@ -165,6 +171,7 @@ mod tests {
             message: "is wrong".into(),
             hint: "mend it".into(),
             grave: true,
+            certificate: None,
         }
     }
 

@@ -167,7 +167,7 @@ impl<'d> Reader<'d> {
         } else {
             let wanted = if repeated { "a list of tables" } else { "a table" };
             let hint = if repeated { format!("write [[{path}]]") } else { format!("write [{path}]") };
-            let found = literal(value, &mut Vec::new()).what();
+            let found = literal(value, &mut Vec::new(), &mut Vec::new()).what();
             self.complain(place, format!("must be {wanted}, but is {found}"), hint);
         }
     }
@@ -213,12 +213,16 @@ fn unknown(name: &str, path: &str, section: Option<&Section>) -> (String, String
 
 /// Has the form read a value of the document.
 fn read<F: Form>(form: &F, value: &DeValue<'_>) -> Result<F::Value, Complaint> {
-    let mut texts = Vec::new();
-    form.read(literal(value, &mut texts))
+    let (mut texts, mut pairs) = (Vec::new(), Vec::new());
+    form.read(literal(value, &mut texts, &mut pairs))
 }
 
-/// Returns a value of the document as a literal; a list's texts are kept in `texts`.
-fn literal<'t>(value: &'t DeValue<'t>, texts: &'t mut Vec<&'t str>) -> Literal<'t> {
+/// Returns a value of the document as a literal; a list's texts are kept in `texts`, a table's in `pairs`.
+fn literal<'t>(
+    value: &'t DeValue<'t>,
+    texts: &'t mut Vec<&'t str>,
+    pairs: &'t mut Vec<(&'t str, &'t str)>,
+) -> Literal<'t> {
     match value {
         DeValue::String(text) => Literal::Text(text),
         DeValue::Boolean(flag) => Literal::Flag(*flag),
@@ -226,7 +230,15 @@ fn literal<'t>(value: &'t DeValue<'t>, texts: &'t mut Vec<&'t str>) -> Literal<'
             .map_or(Literal::Other("a number that is too large"), Literal::Number),
         DeValue::Float(_) => Literal::Other("a number with a fraction"),
         DeValue::Datetime(_) => Literal::Other("a date or a time"),
-        DeValue::Table(_) => Literal::Other("a table"),
+        DeValue::Table(table) => {
+            for (name, value) in table {
+                let Some(text) = value.get_ref().as_str() else {
+                    return Literal::Other("a table whose values are not all strings");
+                };
+                pairs.push((name.get_ref().as_ref(), text));
+            }
+            Literal::Pairs(pairs)
+        }
         DeValue::Array(elements) => {
             for element in elements {
                 match element.get_ref() {

@@ -17,6 +17,8 @@ pub enum Literal<'a> {
     Number(i64),
     Text(&'a str),
     List(&'a [&'a str]),
+    /// A table whose values are all strings.
+    Pairs(&'a [(&'a str, &'a str)]),
     /// Anything else, by its name with article: "a table".
     Other(&'static str),
 }
@@ -29,6 +31,7 @@ impl Literal<'_> {
             Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "a list of strings",
+            Self::Pairs(_) => "a table",
             Self::Other(name) => name,
         }
     }
@@ -42,6 +45,12 @@ impl fmt::Display for Literal<'_> {
             Self::Number(number) => number.fmt(f),
             Self::Text(text) => f.write_str(&toml_string(text)),
             Self::List(texts) => f.write_str(&toml_list(texts)),
+            Self::Pairs([]) => f.write_str("{}"),
+            Self::Pairs(pairs) => {
+                let pairs: Vec<_> =
+                    pairs.iter().map(|(name, value)| format!("{name} = {}", toml_string(value))).collect();
+                write!(f, "{{ {} }}", pairs.join(", "))
+            }
             Self::Other(name) => f.write_str(name),
         }
     }
@@ -132,6 +141,9 @@ pub enum SettingsArea {
     Push,
     Picture,
     Rule,
+    End,
+    Labels,
+    Target,
     Watchdog,
     State,
     Control,
@@ -229,13 +241,13 @@ macro_rules! section {
     (@repeated many) => { true };
     (@reading once) => {
         /// Reads the section of that document.
-        pub(super) fn once(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
+        pub(in crate::config) fn once(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Self {
             Self::read(reader, Reader::table(root, Self::SECTION.path), Self::SECTION.path)
         }
     };
     (@reading many) => {
         /// Reads all sections of that name, in the order of the document.
-        fn all(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Self> {
+        pub(in crate::config) fn all(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Vec<Self> {
             let tables = Reader::tables(root, Self::SECTION.path);
             tables.into_iter().map(|(table, path)| Self::read(reader, Some(table), &path)).collect()
         }
@@ -254,12 +266,12 @@ macro_rules! section {
         // The texts are for readers of a TOML file: as documentation of Rust they would be full of broken links.
         #[doc = concat!("`[", $path, "]`")]
         #[derive(Debug)]
-        pub(super) struct $name {
-            $(#[doc = concat!("`", $key, "`")] pub(super) $field: Setting<<$form as Form>::Value>,)+
+        pub(in crate::config) struct $name {
+            $(#[doc = concat!("`", $key, "`")] pub(in crate::config) $field: Setting<<$form as Form>::Value>,)+
         }
 
         impl $name {
-            const SECTION: &'static Section = &Section {
+            pub(in crate::config) const SECTION: &'static Section = &Section {
                 path: $path,
                 area: SettingsArea::$area,
                 repeated: section!(@repeated $times),
@@ -278,7 +290,7 @@ macro_rules! section {
             section!(@reading $times);
 
             /// Reads the section; `path` is its name with the index where it is one of several.
-            fn read(reader: &mut Reader<'_>, table: Option<&DeTable<'_>>, path: &str) -> Self {
+            pub(in crate::config) fn read(reader: &mut Reader<'_>, table: Option<&DeTable<'_>>, path: &str) -> Self {
                 Self { $(
                     $field: {
                         let (value, place) = reader.value::<$form>(table, path, $key, &$take, $default);
@@ -288,7 +300,7 @@ macro_rules! section {
             }
 
             /// Returns its values in use, in the order of its keys.
-            fn values(&self, resolved: &Resolved) -> Vec<Shown> {
+            pub(in crate::config) fn values(&self, resolved: &Resolved) -> Vec<Shown> {
                 let resolved = |place| resolved.get(place);
                 vec![$(
                     resolved(&self.$field.place).unwrap_or_else(|| Form::show(&$take, &self.$field.value)),
@@ -331,14 +343,14 @@ macro_rules! section {
 
         impl $name {
             /// Returns what the daemon uses of it, with what the check has made.
-            pub(super) fn config(&self, $($part: $part_type),*) -> $config {
+            pub(in crate::config) fn config(&self, $($part: $part_type),*) -> $config {
                 $config { $($part,)* $($field: Clone::clone(&self.$field.value),)+ }
             }
         }
 
         impl $config {
             /// Takes over what a reload applies.
-            pub(super) fn take_hot(&mut self, new: &Self) {
+            pub(in crate::config) fn take_hot(&mut self, new: &Self) {
                 let (now, new) = (self, new);
                 let _ = (&now, new);
                 $(section!(@take $reload now new $field);)+

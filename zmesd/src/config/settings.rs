@@ -50,6 +50,18 @@ impl Settings {
         self.0.extend(keyed.map(|(key, shown)| SettingInUse { section, index, key, shown }));
     }
 
+    /// The same, without the keys that do not count.
+    pub(super) fn add_those(
+        &mut self,
+        section: &'static Section,
+        index: Option<usize>,
+        values: impl IntoIterator<Item = Shown>,
+        counts: impl Fn(&Key) -> bool,
+    ) {
+        let keyed = section.keys.iter().zip(values).filter(|(key, _)| counts(key));
+        self.0.extend(keyed.map(|(key, shown)| SettingInUse { section, index, key, shown }));
+    }
+
     pub(super) fn toml(&self) -> String {
         let mut toml = String::new();
         let mut above = None;

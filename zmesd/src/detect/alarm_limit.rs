@@ -127,6 +127,7 @@ impl AlarmLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Phase;
 
     const CAMERA: MonitorId = MonitorId(3);
 
@@ -136,9 +137,12 @@ mod tests {
             monitor_name: "Garage".into(),
             event: Some(EventId(event)),
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: Timestamp::from_second(1_900_000_000 + i64::try_from(event).unwrap()).unwrap(),
             detected: Instant::now(),
             origin,
+            phase: Phase::Start,
+            span: None,
         }
     }
 

@@ -37,6 +37,8 @@ pub struct DetectedAlarm {
     pub row_cause: Option<Arc<str>>,
     /// Shared memory gets the cause after the id: read it again.
     pub cause_follows: bool,
+    /// Its event had ended when its row was read.
+    pub closed: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -228,8 +230,8 @@ impl Detector {
             }
             self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
             if !self.identifies(&row, first_seen) {
-                let cause = Some(cause_of_row(&row));
-                found.push(DetectedAlarm { origin, cause, ..DetectedAlarm::polled(Some(row.id)) });
+                let (cause, closed) = (Some(cause_of_row(&row)), !row.open);
+                found.push(DetectedAlarm { origin, cause, closed, ..DetectedAlarm::polled(Some(row.id)) });
             }
         }
         found
@@ -398,7 +400,14 @@ impl DetectorStep {
 
 impl DetectedAlarm {
     fn polled(event: Option<EventId>) -> Self {
-        Self { event, origin: Origin::Poll, cause: None, row_cause: None, cause_follows: false }
+        Self {
+            event,
+            origin: Origin::Poll,
+            cause: None,
+            row_cause: None,
+            cause_follows: false,
+            closed: false,
+        }
     }
 }
 

@@ -105,6 +105,10 @@ impl ScriptedStore {
         self.table().rows.iter_mut().filter(|row| row.id == id).for_each(|row| row.open = false);
     }
 
+    pub(super) fn delete(&self, id: u64) {
+        self.table().rows.retain(|row| row.id != id);
+    }
+
     pub(super) fn delete_after(&self, id: u64) {
         self.table().rows.retain(|row| row.id <= id);
     }

@@ -19,6 +19,7 @@ mod announced;
 mod condition;
 mod config;
 mod detector;
+mod episode;
 mod events;
 #[cfg(test)]
 mod fakes;
@@ -54,7 +55,7 @@ use zmes_shared::MonitorId;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
 use crate::ports::Clock;
-use crate::state::Cursor;
+use crate::state::{Cursor, OpenAlarm};
 use crate::telemetry::Counters;
 
 /// Reports that the reconciler may be ahead of the poller; full: the reconciler waits.
@@ -74,6 +75,8 @@ pub struct DetectParts {
     pub cursors: HashMap<MonitorId, Cursor>,
     /// When it announced alarms without an id: their events may have turned up since.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
+    /// The last alarm of each monitor whose end it did not see.
+    pub open: HashMap<MonitorId, OpenAlarm>,
     pub clock: Arc<dyn Clock>,
     /// Poller and reconciler count here, and say that they move.
     pub counters: Arc<Counters>,

@@ -13,6 +13,7 @@ use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::EventRow;
 
 use super::condition::MonitorReport;
+use super::episode::Episode;
 use super::lookup::{LookupAnswer, LookupQuestion};
 use super::reconciler::ReconcilerReport;
 use super::track::{PollResult, PollRules, Round, Track};
@@ -109,14 +110,19 @@ impl Poller {
         for monitor in catalog.monitors.watched() {
             let new = || {
                 let (cursor, unidentified) = (self.cursor(monitor.id), self.unidentified(monitor.id));
-                Track::new(Arc::clone(monitor), cursor, unidentified)
+                Track::new(Arc::clone(monitor), cursor, unidentified, self.episode(monitor.id))
             };
             let mut track = before.remove(&monitor.id).unwrap_or_else(new);
+            self.parts.open.remove(&monitor.id);
             track.describe(monitor);
             self.tracks.insert(monitor.id, track);
         }
-        for monitor in before.into_keys() {
+        for (monitor, mut track) in before {
             self.parts.source.forget(monitor);
+            let end = track.gone(&Round::new(&self.rules, &*self.parts.clock));
+            if let Some(end) = end {
+                self.send(end).await?;
+            }
         }
         self.changed = true;
         let (now, catch_up) = (Instant::now(), self.rules.config.catch_up);
@@ -143,6 +149,13 @@ impl Poller {
     fn unidentified(&self, monitor: MonitorId) -> Vec<Instant> {
         let times = self.parts.unidentified.get(&monitor);
         times.into_iter().flatten().filter_map(|at| self.monotonic(*at)).collect()
+    }
+
+    /// Returns the episode that the daemon before left open.
+    fn episode(&self, monitor: MonitorId) -> Episode {
+        let Some(open) = self.parts.open.get(&monitor) else { return Episode::default() };
+        let age = Duration::try_from(self.parts.clock.now().duration_since(open.at)).unwrap_or_default();
+        Episode::remembered(open.clone(), age, self.rules.config.catch_up, Instant::now())
     }
 
     /// Returns a time by this machine's monotonic clock; `None`: longer ago than it reaches.
@@ -178,6 +191,7 @@ impl Poller {
     async fn on_report(&mut self, report: ReconcilerReport) -> Result<(), Ended> {
         match report {
             ReconcilerReport::Rows(rows) => self.on_rows(rows).await?,
+            ReconcilerReport::Ended(events) => self.on_ended(&events).await?,
             ReconcilerReport::Restored(newest) => {
                 for track in self.tracks.values_mut() {
                     track.restored(newest);
@@ -201,6 +215,21 @@ impl Poller {
                     self.unclaimed.pop_front();
                 }
                 self.unclaimed.push_back((row, Instant::now()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_ended(&mut self, events: &[(MonitorId, EventId)]) -> Result<(), Ended> {
+        for (monitor, event) in events {
+            let looked = self.one(*monitor, |track, round| track.event_ended(*event, round));
+            self.conclude(looked).await?;
+            // Before the catalog knows the monitor.
+            if let Some(open) = self.parts.open.get_mut(monitor).filter(|open| open.event == Some(*event)) {
+                open.closed = true;
+            }
+            if let Some((row, _)) = self.unclaimed.iter_mut().find(|(row, _)| row.id == *event) {
+                row.open = false;
             }
         }
         Ok(())
@@ -237,7 +266,10 @@ impl Poller {
 
     async fn send(&mut self, alarm: Alarm) -> Result<(), Ended> {
         let (name, origin) = (&alarm.monitor_name, alarm.origin.word());
-        if let Some(event) = alarm.event {
+        if alarm.is_end() {
+            let (event, lasted) = (alarm.event.map(|event| event.0), alarm.lasted());
+            info!(monitor = %alarm.monitor, origin, event, ?lasted, "alarm of {name} has ended");
+        } else if let Some(event) = alarm.event {
             info!(monitor = %alarm.monitor, origin, "New event {event} reported for {name}");
         } else {
             info!(monitor = %alarm.monitor, origin, "New alarm without an event reported for {name}");

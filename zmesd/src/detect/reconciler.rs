@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore};
 
 use super::events::has_alarm;
@@ -34,6 +34,8 @@ const STANDSTILL: Duration = Duration::from_mins(2);
 pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
     Rows(Vec<EventRow>),
+    /// Events that were open when they were told of, and have ended or do not exist any more.
+    Ended(Vec<(MonitorId, EventId)>),
     /// The table now ends at this id, lower than before: the database was restored.
     Restored(u64),
     /// The database answers again, or does not any more and why.
@@ -139,6 +141,7 @@ impl Reconciler {
                 let position = self.start(newest, settings.catch_up).await?;
                 let mut window = Window::new(position, TableEnd { end: newest, at: now });
                 self.follow_open(&mut window).await?;
+                window.expect_ends(&self.record, now);
                 window
             }
         };
@@ -171,6 +174,10 @@ impl Reconciler {
                 window.read_whole(began);
                 break;
             }
+        }
+        let ended = window.take_ended();
+        if !ended.is_empty() {
+            self.tell(ReconcilerReport::Ended(ended)).await?;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! What the daemons before this one have announced, by their record.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
 
 /// The record at the start of the daemon.
 ///
@@ -15,12 +15,25 @@ pub struct Record {
     reaches_back: Duration,
     read_at: Instant,
     announced: BTreeSet<EventId>,
+    /// Those among them whose end was not told.
+    open: BTreeMap<EventId, MonitorId>,
 }
 
 impl Record {
     /// Describes a record that reaches back so far; zero: it has just been begun.
     pub fn new(reaches_back: Duration, announced: BTreeSet<EventId>) -> Self {
-        Self { reaches_back, read_at: Instant::now(), announced }
+        Self { reaches_back, read_at: Instant::now(), announced, open: BTreeMap::new() }
+    }
+
+    /// Adds the events whose end is still to be told.
+    #[must_use]
+    pub fn with_open(mut self, open: impl IntoIterator<Item = (EventId, MonitorId)>) -> Self {
+        self.open = open.into_iter().collect();
+        self
+    }
+
+    pub(super) fn open(&self) -> impl Iterator<Item = (EventId, MonitorId)> {
+        self.open.iter().map(|(event, monitor)| (*event, *monitor))
     }
 
     /// Says whether no daemon was here before: then the table is followed from its end.
@@ -44,5 +57,6 @@ impl Record {
     /// Forgets the events after `newest`: they are of another database, or of this one before it was restored.
     pub(super) fn forget_after(&mut self, newest: EventId) {
         self.announced.retain(|event| *event <= newest);
+        self.open.retain(|event, _| *event <= newest);
     }
 }

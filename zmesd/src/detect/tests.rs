@@ -1,6 +1,7 @@
 //! The three tasks together, with a scripted ZoneMinder under tokio's paused time.
 
 mod causes;
+mod ends;
 mod flapping;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,7 @@ impl World {
             config: config_rx,
             cursors: cursors.iter().map(|(id, event)| (*id, Cursor { event: EventId(*event), at })).collect(),
             unidentified: HashMap::new(),
+            open: HashMap::new(),
             clock: Arc::new(clock),
             counters: Arc::clone(&counters),
             alarms: alarm_tx,
@@ -122,11 +124,29 @@ impl World {
     }
 
     async fn alarm(&mut self) -> Alarm {
+        loop {
+            let told = self.told().await;
+            if !told.is_end() {
+                return told;
+            }
+        }
+    }
+
+    /// Returns the next start or end.
+    async fn told(&mut self) -> Alarm {
         timeout(Duration::from_secs(30), self.alarms.recv()).await.expect("an alarm").unwrap()
     }
 
     async fn silence(&mut self) {
-        let alarm = timeout(Duration::from_mins(1), self.alarms.recv()).await;
+        let alarm = async {
+            loop {
+                match self.alarms.recv().await {
+                    Some(end) if end.is_end() => {}
+                    told => return told,
+                }
+            }
+        };
+        let alarm = timeout(Duration::from_mins(1), alarm).await;
         assert!(alarm.is_err(), "{alarm:?}");
     }
 
@@ -415,7 +435,7 @@ async fn a_busy_router_delays_and_loses_nothing() {
     }
     let mut seen = Vec::new();
     while let Ok(Some(alarm)) = timeout(Duration::from_secs(30), world.alarms.recv()).await {
-        seen.push(alarm.event.unwrap().0);
+        seen.extend(alarm.event.filter(|_| !alarm.is_end()).map(|event| event.0));
     }
     seen.sort_unstable();
     assert_eq!(seen, (8..1100).collect::<Vec<u64>>());

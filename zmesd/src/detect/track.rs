@@ -15,11 +15,12 @@ use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
 use super::condition::{Condition, MonitorReport};
 use super::detector::{DetectedAlarm, Detector, DetectorStep};
+use super::episode::Episode;
 use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
 use crate::config::Source;
-use crate::domain::Alarm;
+use crate::domain::{Alarm, Phase};
 use crate::ports::Clock;
 
 #[derive(Debug)]
@@ -70,15 +71,17 @@ pub(super) struct Track {
     cause: Arc<str>,
     uncaused: Uncaused,
     limit: AlarmLimit,
+    episode: Episode,
     report: MonitorReport,
 }
 
 impl Track {
-    /// Returns a monitor that is not polled yet; the rest is for [`Detector::new`].
+    /// Returns a monitor that is not polled yet; the rest is for [`Detector::new`], and the alarm whose end is to come.
     pub(super) fn new(
         monitor: Arc<Monitor>,
         cursor: Option<(EventId, Option<Instant>)>,
         unidentified: Vec<Instant>,
+        episode: Episode,
     ) -> Self {
         let condition = Condition::NotLookedAt;
         let report = MonitorReport { condition, ..MonitorReport::unpolled(&monitor) };
@@ -89,6 +92,7 @@ impl Track {
             cause: Arc::default(),
             uncaused: Uncaused::default(),
             limit: AlarmLimit::default(),
+            episode,
             report,
         }
     }
@@ -129,6 +133,17 @@ impl Track {
         looked
     }
 
+    /// An event of the monitor has ended.
+    pub(super) fn event_ended(&mut self, event: EventId, round: &Round<'_>) -> PollResult {
+        self.episode.event_ended(event);
+        self.alarms(DetectorStep::default(), round)
+    }
+
+    /// The monitor is not watched any more: returns the end of its alarm, if one was announced.
+    pub(super) fn gone(&mut self, round: &Round<'_>) -> Option<Alarm> {
+        self.episode.end(round.now, round.wall)
+    }
+
     pub(super) fn restored(&mut self, newest: u64) {
         self.detector.restored(newest);
     }
@@ -147,10 +162,12 @@ impl Track {
         {
             // A zmc that was killed in alarm leaves it standing for ever.
             let step = self.detector.miss(false, round.now, &round.rules.config);
+            self.episode.missed();
             let condition = Condition::Frozen { age: self.frozen_age(age) };
             return (step, self.seen(reading, MonitorState::Down, condition));
         }
         let step = self.detector.observe(&self.monitor, reading, round.now, &round.rules.config);
+        self.episode.seen(reading);
         self.cause = cause_of_reading(reading);
         let unfinished = !reading.state_written_last && step.found.iter().any(|found| found.cause_follows);
         if unfinished
@@ -196,6 +213,7 @@ impl Track {
 
     fn on_error(&mut self, error: ReadError, round: &Round<'_>) -> (DetectorStep, MonitorReport) {
         let step = self.detector.miss(error.zmc_is_away(), round.now, &round.rules.config);
+        self.episode.missed();
         if let ReadError::UnknownLayout(size) = error
             && round.rules.config.source == Source::Auto
         {
@@ -207,7 +225,8 @@ impl Track {
         (step, self.reported(state, last_event, None, Condition::Unreadable(error)))
     }
 
-    fn in_database(&self, layout: Option<u32>, round: &Round<'_>) -> MonitorReport {
+    fn in_database(&mut self, layout: Option<u32>, round: &Round<'_>) -> MonitorReport {
+        self.episode.unpolled();
         let condition = Condition::Database { layout, trouble: round.rules.database.clone() };
         self.reported(MonitorState::Unknown, self.report.last_event, layout, condition)
     }
@@ -219,6 +238,11 @@ impl Track {
         let (mut alarms, mut ask) = (Vec::new(), step.ask);
         alarms.extend(self.uncaused.expired(round.now));
         for found in found {
+            found
+                .event
+                .filter(|_| found.closed)
+                .into_iter()
+                .for_each(|event| self.episode.event_ended(event));
             let cause = self.cause_of(&found);
             let unknown = cause.is_none() && found.event.is_some();
             let alarm = Alarm {
@@ -226,9 +250,12 @@ impl Track {
                 monitor_name: Arc::clone(&self.monitor.name),
                 event: found.event,
                 cause: cause.unwrap_or_else(|| Arc::from(MOTION)),
+                labels: crate::domain::AlarmLabels::default(),
                 at: round.wall,
                 detected: round.now,
                 origin: found.origin,
+                phase: Phase::Start,
+                span: None,
             };
             if unknown && ask.is_none() && self.uncaused.is_free() && round.rules.may_ask() {
                 ask = Some(self.uncaused.hold(alarm));
@@ -246,7 +273,8 @@ impl Track {
         found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref()).map(Arc::clone)
     }
 
-    /// Keeps alarms within `alarm-limit`, and adds the one that was held back when its minute is over.
+    /// Keeps alarms within `alarm-limit`, adds the one that was held back when its minute is over, and the ends: of what
+    /// is announced none is lost, whatever the limit.
     fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> Vec<Alarm> {
         let held = self.limit.due(round.now);
         if let Some(withheld) = self.limit.ended(round.now) {
@@ -255,7 +283,7 @@ impl Track {
         let limit = round.rules.config.alarm_limit;
         let held = held.map(|alarm| Alarm { detected: round.now, ..alarm });
         let admitted = self.limit.admit(alarms, limit, round.now, &round.rules.gaps);
-        held.into_iter().chain(admitted).collect()
+        self.episode.follow(held.into_iter().chain(admitted).collect(), round.now, round.wall)
     }
 
     fn show(&mut self, report: MonitorReport) -> bool {

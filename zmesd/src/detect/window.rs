@@ -32,6 +32,7 @@ pub(super) struct TableEnd {
     pub(super) at: Instant,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "facts about a row that do not exclude each other")]
 #[derive(Debug)]
 struct WindowRow {
     monitor: MonitorId,
@@ -39,8 +40,10 @@ struct WindowRow {
     /// It was old when it was first seen.
     settled: bool,
     open: bool,
-    /// There is nothing more to be learnt of it.
+    /// Its alarm was told, or will not be.
     done: bool,
+    /// Its end is to be told.
+    ends: bool,
 }
 
 /// The part of the Events table that is still read again.
@@ -52,12 +55,23 @@ pub(super) struct Window {
     first: TableEnd,
     /// When the table was last read to its end.
     whole_at: Option<Instant>,
+    /// Events beyond the position whose end is to be told: the table has not been read so far.
+    expected: BTreeMap<EventId, MonitorId>,
+    /// Events whose end is to be told now.
+    ended: Vec<(MonitorId, EventId)>,
 }
 
 impl Window {
     /// Returns a window that begins after `position`; `first` is the end before anything is read.
     pub(super) fn new(position: EventId, first: TableEnd) -> Self {
-        Self { position, rows: BTreeMap::new(), first, whole_at: None }
+        Self {
+            position,
+            rows: BTreeMap::new(),
+            first,
+            whole_at: None,
+            expected: BTreeMap::new(),
+            ended: Vec::new(),
+        }
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -67,12 +81,44 @@ impl Window {
     /// Forgets what lies after `newest`, where the table now ends.
     pub(super) fn truncate(&mut self, newest: EventId) {
         self.position = self.position.min(newest);
-        self.rows.retain(|id, _| *id <= newest);
+        let gone = self.rows.split_off(&EventId(newest.0.saturating_add(1)));
+        self.ended.extend(gone.iter().filter(|(_, row)| row.ends).map(|(id, row)| (row.monitor, *id)));
+    }
+
+    /// Follows the events of the record whose end was not told.
+    pub(super) fn expect_ends(&mut self, record: &Record, now: Instant) {
+        for (event, monitor) in record.open() {
+            if event > self.position {
+                self.expected.insert(event, monitor);
+                continue;
+            }
+            let row = self.rows.entry(event).or_insert(WindowRow {
+                monitor,
+                first_seen: now,
+                settled: true,
+                open: true,
+                done: true,
+                ends: true,
+            });
+            row.ends = true;
+        }
+        self.thin_out();
+    }
+
+    /// Returns the events that have ended since, each once.
+    pub(super) fn take_ended(&mut self) -> Vec<(MonitorId, EventId)> {
+        std::mem::take(&mut self.ended)
     }
 
     pub(super) fn follow(&mut self, row: &EventRow, now: Instant) {
-        let row_of =
-            WindowRow { monitor: row.monitor, first_seen: now, settled: true, open: true, done: false };
+        let row_of = WindowRow {
+            monitor: row.monitor,
+            first_seen: now,
+            settled: true,
+            open: true,
+            done: false,
+            ends: false,
+        };
         self.rows.insert(row.id, row_of);
         self.thin_out();
     }
@@ -80,6 +126,9 @@ impl Window {
     /// Takes note that all rows that were there at that time have been read.
     pub(super) fn read_whole(&mut self, at: Instant) {
         self.whole_at = Some(at);
+        // They were deleted while no daemon was there.
+        self.ended
+            .extend(std::mem::take(&mut self.expected).into_iter().map(|(event, monitor)| (monitor, event)));
     }
 
     /// Returns a time when this row was not there yet, if one is known. It cannot be older, whatever the database says:
@@ -110,7 +159,7 @@ impl Window {
             if let Some(then) = appeared_after {
                 row.age = row.age.min(now.saturating_duration_since(then).saturating_add(BEGAN_BEFORE));
             }
-            let alarm = has_alarm(&row);
+            let (alarm, expected) = (has_alarm(&row), self.expected.remove(&row.id).is_some());
             let known = self.rows.entry(row.id).or_insert_with(|| WindowRow {
                 monitor: row.monitor,
                 first_seen: now,
@@ -119,10 +168,16 @@ impl Window {
                 // What was announced by the daemon before, or missed too long ago. (In an old event that is open and
                 // had no alarm yet, there may still be one.)
                 done: record.contains(row.id) || (row.age > catch_up && (alarm || !row.open)),
+                ends: expected,
             });
             known.open = row.open;
+            if known.ends && !row.open {
+                known.ends = false;
+                self.ended.push((row.monitor, row.id));
+            }
             if alarm && !known.done {
                 known.done = true;
+                known.ends = row.open;
                 news.push(row);
             }
         }
@@ -138,7 +193,7 @@ impl Window {
             self.position = *id;
         }
         let position = self.position;
-        self.rows.retain(|id, row| *id > position || (row.open && !row.done));
+        self.rows.retain(|id, row| *id > position || (row.open && (!row.done || row.ends)));
         self.thin_out();
     }
 
@@ -146,7 +201,7 @@ impl Window {
     pub(super) fn keep_existing(&mut self, asked: &[EventId], rows: &[EventRow]) {
         for id in asked {
             if !rows.iter().any(|row| row.id == *id) {
-                self.rows.remove(id);
+                self.drop_row(*id);
             }
         }
     }
@@ -164,7 +219,14 @@ impl Window {
             }
         }
         for id in surplus {
-            self.rows.remove(&id);
+            self.drop_row(id);
+        }
+    }
+
+    /// Forgets a row; its end will not be seen.
+    fn drop_row(&mut self, id: EventId) {
+        if let Some(row) = self.rows.remove(&id).filter(|row| row.ends) {
+            self.ended.push((row.monitor, id));
         }
     }
 }

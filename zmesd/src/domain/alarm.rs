@@ -1,11 +1,12 @@
 //! The daemon's unit of work.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use zmes_shared::words::Origin;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::words::{LabelWait, Origin, Phase};
+use zmes_shared::{EventId, Label, MonitorId};
 
 /// An alarm of a monitor, announced once to each client and token with the right to see it.
 #[derive(Debug, Clone)]
@@ -16,16 +17,47 @@ pub struct Alarm {
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words; may be empty. Control characters are already replaced.
     pub cause: Arc<str>,
+    pub labels: AlarmLabels,
     /// When the daemon found it, by the wall clock.
     pub at: Timestamp,
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
     pub origin: Origin,
+    /// Whether it begins or ends.
+    pub phase: Phase,
+    /// Of an end: how long the alarm lasted.
+    pub span: Option<AlarmSpan>,
+}
+
+/// How long an alarm lasted that has ended: from the first that was announced until the monitor left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlarmSpan {
+    /// When the first was found, by the wall clock.
+    pub began: Timestamp,
+    /// `None`: not known, because it was found after the fact.
+    pub lasted: Option<Duration>,
+}
+
+/// What was detected in the event, as far as it was known when the alarm was decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlarmLabels {
+    pub known: Arc<[Label]>,
+    /// How long the decision for tokens waited for labels, and how that ended; `None`: it did not wait.
+    pub waited: Option<(Duration, LabelWait)>,
 }
 
 impl Alarm {
     /// Says whether the alarm was found after the fact.
     pub fn late(&self) -> bool {
         self.origin == Origin::Reconciled
+    }
+
+    pub fn is_end(&self) -> bool {
+        self.phase == Phase::End
+    }
+
+    /// Returns how long it lasted, where that is known.
+    pub fn lasted(&self) -> Option<Duration> {
+        self.span?.lasted
     }
 }

@@ -29,6 +29,18 @@ impl Decision {
     }
 }
 
+/// What became of the push that told of a start: its end is only sent where it was sent as a push of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StartState {
+    /// It was, or it is on its way.
+    #[default]
+    Sent,
+    /// It would have been, but for shadow mode.
+    Shadow,
+    /// It was refused, given up, withdrawn, or was part of a digest.
+    NotSent,
+}
+
 /// What an admin or a user has set that made a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecidedBy {

@@ -7,10 +7,10 @@ mod login;
 mod push;
 mod snooze;
 
-pub use alarm::Alarm;
-pub use decision::{DecidedBy, Decision};
+pub use alarm::{Alarm, AlarmLabels, AlarmSpan};
+pub use decision::{DecidedBy, Decision, StartState};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use push::{DeliveryId, PushState, Registration, Revoked, Token, TokenId};
 pub use snooze::{Snooze, SnoozeId, SnoozeScope};
-pub use zmes_shared::words::{Origin, SkipReason};
+pub use zmes_shared::words::{Origin, Phase, SkipReason};

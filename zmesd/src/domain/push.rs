@@ -93,7 +93,7 @@ pub struct Registration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
     pub at: Timestamp,
-    /// [`Revoked::ADMIN`], [`Revoked::PRUNED`], or the provider's answer.
+    /// [`Revoked::ADMIN`], [`Revoked::PRUNED`], [`Revoked::NOT_CONFIGURED`], or the provider's answer.
     pub reason: String,
     /// An admin has blocked it: its app cannot register it again.
     pub blocked: bool,
@@ -105,9 +105,12 @@ impl Revoked {
     /// The reason of `tokens prune`.
     pub const PRUNED: &'static str = "prune";
 
+    /// The reason of a target that left the configuration.
+    pub const NOT_CONFIGURED: &'static str = "not in zmesd.toml";
+
     /// Says whether an admin revoked it, not a provider.
     pub fn by_person(&self) -> bool {
-        matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED)
+        matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED | Self::NOT_CONFIGURED)
     }
 }
 

@@ -93,7 +93,9 @@ fn token(
             Ok(Some(TokenFrame { registration: Box::new(registration), ignored }))
         }
         Err(TokenProblem::Empty) => Ok(None),
-        Err(TokenProblem::TooLong | TokenProblem::Characters) => Err(TokenFault::BadToken),
+        Err(TokenProblem::TooLong | TokenProblem::Characters | TokenProblem::Target) => {
+            Err(TokenFault::BadToken)
+        }
     })
 }
 

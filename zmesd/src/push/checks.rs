@@ -81,7 +81,7 @@ pub(super) async fn log_check(transport: Arc<dyn PushTransport>) {
     let steps = transport.check().await;
     let (name, target) = (transport.name(), transport.target());
     let kind = if name == "proxy" { "PushProxy" } else { "Push transport" };
-    match steps.iter().find(|step| !step.ok) {
+    match steps.iter().find(|step| !step.ok()) {
         None => info!(transport = name, "{kind} {target} is reachable."),
         Some(CheckStep { name: step, detail, .. }) => {
             warn!(transport = name, step, "{kind} {target} is NOT reachable: {detail}");
@@ -92,12 +92,12 @@ pub(super) async fn log_check(transport: Arc<dyn PushTransport>) {
 async fn check(transport: &dyn PushTransport) -> TransportCheck {
     let steps = timeout(DEADLINE, transport.check()).await.unwrap_or_else(|_| {
         let (detail, fault) = ("no result in time".to_owned(), Some(FaultKind::Timeout));
-        vec![CheckStep { name: "http", ok: false, took: DEADLINE, detail, fault }]
+        vec![CheckStep { name: "http", took: DEADLINE, detail, fault }]
     });
     TransportCheck {
         transport: transport.name().to_owned(),
         target: transport.target(),
-        ok: steps.iter().all(|step| step.ok),
+        ok: steps.iter().all(CheckStep::ok),
         age: Duration::ZERO,
         steps,
     }

@@ -8,11 +8,19 @@ use zmes_shared::words::GiveUp;
 use super::gates::Gates;
 use super::parts::DispatcherParts;
 use super::queue::Job;
-use crate::domain::SkipReason;
+use crate::domain::{SkipReason, StartState};
 use crate::state::Outcome;
 
 impl DispatcherParts {
     pub(super) fn refusal(&self, job: &Job, gates: &Gates) -> Option<Outcome> {
+        let unstarted = match job.start.map(|start| start.state).unwrap_or_default() {
+            StartState::Sent => false,
+            StartState::Shadow => !self.in_shadow(),
+            StartState::NotSent => true,
+        };
+        if unstarted {
+            return Some(Outcome::Skipped(SkipReason::NotStarted));
+        }
         if job.expired(self.clock.now(), self.config.retry_for) {
             return Some(Outcome::GaveUp(GiveUp::Expired));
         }
@@ -22,6 +30,9 @@ impl DispatcherParts {
         if self.in_shadow() {
             let latency = Duration::try_from(self.clock.now().duration_since(job.alarm.at));
             return Some(Outcome::Shadow { latency: latency.unwrap_or_default() });
+        }
+        if job.token.handle.is_target() && gates.candidates(&job.token).is_empty() {
+            return Some(Outcome::Skipped(SkipReason::NotConfigured));
         }
         if gates.candidates(&job.token).is_empty() {
             return Some(Outcome::GaveUp(GiveUp::NoTransport));

@@ -169,6 +169,10 @@ impl Dispatcher {
             self.queue.read_again();
         }
         self.read_disk_state();
+        // A reload makes the way to a target before the router decides for it.
+        if self.parts.transports.has_changed().unwrap_or(false) {
+            self.on_transports();
+        }
         for order in orders.drain(..) {
             let place_of = |token: &Token| self.gates.place_of(token);
             match order {

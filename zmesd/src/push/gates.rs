@@ -37,6 +37,13 @@ impl Gate {
     }
 }
 
+/// Says whether a transport is meant by its kind, or by the handle of its target: `ntfy:guard` is `ntfy` and `@guard`.
+pub(super) fn is_meant(transport: &str, choice: &str) -> bool {
+    let (kind, name) = transport.split_once(':').unwrap_or((transport, ""));
+    let by_kind = || kind == choice || transport == choice;
+    choice.strip_prefix('@').map_or_else(by_kind, |target| name == target && kind != "fcm")
+}
+
 /// All gates, in the order of [`Transports::all`].
 #[derive(Debug)]
 pub(super) struct Gates {
@@ -128,7 +135,7 @@ impl Gates {
         only: Option<&str>,
         now: Instant,
     ) -> Vec<(usize, String, Option<Duration>)> {
-        let wanted = |gate: &Gate| only.is_none_or(|only| gate.name().split(':').next() == Some(only));
+        let wanted = |gate: &Gate| only.is_none_or(|only| is_meant(gate.name(), only));
         let gates = self.by_place.iter_mut().enumerate().filter(|(_, gate)| wanted(gate));
         gates.map(|(place, gate)| (place, gate.name().to_owned(), gate.breaker.end_rest(now))).collect()
     }

@@ -101,7 +101,10 @@ impl OutcomeReporter {
             Outcome::Sent { .. } => self.status.sent(),
             Outcome::Failed(_) | Outcome::GaveUp(_) => {
                 self.status.gave_up();
-                self.given_up.push((job.token.id, job.alarm.monitor, job.alarm.at));
+                // Ends start no interval.
+                if !job.alarm.is_end() {
+                    self.given_up.push((job.token.id, job.alarm.monitor, job.alarm.at));
+                }
             }
             Outcome::Skipped(_) | Outcome::Shadow { .. } | Outcome::Retry(_) => {}
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::time::{Instant, timeout};
-use zmes_providers::{Delivered, Push, PushError, PushTransport, PushedAlarm, TransportFault, Urgency};
+use zmes_providers::{
+    Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+};
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
@@ -146,7 +148,15 @@ fn pushed(job: &Job) -> PushedAlarm {
         monitor: alarm.monitor,
         monitor_name: Arc::clone(&alarm.monitor_name),
         cause: Arc::clone(&alarm.cause),
+        labels: Arc::clone(&alarm.labels.known),
         at: alarm.at,
         test: alarm.origin == Origin::Test,
+        ended: alarm.is_end().then(|| alarm.lasted().unwrap_or_default()),
+        late: alarm.late(),
+        subject: match alarm.origin {
+            Origin::Trouble => PushSubject::Trouble,
+            Origin::Snooze => PushSubject::SnoozeEnd,
+            Origin::Poll | Origin::Reconciled | Origin::Test | Origin::Unknown => PushSubject::Alarm,
+        },
     }
 }

@@ -12,6 +12,7 @@ use zmes_shared::views::{PushCounts, PushModeState};
 use zmes_shared::words::HeldBy;
 
 use super::checks::Checks;
+use super::gates::is_meant;
 use super::status::PushStatus;
 use crate::domain::Token;
 use crate::ports::{Clock, Held, PushBusy, PushSide, Retried, StageLatency, TransportCheck, TransportHealth};
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub enum PushCommand {
     Retry {
-        /// Only those of that kind: `proxy`, `fcm`, `apns`.
+        /// Only those of that kind: `proxy`, `fcm`, `apns`; or that of a target: `@night-guard`.
         only: Option<String>,
         reply: oneshot::Sender<Vec<Retried>>,
     },
@@ -59,19 +60,29 @@ impl PushView {
 #[async_trait]
 impl PushSide for PushView {
     async fn check(&self, only: Option<&str>) -> Vec<TransportCheck> {
-        let wanted = |transport: &&Arc<dyn PushTransport>| {
-            let kind = transport.name().split(':').next();
-            only.is_none_or(|only| kind == Some(only))
-        };
+        let wanted =
+            |transport: &&Arc<dyn PushTransport>| only.is_none_or(|only| is_meant(transport.name(), only));
         let mut running = JoinSet::new();
         for (place, transport) in self.transports().all().filter(wanted).enumerate() {
             let (transport, slot) = (Arc::clone(transport), self.checks.slot(transport));
             let since = self.checks.since();
-            running.spawn(async move { (place, slot.check(&*transport, since).await) });
+            running.spawn(async move {
+                let check = slot.check(&*transport, since).await;
+                (place, transport, check)
+            });
         }
         let mut checks = running.join_all().await;
-        checks.sort_by_key(|(place, _)| *place);
-        checks.into_iter().map(|(_, check)| check).collect()
+        checks.sort_by_key(|(place, ..)| *place);
+        let (now, transports) = (self.parts.clock.now(), self.transports());
+        let noted = |(_, transport, check): (usize, Arc<dyn PushTransport>, TransportCheck)| {
+            // One that a reload has replaced meanwhile says nothing of its successor.
+            let current = transports.all().any(|known| Arc::ptr_eq(known, &transport));
+            if current && check.age.is_zero() {
+                self.parts.status.checked(&check, now);
+            }
+            check
+        };
+        checks.into_iter().map(noted).collect()
     }
 
     fn check_anew(&self) {

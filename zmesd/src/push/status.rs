@@ -8,7 +8,9 @@ use zmes_providers::TransportFault;
 use zmes_shared::views::PushCounts;
 
 use crate::domain::TokenId;
-use crate::ports::{Held, Refusals, TransportFailure, TransportHealth};
+use crate::ports::{
+    Held, ProbeFailure, ProbeResult, Refusals, TransportCheck, TransportFailure, TransportHealth,
+};
 
 #[derive(Debug, Default)]
 pub struct PushStatus {
@@ -53,12 +55,31 @@ impl PushStatus {
         self.update(transport, |health| {
             (health.failure, health.rests_until, health.refusals) = (None, None, None);
             health.last_success = Some(at);
+            health.probe = Some(ProbeResult::default());
         });
     }
 
     /// The provider has answered properly, but did not accept the push.
     pub(super) fn answered(&self, transport: &str) {
-        self.update(transport, |health| (health.failure, health.rests_until) = (None, None));
+        self.update(transport, |health| {
+            (health.failure, health.rests_until) = (None, None);
+            // It was reached.
+            health.probe = Some(ProbeResult::default());
+        });
+    }
+
+    /// A transport was checked without a message.
+    pub(super) fn checked(&self, check: &TransportCheck, at: Timestamp) {
+        self.update(&check.transport, |health| {
+            let before = health.probe.take().and_then(|probe| probe.failure);
+            let failure = check.failed().map(|step| ProbeFailure {
+                count: before.as_ref().map_or(0, |before| before.count) + 1,
+                since: before.map_or(at, |before| before.since),
+                last: at,
+                step: step.clone(),
+            });
+            health.probe = Some(ProbeResult { failure });
+        });
     }
 
     pub(super) fn refused(&self, transport: &str, at: Timestamp, detail: &str) {
@@ -136,6 +157,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use zmes_providers::CheckStep;
     use zmes_shared::words::FaultKind;
 
     use super::*;
@@ -154,7 +178,7 @@ mod tests {
         let failure = health().failure.unwrap();
         assert_eq!((failure.since, failure.last, failure.count), (at(10), at(70), 2));
         assert_eq!(failure.fault.kind, FaultKind::Timeout, "the last one counts");
-        assert_eq!(health().rest(at(90)), Some(std::time::Duration::from_secs(10)));
+        assert_eq!(health().rest(at(90)), Some(Duration::from_secs(10)));
         assert_eq!(
             (health().rest(at(100)), health().rest(at(101))),
             (None, None),
@@ -166,5 +190,30 @@ mod tests {
         assert_eq!(health().refusals.map(|refusals| (refusals.count, refusals.since)), Some((2, at(110))));
         status.accepted("proxy", at(130));
         assert_eq!((health().refusals, health().last_success), (None, Some(at(130))));
+    }
+
+    #[test]
+    fn failed_checks_count_until_one_succeeds_or_a_push_is_accepted() {
+        let status = PushStatus::default();
+        let check = |fault| TransportCheck {
+            transport: "fcm".to_owned(),
+            target: "fcm.googleapis.com:443".to_owned(),
+            ok: false,
+            age: Duration::ZERO,
+            steps: vec![CheckStep { name: "tcp", took: Duration::ZERO, detail: String::new(), fault }],
+        };
+        let failed = || status.health()["fcm"].probe.clone().and_then(|probe| probe.failure);
+        assert!(status.health().is_empty());
+        for second in [10, 20] {
+            status.checked(&check(Some(FaultKind::Refused)), at(second));
+        }
+        let failure = failed().unwrap();
+        assert_eq!((failure.count, failure.since, failure.last), (2, at(10), at(20)));
+        status.checked(&check(None), at(30));
+        assert!(failed().is_none() && status.health()["fcm"].probe.is_some());
+        status.checked(&check(Some(FaultKind::Refused)), at(40));
+        assert_eq!(failed().unwrap().since, at(40));
+        status.accepted("fcm", at(50));
+        assert_eq!(failed(), None, "it is known to work");
     }
 }

@@ -15,11 +15,12 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::devices::SessionEnd;
+use super::labels::LabelCommand;
 use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use super::trouble_handle::TroubleCommand;
-use crate::domain::{Decision, MonitorFilter, SnoozeId, TokenId};
+use crate::domain::{DecidedBy, Decision, MonitorFilter, TokenId};
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
 
@@ -123,12 +124,12 @@ pub enum AlarmTarget {
     Token(TokenId, TokenHandle),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct TestTarget {
     pub target: AlarmTarget,
     pub decision: Decision,
-    /// The snooze that withholds it.
-    pub snooze: Option<SnoozeId>,
+    /// The rule or snooze that decided.
+    pub by: Option<DecidedBy>,
 }
 
 #[derive(Debug, Clone)]
@@ -177,6 +178,7 @@ pub enum RouterCommand {
     Snooze(SnoozeCommand),
     Rules(RulesReply),
     Trouble(Box<TroubleCommand>),
+    Labels(LabelCommand),
     Ping(oneshot::Sender<()>),
 }
 

@@ -55,7 +55,9 @@ impl Missed {
     }
 
     pub(super) fn keep(&mut self, number: u64, alarm: &Arc<Alarm>, now: Instant) {
-        if !alarm.late() || now >= self.until {
+        let of_a_late_one = || self.alarms.iter().any(|kept| kept.alarm.monitor == alarm.monitor);
+        let wanted = if alarm.is_end() { of_a_late_one() } else { alarm.late() };
+        if !wanted || now >= self.until {
             return;
         }
         if self.alarms.len() >= MAX_ALARMS {
@@ -95,7 +97,9 @@ impl Missed {
             && due <= now
         {
             self.waiting.pop_front();
-            for (_, _, sessions) in turn.iter_mut().take_while(|(number, _, _)| *number < next) {
+            // The end of what it was not told yet, it has not got itself.
+            let wanted = |number: u64, alarm: &Alarm| number < next || alarm.is_end();
+            for (_, _, sessions) in turn.iter_mut().filter(|(number, alarm, _)| wanted(*number, alarm)) {
                 sessions.push(session);
                 told += 1;
             }

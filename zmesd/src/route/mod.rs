@@ -3,10 +3,12 @@
 mod attachments;
 mod decided;
 mod devices;
+mod ends;
 #[cfg(test)]
 mod fakes;
 mod handle;
 mod import;
+mod labels;
 mod missed;
 mod orders;
 mod owners;
@@ -33,6 +35,7 @@ pub use handle::{
     AlarmTarget, AlarmTestReport, AlarmTestRequest, Busy, Census, ClientPage, CloseReason, FailedLogin,
     NewLogin, Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
+pub use labels::{LabelCommand, LabelReport, LabelRequest, LabelRequests};
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
@@ -41,6 +44,8 @@ pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
 pub use snooze_handle::{SnoozeAuthor, SnoozeCommand};
 pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
-pub use tap::{AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange};
+pub use tap::{
+    AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange, TroubleTold,
+};
 pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported, ToldLater};
 pub use trouble_handle::{TroubleCommand, TroubleMessage};

@@ -36,6 +36,8 @@ pub struct PushDelivery {
     pub token: Arc<Token>,
     pub badge: u32,
     pub urgency: Urgency,
+    /// Of an end: the delivery that told of its start.
+    pub start: Option<DeliveryId>,
 }
 
 /// What became of a delivery, once nothing more will be tried.
@@ -119,7 +121,7 @@ mod tests {
     use zmes_shared::MonitorId;
 
     use super::*;
-    use crate::domain::{Alarm, DeliveryId, Origin, TokenId};
+    use crate::domain::{Alarm, DeliveryId, Origin, Phase, TokenId};
 
     fn alarm() -> PushOrder {
         let alarm = Arc::new(Alarm {
@@ -127,9 +129,12 @@ mod tests {
             monitor_name: "Garage".into(),
             event: None,
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: Timestamp::UNIX_EPOCH,
             detected: tokio::time::Instant::now(),
             origin: Origin::Poll,
+            phase: Phase::Start,
+            span: None,
         });
         PushOrder::Alarm(PushBatch { alarm, deliveries: Vec::new(), recorded: true, receipts: None })
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use zmes_shared::MonitorId;
 use zmes_zoneminder::MonitorRights;
 
+use crate::config::EndConfig;
 use crate::domain::{DecidedBy, Decision, MonitorFilter, PushState, SkipReason, Snooze, Token};
 use crate::rules::{Rule, RuleAction};
 
@@ -102,6 +103,35 @@ pub(super) fn decide_token(
     decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent, wishes })
 }
 
+/// A kind of receiver of ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndReceiver {
+    /// An app that is connected.
+    Session,
+    /// A phone.
+    Token,
+    /// A `[[target]]`, and whether its phases have ends.
+    Target(bool),
+}
+
+/// Says whether receivers of that kind are told of ends.
+pub(super) fn wants_end(receiver: EndReceiver, config: EndConfig) -> bool {
+    match receiver {
+        EndReceiver::Session => config.websocket,
+        EndReceiver::Token => config.push,
+        EndReceiver::Target(hears) => hears,
+    }
+}
+
+/// Withholds what would be sent without labels. A rule that decides otherwise has the last word.
+pub(super) fn drop_unlabelled(verdict: Verdict) -> Verdict {
+    if verdict.decision == Decision::Send && verdict.by.is_none() {
+        SkipReason::NoLabels.into()
+    } else {
+        verdict
+    }
+}
+
 /// Returns why nothing is pushed to a token: its app or an admin has switched it off.
 pub(super) fn switched_off(token: &Token, now: Timestamp) -> Option<SkipReason> {
     match token.state {
@@ -122,6 +152,9 @@ pub(super) fn interval(filter: &MonitorFilter, default: Duration, monitor: Monit
 fn within(last: Timestamp, now: Timestamp, interval: Duration) -> bool {
     Duration::try_from(now.duration_since(last)).is_ok_and(|passed| passed < interval)
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

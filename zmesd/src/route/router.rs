@@ -3,7 +3,9 @@
 mod alarms;
 mod app_snoozes;
 mod apps;
+mod ends;
 mod snoozes;
+mod targets;
 mod token_admin;
 mod troubles;
 mod upkeep;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_shared::SessionId;
@@ -25,9 +27,11 @@ use zmes_shared::views::ClientCounts;
 use super::attachments::Attachments;
 use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
+use super::ends::OpenStarts;
 use super::handle::{
     Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
 };
+use super::labels::{HeldDecisions, KnownLabels, LabelRequests};
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
@@ -37,7 +41,7 @@ use super::sessions::{Session, Sessions};
 use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, EndConfig, LabelsConfig, TargetReceiver};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::Clock;
@@ -68,6 +72,14 @@ pub struct RouterParts {
     pub push: watch::Receiver<PushRules>,
     /// `[[rule]]`
     pub rules: watch::Receiver<Arc<RuleSet>>,
+    /// `[end]`
+    pub ends: watch::Receiver<EndConfig>,
+    /// `[labels]`
+    pub labels: watch::Receiver<LabelsConfig>,
+    /// Full: alarms are decided at once, without labels.
+    pub label_requests: LabelRequests,
+    /// `[[target]]`
+    pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
     pub tap: Tap,
@@ -86,7 +98,10 @@ pub struct Router {
     push: PushRules,
     sessions: Sessions,
     tokens: TokenTable,
+    targets: targets::Targets,
     snoozes: Snoozes,
+    /// Who was told of alarms that go on.
+    open_starts: OpenStarts,
     rule_hits: HitCounts,
     /// Snoozes that could not be written down: there was no room.
     unkept: Vec<SnoozeId>,
@@ -94,6 +109,11 @@ pub struct Router {
     unended: Vec<(SnoozeId, Timestamp)>,
     /// Messages about troubles that were handled lately.
     told_troubles: troubles::ToldTroubles,
+    labels: KnownLabels,
+    /// Alarms whose decisions for tokens wait for labels.
+    held: HeldDecisions,
+    /// False: this ZoneMinder has no source of labels.
+    labels_possible: bool,
     attachments: Attachments,
     devices: Devices,
     owners: Owners,
@@ -122,20 +142,27 @@ impl Router {
             std::mem::take(&mut remembered.withheld),
             remembered.last_snooze,
         );
+        parts.remembered.held = std::mem::take(&mut remembered.held);
         let rule_hits = HitCounts::remembered(std::mem::take(&mut remembered.rule_hits));
+        let open_starts = OpenStarts::remembered(std::mem::take(&mut remembered.started));
         let now = Instant::now();
         Self {
             push,
             tokens: TokenTable::remembered(tokens, sent),
+            targets: targets::Targets::default(),
             last_delivery: remembered.last_delivery,
             devices: Devices::restore(remembered, parts.clock.now()),
             parts,
             snoozes,
+            open_starts,
             rule_hits,
             unkept: Vec::new(),
             unended: Vec::new(),
             told_troubles: troubles::ToldTroubles::default(),
             sessions: Sessions::default(),
+            labels: KnownLabels::default(),
+            held: HeldDecisions::default(),
+            labels_possible: true,
             attachments: Attachments::default(),
             owners: Owners::default(),
             ring: DecisionRing::default(),
@@ -153,17 +180,23 @@ impl Router {
         // One interval for all rounds: a sleep in each round would never end while events keep coming.
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.hold_again();
+        self.configure_targets();
         loop {
+            let wait_ends = self.wait_ends();
             tokio::select! {
                 biased;
                 Some(alarm) = self.parts.alarms.recv() => self.on_alarm(alarm),
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
+                Ok(()) = self.parts.targets.changed() => self.configure_targets(),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
                 // Logins of the time without auth are checked once it is on again.
                 Ok(()) = self.parts.auth.changed() => {
                     self.enforced_since = Instant::now();
                     self.on_catalog();
                 }
+                () = sleep_until(wait_ends.unwrap_or_else(Instant::now)), if wait_ends.is_some() => self.on_wait_over(),
+                Ok(()) = self.parts.labels.changed() => self.on_label_settings(),
                 Ok(()) = self.parts.push.changed() => self.push = *self.parts.push.borrow_and_update(),
                 Ok(()) = self.parts.renewed.changed() => self.keep_all(),
                 _ = upkeep.tick(), if self.has_upkeep() => self.upkeep(),
@@ -202,6 +235,7 @@ impl Router {
             RouterCommand::Test(request, reply) => drop(reply.send(self.on_test(request))),
             RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Rules(reply) => drop(reply.send(self.rules_in_use())),
+            RouterCommand::Labels(command) => self.on_labels(command),
             RouterCommand::Trouble(command) => self.on_trouble_command(*command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),
@@ -221,6 +255,7 @@ impl Router {
         tried: Option<FailedLogin>,
     ) {
         let token = self.token_handle(id);
+        self.open_starts.forget_session(id);
         self.forget(id, left);
         if let Some(session) = self.sessions.close(id) {
             self.tell(&session, token, "closed", Some(reason), tried);
@@ -228,11 +263,13 @@ impl Router {
     }
 
     fn on_catalog(&mut self) {
+        self.renew_targets();
         if self.parts.auth.borrow_and_update().enabled {
             let catalog = self.parts.catalog.borrow_and_update();
             self.owners.on_catalog(&catalog);
             self.sessions.renew_all(&catalog, self.enforced_since);
         }
+        self.release_known();
     }
 
     fn auth_enabled(&self) -> bool {

@@ -11,6 +11,7 @@ use zmes_shared::words::DeliveryOutcome;
 use super::decided::AlarmDecisions;
 use super::handle::FailedLogin;
 use crate::domain::{Alarm, Token};
+use crate::troubles::{Trouble, TroubleChange};
 
 /// Events that a slow watcher may be behind before it misses some.
 const TAP_BOUND: usize = 1024;
@@ -22,10 +23,14 @@ pub type TapReceiver = broadcast::Receiver<TapEvent>;
 #[derive(Debug, Clone)]
 pub enum TapEvent {
     Alarm(AnnouncedAlarm),
+    /// Decisions for tokens about an alarm that was announced before: they waited for labels.
+    Decided(AnnouncedAlarm),
     Session(Arc<SessionChange>),
     Token(TokenChange),
     /// A push has ended, or an attempt has failed.
     Delivery(Arc<PushOutcome>),
+    /// A trouble was raised or is over, and the state has been told.
+    Trouble(Arc<TroubleTold>),
 }
 
 #[derive(Debug, Clone)]
@@ -65,6 +70,14 @@ pub struct PushOutcome {
     pub detail: Option<String>,
     /// From the alarm's detection to now.
     pub latency: Duration,
+}
+
+#[derive(Debug)]
+pub struct TroubleTold {
+    /// As it is on the disk.
+    pub at: Timestamp,
+    pub change: TroubleChange,
+    pub trouble: Trouble,
 }
 
 /// The sending side: cheap to clone, never waits, costs nothing without watchers.

@@ -19,8 +19,8 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
-use crate::config::{AuthConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Registration, SkipReason};
+use crate::config::{AuthConfig, EndConfig, LabelsConfig, StateConfig};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::protocol::TokenFault;
@@ -30,12 +30,15 @@ use crate::state::{State, StateHandle};
 
 mod app_snoozes;
 mod devices;
+mod ends;
+mod labels;
 mod tokens;
 mod tokens_admin;
 mod troubles;
 mod wishes;
 
-const PUSH_ON: PushRules = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
+const PUSH_ON: PushRules =
+    PushRules { enabled: true, phones: true, interval_default: Duration::ZERO, shadow: false };
 
 struct RouterWorld {
     router: RouterHandle,
@@ -43,6 +46,10 @@ struct RouterWorld {
     catalog: watch::Sender<Arc<Catalog>>,
     auth: watch::Sender<AuthConfig>,
     rules: watch::Sender<Arc<RuleSet>>,
+    ends: watch::Sender<EndConfig>,
+    labels: watch::Sender<LabelsConfig>,
+    /// What the reader of labels is asked.
+    asked: mpsc::Receiver<LabelRequest>,
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
     tap: Tap,
@@ -83,9 +90,12 @@ fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: Timestamp::from_second(at).unwrap(),
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     }
 }
 
@@ -109,11 +119,14 @@ impl RouterWorld {
         let (commands, commands_rx) = mpsc::channel(64);
         let (catalog, catalog_rx) = watch::channel(catalog(users));
         let (rules, rules_rx) = watch::channel(Arc::<RuleSet>::default());
+        let (ends, ends_rx) = watch::channel(EndConfig::default());
         let (auth, auth_rx) = watch::channel(AuthConfig {
             enabled: true,
             timeout: Duration::from_secs(20),
             enforce_monitor_permissions: true,
         });
+        let (labels, labels_rx) = watch::channel(LabelsConfig::default());
+        let (label_requests, asked) = mpsc::channel(64);
         let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap) = (CancellationToken::new(), Tap::default());
         let router = Router::new(RouterParts {
@@ -125,6 +138,10 @@ impl RouterWorld {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: rules_rx,
+            ends: ends_rx,
+            labels: labels_rx,
+            label_requests: LabelRequests::new(label_requests),
+            targets: watch::channel(Arc::from([])).1,
             zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,
@@ -135,7 +152,23 @@ impl RouterWorld {
         let tasks =
             vec![tokio::spawn(router.run(stop.clone())), tokio::spawn(state.writer.run(stop.clone()))];
         let (router, state) = (RouterHandle::new(commands), state.handle);
-        Self { router, alarms, catalog, auth, rules, state, pushes, tap, stop, tasks, next: 1, directory }
+        Self {
+            router,
+            alarms,
+            catalog,
+            auth,
+            rules,
+            ends,
+            labels,
+            asked,
+            state,
+            pushes,
+            tap,
+            stop,
+            tasks,
+            next: 1,
+            directory,
+        }
     }
 
     /// Stops everything and starts a new daemon on the same state.
@@ -441,7 +474,10 @@ async fn watchers_see_an_alarm_with_its_decisions() {
     let remembered = world.router.session_decisions(EventId(10)).await.unwrap();
     let at = Timestamp::from_second(T).unwrap();
     let decision = Decision::Send;
-    assert_eq!(remembered, [SessionDecision { alarm: 1, at, session: client.id, decision, by: None }]);
+    assert_eq!(
+        remembered,
+        [SessionDecision { alarm: 1, at, phase: Phase::Start, session: client.id, decision, by: None }]
+    );
     assert!(world.router.session_decisions(EventId(11)).await.unwrap().is_empty());
 }
 

@@ -12,7 +12,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 
 use super::decided::AlarmDecisions;
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use crate::domain::{Alarm, DecidedBy, Decision, Registration, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, Phase, Registration, Token, TokenId};
 use crate::protocol::TokenFault;
 use zmes_providers::PushToken;
 
@@ -35,6 +35,7 @@ pub enum TokenImported {
 pub struct SessionDecision {
     pub alarm: u64,
     pub at: Timestamp,
+    pub phase: Phase,
     pub session: SessionId,
     pub decision: Decision,
     /// The rule that decided.
@@ -60,10 +61,10 @@ impl SessionDecision {
         decisions: &[(SessionId, Decision)],
         by: &[(SessionId, DecidedBy)],
     ) -> impl Iterator<Item = Self> {
-        let at = about.at;
+        let (at, phase) = (about.at, about.phase);
         decisions.iter().map(move |&(session, decision)| {
             let by = rule_of(by, session).cloned();
-            Self { alarm: number, at, session, decision, by }
+            Self { alarm: number, at, phase, session, decision, by }
         })
     }
 }

@@ -96,7 +96,9 @@ impl TokenTable {
 
     /// Says whether this user may have one more live token, which may be known already.
     pub(super) fn has_room_for(&self, user: &str, token: &PushToken) -> bool {
-        let of_user = || self.by_id.values().filter(|entry| entry.token.user == user);
+        let of_user = || {
+            self.by_id.values().filter(|entry| entry.token.user == user && !entry.token.handle.is_target())
+        };
         let live = self.live().count() < MAX_LIVE
             && of_user().filter(|entry| entry.is_live()).count() < MAX_LIVE_OF_USER;
         let known = self.by_token.contains_key(token)
@@ -146,6 +148,24 @@ impl TokenTable {
             forgotten,
             withdrawn,
         }
+    }
+
+    /// Makes the token of a target what the configuration says, whatever it was before; it comes back with its id. Returns it
+    /// as it is to be written down, if anything has changed.
+    pub(super) fn configure(
+        &mut self,
+        token: PushToken,
+        wall: Timestamp,
+        change: impl FnOnce(&mut Token),
+    ) -> (TokenId, Option<Arc<Token>>) {
+        let known = self.find(&token).map(|entry| entry.token.id);
+        let id = known.unwrap_or_else(|| self.next_id());
+        if known.is_none() {
+            self.insert(Token::new(id, token, Platform::Target, wall));
+        }
+        let changed = self.change(id, change);
+        let new = known.is_none().then(|| self.get(id).map(|entry| Arc::clone(&entry.token))).flatten();
+        (id, changed.or(new))
     }
 
     /// Changes a token; returns it as it is to be written down, if anything has changed.

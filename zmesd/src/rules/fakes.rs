@@ -12,6 +12,9 @@ pub(crate) fn rule(name: &str, action: RuleAction) -> Rule {
         schedule: Schedule::default(),
         cause_has: Vec::new(),
         cause_lacks: Vec::new(),
+        labels: Vec::new(),
+        labels_lack: Vec::new(),
+        min_confidence: 0,
         action,
         comment: String::new(),
     }

@@ -3,14 +3,16 @@
 //! Pure: an alarm, a receiver and a time go in, the deciding rule comes out. Rules stand in the order of the file; the
 //! first one whose conditions all hold decides. Where none holds, the alarm is sent as usual.
 
+mod index;
 mod receiver;
 mod rule;
 mod schedule;
 
 pub use receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
 pub use rule::{AlarmFacts, Mismatch, MonitorName, Rule, RuleAction};
-pub use schedule::{Days, InvalidTime, Schedule, TimeOfDay, Window};
+pub use schedule::{Days, InvalidTime, LocalTimes, Schedule, TimeOfDay, Window};
 
+use self::index::{ReceiverIndex, RuleBits};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -21,12 +23,15 @@ pub const MAX_RULES: usize = 256;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    receivers: ReceiverIndex,
 }
 
 impl RuleSet {
-    /// Takes rules in the order of the file.
-    pub fn new(rules: Vec<Rule>) -> Self {
-        Self { rules }
+    /// Takes rules in the order of the file, at most [`MAX_RULES`]: the configuration refuses more.
+    pub fn new(mut rules: Vec<Rule>) -> Self {
+        rules.truncate(MAX_RULES);
+        let receivers = ReceiverIndex::new(&rules);
+        Self { rules, receivers }
     }
 
     /// Returns them in the order of the file.
@@ -42,7 +47,13 @@ impl RuleSet {
     /// Returns the rules whose conditions on the alarm hold; what they say of receivers is still to be compared. This
     /// is done once for each alarm, [`Candidates::decide`] once for each receiver.
     pub fn candidates(&self, alarm: &AlarmFacts<'_>) -> Candidates<'_> {
-        Candidates(self.rules.iter().filter(|rule| rule.holds_for(alarm).is_ok()).collect())
+        let (mut holding, mut times) = (RuleBits::default(), LocalTimes::new(alarm.time));
+        for (place, rule) in self.rules.iter().enumerate() {
+            if rule.holds_for(alarm, &mut times).is_ok() {
+                holding.insert(place);
+            }
+        }
+        Candidates { set: self, holding }
     }
 
     /// Returns what each rule says of an alarm and a receiver, up to and including the one that decides.
@@ -51,9 +62,9 @@ impl RuleSet {
         alarm: &AlarmFacts<'_>,
         receiver: &ReceiverFacts<'_>,
     ) -> Vec<(&Rule, Result<(), Mismatch>)> {
-        let mut examined = Vec::new();
+        let (mut examined, mut times) = (Vec::new(), LocalTimes::new(alarm.time));
         for rule in &self.rules {
-            let verdict = rule.holds_for(alarm).and_then(|()| rule.is_for(receiver));
+            let verdict = rule.holds_for(alarm, &mut times).and_then(|()| rule.is_for(receiver));
             examined.push((rule, verdict));
             if verdict.is_ok() {
                 break;
@@ -65,12 +76,16 @@ impl RuleSet {
 
 /// The rules that an alarm meets.
 #[derive(Debug)]
-pub struct Candidates<'a>(Vec<&'a Rule>);
+pub struct Candidates<'a> {
+    set: &'a RuleSet,
+    holding: RuleBits,
+}
 
 impl<'a> Candidates<'a> {
     /// Returns the rule that decides for a receiver; `None`: the alarm is sent as usual.
     pub fn decide(&self, receiver: &ReceiverFacts<'_>) -> Option<&'a Rule> {
-        self.0.iter().copied().find(|rule| rule.is_for(receiver).is_ok())
+        let place = self.set.receivers.rules_for(receiver).and(self.holding).first()?;
+        self.set.rules.get(place)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whom a rule is about.
 
+use zmes_providers::targets::TargetName;
 use zmes_providers::{Platform, TokenHandle};
 
 /// On which way an alarm reaches a receiver.
@@ -44,7 +45,7 @@ pub struct ReceiverFacts<'a> {
 pub enum ReceiverName {
     /// `ios` or `android`.
     Platform(Platform),
-    /// The leading digits of a token's handle, 8 to 64.
+    /// The leading digits of a token's handle, 8 to 64; `@` and the name of a target.
     Handle(String),
     /// A user of ZoneMinder. Names are compared as MySQL compares them: without regard to case.
     User(String),
@@ -59,6 +60,9 @@ impl ReceiverName {
         if let Some(platform) = Platform::parse(text) {
             return Self::Platform(platform);
         }
+        if TargetName::of_handle(text).is_some() {
+            return Self::Handle(text.to_owned());
+        }
         let is_handle = (8..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_handle { Self::Handle(text.to_ascii_lowercase()) } else { Self::User(text.to_owned()) }
     }
@@ -72,8 +76,7 @@ impl ReceiverName {
     }
 }
 
-/// Compares names without regard to case. Almost all are ASCII, for which nothing is allocated: with 256 rules and a
-/// thousand phones this is called a quarter of a million times for an alarm.
+/// Compares names without regard to case. Almost all are ASCII, for which nothing is allocated.
 pub fn is_same_name(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
         return left.eq_ignore_ascii_case(right);

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use zmes_shared::MonitorId;
+use zmes_shared::{Label, MonitorId};
 
 use super::AlarmTime;
 use super::receiver::{Channel, ReceiverFacts, ReceiverName, is_same_name};
-use super::schedule::Schedule;
+use super::schedule::{LocalTimes, Schedule};
 
 /// What a rule does with an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub struct AlarmFacts<'a> {
     pub monitor: MonitorId,
     pub monitor_name: &'a str,
     pub cause: &'a str,
+    /// What was detected; `None`: it is not known (yet).
+    pub labels: Option<&'a [Label]>,
     pub time: AlarmTime<'a>,
 }
 
@@ -84,6 +86,12 @@ pub enum Mismatch {
     CauseHas,
     /// One of `cause-lacks` is in the cause.
     CauseLacks,
+    /// It asks for labels, and none are known.
+    LabelsUnknown,
+    /// None of `labels` was detected, or none is sure enough.
+    Labels,
+    /// One of `labels-lack` was detected.
+    LabelsLack,
     Channel,
     Receiver,
 }
@@ -101,29 +109,59 @@ pub struct Rule {
     pub cause_has: Vec<String>,
     /// None of these texts, without regard to case.
     pub cause_lacks: Vec<String>,
+    /// Any of these labels, without regard to case.
+    pub labels: Vec<String>,
+    /// None of these labels, without regard to case.
+    pub labels_lack: Vec<String>,
+    /// Labels below it, in percent, do not count.
+    pub min_confidence: u8,
     pub action: RuleAction,
     pub comment: String,
 }
 
 impl Rule {
-    /// Compares what does not depend on the receiver.
-    pub fn holds_for(&self, alarm: &AlarmFacts<'_>) -> Result<(), Mismatch> {
+    /// Compares what does not depend on the receiver. `times` are those of the alarm.
+    pub fn holds_for(&self, alarm: &AlarmFacts<'_>, times: &mut LocalTimes<'_>) -> Result<(), Mismatch> {
         let of = |monitor: &MonitorName| monitor.names(alarm.monitor, alarm.monitor_name);
         if !self.monitors.is_empty() && !self.monitors.iter().any(of) {
             return Err(Mismatch::Monitor);
         }
-        if !self.schedule.covers(alarm.time) {
+        if !self.schedule.covers_at(times) {
             return Err(Mismatch::Schedule);
         }
+        self.cause_holds(alarm.cause)?;
+        self.labels_hold(alarm.labels)
+    }
+
+    fn cause_holds(&self, cause: &str) -> Result<(), Mismatch> {
         if self.cause_has.is_empty() && self.cause_lacks.is_empty() {
             return Ok(());
         }
-        let cause = alarm.cause.to_lowercase();
+        let cause = cause.to_lowercase();
         let has = |text: &String| cause.contains(&text.to_lowercase());
         if !self.cause_has.is_empty() && !self.cause_has.iter().any(has) {
             return Err(Mismatch::CauseHas);
         }
         if self.cause_lacks.iter().any(has) { Err(Mismatch::CauseLacks) } else { Ok(()) }
+    }
+
+    fn labels_hold(&self, known: Option<&[Label]>) -> Result<(), Mismatch> {
+        if !self.asks_for_labels() {
+            return Ok(());
+        }
+        let known = known.ok_or(Mismatch::LabelsUnknown)?;
+        // Tags have no percentage: what gave them had a threshold of its own.
+        let sure = |label: &&Label| label.confidence.is_none_or(|percent| percent >= self.min_confidence);
+        let detected = |name: &String| known.iter().filter(sure).any(|label| label.is_called(name));
+        if !self.labels.is_empty() && !self.labels.iter().any(detected) {
+            return Err(Mismatch::Labels);
+        }
+        if self.labels_lack.iter().any(detected) { Err(Mismatch::LabelsLack) } else { Ok(()) }
+    }
+
+    /// Says whether it can only decide once labels are known.
+    pub fn asks_for_labels(&self) -> bool {
+        !self.labels.is_empty() || !self.labels_lack.is_empty()
     }
 
     /// Says whether it decides every alarm on its channels.
@@ -132,6 +170,7 @@ impl Rule {
             && self.receivers.is_empty()
             && self.cause_has.is_empty()
             && self.cause_lacks.is_empty()
+            && !self.asks_for_labels()
             && self.schedule == Schedule::default()
     }
 

@@ -162,6 +162,11 @@ impl Schedule {
         self.covers_civil(&self.local(time))
     }
 
+    /// The same for one of many schedules that are compared with one alarm.
+    pub fn covers_at(&self, times: &mut LocalTimes<'_>) -> bool {
+        *self == Self::default() || self.covers_civil(times.in_zone(self.zone.as_ref()))
+    }
+
     /// Returns when [`Self::covers`] changes next; `None`: never.
     pub fn changes_after(&self, time: AlarmTime<'_>) -> Option<Zoned> {
         let now = self.local(time);
@@ -186,6 +191,30 @@ impl Schedule {
 
     fn covers_civil(&self, moment: &Zoned) -> bool {
         self.windows().any(|window| window.covers(self.days, moment.date(), moment.time()))
+    }
+}
+
+/// The time of one alarm in the time zones that rules ask for: each is computed once.
+#[derive(Debug)]
+pub struct LocalTimes<'a> {
+    time: AlarmTime<'a>,
+    /// `None` is the machine's zone.
+    known: Vec<(Option<TimeZone>, Zoned)>,
+}
+
+impl<'a> LocalTimes<'a> {
+    pub fn new(time: AlarmTime<'a>) -> Self {
+        Self { time, known: Vec::new() }
+    }
+
+    fn in_zone(&mut self, zone: Option<&TimeZone>) -> &Zoned {
+        let place = self.known.iter().position(|(known, _)| known.as_ref() == zone);
+        let place = place.unwrap_or_else(|| {
+            let local = self.time.at.to_zoned(zone.unwrap_or(self.time.machine).clone());
+            self.known.push((zone.cloned(), local));
+            self.known.len() - 1
+        });
+        &self.known[place].1
     }
 }
 

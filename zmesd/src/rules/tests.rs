@@ -1,7 +1,7 @@
 use jiff::civil::DateTime;
 use proptest::prelude::*;
 use zmes_providers::{Platform, PushToken};
-use zmes_shared::MonitorId;
+use zmes_shared::{Label, MonitorId};
 
 use super::fakes::rule;
 use super::*;
@@ -141,7 +141,7 @@ fn receiver(user: &str) -> ReceiverFacts<'_> {
 
 fn alarm<'a>(cause: &'a str, machine: &'a TimeZone) -> AlarmFacts<'a> {
     let time = AlarmTime { at: at("2026-11-27T22:30:00", machine), machine };
-    AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause, time }
+    AlarmFacts { monitor: MonitorId(4), monitor_name: "Garden", cause, labels: None, time }
 }
 
 #[test]
@@ -177,6 +177,41 @@ fn each_condition_is_named_where_it_does_not_hold() {
 }
 
 #[test]
+fn labels_count_from_their_confidence_on_and_decide_nothing_while_they_are_unknown() {
+    let utc = TimeZone::UTC;
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let plain = || rule("r", RuleAction::Mute);
+    let of = |labels: &[&str], lack: &[&str], min_confidence| Rule {
+        labels: texts(labels),
+        labels_lack: texts(lack),
+        min_confidence,
+        ..plain()
+    };
+    let label = |name: &str, percent| Label::new(name, percent).unwrap();
+    let known = [label("person", Some(60)), label("cat", None)];
+    for (rule, unknown, expected) in [
+        (plain(), Ok(()), Ok(())),
+        (Rule { min_confidence: 99, ..plain() }, Ok(()), Ok(())),
+        (of(&["Person"], &[], 0), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["person"], &[], 60), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["person"], &[], 61), Err(Mismatch::LabelsUnknown), Err(Mismatch::Labels)),
+        (of(&["dog", "cat"], &[], 90), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["dog"], &[], 0), Err(Mismatch::LabelsUnknown), Err(Mismatch::Labels)),
+        (of(&[], &["dog"], 0), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&[], &["PERSON"], 0), Err(Mismatch::LabelsUnknown), Err(Mismatch::LabelsLack)),
+        (of(&[], &["person"], 80), Err(Mismatch::LabelsUnknown), Ok(())),
+        (of(&["cat"], &["person"], 0), Err(Mismatch::LabelsUnknown), Err(Mismatch::LabelsLack)),
+    ] {
+        let holds = |labels| {
+            let alarm = AlarmFacts { labels, ..alarm("Motion", &utc) };
+            rule.holds_for(&alarm, &mut LocalTimes::new(alarm.time))
+        };
+        assert_eq!((holds(None), holds(Some(&known[..]))), (unknown, expected), "{rule:?}");
+    }
+    assert!(!of(&["person"], &[], 0).is_unconditional());
+}
+
+#[test]
 fn the_first_rule_that_holds_decides() {
     let utc = TimeZone::UTC;
     let others = Rule { receivers: vec![ReceiverName::parse("bob")], ..rule("others", RuleAction::Urgent) };
@@ -206,7 +241,40 @@ fn names_are_the_same_in_upper_and_lower_case() {
     assert!(!is_same_name("amy", "am") && !is_same_name("jurgen", "jürgen"));
 }
 
+/// Rules that name some of these receivers on some channels, by the bits of two numbers.
+fn rule_for((names, channels): (usize, usize)) -> Rule {
+    let handle = PushToken::parse(&"a".repeat(40)).unwrap().handle().digits();
+    let known = ["amy", "JÜRGEN", "user:ios", "ios", "android", &handle[..8], &handle[..12], "00000000"];
+    let receivers = known.iter().enumerate().filter(|(bit, _)| names >> bit & 1 == 1);
+    let channels = Channel::ALL.into_iter().enumerate().filter(|(bit, _)| channels >> bit & 1 == 1);
+    Rule {
+        receivers: receivers.map(|(_, name)| ReceiverName::parse(name)).collect(),
+        channels: channels.map(|(_, channel)| channel).collect(),
+        ..rule("r", RuleAction::Mute)
+    }
+}
+
 proptest! {
+    #[test]
+    fn the_index_finds_the_first_rule_that_is_for_a_receiver(
+        bits in proptest::collection::vec((0_usize..256, 0_usize..4), 0..MAX_RULES),
+        user in prop::sample::select(vec!["amy", "Amy", "AMY", "jürgen", "Jürgen", "ios", "bob", "", "\u{212a}"]),
+        (with_handle, platform, push) in (any::<bool>(), 0_usize..3, any::<bool>()),
+    ) {
+        let rules: Vec<Rule> = bits.into_iter().map(rule_for).collect();
+        let receiver = ReceiverFacts {
+            channel: if push { Channel::Push } else { Channel::WebSocket },
+            user,
+            handle: with_handle.then(|| PushToken::parse(&"a".repeat(40)).unwrap().handle()),
+            platform: [None, Some(Platform::Ios), Some(Platform::Android)][platform],
+        };
+        let expected = rules.iter().position(|rule| rule.is_for(&receiver).is_ok());
+        let (set, utc) = (RuleSet::new(rules), TimeZone::UTC);
+        let candidates = set.candidates(&alarm("", &utc));
+        let decided = candidates.decide(&receiver).map(|decided| set.iter().position(|rule| std::ptr::eq(rule, decided)));
+        prop_assert_eq!(decided, expected.map(Some));
+    }
+
     #[test]
     fn any_receivers_entry_is_written_as_it_was_read(text in "\\PC{0,40}") {
         let read = ReceiverName::parse(&text);

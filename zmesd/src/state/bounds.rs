@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 
 use super::deliveries::millis;
-use super::{SqlResult, deliveries, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, labels, snoozes, tokens, troubles};
 use crate::config::StateConfig;
 
 /// Maximum number of deliveries (and alarms) that one transaction drops: writing waits meanwhile.
@@ -33,6 +33,7 @@ pub(super) async fn by_age(
     }
     let alarms = sqlx::query("DELETE FROM alarms WHERE at < ?").bind(before(keep.keep_events));
     let alarms = alarms.execute(&mut *connection).await?.rows_affected();
+    labels::forget(&mut *connection, before(keep.keep_events)).await?;
     let deliveries = deliveries::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     snoozes::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     troubles::forget(&mut *connection, before(keep.keep_deliveries)).await?;
@@ -88,6 +89,8 @@ async fn drop_oldest(connection: &mut SqliteConnection, now: i64) -> SqlResult<u
         let query = "DELETE FROM alarms WHERE number < ? AND at < ?";
         let query = sqlx::query(query).bind(before).bind(now.saturating_sub(RECENT));
         gone += query.execute(&mut *transaction).await?.rows_affected();
+        let unused = "DELETE FROM labels WHERE at < (SELECT MIN(at) FROM alarms)";
+        gone += sqlx::query(unused).execute(&mut *transaction).await?.rows_affected();
     }
     transaction.commit().await?;
     Ok(gone)

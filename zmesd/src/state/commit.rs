@@ -1,14 +1,18 @@
 //! What each note writes.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Connection, Sqlite, SqliteConnection};
+use zmes_shared::MonitorId;
 use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
-use super::note::Note;
-use super::{SqlResult, deliveries, keys, signed, snoozes, tokens, troubles};
+use super::note::{Note, TokenDecision};
+use super::{SqlResult, deliveries, ends, keys, labels, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -28,12 +32,27 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             }
             deliveries::decide(transaction, alarm, decisions).await?;
         }
+        Note::Ended(note) => {
+            ends::end(transaction, &note.end).await?;
+            decide_all(transaction, &note.pushes).await?;
+        }
+        Note::Held(alarm, until) => {
+            record(transaction, alarm).await?;
+            labels::hold(transaction, alarm, *until).await?;
+        }
+        Note::Released(alarm, decisions) => {
+            labels::release(transaction, alarm).await?;
+            deliveries::decide(transaction, alarm, decisions).await?;
+        }
+        Note::Labels(seen, at) => {
+            for (event, found) in seen {
+                labels::keep(transaction, *event, found, *at).await?;
+            }
+        }
         Note::Snooze(snooze) => snoozes::keep(transaction, snooze).await?,
         Note::SnoozeEnded(id, at, digests) => {
             snoozes::end(transaction, *id, *at).await?;
-            for (alarm, decisions) in digests {
-                deliveries::decide(transaction, alarm, decisions).await?;
-            }
+            decide_all(transaction, digests).await?;
         }
         Note::Trouble(note) => {
             troubles::keep(transaction, note).await?;
@@ -65,14 +84,31 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 remember(transaction, device).await?;
             }
         }
-        Note::Sent(devices, monitor, at) => {
-            let sent =
-                "REPLACE INTO device_sent (user_name, kind, app, monitor_id, at) VALUES (?, ?, ?, ?, ?)";
-            for device in devices {
-                let sent = of_device(sent, device).bind(monitor.0).bind(at.as_millisecond());
-                sent.execute(&mut *transaction).await?;
-            }
-        }
+        Note::Sent(devices, monitor, at) => sent(transaction, devices, *monitor, *at).await?,
+    }
+    Ok(())
+}
+
+async fn decide_all(
+    transaction: &mut SqliteConnection,
+    messages: &[(Arc<Alarm>, Arc<[TokenDecision]>)],
+) -> SqlResult {
+    for (alarm, decisions) in messages {
+        deliveries::decide(transaction, alarm, decisions).await?;
+    }
+    Ok(())
+}
+
+async fn sent(
+    transaction: &mut SqliteConnection,
+    devices: &BTreeSet<Device>,
+    monitor: MonitorId,
+    at: Timestamp,
+) -> SqlResult {
+    let sent = "REPLACE INTO device_sent (user_name, kind, app, monitor_id, at) VALUES (?, ?, ?, ?, ?)";
+    for device in devices {
+        let sent = of_device(sent, device).bind(monitor.0).bind(at.as_millisecond());
+        sent.execute(&mut *transaction).await?;
     }
     Ok(())
 }
@@ -84,7 +120,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
 async fn record(transaction: &mut SqliteConnection, alarm: &Alarm) -> SqlResult {
     let event = alarm.event.map(signed);
     sqlx::query(
-        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late, open) VALUES (?, ?, ?, ?, ?, ?, 1)",
     )
     .bind(alarm.at.as_millisecond())
     .bind(event)

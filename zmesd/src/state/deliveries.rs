@@ -17,8 +17,10 @@ use zmes_shared::{EventId, MonitorId};
 use super::handle::{StateHandle, StateResult};
 use super::note::{Attempt, Outcome, TokenDecision};
 use super::remembered::{event, time, understood};
-use super::{SqlResult, signed, tokens};
-use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Origin, Token, TokenId};
+use super::{SqlResult, labels, signed, tokens};
+use crate::domain::{
+    Alarm, AlarmSpan, DecidedBy, Decision, DeliveryId, Origin, Phase, StartState, Token, TokenId,
+};
 
 /// Rows that one statement inserts: a statement costs more than a row.
 const ROWS: usize = 200;
@@ -45,6 +47,11 @@ pub struct DeliveryRow {
     /// The rule or snooze that decided.
     pub by: Option<DecidedBy>,
     pub urgency: Urgency,
+    pub phase: Phase,
+    /// Of an end: how long the alarm lasted.
+    pub lasted: Option<Duration>,
+    /// What was detected in the event, and how the decision waited for it.
+    pub labels: crate::domain::AlarmLabels,
     /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
     pub failures: Vec<FailedAttempt>,
 }
@@ -58,6 +65,13 @@ pub struct FailedAttempt {
     pub took: Duration,
 }
 
+/// What the file says of the start to which an end belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartOnDisk {
+    pub id: DeliveryId,
+    pub state: StartState,
+}
+
 #[derive(Debug, Clone)]
 pub struct QueuedPush {
     pub id: DeliveryId,
@@ -67,6 +81,7 @@ pub struct QueuedPush {
     pub badge: u32,
     pub urgency: Urgency,
     pub attempts: u32,
+    pub start: Option<StartOnDisk>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,8 +102,10 @@ pub(super) async fn decide(
     if decisions.is_empty() {
         return Ok(());
     }
+    let (waited, ending) = labels::waited(&alarm.labels);
     let number = sqlx::query(
-        "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO pushed_alarms (at, event_id, monitor_id, monitor_name, cause, origin, phase, lasted_ms, labels, \
+         waited_ms, label_wait) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(alarm.at.as_millisecond())
     .bind(alarm.event.map(signed))
@@ -96,12 +113,17 @@ pub(super) async fn decide(
     .bind(&*alarm.monitor_name)
     .bind(&*alarm.cause)
     .bind(alarm.origin.word())
+    .bind(alarm.phase.word())
+    .bind(alarm.lasted().map(millis))
+    .bind(labels::written(&alarm.labels.known))
+    .bind(waited)
+    .bind(ending)
     .execute(&mut *transaction)
     .await?
     .last_insert_rowid();
     for rows in decisions.chunks(ROWS) {
         let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
-            "INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge, decided_by, urgency) ",
+            "INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge, decided_by, urgency, start_id) ",
         );
         query.push_values(rows, |mut row, decided| {
             let (decision, reason) = match decided.decision {
@@ -111,11 +133,11 @@ pub(super) async fn decide(
             row.push_bind(decided.id.0).push_bind(number).push_bind(decided.token.0);
             row.push_bind(decision.word()).push_bind(String::from(reason)).push_bind(decided.badge);
             let by = decided.by.as_ref().map(DecidedBy::stored).unwrap_or_default();
-            row.push_bind(by).push_bind(decided.urgency.word());
+            row.push_bind(by).push_bind(decided.urgency.word()).push_bind(decided.start.map(|start| start.0));
         });
         query.build().execute(&mut *transaction).await?;
     }
-    if alarm.origin != Origin::Test {
+    if alarm.origin != Origin::Test && !alarm.is_end() {
         let counted = "UPDATE tokens SET badge_count = d.badge FROM deliveries d \
              WHERE d.alarm = ? AND d.decision = 'queued' AND d.token_id = tokens.id";
         sqlx::query(counted).bind(number).execute(transaction).await?;
@@ -218,8 +240,8 @@ pub(super) async fn last(pool: &SqlitePool) -> SqlResult<DeliveryId> {
 }
 
 const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency \
-    FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
+    d.decision, d.reason, d.transport, d.attempts, d.latency_ms, d.provider_id, d.decided_by, d.urgency, a.phase, \
+    a.lasted_ms, a.labels, a.waited_ms, a.label_wait FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
 impl StateHandle {
     /// Returns the newest deliveries of one token, newest first, with the attempts of each.
@@ -276,7 +298,9 @@ impl StateHandle {
     pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
         let query = format!(
             "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-             d.urgency FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             d.urgency, a.phase, a.lasted_ms, d.start_id, s.decision, s.reason, a.labels, a.waited_ms, a.label_wait \
+             FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             LEFT JOIN deliveries s ON s.id = d.start_id \
              WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
             tokens::COLUMNS
         );
@@ -332,9 +356,15 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
         monitor_name: row.try_get::<&str, _>(D + 6)?.into(),
         event: event(row, D + 4)?,
         cause: row.try_get::<&str, _>(D + 7)?.into(),
+        labels: labels::of_alarm(row)?,
         at: time(row, D + 3)?,
         detected: tokio::time::Instant::now(),
         origin: Origin::parse(row.try_get(D + 8)?),
+        phase: Phase::parse(row.try_get(D + 10)?),
+        span: row
+            .try_get::<Option<i64>, _>(D + 11)?
+            .map(|lasted| time(row, D + 3).map(|at| span(at, lasted)))
+            .transpose()?,
     };
     Ok(Some(QueuedPush {
         id: DeliveryId(row.try_get(D)?),
@@ -343,7 +373,28 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
         badge: row.try_get(D + 1)?,
         urgency: Urgency::parse(row.try_get(D + 9)?),
         attempts: row.try_get(D + 2)?,
+        start: start(row, D + 12)?,
     }))
+}
+
+fn span(ended_at: Timestamp, lasted: i64) -> AlarmSpan {
+    let lasted = duration(lasted);
+    let began = ended_at.checked_sub(lasted).unwrap_or(ended_at);
+    AlarmSpan { began, lasted: Some(lasted) }
+}
+
+/// Reads three columns: the delivery of the start, what was decided, and why. One that is not there any more counts as
+/// not sent.
+fn start(row: &SqliteRow, column: usize) -> SqlResult<Option<StartOnDisk>> {
+    let Some(id) = row.try_get::<Option<i64>, _>(column)?.map(DeliveryId) else { return Ok(None) };
+    let decision = row.try_get::<Option<&str>, _>(column + 1)?.map(DeliveryState::parse);
+    let reason = Reason::parse(row.try_get::<Option<&str>, _>(column + 2)?.unwrap_or_default());
+    let state = match (decision, reason) {
+        (Some(DeliveryState::Queued), _) | (Some(DeliveryState::Sent), Reason::None) => StartState::Sent,
+        (Some(DeliveryState::Skipped), Reason::Skip(SkipReason::Shadow)) => StartState::Shadow,
+        (_, _) => StartState::NotSent,
+    };
+    Ok(Some(StartOnDisk { id, state }))
 }
 
 fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
@@ -364,6 +415,9 @@ fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
         provider_id: row.try_get(13)?,
         by: DecidedBy::parse(row.try_get(14)?),
         urgency: Urgency::parse(row.try_get(15)?),
+        phase: Phase::parse(row.try_get(16)?),
+        lasted: row.try_get::<Option<i64>, _>(17)?.map(duration),
+        labels: labels::of_alarm(row)?,
         failures: Vec::new(),
     })
 }

@@ -10,14 +10,16 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
+use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
+use super::labels::HeldAlarm;
 use super::note::Note;
 use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
 use super::troubles::{self, TroubleRow};
 use super::{SqlResult, file, remembered, snoozes};
-use crate::domain::{DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
 use crate::links::LinkKey;
 
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
@@ -62,6 +64,28 @@ pub struct Cursor {
     pub at: Timestamp,
 }
 
+/// The last alarm of a monitor whose end was not told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAlarm {
+    pub monitor: MonitorId,
+    pub event: Option<EventId>,
+    pub monitor_name: Arc<str>,
+    pub cause: Arc<str>,
+    /// When the first of them was.
+    pub began: Timestamp,
+    pub at: Timestamp,
+    /// Its event has ended meanwhile.
+    pub closed: bool,
+}
+
+/// A push that told of the start of an alarm whose end was not told.
+#[derive(Debug, Clone)]
+pub struct StartedPush {
+    pub token: TokenId,
+    pub delivery: DeliveryId,
+    pub alarm: Alarm,
+}
+
 /// What a new daemon reads from the previous one.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
@@ -72,6 +96,10 @@ pub struct Remembered {
     pub announced: BTreeSet<EventId>,
     /// When alarms without an id were recently announced, oldest first.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
+    /// The last alarm of each monitor whose end is still to be told.
+    pub open: Vec<OpenAlarm>,
+    /// Who was told of alarms whose end is still to be told, oldest alarm first.
+    pub started: Vec<StartedPush>,
     /// The last filter of each device; those that were connected when the daemon ended have no time.
     pub filters: HashMap<Device, LastFilter>,
     /// When a device got its last alarm of a monitor, where an interval is to be kept.
@@ -91,6 +119,8 @@ pub struct Remembered {
     pub troubles: Vec<TroubleRow>,
     /// The key of links to pictures.
     pub link_key: Option<LinkKey>,
+    /// Alarms whose decisions for tokens wait for labels, oldest first.
+    pub held: Vec<HeldAlarm>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
     pub rule_hits: Vec<(String, Timestamp)>,
 }
@@ -104,6 +134,8 @@ pub struct RecordedAlarm {
     pub cause: String,
     /// It was found after the fact.
     pub late: bool,
+    /// When the monitor had left the alarm; `None`: it has not, or it is not known.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// Recorded alarms, oldest first.
@@ -185,6 +217,11 @@ impl StateHandle {
     /// Returns the newest troubles that are over, newest first, at most `limit`.
     pub async fn past_troubles(&self, limit: u32) -> StateResult<Vec<TroubleRow>> {
         self.answer(troubles::past(&self.settled().await, limit).await)
+    }
+
+    /// Returns the troubles that were raised or over after `since`, oldest first, at most `limit` (the newest win).
+    pub async fn troubles_since(&self, since: Since, limit: u32) -> StateResult<Vec<TroubleRow>> {
+        self.answer(troubles::since(&self.settled().await, since, limit).await)
     }
 
     /// Checks the file for `check store`: reads it completely, and writes to it.

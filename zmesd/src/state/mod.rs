@@ -9,9 +9,11 @@ mod bounds;
 mod commit;
 mod connection;
 mod deliveries;
+mod ends;
 mod file;
 mod handle;
 mod keys;
+mod labels;
 mod note;
 mod open_error;
 mod record;
@@ -31,13 +33,15 @@ mod upgrade;
 mod waiting;
 mod writer;
 
-pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush};
+pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush, StartOnDisk};
+pub use ends::RecordedEnd;
 pub use file::State;
 pub use handle::{
-    Cursor, Device, DeviceNote, LastFilter, RecordedAlarm, Remembered, Replay, ReplaySpan, StateError,
-    StateHandle, StoreReport,
+    Cursor, Device, DeviceNote, LastFilter, OpenAlarm, RecordedAlarm, Remembered, Replay, ReplaySpan,
+    StartedPush, StateError, StateHandle, StoreReport,
 };
-pub use note::{Attempt, Note, Outcome, TokenDecision, TroubleNote};
+pub use labels::HeldAlarm;
+pub use note::{Attempt, EndNote, Note, Outcome, TokenDecision, TroubleNote};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};
 pub use set_aside::{SetAside, set_aside_lately};

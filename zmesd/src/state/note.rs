@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_providers::Urgency;
-use zmes_shared::MonitorId;
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipReason};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use super::handle::{Device, DeviceNote};
 use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
@@ -20,6 +20,15 @@ pub enum Note {
     /// An announced alarm: its record, the monitor's cursor, and the decision for each token, in one transaction. Of a
     /// test alarm only the decisions are stored.
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// The end of a monitor's alarms, with what was decided about it for tokens: one transaction.
+    Ended(Box<EndNote>),
+    /// An announced alarm whose decisions for tokens wait for labels: its record, the monitor's cursor, and until when
+    /// it waits, in one transaction.
+    Held(Arc<Alarm>, Timestamp),
+    /// Such an alarm was decided for each token.
+    Released(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// What was detected in events, and when that was seen.
+    Labels(Vec<(EventId, Arc<[Label]>)>, Timestamp),
     /// Filters and intervals of devices; one note for many, because many connections may break at once.
     Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
@@ -49,6 +58,13 @@ pub enum Note {
 }
 
 #[derive(Debug, Clone)]
+pub struct EndNote {
+    pub end: Arc<Alarm>,
+    /// The end of each alarm that a receiver was told of last, and what was decided for the tokens among them.
+    pub pushes: Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>,
+}
+
+#[derive(Debug, Clone)]
 pub struct TroubleNote {
     pub change: TroubleChange,
     pub trouble: Trouble,
@@ -69,6 +85,8 @@ pub struct TokenDecision {
     /// The rule or snooze that decided.
     pub by: Option<DecidedBy>,
     pub urgency: Urgency,
+    /// Of an end: the delivery of its start.
+    pub start: Option<DeliveryId>,
 }
 
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{RecordedAlarm, Replay, ReplaySpan, StateHandle, StateResult};
-use super::remembered::{began, event, time};
+use super::remembered::{began, event, optional_time, time};
 use super::{SqlResult, signed};
 
 impl StateHandle {
@@ -26,16 +26,16 @@ impl StateHandle {
 
     /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
     pub async fn replay_page(&self, span: ReplaySpan, limit: u32) -> StateResult<Vec<(i64, RecordedAlarm)>> {
-        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, number FROM alarms \
                      WHERE number > ? AND number <= ? ORDER BY number LIMIT ?";
         let query = sqlx::query(query).bind(span.after).bind(span.until).bind(limit);
         let rows = self.answer(query.fetch_all(&self.reader()).await)?;
-        self.answer(rows.iter().map(|row| Ok((row.try_get(6)?, alarm(row)?))).collect())
+        self.answer(rows.iter().map(|row| Ok((row.try_get(7)?, alarm(row)?))).collect())
     }
 
     /// Returns the alarms of one event, oldest first, at most `limit`.
     pub async fn alarms_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<RecordedAlarm>> {
-        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late FROM alarms \
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
                      WHERE event_id = ? ORDER BY number LIMIT ?";
         let query = sqlx::query(query).bind(signed(event)).bind(limit);
         let rows = self.answer(query.fetch_all(&self.settled().await).await)?;
@@ -92,5 +92,6 @@ pub(super) fn alarm(row: &SqliteRow) -> SqlResult<RecordedAlarm> {
         monitor_name: row.try_get(3)?,
         cause: row.try_get(4)?,
         late: row.try_get(5)?,
+        ended_at: optional_time(row, 6)?,
     })
 }

@@ -10,7 +10,7 @@ use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
-use super::{SqlResult, deliveries, keys, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, keys, labels, snoozes, tokens, troubles};
 use crate::domain::MonitorFilter;
 
 /// How far back announced events are read: longer than any sensible `catch-up`.
@@ -27,6 +27,8 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         since: Some(began(pool).await?),
         announced: announced(pool, recent).await?,
         unidentified: unidentified(pool, recent).await?,
+        open: ends::open(pool, recent).await?,
+        started: ends::started(pool, recent).await?,
         filters: filters(pool).await?,
         sent: sent(pool).await?,
         tokens: tokens::all(pool).await?,
@@ -37,6 +39,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         last_snooze: snoozes::last(pool).await?,
         troubles: troubles::standing(pool).await?,
         link_key: keys::link_key(pool).await?,
+        held: labels::held(pool).await?,
         rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
             .await?,
     })

@@ -30,16 +30,18 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 12] = [
+const TABLES: [(&str, Key); 14] = [
     ("tokens", Key::RowId),
     ("keys", Key::Columns("name")),
     ("snoozes", Key::RowId),
     ("troubles", Key::Newest),
     ("cursors", Key::RowId),
+    ("held_alarms", Key::RowId),
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),
     ("device_sent", Key::Columns("user_name, kind, app, monitor_id")),
     ("alarms", Key::Newest),
+    ("labels", Key::Columns("event_id, name")),
     ("pushed_alarms", Key::Newest),
     ("deliveries", Key::Newest),
     ("attempts", Key::Newest),

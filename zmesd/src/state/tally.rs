@@ -46,12 +46,12 @@ pub struct AlarmCount {
 /// The record and the deliveries are numbered apart. Tests, digests and troubles are deliveries without an
 /// alarm in the record.
 const TALLY: &str = "WITH page AS MATERIALIZED ( \
-    SELECT at, event_id, monitor_id, monitor_name, cause, late, number FROM alarms \
+    SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, number FROM alarms \
     WHERE number > ?1 AND number < ?2 AND at <= ?3 AND (?4 IS NULL OR monitor_id = ?4) ORDER BY number DESC LIMIT ?5) \
     SELECT page.*, COALESCE(SUM(d.decision = 'sent'), 0), COALESCE(SUM(d.decision = 'skipped'), 0), \
     COALESCE(SUM(d.decision = 'failed'), 0), COALESCE(SUM(d.decision = 'queued'), 0) FROM page \
     LEFT JOIN pushed_alarms p ON p.at = page.at AND p.monitor_id = page.monitor_id \
-    AND p.event_id IS page.event_id AND p.origin IN ('poll', 'reconciled') \
+    AND p.event_id IS page.event_id AND p.phase = 'start' AND p.origin IN ('poll', 'reconciled') \
     LEFT JOIN deliveries d ON d.alarm = p.number GROUP BY page.number";
 
 impl StateHandle {
@@ -105,12 +105,12 @@ impl StateHandle {
 
 fn tallied(row: &SqliteRow) -> SqlResult<TalliedAlarm> {
     let told = ToldTokens {
-        sent: unsigned(row, 7)?,
-        skipped: unsigned(row, 8)?,
-        failed: unsigned(row, 9)?,
-        queued: unsigned(row, 10)?,
+        sent: unsigned(row, 8)?,
+        skipped: unsigned(row, 9)?,
+        failed: unsigned(row, 10)?,
+        queued: unsigned(row, 11)?,
     };
-    Ok(TalliedAlarm { number: row.try_get(6)?, alarm: alarm(row)?, told })
+    Ok(TalliedAlarm { number: row.try_get(7)?, alarm: alarm(row)?, told })
 }
 
 fn unsigned(row: &SqliteRow, column: usize) -> SqlResult<u64> {

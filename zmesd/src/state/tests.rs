@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::words::LabelWait;
+use zmes_shared::{EventId, Label, MonitorId};
 
-use super::{Device, DeviceNote, LastFilter, Note, OpenError, State, TokenDecision};
+use super::{AlarmQuery, Device, DeviceNote, EndNote, LastFilter, Note, OpenError, State, TokenDecision};
 use crate::config::StateConfig;
 use crate::domain::{
-    Alarm, Decision, DeliveryId, MonitorFilter, Origin, PushState, Revoked, SkipReason, SnoozeId, Token,
-    TokenId,
+    Alarm, AlarmLabels, AlarmSpan, Decision, DeliveryId, MonitorFilter, Origin, Phase, PushState, Revoked,
+    SkipReason, SnoozeId, StartState, Token, TokenId,
 };
 use crate::ports::{Clock, SystemClock};
 
@@ -40,9 +41,12 @@ fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
             monitor_name: "Garage".into(),
             event: (event > 0).then_some(EventId(event)),
             cause: "Motion".into(),
+            labels: AlarmLabels::default(),
             at: clock().now(),
             detected: Instant::now(),
             origin,
+            phase: Phase::Start,
+            span: None,
         }),
         Arc::default(),
     )
@@ -187,6 +191,7 @@ fn decided(id: i64, token: i64, decision: Decision) -> TokenDecision {
         badge: 8,
         by: None,
         urgency: Urgency::Normal,
+        start: None,
     }
 }
 
@@ -265,7 +270,7 @@ async fn a_trouble_of_the_same_moment_is_not_counted_for_an_alarm() {
     }
     write(directory.path(), notes).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
-    let query = super::AlarmQuery { monitor: None, since: None, until: None, before: None, limit: 10 };
+    let query = AlarmQuery { monitor: None, since: None, until: None, before: None, limit: 10 };
     let (alarms, _) = state.handle.tallied_alarms(query).await.unwrap();
     let queued: Vec<_> = alarms.iter().map(|tallied| tallied.told.queued).collect();
     assert_eq!(queued, [1]);
@@ -367,4 +372,74 @@ async fn a_token_that_the_file_has_under_another_id_is_written_all_the_same() {
     let kept: Vec<_> =
         state.remembered.tokens.iter().map(|token| (token.id.0, token.token.expose())).collect();
     assert_eq!(kept, [(4, "secret-9:with-colon"), (5, "secret-3:with-colon")]);
+}
+
+#[tokio::test]
+async fn an_end_and_its_pushes_are_on_the_disk_together_and_a_new_daemon_knows_what_is_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let started = |event, monitor, decisions: &[TokenDecision]| {
+        let Note::Announced(alarm, _) = alarm(event, monitor, Origin::Poll) else { panic!() };
+        (Arc::clone(&alarm), Note::Announced(alarm, decisions.into()))
+    };
+    let (first, first_note) = started(7, 3, &[decided(1, 3, Decision::Send)]);
+    let (_, second_note) = started(8, 4, &[decided(2, 3, Decision::Send), decided(3, 4, Decision::Send)]);
+    let ended_at = Timestamp::from_millisecond(first.at.as_millisecond() + 42_000).unwrap();
+    let span = Some(AlarmSpan { began: first.at, lasted: Some(Duration::from_secs(42)) });
+    let end = Arc::new(Alarm { at: ended_at, phase: Phase::End, span, ..Alarm::clone(&first) });
+    let push = TokenDecision { start: Some(DeliveryId(1)), ..decided(4, 3, Decision::Send) };
+    let ended = EndNote { end: Arc::clone(&end), pushes: vec![(end, [push].into())] };
+    let tokens = [token(3), token(4)].map(|token| Note::Token(Arc::new(token)));
+    let notes = tokens.into_iter().chain([first_note, second_note, Note::Ended(Box::new(ended))]);
+    write(directory.path(), notes.collect()).await;
+
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let open: Vec<_> = state.remembered.open.iter().map(|open| (open.monitor, open.event)).collect();
+    assert_eq!(open, [(MonitorId(4), Some(EventId(8)))]);
+    let started = state.remembered.started.iter().map(|started| (started.token.0, started.delivery.0));
+    assert_eq!(started.collect::<Vec<_>>(), [(3, 2), (4, 3)]);
+    let pushes = state.handle.pushes_after(DeliveryId(3), 10).await.unwrap().pushes;
+    assert_eq!(pushes[0].start.map(|start| (start.id, start.state)), Some((DeliveryId(1), StartState::Sent)));
+    assert!(pushes[0].alarm.is_end() && pushes[0].alarm.lasted() == Some(Duration::from_secs(42)));
+    let ends = state.handle.ends_since(Since::Time(first.at), 10).await.unwrap();
+    let ends: Vec<_> = ends.iter().map(|end| (end.alarm.event, end.ended_at, end.lasted.as_secs())).collect();
+    assert_eq!(ends, [(Some(EventId(7)), ended_at, 42)]);
+    assert!(state.handle.ends_since(Since::Time(ended_at), 10).await.unwrap().is_empty());
+    let (alarms, _) =
+        state.handle.tallied_alarms(AlarmQuery { limit: 9, ..AlarmQuery::default() }).await.unwrap();
+    let told: Vec<_> = alarms.iter().map(|one| (one.alarm.ended_at, one.told.queued)).collect();
+    assert_eq!(told, [(Some(ended_at), 1), (None, 2)], "ends are not counted among the pushes of an alarm");
+}
+
+#[tokio::test]
+async fn labels_keep_their_highest_confidence_and_what_waits_is_read_by_the_next_daemon() {
+    let directory = tempfile::tempdir().unwrap();
+    let label = |name: &str, percent| Label::new(name, percent).unwrap();
+    let (now, long_ago) = (clock().now(), clock().now() - Duration::from_hours(2));
+    let seen = |labels: Vec<Label>| vec![(EventId(7), Arc::from(labels))];
+    let Note::Announced(told, _) = alarm(7, 3, Origin::Poll) else { panic!() };
+    let Note::Announced(other, _) = alarm(8, 3, Origin::Poll) else { panic!() };
+    let wait = (Duration::from_millis(4200), LabelWait::Found);
+    let known: Arc<[Label]> = [label("person", Some(95))].into();
+    let labels = AlarmLabels { known: Arc::clone(&known), waited: Some(wait) };
+    let released = Arc::new(Alarm { labels: labels.clone(), ..Alarm::clone(&other) });
+    let notes = vec![
+        Note::Token(Arc::new(token(3))),
+        Note::Labels(seen(vec![label("person", None), label("cat", Some(80))]), now),
+        Note::Labels(seen(vec![label("person", Some(60)), label("cat", Some(40))]), now),
+        Note::Labels(vec![(EventId(6), Arc::clone(&known))], long_ago),
+        Note::Held(Arc::clone(&told), now),
+        Note::Held(Arc::clone(&other), now),
+        Note::Released(released, [decided(1, 3, Decision::Send)].into()),
+    ];
+    write(directory.path(), notes).await;
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let held: Vec<_> = state.remembered.held.iter().map(|held| held.alarm.event).collect();
+    assert_eq!(held, [told.event], "the other one was decided");
+    assert_eq!(state.remembered.announced.len(), 2, "both are in the record, with the cursor");
+    assert_eq!(state.remembered.cursors[&MonitorId(3)].event, EventId(8));
+    let pushes = state.handle.pushes_after(DeliveryId(0), 10).await.unwrap().pushes;
+    assert_eq!(pushes[0].alarm.labels, labels, "a push says after a restart what was detected");
+    let found = state.handle.labels_of(&[EventId(6), EventId(7)]).await.unwrap();
+    assert_eq!(Label::listed(&found[&EventId(7)]), "cat 80 %, person 60 %");
+    assert!(!found.contains_key(&EventId(6)), "it is older than keep-events");
 }

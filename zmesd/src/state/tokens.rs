@@ -90,8 +90,8 @@ pub(super) async fn sent(pool: &SqlitePool) -> SqlResult<HashMap<(TokenId, Monit
 /// Reads a token whose columns begin at `first`; `None`: it is invalid, for example because the file was edited.
 pub(super) fn token(row: &SqliteRow, first: usize) -> SqlResult<Option<Token>> {
     let text = |column: usize| row.try_get::<&str, _>(first + column);
-    let Ok(secret) = PushToken::parse(text(1)?) else { return Ok(None) };
-    let Some(platform) = Platform::parse(text(2)?) else { return Ok(None) };
+    let Ok(secret) = PushToken::stored(text(1)?) else { return Ok(None) };
+    let Some(platform) = Platform::stored(text(2)?) else { return Ok(None) };
     let revoked = match optional_time(row, first + 14)? {
         Some(at) => Some(Revoked { at, reason: text(15)?.to_owned(), blocked: row.try_get(first + 17)? }),
         None => None,

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
+use zmes_shared::control::Since;
 use zmes_shared::views::Severity;
 
-use super::SqlResult;
 use super::note::TroubleNote;
 use super::remembered::{time, understood};
+use super::{SqlResult, signed};
 use crate::domain::TokenId;
 use crate::troubles::{Trouble, TroubleChange, TroubleId, TroubleRecord};
 
@@ -75,6 +76,24 @@ pub(super) async fn past(pool: &SqlitePool, limit: u32) -> SqlResult<Vec<Trouble
     let rows = sqlx::query(AssertSqlSafe(query)).bind(limit).fetch_all(pool).await?;
     let rows: Vec<_> = understood("troubles", &rows, row);
     Ok(rows.into_iter().flatten().collect())
+}
+
+/// Returns the troubles that were raised or over after `since`, oldest first, at most `limit` (the newest win). Troubles have
+/// no event: after an event means after its alarm.
+pub(super) async fn since(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<Vec<TroubleRow>> {
+    let after: Option<i64> = match since {
+        Since::Time(at) => Some(at.as_millisecond()),
+        Since::Event(event) => {
+            let query = "SELECT MAX(at) FROM alarms WHERE event_id <= ?";
+            sqlx::query_scalar(query).bind(signed(event)).fetch_one(pool).await?
+        }
+    };
+    let query = format!(
+        "SELECT {COLUMNS} FROM troubles WHERE raised_at > ?1 OR cleared_at > ?1 ORDER BY number DESC LIMIT ?2"
+    );
+    let query = sqlx::query(AssertSqlSafe(query)).bind(after.unwrap_or(i64::MIN)).bind(limit);
+    let rows: Vec<_> = understood("troubles", &query.fetch_all(pool).await?, row);
+    Ok(rows.into_iter().flatten().rev().collect())
 }
 
 /// Reads a row; `None` where its kind is of a newer version.

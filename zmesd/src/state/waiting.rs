@@ -5,9 +5,10 @@
 //! beyond what the router itself holds.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
 
 use super::handle::Device;
-use super::note::Note;
+use super::note::{Note, TokenDecision};
 use crate::domain::{DeliveryId, TokenId};
 
 /// Maximum number of rows that all notes write. At 200 bytes each this is 20 MB.
@@ -111,6 +112,10 @@ impl Waiting {
                 }
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
+                | Note::Ended(_)
+                | Note::Held(..)
+                | Note::Released(..)
+                | Note::Labels(..)
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
                 | Note::Trouble(_)
@@ -137,10 +142,17 @@ impl Waiting {
             if self.rows <= left {
                 break;
             }
-            if let Note::Announced(_, decisions) = note {
+            let dropped: Vec<Arc<[TokenDecision]>> =
+                if let Note::Announced(_, decisions) | Note::Released(_, decisions) = note {
+                    vec![std::mem::replace(decisions, [].into())]
+                } else if let Note::Ended(note) = note {
+                    note.pushes.drain(..).map(|(_, decisions)| decisions).collect()
+                } else {
+                    continue;
+                };
+            for decisions in dropped {
                 self.rows -= decisions.len();
                 gone.extend(decisions.iter().map(|decided| decided.id));
-                *decisions = [].into();
             }
         }
         dropped.deliveries += gone.len() as u64;
@@ -187,7 +199,10 @@ impl Waiting {
 /// Returns how many rows a note writes, at least one.
 fn rows(note: &Note) -> usize {
     match note {
-        Note::Announced(_, decisions) => 1 + decisions.len(),
+        Note::Ended(note) => 1 + note.pushes.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>(),
+        Note::Announced(_, decisions) | Note::Released(_, decisions) => 1 + decisions.len(),
+        Note::Held(..) => 2,
+        Note::Labels(seen, _) => seen.iter().map(|(_, labels)| labels.len().max(1)).sum(),
         Note::Tokens(many) => many.len().max(1),
         Note::Sent(devices, ..) => devices.len().max(1),
         Note::TokenSent(told, ..) => told.len().max(1),

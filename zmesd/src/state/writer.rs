@@ -279,7 +279,12 @@ fn ticker(period: Duration) -> Interval {
 /// Answers a barrier; returns the last delivery of an alarm.
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
-        Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
+        Note::Ended(note) => {
+            note.pushes.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
+        }
+        Note::Announced(_, decisions) | Note::Released(_, decisions) => {
+            decisions.last().map(|decided| decided.id)
+        }
         Note::SnoozeEnded(_, _, digests) => {
             digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
         }
@@ -293,6 +298,8 @@ fn settled(note: Note) -> Option<DeliveryId> {
             None
         }
         Note::Devices(_)
+        | Note::Held(..)
+        | Note::Labels(..)
         | Note::Sent(..)
         | Note::Token(_)
         | Note::Snooze(_)

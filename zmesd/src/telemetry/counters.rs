@@ -13,7 +13,7 @@ use super::tally::{Levels, Tally};
 use super::timings::Timings;
 use crate::domain::{Decision, Origin};
 use crate::rules::RuleAction;
-use zmes_shared::words::{TargetKind, TroubleKind};
+use zmes_shared::words::{Phase, TargetKind, TroubleKind};
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -91,7 +91,7 @@ pub struct Counters {
     pub dead_tokens: Counter,
     /// Events that watchers of the control socket were too slow for.
     pub lagged: Counter,
-    /// Alarms by how they were found, tests among them.
+    /// Alarms and their ends by how they were found, tests among them.
     pub alarms_by: Tally<(Phase, Origin)>,
     /// What was decided, for each target of each alarm.
     pub decisions: Tally<(TargetKind, Decision)>,

@@ -4,18 +4,13 @@ use zmes_providers::Platform;
 use zmes_shared::MonitorState;
 use zmes_shared::control::TokenState;
 use zmes_shared::views::RefusalReason;
-use zmes_shared::words::{DeliveryOutcome, GiveUp, MonitorCondition, StateSource, TargetKind, TroubleKind};
+use zmes_shared::words::{
+    DeliveryOutcome, GiveUp, MonitorCondition, Phase, StateSource, TargetKind, TroubleKind,
+};
 
 use super::tally::{LabelPairs, Labels, label, labels};
 use crate::domain::{Decision, Origin, SkipReason};
 use crate::rules::RuleAction;
-
-label! {
-    /// Start or end of an alarm; only starts are announced.
-    Phase = "phase" {
-        Start = "start",
-    }
-}
 
 label! {
     Login = "result" {
@@ -38,6 +33,11 @@ label! {
         /// FCM, directly or through a function proxy.
         Fcm = "fcm",
         Apns = "apns",
+        Ntfy = "ntfy",
+        Pushover = "pushover",
+        Telegram = "telegram",
+        Gotify = "gotify",
+        Webhook = "webhook",
         /// No transport was asked.
         None = "none",
     }
@@ -180,6 +180,11 @@ impl Transport {
             Some("proxy") => Self::Proxy,
             Some("fcm") => Self::Fcm,
             Some("apns") => Self::Apns,
+            Some("ntfy") => Self::Ntfy,
+            Some("pushover") => Self::Pushover,
+            Some("telegram") => Self::Telegram,
+            Some("gotify") => Self::Gotify,
+            Some("webhook") => Self::Webhook,
             Some(_) | None => Self::None,
         }
     }
@@ -195,9 +200,10 @@ labels! {
     ], word;
     StateSource: "source" = Self::ALL, word;
     Origin: "origin" = Self::ALL, word;
+    Phase: "phase" = Self::ALL, word;
     TargetKind: "target" = Self::ALL, word;
     TroubleKind: "kind" = Self::ALL, word;
-    Platform: "platform" = [Self::Ios, Self::Android], as_str;
+    Platform: "platform" = [Self::Ios, Self::Android, Self::Target], as_str;
     // What is blocked counts as revoked.
     TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;
     RefusalReason: "reason" = Self::ALL, as_str;
@@ -245,6 +251,7 @@ mod tests {
     fn a_name_from_the_configuration_is_no_label() {
         assert_eq!(Transport::of("fcm:zmninja"), Transport::Fcm);
         assert_eq!(Transport::of("proxy"), Transport::Proxy);
+        assert_eq!(Transport::of("ntfy:night-guard"), Transport::Ntfy);
         assert_eq!(Transport::of(""), Transport::None);
     }
 
@@ -258,7 +265,7 @@ mod tests {
         }
         distinct::<Decision>(14);
         distinct::<Frame>(7);
-        distinct::<(Transport, Pushed)>(24);
+        distinct::<(Transport, Pushed)>(54);
         distinct::<MonitorCondition>(10);
         distinct::<(TargetKind, Decision)>(28);
         distinct::<Loop>(5);

@@ -18,4 +18,4 @@ pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Levels, Tally};
 pub use timings::{Timing, TimingBuckets, Timings};
 pub use zmes_shared::control::TokenState;
-pub use zmes_shared::words::TargetKind;
+pub use zmes_shared::words::{Phase, TargetKind};

@@ -30,7 +30,7 @@ pub(super) fn objections(certificate: &X509Certificate<'_>) -> Vec<CertificatePr
     let messages = [lifetime(certificate), usage(certificate), key(certificate), signature(certificate)];
     let problem = |message| CertificateProblem {
         grave: false,
-        expires_soon: false,
+        fault: None,
         message,
         hint: format!("issue it anew: {ANEW}"),
     };

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use zmes_files::FileError;
 use zmes_files::pemfile::PemError;
 
+use crate::config::CertificateFault;
+
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error(transparent)]
@@ -90,6 +92,20 @@ impl TlsWarning {
     /// Says whether apps that check certificates refuse this one, whatever their users trust.
     pub fn is_grave(&self) -> bool {
         matches!(self, Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1)
+    }
+
+    pub fn fault(&self) -> CertificateFault {
+        match self {
+            Self::Expired(_) => CertificateFault::Expired,
+            Self::ExpiresSoon { .. } => CertificateFault::ExpiresSoon,
+            Self::NotYetValid(_) => CertificateFault::NotYetValid,
+            Self::NoNames(_) => CertificateFault::NoNames,
+            Self::Version1 => CertificateFault::Version1,
+            Self::IsCa => CertificateFault::IsCa,
+            Self::LeafNotFirst(_) => CertificateFault::LeafNotFirst,
+            Self::ChainOutOfOrder(_) => CertificateFault::ChainOutOfOrder,
+            Self::ChainIncomplete(_) => CertificateFault::ChainIncomplete,
+        }
     }
 
     pub fn hint(&self) -> &'static str {

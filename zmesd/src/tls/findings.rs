@@ -46,11 +46,12 @@ fn blamed(error: &TlsError) -> PairPart {
 
 fn problem(part: PairPart, error: &TlsError) -> PairFinding {
     let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-    PairFinding { part, weight: PairWeight::Fatal, message: format!("{error}{cause}"), hint: error.hint() }
+    let (weight, message) = (PairWeight::Fatal, format!("{error}{cause}"));
+    PairFinding { part, weight, fault: None, message, hint: error.hint() }
 }
 
 fn warning(warning: &TlsWarning) -> PairFinding {
     let (message, hint) = (warning.to_string(), warning.hint().to_owned());
     let weight = if warning.is_grave() { PairWeight::Grave } else { PairWeight::Slight };
-    PairFinding { part: PairPart::Certificate, weight, message, hint }
+    PairFinding { part: PairPart::Certificate, weight, fault: Some(warning.fault()), message, hint }
 }

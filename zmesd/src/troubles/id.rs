@@ -36,7 +36,8 @@ impl TroubleId {
 
     /// Returns the transport, for troubles of one.
     pub fn transport(&self) -> Option<&str> {
-        let of_transport = [TroubleKind::Push, TroubleKind::Credentials, TroubleKind::Quota];
+        let of_transport =
+            [TroubleKind::Push, TroubleKind::Credentials, TroubleKind::Quota, TroubleKind::Probe];
         of_transport.contains(&self.kind).then_some(self.subject.as_str())
     }
 

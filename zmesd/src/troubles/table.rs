@@ -64,6 +64,8 @@ pub struct Look {
     pub others: BTreeMap<TroubleId, Observation>,
     /// What could not be judged this time: it stays as it is.
     pub unknown: BTreeSet<TroubleId>,
+    /// The same for all troubles of a kind.
+    pub unknown_kinds: BTreeSet<TroubleKind>,
 }
 
 /// A trouble as it is told.
@@ -160,7 +162,11 @@ impl TroubleTable {
 
     /// Takes what was observed, and returns what is to be told.
     pub fn look(&mut self, look: Look, now: Moment) -> Vec<TroubleNotice> {
-        let Look { cameras, cameras_unknown, camera_offline, mut others, mut unknown } = look;
+        let Look { cameras, cameras_unknown, camera_offline, mut others, mut unknown, mut unknown_kinds } =
+            look;
+        if cameras_unknown {
+            unknown_kinds.insert(TroubleKind::Camera);
+        }
         self.cameras(&cameras, cameras_unknown, camera_offline, now, &mut others, &mut unknown);
         let mut notices = Vec::new();
         for (id, observation) in others {
@@ -170,7 +176,7 @@ impl TroubleTable {
             unknown.insert(id);
         }
         for (id, entry) in &mut self.entries {
-            let stays = unknown.contains(id) || (cameras_unknown && id.kind == TroubleKind::Camera);
+            let stays = unknown.contains(id) || unknown_kinds.contains(&id.kind);
             notices.extend(if stays { entry.remind(now) } else { entry.ceases(now) });
         }
         let group_is_over = notices.iter().any(|notice| {

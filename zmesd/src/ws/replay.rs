@@ -168,6 +168,7 @@ mod tests {
             monitor_name: format!("M{monitor}"),
             cause: "Motion".to_owned(),
             late,
+            ended_at: None,
         };
         (event.cast_signed(), alarm)
     }

@@ -38,7 +38,7 @@ impl ServerSettings {
             max_clients_per_address: server.max_clients_per_address,
             trusted_proxies: server.trusted_proxies.clone(),
             allowed_origins: server.allowed_origins.clone(),
-            push: PushRules::new(&config.push).enabled,
+            push: PushRules::new(&config.push).phones,
             auth_timeout: config.auth.timeout,
         }
     }

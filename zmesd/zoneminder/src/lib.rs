@@ -16,6 +16,7 @@
 //! | [`trigger`] | forces and cancels alarms, in shared memory or through `zmtrigger.pl` |
 //! | [`password`] | the formats of `Users.Password`, compared in a time that tells nothing about the user |
 //! | [`access_token`] | the access tokens (JWT) of ZoneMinder's API |
+//! | [`labels`] | what detection has written into `Events.Notes` |
 //!
 //! At the root are the values that these return ([`Monitor`], [`Reading`], [`User`], [`EventRow`], …) and the traits that
 //! they implement ([`MonitorSource`], [`MonitorStore`], [`EventStore`], [`AccountStore`], [`DatabaseCheck`],
@@ -49,6 +50,8 @@
 //! - Rights: `src/zm_user.cpp`, `web/includes/auth.php`. Passwords and tokens: `src/zm_crypt.cpp`, `web/includes/auth.php`,
 //!   `scripts/zmupdate.pl.in` (the `-ZM-` overlay).
 //! - Pictures: `src/zm_event.cpp`, `src/zm_storage.cpp`, `scripts/ZoneMinder/lib/ZoneMinder/Event.pm`.
+//! - Labels: `zm_detect.py` and its hook helpers (`[a] detected:person:95%`), `zmeventnotification.pl` (how Notes are put
+//!   together), `src/zm_event.cpp` (`updateNotes` overwrites them), `db/zm_update-1.37.44.sql` (tags).
 //! - Triggers: `src/zm_monitor.h` (`TriggerData`), `scripts/zmtrigger.pl.in`.
 //!
 //! # Tests
@@ -63,6 +66,7 @@ pub mod conf;
 pub mod database;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod labels;
 mod monitor;
 pub mod password;
 pub mod pictures;
@@ -77,8 +81,8 @@ mod version;
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
 pub use ports::{
     AccountStore, AlarmTrigger, DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, DbError,
-    DbHealth, EventRow, EventStore, MonitorSource, MonitorStore, PictureStore, ServerShare, ServerShares,
-    TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
+    DbHealth, EventRow, EventStore, LabelSources, LabelsRead, MonitorSource, MonitorStore, PictureStore,
+    ServerShare, ServerShares, TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
 };
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;

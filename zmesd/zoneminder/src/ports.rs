@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::time::Instant;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use crate::pictures::EventPlace;
 use crate::shm::ReadError;
@@ -132,6 +132,31 @@ pub enum Whereabouts {
     },
 }
 
+/// Where labels are looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LabelSources {
+    /// `Events.Notes`, where `zm_detect` writes.
+    pub notes: bool,
+    /// The tags of an event (ZoneMinder 1.37.44 and later).
+    pub tags: bool,
+}
+
+impl LabelSources {
+    /// Says whether labels are looked for at all.
+    pub fn any(self) -> bool {
+        self.notes || self.tags
+    }
+}
+
+/// What was detected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelsRead {
+    /// The events that have labels.
+    pub found: BTreeMap<EventId, Vec<Label>>,
+    /// False: this ZoneMinder has none of the sources.
+    pub possible: bool,
+}
+
 /// Reads events. Each call is bounded in time by the implementation.
 #[async_trait]
 pub trait EventStore: Send + Sync + fmt::Debug {
@@ -143,6 +168,11 @@ pub trait EventStore: Send + Sync + fmt::Debug {
 
     /// Returns the open events of one monitor, newest first (at most 8).
     async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError>;
+
+    /// Returns what was detected in these events, at most 64 of them, and whether one of the sources is there at all.
+    async fn labels(&self, _events: &[EventId], _sources: LabelSources) -> Result<LabelsRead, DbError> {
+        Ok(LabelsRead::default())
+    }
 
     /// Returns where the monitor of an event is; `None`: this store cannot tell.
     async fn whereabouts(&self, _monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {

@@ -245,7 +245,7 @@ async fn gather(context: &Context, gathered: &mut Gathered) {
 const CONFIG: &str = "the configuration that zmesd uses, secrets hidden";
 
 /// Returns name, content, request and time limit of each answer that is in the report.
-fn requests() -> [(&'static str, &'static str, Request, Option<Duration>); 11] {
+fn requests() -> [(&'static str, &'static str, Request, Option<Duration>); 14] {
     let events = EventFilter { limit: Some(EVENTS), ..EventFilter::default() };
     let all = Request::Check { check: CheckKind::All, within_ms: None };
     let doctor = Request::Doctor { target: None, monitor: None };
@@ -266,6 +266,9 @@ fn requests() -> [(&'static str, &'static str, Request, Option<Duration>); 11] {
         ("push-queue.json", "what waits for the providers, and why", Request::PushQueue, None),
         ("latency.json", "how long each stage of an alarm takes", Request::Latency, None),
         ("events.json", "the last 200 alarms, and how many were told", Request::Events(events), None),
+        ("rules.json", "rules, and how often each decided", Request::RulesList, None),
+        ("snoozes.json", "snoozes", Request::SnoozeList, None),
+        ("troubles.json", "troubles, and those that are over", Request::Troubles { history: true }, None),
         ("log-level.json", "level of the log", level, None),
     ]
 }

@@ -9,6 +9,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::views::{DatabaseState, EventView, MonitorHours, MonitorView, TransportView};
 
 use super::feed::{Reading, Snapshot};
+use crate::commands::events::lasted;
 use crate::render::{Tone, clean, columns, cut, paint, time};
 
 /// Heights of the columns of a sparkline, by what the terminal can show. The first is for none.
@@ -190,7 +191,8 @@ fn tail(reading: &Reading, style: &PageStyle) -> Vec<PageLine> {
             if event.told.failed == 0 { String::new() } else { format!(", failed {}", event.told.failed) };
         let tone = if event.told.failed == 0 { Tone::Plain } else { Tone::Bad };
         let (monitor, cause) = (clean(&event.monitor), clean(&event.cause));
-        (tone, format!("{at}  {monitor}, {id}: pushes {}{failed}{clients}  {cause}", event.told.sent))
+        let lasted = lasted(event).map_or_else(String::new, |lasted| format!(", lasted {lasted}"));
+        (tone, format!("{at}  {monitor}, {id}: pushes {}{failed}{clients}{lasted}  {cause}", event.told.sent))
     };
     [(Tone::Plain, String::new()), title].into_iter().chain(reading.last.iter().rev().map(told)).collect()
 }

@@ -18,7 +18,8 @@ fn json(message: &Message<'_>) -> Value {
     sent.insert("token".to_owned(), push.token.expose().into());
     sent.insert("data".to_owned(), message.data().into());
     match push.platform {
-        Platform::Android => {
+        // A target has a transport of its own.
+        Platform::Android | Platform::Target => {
             let mut words = json!({ "title": message.title, "body": message.body_with_profile() });
             if let Some(picture) = &message.picture {
                 words["image"] = picture.as_str().into();

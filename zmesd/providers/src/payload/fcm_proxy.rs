@@ -23,7 +23,8 @@ fn json(message: &Message<'_>) -> Value {
         "data": message.data(),
     });
     match push.platform {
-        Platform::Android => {
+        // A target has a transport of its own.
+        Platform::Android | Platform::Target => {
             body["body"] = message.body_with_profile().into();
             body["android"] = android(message);
         }

@@ -24,8 +24,12 @@ const MAX_BODY: usize = 4096;
 const TIME_FORMAT: &str = "%I:%M %p, %d-%b";
 /// Stands for the event in `picture-url`.
 const EVENT_MARK: &str = "EVENTID";
+/// What stands before the cause of an alarm that has ended.
+const ENDED: &str = "End:";
 /// Most monitors that a title names.
 const MAX_NAMES: usize = 3;
+/// Most labels that a text names.
+const MAX_LABELS: usize = 5;
 /// Texts shorter than that are not cut.
 const SHORTEST: usize = 16;
 
@@ -51,14 +55,15 @@ impl<'a> Message<'a> {
         picture_url: Option<&str>,
     ) -> Option<Self> {
         let newest = push.alarms.last()?;
-        let cause = cause(newest);
+        let (what, cause) = (what(newest), cause(newest));
         let told = newest.at.to_zoned(zone.clone()).strftime(TIME_FORMAT).to_string();
         let body = match count(push) {
-            None => format!("{cause} at {told}"),
-            Some(count) => format!("{}, the last: {cause} at {told}", more_alarms(count)),
+            None if newest.ended.is_some() => format!("{cause} ended at {told}{}", lasted(newest)),
+            None => format!("{what} at {told}"),
+            Some(count) => format!("{}, the last: {what} at {told}", more_alarms(count)),
         };
-        // A test has no real event.
-        let event = newest.event.filter(|_| !newest.test);
+        // A test has no real event, and what has ended was shown.
+        let event = newest.event.filter(|_| !newest.test && newest.ended.is_none());
         let by_template = |event: EventId| Some(picture_url?.replace(EVENT_MARK, &event.to_string()));
         let link = push.picture.as_ref().map(|link| link.expose_secret().to_owned());
         let picture = event.and_then(|event| link.or_else(|| by_template(event)));
@@ -90,7 +95,8 @@ impl<'a> Message<'a> {
             data.insert("eid".to_owned(), event.to_string().into());
         }
         data.insert("monitorName".to_owned(), self.newest.monitor_name.as_ref().into());
-        data.insert("cause".to_owned(), self.cause.as_str().into());
+        let ended = if self.newest.ended.is_some() { ENDED } else { "" };
+        data.insert("cause".to_owned(), format!("{ended}{}", self.cause).into());
         data.insert("notification_foreground".to_owned(), "true".into());
         if !self.push.profile.is_empty() {
             data.insert("profile".to_owned(), self.push.profile.as_str().into());
@@ -158,12 +164,12 @@ fn cut(text: &mut String, to: usize) {
 }
 
 /// Returns how many alarms a push stands for, if it is more than one.
-fn count(push: &Push) -> Option<u32> {
+pub(crate) fn count(push: &Push) -> Option<u32> {
     let several = || u32::try_from(push.alarms.len()).ok().filter(|count| *count > 1);
     push.digest.or_else(several)
 }
 
-fn more_alarms(count: u32) -> String {
+pub(crate) fn more_alarms(count: u32) -> String {
     if count == 1 { "1 more alarm".to_owned() } else { format!("{count} more alarms") }
 }
 
@@ -174,14 +180,51 @@ fn title(push: &Push, newest: &PushedAlarm) -> String {
             names.push(&alarm.monitor_name);
         }
     }
+    if newest.ended.is_some() {
+        return quiet(newest);
+    }
     let more = if names.len() > MAX_NAMES { ", …" } else { "" };
     names.truncate(MAX_NAMES);
     let test = if newest.test { " (test)" } else { "" };
     format!("{}{more} Alarm{test}", names.join(", "))
 }
 
+/// Says that an alarm has ended.
+fn quiet(alarm: &PushedAlarm) -> String {
+    format!("{}: quiet again", alarm.monitor_name)
+}
+
+/// Returns how long an alarm lasted, where that is known: ` after 42 s`.
+pub(crate) fn lasted(alarm: &PushedAlarm) -> String {
+    match alarm.ended.map_or(0, |lasted| lasted.as_secs()) {
+        0 => String::new(),
+        seconds @ 1..120 => format!(" after {seconds} s"),
+        seconds => format!(" after {} min", seconds / 60),
+    }
+}
+
+/// Returns what was detected, with the cause if that says something else: `person, car (Motion: Front)`.
+pub(crate) fn what(alarm: &PushedAlarm) -> String {
+    let Some(labels) = labels(alarm) else { return cause(alarm) };
+    // A cause that comes from detection says the same.
+    if alarm.cause.is_empty() || alarm.cause.contains("detected:") {
+        labels
+    } else {
+        format!("{labels} ({})", alarm.cause)
+    }
+}
+
+/// Returns the names of the first labels; `None`: there is none.
+fn labels(alarm: &PushedAlarm) -> Option<String> {
+    let mut names: Vec<_> = alarm.labels.iter().take(MAX_LABELS).map(|label| label.name.as_str()).collect();
+    if alarm.labels.len() > MAX_LABELS {
+        names.push("…");
+    }
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
 /// Returns the cause, never empty; says "test" for a test.
-fn cause(alarm: &PushedAlarm) -> String {
+pub(crate) fn cause(alarm: &PushedAlarm) -> String {
     let cause = if alarm.cause.is_empty() { "Alarm" } else { alarm.cause.as_ref() };
     if alarm.test && !cause.to_lowercase().contains("test") {
         return format!("Test: {cause}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{MAX_BODY, Message, more_alarms};
+use super::{MAX_BODY, Message, labels, more_alarms, quiet};
 use crate::push::{Push, PushedAlarm, Urgency};
 use crate::token::{Platform, PushToken};
 
@@ -35,7 +35,8 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
             body["custom"] = monitors;
             body["badge"] = push.badge.into();
         }
-        Platform::Android => {
+        // A target has a transport of its own.
+        Platform::Android | Platform::Target => {
             // A resource of the app, which has no extension on Android.
             let name = Path::new(sound).file_stem().and_then(|stem| stem.to_str());
             if let Some(name) = name.filter(|_| !message.is_silent()) {
@@ -47,9 +48,12 @@ fn json(message: &Message<'_>, sound: &str) -> Value {
     body
 }
 
-/// `Alarms: Garage (32910),Front (32911)`; of a digest, `12 more alarms, the last: …`; without an event, what is to be
+/// `Alarms: Garage (32910),Front (32911)`; with labels `Alarms: Garage (32910): person, car`; of a digest, `12 more alarms, the last: …`; without an event, what is to be
 /// told: `Garage: 7 alarms while snoozed`.
 fn alert(push: &Push) -> String {
+    if let Some(ended) = push.alarms.last().filter(|alarm| alarm.ended.is_some()) {
+        return quiet(ended);
+    }
     if let ([only], None) = (push.alarms.as_slice(), push.digest)
         && only.event.is_none()
         && !only.test
@@ -65,8 +69,12 @@ fn alert(push: &Push) -> String {
     {
         return format!("{}: {}", told.monitor_name, told.cause);
     }
+    let labels = match push.alarms.as_slice() {
+        [only] => labels(only).map_or_else(String::new, |labels| format!(": {labels}")),
+        _ => String::new(),
+    };
     match push.digest {
-        None => format!("Alarms: {alarms}"),
+        None => format!("Alarms: {alarms}{labels}"),
         Some(count) => format!("{}, the last: {alarms}", more_alarms(count)),
     }
 }

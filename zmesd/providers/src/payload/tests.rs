@@ -1,6 +1,7 @@
 //! Bodies as literal JSON: what providers and apps have always been sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,8 +15,12 @@ fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAla
         monitor: zmes_shared::MonitorId(monitor),
         monitor_name: name.into(),
         cause: cause.into(),
+        labels: Arc::default(),
         at: "2026-11-25T15:12:00Z".parse().unwrap(),
         test: false,
+        ended: None,
+        late: false,
+        subject: crate::push::PushSubject::default(),
     }
 }
 
@@ -46,6 +51,34 @@ fn parsed(text: &str) -> Value {
 }
 
 const PICTURE: &str = "https://zm/?eid=EVENTID";
+
+#[test]
+fn what_was_detected_stands_before_the_cause() {
+    let labels = |names: &[&str]| -> Arc<[zmes_shared::Label]> {
+        names.iter().filter_map(|name| zmes_shared::Label::new(name, Some(95))).collect()
+    };
+    for (cause, names, body) in [
+        ("Motion: All", &["person", "car"][..], "person, car (Motion: All) at 10:12 AM, 25-Nov"),
+        ("", &["person"], "person at 10:12 AM, 25-Nov"),
+        ("[a] detected:person:95%", &["person"], "person at 10:12 AM, 25-Nov"),
+        ("Motion", &["a", "b", "c", "d", "e", "f"], "a, b, c, d, e, … (Motion) at 10:12 AM, 25-Nov"),
+        ("Motion", &[], "Motion at 10:12 AM, 25-Nov"),
+    ] {
+        let mut push = push(Platform::Android, App::ZmNinja);
+        push.alarms = vec![PushedAlarm { labels: labels(names), ..alarm(Some(32910), 1, "Garage", cause) }];
+        assert_eq!(message(&push, None).body, body);
+    }
+    let mut push = push(Platform::Ios, App::ZmNinja);
+    push.alarms[0].labels = labels(&["person", "car"]);
+    let alert = |push: &Push| parsed(&proxy::body(message(push, None), "blop.caf"))["alert"].clone();
+    assert_eq!(alert(&push), "Alarms: Garage (32910): person, car");
+    push.alarms.push(alarm(Some(32911), 5, "Front", ""));
+    assert_eq!(
+        alert(&push),
+        "Alarms: Garage (32910),Front (32911)",
+        "labels would be taken for the next camera"
+    );
+}
 
 #[test]
 fn a_push_proxy_gets_the_json_of_0_93() {
@@ -244,4 +277,47 @@ fn what_is_too_long_loses_words_and_no_ids() {
         let body = proxy::body(message(&push, None), "blop.caf");
         assert!(body.len() <= 4096 + token && parsed(&body)["custom"]["mid"] == "4294967295", "{body}");
     }
+}
+
+#[test]
+fn an_end_takes_the_place_of_its_alarm_without_a_sound() {
+    let ended = |seconds| PushedAlarm {
+        ended: Some(Duration::from_secs(seconds)),
+        ..alarm(Some(32910), 1, "Garage", "Motion: All")
+    };
+    let push = |platform, seconds| Push {
+        alarms: vec![ended(seconds)],
+        urgency: Urgency::Silent,
+        ..push(platform, App::ZmNinjaNg)
+    };
+    let (android, ios) = (push(Platform::Android, 42), push(Platform::Ios, 300));
+    let text = "Motion: All ended at 10:12 AM, 25-Nov after 42 s";
+    let data = json!({"mid":"1","eid":"32910","monitorName":"Garage","cause":"End:Motion: All",
+        "notification_foreground":"true"});
+    assert_eq!(
+        parsed(&fcm::body(message(&android, Some(PICTURE)))),
+        json!({"message":{
+            "token":"cXyz:APA91bHPRgkFLJu6sg",
+            "notification":{"title":"Garage: quiet again","body":text},
+            "data":data,
+            "android":{"priority":"normal","ttl":"540s","notification":{"icon":"ic_stat_notification",
+                "notification_priority":"PRIORITY_LOW","channel_id":"zmninja-ng","tag":"zmes-1-32910"}}}})
+    );
+    let sent = apns::message(message(&ios, Some(PICTURE)));
+    let mut expected = data;
+    expected["aps"] = json!({"alert":{"title":"Garage: quiet again",
+        "body":"Motion: All ended at 10:12 AM, 25-Nov after 5 min"},"badge":3,"thread-id":"zmninja_alarm",
+        "interruption-level":"passive"});
+    assert_eq!(parsed(&sent.body), expected);
+    assert_eq!((sent.collapse_id.as_deref(), sent.priority), (Some("zmes-1-32910"), "5"));
+    assert!(sent.collapse_id.is_some_and(|id| id.len() <= 64), "Apple: at most 64 bytes");
+    assert_eq!(
+        parsed(&proxy::body(message(&ios, None), "blop.caf")),
+        json!({"device":"ios","token":"cXyz:APA91bHPRgkFLJu6sg","alert":"Garage: quiet again","sound":"blop.caf",
+            "custom":{"mid":"1"},"badge":3})
+    );
+    let function = parsed(&fcm_proxy::body(message(&push(Platform::Android, 0), Some(PICTURE))));
+    assert_eq!(function["title"], "Garage: quiet again");
+    assert_eq!(function["body"], "Motion: All ended at 10:12 AM, 25-Nov");
+    assert_eq!((&function["android"]["tag"], &function["image_url"]), (&"zmes-1-32910".into(), &Value::Null));
 }

@@ -7,7 +7,7 @@ use crate::server::{Authority, Reply, Seen, Server, answer};
 use crate::world::{account, apns, function, hasty, only, proxy};
 
 fn outline(steps: &[CheckStep]) -> Vec<String> {
-    steps.iter().map(|step| format!("{} {}", step.name, if step.ok { "ok" } else { "failed" })).collect()
+    steps.iter().map(|step| format!("{} {}", step.name, if step.ok() { "ok" } else { "failed" })).collect()
 }
 
 fn last(steps: &[CheckStep]) -> &str {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use zmes_providers::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, App, FcmConfig, FcmProxyConfig, Platform, ProviderSettings, Push,
-    PushError, PushProxyConfig, PushToken, PushTransport, PushedAlarm, Timing, Transports, Urgency,
-    WallClock,
+    PushError, PushProxyConfig, PushSubject, PushToken, PushTransport, PushedAlarm, Timing, Transports,
+    Urgency, WallClock,
 };
 use zmes_shared::{EventId, MonitorId};
 
@@ -25,8 +25,12 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         monitor: MonitorId(1),
         monitor_name: "Garage".into(),
         cause: "Motion: All".into(),
+        labels: Arc::default(),
         at: now,
         test: false,
+        ended: None,
+        late: false,
+        subject: PushSubject::default(),
     };
     Push {
         token: PushToken::parse(token).unwrap(),

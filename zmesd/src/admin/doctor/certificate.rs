@@ -33,7 +33,7 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     let CertificateSummary { subject, sans, not_after, problems, objections } = certificate;
     let days = seconds.div_euclid(DAY);
     // A time that was asked for replaces the limit that follows from the certificate's lifetime.
-    let problems = problems.iter().filter(|problem| within.is_none() || !problem.expires_soon);
+    let problems = problems.iter().filter(|problem| within.is_none() || !problem.expires_soon());
     let (grave, slight): (Vec<_>, Vec<_>) = problems.partition(|problem| problem.grave);
     let red = grave.iter().map(|problem| {
         Finding::error(STEP, format!("{subject}: {}", problem.message), problem.hint.as_str())
@@ -62,9 +62,11 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
 
 /// Returns what is wrong only with the file on the disk: the next reload would serve it.
 fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<Finding> {
-    let known = |message: &str| certificate.problems.iter().any(|problem| problem.message == message);
-    let new =
-        examined.warnings.iter().filter(|warning| warning.concerns_certificate() && !known(&warning.message));
+    let served = |warning: &crate::config::Problem| {
+        let same = |problem: &CertificateProblem| problem.fault == warning.certificate;
+        warning.certificate.is_some() && certificate.problems.iter().any(same)
+    };
+    let new = examined.warnings.iter().filter(|warning| warning.concerns_certificate() && !served(warning));
     let finding = |problem: &crate::config::Problem| {
         let detail = format!("{}: on the disk, not served yet: {}", problem.key, problem.message);
         let severity = if problem.grave { Severity::Error } else { Severity::Warning };
@@ -76,14 +78,10 @@ fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CertificateFault;
 
     fn problem(grave: bool, message: &str) -> CertificateProblem {
-        CertificateProblem {
-            grave,
-            expires_soon: false,
-            message: message.to_owned(),
-            hint: "renew it".to_owned(),
-        }
+        CertificateProblem { grave, fault: None, message: message.to_owned(), hint: "renew it".to_owned() }
     }
 
     fn certificate(problems: Vec<CertificateProblem>) -> CertificateSummary {
@@ -114,7 +112,7 @@ mod tests {
     #[test]
     fn a_time_that_is_asked_for_is_the_limit() {
         let mut certificate = certificate(vec![CertificateProblem {
-            expires_soon: true,
+            fault: Some(CertificateFault::ExpiresSoon),
             ..problem(false, "the certificate expires on 2030-01-01T00:00:00Z, in 13 days")
         }]);
         certificate.objections.clear();
@@ -130,18 +128,28 @@ mod tests {
 
     #[test]
     fn a_file_that_is_worse_than_what_is_served_is_told() {
-        let served = certificate(vec![problem(false, "is a CA")]);
-        let warning = |message: &str, grave| crate::config::Problem {
+        let expires = CertificateFault::ExpiresSoon;
+        let served = certificate(vec![CertificateProblem {
+            fault: Some(expires),
+            ..problem(false, "expires in 13 days")
+        }]);
+        let warning = |fault, message: &str, grave| crate::config::Problem {
             file: "/etc/zmesd/zmesd.toml".into(),
             line: None,
             key: "server.tls.certificate".into(),
             message: message.into(),
             hint: "renew it".into(),
             grave,
+            certificate: fault,
         };
-        let warnings = vec![warning("is a CA", false), warning("expired", true)];
+        let warnings = vec![
+            warning(Some(expires), "expires in 12 days", false),
+            warning(Some(CertificateFault::IsCa), "is a CA", false),
+            warning(None, "the key is not readable", true),
+        ];
         let findings = on_disk(&served, &ConfigExamined { warnings, ..ConfigExamined::default() });
-        assert_eq!(findings.len(), 1);
-        assert_eq!(findings[0].detail, "server.tls.certificate: on the disk, not served yet: expired");
+        let details: Vec<_> = findings.iter().map(|finding| finding.detail.as_str()).collect();
+        let told = "server.tls.certificate: on the disk, not served yet: ";
+        assert_eq!(details, [format!("{told}is a CA"), format!("{told}the key is not readable")]);
     }
 }

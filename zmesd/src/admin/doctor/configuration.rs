@@ -88,7 +88,7 @@ mod tests {
 
     fn problem(key: &str, grave: bool) -> Problem {
         let (file, message, hint) = ("/etc/zmesd/zmesd.toml".into(), "is odd".into(), "mend it".into());
-        Problem { file, line: Some(7), key: key.into(), message, hint, grave }
+        Problem { file, line: Some(7), key: key.into(), message, hint, grave, certificate: None }
     }
 
     fn told(examined: ConfigExamined) -> Vec<(String, Severity, String)> {

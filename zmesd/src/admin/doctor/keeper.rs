@@ -14,7 +14,8 @@ use crate::admin::AdminParts;
 
 /// How often the cheap parts are judged, and the parts with a finding are checked again.
 const EVERY: Duration = Duration::from_secs(30);
-/// How often everything is checked: files are read, and each provider is asked once.
+/// How often everything is checked but the push providers: files are read. When providers are checked says
+/// `watchdog.probe-interval`.
 const WHOLE: Duration = Duration::from_mins(15);
 /// The first complete check, when phones and apps have come back after a start.
 const FIRST: Duration = Duration::from_mins(2);
@@ -30,7 +31,9 @@ pub(in crate::admin) async fn keep(parts: &AdminParts, board: &Arc<Board>) {
         let mut wanted = CHEAP.to_vec();
         if Instant::now() >= whole_at {
             whole_at = Instant::now() + WHOLE;
-            wanted = Part::ALL.to_vec();
+            let troubled = board.troubled();
+            let own = |part: &Part| *part != Part::Push || troubled.contains(part);
+            wanted = Part::ALL.into_iter().filter(own).collect();
         } else {
             wanted.extend(board.troubled());
             wanted.push(Part::Tokens);

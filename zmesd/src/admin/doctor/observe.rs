@@ -1,6 +1,6 @@
 //! What the troubles are made of: the facts that `doctor` and `check` judge, as conditions with an id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +15,10 @@ use crate::admin::AdminParts;
 use crate::admin::conditions::{Diagnosis, diagnose};
 use crate::admin::monitors::join;
 use crate::admin::push_cure::push_cure;
+use crate::admin::troubles::SECOND_TRY;
 use crate::detect::Condition;
-use crate::ports::{TransportFailure, TransportHealth};
+use crate::domain::{Revoked, Token};
+use crate::ports::{ProbeFailure, TransportFailure, TransportHealth};
 use crate::state::{self, TokenRow};
 use crate::troubles::{CameraSight, Look, Observation, TroubleId};
 
@@ -40,11 +42,31 @@ const SILENT_FAILURES: u32 = 5;
 const SILENT_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// Phones that are told of at a time.
 const SILENT_TOLD: usize = 20;
+/// This many failed checks in a row of a provider.
+const PROBE_FAILURES: u64 = 2;
+/// How long a user must be without a token: an app that replaces its token registers the next one at about that time.
+const DEAF: SignedDuration = SignedDuration::from_mins(1);
+/// Users that are told of at a time.
+const DEAF_TOLD: usize = 20;
 
 /// Observes. Remembers the last answers to what takes a query.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct Observer {
-    slow: Option<(Instant, BTreeMap<TroubleId, Observation>)>,
+    slow: Option<(Instant, SlowLook)>,
+}
+
+/// What took a query or a file to find out.
+#[derive(Debug, Default)]
+struct SlowLook {
+    found: BTreeMap<TroubleId, Observation>,
+    unknown_kinds: BTreeSet<TroubleKind>,
+}
+
+impl SlowLook {
+    fn unknown() -> Self {
+        let kinds = [TroubleKind::Silent, TroubleKind::Deaf, TroubleKind::Certificate, TroubleKind::Store];
+        Self { unknown_kinds: kinds.into(), ..Self::default() }
+    }
 }
 
 impl Observer {
@@ -54,17 +76,20 @@ impl Observer {
             let read = timeout(SLOW_DEADLINE, slow(parts)).await;
             // What could not be read in time stays as it was.
             let before = self.slow.take().map(|(_, before)| before);
-            self.slow = Some((Instant::now(), read.ok().or(before).unwrap_or_default()));
+            self.slow = Some((Instant::now(), read.ok().or(before).unwrap_or_else(SlowLook::unknown)));
         }
         let mut look = Look::default();
         cameras(parts, &mut look);
+        let probes = parts.configuration.running().watchdog.probe_interval;
         for health in parts.push.health() {
             transport(&health, &mut look);
+            probe(&health, probes, &mut look);
         }
         database(parts, &mut look);
         store(parts, &mut look);
         if let Some((_, slow)) = &self.slow {
-            for (id, observation) in slow {
+            look.unknown_kinds.clone_from(&slow.unknown_kinds);
+            for (id, observation) in &slow.found {
                 look.others.entry(id.clone()).or_insert_with(|| observation.clone());
             }
         }
@@ -140,6 +165,42 @@ fn transport(health: &TransportHealth, look: &mut Look) {
     }
 }
 
+/// Judges the last checks without a message. While pushes fail, that is told, and not that a check fails, too.
+fn probe(health: &TransportHealth, every: Duration, look: &mut Look) {
+    let id = TroubleId::about(TroubleKind::Probe, health.transport.as_str());
+    if every.is_zero() {
+        return;
+    }
+    if health.fails() {
+        look.unknown.insert(id);
+        return;
+    }
+    let Some(probe) = &health.probe else {
+        look.unknown.insert(id);
+        return;
+    };
+    let Some(ProbeFailure { count, since, last, step }) = &probe.failure else { return };
+    // Two people who ask at the same time are no second try.
+    let apart = SignedDuration::try_from(SECOND_TRY.min(every) / 2).unwrap_or_default();
+    if *count < PROBE_FAILURES || last.duration_since(*since) < apart {
+        look.unknown.insert(id);
+        return;
+    }
+    let text = format!(
+        "the last {count} checks of {} ({}) failed: {}: {}",
+        health.transport, health.target, step.name, step.detail
+    );
+    let fault = step.fault.unwrap_or(FaultKind::Unknown);
+    let observation = Observation {
+        severity: Severity::Error,
+        name: String::new(),
+        text: text.into(),
+        hint: push_cure(fault, &health.transport, &health.target),
+        hold: Duration::ZERO,
+    };
+    look.others.insert(id, observation);
+}
+
 fn database(parts: &AdminParts, look: &mut Look) {
     let id = TroubleId::of(TroubleKind::Database);
     match &*parts.database.borrow() {
@@ -172,8 +233,8 @@ fn store(parts: &AdminParts, look: &mut Look) {
 }
 
 /// Reads what takes a query or a file.
-async fn slow(parts: &AdminParts) -> BTreeMap<TroubleId, Observation> {
-    let mut found = BTreeMap::new();
+async fn slow(parts: &AdminParts) -> SlowLook {
+    let (mut found, mut unknown_kinds) = (BTreeMap::new(), BTreeSet::new());
     let directory = parts.configuration.running().state.directory.clone();
     let place = directory.clone();
     let room = tokio::task::spawn_blocking(move || state::room(&place)).await.ok().flatten();
@@ -189,22 +250,73 @@ async fn slow(parts: &AdminParts) -> BTreeMap<TroubleId, Observation> {
     }
     found.extend(certificate(parts));
     if let Ok(rows) = parts.state.tokens().await {
+        let (catalog, auth) = (parts.catalog.now(), parts.configuration.running().auth.enabled);
+        let exists = |user: &str| !auth || catalog.loaded_at.is_none() || catalog.users.contains_key(user);
+        let now = parts.clock.now();
+        found.extend(deaf(&rows, now, exists));
         let broken: Vec<_> = parts.push.health().into_iter().filter(TransportHealth::fails).collect();
         let broken = |row: &TokenRow| {
             let way = parts.push.ways(&row.token).into_iter().next();
             way.is_none_or(|way| broken.iter().any(|health| health.transport == way))
         };
-        let now = parts.clock.now();
         // What a failing transport cannot reach is told of as the transport's trouble.
         let silent = rows.iter().filter(|row| is_silent(row, now) && !broken(row));
         found.extend(silent.take(SILENT_TOLD).map(silence));
+    } else {
+        unknown_kinds.extend([TroubleKind::Silent, TroubleKind::Deaf]);
     }
-    found
+    SlowLook { found, unknown_kinds }
+}
+
+/// Finds the users whose last token died: its provider called it dead, and no other is left.
+///
+/// Who has a token that is muted, or switched off in the app, is not deaf: somebody wanted that. The same holds where an
+/// admin revoked the last one.
+fn deaf(
+    rows: &[TokenRow],
+    now: Timestamp,
+    exists: impl Fn(&str) -> bool,
+) -> BTreeMap<TroubleId, Observation> {
+    let mut last: BTreeMap<&str, Option<(&Token, &Revoked)>> = BTreeMap::new();
+    for token in rows.iter().map(|row| &row.token).filter(|token| !token.user.is_empty()) {
+        let Some(revoked) = &token.revoked else {
+            last.insert(&token.user, None);
+            continue;
+        };
+        let known = last.entry(&token.user).or_insert(Some((token, revoked)));
+        if known.is_some_and(|(_, before)| before.at < revoked.at) {
+            *known = Some((token, revoked));
+        }
+    }
+    let died = last.into_iter().filter_map(|(user, last)| Some((user, last?)));
+    let died = died.filter(|(user, (_, revoked))| {
+        !revoked.by_person() && !revoked.blocked && now.duration_since(revoked.at) >= DEAF && exists(user)
+    });
+    died.take(DEAF_TOLD).map(|(user, (token, revoked))| deafness(user, token, revoked)).collect()
+}
+
+fn deafness(user: &str, token: &Token, revoked: &Revoked) -> (TroubleId, Observation) {
+    let handle = token.handle;
+    let text = Sentence::from(format!("no phone gets pushes: the last token, {handle}, was revoked at "))
+        .time(revoked.at)
+        .text(format!(", because its provider said {}", revoked.reason));
+    let observation = Observation {
+        // Whoever removes the app looks the same.
+        severity: Severity::Warning,
+        name: format!("user {user}"),
+        text,
+        hint: format!(
+            "open the app on a phone of {user}; if the provider was wrong: zmesctl tokens restore {handle}; if it is \
+             intended: zmesctl tokens block {handle}"
+        ),
+        hold: Duration::ZERO,
+    };
+    (TroubleId::about(TroubleKind::Deaf, user), observation)
 }
 
 fn certificate(parts: &AdminParts) -> Option<(TroubleId, Observation)> {
     let certificate = parts.certificate.summary()?;
-    let problems = certificate.problems.iter().filter(|problem| problem.grave || problem.expires_soon);
+    let problems = certificate.problems.iter().filter(|problem| problem.grave || problem.expires_soon());
     let worst = problems.max_by_key(|problem| problem.grave)?;
     let observation = Observation {
         severity: if worst.grave { Severity::Error } else { Severity::Warning },
@@ -237,3 +349,6 @@ fn silence(row: &TokenRow) -> (TroubleId, Observation) {
     };
     (TroubleId::about(TroubleKind::Silent, handle), observation)
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,10 @@ fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
                 ("blocked by an admin at ", String::new(), format!("zmesctl tokens unblock {handle}"))
             }
             Revoked::ADMIN => ("revoked by an admin at ", String::new(), restore),
+            Revoked::NOT_CONFIGURED => {
+                let hint = "add it to zmesd.toml, then: zmesctl reload".to_owned();
+                ("it left zmesd.toml at ", String::new(), hint)
+            }
             Revoked::PRUNED => {
                 ("revoked by `tokens prune` at ", ": its app had not been seen".to_owned(), restore)
             }
@@ -70,6 +74,9 @@ fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
         return Finding::error("token", Sentence::from(before).time(*at).text(after), hint);
     }
     let app = if token.app == App::Unknown { String::new() } else { format!(" with {}", token.app.as_str()) };
+    if token.handle.is_target() {
+        return Finding::good("token", format!("a target of {}, configured in zmesd.toml", owner(token)));
+    }
     let platform = token.platform.as_str();
     let detail = format!("an {platform} phone of {}{app}, last seen ", owner(token));
     Finding::good("token", Sentence::from(detail).time(token.last_seen_at))
@@ -77,6 +84,7 @@ fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
 
 fn enabled(token: &Token) -> Finding {
     match token.state {
+        PushState::Enabled if token.handle.is_target() => Finding::good("state", "enabled"),
         PushState::Enabled => Finding::good("state", "its app wants pushes"),
         PushState::Disabled => {
             let detail = "pushes are switched off in its app (state is disabled)";
@@ -140,13 +148,18 @@ fn filter(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
         return Finding::good("filter", "it gets alarms of all monitors");
     };
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
-    let hint = format!(
-        "tick it in the app, in the monitors of its event server settings; zmesctl tokens show {} shows the list",
-        scene.call(token)
-    );
-    let red = |what: String| {
-        Finding::error("filter", format!("{what}: its app has chosen {listed}"), hint.as_str())
+    let handle = scene.call(token);
+    let hint = if token.handle.is_target() {
+        format!(
+            "add it to monitors of the target in zmesd.toml, then: zmesctl reload; zmesctl tokens show {handle}"
+        )
+    } else {
+        format!(
+            "tick it in the app, in the monitors of its event server settings; zmesctl tokens show {handle} shows the list"
+        )
     };
+    let red =
+        |what: String| Finding::error("filter", format!("{what}: {} {listed}", chosen(token)), hint.as_str());
     // Without rights, the list does not matter.
     if let Some(id) = wanted.filter(|id| !only.contains_key(id) && scene.may_hear(&token.user, *id)) {
         return red(format!("monitor {id} is not in its list"));
@@ -177,13 +190,17 @@ pub(super) fn chosen_in_vain(scene: &Snapshot<'_>, token: &Token) -> Option<Find
     }
     let listed = some(&only.keys().map(ToString::to_string).collect::<Vec<_>>());
     let whom = owner(token);
-    let detail = format!(
-        "its app has chosen {listed}, but ZoneMinder lets {whom} see none of them: it can never ring"
-    );
+    let detail =
+        format!("{} {listed}, but ZoneMinder lets {whom} see none of them: it can never ring", chosen(token));
     let hint = format!(
-        "tick others in the app, or allow them: ZoneMinder > Options > Users > {whom}, then: zmesctl monitors reload"
+        "choose others, or allow them: ZoneMinder > Options > Users > {whom}, then: zmesctl monitors reload"
     );
     Some(Finding::error("filter", detail, hint))
+}
+
+/// Returns who has chosen the monitors of a token.
+fn chosen(token: &Token) -> &'static str {
+    if token.handle.is_target() { "zmesd.toml has chosen" } else { "its app has chosen" }
 }
 
 fn interval(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {

@@ -40,7 +40,14 @@ pub(super) fn glance(parts: &AdminParts, waiting: usize) -> Vec<Finding> {
     {
         return vec![finding];
     }
-    shadow(&config).into_iter().chain(health.iter().filter_map(|health| ailing(health, now))).collect()
+    let judged = |health: &TransportHealth| ailing(health, now).or_else(|| unreachable(health));
+    shadow(&config).into_iter().chain(health.iter().filter_map(judged)).collect()
+}
+
+/// Returns that the last check without a message failed.
+fn unreachable(health: &TransportHealth) -> Option<Finding> {
+    let failure = health.probe.as_ref()?.failure.as_ref()?;
+    Some(failed(&health.transport, &health.target, &failure.step))
 }
 
 impl ProviderProbe {
@@ -126,24 +133,18 @@ fn shadow(config: &Config) -> Option<Finding> {
 
 pub(super) fn way(check: &TransportCheck) -> Finding {
     let TransportCheck { transport, target, steps, .. } = check;
-    let step = format!("push {transport}");
-    if let Some(failed) = steps.iter().find(|step| !step.ok) {
-        let detail = format!("{target}: {} failed: {}", failed.name, failed.detail);
-        return Finding::error(step, detail, hint(transport, target, failed));
+    if let Some(step) = check.failed() {
+        return failed(transport, target, step);
     }
+    let step = format!("push {transport}");
     let names = steps.iter().map(|step| step.name).collect::<Vec<_>>().join(", ");
     Finding::good(step, format!("{target} answers ({names})"))
 }
 
-fn hint(transport: &str, target: &str, failed: &CheckStep) -> String {
-    let kind = failed.fault.unwrap_or(match failed.name {
-        "dns" => FaultKind::Dns,
-        "tcp" => FaultKind::Refused,
-        "tls" => FaultKind::Tls,
-        "credentials" => FaultKind::Credentials,
-        _ => FaultKind::BadAnswer,
-    });
-    push_cure(kind, transport, target)
+fn failed(transport: &str, target: &str, step: &CheckStep) -> Finding {
+    let detail = format!("{target}: {} failed: {}", step.name, step.detail);
+    let cure = push_cure(step.fault.unwrap_or(FaultKind::Unknown), transport, target);
+    Finding::error(format!("push {transport}"), detail, cure)
 }
 
 /// Judges the last pushes of a transport whose check went well: the check sends nothing, and so does not see everything.
@@ -189,30 +190,29 @@ mod tests {
     use super::*;
     use crate::ports::TransportFailure;
 
-    fn check(failed: Option<(&'static str, &str)>) -> TransportCheck {
-        let step = |name, ok, detail: &str| CheckStep {
+    fn check(failed: Option<(&'static str, FaultKind, &str)>) -> TransportCheck {
+        let step = |name, fault, detail: &str| CheckStep {
             name,
-            ok,
             took: Duration::ZERO,
             detail: detail.to_owned(),
-            fault: None,
+            fault,
         };
-        let mut steps = vec![step("dns", true, "192.0.2.1")];
-        steps.extend(failed.map(|(name, detail)| step(name, false, detail)));
+        let mut steps = vec![step("dns", None, "192.0.2.1")];
+        steps.extend(failed.map(|(name, fault, detail)| step(name, Some(fault), detail)));
         let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
         TransportCheck { transport, target, ok: failed.is_none(), age: Duration::ZERO, steps }
     }
 
     #[test]
     fn the_step_that_fails_and_its_command_are_named() {
-        for (step, detail, hint) in [
-            ("tcp", "connection refused", "nc -vz push.example.org 8801"),
-            ("tls", "the certificate is not usable", "openssl s_client -connect push.example.org:8801"),
-            ("dns", "no address", "getent hosts push.example.org"),
-            ("http", "503", "curl -v https://push.example.org:8801/"),
-            ("credentials", "401", "correct push.proxy.app-key"),
+        for (step, fault, detail, hint) in [
+            ("tcp", FaultKind::Refused, "connection refused", "nc -vz push.example.org 8801"),
+            ("tls", FaultKind::Tls, "not usable", "openssl s_client -connect push.example.org:8801"),
+            ("dns", FaultKind::Dns, "no address", "getent hosts push.example.org"),
+            ("http", FaultKind::BadAnswer, "503", "curl -v https://push.example.org:8801/"),
+            ("credentials", FaultKind::Credentials, "401", "correct push.proxy.app-key"),
         ] {
-            let finding = way(&check(Some((step, detail))));
+            let finding = way(&check(Some((step, fault, detail))));
             assert_eq!(finding.step, "push proxy");
             assert_eq!(finding.detail, format!("push.example.org:8801: {step} failed: {detail}"));
             assert!(finding.hint.is_some_and(|found| found.starts_with(hint)), "{step}");

@@ -8,7 +8,8 @@ use zmes_shared::views::{Finding, Sentence};
 use super::scene::{Snapshot, some};
 use crate::domain::Token;
 use crate::rules::{
-    AlarmFacts, AlarmTime, Channel, MonitorName, ReceiverFacts, ReceiverName, Rule, RuleAction, is_same_name,
+    AlarmFacts, AlarmTime, Channel, LocalTimes, MonitorName, ReceiverFacts, ReceiverName, Rule, RuleAction,
+    is_same_name,
 };
 
 const STEP: &str = "rules";
@@ -76,13 +77,16 @@ pub(super) fn mutes(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorI
         Some(wanted) => monitor.id == wanted,
         None => scene.hears(token, monitor.id),
     });
+    let mut times = LocalTimes::new(time);
     let mut muted: Vec<(&Rule, MonitorId)> = Vec::new();
     for monitor in heard {
         // Causes are not known before an alarm: a rule by cause is no condition of the phone.
-        let facts = AlarmFacts { monitor: monitor.id, monitor_name: &monitor.name, cause: "", time };
+        let facts =
+            AlarmFacts { monitor: monitor.id, monitor_name: &monitor.name, cause: "", labels: None, time };
         let rules =
             scene.rules.rules.iter().filter(|rule| rule.cause_has.is_empty() && rule.cause_lacks.is_empty());
-        let mut holds = rules.filter(|rule| rule.holds_for(&facts).is_ok() && rule.is_for(&receiver).is_ok());
+        let mut holds =
+            rules.filter(|rule| rule.holds_for(&facts, &mut times).is_ok() && rule.is_for(&receiver).is_ok());
         muted.extend(
             holds.next().filter(|rule| rule.action == RuleAction::Mute).map(|rule| (rule, monitor.id)),
         );

@@ -147,8 +147,9 @@ pub(in crate::admin) async fn bulk(
     tokens: TokenSelection,
     dry_run: bool,
 ) -> Result<TokensChanged, ControlError> {
-    let scope = change.scope(&tokens);
-    let (known, TokenChoice { ids, mut failed }) = choose(parts, asker, tokens, scope).await?;
+    let (scope, named) = (change.scope(&tokens), matches!(tokens, TokenSelection::Named(_)));
+    let (known, TokenChoice { mut ids, mut failed }) = choose(parts, asker, tokens, scope).await?;
+    failed.extend(without_targets(&known, &mut ids, change, named));
     let chosen: Vec<_> = ids.iter().copied().collect();
     let shown = if dry_run || ids.is_empty() {
         changed(parts, known, change.word(), chosen, dry_run).await?
@@ -161,6 +162,34 @@ pub(in crate::admin) async fn bulk(
         done(parts, change.word(), reached).await?
     };
     Ok(TokensChanged { failed, ..shown })
+}
+
+/// Leaves out targets, which are not an admin's to change in this way; returns what to say of those that were named.
+fn without_targets(
+    known: &TokenNames,
+    ids: &mut BTreeSet<TokenId>,
+    change: BulkChange,
+    named: bool,
+) -> Vec<TokenFailure> {
+    if matches!(change, BulkChange::Mute(_)) {
+        return Vec::new();
+    }
+    let is_target = |id: &TokenId| known.row(*id).is_some_and(|row| row.token.handle.is_target());
+    let left_out: Vec<_> = ids.iter().copied().filter(is_target).collect();
+    ids.retain(|id| !left_out.contains(id));
+    let told = left_out.into_iter().filter(|_| named).filter_map(|id| known.row(id));
+    told.map(|row| {
+        let token = known.handle(&row.token);
+        let error = if let BulkChange::Badge(_) = change {
+            ControlError::new(ErrorCode::Conflict, format!("target {token} has no badge"))
+                .with_hint("only phones show a number on the app's icon")
+        } else {
+            ControlError::new(ErrorCode::Conflict, format!("target {token} is configured in zmesd.toml"))
+                .with_hint(format!("remove it there, then: zmesctl reload; or: zmesctl tokens mute {token}"))
+        };
+        TokenFailure { token, error }
+    })
+    .collect()
 }
 
 fn revoked_meanwhile(known: &TokenNames, id: TokenId) -> TokenFailure {
@@ -187,7 +216,14 @@ pub(in crate::admin) async fn restore(
     asker: Role,
     name: &str,
 ) -> Result<TokensChanged, ControlError> {
-    let id = TokenNames::load(&parts.state, asker).await?.find(name, TokenScope::Revoked)?.token.id;
+    let known = TokenNames::load(&parts.state, asker).await?;
+    let row = known.find(name, TokenScope::Revoked)?;
+    let id = row.token.id;
+    if row.token.handle.is_target() {
+        let message = format!("target {} is not configured", known.handle(&row.token));
+        return Err(ControlError::new(ErrorCode::Conflict, message)
+            .with_hint("add it to zmesd.toml, then: zmesctl reload"));
+    }
     if !parts.router.restore(id).await? {
         // It was registered again, blocked, or deleted a moment ago.
         let message = format!("token {} is not revoked any more", repeated(name));

@@ -103,7 +103,10 @@ pub(in crate::admin) async fn export(
 }
 
 fn page(known: &TokenNames, after: Option<u64>) -> TokensExported {
-    let live = known.rows.iter().filter(|row| row.token.revoked.is_none() && is_after(row, after));
+    let live = known.rows.iter().filter(|row| {
+        // A target comes from the configuration.
+        row.token.revoked.is_none() && !row.token.handle.is_target() && is_after(row, after)
+    });
     let rows: Vec<_> = live.take(PAGE).map(|row| &row.token).collect();
     let next = rows.last().filter(|_| rows.len() == PAGE).map(|token| token.id.0.cast_unsigned());
     let tokens = rows.into_iter().map(|token| {

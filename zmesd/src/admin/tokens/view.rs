@@ -58,16 +58,17 @@ pub(in crate::admin) fn state(token: &Token, now: Timestamp) -> TokenState {
     }
 }
 
-/// Says whether a token was not seen for at least `age`.
+/// Says whether a token was not seen for at least `age`. A target is never seen.
 pub(in crate::admin) fn is_stale(token: &Token, now: Timestamp, age: Duration) -> bool {
     let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-    now.duration_since(token.last_seen_at) >= age
+    !token.handle.is_target() && now.duration_since(token.last_seen_at) >= age
 }
 
 pub(in crate::admin) fn platform(platform: Platform) -> PlatformKind {
     match platform {
         Platform::Ios => PlatformKind::Ios,
         Platform::Android => PlatformKind::Android,
+        Platform::Target => PlatformKind::Target,
     }
 }
 
@@ -85,6 +86,7 @@ pub(in crate::admin) fn delivery(row: &DeliveryRow, token: Option<String>) -> De
         monitor_id: row.monitor,
         monitor: row.monitor_name.clone(),
         origin: row.origin,
+        phase: row.phase,
         decision: row.decision,
         reason: row.reason.clone(),
         rule: rules::name(row.by.as_ref()),

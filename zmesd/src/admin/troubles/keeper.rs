@@ -6,17 +6,19 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::TroubleBoard;
+use super::{TroubleBoard, moment};
 use crate::admin::AdminParts;
 use crate::admin::doctor::Observer;
-use crate::config::{CameraReceivers, WatchdogReceiver};
+use crate::config::{CameraReceivers, Config, TargetPhase, WatchdogConfig, WatchdogReceiver};
 use crate::domain::{Token, TokenId};
 use crate::route::TroubleMessage;
 use crate::state::TroubleRow;
-use crate::troubles::{Moment, TroubleChange, TroubleId, TroubleNotice, TroubleTable};
+use crate::troubles::{TroubleChange, TroubleId, TroubleNotice, TroubleTable};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(1);
+/// How old tokens may be that were read for a notice which still waits.
+const TOKENS_FOR: Duration = Duration::from_secs(10);
 /// Notices that wait for the router; beyond that reminders are left out first.
 const WAITING: usize = 1000;
 
@@ -38,6 +40,8 @@ pub(in crate::admin) struct Keeper {
     told: BTreeMap<TroubleId, Vec<TokenId>>,
     waiting: VecDeque<Waiting>,
     last_number: u64,
+    /// The live tokens, and when they were read; only while a notice waits.
+    tokens: Option<(Instant, Vec<Token>)>,
 }
 
 impl Keeper {
@@ -51,6 +55,7 @@ impl Keeper {
             told,
             waiting: VecDeque::new(),
             last_number: 0,
+            tokens: None,
         }
     }
 
@@ -101,23 +106,22 @@ impl Keeper {
 
     /// Hands what waits to the router. What it cannot take now is tried again in the next round.
     async fn tell(&mut self, parts: &AdminParts) {
-        let Some(first) = self.waiting.front() else { return };
-        let tokens = match parts.state.tokens().await {
-            Ok(rows) => {
-                rows.into_iter().map(|row| row.token).filter(|token| token.revoked.is_none()).collect()
-            }
-            Err(error) => {
-                // It is written down all the same, but not told: the state is what cannot be read.
-                warn!(trouble = %first.notice.trouble.id, error = %error, "cannot read who is told of troubles");
-                Vec::new()
-            }
-        };
+        if self.waiting.is_empty() {
+            self.tokens = None;
+            return;
+        }
+        let config = parts.configuration.running();
+        let old = self.tokens.as_ref().is_none_or(|(read_at, _)| read_at.elapsed() >= TOKENS_FOR);
+        if old && self.waiting.iter().any(|waiting| self.needs_tokens(&waiting.notice, &config.watchdog)) {
+            self.tokens = Some((Instant::now(), self.live_tokens(parts).await));
+        }
+        let tokens = self.tokens.as_ref().map_or(&[][..], |(_, tokens)| tokens);
         while let Some(waiting) = self.waiting.front_mut() {
             waiting.tried = true;
             let (number, notice) = (waiting.number, waiting.notice.clone());
             let id = notice.trouble.id.clone();
             let before = self.told.get(&id).cloned().unwrap_or_default();
-            let message = message(parts, number, notice.clone(), &tokens, &before);
+            let message = message(parts, number, notice.clone(), tokens, &before);
             let wanted = !message.tokens.is_empty() || message.viewers;
             let Ok(Some(told)) = parts.router.tell_trouble(message).await else { return };
             self.waiting.pop_front();
@@ -130,6 +134,34 @@ impl Keeper {
                 }
                 TroubleChange::Reminder => {}
                 TroubleChange::Cleared => drop(self.told.remove(&id)),
+            }
+        }
+        self.tokens = None;
+    }
+
+    /// Says whether the tokens decide who is told. Without receivers, and for an end, they do not; reading them takes a
+    /// query, and a notice may wait for long.
+    fn needs_tokens(&self, notice: &TroubleNotice, watchdog: &WatchdogConfig) -> bool {
+        match notice.change {
+            TroubleChange::Raised => !watchdog.notify.is_empty(),
+            TroubleChange::Reminder => {
+                let told = self.told.get(&notice.trouble.id).is_some_and(|told| !told.is_empty());
+                told && notice.trouble.id.transport().is_some()
+            }
+            TroubleChange::Cleared => false,
+        }
+    }
+
+    async fn live_tokens(&self, parts: &AdminParts) -> Vec<Token> {
+        match parts.state.tokens().await {
+            Ok(rows) => {
+                rows.into_iter().map(|row| row.token).filter(|token| token.revoked.is_none()).collect()
+            }
+            Err(error) => {
+                // It is written down all the same, but not told: the state is what cannot be read.
+                let first = self.waiting.front().map(|waiting| waiting.notice.trouble.id.to_string());
+                warn!(trouble = first, error = %error, "cannot read who is told of troubles");
+                Vec::new()
             }
         }
     }
@@ -156,7 +188,9 @@ fn message(
         && notice.change == TroubleChange::Raised;
     let tokens: BTreeSet<_> = if notice.change == TroubleChange::Raised {
         let receivers = &config.watchdog.notify;
-        let meant = |token: &&Token| receivers.iter().any(|receiver| is_meant(receiver, token));
+        let meant = |token: &&Token| {
+            receivers.iter().any(|receiver| is_meant(receiver, token)) || asks_for_troubles(&config, token)
+        };
         tokens.iter().filter(meant).map(|token| token.id).collect()
     } else {
         told.iter().copied().collect()
@@ -166,12 +200,16 @@ fn message(
 
 fn is_meant(receiver: &WatchdogReceiver, token: &Token) -> bool {
     match receiver {
-        WatchdogReceiver::User(user) => token.user == *user,
-        WatchdogReceiver::Handle(handle) => {
-            let own = token.handle.to_string();
-            own.starts_with(handle.as_str()) || handle.starts_with(&own)
-        }
+        // A user's phones; a target says itself whether it hears of troubles.
+        WatchdogReceiver::User(user) => token.user == *user && !token.handle.is_target(),
+        WatchdogReceiver::Handle(handle) => token.handle.begins_with(handle),
     }
+}
+
+/// Says whether a token is that of a target whose phases have troubles.
+fn asks_for_troubles(config: &Config, token: &Token) -> bool {
+    let own = config.targets.iter().find(|target| token.token.target() == Some(target.name));
+    own.is_some_and(|target| target.hears(TargetPhase::Trouble))
 }
 
 fn log(notice: &TroubleNotice) {
@@ -184,8 +222,4 @@ fn log(notice: &TroubleNotice) {
         }
         TroubleChange::Cleared => info!(trouble = %id, since = %trouble.since, "trouble is over: {text}"),
     }
-}
-
-fn moment(parts: &AdminParts) -> Moment {
-    Moment { at: parts.clock.now(), tick: Instant::now() }
 }

@@ -5,19 +5,22 @@
 
 mod keeper;
 mod ping;
+mod probe;
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{Check, Sentence, Severity, TroubleSummary, TroubleView, Troubles};
 
 pub(super) use self::keeper::Keeper;
 pub(super) use self::ping::run as ping;
+pub(super) use self::probe::{SECOND_TRY, run as probe};
 use super::AdminParts;
 use crate::state::TroubleRow;
 use crate::telemetry::Counters;
-use crate::troubles::Trouble;
+use crate::troubles::{Moment, Trouble};
 
 /// Troubles that are over and are listed at most.
 const PAST: u32 = 200;
@@ -69,6 +72,10 @@ pub(super) async fn list(
     Ok(Troubles { troubles })
 }
 
+fn moment(parts: &AdminParts) -> Moment {
+    Moment { at: parts.clock.now(), tick: Instant::now() }
+}
+
 /// Returns the troubles for `status`.
 pub(super) fn summary(board: &TroubleBoard) -> TroubleSummary {
     let standing = board.now();
@@ -76,7 +83,7 @@ pub(super) fn summary(board: &TroubleBoard) -> TroubleSummary {
     TroubleSummary { standing: standing.len() as u64, oldest }
 }
 
-fn view(trouble: &Trouble, cleared_at: Option<jiff::Timestamp>) -> TroubleView {
+pub(super) fn view(trouble: &Trouble, cleared_at: Option<jiff::Timestamp>) -> TroubleView {
     let (text, parts) = trouble.sentence().into_parts();
     TroubleView {
         id: trouble.id.to_string(),

@@ -128,9 +128,13 @@ async fn reasons(parts: &AdminParts, board: &TroubleBoard) -> Vec<String> {
     let grave = |trouble: &&Trouble| match trouble.id.kind {
         TroubleKind::Zoneminder => true,
         TroubleKind::Store => trouble.severity == Severity::Error,
-        TroubleKind::Push | TroubleKind::Credentials | TroubleKind::Quota => no_way,
+        TroubleKind::Push | TroubleKind::Credentials | TroubleKind::Quota | TroubleKind::Probe => no_way,
         TroubleKind::Database => now.duration_since(trouble.since) > DATABASE,
-        TroubleKind::Camera | TroubleKind::Silent | TroubleKind::Certificate | TroubleKind::Unknown => false,
+        TroubleKind::Camera
+        | TroubleKind::Silent
+        | TroubleKind::Deaf
+        | TroubleKind::Certificate
+        | TroubleKind::Unknown => false,
     };
     if reasons.is_empty() && !standing.iter().any(|trouble| grave(&trouble)) {
         return Vec::new();

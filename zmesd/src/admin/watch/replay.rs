@@ -4,9 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_shared::control::{Since, WatchEvent};
+use zmes_shared::control::{Since, WatchEvent, WatchType};
 use zmes_shared::views::SnoozedBy;
-use zmes_shared::words::{DeliveryOutcome, DeliveryState};
+use zmes_shared::words::{DeliveryOutcome, DeliveryState, Phase};
 use zmes_shared::{EventId, MonitorId};
 
 use super::wishes::Wishes;
@@ -15,24 +15,34 @@ use crate::admin::snoozes::SnoozeNames;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
-use crate::state::{DeliveryRow, RecordedAlarm, StateError, StateHandle};
+use crate::state::{DeliveryRow, RecordedAlarm, RecordedEnd, StateError, StateHandle, TroubleRow};
+use crate::troubles::Trouble;
 
 const ALARMS: u32 = 10_000;
 const DELIVERIES: u32 = 20_000;
+const TROUBLES: u32 = 1_000;
+
+/// What has become of a trouble.
+pub(super) const RAISED: &str = "raised";
+pub(super) const CLEARED: &str = "cleared";
 
 /// What identifies an alarm.
-pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64);
+pub(super) type AlarmKey = (MonitorId, Option<EventId>, i64, Phase);
 
 pub(super) fn key(alarm: &Alarm) -> AlarmKey {
-    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond(), alarm.phase)
 }
 
 fn key_of_recorded(alarm: &RecordedAlarm) -> AlarmKey {
-    (alarm.monitor, alarm.event, alarm.at.as_millisecond())
+    (alarm.monitor, alarm.event, alarm.at.as_millisecond(), Phase::Start)
+}
+
+fn key_of_end(end: &RecordedEnd) -> AlarmKey {
+    (end.alarm.monitor, end.alarm.event, end.ended_at.as_millisecond(), Phase::End)
 }
 
 fn key_of_row(row: &DeliveryRow) -> AlarmKey {
-    (row.monitor, row.event, row.at.as_millisecond())
+    (row.monitor, row.event, row.at.as_millisecond(), row.phase)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +51,7 @@ enum Line {
     Decision(AlarmKey, TokenId),
     /// The time tells failed attempts apart; of other outcomes there is one.
     Outcome(AlarmKey, TokenId, DeliveryOutcome, Option<i64>),
+    Trouble(String, &'static str, i64),
 }
 
 /// Lines from the record that may come again, each with its count.
@@ -69,6 +80,10 @@ impl Told {
         self.take(&Line::Decision(key(alarm), token))
     }
 
+    pub(super) fn trouble(&mut self, trouble: &Trouble, change: &'static str, at: Timestamp) -> bool {
+        self.take(&Line::Trouble(trouble.id.to_string(), change, at.as_millisecond()))
+    }
+
     pub(super) fn outcome(&mut self, outcome: &PushOutcome) -> bool {
         let at = (outcome.outcome == DeliveryOutcome::Retry).then(|| outcome.at.as_millisecond());
         self.take(&Line::Outcome(key(&outcome.alarm), outcome.token.id, outcome.outcome, at))
@@ -93,14 +108,26 @@ pub(super) async fn read(
     wishes: &Wishes,
 ) -> Result<Replay, StateError> {
     let recorded = state.alarms_since(since, ALARMS).await?;
+    let ends = state.ends_since(since, ALARMS).await?;
     let (rows, truncated) = state.deliveries_since(since, DELIVERIES).await?;
     let snoozes = SnoozeNames::of_deliveries(state, &rows).await?;
+    // Who asks for alarms alone misses nothing by decisions that are too many.
+    let truncated =
+        truncated && (wishes.includes(WatchType::Decision) || wishes.includes(WatchType::Delivery));
     let mut replay = Replay { gap: recorded.gap || truncated, ..Replay::default() };
+    if wishes.includes(WatchType::Trouble) {
+        replay.troubles(state.troubles_since(since, TROUBLES).await?, wishes, since);
+    }
     let mut seen = HashSet::new();
     for alarm in recorded.alarms.into_iter().filter(|alarm| wishes.alarms_of(alarm.monitor)) {
         seen.insert(key_of_recorded(&alarm));
         replay.told.add(Line::Alarm(key_of_recorded(&alarm)));
         replay.events.push(lines::recorded(alarm));
+    }
+    for end in ends.iter().filter(|end| wishes.alarms_of(end.alarm.monitor)) {
+        seen.insert(key_of_end(end));
+        replay.told.add(Line::Alarm(key_of_end(end)));
+        replay.events.push(lines::ended(end));
     }
     let wanted = |row: &&DeliveryRow| {
         let token = known.row(row.token).map(|known| &known.token);
@@ -133,6 +160,26 @@ pub(super) async fn read(
 }
 
 impl Replay {
+    /// Adds what became of troubles after that point. What was before it in the same row is not told.
+    fn troubles(&mut self, rows: Vec<TroubleRow>, wishes: &Wishes, since: Since) {
+        let after = |at: Timestamp| match since {
+            Since::Time(since) => at > since,
+            Since::Event(_) => true,
+        };
+        for row in rows.into_iter().filter(|row| wishes.trouble(row.record.trouble.id.monitor())) {
+            let trouble = &row.record.trouble;
+            let cleared = row.cleared_at.map(|at| (CLEARED, at, Some(at)));
+            for (change, at, over) in
+                [Some((RAISED, row.record.raised_at, None)), cleared].into_iter().flatten()
+            {
+                if after(at) {
+                    self.told.add(Line::Trouble(trouble.id.to_string(), change, at.as_millisecond()));
+                    self.events.push(lines::trouble(at, change, trouble, over));
+                }
+            }
+        }
+    }
+
     fn decision(&mut self, row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>) {
         self.told.add(Line::Decision(key_of_row(row), row.token));
         self.events.push(lines::decided(row, token, snoozed));

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use zmes_shared::control::{ControlError, WatchEvent, WatchFilter, WatchType};
+use zmes_shared::control::{ControlError, ErrorCode, WatchEvent, WatchFilter, WatchType};
+use zmes_shared::text::quotable;
 use zmes_shared::views::ClientView;
 use zmes_shared::{MonitorId, SessionId};
 
 use crate::admin::answers::unsupported;
 use crate::admin::clients::matches;
 use crate::domain::{Token, TokenId};
+use crate::monitors::CatalogHandle;
 
 /// The filters of one stream. Alarms go by their monitor alone: they are what decisions are about.
 #[derive(Debug)]
@@ -16,37 +18,69 @@ pub(super) struct Wishes {
     filter: WatchFilter,
     /// The token that the filter names.
     token: Option<TokenId>,
+    /// The rights of the moment, for a filter by viewer.
+    catalog: CatalogHandle,
     /// The user of each client, kept only for a filter by user: decisions have the client only.
     users: HashMap<SessionId, String>,
 }
 
 impl Wishes {
-    pub(super) fn of(filter: &WatchFilter, token: Option<TokenId>) -> Result<Self, ControlError> {
+    pub(super) fn of(
+        filter: &WatchFilter,
+        token: Option<TokenId>,
+        catalog: CatalogHandle,
+    ) -> Result<Self, ControlError> {
         if filter.types.contains(&WatchType::Unknown) {
             return Err(unsupported());
         }
-        Ok(Self { filter: filter.clone(), token, users: HashMap::new() })
+        if let Some(viewer) = &filter.viewer {
+            known(viewer, &catalog)?;
+        }
+        Ok(Self { filter: filter.clone(), token, catalog, users: HashMap::new() })
     }
 
     pub(super) fn shows(&self, event: &WatchEvent) -> bool {
-        self.filter.types.is_empty()
-            || event.kind.filtered_as().is_none_or(|kind| self.filter.types.contains(&kind))
+        event.kind.filtered_as().is_none_or(|kind| self.includes(kind))
     }
 
     pub(super) fn includes(&self, kind: WatchType) -> bool {
-        self.filter.types.is_empty() || self.filter.types.contains(&kind)
+        match kind {
+            // Older clients do not know them.
+            WatchType::Trouble => self.filter.troubles || self.filter.types.contains(&kind),
+            WatchType::Alarm
+            | WatchType::Decision
+            | WatchType::Delivery
+            | WatchType::Session
+            | WatchType::Token
+            | WatchType::Monitor
+            | WatchType::Unknown => self.filter.types.is_empty() || self.filter.types.contains(&kind),
+        }
     }
 
     /// Says whether alarms of that monitor, and what became of them, are wanted.
     pub(super) fn alarms_of(&self, monitor: MonitorId) -> bool {
-        self.filter.monitor.is_none_or(|only| only == monitor)
+        self.filter.monitor.is_none_or(|only| only == monitor) && self.viewer_sees(monitor)
+    }
+
+    /// Says whether a trouble is wanted. One that is about no camera concerns no viewer of cameras.
+    pub(super) fn trouble(&self, camera: Option<MonitorId>) -> bool {
+        let restricted = self.filter.monitor.is_some() || self.filter.viewer.is_some();
+        self.includes(WatchType::Trouble)
+            && self.token.is_none()
+            && self.filter.user.is_none()
+            && camera.map_or(!restricted, |camera| self.alarms_of(camera))
+    }
+
+    fn viewer_sees(&self, monitor: MonitorId) -> bool {
+        let viewer = self.filter.viewer.as_deref();
+        viewer.is_none_or(|viewer| self.catalog.now().may_hear(viewer, monitor).is_ok())
     }
 
     /// Says whether changes of that monitor are wanted: not when watching a token or a user.
     pub(super) fn state_of(&self, monitor: MonitorId) -> bool {
         match self.filter.monitor {
-            Some(only) => only == monitor,
-            None => self.token.is_none() && self.filter.user.is_none(),
+            Some(only) => only == monitor && self.viewer_sees(monitor),
+            None => self.token.is_none() && self.filter.user.is_none() && self.viewer_sees(monitor),
         }
     }
 
@@ -90,4 +124,20 @@ impl Wishes {
     fn user_is(&self, user: Option<&str>) -> bool {
         self.filter.user.as_deref().is_none_or(|pattern| user.is_some_and(|user| matches(pattern, user)))
     }
+}
+
+/// Refuses a name that is no user's: a stream that never tells anything would look like a quiet night.
+fn known(viewer: &str, catalog: &CatalogHandle) -> Result<(), ControlError> {
+    let now = catalog.now();
+    if now.users.contains_key(viewer) {
+        return Ok(());
+    }
+    let (message, hint) = match now.loaded_at {
+        Some(_) => (
+            format!("no user of ZoneMinder is called {}", quotable(viewer)),
+            "names of users are as in ZoneMinder's options, with upper and lower case",
+        ),
+        None => ("ZoneMinder's users are not known yet".to_owned(), "see zmesctl check db"),
+    };
+    Err(ControlError::new(ErrorCode::NotFound, message).with_hint(hint))
 }

@@ -40,6 +40,7 @@ pub(super) async fn explain(
         announced: false,
         explanation,
         times,
+        labels: Vec::new(),
         alarms: Vec::new(),
         targets: targets.into_iter().collect(),
         notes: Vec::new(),

@@ -1,10 +1,13 @@
 //! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
 
+mod labels;
 mod network;
 mod picture;
 mod rules;
+mod targets;
 mod watchdog;
 
+pub(super) use labels::{LABEL_NAMES, LABEL_SOURCES};
 pub(super) use network::SOCKET_PATH_MAX;
 pub(super) use network::{
     GATEWAY, LISTENERS, Listing, METRICS_ADDRESS, NETWORKS, ORIGINS, PICTURE_URL, WEB_URL,
@@ -13,6 +16,7 @@ pub(super) use picture::{BASE_URL, PICTURE_NAMES};
 pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };
+pub(super) use targets::{BODY, CHAT, Expected, Headers, PHASES, TARGET_NAME, TEMPLATE, parsed};
 pub(super) use watchdog::{PING_SUFFIX, WATCHDOG_RECEIVERS};
 
 use std::fmt::{Debug, Display};
@@ -152,7 +156,9 @@ fn with_unit<'t>(form: &impl Form, literal: Literal<'t>, units: &[&str]) -> Resu
             let examples: Vec<_> = units.iter().map(|unit| format!("\"{number}{unit}\"")).collect();
             complaint.hint(format!("write the unit, in quotes: {}", examples.join(" or ")))
         }
-        Literal::Flag(_) | Literal::Text(_) | Literal::List(_) | Literal::Other(_) => complaint,
+        Literal::Flag(_) | Literal::Text(_) | Literal::List(_) | Literal::Pairs(_) | Literal::Other(_) => {
+            complaint
+        }
     })
 }
 

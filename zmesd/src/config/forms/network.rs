@@ -37,7 +37,9 @@ impl<T: Debug + ToString> Form for Listing<T> {
             Literal::Text(text) => {
                 Err(self.mismatch(literal).hint(format!("write [\"{}\"]", quotable(text))))
             }
-            Literal::Flag(_) | Literal::Number(_) | Literal::Other(_) => Err(self.mismatch(literal)),
+            Literal::Flag(_) | Literal::Number(_) | Literal::Pairs(_) | Literal::Other(_) => {
+                Err(self.mismatch(literal))
+            }
         }
     }
 

@@ -36,7 +36,7 @@ pub(in crate::config) const MONITOR_NAMES: Listing<MonitorName> = Listing {
 };
 
 pub(in crate::config) const RECEIVER_NAMES: Listing<ReceiverName> = Listing {
-    takes: "a list of users, handles of tokens, \"ios\" or \"android\"",
+    takes: "a list of users, handles of tokens or targets, \"ios\" or \"android\"",
     read: |texts| entries(texts, |text| Ok(ReceiverName::parse(text))),
 };
 
@@ -61,7 +61,10 @@ fn window(text: &str) -> Result<Window, Complaint> {
     })
 }
 
-fn entries<T>(texts: &[&str], read: impl Fn(&str) -> Result<T, Complaint>) -> Result<Vec<T>, Complaint> {
+pub(super) fn entries<T>(
+    texts: &[&str],
+    read: impl Fn(&str) -> Result<T, Complaint>,
+) -> Result<Vec<T>, Complaint> {
     if texts.len() > ENTRIES_MAX {
         return Err(Complaint::new(format!("has {} entries: the limit is {ENTRIES_MAX}", texts.len())));
     }

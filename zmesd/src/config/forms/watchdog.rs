@@ -1,5 +1,7 @@
 //! The values of `[watchdog]`.
 
+use zmes_providers::targets::TargetName;
+
 use super::network::Listing;
 use super::{Text, bounded};
 use crate::config::WatchdogReceiver;
@@ -17,7 +19,7 @@ const HANDLE_MAX: usize = 64;
 const SUFFIX_MAX: usize = 64;
 
 pub(in crate::config) const WATCHDOG_RECEIVERS: Listing<WatchdogReceiver> = Listing {
-    takes: "a list of handles of tokens and \"user:NAME\"",
+    takes: "a list of handles of tokens or targets and \"user:NAME\"",
     read: |texts| {
         if texts.len() > RECEIVERS_MAX {
             return Err(Complaint::new(format!("has {} entries: the limit is {RECEIVERS_MAX}", texts.len())));
@@ -28,10 +30,12 @@ pub(in crate::config) const WATCHDOG_RECEIVERS: Listing<WatchdogReceiver> = List
 
 fn receiver(text: &str) -> Result<WatchdogReceiver, Complaint> {
     let text = bounded(text)?.trim();
-    let hint =
-        "write the handle of a token (`zmesctl tokens list`), or \"user:NAME\" for all tokens of a user";
+    let hint = "write the handle of a token (`zmesctl tokens list`), \"@\" and the name of a [[target]], or \"user:NAME\" for all phones of a user";
     if let Some(user) = text.strip_prefix("user:").filter(|user| !user.is_empty()) {
         return Ok(WatchdogReceiver::User(user.to_owned()));
+    }
+    if TargetName::of_handle(text).is_some() {
+        return Ok(WatchdogReceiver::Handle(text.to_owned()));
     }
     let digits = (HANDLE_MIN..=HANDLE_MAX).contains(&text.len());
     if digits && text.chars().all(|digit| digit.is_ascii_hexdigit()) {

@@ -2,16 +2,18 @@
 //!
 //! All problems are collected; what works but is unwise is a warning.
 
+mod labels;
 mod looks;
 mod pair;
 mod picture;
 mod push;
 mod rules;
+mod targets;
 mod watchdog;
 mod zoneminder;
 
 pub use looks::{Looks, PushCheck};
-pub use pair::{PairCheck, PairFinding, PairPart, PairWeight};
+pub use pair::{CertificateFault, PairCheck, PairFinding, PairPart, PairWeight};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -124,17 +126,22 @@ impl Checker<'_> {
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
         let (picture, watchdog) = (self.picture(&file.picture, &file.push), self.watchdog(&file.watchdog));
+        let labels = self.labels(file);
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
             self.warn(&file.auth.enabled.place, "false, and other machines can connect", hint);
         }
         let (zoneminder, zm_conf) = zoneminder?;
+        let (push, targets) = push?;
         Ok(Config {
             server: server?,
             auth: file.auth.config(),
-            push: push?,
+            push,
             picture,
             rules: Arc::new(rules?),
+            end: file.end.config(),
+            labels,
+            targets: targets.into(),
             watchdog: watchdog?,
             state: state?,
             control: control?,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::file::TlsSection;
+use super::super::problem::Problem;
 use super::{Checker, Reported, TlsFiles};
 
 /// Looks into a certificate and its key, as far as they can be read. Certificates are not the configuration's business,
@@ -13,6 +14,8 @@ pub type PairCheck<'a> = &'a dyn Fn(Option<&Path>, Option<&Path>) -> Vec<PairFin
 pub struct PairFinding {
     pub part: PairPart,
     pub weight: PairWeight,
+    /// `None`: TLS is not possible with it.
+    pub fault: Option<CertificateFault>,
     pub message: String,
     pub hint: String,
 }
@@ -26,6 +29,20 @@ pub enum PairWeight {
     Grave,
     /// Apps may complain.
     Slight,
+}
+
+/// What can be wrong with a certificate that can be served: the served one and the one on the disk are compared by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateFault {
+    Expired,
+    ExpiresSoon,
+    NotYetValid,
+    NoNames,
+    Version1,
+    IsCa,
+    LeafNotFirst,
+    ChainOutOfOrder,
+    ChainIncomplete,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,20 +63,20 @@ impl Checker<'_> {
 
     fn examine(&mut self, tls: &TlsSection, certificate: Option<&PathBuf>, key: Option<&PathBuf>) {
         let Some(examine) = self.pair else { return };
-        for finding in examine(certificate.map(PathBuf::as_path), key.map(PathBuf::as_path)) {
-            let place = match finding.part {
+        for PairFinding { part, weight, fault, message, hint } in
+            examine(certificate.map(PathBuf::as_path), key.map(PathBuf::as_path))
+        {
+            let place = match part {
                 PairPart::Certificate => &tls.certificate.place,
                 PairPart::Key => &tls.key.place,
             };
-            match finding.weight {
-                PairWeight::Fatal => {
-                    self.problem(place, finding.message, finding.hint);
-                }
-                PairWeight::Grave => {
-                    self.warnings.push(place.problem(self.path, finding.message, finding.hint));
-                }
-                PairWeight::Slight => self.warn(place, finding.message, finding.hint),
+            if weight == PairWeight::Fatal {
+                self.problem(place, message, hint);
+                continue;
             }
+            let warning = place.problem(self.path, message, hint);
+            let grave = weight == PairWeight::Grave;
+            self.warnings.push(Problem { grave, certificate: fault, ..warning });
         }
     }
 }

@@ -8,17 +8,17 @@ use zmes_providers::{
 };
 
 use super::{Checker, Reported};
-use crate::config::PushConfig;
 use crate::config::file::{ApnsSection, FcmProxySection, FcmSection, File, PushProxySection};
 use crate::config::problem::KeyPlace;
 use crate::config::section::Setting;
 use crate::config::shown::Shown;
+use crate::config::{PushConfig, TargetReceiver};
 
 /// Length of Apple's ids of keys and teams.
 const APPLE_ID_LENGTH: usize = 10;
 
 impl Checker<'_> {
-    pub(super) fn push(&mut self, file: &File) -> Result<PushConfig, Reported> {
+    pub(super) fn push(&mut self, file: &File) -> Result<(PushConfig, Vec<TargetReceiver>), Reported> {
         let section = &file.push;
         if !section.enabled.value {
             // Nothing of it is set up then.
@@ -29,11 +29,13 @@ impl Checker<'_> {
         let proxy = file.push_proxy.enabled.value.then(|| self.push_proxy(&file.push_proxy)).transpose();
         let fcm = file.fcm.enabled.value.then(|| self.fcm(&file.fcm, &file.fcm_proxies)).transpose();
         let apns = file.apns.enabled.value.then(|| self.apns(&file.apns)).transpose();
-        let config = section.config(proxy?, fcm?, apns?);
-        if self.problems.len() == before {
+        let (complete, targets) = (self.problems.len() == before, self.targets(file));
+        let config = section.config(proxy?, fcm?, apns?, Vec::new());
+        if complete {
             self.look(&PushPart::Whole(&config.providers()), &[&section.enabled.place]);
         }
-        Ok(config)
+        let (targets, receivers) = targets?;
+        Ok((PushConfig { targets, ..config }, receivers))
     }
 
     fn warn_of_picture_url(&mut self, setting: &Setting<Option<SecretString>>) {

@@ -368,3 +368,56 @@ fn a_rule_without_conditions_makes_those_after_it_unreachable() {
         told("`all` has no conditions: `a` and `b` never decide")
     );
 }
+
+#[test]
+fn rules_and_settings_about_labels_that_do_little_or_lose_alarms_are_warned_of() {
+    let warnings = |text: &str| {
+        let loaded = loaded(&with(&[]), &format!("{BARE}{text}"));
+        let about = |key: &str| key.starts_with("labels") || key.starts_with("rule");
+        let told = loaded.warnings.into_iter().filter(|warning| about(&warning.key));
+        told.map(|warning| format!("{}: {}", warning.key, warning.message)).collect::<Vec<_>>()
+    };
+    let rule = "[[rule]]\nname = 'cats'\nlabels = ['cat']\n";
+    for (text, expected) in [
+        (String::new(), None),
+        (format!("labels.wait = '10s'\n{rule}"), None),
+        (
+            "labels = { wait = '10s', without = 'drop' }".to_owned(),
+            Some("labels.without: \"drop\": pushes of alarms without labels are not sent"),
+        ),
+        (
+            "labels.without = 'drop'".to_owned(),
+            Some("labels.without: \"drop\" has no effect: pushes do not wait for labels"),
+        ),
+        (
+            "labels = { wait = '10s', source = [] }".to_owned(),
+            Some("labels.wait: has no effect: labels.source is empty"),
+        ),
+        (
+            rule.to_owned(),
+            Some(
+                "rule[0].labels: hardly ever hold: pushes leave before labels are known (labels.wait is 0s)",
+            ),
+        ),
+        (format!("labels.source = []\n{rule}"), Some("rule[0].labels: never hold: labels.source is empty")),
+        (
+            format!("labels.wait = '10s'\n{rule}channels = ['websocket']"),
+            Some("rule[0].labels: hardly ever hold: connected apps are told before labels are known"),
+        ),
+        (
+            "[[rule]]\nname = 'x'\nmin-confidence = 50".to_owned(),
+            Some("rule[0].min-confidence: has no effect without labels"),
+        ),
+    ] {
+        let found = warnings(&text);
+        assert_eq!(found.first().map(String::as_str), expected, "{text}");
+    }
+    let problem = |text: &str| problems(&with(&[]), &format!("{BARE}{text}")).join("; ");
+    for (text, expected) in [
+        ("labels.source = ['frames']", "`frames` is not a source of labels"),
+        ("labels.wait = '31s'", "31s is out of range"),
+        ("[[rule]]\nname = 'x'\nlabels = ['person:95%']", "`person:95%` is not a label"),
+    ] {
+        assert!(problem(text).contains(expected), "{text}: {}", problem(text));
+    }
+}

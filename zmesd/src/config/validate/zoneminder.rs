@@ -106,6 +106,7 @@ impl Checker<'_> {
                         message: "neither a comment nor NAME=VALUE: ignored, as ZoneMinder does".to_owned(),
                         hint: "remove the line, or put # before it".to_owned(),
                         grave: false,
+                        certificate: None,
                     });
                 }
                 return Ok(Some(conf));
@@ -155,6 +156,7 @@ impl Checker<'_> {
                 message,
                 hint,
                 grave: false,
+                certificate: None,
             }),
         }
     }
@@ -199,6 +201,7 @@ impl Checker<'_> {
             message,
             hint,
             grave: true,
+            certificate: None,
         });
         Reported
     }

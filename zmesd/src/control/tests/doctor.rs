@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zmes_providers::{CheckStep, Platform};
+use zmes_shared::words::FaultKind;
 use zmes_shared::{MonitorId, MonitorState};
 use zmes_zoneminder::{DatabaseFault, DatabaseTrouble, DbError, MonitorRights, User};
 
@@ -50,12 +51,13 @@ async fn world_with_a_phone(filter: MonitorFilter) -> World {
 fn way(ok: bool) -> TransportCheck {
     let (transport, target) = ("proxy".to_owned(), "push.example.org:8801".to_owned());
     let detail = if ok { "push.example.org" } else { "connection refused" }.to_owned();
+    let fault = (!ok).then_some(FaultKind::Refused);
     TransportCheck {
         transport,
         target,
         ok,
         age: std::time::Duration::ZERO,
-        steps: vec![CheckStep { name: "tcp", ok, took: std::time::Duration::ZERO, detail, fault: None }],
+        steps: vec![CheckStep { name: "tcp", took: std::time::Duration::ZERO, detail, fault }],
     }
 }
 
@@ -100,6 +102,7 @@ async fn a_part_that_is_sick_hides_no_other() {
         message: "unknown key, did you mean `interval-default`?".into(),
         hint: "remove it".into(),
         grave: true,
+        certificate: None,
     };
     let examined =
         ConfigExamined { problems: vec![problem], warnings: Vec::new(), diff: ConfigDiff::default() };

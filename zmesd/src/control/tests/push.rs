@@ -22,9 +22,8 @@ async fn ok(world: &World, request: &str) -> Value {
 }
 
 fn check(transport: &str, ok: bool) -> TransportCheck {
-    let step = |name, ok, detail: &str| CheckStep {
+    let step = |name, ok: bool, detail: &str| CheckStep {
         name,
-        ok,
         took: Duration::from_micros(3_900),
         detail: detail.to_owned(),
         fault: (!ok).then_some(FaultKind::Timeout),
@@ -118,6 +117,7 @@ async fn the_queue_and_the_counts_are_the_push_sides() {
         }),
         rests_until: Some(until),
         refusals: None,
+        probe: None,
     };
     // Its rest is over, and nothing has been sent since.
     let rested = TransportHealth { rests_until: Some(at("2026-01-02T01:01:00Z")), ..health.clone() };

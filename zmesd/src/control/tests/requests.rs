@@ -284,7 +284,7 @@ async fn checks_name_what_is_wrong() {
     world.database.send_replace(DbHealth::Down(DatabaseTrouble::late("access denied")));
     let problems = vec![CertificateProblem {
         grave: false,
-        expires_soon: false,
+        fault: Some(crate::config::CertificateFault::IsCa),
         message: "the certificate is a CA".to_owned(),
         hint: "issue it anew".to_owned(),
     }];

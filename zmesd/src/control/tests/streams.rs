@@ -11,7 +11,7 @@ use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
 
 use super::world::{World, report};
-use crate::domain::{Alarm, Origin, PushState, Registration, Token, TokenId};
+use crate::domain::{Alarm, Origin, Phase, PushState, Registration, Token, TokenId};
 use crate::route::PushOutcome;
 
 /// An alarm found at that time (ms).
@@ -21,9 +21,12 @@ fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: Timestamp::from_millisecond(at).unwrap(),
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     }
 }
 

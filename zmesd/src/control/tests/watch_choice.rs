@@ -7,14 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_providers::{Platform, PushToken};
+use zmes_shared::views::Severity;
 use zmes_shared::words::DeliveryOutcome;
 use zmes_shared::{EventId, MonitorId};
 
 use super::world::{Peer, World};
-use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, MonitorFilter, Origin, Phase, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
-use crate::route::PushOutcome;
+use crate::route::{PushOutcome, TroubleMessage};
 use crate::state::{Attempt, Note, Outcome};
+use crate::troubles::{Trouble, TroubleChange, TroubleId, TroubleNotice};
 
 /// SHA-256: ba7816bf…
 const ABC: &str = "abc";
@@ -111,9 +113,12 @@ fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at,
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     })
 }
 
@@ -189,4 +194,69 @@ async fn the_record_is_filtered_as_the_rest() {
     assert_eq!(peer.item("lagged").await["missed"], 0);
     let replayed = items(&mut peer, 2).await;
     assert_eq!(replayed.iter().map(outline).collect::<Vec<_>>(), ["alarm 101", "decision cb8379ac sent"]);
+}
+
+async fn tell_trouble(world: &World, number: u64, change: TroubleChange, id: &str) {
+    let trouble = Trouble {
+        id: TroubleId::parse(id).unwrap(),
+        severity: Severity::Error,
+        name: "Garage".to_owned(),
+        text: "zmc is not running".into(),
+        hint: "zmdc.pl restart zmc -m 1".to_owned(),
+        since: Timestamp::UNIX_EPOCH,
+    };
+    let notice = TroubleNotice { change, trouble };
+    let (tokens, avoid) = Default::default();
+    let message = TroubleMessage { number, notice, tokens, viewers: false, avoid };
+    world.router.tell_trouble(message).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn troubles_come_to_those_who_ask_for_them_and_once() {
+    let (world, _apps) = two_users().await;
+    tell_trouble(&world, 1, TroubleChange::Raised, "camera:1").await;
+    let request = r#"{"type":"watch","types":["trouble"],"since":"1970-01-01T00:00:00Z"}"#;
+    let mut peer = watch(&world, request).await;
+    let mut raised = peer.item("trouble").await;
+    let at = raised["at"].take();
+    assert_eq!(
+        raised,
+        json!({"at": null, "type": "trouble", "change": "raised", "monitor_id": 1, "monitor": "Garage",
+            "trouble": {"id": "camera:1", "kind": "camera", "severity": "error", "since": "1970-01-01T00:00:00Z",
+            "cleared_at": null, "text": "Garage: zmc is not running", "hint": "zmdc.pl restart zmc -m 1"}})
+    );
+    // A reminder is no news; the end is.
+    tell_trouble(&world, 2, TroubleChange::Reminder, "camera:1").await;
+    tell_trouble(&world, 3, TroubleChange::Cleared, "camera:1").await;
+    let cleared = peer.item("trouble").await;
+    assert_eq!((&cleared["change"], &cleared["trouble"]["cleared_at"]), (&json!("cleared"), &cleared["at"]));
+    // Of both, those after a time.
+    let request = format!(r#"{{"type":"watch","types":["trouble"],"since":{at}}}"#);
+    let mut later = watch(&world, &request).await;
+    let first = later.item("trouble").await;
+    assert!(["raised", "cleared"].contains(&first["change"].as_str().unwrap()), "{first}");
+
+    let mut old = watch(&world, r#"{"type":"watch"}"#).await;
+    let mut all = watch(&world, r#"{"type":"watch","troubles":true}"#).await;
+    // The state at the start says that both are watching.
+    items(&mut old, 1).await;
+    items(&mut all, 1).await;
+    tell_trouble(&world, 4, TroubleChange::Raised, "database").await;
+    world.alarm(1, 100).await;
+    let before = |items: Vec<Value>| items.iter().any(|item| item["type"] == "trouble");
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|item: &Value| item["type"] != "alarm") {
+        seen.extend(items(&mut old, 1).await);
+    }
+    assert!(!before(seen), "an older client does not know them");
+    let raised = all.item("trouble").await;
+    assert_eq!((&raised["trouble"]["id"], &raised["monitor_id"]), (&json!("database"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_viewer_hears_of_monitors_by_the_rights_of_the_moment() {
+    let (world, _apps) = two_users().await;
+    let refused = world.ask(r#"{"type":"watch","viewer":"mallory"}"#).await;
+    assert_eq!(refused["error"]["code"], "not_found", "{refused}");
+    assert_eq!(refused["error"]["message"], "no user of ZoneMinder is called mallory");
 }

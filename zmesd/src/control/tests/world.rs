@@ -27,10 +27,10 @@ use zmes_zoneminder::{
 
 pub(super) use super::peer::Peer;
 use crate::admin::AdminParts;
-use crate::config::{AuthConfig, Config, Environment, Loaded, StateConfig};
+use crate::config::{AuthConfig, Config, Environment, LabelsConfig, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::{Alarm, MonitorFilter, Origin, PushState, Registration};
+use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
@@ -38,8 +38,8 @@ use crate::ports::{
 };
 use crate::route::PushOrder;
 use crate::route::{
-    CloseReason, NewLogin, Outgoing, PushRules, Router, RouterHandle, RouterParts, SessionOpening, Tap,
-    push_orders,
+    CloseReason, LabelRequests, NewLogin, Outgoing, PushRules, Router, RouterHandle, RouterParts,
+    SessionOpening, Tap, push_orders,
 };
 use crate::state::{State, StateHandle};
 use crate::telemetry::Counters;
@@ -247,7 +247,7 @@ impl Core {
         let (alarms, alarms_rx) = mpsc::channel(64);
         let (tap, counters) = (Tap::default(), Arc::<Counters>::default());
         let (pushes, orders) = push_orders(1024);
-        let push = PushRules { enabled: true, interval_default: Duration::ZERO, shadow: false };
+        let push = PushRules { enabled: true, phones: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
@@ -262,6 +262,10 @@ impl Core {
             remembered: state.remembered,
             renewed: state.renewed,
             rules: watch::channel(Arc::default()).1,
+            ends: watch::channel(crate::config::EndConfig::default()).1,
+            labels: watch::channel(LabelsConfig::default()).1,
+            label_requests: LabelRequests::new(mpsc::channel(1).0),
+            targets: watch::channel(Arc::from([])).1,
             zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,
@@ -404,9 +408,12 @@ impl World {
             monitor_name: "Garage".into(),
             event: Some(EventId(event)),
             cause: "Motion".into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: SystemClock.now(),
             detected: Instant::now(),
             origin: Origin::Poll,
+            phase: Phase::Start,
+            span: None,
         };
         self.alarms.send(alarm).await.unwrap();
     }

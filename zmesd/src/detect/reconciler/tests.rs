@@ -40,9 +40,20 @@ impl Bench {
     async fn ids(&mut self) -> Vec<u64> {
         let rows = self.reports().await.into_iter().filter_map(|report| match report {
             ReconcilerReport::Rows(rows) => Some(rows),
-            ReconcilerReport::Restored(_) | ReconcilerReport::Database(_) => None,
+            ReconcilerReport::Restored(_) | ReconcilerReport::Database(_) | ReconcilerReport::Ended(_) => {
+                None
+            }
         });
         rows.flatten().map(|row| row.id.0).collect()
+    }
+
+    /// Returns the events of whose end one round tells.
+    async fn ended(&mut self) -> Vec<u64> {
+        let ended = self.reports().await.into_iter().filter_map(|report| match report {
+            ReconcilerReport::Ended(ended) => Some(ended),
+            ReconcilerReport::Restored(_) | ReconcilerReport::Database(_) | ReconcilerReport::Rows(_) => None,
+        });
+        ended.flatten().map(|(_, event)| event.0).collect()
     }
 }
 
@@ -270,4 +281,39 @@ async fn shared_memory_alone_asks_no_database() {
     bench.config.send_modify(|config| config.source = Source::Shm);
     assert_eq!(bench.reports().await, []);
     assert_eq!(bench.store.statements(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_open_event_is_told_once_and_that_of_a_closed_one_with_it() {
+    let mut bench = Bench::first();
+    assert_eq!(bench.ids().await, NONE);
+    bench.store.open(8, ONE, "Motion");
+    bench.store.past(9, TWO, Duration::ZERO);
+    assert_eq!(bench.ids().await, [8, 9]);
+    pass(MINUTE).await;
+    assert_eq!(bench.ended().await, NONE);
+    bench.store.close(8);
+    assert_eq!(bench.ended().await, [8]);
+    assert_eq!(bench.ended().await, NONE);
+    bench.store.open(10, ONE, "Motion");
+    assert_eq!(bench.ids().await, [10]);
+    pass(MINUTE).await;
+    assert_eq!(bench.ended().await, NONE);
+    bench.store.delete_after(9);
+    assert_eq!(bench.ended().await, [10], "the database was restored");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_a_former_daemon_left_open_is_followed_to_its_end() {
+    let mut bench = Bench::after(&[5, 8]);
+    bench.store.open(5, ONE, "Motion");
+    bench.store.past(7, TWO, 2 * 60 * MINUTE);
+    bench.store.past(8, TWO, MINUTE);
+    bench.reconciler.record =
+        bench.reconciler.record.clone().with_open([(EventId(5), ONE), (EventId(8), TWO), (EventId(6), TWO)]);
+    let first = bench.ended().await;
+    assert_eq!(first, [8, 6], "ended while it was down, or deleted");
+    bench.store.close(5);
+    assert_eq!(bench.ended().await, [5]);
+    assert_eq!(bench.ended().await, NONE);
 }

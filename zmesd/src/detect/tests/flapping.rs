@@ -19,15 +19,17 @@ async fn memory_that_flaps_is_bounded_told_and_got_over() {
     let report = world.report(ONE, |report| report.condition != Condition::Captured).await;
     assert!(report.healthy(), "{report:?}");
     assert_eq!(report.condition, Condition::Flapping { limit: 60 });
-    let mut announced = Vec::new();
+    let (mut announced, mut ended) = (Vec::new(), Vec::new());
     while let Ok(alarm) = world.alarms.try_recv() {
-        announced.extend(alarm.event);
+        if alarm.is_end() { ended.extend(alarm.event) } else { announced.extend(alarm.event) }
     }
-    // Sixty in each of the two minutes.
-    assert_eq!(announced.len(), 120);
+    // Sixty in each of the two minutes, each with its end.
+    assert_eq!((announced.len(), &ended), (120, &announced));
     // What was held back last is told at the end of the minute.
     let last = timeout(Duration::from_mins(2), world.alarms.recv()).await.expect("an alarm").unwrap();
     assert_eq!(last.event, Some(EventId(2007)));
+    let end = world.told().await;
+    assert_eq!((end.event, end.is_end()), (last.event, true), "the monitor has been calm for a while");
     world.report(ONE, |report| report.condition == Condition::Captured).await;
     world.show(768, Alarmed, 3000);
     assert_eq!(world.alarm().await.event, Some(EventId(3000)), "and then as ever");

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use zmes_providers::Urgency;
 
-use crate::domain::{Alarm, DeliveryId, Token};
+use crate::domain::{Alarm, DeliveryId, Origin, StartState, Token};
 use crate::route::PushReceipt;
 
 #[derive(Debug, Clone)]
@@ -20,11 +20,43 @@ pub(in crate::push) struct Job {
     pub(in crate::push) attempts: u32,
     /// Who waits for the outcome of the first attempt. The queue only carries it.
     pub(in crate::push) receipts: Option<mpsc::Sender<PushReceipt>>,
+    /// The start to which it belongs, if it is an end.
+    pub(in crate::push) start: Option<StartOfEnd>,
+}
+
+/// The push that told of the start of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::push) struct StartOfEnd {
+    id: DeliveryId,
+    /// What has become of it: known when the end's turn has come, because the start stands before it.
+    pub(in crate::push) state: StartState,
+}
+
+impl StartOfEnd {
+    pub(in crate::push) fn new(id: DeliveryId) -> Self {
+        Self { id, state: StartState::default() }
+    }
 }
 
 impl Job {
     /// Says whether the alarm is older than `push.retry-for`.
     pub(in crate::push) fn expired(&self, now: Timestamp, retry_for: Duration) -> bool {
         Duration::try_from(now.duration_since(self.alarm.at)).is_ok_and(|age| age > retry_for)
+    }
+
+    pub(super) fn judge_start(&mut self, state: impl Fn(DeliveryId) -> StartState) {
+        if let Some(start) = &mut self.start {
+            start.state = state(start.id);
+        }
+    }
+
+    /// Says whether it is the end of the alarm of which that delivery tells.
+    pub(super) fn belongs_to(&self, start: DeliveryId) -> bool {
+        self.start.is_some_and(|of| of.id == start)
+    }
+
+    /// Says whether the storm guard counts it. Ends are no more than starts that were sent singly, and a test is asked for.
+    pub(super) fn counts_for_storms(&self) -> bool {
+        self.alarm.origin != Origin::Test && !self.alarm.is_end()
     }
 }

@@ -14,6 +14,7 @@ mod storm;
 #[cfg(test)]
 mod tests;
 mod unsaved;
+mod unstarted;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -24,13 +25,14 @@ use tokio::time::Instant;
 use zmes_providers::Urgency;
 
 use self::backlog::Backlog;
-pub(super) use self::job::Job;
+pub(super) use self::job::{Job, StartOfEnd};
 pub(super) use self::lanes::Delay;
 use self::lanes::Lanes;
 pub use self::storm::STORM_WINDOW;
 use self::storm::Turn;
 use self::unsaved::Unsaved;
-use crate::domain::{DeliveryId, Origin, Token, TokenId};
+use self::unstarted::Unstarted;
+use crate::domain::{DeliveryId, SkipReason, StartState, Token, TokenId};
 use crate::route::{PushBatch, PushDelivery};
 use crate::state::{Attempt, Committed, Outcome, PushPage, QueuedPush};
 
@@ -89,6 +91,7 @@ pub(super) struct Queue {
     /// Deliveries up to these are not sent any more, with the moment when that was said.
     withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
     unsaved: Unsaved,
+    unstarted: Unstarted,
     committed: DeliveryId,
     writable: bool,
 }
@@ -106,6 +109,7 @@ impl Queue {
             concluded: HashSet::new(),
             withdrawn: HashMap::new(),
             unsaved: Unsaved::default(),
+            unstarted: Unstarted::default(),
             committed: DeliveryId::default(),
             writable: true,
         }
@@ -144,9 +148,10 @@ impl Queue {
             return deliveries.len();
         }
         self.in_memory.extend(deliveries.iter().map(|delivery| delivery.id));
-        for PushDelivery { id, token, badge, urgency } in deliveries {
+        for PushDelivery { id, token, badge, urgency, start } in deliveries {
             let (alarm, receipts) = (Arc::clone(&alarm), receipts.clone());
-            let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts };
+            let start = start.map(StartOfEnd::new);
+            let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts, start };
             // What is not recorded will never be on the disk.
             if recorded { self.fresh.push_back(job) } else { self.enqueue(job, &gate_of) }
         }
@@ -181,9 +186,13 @@ impl Queue {
         }
         let concluded = std::mem::take(&mut self.concluded);
         let ids: Vec<_> = page.pushes.iter().map(|push| push.id).collect();
-        for QueuedPush { id, token, alarm, badge, urgency, attempts } in page.pushes {
+        for QueuedPush { id, token, alarm, badge, urgency, attempts, start } in page.pushes {
+            if let Some(start) = start {
+                self.unstarted.put(start.id, start.state);
+            }
             if !concluded.contains(&id) && self.in_memory.insert(id) {
-                let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None };
+                let start = start.map(|start| StartOfEnd::new(start.id));
+                let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None, start };
                 self.enqueue(job, &gate_of);
             }
         }
@@ -213,7 +222,7 @@ impl Queue {
             .partition(|job| job.token.id == token && job.id <= last);
         self.fresh = fresh;
         for job in self.lanes.withdraw(token).into_iter().chain(gone) {
-            if job.id <= last { self.finish(job.id) } else { self.enqueue(job, &gate_of) }
+            if job.id <= last { self.finish_unsent(job.id) } else { self.enqueue(job, &gate_of) }
         }
     }
 
@@ -253,13 +262,14 @@ impl Queue {
     ) -> Option<LaneTurn> {
         let token = self.lanes.next(gate)?;
         let mut refused = Vec::new();
-        let step = self.step(token, gate, now, &gate_of, |job| match refusal(&job) {
+        let (step, told) = self.step(token, gate, now, &gate_of, |job| match refusal(&job) {
             Some(outcome) => {
                 refused.push((job, outcome));
                 None
             }
             None => Some(job),
         });
+        refused.extend(told.into_iter().map(|job| (job, Outcome::Skipped(SkipReason::NotStarted))));
         match step {
             LaneStep::Send { .. } => {}
             LaneStep::Wait(until) => {
@@ -277,21 +287,31 @@ impl Queue {
         now: Instant,
         gate_of: &impl Fn(&Token) -> usize,
         mut pass: impl FnMut(Job) -> Option<Job>,
-    ) -> LaneStep {
-        let mut jobs = Vec::new();
+    ) -> (LaneStep, Vec<Job>) {
+        let (mut jobs, mut ends) = (Vec::<Job>::new(), Vec::new());
         let mut digest = false;
-        while let Some(job) = self.lanes.take(token) {
+        while let Some(mut job) = self.lanes.take(token) {
             if self.is_withdrawn(&job) {
-                self.finish(job.id);
+                self.finish_unsent(job.id);
                 continue;
             }
+            job.judge_start(|start| self.unstarted.state(start));
             if jobs.is_empty() && gate_of(&job.token) != gate {
                 // The head before it has gone, and this one goes another way.
                 self.lanes.put_back(vec![job]);
-                return LaneStep::Nothing;
+                return (LaneStep::Nothing, ends);
             }
             let Some(job) = pass(job) else { continue };
-            if jobs.is_empty() && job.alarm.origin != Origin::Test {
+            if !jobs.is_empty() && job.alarm.is_end() {
+                if jobs.iter().any(|start| job.belongs_to(start.id)) {
+                    ends.push(job);
+                    continue;
+                }
+                // Its start went out before, by itself: so does the end, and what follows stays behind it.
+                self.lanes.put_back(vec![job]);
+                break;
+            }
+            if jobs.is_empty() && job.counts_for_storms() {
                 let urgent = job.urgency == Urgency::Urgent || self.lanes.has_urgent(token);
                 let guard = self.lanes.guard(token, now);
                 // An urgent alarm goes out at once, with what waits before it; as many again in a window at most.
@@ -301,7 +321,7 @@ impl Queue {
                     Turn::Digest => digest = true,
                     Turn::Wait(until) => {
                         self.lanes.put_back(vec![job]);
-                        return LaneStep::Wait(until);
+                        return (LaneStep::Wait(until), ends);
                     }
                 }
             }
@@ -310,11 +330,15 @@ impl Queue {
                 break;
             }
         }
-        let Some(first) = jobs.first() else { return LaneStep::Nothing };
-        if jobs.iter().all(|job| job.attempts == 0) && first.alarm.origin != Origin::Test {
+        if jobs.len() == 1 {
+            // It is no digest after all.
+            self.lanes.put_back(std::mem::take(&mut ends));
+        }
+        let Some(first) = jobs.first() else { return (LaneStep::Nothing, ends) };
+        if jobs.iter().all(|job| job.attempts == 0) && first.counts_for_storms() {
             self.lanes.guard(token, now).count();
         }
-        LaneStep::Send { jobs, digest }
+        (LaneStep::Send { jobs, digest }, ends)
     }
 
     /// A job ended without a push under way.
@@ -417,9 +441,23 @@ impl Queue {
     }
 
     fn finish_unless_retried(&mut self, attempt: &Attempt) {
-        if !matches!(attempt.outcome, Outcome::Retry(_)) {
-            self.finish(attempt.delivery);
-        }
+        let state = match &attempt.outcome {
+            Outcome::Retry(_) => return,
+            Outcome::Sent { digest: false, .. } => StartState::Sent,
+            Outcome::Shadow { .. } => StartState::Shadow,
+            Outcome::Sent { digest: true, .. }
+            | Outcome::Failed(_)
+            | Outcome::GaveUp(_)
+            | Outcome::Skipped(_) => StartState::NotSent,
+        };
+        self.unstarted.put(attempt.delivery, state);
+        self.finish(attempt.delivery);
+    }
+
+    /// What was withdrawn was not told.
+    fn finish_unsent(&mut self, id: DeliveryId) {
+        self.unstarted.put(id, StartState::NotSent);
+        self.finish(id);
     }
 
     fn finish(&mut self, id: DeliveryId) {

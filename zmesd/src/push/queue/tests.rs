@@ -1,5 +1,6 @@
 //! The queue with a model of the disk.
 
+mod ends;
 mod properties;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ impl DiskModel {
                 badge: delivery.badge,
                 urgency: delivery.urgency,
                 attempts: 0,
+                start: None,
             },
             queued: true,
         };
@@ -101,6 +103,7 @@ fn batch(first: i64, tokens: &[i64]) -> PushBatch {
         token: Arc::new(token(*of, "secret", Platform::Android)),
         badge: 0,
         urgency: Urgency::Normal,
+        start: None,
     };
     let deliveries = (first..).zip(tokens).map(delivery).collect();
     PushBatch { alarm, deliveries, recorded: true, receipts: None }

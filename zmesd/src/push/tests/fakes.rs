@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use zmes_providers::{CheckStep, Delivered, Platform, Push, PushError, PushToken, PushTransport};
 use zmes_shared::{EventId, MonitorId};
 
-use crate::domain::{Alarm, Origin, Token, TokenId};
+use crate::domain::{Alarm, Origin, Phase, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 
 /// A transport with scripted answers; it accepts pushes without one.
@@ -125,8 +125,11 @@ pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
         monitor_name: format!("Monitor {monitor}").into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: SystemClock.now(),
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     })
 }

@@ -84,7 +84,8 @@ impl PushWorld {
         let (catalog, catalog_rx) = watch::channel(Arc::default());
         let auth = AuthConfig { enabled: true, timeout: PATIENCE, enforce_monitor_permissions: true };
         let status = Arc::<PushStatus>::default();
-        let (rules, rules_rx) = watch::channel(PushRules { enabled: true, ..PushRules::new(&plan.config) });
+        let (rules, rules_rx) =
+            watch::channel(PushRules { enabled: true, phones: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
             orders: orders_rx,
             transports: ways_rx,
@@ -171,8 +172,8 @@ impl PushWorld {
                 let (id, badge) = (DeliveryId(self.next), u32::try_from(self.next).unwrap());
                 let (decision, urgency) = (Decision::Send, Urgency::Normal);
                 (
-                    TokenDecision { id, token: token.id, decision, badge, by: None, urgency },
-                    PushDelivery { id, token: Arc::clone(token), badge, urgency },
+                    TokenDecision { id, token: token.id, decision, badge, by: None, urgency, start: None },
+                    PushDelivery { id, token: Arc::clone(token), badge, urgency, start: None },
                 )
             })
             .unzip();

@@ -1,5 +1,7 @@
 //! One alarm: decided for each session and each token, sockets first.
 
+mod labels;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +16,10 @@ use zmes_shared::{EventId, SessionId};
 use zmes_zoneminder::MonitorRights;
 
 use super::Router;
+use crate::config::WithoutLabels;
 use crate::domain::{
-    Alarm, DecidedBy, Decision, DeliveryId, Origin, PushState, SkipReason, Snooze, SnoozeId, Token, TokenId,
+    Alarm, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze, SnoozeId, Token,
+    TokenId,
 };
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
@@ -27,7 +31,7 @@ use crate::route::tokens::TokenEntry;
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::rules::{AlarmFacts, AlarmTime, Candidates, Channel, ReceiverFacts};
 use crate::state::{Note, TokenDecision};
-use crate::telemetry::{Phase, TargetKind};
+use crate::telemetry::TargetKind;
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -39,8 +43,10 @@ struct AlarmRound {
     /// A test: intervals and badges do not count.
     test: bool,
     dry_run: bool,
-    /// It was announced before: that a token was told of it does not count for its session.
+    /// It was announced before: that a token was told of it does not count for its session, and the reverse.
     latecomer: bool,
+    /// No labels were found: what becomes of it, unless a rule says so.
+    unlabelled: Option<WithoutLabels>,
     receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
@@ -60,10 +66,16 @@ pub(super) struct TokenVerdict {
     pub(super) urgency: Urgency,
     /// The number for the app's icon, where it is sent.
     pub(super) badge: u32,
+    /// Of an end: the delivery that told of its start.
+    pub(super) start: Option<DeliveryId>,
 }
 
 impl Router {
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
+        if alarm.is_end() {
+            self.on_end(alarm);
+            return;
+        }
         self.alarms += 1;
         self.parts.counters.alarms.increment();
         self.parts.counters.alarms_by.count((Phase::Start, alarm.origin));
@@ -71,15 +83,20 @@ impl Router {
             self.parts.counters.reconciled.increment();
         }
         info!(monitor = %alarm.monitor, "Broadcasting new events to all {} websocket clients", self.sessions.len());
-        let (alarm, round) = (Arc::new(alarm), AlarmRound::default());
+        let (alarm, round) = (Arc::new(self.labelled(alarm)), AlarmRound::default());
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
         let (sessions, by, copied) = self.tell_sessions(&alarm, &round, &ids, &candidates);
         self.parts.counters.timings.decided.record(alarm.detected.elapsed());
+        if let Some(until) = self.wait_for_labels(&alarm) {
+            self.hold(alarm, until, sessions, by, &copied);
+            return;
+        }
         let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
+        self.note_started(&alarm, &sessions, &deliveries);
         self.count_wishes(&alarm, &by, &verdicts);
         self.remember(&alarm, sessions, by, &verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
@@ -96,12 +113,15 @@ impl Router {
             monitor_name: request.monitor_name,
             event: Some(event),
             cause: TEST_CAUSE.into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Test,
+            phase: Phase::Start,
+            span: None,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
-        let round = AlarmRound { test: true, dry_run, latecomer: false, receipts, push_receipts };
+        let round = AlarmRound { test: true, dry_run, receipts, push_receipts, ..AlarmRound::default() };
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let (meant, others) = self.test_sessions(&only, token.is_some());
@@ -110,12 +130,15 @@ impl Router {
         sessions.sort_unstable_by_key(|(id, _)| *id);
         let verdicts =
             if only.is_empty() { self.decide_tokens(&alarm, &round, token, &candidates) } else { Vec::new() };
-        let session =
-            |&(id, decision): &_| TestTarget { target: AlarmTarget::Session(id), decision, snooze: None };
+        let session = |&(id, decision): &(SessionId, Decision)| TestTarget {
+            target: AlarmTarget::Session(id),
+            decision,
+            by: by.iter().find(|(decided, _)| *decided == id).map(|(_, by)| by.clone()),
+        };
         let told = |verdict: &TokenVerdict| TestTarget {
             target: AlarmTarget::Token(verdict.token.id, verdict.token.handle),
             decision: verdict.decision,
-            snooze: verdict.by.as_ref().and_then(DecidedBy::snooze),
+            by: verdict.by.clone(),
         };
         let targets = sessions.iter().map(session).chain(verdicts.iter().map(told)).collect();
         if !round.dry_run {
@@ -155,7 +178,7 @@ impl Router {
             let Some(session) = self.sessions.get_mut(*id) else { continue };
             let token = self.attachments.token_of(*id);
             let entry = token.and_then(|token| self.tokens.get(token));
-            let supplementary = push.enabled && entry.is_some_and(wants_pushes);
+            let supplementary = push.phones && entry.is_some_and(wants_pushes);
             let default = if supplementary { push.interval_default } else { Duration::ZERO };
             let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, rules);
             decided_by.extend(by.map(|by| (*id, by)));
@@ -200,7 +223,13 @@ impl Router {
         if !self.push.enabled && !round.test {
             return Vec::new();
         }
-        let meant = |entry: &&TokenEntry| only.is_none_or(|only| only == entry.token().id);
+        let wanted = |entry: &TokenEntry| match only {
+            Some(only) => only == entry.token().id,
+            None => round.test || self.targets.hears_alarms(entry.token()),
+        };
+        let reachable =
+            |entry: &TokenEntry| self.push.phones || round.test || entry.token().handle.is_target();
+        let meant = |entry: &&TokenEntry| wanted(entry) && reachable(entry);
         let verdict = |entry: &TokenEntry| {
             let verdict = if self.push.enabled {
                 self.decide_token(entry, alarm, round, rules)
@@ -210,13 +239,14 @@ impl Router {
             (Arc::clone(entry.token()), verdict)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
-        // A badge that the phone is not sent must not grow: it would jump with the first push that is sent.
+        // A badge that the phone is not sent must not grow: it would jump with the first push that is sent. A target has none.
         let counts = !round.test && !self.push.shadow;
         let with_badge = |(token, Verdict { decision, by, urgent }): (Arc<Token>, Verdict)| {
             let sends = decision == Decision::Send;
+            let counts = counts && !token.handle.is_target();
             let badge = if sends { self.tokens.next_badge(token.id, counts) } else { 0 };
             let urgency = if urgent { Urgency::Urgent } else { Urgency::Normal };
-            TokenVerdict { token, decision, by, urgency, badge }
+            TokenVerdict { token, decision, by, urgency, badge, start: None }
         };
         decided.into_iter().map(with_badge).collect()
     }
@@ -230,9 +260,10 @@ impl Router {
     ) -> Verdict {
         let token = entry.token();
         let last_sent = entry.sent().get(&alarm.monitor).copied().filter(|_| !round.test);
+        let last_sent = if round.latecomer { told_apart(last_sent, alarm.at) } else { last_sent };
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
-        let default = self.push.interval_default;
+        let default = self.interval_default(token);
         let receiver = ReceiverFacts {
             channel: Channel::Push,
             user: &token.user,
@@ -241,7 +272,11 @@ impl Router {
         };
         let (rule, snooze) = (rules.decide(&receiver), self.snoozes.covering(alarm.monitor, token, alarm.at));
         let wishes = Wishes { rule, snooze };
-        policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes)
+        let verdict = policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes);
+        match round.unlabelled {
+            Some(WithoutLabels::Drop) => policy::drop_unlabelled(verdict),
+            Some(WithoutLabels::Send) | None => verdict,
+        }
     }
 
     /// Returns what rules can see of an alarm.
@@ -250,6 +285,7 @@ impl Router {
             monitor: alarm.monitor,
             monitor_name: &alarm.monitor_name,
             cause: &alarm.cause,
+            labels: Some(&*alarm.labels.known).filter(|known| !known.is_empty()),
             time: AlarmTime { at: alarm.at, machine: &self.parts.zone },
         }
     }
@@ -287,20 +323,25 @@ impl Router {
         ids.into_iter().filter_map(|id| Some(self.snoozes.get(id)?.snooze.clone())).collect()
     }
 
+    /// Returns the least time between two alarms of a monitor, for tokens whose filter names none at all.
+    fn interval_default(&self, token: &Token) -> Duration {
+        self.targets.interval(token).unwrap_or(self.push.interval_default)
+    }
+
     /// Told by a push or over their session's socket: an interval is one for both.
     fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
-        let default = self.push.interval_default;
-        let wants_interval = |token: &Token| {
-            let interval = policy::interval(&token.filter, default, alarm.monitor);
+        let wants_interval = |router: &Self, token: &Token| {
+            let interval = policy::interval(&token.filter, router.interval_default(token), alarm.monitor);
             interval.is_some_and(|interval| !interval.is_zero())
         };
         let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
         // Mostly there is no interval; then this is cheap, also for ten thousand tokens.
-        let pushed = pushed.filter(|verdict| wants_interval(&verdict.token)).map(|verdict| verdict.token.id);
+        let pushed =
+            pushed.filter(|verdict| wants_interval(self, &verdict.token)).map(|verdict| verdict.token.id);
         let told: BTreeSet<TokenId> = pushed.chain(copied.iter().copied()).collect();
         let mut kept = Vec::new();
         for id in told {
-            if self.tokens.get(id).is_some_and(|entry| wants_interval(entry.token())) {
+            if self.tokens.get(id).is_some_and(|entry| wants_interval(self, entry.token())) {
                 self.tokens.note_sent(id, alarm.monitor, alarm.at);
                 kept.push(id);
             }
@@ -319,11 +360,25 @@ impl Router {
         let mut number = |verdict: &TokenVerdict| {
             self.last_delivery = DeliveryId(self.last_delivery.0 + 1);
             let (id, badge, token) = (self.last_delivery, verdict.badge, verdict.token.id);
-            let urgency = verdict.urgency;
+            let (urgency, start) = (verdict.urgency, verdict.start);
             if verdict.decision == Decision::Send {
-                deliveries.push(PushDelivery { id, token: Arc::clone(&verdict.token), badge, urgency });
+                deliveries.push(PushDelivery {
+                    id,
+                    token: Arc::clone(&verdict.token),
+                    badge,
+                    urgency,
+                    start,
+                });
             }
-            TokenDecision { id, token, decision: verdict.decision, badge, by: verdict.by.clone(), urgency }
+            TokenDecision {
+                id,
+                token,
+                decision: verdict.decision,
+                badge,
+                by: verdict.by.clone(),
+                urgency,
+                start,
+            }
         };
         (verdicts.iter().map(&mut number).collect(), deliveries)
     }
@@ -334,7 +389,7 @@ impl Router {
         }
     }
 
-    fn remember(
+    pub(super) fn remember(
         &mut self,
         alarm: &Arc<Alarm>,
         sessions: Vec<(SessionId, Decision)>,
@@ -344,7 +399,9 @@ impl Router {
         let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
         let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
-        self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
+        if !alarm.is_end() {
+            self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
+        }
         debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
         let watched = self.parts.tap.watched();
         let token =
@@ -378,8 +435,16 @@ fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
     })
 }
 
+/// Returns from when the interval of an alarm counts that is decided after others. Its own copy, which went to the
+/// token's session, does not count; a later alarm that was sent counts like an earlier one.
+fn told_apart(last_sent: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
+    let last = last_sent.filter(|last| *last != at)?;
+    let ahead = last.duration_since(at);
+    if ahead.is_positive() { at.saturating_sub(ahead).ok() } else { Some(last) }
+}
+
 /// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
-fn wants_pushes(entry: &TokenEntry) -> bool {
+pub(super) fn wants_pushes(entry: &TokenEntry) -> bool {
     entry.is_live() && entry.token().state == PushState::Enabled
 }
 

@@ -33,7 +33,7 @@ impl Router {
         session: SessionId,
         registration: Registration,
     ) -> Result<(), TokenFault> {
-        if !self.push.enabled {
+        if !self.push.phones {
             return Ok(());
         }
         let Some(login) = self.sessions.login(session) else { return Ok(()) };
@@ -107,6 +107,7 @@ impl Router {
             self.note(Note::TokenUntold(forgotten.collect()));
         }
         if let Some(reason) = withdrawn {
+            self.open_starts.forget_token(id);
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }

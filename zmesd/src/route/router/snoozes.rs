@@ -10,7 +10,9 @@ use zmes_zoneminder::MonitorRights;
 
 use super::Router;
 use super::alarms::TokenVerdict;
-use crate::domain::{Alarm, DecidedBy, Decision, Origin, SkipReason, Snooze, SnoozeId, SnoozeScope, TokenId};
+use crate::domain::{
+    Alarm, DecidedBy, Decision, Origin, Phase, SkipReason, Snooze, SnoozeId, SnoozeScope, TokenId,
+};
 use crate::route::policy;
 use crate::route::snooze_handle::{SnoozeAuthor, SnoozeCommand};
 use crate::route::snoozes::{MAX_SNOOZES, SnoozeEntry, SnoozeSummary, TooManySnoozes};
@@ -178,9 +180,12 @@ impl Router {
             monitor_name,
             event: None,
             cause: format!("{count} {alarms} while snoozed").into(),
+            labels: crate::domain::AlarmLabels::default(),
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Snooze,
+            phase: Phase::Start,
+            span: None,
         });
         let verdict =
             |&(id, decision): &(TokenId, Decision)| self.notice(id, decision, None, Urgency::Silent);
@@ -199,6 +204,6 @@ impl Router {
     ) -> Option<TokenVerdict> {
         let token = Arc::clone(self.tokens.get(id)?.token());
         let badge = token.badge;
-        Some(TokenVerdict { token, decision, by, urgency, badge })
+        Some(TokenVerdict { token, decision, by, urgency, badge, start: None })
     }
 }

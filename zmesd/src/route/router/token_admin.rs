@@ -61,7 +61,7 @@ impl Router {
         RecentDecisions { alarms: self.ring.all().map(Arc::clone).collect(), missed: missed.collect() }
     }
 
-    fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
+    pub(super) fn revoke(&mut self, ids: Vec<TokenId>, reason: &str) -> Vec<TokenId> {
         let reason = zmes_shared::text::stripped(reason, MAX_REASON);
         let at = self.parts.clock.now();
         let mut revoked = Vec::new();

@@ -9,8 +9,9 @@ use zmes_shared::MonitorId;
 use zmes_shared::words::TroubleKind;
 
 use super::Router;
-use crate::domain::{Alarm, DecidedBy, Decision, Origin, SkipReason, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, Origin, Phase, SkipReason, TokenId};
 use crate::route::PushBatch;
+use crate::route::tap::{TapEvent, TroubleTold};
 use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
 use crate::state::{Note, TroubleNote};
 use crate::troubles::{Trouble, TroubleChange, TroubleNotice};
@@ -61,9 +62,12 @@ impl Router {
             monitor_name: if trouble.name.is_empty() { OWN_NAME } else { &trouble.name }.into(),
             event: None,
             cause: self.trouble_text(change, &trouble).into(),
+            labels: crate::domain::AlarmLabels::default(),
             at,
             detected: Instant::now(),
             origin: Origin::Trouble,
+            phase: Phase::Start,
+            span: None,
         });
         let urgency = urgency(change, trouble.id.kind);
         let verdict = |(id, (decision, by))| self.notice(id, decision, by, urgency);
@@ -71,10 +75,12 @@ impl Router {
         let (decisions, deliveries) = self.deliveries(&verdicts);
         let told: Vec<_> = deliveries.iter().map(|delivery| delivery.token.id).collect();
         let push = (!decisions.is_empty()).then(|| (Arc::clone(&alarm), decisions));
+        let seen = TroubleTold { at, change, trouble: trouble.clone() };
         let note = TroubleNote { change, trouble, at, told: told.clone(), push };
         if !self.try_note(Note::Trouble(Box::new(note))) {
             return None;
         }
+        self.parts.tap.send_with(|| TapEvent::Trouble(Arc::new(seen)));
         self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
         self.told_troubles.truncate(REMEMBERED - 1);
         self.told_troubles.push_front((number, told.clone()));

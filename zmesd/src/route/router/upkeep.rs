@@ -82,14 +82,4 @@ impl Router {
             self.order(PushOrder::Withdraw(token, last));
         }
     }
-
-    fn tell_missed(&mut self, now: Instant) {
-        if self.missed.due().is_none_or(|due| due > now) {
-            return;
-        }
-        for (number, alarm, sessions) in self.missed.take(now) {
-            let (decisions, by) = self.tell_latecomers(&alarm, &sessions);
-            self.missed.remember(number, decisions, by);
-        }
-    }
 }

@@ -144,7 +144,7 @@ async fn while_push_is_off_nothing_is_registered_and_all_alarms_are_plain() {
     let client = world.login(amy.clone(), None).await;
     world.register(&client, "T", |_| {}).await.unwrap();
     world.stop_all().await;
-    let off = PushRules { enabled: false, ..PUSH_ON };
+    let off = PushRules { enabled: false, phones: false, ..PUSH_ON };
     let mut world = RouterWorld::with_rules(directory.path().into(), users, off).await;
     let mut client = world.connect(8).await;
     world.attach(&client, amy, None, Some("T")).await;

@@ -13,7 +13,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::*;
 use crate::config::StateConfig;
-use crate::domain::{Alarm, Decision, DeliveryId, Origin, SkipReason, Token, TokenId};
+use crate::domain::{Alarm, Decision, DeliveryId, Origin, Phase, SkipReason, Token, TokenId};
 use crate::ports::{Clock, SystemClock};
 use crate::state::{Note, State, TokenDecision};
 
@@ -168,11 +168,11 @@ async fn a_damaged_page_of_phones_costs_the_phones_on_it() {
 }
 
 #[tokio::test]
-async fn half_a_file_is_read_as_far_as_it_goes() {
+async fn a_file_that_was_cut_is_read_as_far_as_it_goes() {
     let place = Place::with_phones().await;
     let content = fs::read(place.path()).unwrap();
-    let half = &content[..content.len() / 2 / 4096 * 4096];
-    fs::write(place.path(), half).unwrap();
+    let most = &content[..content.len() * 3 / 4 / 4096 * 4096];
+    fs::write(place.path(), most).unwrap();
     let (now, later) = place.phones_now_and_later().await;
     assert!(now > 30 && later == now + 1, "{now}");
     is_aside(&place);
@@ -242,9 +242,12 @@ fn tested() -> Note {
         monitor_name: "Garage".into(),
         event: Some(EventId(7)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: SystemClock.now(),
         detected: tokio::time::Instant::now(),
         origin: Origin::Test,
+        phase: Phase::Start,
+        span: None,
     };
     let decision = Decision::Skip(SkipReason::Filter);
     let decided = TokenDecision {
@@ -254,6 +257,7 @@ fn tested() -> Note {
         badge: 0,
         by: None,
         urgency: Urgency::Normal,
+        start: None,
     };
     Note::Announced(Arc::new(alarm), [decided].into())
 }
@@ -359,7 +363,7 @@ async fn the_file_stays_within_its_bound_and_tokens_are_never_dropped() {
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
          INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late) SELECT i, i, 1, 'Garage', 'Motion', 0 FROM n",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
-         INSERT INTO pushed_alarms SELECT i, i, i, 1, 'Garage', 'Motion', 'poll' FROM n",
+         INSERT INTO pushed_alarms (number, at, event_id, monitor_id, monitor_name, cause, origin) SELECT i, i, i, 1, 'Garage', 'Motion', 'poll' FROM n",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
          INSERT INTO deliveries (id, alarm, token_id, decision, reason, badge) \
          SELECT i, (i + 99) / 100, 1 + i % 100, IIF(i = 5, 'queued', 'sent'), '', 1 FROM n",

@@ -57,6 +57,16 @@ impl Place {
     }
 }
 
+/// What a copy of the file before the upgrade is called after.
+fn newest() -> String {
+    NEWEST.to_string()
+}
+
+/// The version of a file that a newer zmesd has made.
+fn newer() -> i64 {
+    NEWEST + 1
+}
+
 /// Runs statements on a file, and closes it.
 async fn execute(path: &Path, sql: String) {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
@@ -94,11 +104,12 @@ async fn what_a_file_of_version_1_holds_is_there_after_the_upgrade_and_in_a_copy
     assert_eq!((alarms[0].monitor_name.as_str(), alarms[0].late), ("Garage — Süd", true));
     drop(state);
     assert_eq!(version(&place.path()).await, NEWEST);
-    assert_eq!(version(&place.copy("5")).await, 1);
-    let modes = [place.path(), place.copy("5")].map(|path| fs::metadata(path).unwrap().permissions().mode());
+    assert_eq!(version(&place.copy(&newest())).await, 1);
+    let modes =
+        [place.path(), place.copy(&newest())].map(|path| fs::metadata(path).unwrap().permissions().mode());
     assert_eq!(modes[0], modes[1], "nobody else may read the copy");
     // The copy is a state file of its own: somebody goes back, and on again.
-    fs::rename(place.copy("5"), place.path()).unwrap();
+    fs::rename(place.copy(&newest()), place.path()).unwrap();
     for leftover in ["wal", "shm"] {
         fs::remove_file(place.directory.path().join(format!("{STATE_FILE}-{leftover}"))).ok();
     }
@@ -116,21 +127,21 @@ async fn a_file_of_today_is_not_copied() {
 #[tokio::test]
 async fn an_upgrade_that_was_cut_short_is_made_again_with_a_fresh_copy() {
     let place = of_version_1().await;
-    fs::write(place.copy("5"), "an older copy").unwrap();
-    fs::write(place.copy("5.part"), "half a copy").unwrap();
+    fs::write(place.copy(&newest()), "an older copy").unwrap();
+    fs::write(place.copy(&format!("{NEWEST}.part")), "half a copy").unwrap();
     place.open().await.unwrap();
-    assert_eq!(version(&place.copy("5")).await, 1);
-    assert!(!place.copy("5.part").exists());
+    assert_eq!(version(&place.copy(&newest())).await, 1);
+    assert!(!place.copy(&format!("{NEWEST}.part")).exists());
 }
 
 #[tokio::test]
 async fn a_copy_that_cannot_be_made_stops_the_upgrade() {
     let place = of_version_1().await;
-    fs::create_dir(place.copy("5.part")).unwrap();
+    fs::create_dir(place.copy(&format!("{NEWEST}.part"))).unwrap();
     let before = fs::read(place.path()).unwrap();
     let problem = place.refused().await;
     assert!(matches!(problem, OpenError::Copy { version: 1, .. }), "{problem}");
-    assert!(problem.to_string().contains("zmesd.db.before-5"), "{problem}");
+    assert!(problem.to_string().contains(&format!("zmesd.db.before-{NEWEST}")), "{problem}");
     assert_eq!(fs::read(place.path()).unwrap(), before);
     assert_eq!(version(&place.path()).await, 1);
 }
@@ -138,13 +149,15 @@ async fn a_copy_that_cannot_be_made_stops_the_upgrade() {
 #[tokio::test]
 async fn only_the_newest_copies_are_kept() {
     let place = of_version_1().await;
-    for old in ["-3", "-2", "-1", "1", "2", "7", "x", "2.old"] {
+    let (newest, newer) = (newest(), newer().to_string());
+    for old in ["-3", "-2", "-1", "1", "2", &newer, "x", "2.old"] {
         fs::write(place.copy(old), "").unwrap();
     }
     place.open().await.unwrap();
     let copies: BTreeSet<_> = place.names().into_iter().filter(|name| name.contains("before")).collect();
     // Those of a newer zmesd, and what no zmesd has made, are nobody's business.
-    let kept = ["1", "2", "5", "7", "x", "2.old"].map(|version| format!("{STATE_FILE}.before-{version}"));
+    let kept =
+        ["1", "2", &newest, &newer, "x", "2.old"].map(|version| format!("{STATE_FILE}.before-{version}"));
     assert_eq!(copies, BTreeSet::from(kept));
 }
 
@@ -158,20 +171,28 @@ async fn written_by(place: &Place, version: i64, description: &str) {
 #[tokio::test]
 async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
     let place = of_version_1().await;
-    fs::copy(place.path(), place.copy("6")).unwrap();
-    written_by(&place, 6, "zmesd 0.7.0: something new").await;
+    fs::copy(place.path(), place.copy(&newer().to_string())).unwrap();
+    written_by(&place, newer(), "zmesd 0.7.0: something new").await;
     let before = fs::read(place.path()).unwrap();
     let problem = place.refused().await;
     assert_eq!(problem.fault(), StoreFault::File);
     let said = format!("{problem}");
     let expected = format!(
-        "has tables of version 6, made by zmesd 0.7.0; this zmesd ({}) supports up to version 5",
+        "has tables of version {}, made by zmesd 0.7.0; this zmesd ({}) supports up to version {NEWEST}",
+        newer(),
         env!("CARGO_PKG_VERSION")
     );
     assert!(said.contains(&expected), "{said}");
     let hint = problem.hint();
     assert!(hint.starts_with("install zmesd 0.7.0 again; or go back"), "{hint}");
-    assert!(hint.contains(&format!("mv {} {}", place.copy("6").display(), place.path().display())), "{hint}");
+    assert!(
+        hint.contains(&format!(
+            "mv {} {}",
+            place.copy(&newer().to_string()).display(),
+            place.path().display()
+        )),
+        "{hint}"
+    );
     assert_eq!(fs::read(place.path()).unwrap(), before);
 
     let place = Place::new();
@@ -184,8 +205,8 @@ async fn a_newer_file_names_the_zmesd_that_reads_it_and_the_way_back() {
 #[tokio::test]
 async fn a_copy_that_is_itself_too_new_is_not_offered() {
     let place = Place::new();
-    written_by(&place, 6, "zmesd 0.7.0: something new").await;
-    fs::copy(place.path(), place.copy("6")).unwrap();
+    written_by(&place, newer(), "zmesd 0.7.0: something new").await;
+    fs::copy(place.path(), place.copy(&newer().to_string())).unwrap();
     let problem = place.refused().await;
     assert!(matches!(problem, OpenError::Newer { copy: None, .. }), "{problem:?}");
 }
@@ -222,7 +243,7 @@ async fn what_was_written_right_before_a_crash_is_in_the_copy_too() {
     }
     assert_eq!(left.open().await.unwrap().remembered.cursors[&MonitorId(9)].event, EventId(99));
     let mut copy =
-        SqliteConnectOptions::new().filename(left.copy("5")).read_only(true).connect().await.unwrap();
+        SqliteConnectOptions::new().filename(left.copy(&newest())).read_only(true).connect().await.unwrap();
     let event: i64 = sqlx::query_scalar("SELECT event_id FROM cursors WHERE monitor_id = 9")
         .fetch_one(&mut copy)
         .await

@@ -7,7 +7,7 @@ use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, SkipReason, Token};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, SkipReason, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
 /// An alarm of which no phone is told.
@@ -29,9 +29,12 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
+        labels: crate::domain::AlarmLabels::default(),
         at: Timestamp::UNIX_EPOCH,
         detected: Instant::now(),
         origin: Origin::Poll,
+        phase: Phase::Start,
+        span: None,
     };
     let decided = |id| TokenDecision {
         id: DeliveryId(id),
@@ -40,6 +43,7 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         badge: 1,
         by: None,
         urgency: Urgency::Normal,
+        start: None,
     };
     Note::Announced(Arc::new(alarm), deliveries.map(decided).collect())
 }
@@ -66,8 +70,12 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
-        Note::Snooze(_)
+        Note::Held(..)
+        | Note::Released(..)
+        | Note::Labels(..)
+        | Note::Snooze(_)
         | Note::SnoozeEnded(..)
+        | Note::Ended(_)
         | Note::Trouble(_)
         | Note::Sent(..)
         | Note::Tokens(_)

@@ -199,6 +199,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             | RouterCommand::Snooze(_)
             | RouterCommand::Rules(_)
             | RouterCommand::Trouble(_)
+            | RouterCommand::Labels(_)
             | RouterCommand::List(..)
             | RouterCommand::Count(_)
             | RouterCommand::Census(_)
@@ -308,6 +309,7 @@ impl AlarmRecord for ScriptedRecord {
             monitor_name: "Garage".to_owned(),
             cause: "Motion".to_owned(),
             late: false,
+            ended_at: None,
         };
         let alarms = [(7, alarm(7, 1)), (8, alarm(8, 2))];
         Ok(alarms.into_iter().find(|(number, _)| *number > span.after).into_iter().collect())

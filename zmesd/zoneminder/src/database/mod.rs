@@ -10,6 +10,7 @@ mod events;
 mod examine;
 mod explain;
 mod health;
+mod labels;
 mod monitors;
 mod permissions;
 mod pictures;
@@ -40,7 +41,7 @@ use crate::conf::{DatabaseConfig, ServerIdentity};
 use crate::pictures::EventPlace;
 use crate::{
     AccountStore, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore,
-    MonitorStore, PictureStore, Whereabouts, Zoneminder,
+    LabelSources, LabelsRead, MonitorStore, PictureStore, Whereabouts, Zoneminder,
 };
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in
@@ -210,6 +211,10 @@ impl EventStore for ZmDb {
 
     async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {
         self.ask(Area::Events, async |session| events::open(session, monitor).await).await
+    }
+
+    async fn labels(&self, events: &[EventId], sources: LabelSources) -> Result<LabelsRead, DbError> {
+        self.ask(Area::Events, async |session| labels::read(session, events, sources).await).await
     }
 
     async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {

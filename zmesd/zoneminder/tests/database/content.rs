@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 use zmes_zoneminder::conf::ServerIdentity;
 use zmes_zoneminder::database::ZmDb;
 use zmes_zoneminder::{
-    AccountStore, DbError, DbHealth, EventRow, EventStore, Monitor, MonitorRights, MonitorStore, NotWatched,
-    Recording, User, ZmVersion, Zoneminder,
+    AccountStore, DbError, DbHealth, EventRow, EventStore, LabelSources, LabelsRead, Monitor, MonitorRights,
+    MonitorStore, NotWatched, Recording, User, ZmVersion, Zoneminder,
 };
 
 use crate::fixtures::{V1_28, V1_34, V1_36, V1_38};
@@ -300,4 +300,42 @@ async fn each_server_has_its_own_monitors() {
         panic!("a server that nobody knows")
     };
     assert!(cause.message.contains("`attic`"), "{cause}");
+}
+
+#[tokio::test]
+async fn labels_come_from_notes_and_from_tags_where_there_are_any() {
+    let Some((server, db)) = server_with(V1_38).await else { return };
+    let (both, ids) = (LabelSources { notes: true, tags: true }, [3, 4, 5, 6, 99].map(EventId));
+    let told = |read: LabelsRead| {
+        let told =
+            read.found.into_iter().map(|(event, labels)| format!("{event}: {}", Label::listed(&labels)));
+        told.collect::<Vec<_>>()
+    };
+    server.sql("zm", "DELETE FROM Events").await;
+    for (id, notes) in [
+        (3, "'[a] detected:person:95% car:87% Motion: Front'"),
+        (4, "CONCAT(REPEAT('Motion: All ', 4000), '[s] detected:cat:51%')"),
+        (5, "'Detected:dog'"),
+        (6, "NULL"),
+    ] {
+        let event = "INSERT INTO Events (Id, MonitorId, Cause, StartDateTime, StateId, Notes)";
+        server.sql("zm", &format!("{event} VALUES ({id}, 1, 'Motion', NOW(), 1, {notes})")).await;
+    }
+    let read = db.labels(&ids, both).await.unwrap();
+    assert!(read.possible);
+    assert_eq!(told(read), ["3: person 95 %, car 87 %", "4: cat 51 %"]);
+    let tags = LabelSources { notes: false, tags: true };
+    assert_eq!(db.labels(&ids, tags).await.unwrap(), LabelsRead::default(), "this one has no tags");
+    server.sql("zm", "CREATE TABLE Tags (Id int unsigned PRIMARY KEY, Name varchar(64) NOT NULL)").await;
+    let pairs = "CREATE TABLE Events_Tags (TagId int unsigned, EventId bigint unsigned)";
+    server.sql("zm", pairs).await;
+    server.sql("zm", "INSERT INTO Tags VALUES (1, 'Person'), (2, 'truck'), (3, 'a\\nb')").await;
+    server.sql("zm", "INSERT INTO Events_Tags VALUES (1, 3), (2, 3), (2, 6), (3, 6), (2, 77)").await;
+    // Reading the monitors looks at the tables again.
+    db.load().await.unwrap();
+    let read = db.labels(&ids, both).await.unwrap();
+    assert_eq!(told(read), ["3: person 95 %, car 87 %, truck", "4: cat 51 %", "6: truck"]);
+    assert_eq!(told(db.labels(&ids, tags).await.unwrap()), ["3: Person, truck", "6: truck"]);
+    let none = db.labels(&[], both).await.unwrap();
+    assert!(none.possible && none.found.is_empty());
 }

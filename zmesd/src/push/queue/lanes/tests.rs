@@ -15,6 +15,7 @@ fn job(id: i64, of: i64) -> Job {
         urgency: Urgency::Normal,
         attempts: 0,
         receipts: None,
+        start: None,
     }
 }
 

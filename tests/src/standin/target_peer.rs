@@ -1,0 +1,207 @@
+//! Services that a `[[target]]` sends to, each as its documentation has it: ntfy, Pushover, Telegram, Gotify, a webhook.
+
+use anyhow::Result;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::checks::Checks;
+use super::request::{Request, Verdict};
+use super::script::{Answer, Route};
+use super::{Authority, Contract, StandIn};
+
+/// A service.
+pub type TargetPeer = StandIn<TargetPeerContract>;
+
+/// What a service demands.
+#[derive(Debug)]
+pub struct TargetPeerContract(Kind);
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Ntfy,
+    Pushover,
+    Telegram,
+    Gotify,
+    Webhook,
+}
+
+impl TargetPeer {
+    /// The topic and tokens, planted: no output may show them.
+    pub const TOPIC: &'static str = "planted-topic-of-the-guard";
+    /// The access token of ntfy.
+    pub const NTFY_TOKEN: &'static str = "tk_plantedaccesstoken";
+    /// The token of the application, for Pushover and Gotify.
+    pub const APP_TOKEN: &'static str = "plantedapplicationtoken";
+    /// The key of Pushover's user.
+    pub const USER_KEY: &'static str = "planteduserkeyofpushover";
+    /// The token of Telegram's bot.
+    pub const BOT_TOKEN: &'static str = "110201543:plantedbottokenAAHdqTcv";
+    /// The path of the webhook.
+    pub const HOOK_PATH: &'static str = "/hooks/planted-path-of-the-hook";
+    /// The bearer token of the webhook.
+    pub const HOOK_TOKEN: &'static str = "planted-token-of-the-hook";
+
+    /// Starts an ntfy server.
+    pub async fn ntfy() -> Result<Self> {
+        Self::serve(TargetPeerContract(Kind::Ntfy), &Authority::new()?).await
+    }
+
+    /// Starts Pushover's API.
+    pub async fn pushover() -> Result<Self> {
+        Self::serve(TargetPeerContract(Kind::Pushover), &Authority::new()?).await
+    }
+
+    /// Starts Telegram's API for bots.
+    pub async fn telegram() -> Result<Self> {
+        Self::serve(TargetPeerContract(Kind::Telegram), &Authority::new()?).await
+    }
+
+    /// Starts a Gotify server.
+    pub async fn gotify() -> Result<Self> {
+        Self::serve(TargetPeerContract(Kind::Gotify), &Authority::new()?).await
+    }
+
+    /// Starts a receiver of webhooks.
+    pub async fn webhook() -> Result<Self> {
+        Self::serve(TargetPeerContract(Kind::Webhook), &Authority::new()?).await
+    }
+}
+
+impl Contract for TargetPeerContract {
+    const NAME: &'static str = "service of a target";
+    const ALPN: &'static [&'static [u8]] = &[b"h2", b"http/1.1"];
+
+    fn judge(&self, request: &Request) -> Verdict {
+        let mut checks = Checks::default();
+        let (route, answer) = match self.0 {
+            Kind::Ntfy => ntfy(request, &mut checks),
+            Kind::Pushover => pushover(request, &mut checks),
+            Kind::Telegram => telegram(request, &mut checks),
+            Kind::Gotify => gotify(request, &mut checks),
+            Kind::Webhook => webhook(request, &mut checks),
+        };
+        let refused = !checks.is_clean();
+        let answer = if refused && answer.status < 300 { Answer::new(400, "") } else { answer };
+        Verdict { route, token: None, violations: checks.findings(), answer, refused }
+    }
+}
+
+/// binwiederhier/ntfy, docs/publish.md: JSON goes to the root of the server, not to the topic.
+fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
+    checks.header_is(request, "authorization", &format!("Bearer {}", TargetPeer::NTFY_TOKEN));
+    let known = checks.is_clean();
+    match (&request.method, request.path.as_str()) {
+        (&Method::GET, "/v1/health") => return (Route::Probe, Answer::json(200, &json!({"healthy": true}))),
+        (&Method::GET, path) if path == format!("/{}/auth", TargetPeer::TOPIC) => {
+            return (Route::Probe, Answer::json(200, &json!({"success": true})));
+        }
+        (&Method::POST, "/") => {}
+        _ => {
+            checks.add("there is no such path");
+            return (Route::Probe, Answer::new(404, ""));
+        }
+    }
+    let body = checks.json(request);
+    checks.shape(&body, "", &["topic", "title", "message", "priority", "tags"], &["click"]);
+    checks.one_of(&body, "/topic", &[TargetPeer::TOPIC]);
+    checks.text(&body, "/message");
+    checks.value(&body, "/priority", "1 to 5", |priority| {
+        priority.as_u64().is_some_and(|priority| (1..=5).contains(&priority))
+    });
+    checks.value(&body, "/tags", "a list", Value::is_array);
+    if !known {
+        return (
+            Route::Push,
+            Answer::json(401, &json!({"code": 40101, "http": 401, "error": "unauthorized"})),
+        );
+    }
+    let answer = json!({"id": "hwQ2YpKdmg", "time": 1_635_528_741, "event": "message"});
+    (Route::Push, Answer::json(200, &answer))
+}
+
+/// pushover.net/api
+fn pushover(request: &Request, checks: &mut Checks) -> (Route, Answer) {
+    let body = checks.json(request);
+    checks.one_of(&body, "/token", &[TargetPeer::APP_TOKEN]);
+    checks.one_of(&body, "/user", &[TargetPeer::USER_KEY]);
+    let accepted =
+        Answer::json(200, &json!({"status": 1, "request": "647d2300-702c-4b38-8b2f-d56326ae460b"}));
+    match (&request.method, request.path.as_str()) {
+        (&Method::POST, "/1/users/validate.json") => (Route::Probe, accepted),
+        (&Method::POST, "/1/messages.json") => {
+            let optional = ["device", "sound", "url", "retry", "expire"];
+            checks.shape(
+                &body,
+                "",
+                &["token", "user", "title", "message", "priority", "timestamp"],
+                &optional,
+            );
+            checks.text(&body, "/message");
+            let emergency = body["priority"] == 2;
+            checks.ensure(emergency == body["retry"].is_u64(), "retry is for priority 2, which needs it");
+            checks.ensure(emergency == body["expire"].is_u64(), "expire is for priority 2, which needs it");
+            (Route::Push, accepted)
+        }
+        _ => {
+            checks.add("there is no such path");
+            (Route::Probe, Answer::new(404, ""))
+        }
+    }
+}
+
+/// core.telegram.org/bots/api
+fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
+    let body = checks.json(request);
+    let Some(method) = request.path.strip_prefix(&format!("/bot{}/", TargetPeer::BOT_TOKEN)) else {
+        checks.add("the token is not the bot's");
+        let answer = json!({"ok": false, "error_code": 401, "description": "Unauthorized"});
+        return (Route::Probe, Answer::json(401, &answer));
+    };
+    let ok = |result: Value| Answer::json(200, &json!({"ok": true, "result": result}));
+    match method {
+        "getMe" => (Route::Probe, ok(json!({"id": 110_201_543, "is_bot": true, "username": "zm_bot"}))),
+        "getChat" => (Route::Probe, ok(json!({"id": -100, "type": "supergroup"}))),
+        "sendMessage" => {
+            let required = ["chat_id", "text", "disable_notification", "link_preview_options"];
+            checks.shape(&body, "", &required, &["message_thread_id"]);
+            checks.text(&body, "/text");
+            checks.text(&body, "/chat_id");
+            (Route::Push, ok(json!({"message_id": 4711})))
+        }
+        _ => {
+            checks.add("there is no such method");
+            (Route::Probe, Answer::json(404, &json!({"ok": false, "error_code": 404})))
+        }
+    }
+}
+
+/// gotify/server, docs/spec.json
+fn gotify(request: &Request, checks: &mut Checks) -> (Route, Answer) {
+    match (&request.method, request.path.as_str()) {
+        (&Method::GET, "/health") => {
+            (Route::Probe, Answer::json(200, &json!({"health": "green", "database": "green"})))
+        }
+        (&Method::POST, "/message") => {
+            checks.header_is(request, "x-gotify-key", TargetPeer::APP_TOKEN);
+            let body = checks.json(request);
+            checks.shape(&body, "", &["title", "message", "priority"], &["extras"]);
+            checks.text(&body, "/message");
+            checks.count(&body, "/priority");
+            (Route::Push, Answer::json(200, &json!({"id": 25, "appid": 5})))
+        }
+        _ => {
+            checks.add("there is no such path");
+            (Route::Probe, Answer::new(404, ""))
+        }
+    }
+}
+
+/// standard-webhooks: what every request has.
+fn webhook(request: &Request, checks: &mut Checks) -> (Route, Answer) {
+    checks.ensure(request.path.starts_with(TargetPeer::HOOK_PATH), "there is no such path");
+    checks.header_is(request, "authorization", &format!("Bearer {}", TargetPeer::HOOK_TOKEN));
+    checks.header(request, "webhook-id");
+    checks.header(request, "webhook-timestamp");
+    checks.header(request, "webhook-signature");
+    (Route::Push, Answer::new(204, ""))
+}

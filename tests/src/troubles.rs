@@ -1,0 +1,51 @@
+//! Troubles, as `zmesctl troubles` lists them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::ctl::Ctl;
+use crate::wait::wait_until;
+
+/// How long the slowest trouble takes: a condition must be gone for 30 s until its trouble is over, the database must be
+/// away for 60 s, tokens are read every 30 s, and a user without one is told of after 60 s.
+const LONG: Duration = Duration::from_mins(2);
+
+/// As [`wait_until`], for what takes longer by design.
+pub async fn wait_long<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        if let Some(value) = condition().await? {
+            return Ok(value);
+        }
+        ensure!(Instant::now() < deadline, "not within {LONG:?}: {what}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+impl Ctl {
+    /// Returns the troubles that stand.
+    pub async fn troubles(&self) -> Result<Vec<Value>> {
+        let list = self.json(&["troubles"]).await?;
+        list["troubles"].as_array().cloned().with_context(|| format!("no list: {list}"))
+    }
+
+    /// Waits until a trouble stands, and returns it.
+    pub async fn wait_trouble(&self, id: &str) -> Result<Value> {
+        wait_until(&format!("the trouble {id} stands"), async || {
+            Ok(self.troubles().await?.into_iter().find(|trouble| trouble["id"] == id))
+        })
+        .await
+    }
+
+    /// Waits until a trouble is over.
+    pub async fn wait_trouble_over(&self, id: &str) -> Result<()> {
+        wait_long(&format!("the trouble {id} is over"), async || {
+            let stands = self.troubles().await?.iter().any(|trouble| trouble["id"] == id);
+            Ok((!stands).then_some(()))
+        })
+        .await
+    }
+}

@@ -1,0 +1,211 @@
+//! What a hook says: one line for each run, and one for what keeps it from running.
+
+use std::io;
+
+use nix::errno::Errno;
+use serde::Serialize;
+use zmes_shared::machine::MachineMessage;
+use zmes_shared::words::MachineKind;
+
+use super::child::{RunEnd, RunReport};
+use crate::error::CliError;
+use crate::render::{Out, View, clean, time};
+
+/// One line, for people and programs.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum HookLine {
+    /// It follows alarms from now on.
+    Following { command: String },
+    /// A run is over.
+    Run(Box<RunLine>),
+    /// Messages were dropped: too many waited.
+    Dropped { id: String, total: u64 },
+    /// The daemon is away.
+    Lost { reason: String },
+    /// The daemon is back.
+    Back,
+    /// The record does not reach back to where the hook was.
+    Gap,
+    /// The cursor cannot be written; runs may be repeated after a restart.
+    Unwritten { reason: String },
+    /// No more runs are started.
+    Stopping { running: usize, waiting: usize },
+}
+
+/// A run that is over.
+#[derive(Debug, Serialize)]
+pub(super) struct RunLine {
+    id: String,
+    event_type: MachineKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    monitor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<u64>,
+    /// `exited`, `signal`, `timeout`, `stopped` or `no_start`.
+    ended: &'static str,
+    /// The exit code or the signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
+    took_ms: u64,
+    /// The end of the error output; of what was not started: why.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    stderr: String,
+}
+
+impl HookLine {
+    pub(super) fn run(report: RunReport) -> Self {
+        let RunReport { message, end, took, stderr } = report;
+        let (ended, code, stderr) = match end {
+            RunEnd::Exited(code) => ("exited", Some(code), stderr),
+            RunEnd::Signalled(signal) => ("signal", Some(signal), stderr),
+            RunEnd::TimedOut => ("timeout", None, stderr),
+            RunEnd::Stopped => ("stopped", None, stderr),
+            RunEnd::NotStarted(error) => ("no_start", None, not_started(&error)),
+        };
+        let MachineMessage { id, event_type, monitor, event, .. } = message;
+        Self::Run(Box::new(RunLine {
+            id,
+            event_type,
+            monitor: monitor.map(|monitor| monitor.name),
+            event: event.map(|event| event.0),
+            ended,
+            code,
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            stderr,
+        }))
+    }
+
+    pub(super) fn lost(error: &CliError) -> Self {
+        Self::Lost { reason: error.document().error.message }
+    }
+
+    /// Says whether it is told with `--quiet`, too.
+    pub(super) fn is_problem(&self) -> bool {
+        match self {
+            Self::Following { .. } | Self::Back | Self::Stopping { .. } => false,
+            Self::Run(run) => run.failed(),
+            Self::Dropped { .. } | Self::Lost { .. } | Self::Gap | Self::Unwritten { .. } => true,
+        }
+    }
+
+    /// Returns the line for people. What comes from outside is still in it as it is.
+    pub(super) fn sentence(&self) -> String {
+        match self {
+            Self::Following { command } => format!("waiting for alarms; each runs {command}"),
+            Self::Run(run) => run.sentence(),
+            Self::Dropped { id, total } => format!(
+                "dropped {id}: more than 256 wait; {total} dropped so far. Use more --jobs, or a faster command"
+            ),
+            Self::Lost { reason } => format!("zmesd is away, waiting until it is back: {reason}"),
+            Self::Back => "zmesd is back; what happened meanwhile comes first".to_owned(),
+            Self::Gap => "earlier alarms are not in zmesd's record any more, or not all of them".to_owned(),
+            Self::Unwritten { reason } => {
+                format!(
+                    "cannot write the cursor: {reason}. After a restart some runs may be repeated, with the same ZMES_ID"
+                )
+            }
+            Self::Stopping { running, waiting } => {
+                format!("stopping: waiting for {running} that run; {waiting} wait for the next start")
+            }
+        }
+    }
+}
+
+impl RunLine {
+    fn failed(&self) -> bool {
+        self.ended != "exited" || self.code != Some(0)
+    }
+
+    fn sentence(&self) -> String {
+        let about = self.monitor.as_deref().unwrap_or("zmesd");
+        let event = self.event.map_or_else(String::new, |event| format!(", event {event}"));
+        let took = time::milliseconds(self.took_ms);
+        let code = self.code.unwrap_or_default();
+        let ended = match self.ended {
+            "exited" if code == 0 => format!("done in {took}"),
+            "exited" => format!("failed with exit code {code} after {took}"),
+            "signal" => format!("killed by signal {code} after {took}"),
+            "timeout" => format!("ended after {took}: it took longer than --timeout"),
+            "stopped" => format!("ended after {took}: the hook was told twice to stop"),
+            _ => "could not start".to_owned(),
+        };
+        let stderr = if self.stderr.is_empty() { String::new() } else { format!(": {}", self.stderr) };
+        format!("{} {about}{event}: {ended}{stderr}", self.event_type)
+    }
+}
+
+/// Says why a command could not be started. A script whose first line names no interpreter is the usual reason.
+fn not_started(error: &io::Error) -> String {
+    if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
+        return "it is no program: a script begins with a line such as #!/bin/sh".to_owned();
+    }
+    error.to_string()
+}
+
+impl View for HookLine {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let sentence = self.sentence();
+        out.line(&clean(&sentence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use serde_json::json;
+    use zmes_shared::machine::MachineAlarm;
+    use zmes_shared::{EventId, MonitorId};
+
+    use super::*;
+
+    fn report(end: RunEnd, stderr: &str) -> RunReport {
+        let message = MachineMessage::of_alarm(MachineAlarm {
+            kind: MachineKind::AlarmStart,
+            at: Timestamp::UNIX_EPOCH,
+            late: false,
+            monitor: MonitorId(1),
+            name: "Garage",
+            event: Some(EventId(7)),
+            cause: "Motion",
+        });
+        RunReport { message, end, took: Duration::from_millis(120), stderr: stderr.to_owned() }
+    }
+
+    #[test]
+    fn a_run_is_told_in_one_line() {
+        for (end, stderr, expected, problem) in [
+            (RunEnd::Exited(0), "", "alarm_start Garage, event 7: done in 120 ms", false),
+            (
+                RunEnd::Exited(3),
+                "no such siren",
+                "alarm_start Garage, event 7: failed with exit code 3 after 120 ms: no such siren",
+                true,
+            ),
+            (RunEnd::Signalled(9), "", "alarm_start Garage, event 7: killed by signal 9 after 120 ms", true),
+            (
+                RunEnd::TimedOut,
+                "",
+                "alarm_start Garage, event 7: ended after 120 ms: it took longer than --timeout",
+                true,
+            ),
+            (
+                RunEnd::NotStarted(io::Error::from_raw_os_error(8)),
+                "",
+                "alarm_start Garage, event 7: could not start: it is no program: a script begins with a line such as #!/bin/sh",
+                true,
+            ),
+        ] {
+            let line = HookLine::run(report(end, stderr));
+            assert_eq!((line.sentence().as_str(), line.is_problem()), (expected, problem));
+        }
+        let line = serde_json::to_value(HookLine::run(report(RunEnd::Exited(3), "no\nsiren"))).unwrap();
+        assert_eq!(
+            line,
+            json!({"type": "run", "id": "00000000000000000G00000007", "event_type": "alarm_start",
+                "monitor": "Garage", "event": 7, "ended": "exited", "code": 3, "took_ms": 120, "stderr": "no\nsiren"})
+        );
+    }
+}

@@ -1,0 +1,431 @@
+//! `zmesctl hook`: runs a command for each alarm, outside of the daemon.
+//!
+//! The stream of `watch` goes through a [`Queue`] into runs of the command. The [`Cursor`] remembers what was handled, so that
+//! nothing is lost when the daemon or the hook starts again; what was running then is run again, under the same id.
+
+mod child;
+mod cursor;
+mod journal;
+mod program;
+mod queue;
+mod store;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+use jiff::{SignedDuration, Timestamp};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use zmes_shared::MonitorId;
+use zmes_shared::control::{WatchEvent, WatchFilter, WatchKind, WatchType};
+use zmes_shared::machine::MachineMessage;
+use zmes_shared::words::MachineKind;
+
+use self::child::{Invocation, RunEnd, RunReport};
+use self::cursor::Cursor;
+use self::journal::HookLine;
+use self::queue::{Queue, lane};
+use self::store::CursorStore;
+use crate::commands::follow::{Followed, Follower, passes};
+use crate::commands::named;
+use crate::context::{Context, Outcome};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::options::Format;
+use crate::render::clean;
+use crate::values::{self, MonitorArg};
+
+/// How long a run may take, where nothing is said.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How often the cursor follows the clock while nothing happens: the record forgets what is old.
+const ADVANCE: Duration = Duration::from_mins(1);
+/// How long the daemon has to refuse what it is asked.
+const REFUSAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl hook -- /usr/local/bin/on-alarm
+  zmesctl hook --on start,trouble --monitor Garage -- /usr/local/bin/siren on
+  zmesctl hook --cursor /var/lib/zmes-hook/siren -- /usr/local/bin/siren
+  zmesctl hook --es-arguments -- /var/lib/zmeventnotification/bin/my_hook.sh
+
+Runs the command itself, never a shell, with one JSON object on its standard
+input and with ZMES_EVENT, ZMES_MONITOR, ZMES_MONITOR_NAME, ZMES_CAUSE, ZMES_PHASE
+(start, end, trouble, resolved, test) and ZMES_ID in its environment. Runs of one
+monitor follow each other, those of others run beside them. Follows over restarts
+of zmesd; with --cursor also over its own: a run that was not finished is repeated
+with the same ZMES_ID. A test alarm runs it, too. SIGTERM ends it after the runs.")]
+pub struct HookArgs {
+    /// What to run for
+    #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',', default_value = "start")]
+    on: Vec<HookPhase>,
+    /// Only this monitor; can be repeated
+    #[arg(short, long, value_name = "ID|NAME")]
+    monitor: Vec<MonitorArg>,
+    /// Only monitors that this ZoneMinder user may see, at the moment of the alarm
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// How many runs at the same time
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Time after which a run is ended: SIGTERM, 5 s later SIGKILL [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    timeout: Option<Duration>,
+    /// File that remembers what was handled; it is made if it is not there
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    cursor: Option<PathBuf>,
+    /// Add event id, monitor id, monitor name and cause to the arguments, as the old event server did
+    #[arg(long)]
+    es_arguments: bool,
+    /// Command to run, with its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND", value_hint = ValueHint::AnyPath)]
+    command: Vec<OsString>,
+}
+
+/// What a hook can be run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HookPhase {
+    /// Alarms that begin, and test alarms.
+    Start,
+    /// Alarms that are over.
+    End,
+    /// Troubles that are raised or over.
+    Trouble,
+}
+
+pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
+    let HookArgs { on, monitor, user, jobs, timeout, cursor, es_arguments, command } = arguments;
+    if es_arguments && on.contains(&HookPhase::Trouble) {
+        return Err(CliError::Usage {
+            message: "--es-arguments cannot be used with --on trouble".to_owned(),
+            hint: "the old event server knew no troubles: use a second hook without --es-arguments"
+                .to_owned(),
+        });
+    }
+    let (program, arguments) =
+        command.split_first().map_or_else(Default::default, |(first, rest)| (first.clone(), rest.to_vec()));
+    let program = program::find(&program, context.environment.path.as_deref())?;
+    let store = cursor.map(|path| CursorStore::open(&path)).transpose()?;
+    let mut signals = Signals::listen()?;
+    let monitors = resolve(monitor, context).await?;
+    let (store, known) = store.unzip();
+    let cursor = known.flatten().unwrap_or_else(|| Cursor::starting(context.environment.now));
+    if let Some(store) = &store {
+        store.begin(&cursor)?;
+    }
+    let filter = WatchFilter {
+        // A daemon of before knows neither troubles nor viewers: it refuses the type, instead of telling too much.
+        types: vec![WatchType::Alarm, WatchType::Trouble],
+        monitor: if let [one] = monitors.as_slice() { Some(*one) } else { None },
+        viewer: user,
+        since: Some(cursor.since()),
+        ..WatchFilter::default()
+    };
+    let follower = Follower::open(context, filter).await?;
+    let limit = timeout.unwrap_or(LIMIT);
+    let invocation = Arc::new(Invocation { program, arguments, es_arguments, limit });
+    let (hurry, hurried) = watch::channel(false);
+    let mut hook = Hook {
+        wanted: Wanted { on, monitors },
+        jobs: jobs.into(),
+        invocation,
+        queue: Queue::default(),
+        cursor,
+        store,
+        runs: JoinSet::new(),
+        hurry,
+        hurried,
+        dropped: 0,
+        unwritten: false,
+        connection: Connection::Opening,
+        connects: 0,
+        announce: None,
+        began: (context.environment.now, Instant::now()),
+    };
+    hook.serve(follower, &mut signals, context).await
+}
+
+/// Returns the ids of the monitors that were named.
+async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<MonitorId>, CliError> {
+    let mut monitors = Vec::with_capacity(named.len());
+    for monitor in named {
+        monitors.push(named::one(monitor, context).await?);
+    }
+    monitors.dedup();
+    Ok(monitors)
+}
+
+/// What ends a hook.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| signal(kind).map_err(CliError::Terminal);
+        Ok(Self([
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn next(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// What is run for.
+#[derive(Debug)]
+struct Wanted {
+    on: Vec<HookPhase>,
+    /// None: all monitors.
+    monitors: Vec<MonitorId>,
+}
+
+impl Wanted {
+    fn includes(&self, message: &MachineMessage) -> bool {
+        let phase = match message.event_type {
+            MachineKind::AlarmStart | MachineKind::Test => HookPhase::Start,
+            MachineKind::AlarmEnd => HookPhase::End,
+            MachineKind::Trouble | MachineKind::Resolved => HookPhase::Trouble,
+            MachineKind::AlarmUpdate | MachineKind::SnoozeEnd | MachineKind::Unknown => return false,
+        };
+        let monitor = message.monitor.as_ref();
+        let meant =
+            self.monitors.is_empty() || monitor.is_some_and(|monitor| self.monitors.contains(&monitor.id));
+        self.on.contains(&phase) && meant
+    }
+}
+
+/// How the daemon is, as the hook has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connection {
+    /// It was not said yet that alarms are followed.
+    Opening,
+    Open,
+    Away,
+}
+
+/// A hook at work.
+///
+/// Owns: the queue, the runs, the cursor. Receives: lines of the stream, ends of runs, signals. Ends: on a signal, when what
+/// runs has ended; and where the daemon cannot serve it.
+#[derive(Debug)]
+struct Hook {
+    wanted: Wanted,
+    jobs: usize,
+    invocation: Arc<Invocation>,
+    queue: Queue,
+    cursor: Cursor,
+    store: Option<CursorStore>,
+    runs: JoinSet<RunReport>,
+    hurry: watch::Sender<bool>,
+    hurried: watch::Receiver<bool>,
+    dropped: u64,
+    /// It was said that the cursor cannot be written.
+    unwritten: bool,
+    connection: Connection,
+    connects: u64,
+    /// When it is said that alarms are followed: a daemon that refuses does it before.
+    announce: Option<Instant>,
+    /// When the hook began, by both clocks.
+    began: (Timestamp, Instant),
+}
+
+impl Hook {
+    async fn serve(
+        &mut self,
+        mut follower: Follower,
+        signals: &mut Signals,
+        context: &mut Context,
+    ) -> Outcome {
+        let mut minutes = interval(ADVANCE);
+        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let outcome = loop {
+            self.start();
+            tokio::select! {
+                biased;
+                () = signals.next() => break Ok(Exit::Done),
+                Some(ended) = self.runs.join_next() => {
+                    if let Ok(report) = ended {
+                        self.ended(report, context);
+                    }
+                }
+                written = written(&mut self.store) => self.wrote(written, context),
+                step = follower.next() => {
+                    if let Err(error) = self.on_followed(step, &mut follower, context) {
+                        break Err(error);
+                    }
+                }
+                _ = minutes.tick() => self.follow_the_clock(),
+                () = reached(self.announce) => {
+                    self.announce = None;
+                    let command = self.invocation.program.to_string_lossy().into_owned();
+                    say(&HookLine::Following { command }, context);
+                }
+            }
+        };
+        self.stop(signals, context).await;
+        outcome
+    }
+
+    /// Starts what may run now.
+    fn start(&mut self) {
+        while self.runs.len() < self.jobs {
+            let Some(message) = self.queue.next() else { return };
+            let (invocation, hurried) = (Arc::clone(&self.invocation), self.hurried.clone());
+            self.runs.spawn(async move { child::run(&invocation, message, hurried).await });
+        }
+    }
+
+    fn on_followed(
+        &mut self,
+        step: Followed,
+        follower: &mut Follower,
+        context: &mut Context,
+    ) -> Result<(), CliError> {
+        match step {
+            Followed::Connected => {
+                self.connects += 1;
+                match self.connection {
+                    Connection::Opening => self.announce = Some(Instant::now() + REFUSAL),
+                    Connection::Open => {}
+                    Connection::Away => say(&HookLine::Back, context),
+                }
+                self.connection = Connection::Open;
+            }
+            Followed::Line(event) => self.on_line(&event, follower, context),
+            Followed::Newer(_) => {}
+            Followed::Lost(error) => {
+                // What a daemon refuses at once it does not grant later; one that has just started may not know its users yet.
+                if !passes(&error) || (self.connects <= 1 && matches!(error, CliError::Daemon(_))) {
+                    return Err(error);
+                }
+                if self.connection != Connection::Away {
+                    self.connection = Connection::Away;
+                    say(&HookLine::lost(&error), context);
+                }
+                follower.resume(self.cursor.since());
+            }
+        }
+        Ok(())
+    }
+
+    fn on_line(&mut self, event: &WatchEvent, follower: &mut Follower, context: &mut Context) {
+        if let WatchKind::Lagged { missed } = event.kind {
+            match missed {
+                0 => say(&HookLine::Gap, context),
+                // Lines are missing: the record has them.
+                1.. => follower.resume(self.cursor.since()),
+            }
+        } else if let Some(message) = MachineMessage::of_watch(event) {
+            self.take(message, context);
+        }
+    }
+
+    fn take(&mut self, message: MachineMessage, context: &mut Context) {
+        if !self.wanted.includes(&message) || !self.cursor.take(&message) {
+            return;
+        }
+        if let Some(dropped) = self.queue.push(message) {
+            self.dropped += 1;
+            self.cursor.finish(&dropped.id);
+            self.keep();
+            say(&HookLine::Dropped { id: dropped.id, total: self.dropped }, context);
+        }
+    }
+
+    /// A run is over. What was broken off, because the hook had to stop at once, is run again.
+    fn ended(&mut self, report: RunReport, context: &mut Context) {
+        self.queue.ended(lane(&report.message));
+        if !matches!(report.end, RunEnd::Stopped) {
+            self.cursor.finish(&report.message.id);
+            self.keep();
+        }
+        say(&HookLine::run(report), context);
+    }
+
+    /// While the daemon is there and nothing happens, the cursor must not fall out of the record.
+    fn follow_the_clock(&mut self) {
+        if self.connection == Connection::Open {
+            let (began, since) = self.began;
+            let elapsed = SignedDuration::try_from(since.elapsed()).unwrap_or_default();
+            let now = began.saturating_add(elapsed).unwrap_or(began);
+            self.cursor.advance(now.as_millisecond());
+            self.keep();
+        }
+    }
+
+    fn keep(&mut self) {
+        if let Some(store) = &mut self.store {
+            store.keep(&self.cursor);
+        }
+    }
+
+    fn wrote(&mut self, written: std::io::Result<()>, context: &mut Context) {
+        match written {
+            Ok(()) => self.unwritten = false,
+            Err(error) if !std::mem::replace(&mut self.unwritten, true) => {
+                say(&HookLine::Unwritten { reason: error.to_string() }, context);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Starts nothing more, waits for what runs, and writes the cursor. A second signal ends the runs at once.
+    async fn stop(&mut self, signals: &mut Signals, context: &mut Context) {
+        if !self.runs.is_empty() || self.queue.len() > 0 {
+            let (running, waiting) = (self.runs.len(), self.queue.len());
+            say(&HookLine::Stopping { running, waiting }, context);
+        }
+        loop {
+            tokio::select! {
+                ended = self.runs.join_next() => match ended {
+                    Some(Ok(report)) => self.ended(report, context),
+                    Some(Err(_)) => {}
+                    None => break,
+                },
+                () = signals.next() => drop(self.hurry.send(true)),
+            }
+        }
+        if let Some(store) = &mut self.store {
+            store.keep(&self.cursor);
+            let written = store.finish().await;
+            self.wrote(written, context);
+        }
+    }
+}
+
+/// Waits for a moment; for ever where there is none.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn written(store: &mut Option<CursorStore>) -> std::io::Result<()> {
+    match store {
+        Some(store) => store.written().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes a line; problems also with `--quiet`. An error of the output is ignored: the runs matter more than their log.
+fn say(line: &HookLine, context: &mut Context) {
+    if line.is_problem() && (context.out.look().quiet || context.out.format() == Format::Human) {
+        context.remark("warning", &clean(&line.sentence()));
+    } else {
+        context.out.item(line).ok();
+    }
+}

@@ -1,0 +1,68 @@
+//! The canonical JSON for machines, which a webhook sends where no `body` is set.
+
+use zmes_shared::MonitorId;
+use zmes_shared::machine::{MachineAlarm, MachineLabel, MachineMessage};
+
+use super::message::TargetMessage;
+use crate::push::Urgency;
+
+/// Returns the body.
+pub(super) fn body(message: &TargetMessage<'_>) -> String {
+    let newest = message.newest;
+    let alarm = MachineMessage::of_alarm(MachineAlarm {
+        kind: message.kind(),
+        at: newest.at,
+        late: newest.late,
+        monitor: newest.monitor,
+        name: &newest.monitor_name,
+        event: newest.event,
+        cause: message.cause(),
+    });
+    let label =
+        |label: &zmes_shared::Label| MachineLabel { name: label.name.clone(), confidence: label.confidence };
+    let labels: Vec<_> = newest.labels.iter().map(label).collect();
+    let alarm = MachineMessage {
+        id: message.id(),
+        // Troubles of the daemon, and snoozes of all monitors, concern none.
+        monitor: alarm.monitor.filter(|monitor| monitor.id != MonitorId(0)),
+        labels: (!labels.is_empty()).then_some(labels),
+        duration: newest.ended.map(|lasted| lasted.as_secs()).filter(|seconds| *seconds > 0),
+        url: Some(message.link().to_owned()).filter(|link| !link.is_empty()),
+        urgent: Some(message.push.urgency == Urgency::Urgent),
+        digest: message.digest().map(u64::from),
+        ..alarm
+    };
+    // Serialising plain values cannot fail.
+    serde_json::to_string(&alarm).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::targets::fixtures::{message_texts, push};
+
+    #[test]
+    fn the_fields_stand_in_a_fixed_order_and_absent_is_unknown() {
+        let mut push = push(32_910);
+        let (utc, texts) = (TimeZone::UTC, message_texts());
+        let of = |push: &crate::push::Push| {
+            let message = TargetMessage::new(push, &texts, &utc).unwrap();
+            body(&message).replace(&message.id(), "ID")
+        };
+        assert_eq!(
+            of(&push),
+            "{\"v\":1,\"event_type\":\"alarm_start\",\"id\":\"ID\",\"at\":\"2026-11-25T16:02:00.000Z\",\"late\":false,\
+             \"monitor\":{\"id\":1,\"name\":\"Garage\"},\"event\":32910,\"cause\":\"Motion: All\",\"urgent\":false}"
+        );
+        push.digest = Some(3);
+        push.alarms[0].event = None;
+        push.urgency = Urgency::Urgent;
+        assert!(
+            of(&push).ends_with("\"cause\":\"Motion: All\",\"urgent\":true,\"digest\":3}"),
+            "{}",
+            of(&push)
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! What all targets have in common: where they may connect, how answers become outcomes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use zmes_shared::words::FaultKind;
+
+use super::message::TargetMessage;
+use super::settings::{TargetConfig, TargetTexts};
+use crate::answer::{MAX_WAIT, ProviderAnswer};
+use crate::http::{self, Http};
+use crate::problem::TransportProblem;
+use crate::push::{Push, PushError, TransportFault};
+use crate::reach::Reach;
+use crate::reading::BodyContent;
+use crate::transports::TransportContext;
+
+/// Of the longer deadline for phones' providers: a target that does not answer must not hold others up.
+const CONNECT: Duration = Duration::from_secs(3);
+/// The key in `zmesd.toml` that URLs come from.
+pub(super) const URL: &str = "target.url";
+
+/// A client for one target, and what it says.
+#[derive(Debug)]
+pub(super) struct TargetFrame {
+    pub(super) common: Arc<TransportContext>,
+    /// `ntfy:night-guard`
+    pub(super) name: String,
+    pub(super) http: Http,
+    pub(super) texts: TargetTexts,
+    /// What no quote of an answer may show.
+    secrets: Vec<SecretString>,
+}
+
+impl TargetFrame {
+    /// Reads files, so it blocks.
+    pub(super) fn new(
+        config: &TargetConfig,
+        url: &str,
+        secrets: Vec<SecretString>,
+        common: &TransportContext,
+    ) -> Result<Self, TransportProblem> {
+        let root = config.ca_certificate.as_deref().map(|path| ("target.ca-certificate", path));
+        let base = http::url(URL, url)?;
+        let reach = Reach::of(&base);
+        let mut own = common.clone();
+        own.timing.connect = own.timing.connect.min(CONNECT);
+        let http = Http::reaching(base, root, reach, &own)?;
+        let name = format!("{}:{}", config.service.kind(), config.name);
+        Ok(Self { common: Arc::new(own), name, http, texts: config.texts.clone(), secrets })
+    }
+
+    pub(super) fn message<'a>(&'a self, push: &'a Push) -> Result<TargetMessage<'a>, PushError> {
+        TargetMessage::new(push, &self.texts, self.common.zone())
+            .ok_or_else(|| PushError::Message("the push contains no alarm".to_owned()))
+    }
+
+    fn hidden(&self) -> Vec<&str> {
+        self.secrets.iter().map(ExposeSecret::expose_secret).collect()
+    }
+
+    /// Returns status and words of an answer, without secrets.
+    pub(super) fn said(&self, answer: &ProviderAnswer) -> String {
+        format!("{}: {}", answer.status, answer.said(None, &self.hidden()))
+    }
+
+    /// Returns a text of an answer, without secrets.
+    pub(super) fn quote(&self, text: &str) -> String {
+        crate::answer::quote(text, None, &self.hidden())
+    }
+
+    /// Returns the fault of an answer that is a success by its status, and not by what it says.
+    pub(super) fn unexpected(&self, answer: &ProviderAnswer, due: &str) -> PushError {
+        answer.unexpected(due, None, &self.hidden())
+    }
+
+    /// Returns what a status alone means; a token is never dead, a redirect never followed.
+    pub(super) fn by_status(&self, answer: &ProviderAnswer) -> PushError {
+        answer.by_status(self.said(answer))
+    }
+
+    pub(super) fn fault(&self, answer: &ProviderAnswer, kind: FaultKind) -> PushError {
+        answer.fault(kind, self.said(answer))
+    }
+
+    /// The same, with how long to wait where the answer does not say it.
+    pub(super) fn fault_for(
+        &self,
+        answer: &ProviderAnswer,
+        kind: FaultKind,
+        wait: Option<Duration>,
+    ) -> PushError {
+        let asked = answer.header("retry-after").and_then(|_| answer.retry_after());
+        let retry_after = asked.or(wait.map(|wait| wait.min(MAX_WAIT)));
+        let (status, detail) = (Some(answer.status.as_u16()), self.said(answer));
+        PushError::Transport(TransportFault { kind, status, detail, retry_after })
+    }
+}
+
+/// Returns the JSON of an answer, if it is some.
+pub(super) fn json(answer: &ProviderAnswer) -> Option<Value> {
+    match answer.content() {
+        BodyContent::Json(json) => Some(json),
+        BodyContent::Nothing
+        | BodyContent::Page(_)
+        | BodyContent::Compressed
+        | BodyContent::TooLong
+        | BodyContent::Text => None,
+    }
+}
+
+/// Returns an id of a JSON answer: a text or a number.
+pub(super) fn id(json: &Value, name: &str) -> Option<String> {
+    match json.get(name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Returns the literal address of a URL's host.
+pub(super) fn literal(host: &str) -> Option<IpAddr> {
+    host.trim_matches(['[', ']']).parse().ok()
+}

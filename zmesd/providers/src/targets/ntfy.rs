@@ -1,0 +1,273 @@
+//! ntfy: JSON to the root of the server (binwiederhier/ntfy, docs/publish.md; codes in server/errors.go).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SpanRound, Timestamp, ToSpan, Unit};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use zmes_shared::words::FaultKind;
+
+use super::frame::{self, TargetFrame};
+use super::message::{TargetMessage, cut_bytes, cut_characters};
+use super::settings::{NtfyConfig, TargetConfig, TargetPriority};
+use crate::answer::ProviderAnswer;
+use crate::cause::ConnectCause;
+use crate::check::Steps;
+use crate::http;
+use crate::problem::TransportProblem;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::transports::{JSON, TransportContext};
+
+/// Longest message, in bytes: a longer one becomes a file (server/config.go, `DefaultMessageSizeLimit`).
+const MESSAGE_MAX: usize = 4096;
+/// Longest title, in characters: more than phones show.
+const TITLE_MAX: usize = 250;
+/// Wait after "too many requests": the server gives one back every five seconds (`DefaultVisitorRequestLimitReplenish`).
+const TOO_MANY: Duration = Duration::from_secs(10);
+/// Wait after too many failed logins from this address.
+const LOCKED_OUT: Duration = Duration::from_mins(10);
+
+#[derive(Debug)]
+pub(super) struct Ntfy {
+    frame: TargetFrame,
+    topic: SecretString,
+    token: Option<SecretString>,
+}
+
+impl Ntfy {
+    pub(super) fn new(
+        target: &TargetConfig,
+        config: &NtfyConfig,
+        common: &Arc<TransportContext>,
+    ) -> Result<Self, TransportProblem> {
+        let secrets = std::iter::once(config.topic.clone()).chain(config.token.clone()).collect();
+        let frame = TargetFrame::new(target, config.url.expose_secret(), secrets, common)?;
+        Ok(Self { frame, topic: config.topic.clone(), token: config.token.clone() })
+    }
+
+    fn body(&self, message: &TargetMessage<'_>) -> Value {
+        let words = message.words(&self.frame.texts);
+        let tag = match (message.is_trouble(), message.priority) {
+            (true, _) => "warning",
+            (false, TargetPriority::Urgent) => "rotating_light",
+            (false, _) => "camera",
+        };
+        let mut body = json!({
+            "topic": self.topic.expose_secret(),
+            "title": cut_characters(&words.title, TITLE_MAX),
+            "message": cut_bytes(&words.text, MESSAGE_MAX),
+            "priority": priority(message.priority),
+            "tags": [tag],
+        });
+        if !words.link.is_empty() {
+            body["click"] = words.link.into();
+        }
+        body
+    }
+
+    fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => {
+                http::secret(request, "authorization", &format!("Bearer {}", token.expose_secret()))
+            }
+            None => request,
+        }
+    }
+
+    async fn get(&self, url: Url, deadline: Instant) -> Result<ProviderAnswer, PushError> {
+        self.frame.http.call(deadline, |client| self.with_token(client.get(url))).await
+    }
+
+    fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
+        let json = frame::json(answer);
+        if answer.status.is_success() {
+            // A proxy in front of it may answer 200 with an error page.
+            return match json.as_ref().and_then(|json| frame::id(json, "id")) {
+                Some(id) => Ok(Delivered { provider_id: Some(self.frame.quote(&id)) }),
+                None => Err(self.frame.unexpected(answer, "ntfy's JSON with the id of the message")),
+            };
+        }
+        let code = json.as_ref().and_then(|json| json.get("code")).and_then(Value::as_u64);
+        Err(self.refusal(answer, code))
+    }
+
+    fn refusal(&self, answer: &ProviderAnswer, code: Option<u64>) -> PushError {
+        let frame = &self.frame;
+        match code {
+            Some(40_009 | 41_301) => PushError::Message(frame.said(answer)),
+            Some(42_901) => frame.fault_for(answer, FaultKind::Limited, Some(TOO_MANY)),
+            Some(42_908) => frame.fault_for(answer, FaultKind::Limited, until_midnight(answer.at)),
+            Some(42_909) => frame.fault_for(answer, FaultKind::Credentials, Some(LOCKED_OUT)),
+            Some(50_701) => {
+                PushError::Phone { detail: frame.said(answer), retry_after: answer.retry_after() }
+            }
+            Some(_) | None => frame.by_status(answer),
+        }
+    }
+
+    async fn health(&self) -> Result<((), String), ConnectCause> {
+        let url = http::below(&self.frame.http.base, "v1/health");
+        let answer = self.get(url, self.frame.http.deadline()).await?;
+        let healthy = frame::json(&answer).and_then(|json| json.get("healthy")?.as_bool());
+        match healthy {
+            Some(true) if answer.status.is_success() => Ok(((), "the server is healthy".to_owned())),
+            Some(_) => Err(ConnectCause::new(FaultKind::Provider, "the server says that it is not healthy")),
+            None if answer.status.is_success() => {
+                Err(ConnectCause::from(self.frame.unexpected(&answer, "ntfy's health")))
+            }
+            None => Err(ConnectCause::from(self.frame.by_status(&answer))),
+        }
+    }
+
+    /// Asks whether the token may use the topic; sends nothing.
+    async fn allowed(&self) -> Result<((), String), ConnectCause> {
+        let url = http::below(&self.frame.http.base, &format!("{}/auth", self.topic.expose_secret()));
+        let answer = self.get(url, self.frame.http.deadline()).await?;
+        if answer.status.is_success() {
+            let with = if self.token.is_some() { "with the token" } else { "without a token" };
+            return Ok(((), format!("the topic can be read {with}; nothing was sent")));
+        }
+        Err(ConnectCause::from(self.frame.by_status(&answer)))
+    }
+}
+
+fn priority(priority: TargetPriority) -> u8 {
+    match priority {
+        TargetPriority::Low => 2,
+        TargetPriority::Normal => 3,
+        TargetPriority::High => 4,
+        TargetPriority::Urgent => 5,
+    }
+}
+
+/// Returns how long it is until the day's quota begins anew (server/config.go, `DefaultVisitorStatsResetTime`).
+fn until_midnight(now: Timestamp) -> Option<Duration> {
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC);
+    let midnight = today.start_of_day().ok()?.checked_add(1.day()).ok()?;
+    let left = now.until(midnight.timestamp()).ok()?;
+    let left = left.round(SpanRound::new().largest(Unit::Second)).ok()?;
+    u64::try_from(left.get_seconds()).ok().map(Duration::from_secs)
+}
+
+#[async_trait]
+impl PushTransport for Ntfy {
+    fn name(&self) -> &str {
+        &self.frame.name
+    }
+
+    fn target(&self) -> String {
+        self.frame.http.target()
+    }
+
+    async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
+        let body = self.body(&self.frame.message(push)?).to_string();
+        let http = &self.frame.http;
+        let request = |client: &Client| {
+            self.with_token(client.post(http.base.clone()).header(CONTENT_TYPE, JSON)).body(body)
+        };
+        self.judge(&http.call(http.deadline(), request).await?)
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        let total = self.frame.common.timing.total;
+        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some()
+            && steps.step("http", total, self.health()).await.is_some()
+        {
+            steps.step("credentials", total, self.allowed()).await;
+        }
+        steps.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::{PushSubject, Urgency};
+    use crate::targets::fixtures::{context, message_texts, push, target};
+    use crate::targets::settings::TargetProvider;
+    use crate::tests::{answer, answer_with, kind};
+
+    fn ntfy() -> Ntfy {
+        let config = NtfyConfig {
+            url: "https://ntfy.example.org".into(),
+            topic: "zm-s3cret-topic".into(),
+            token: Some("tk_s3cret".into()),
+        };
+        Ntfy::new(&target(TargetProvider::Ntfy(config.clone())), &config, &context()).unwrap()
+    }
+
+    #[test]
+    fn each_code_of_the_server_has_its_meaning() {
+        for (status, body, wanted) in [
+            (200, r#"{"id":"hwQ2YpKdmg","time":1635528741}"#, "delivered"),
+            (200, "<html><title>Login</title>", "web_page"),
+            (200, r#"{"error":"nope"}"#, "bad_answer"),
+            (200, "", "bad_answer"),
+            (400, r#"{"code":40009,"http":400,"error":"invalid request: topic invalid"}"#, "message"),
+            (401, r#"{"code":40101,"http":401,"error":"unauthorized"}"#, "credentials"),
+            (403, r#"{"code":40301,"http":403,"error":"forbidden"}"#, "credentials"),
+            (413, r#"{"code":41301,"http":413,"error":"attachment too large"}"#, "message"),
+            (429, r#"{"code":42901,"http":429,"error":"limit reached: too many requests"}"#, "limited"),
+            (429, r#"{"code":42908,"http":429,"error":"limit reached: daily message quota"}"#, "limited"),
+            (429, r#"{"code":42909,"http":429,"error":"too many authentication failures"}"#, "credentials"),
+            (507, r#"{"code":50701,"http":507,"error":"no subscriber"}"#, "phone"),
+            (500, r#"{"code":50001,"http":500,"error":"internal server error"}"#, "provider"),
+            (502, "<html>Bad Gateway", "provider"),
+            (301, "", "redirect"),
+            (404, "", "not_found"),
+        ] {
+            assert_eq!(kind(&ntfy().judge(&answer(status, body))), wanted, "{status} {body}");
+        }
+    }
+
+    fn wait(status: u16, headers: &[(&str, &str)], body: &str) -> Option<u64> {
+        let refused = ntfy().judge(&answer_with(status, headers, body));
+        let Err(PushError::Transport(fault)) = refused else { panic!("{refused:?}") };
+        fault.retry_after.map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn how_long_to_wait_is_bounded_and_the_servers_word_counts_first() {
+        assert_eq!(wait(429, &[], r#"{"code":42901}"#), Some(10));
+        assert_eq!(wait(429, &[("retry-after", "3")], r#"{"code":42901}"#), Some(3));
+        assert_eq!(wait(429, &[], r#"{"code":42908}"#), Some(600), "until midnight, at most ten minutes");
+        assert_eq!(wait(429, &[], r#"{"code":42909}"#), Some(600));
+        let late = "1994-11-06T23:59:30Z".parse().unwrap();
+        assert_eq!(until_midnight(late), Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn no_quote_shows_topic_or_token() {
+        let said = r#"{"code":40301,"error":"zm-s3cret-topic is not for tk_s3cret"}"#;
+        let error = ntfy().judge(&answer(403, said)).unwrap_err().to_string();
+        assert!(!error.contains("s3cret") && error.contains("… is not for …"), "{error}");
+        assert!(!format!("{:?}", ntfy()).contains("s3cret"));
+    }
+
+    #[test]
+    fn a_message_has_priority_tag_and_link() {
+        let (ntfy, mut push) = (ntfy(), push(32_910));
+        let mut body = |urgency, subject| {
+            push.urgency = urgency;
+            push.alarms[0].subject = subject;
+            ntfy.body(&ntfy.frame.message(&push).unwrap())
+        };
+        let normal = body(Urgency::Normal, PushSubject::Alarm);
+        assert_eq!(
+            normal,
+            json!({"topic": "zm-s3cret-topic", "title": "Garage", "message": "Motion: All", "priority": 3,
+                "tags": ["camera"]})
+        );
+        assert_eq!(message_texts().link.source(), "");
+        let urgent = body(Urgency::Urgent, PushSubject::Alarm);
+        assert_eq!((&urgent["priority"], &urgent["tags"][0]), (&json!(5), &json!("rotating_light")));
+        let over = body(Urgency::Silent, PushSubject::Trouble);
+        assert_eq!((&over["priority"], &over["tags"][0]), (&json!(2), &json!("warning")));
+    }
+}

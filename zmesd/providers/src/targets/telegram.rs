@@ -1,0 +1,228 @@
+//! Telegram (core.telegram.org/bots/api). The token stands in the path of every request, so no URL is ever quoted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use zmes_shared::words::FaultKind;
+
+use super::frame::{self, TargetFrame};
+use super::message::TargetMessage;
+use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
+use crate::answer::ProviderAnswer;
+use crate::cause::ConnectCause;
+use crate::check::Steps;
+use crate::http;
+use crate::problem::TransportProblem;
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::transports::{JSON, TransportContext};
+
+/// Longest text, in units of UTF-16, which Telegram counts.
+const TEXT_MAX: usize = 4096;
+
+#[derive(Debug)]
+pub(super) struct Telegram {
+    frame: TargetFrame,
+    config: TelegramConfig,
+}
+
+impl Telegram {
+    pub(super) fn new(
+        target: &TargetConfig,
+        config: &TelegramConfig,
+        common: &Arc<TransportContext>,
+    ) -> Result<Self, TransportProblem> {
+        let frame = TargetFrame::new(target, config.url.expose_secret(), vec![config.token.clone()], common)?;
+        Ok(Self { frame, config: config.clone() })
+    }
+
+    fn body(&self, message: &TargetMessage<'_>) -> Value {
+        let words = message.words(&self.frame.texts);
+        let link = if words.link.is_empty() { String::new() } else { format!("\n{}", words.link) };
+        let room = TEXT_MAX.saturating_sub(units(&link));
+        let text = format!("{}{link}", cut_units(&format!("{}\n{}", words.title, words.text), room));
+        let mut body = json!({
+            "chat_id": self.config.chat,
+            "text": text,
+            "disable_notification": message.priority == TargetPriority::Low,
+            "link_preview_options": { "is_disabled": true },
+        });
+        if let Some(thread) = self.config.thread {
+            body["message_thread_id"] = thread.into();
+        }
+        body
+    }
+
+    async fn call(&self, method: &str, body: Value, deadline: Instant) -> Result<ProviderAnswer, PushError> {
+        let path = format!("bot{}/{method}", self.config.token.expose_secret());
+        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, &path));
+        let request = |client: &Client| client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string());
+        http.call(deadline, request).await
+    }
+
+    /// Returns `result` of an answer.
+    fn result(&self, answer: &ProviderAnswer) -> Result<Value, PushError> {
+        let json = frame::json(answer).unwrap_or_default();
+        if answer.status.is_success() {
+            let ok = json.get("ok").and_then(Value::as_bool) == Some(true);
+            let result = json.get("result").filter(|_| ok);
+            return result
+                .cloned()
+                .ok_or_else(|| self.frame.unexpected(answer, "Telegram's JSON with \"ok\": true"));
+        }
+        let said = json.get("description").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        let parameter = |name: &str| json.pointer(&format!("/parameters/{name}"));
+        if let Some(moved) = parameter("migrate_to_chat_id").and_then(Value::as_i64) {
+            let detail =
+                format!("{}: the group has the new id {moved}: set target.chat to it", answer.status);
+            return Err(answer.fault(FaultKind::Credentials, detail));
+        }
+        Err(match answer.status.as_u16() {
+            // Telegram's 404 is a token of the wrong form.
+            401 | 404 if !answer.is_page() => self.frame.fault(answer, FaultKind::Credentials),
+            400 if said.contains("chat not found") => self.frame.fault(answer, FaultKind::Credentials),
+            // The user has blocked the bot, or a group has removed it.
+            403 => PushError::Message(self.frame.said(answer)),
+            429 => {
+                let wait = parameter("retry_after").and_then(Value::as_u64).map(Duration::from_secs);
+                self.frame.fault_for(answer, FaultKind::Limited, wait.or(answer.retry_after()))
+            }
+            _ => self.frame.by_status(answer),
+        })
+    }
+
+    async fn ask(&self, method: &str, body: Value) -> Result<Value, ConnectCause> {
+        let answer = self.call(method, body, self.frame.http.deadline()).await?;
+        Ok(self.result(&answer)?)
+    }
+
+    async fn bot(&self) -> Result<((), String), ConnectCause> {
+        let bot = self.ask("getMe", json!({})).await?;
+        let name = bot.get("username").and_then(Value::as_str).unwrap_or("the bot");
+        Ok(((), format!("the token belongs to {}", self.frame.quote(name))))
+    }
+
+    async fn chat(&self) -> Result<((), String), ConnectCause> {
+        let chat = self.ask("getChat", json!({ "chat_id": self.config.chat })).await?;
+        let kind = chat.get("type").and_then(Value::as_str).unwrap_or("chat");
+        Ok(((), format!("the bot can see the {}; nothing was sent", self.frame.quote(kind))))
+    }
+}
+
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn cut_units(text: &str, limit: usize) -> String {
+    if units(text) <= limit {
+        return text.to_owned();
+    }
+    let mut left = limit.saturating_sub(1);
+    let fits = |character: &char| {
+        let rest = left.checked_sub(character.len_utf16());
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    let cut: String = text.chars().take_while(fits).collect();
+    format!("{cut}…")
+}
+
+#[async_trait]
+impl PushTransport for Telegram {
+    fn name(&self) -> &str {
+        &self.frame.name
+    }
+
+    fn target(&self) -> String {
+        self.frame.http.target()
+    }
+
+    async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
+        let body = self.body(&self.frame.message(push)?);
+        let answer = self.call("sendMessage", body, self.frame.http.deadline()).await?;
+        let id = frame::id(&self.result(&answer)?, "message_id");
+        Ok(Delivered { provider_id: id.map(|id| self.frame.quote(&id)) })
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        let total = self.frame.common.timing.total;
+        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some()
+            && steps.step("credentials", total, self.bot()).await.is_some()
+        {
+            steps.step("chat", total, self.chat()).await;
+        }
+        steps.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::push::Urgency;
+    use crate::targets::fixtures::{context, push, target};
+    use crate::targets::settings::TargetProvider;
+    use crate::tests::{answer, kind};
+
+    fn telegram() -> Telegram {
+        let config = TelegramConfig {
+            url: "https://api.telegram.org".into(),
+            token: "12345:AAs3cret".into(),
+            chat: "-100123".to_owned(),
+            thread: Some(7),
+        };
+        Telegram::new(&target(TargetProvider::Telegram(config.clone())), &config, &context()).unwrap()
+    }
+
+    #[test]
+    fn each_answer_has_its_meaning() {
+        for (status, body, wanted) in [
+            (200, r#"{"ok":true,"result":{"message_id":42}}"#, "delivered"),
+            (200, r#"{"ok":false}"#, "bad_answer"),
+            (200, "<html>", "web_page"),
+            (401, r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#, "credentials"),
+            (404, r#"{"ok":false,"error_code":404,"description":"Not Found"}"#, "credentials"),
+            (404, "<html>", "not_found"),
+            (400, r#"{"ok":false,"description":"Bad Request: chat not found"}"#, "credentials"),
+            (400, r#"{"ok":false,"description":"Bad Request: message text is empty"}"#, "message"),
+            (400, r#"{"ok":false,"parameters":{"migrate_to_chat_id":-1009}}"#, "credentials"),
+            (403, r#"{"ok":false,"description":"Forbidden: bot was blocked by the user"}"#, "message"),
+            (429, r#"{"ok":false,"parameters":{"retry_after":7}}"#, "limited"),
+            (500, "", "provider"),
+            (302, "", "redirect"),
+        ] {
+            assert_eq!(kind(&telegram().result(&answer(status, body))), wanted, "{status} {body}");
+        }
+        let limited = answer(429, r#"{"ok":false,"parameters":{"retry_after":7}}"#);
+        let Err(PushError::Transport(fault)) = telegram().result(&limited) else { panic!("no fault") };
+        assert_eq!(fault.retry_after, Some(Duration::from_secs(7)));
+        let moved = answer(400, r#"{"ok":false,"parameters":{"migrate_to_chat_id":-1009}}"#);
+        assert!(telegram().result(&moved).unwrap_err().to_string().contains("-1009"));
+    }
+
+    #[test]
+    fn a_message_is_short_enough_and_keeps_its_link() {
+        let (telegram, mut push) = (telegram(), push(32_910));
+        assert_eq!(
+            telegram.body(&telegram.frame.message(&push).unwrap()),
+            json!({"chat_id": "-100123", "text": "Garage\nMotion: All", "disable_notification": false,
+                "message_thread_id": 7, "link_preview_options": {"is_disabled": true}})
+        );
+        push.urgency = Urgency::Silent;
+        assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["disable_notification"], true);
+        let long = cut_units(&"🚨".repeat(3000), TEXT_MAX);
+        assert!(units(&long) <= TEXT_MAX && long.ends_with("🚨…"));
+    }
+
+    #[test]
+    fn no_quote_shows_the_token() {
+        let error = telegram().result(&answer(500, "/bot12345:AAs3cret/sendMessage")).unwrap_err();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+        assert!(!format!("{:?}", telegram()).contains("s3cret"));
+    }
+}

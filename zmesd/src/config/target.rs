@@ -1,0 +1,98 @@
+//! `[[target]]` as values.
+
+use std::fmt;
+use std::time::Duration;
+
+use zmes_providers::targets::TargetName;
+
+use crate::rules::MonitorName;
+
+/// Who hears of what through a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetReceiver {
+    pub name: TargetName,
+    /// The user of ZoneMinder whose rights apply; empty only without a login.
+    pub user: String,
+    /// Empty: all that the user may see.
+    pub monitors: Vec<MonitorName>,
+    /// The least time between two alarms of one monitor.
+    pub interval: Duration,
+    pub phases: Vec<TargetPhase>,
+}
+
+impl TargetReceiver {
+    pub fn hears(&self, phase: TargetPhase) -> bool {
+        self.phases.contains(&phase)
+    }
+}
+
+/// One entry of `phases`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetPhase {
+    /// Alarms.
+    Start,
+    /// The ends of alarms that were sent.
+    End,
+    /// Troubles of the daemon, as those of `watchdog.notify` hear of them.
+    Trouble,
+}
+
+impl TargetPhase {
+    pub(super) const ALL: [Self; 3] = [Self::Start, Self::End, Self::Trouble];
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::End => "end",
+            Self::Trouble => "trouble",
+        }
+    }
+}
+
+impl fmt::Display for TargetPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// `kind` of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProviderKind {
+    Ntfy,
+    Pushover,
+    Telegram,
+    Gotify,
+    Webhook,
+}
+
+/// One target of each kind, with the least that each needs.
+#[cfg(test)]
+pub(super) const ONE_OF_EACH_KIND: &str = "
+[[target]]
+name = 'guard'
+user = 'amy'
+topic = 'squeamish-topic'
+[[target]]
+name = 'pager'
+kind = 'pushover'
+user = 'amy'
+token = 'squeamish'
+user-key = 'squeamish'
+[[target]]
+name = 'family'
+kind = 'telegram'
+user = 'amy'
+token = '1:squeamish'
+chat = '-100'
+[[target]]
+name = 'gotify'
+kind = 'gotify'
+user = 'amy'
+url = 'https://gotify.example.org'
+token = 'squeamish'
+[[target]]
+name = 'red'
+kind = 'webhook'
+user = 'amy'
+url = 'https://red.example.org/squeamish'
+";

@@ -1,0 +1,144 @@
+use std::path::Path;
+
+use super::*;
+use crate::config::environment::Environment;
+use crate::config::problem::Problems;
+use crate::config::validate::Loaded;
+
+/// No ZoneMinder, no TLS: the rest holds anywhere.
+const BARE: &str = "zoneminder = { config = '', database-url = 'mysql://u:p@localhost/zm', path-map = '/dev' }\n\
+                    server = { listen = ['127.0.0.1:9000'], plaintext = true }\ncontrol.admin-group = 'root'\n";
+
+fn read(targets: &str) -> Result<Loaded, Problems> {
+    let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };
+    Loaded::from_text(&format!("{BARE}{targets}"), Path::new("/tmp/zmesd.toml"), &environment)
+}
+
+/// Returns `line:key: message` of each problem.
+fn problems(targets: &str) -> Vec<String> {
+    let problems = match read(targets) {
+        Ok(loaded) => panic!("{:?}", loaded.config.targets),
+        Err(problems) => problems,
+    };
+    assert!(problems.iter().all(|problem| !problem.hint.is_empty()), "{problems}");
+    let line = |line: Option<usize>| line.map(|line| line.to_string()).unwrap_or_default();
+    problems.iter().map(|one| format!("{}:{}: {}", line(one.line), one.key, one.message)).collect()
+}
+
+fn loaded(targets: &str) -> Loaded {
+    read(targets).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+const GUARD: &str = "[[target]]\nname = 'guard'\nuser = 'amy'\ntopic = 's3cret-topic'\n";
+
+#[test]
+fn a_target_has_the_promised_defaults() {
+    let config = loaded(GUARD).config;
+    let [receiver] = &*config.targets else { panic!("{:?}", config.targets) };
+    assert_eq!((receiver.name.as_str(), receiver.user.as_str()), ("guard", "amy"));
+    assert!(receiver.monitors.is_empty() && receiver.interval.is_zero());
+    let [target] = &*config.push.targets else { panic!("{:?}", config.push.targets) };
+    assert_eq!((target.texts.title.source(), target.texts.text.source()), ("${monitor.name}", "${detected}"));
+    let TargetProvider::Ntfy(ntfy) = &target.service else { panic!("{target:?}") };
+    assert_eq!((ntfy.url.expose_secret(), ntfy.topic.expose_secret()), ("https://ntfy.sh", "s3cret-topic"));
+    assert!(!config.push.has_way(), "no phone is reached by it");
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_line() {
+    let text = "[[target]]\nname = 'Guard'\ntopic = 'a/b'\n[[target]]\nuser = 'amy'\nkind = 'gotify'\n\
+                [[target]]\nname = 'a'\nuser = 'amy'\nkind = 'telegram'\ntoken = 'x'\nphases = []\n\
+                [[target]]\nname = 'a'\nuser = 'amy'\ntopic = 't'\nphases = ['begin']\ntitle = '${monitor}'\n";
+    let problems = problems(text);
+    for wanted in [
+        "5:target[0].name: must be a name of 1 to 32 characters",
+        ":target[0].user: is empty",
+        "6:target[0].topic: is not a topic of ntfy",
+        ":target[1].name: is empty",
+        ":target[1].url: is empty",
+        ":target[1].token: is empty",
+        "14:target[2].token: is not the token of a bot",
+        ":target[2].chat: is empty",
+        "15:target[2].phases: is empty",
+        "17:target[3].name: `a` is listed twice",
+        "20:target[3].phases: `begin` is not a phase",
+        "21:target[3].title: has an unknown placeholder `${monitor}`",
+    ] {
+        assert!(problems.iter().any(|problem| problem.contains(wanted)), "{wanted}: {problems:#?}");
+    }
+}
+
+#[test]
+fn a_url_is_encrypted_or_private_and_never_quoted() {
+    let hook = |url: &str, more: &str| {
+        format!("[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = '{url}'\n{more}\n")
+    };
+    for (url, more, wanted) in [
+        ("http://s3cret.lan/x", "", "is not encrypted"),
+        (
+            "http://8.8.8.8/s3cret",
+            "plaintext = true",
+            "is not encrypted, and its address is not a private one",
+        ),
+        ("https://amy:s3cret@host/", "", "contains a user or a password"),
+        ("ftp://host/s3cret", "", "does not begin with https://"),
+        ("https://host/${s3cret", "", "has `${` without `}`"),
+    ] {
+        let problems = problems(&hook(url, more));
+        assert!(problems.len() == 1 && problems[0].contains(wanted), "{url}: {problems:?}");
+        assert!(!problems[0].contains("s3cret"), "{problems:?}");
+    }
+    for url in
+        ["http://127.0.0.1:1880/${monitor.id}", "http://192.168.1.2/", "http://[fd00::1]/", "http://ha.lan/"]
+    {
+        loaded(&hook(url, "plaintext = true"));
+    }
+    loaded(&hook("http://169.254.1.2/", "plaintext = true"));
+}
+
+#[test]
+fn secrets_are_not_shown_and_their_changes_are_seen() {
+    let text = "[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = 'https://host/s3cret'\n\
+                headers = { X-Key = 's3cret' }\ntoken = 's3cret'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
+    let config = loaded(&format!("{text}{GUARD}")).config;
+    let shown = config.show();
+    assert!(!shown.contains("s3cret") && !shown.contains("MfKQ"), "{shown}");
+    assert!(shown.contains("headers = { X-Key = \"[hidden]\" }") && shown.contains("topic = \"[hidden]\""));
+    // Keys of other kinds do not count.
+    assert!(!shown.contains("user-key") && shown.matches("title = ").count() == 1, "{shown}");
+    assert!(!format!("{config:?}").contains("s3cret"));
+    let other = loaded(&format!("{}{GUARD}", text.replace("X-Key = 's3cret'", "X-Key = 'other'"))).config;
+    assert_eq!(config.diff(&other).hot(), ["target[0].headers"]);
+    assert_eq!(config.following(&other).push.targets.len(), 2);
+}
+
+#[test]
+fn what_does_nothing_is_warned_of() {
+    let warnings = |text: &str| {
+        let warnings = loaded(text).warnings;
+        warnings.iter().map(|one| format!("{}: {}", one.key, one.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(&format!("{GUARD}chat = '1'\n")), ["target[0].chat: does nothing for ntfy"]);
+    let off = warnings(&format!("push.enabled = false\n{GUARD}"));
+    assert_eq!(off, ["target[0].name: a target is configured, but push.enabled is false"]);
+    let bot = "[[target]]\nname = 'b'\nkind = 'telegram'\nuser = 'amy'\ntoken = '1:a'\nchat = '@c'\npriority = 'high'\n";
+    assert_eq!(warnings(bot), ["target[0].priority: has no effect"]);
+}
+
+#[test]
+fn without_a_login_a_target_needs_no_user() {
+    loaded(&format!("auth.enabled = false\n{}", GUARD.replace("user = 'amy'\n", "")));
+}
+
+#[test]
+fn a_link_local_address_can_be_named() {
+    for (url, named) in [
+        ("http://169.254.1.2/x", true),
+        ("http://169.254.1.2:80", true),
+        ("http://[fe80::1]:80/", true),
+        ("http://8.8.8.8/", false),
+        ("http://host/", false),
+    ] {
+        assert_eq!(is_named_local(url), named, "{url}");
+    }
+}

@@ -1,0 +1,67 @@
+//! Ends of alarms through the three tasks.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_ends_when_the_monitor_leaves_alarm_and_alert() {
+    let mut world = World::idle(888, Recording::OnAlarm, 7).await;
+    for state in [Alarmed, MonitorState::Alert, Alarmed, MonitorState::Alert] {
+        world.show(888, state, 8);
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(world.told().await.event, Some(EventId(8)));
+    assert!(world.alarms.try_recv().is_err());
+    world.show(888, Idle, 8);
+    let end = world.told().await;
+    assert_eq!((end.event, end.is_end(), end.origin), (Some(EventId(8)), true, Origin::Poll));
+    let lasted = end.lasted().unwrap();
+    assert!((40_000..40_100).contains(&lasted.as_millis()), "{lasted:?}");
+    world.silence().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_polling_an_alarm_ends_with_its_row() {
+    let settings = DetectConfig { source: Source::Db, ..config() };
+    let monitors = vec![monitor(ONE, "Front", Recording::OnAlarm)];
+    let mut world = World::with(monitors, &[], settings, ScriptedStore::default());
+    sleep(Duration::from_secs(3)).await;
+    world.store.open(8, ONE, "Motion");
+    assert_eq!(world.told().await.event, Some(EventId(8)));
+    sleep(Duration::from_secs(30)).await;
+    assert!(world.alarms.try_recv().is_err());
+    world.store.close(8);
+    let end = world.told().await;
+    assert_eq!((end.event, end.is_end()), (Some(EventId(8)), true));
+    assert!(end.lasted().is_some_and(|lasted| lasted >= Duration::from_secs(30)), "{end:?}");
+    // One that is deleted while it is open has ended, too.
+    world.store.open(9, ONE, "Motion");
+    assert_eq!(world.told().await.event, Some(EventId(9)));
+    sleep(Duration::from_secs(30)).await;
+    world.store.open(10, TWO, "Continuous");
+    sleep(Duration::from_secs(30)).await;
+    world.store.delete(9);
+    assert!(world.told().await.is_end());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_polling_missed_ends_right_after_it_was_told() {
+    let mut world = World::idle(888, Recording::OnAlarm, 7).await;
+    sleep(Duration::from_secs(3)).await;
+    world.store.past(8, ONE, Duration::from_secs(1));
+    world.store.past(9, ONE, Duration::ZERO);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let alarm = world.told().await;
+        told.push((alarm.event.unwrap().0, alarm.is_end(), alarm.late()));
+    }
+    assert_eq!(told, [(8, false, true), (8, true, true), (9, false, true), (9, true, true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_that_is_removed_in_alarm_ends_it() {
+    let mut world = World::idle(888, Recording::OnAlarm, 7).await;
+    world.show(888, Alarmed, 8);
+    world.alarm().await;
+    world.catalog.send(catalog(Vec::new())).unwrap();
+    assert!(world.told().await.is_end());
+}

@@ -1,0 +1,138 @@
+//! Labels: looks in ZoneMinder's database for what was detected in events that were announced lately.
+//!
+//! Detection takes 1 to 15 seconds, and ZoneMinder overwrites its notes while an event is open; so young events are read
+//! again and again, and what was once seen stays. Without such an event no statement is sent.
+
+mod watched;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+use zmes_zoneminder::EventStore;
+
+use self::watched::WatchedEvents;
+use crate::config::LabelsConfig;
+use crate::route::{LabelReport, LabelRequest, RouterHandle};
+
+/// Between two reads while a decision waits.
+const WAITING: Duration = Duration::from_millis(500);
+/// Between two reads otherwise.
+const IDLE: Duration = Duration::from_secs(2);
+/// The longest pause while the database cannot be read: while a decision waits, and otherwise.
+const BACK_OFF: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(15)];
+
+/// The reader of labels.
+///
+/// Owns: the events that are read. Receives: announced events, settings. Sends: what is new to the router, awaited. Ends:
+/// when told to, or when the router is gone.
+#[derive(Debug)]
+pub struct LabelReader {
+    store: Arc<dyn EventStore>,
+    requests: mpsc::Receiver<LabelRequest>,
+    config: watch::Receiver<LabelsConfig>,
+    router: RouterHandle,
+    events: WatchedEvents,
+    next: Instant,
+    failures: u32,
+    /// Whether there are sources, as the router was told.
+    possible: bool,
+}
+
+impl LabelReader {
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        requests: mpsc::Receiver<LabelRequest>,
+        config: watch::Receiver<LabelsConfig>,
+        router: RouterHandle,
+    ) -> Self {
+        let events = WatchedEvents::default();
+        Self { store, requests, config, router, events, next: Instant::now(), failures: 0, possible: true }
+    }
+
+    pub async fn run(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.keep_reading()).await;
+    }
+
+    async fn keep_reading(&mut self) {
+        loop {
+            let reads = !self.events.is_empty();
+            tokio::select! {
+                biased;
+                request = self.requests.recv() => match request {
+                    Some(request) => self.take(request),
+                    None => return,
+                },
+                Ok(()) = self.config.changed() => self.possible = true,
+                () = sleep_until(self.next), if reads => self.read().await,
+            }
+        }
+    }
+
+    fn take(&mut self, request: LabelRequest) {
+        let now = Instant::now();
+        if !self.config.borrow().sources().any() {
+            return;
+        }
+        self.events.add(request, now);
+        if self.failures == 0 {
+            self.next = self.next.min(now + self.pace(now));
+        }
+    }
+
+    fn pace(&self, now: Instant) -> Duration {
+        let waits = self.events.any_waits(now);
+        let usual = if waits { WAITING } else { IDLE };
+        let longest = BACK_OFF[usize::from(!waits)];
+        if self.failures == 0 {
+            usual
+        } else {
+            (usual * 2_u32.saturating_pow(self.failures.min(8))).min(longest)
+        }
+    }
+
+    async fn read(&mut self) {
+        let now = Instant::now();
+        self.events.forget_old(now);
+        let sources = self.config.borrow_and_update().sources();
+        let batch = self.events.batch(now);
+        if batch.is_empty() || !sources.any() {
+            self.next = now + IDLE;
+            return;
+        }
+        match self.store.labels(&batch, sources).await {
+            Ok(read) => {
+                self.failures = 0;
+                let batch: BTreeSet<_> = batch.into_iter().collect();
+                let found = self.events.news(read.found);
+                self.report(LabelReport { read: batch, found, possible: read.possible }).await;
+            }
+            Err(error) => {
+                self.failures = self.failures.saturating_add(1);
+                debug!(%error, "cannot read labels");
+            }
+        }
+        let now = Instant::now();
+        self.next = now + self.pace(now);
+    }
+
+    /// Reports what matters to the router. What it could not take is reported again after the next read.
+    async fn report(&mut self, report: LabelReport) {
+        let waits = self.events.any_waits(Instant::now());
+        if report.found.is_empty() && !waits && report.possible == self.possible {
+            return;
+        }
+        let (found, possible) = (report.found.clone(), report.possible);
+        if self.router.labels(report).await == Ok(true) {
+            self.possible = possible;
+            self.events.told(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

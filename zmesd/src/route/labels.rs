@@ -1,0 +1,187 @@
+//! Labels as the router has them: what it asks the reader of labels, what it is told, and the alarms that wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use zmes_shared::words::LabelWait;
+use zmes_shared::{EventId, Label, SessionId};
+
+use super::handle::{Busy, RouterCommand, RouterHandle};
+use crate::domain::{Alarm, DecidedBy};
+
+/// Alarms whose decisions for tokens wait for labels; beyond them, alarms are decided at once.
+pub(super) const MAX_HELD: usize = 1024;
+/// Events whose labels are kept in memory.
+const MAX_KNOWN: usize = 1024;
+/// A wait counts as watched to its end if the event was read within this time before it.
+const READ_BEFORE_END: Duration = Duration::from_secs(3);
+
+/// Asks to look for the labels of an announced event for the next minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelRequest {
+    pub event: EventId,
+    /// Until when decisions wait for them; `None`: none does.
+    pub waits_until: Option<Instant>,
+}
+
+/// What was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LabelReport {
+    /// The events that were read.
+    pub read: BTreeSet<EventId>,
+    /// Those of which something new is known, with all that is known of them.
+    pub found: Vec<(EventId, Arc<[Label]>)>,
+    /// False: this ZoneMinder has no source of labels.
+    pub possible: bool,
+}
+
+/// Where the reader of labels is asked.
+#[derive(Debug, Clone)]
+pub struct LabelRequests(mpsc::Sender<LabelRequest>);
+
+impl LabelRequests {
+    pub fn new(requests: mpsc::Sender<LabelRequest>) -> Self {
+        Self(requests)
+    }
+
+    /// Asks without waiting; false: there is no room.
+    pub(super) fn ask(&self, request: LabelRequest) -> bool {
+        self.0.try_send(request).is_ok()
+    }
+}
+
+#[derive(Debug)]
+pub struct LabelCommand {
+    pub report: LabelReport,
+    /// Answered with whether the state has taken what was found.
+    pub reply: oneshot::Sender<bool>,
+}
+
+impl RouterHandle {
+    /// Reports what was read. False: the state had no room for what was found; it is to be reported again.
+    pub async fn labels(&self, report: LabelReport) -> Result<bool, Busy> {
+        self.call(|reply| RouterCommand::Labels(LabelCommand { report, reply })).await
+    }
+}
+
+/// An alarm whose decisions for tokens wait.
+#[derive(Debug, Clone)]
+pub(super) struct HeldDecision {
+    /// The alarm's number; 0: it was announced before this daemon started.
+    pub(super) number: u64,
+    pub(super) alarm: Arc<Alarm>,
+    pub(super) until: Instant,
+    /// The rules that decided for sessions: an alarm counts once for each rule.
+    pub(super) by: Vec<(SessionId, DecidedBy)>,
+    /// It has ended meanwhile: tokens are told of that after its start.
+    pub(super) end: Option<Arc<Alarm>>,
+    /// When its event was last read.
+    read_at: Option<Instant>,
+}
+
+impl HeldDecision {
+    pub(super) fn new(
+        number: u64,
+        alarm: Arc<Alarm>,
+        until: Instant,
+        by: Vec<(SessionId, DecidedBy)>,
+    ) -> Self {
+        Self { number, alarm, until, by, end: None, read_at: None }
+    }
+
+    /// Adds that it has ended already, if it has.
+    pub(super) fn with_end(self, end: Option<Arc<Alarm>>) -> Self {
+        Self { end, ..self }
+    }
+
+    /// Says how a wait without labels has ended. A database that could not be read has not said that there are none.
+    pub(super) fn ending(&self) -> LabelWait {
+        let left = self.read_at.map(|at| self.until.saturating_duration_since(at));
+        if left.is_some_and(|left| left <= READ_BEFORE_END) { LabelWait::None } else { LabelWait::Unread }
+    }
+}
+
+/// The alarms that wait, by the end of their wait.
+#[derive(Debug, Default)]
+pub(super) struct HeldDecisions {
+    by_end: BTreeMap<(Instant, u64), HeldDecision>,
+    /// Alarms that end at the same moment differ in it.
+    last: u64,
+}
+
+impl HeldDecisions {
+    /// Takes one more; false: there is no room.
+    pub(super) fn hold(&mut self, held: HeldDecision) -> bool {
+        let room = !self.is_full();
+        if room {
+            self.last += 1;
+            self.by_end.insert((held.until, self.last), held);
+        }
+        room
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.by_end.len() >= MAX_HELD
+    }
+
+    /// Returns when the next wait is over.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.by_end.first_key_value().map(|((until, _), _)| *until)
+    }
+
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<HeldDecision> {
+        let mut due = Vec::new();
+        while let Some(entry) = self.by_end.first_entry().filter(|entry| entry.key().0 <= now) {
+            due.push(entry.remove());
+        }
+        due
+    }
+
+    /// Takes those whose event is one of which something is known.
+    pub(super) fn take_known(&mut self, labels: &KnownLabels) -> Vec<HeldDecision> {
+        let known = |held: &mut HeldDecision| !labels.of(held.alarm.event).is_empty();
+        self.by_end.extract_if(.., |_, held| known(held)).map(|(_, held)| held).collect()
+    }
+
+    pub(super) fn take_all(&mut self) -> Vec<HeldDecision> {
+        std::mem::take(&mut self.by_end).into_values().collect()
+    }
+
+    /// Notes the end of what waits of its monitor.
+    pub(super) fn ended(&mut self, end: &Arc<Alarm>) {
+        let began = end.span.map_or(end.at, |span| span.began);
+        let waits = self.by_end.values_mut().filter(|held| held.alarm.monitor == end.monitor);
+        for held in waits.filter(|held| held.end.is_none() && held.alarm.at >= began) {
+            held.end = Some(Arc::clone(end));
+        }
+    }
+
+    /// Notes which events were read.
+    pub(super) fn read(&mut self, events: &BTreeSet<EventId>, now: Instant) {
+        for held in self.by_end.values_mut() {
+            if held.alarm.event.is_some_and(|event| events.contains(&event)) {
+                held.read_at = Some(now);
+            }
+        }
+    }
+}
+
+/// The labels of the newest events.
+#[derive(Debug, Default)]
+pub(super) struct KnownLabels(BTreeMap<EventId, Arc<[Label]>>);
+
+impl KnownLabels {
+    pub(super) fn of(&self, event: Option<EventId>) -> Arc<[Label]> {
+        event.and_then(|event| self.0.get(&event)).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn keep(&mut self, event: EventId, labels: Arc<[Label]>) {
+        self.0.insert(event, labels);
+        if self.0.len() > MAX_KNOWN {
+            self.0.pop_first();
+        }
+    }
+}

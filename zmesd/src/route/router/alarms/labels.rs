@@ -1,0 +1,220 @@
+//! Alarms whose decisions for tokens wait for labels.
+//!
+//! Sockets are told at once. What waits is on the disk from the moment of the announcement, in one transaction with it,
+//! and is decided once: where labels are known, or the wait is over. Rights, filters, mutes, snoozes, rules and intervals
+//! are those of that moment; the time is the alarm's own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+use zmes_shared::words::LabelWait;
+use zmes_shared::{Label, SessionId};
+
+use super::{AlarmRound, TokenVerdict};
+use crate::domain::{Alarm, AlarmLabels, AlarmSpan, DecidedBy, Decision, Origin, Phase, TokenId};
+use crate::route::PushBatch;
+use crate::route::decided::AlarmDecisions;
+use crate::route::labels::{HeldDecision, LabelCommand, LabelReport, LabelRequest};
+use crate::route::router::Router;
+use crate::route::tap::{AnnouncedAlarm, TapEvent};
+use crate::state::Note;
+use crate::telemetry::TargetKind;
+
+/// The longest wait that a new daemon goes on with, whatever its clock says: that of `labels.wait`.
+const LONGEST: Duration = Duration::from_secs(30);
+
+impl Router {
+    /// Adds what was detected in the event before this alarm.
+    pub(super) fn labelled(&self, alarm: Alarm) -> Alarm {
+        let known = self.labels.of(alarm.event);
+        Alarm { labels: AlarmLabels { known, waited: None }, ..alarm }
+    }
+
+    /// Has the labels of an alarm's event looked for. Returns until when its decisions for tokens wait; `None`: they are
+    /// made at once.
+    pub(super) fn wait_for_labels(&self, alarm: &Alarm) -> Option<Instant> {
+        let event = alarm.event?;
+        let config = self.parts.labels.borrow();
+        if !config.sources().any() {
+            return None;
+        }
+        let waits = !config.wait.is_zero()
+            && self.labels_possible
+            && alarm.origin == Origin::Poll
+            && alarm.labels.known.is_empty()
+            && self.push.enabled
+            && !self.held.is_full()
+            && self.tokens.live().next().is_some();
+        let waits_until = waits.then(|| alarm.detected + config.wait);
+        // If there is no room, nobody would end the wait early.
+        let asked = self.parts.label_requests.ask(LabelRequest { event, waits_until });
+        waits_until.filter(|_| asked)
+    }
+
+    /// Announces an alarm whose decisions for tokens wait.
+    pub(super) fn hold(
+        &mut self,
+        alarm: Arc<Alarm>,
+        until: Instant,
+        sessions: Vec<(SessionId, Decision)>,
+        by: Vec<(SessionId, DecidedBy)>,
+        copied: &BTreeSet<TokenId>,
+    ) {
+        self.remember_sent(&alarm, &[], copied);
+        self.note_started(&alarm, &sessions, &[]);
+        self.remember(&alarm, sessions, by.clone(), &[]);
+        self.missed.keep(self.alarms, &alarm, Instant::now());
+        let wait =
+            SignedDuration::try_from(until.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let ends_at = self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
+        // Without room it waits in memory alone: after a crash it would be announced again.
+        self.note(Note::Held(Arc::clone(&alarm), ends_at));
+        self.held.hold(HeldDecision::new(self.alarms, alarm, until, by));
+    }
+
+    /// Goes on with what waited when the last daemon ended.
+    pub(in crate::route::router) fn hold_again(&mut self) {
+        let (now, wall) = (Instant::now(), self.parts.clock.now());
+        let waits = self.parts.labels.borrow().sources().any();
+        for held in std::mem::take(&mut self.parts.remembered.held) {
+            let left = Duration::try_from(held.until.duration_since(wall)).unwrap_or_default();
+            let mut until = now + if waits { left.min(LONGEST) } else { Duration::ZERO };
+            if let Some(event) = held.alarm.event
+                && !self.parts.label_requests.ask(LabelRequest { event, waits_until: Some(until) })
+            {
+                until = now;
+            }
+            let end = held.ended_at.map(|at| end_of_held(&held.alarm, at));
+            self.held.hold(HeldDecision::new(0, Arc::new(held.alarm), until, Vec::new()).with_end(end));
+        }
+    }
+
+    /// Returns when the next wait is over. Before the catalog was read no owner of a token can be judged.
+    pub(in crate::route::router) fn wait_ends(&self) -> Option<Instant> {
+        self.held.due().filter(|_| self.judges())
+    }
+
+    fn judges(&self) -> bool {
+        !self.auth_enabled() || self.parts.catalog.borrow().read_at.is_some()
+    }
+
+    pub(in crate::route::router) fn on_wait_over(&mut self) {
+        for held in self.held.take_due(Instant::now()) {
+            self.release(&held);
+        }
+    }
+
+    /// Decides what waits if, by a new configuration, nothing waits any more.
+    pub(in crate::route::router) fn on_label_settings(&mut self) {
+        let (waits, looks) = {
+            let config = self.parts.labels.borrow_and_update();
+            (!config.wait.is_zero(), config.sources().any())
+        };
+        self.labels_possible = true;
+        if !waits || !looks {
+            self.release_all();
+        }
+    }
+
+    pub(in crate::route::router) fn on_labels(&mut self, command: LabelCommand) {
+        let LabelCommand { report: LabelReport { read, found, possible }, reply } = command;
+        let waits = !self.parts.labels.borrow().wait.is_zero();
+        if self.labels_possible && !possible && waits {
+            warn!("ZoneMinder has no source of labels: pushes do not wait for them (labels.source)");
+        }
+        self.labels_possible = possible;
+        self.held.read(&read, Instant::now());
+        for (event, labels) in &found {
+            debug!(%event, labels = Label::listed(labels), "labels");
+            self.labels.keep(*event, Arc::clone(labels));
+        }
+        let noted = found.is_empty() || self.try_note(Note::Labels(found, self.parts.clock.now()));
+        self.release_known();
+        if !possible && self.judges() {
+            self.release_all();
+        }
+        // The caller may have given up, and reports it again.
+        reply.send(noted).ok();
+    }
+
+    /// Decides what waits for labels that are known.
+    pub(in crate::route::router) fn release_known(&mut self) {
+        if self.judges() {
+            for held in self.held.take_known(&self.labels) {
+                self.release(&held);
+            }
+        }
+    }
+
+    fn release_all(&mut self) {
+        for held in self.held.take_all() {
+            self.release(&held);
+        }
+    }
+
+    /// Decides for the tokens.
+    fn release(&mut self, held: &HeldDecision) {
+        let known = self.labels.of(held.alarm.event);
+        let ending = if known.is_empty() { held.ending() } else { LabelWait::Found };
+        let waited = self.parts.clock.now().duration_since(held.alarm.at);
+        let waited = Duration::try_from(waited).unwrap_or_default();
+        let alarm = Arc::new(Alarm {
+            labels: AlarmLabels { known, waited: Some((waited, ending)) },
+            // Latencies of pushes do not contain the wait.
+            detected: Instant::now(),
+            ..Alarm::clone(&held.alarm)
+        });
+        let unlabelled = (ending == LabelWait::None).then(|| self.parts.labels.borrow().without);
+        let round = AlarmRound { latecomer: true, unlabelled, ..AlarmRound::default() };
+        let rules = Arc::clone(&self.parts.rules.borrow());
+        let candidates = rules.candidates(&self.alarm_facts(&alarm));
+        let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
+        self.remember_sent(&alarm, &verdicts, &BTreeSet::new());
+        let (decisions, deliveries) = self.deliveries(&verdicts);
+        self.count_wishes(&alarm, &held.by, &verdicts);
+        self.tell_released(held.number, &alarm, &verdicts);
+        if held.end.is_none() {
+            self.note_started(&alarm, &[], &deliveries);
+        }
+        let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
+        let started = deliveries.clone();
+        self.push(PushBatch { alarm: Arc::clone(&alarm), deliveries, recorded, receipts: None });
+        if let Some(end) = &held.end {
+            self.end_released(&alarm, end, &started);
+        }
+    }
+
+    fn tell_released(&mut self, number: u64, alarm: &Arc<Alarm>, verdicts: &[TokenVerdict]) {
+        let decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
+        self.parts.counters.decisions.count_all(decided);
+        debug!(alarm = number, monitor = %alarm.monitor, targets = verdicts.len(), "decided after the wait for labels");
+        if !self.parts.tap.watched() {
+            return;
+        }
+        let token =
+            |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision, verdict.by.clone());
+        let decided = Arc::new(AlarmDecisions {
+            number,
+            alarm: Arc::clone(alarm),
+            sessions: Box::default(),
+            by: Box::default(),
+            tokens: verdicts.iter().map(token).collect(),
+            snoozes: self.snoozes_of(verdicts),
+        });
+        let decisions = Arc::downgrade(&decided);
+        self.ring.push(decided);
+        let alarm = Arc::clone(alarm);
+        self.parts.tap.send_with(|| TapEvent::Decided(AnnouncedAlarm { number, alarm, decided: decisions }));
+    }
+}
+
+/// Returns the end of an alarm that a former daemon saw, and whose start it did not live to decide.
+fn end_of_held(start: &Alarm, at: Timestamp) -> Arc<Alarm> {
+    let lasted = Duration::try_from(at.duration_since(start.at)).ok();
+    let span = Some(AlarmSpan { began: start.at, lasted });
+    Arc::new(Alarm { at, phase: Phase::End, span, ..start.clone() })
+}

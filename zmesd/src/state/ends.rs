@@ -1,0 +1,126 @@
+//! Ends of alarms: what is written of them, and what a new daemon has to end.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use zmes_shared::MonitorId;
+use zmes_shared::control::Since;
+
+use super::SqlResult;
+use super::handle::{OpenAlarm, RecordedAlarm, StartedPush, StateHandle, StateResult};
+use super::record::{after_event, alarm};
+use super::remembered::{event, time, understood};
+use crate::domain::{Alarm, AlarmLabels, DeliveryId, Origin, Phase, TokenId};
+
+/// Pushes that told of starts and are read at a start; more than all tokens for some monitors.
+const STARTED: u32 = 100_000;
+
+/// The end of a monitor's alarms, as the record has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEnd {
+    /// The last of them.
+    pub alarm: RecordedAlarm,
+    pub ended_at: Timestamp,
+    pub lasted: SignedDuration,
+}
+
+/// Writes that a monitor's alarms have ended.
+pub(super) async fn end(transaction: &mut SqliteConnection, end: &Alarm) -> SqlResult {
+    let began = end.span.map_or(end.at, |span| span.began);
+    let query = "UPDATE alarms SET ended_at = ?, open = 0 WHERE monitor_id = ? AND open = 1 AND at >= ?";
+    let query = sqlx::query(query).bind(end.at.as_millisecond()).bind(end.monitor.0);
+    query.bind(began.as_millisecond()).execute(transaction).await.map(drop)
+}
+
+/// Returns the last alarm of each monitor whose end was not told.
+pub(super) async fn open(pool: &SqlitePool, since: i64) -> SqlResult<Vec<OpenAlarm>> {
+    let query = "SELECT monitor_id, event_id, at, monitor_name, cause FROM alarms \
+                 WHERE open = 1 AND at >= ? ORDER BY number";
+    let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
+    let one = |row: &SqliteRow| {
+        let at = time(row, 2)?;
+        Ok(OpenAlarm {
+            monitor: MonitorId(row.try_get(0)?),
+            event: event(row, 1)?,
+            monitor_name: row.try_get::<&str, _>(3)?.into(),
+            cause: row.try_get::<&str, _>(4)?.into(),
+            began: at,
+            at,
+            closed: false,
+        })
+    };
+    let mut last = BTreeMap::<MonitorId, OpenAlarm>::new();
+    for alarm in understood::<_, Vec<_>>("alarms", &rows, one) {
+        let began = last.get(&alarm.monitor).map_or(alarm.began, |first| first.began);
+        last.insert(alarm.monitor, OpenAlarm { began, ..alarm });
+    }
+    Ok(last.into_values().collect())
+}
+
+/// Returns the pushes that told of alarms whose end was not told, or are still to do so.
+pub(super) async fn started(pool: &SqlitePool, since: i64) -> SqlResult<Vec<StartedPush>> {
+    let query = "SELECT d.token_id, d.id, a.monitor_id, a.event_id, a.at, a.monitor_name, a.cause FROM alarms a \
+         JOIN pushed_alarms p ON p.at = a.at AND p.monitor_id = a.monitor_id AND p.event_id IS a.event_id \
+         AND p.phase = 'start' AND p.origin IN ('poll', 'reconciled') \
+         JOIN deliveries d ON d.alarm = p.number AND (d.decision = 'queued' \
+         OR (d.decision = 'sent' AND d.reason = '') OR (d.decision = 'skipped' AND d.reason = 'shadow')) \
+         WHERE a.open = 1 AND a.at >= ? ORDER BY a.number, d.id LIMIT ?";
+    let rows = sqlx::query(query).bind(since).bind(STARTED).fetch_all(pool).await?;
+    let one = |row: &SqliteRow| {
+        Ok(StartedPush {
+            token: TokenId(row.try_get(0)?),
+            delivery: DeliveryId(row.try_get(1)?),
+            alarm: Alarm {
+                monitor: MonitorId(row.try_get(2)?),
+                monitor_name: row.try_get::<&str, _>(5)?.into(),
+                event: event(row, 3)?,
+                cause: row.try_get::<&str, _>(6)?.into(),
+                labels: AlarmLabels::default(),
+                at: time(row, 4)?,
+                detected: tokio::time::Instant::now(),
+                origin: Origin::Poll,
+                phase: Phase::Start,
+                span: None,
+            },
+        })
+    };
+    Ok(understood("deliveries", &rows, one))
+}
+
+impl StateHandle {
+    /// Returns the ends after `since`, oldest first, at most `limit`.
+    pub async fn ends_since(&self, since: Since, limit: u32) -> StateResult<Vec<RecordedEnd>> {
+        let pool = self.settled().await;
+        let after = match since {
+            Since::Time(at) => at.as_millisecond(),
+            Since::Event(event) => {
+                let (number, _) = self.answer(after_event(&pool, event).await)?;
+                let at = "SELECT COALESCE(MAX(at), 0) FROM alarms WHERE number <= ?";
+                self.answer(sqlx::query_scalar(at).bind(number).fetch_one(&pool).await)?
+            }
+        };
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
+                     WHERE ended_at > ? ORDER BY ended_at, monitor_id, number LIMIT ?";
+        let rows = self.answer(sqlx::query(query).bind(after).bind(limit).fetch_all(&pool).await)?;
+        let alarms: Vec<RecordedAlarm> = self.answer(rows.iter().map(alarm).collect())?;
+        Ok(together(alarms))
+    }
+}
+
+/// Makes one end of the alarms of a monitor that ended together.
+fn together(alarms: Vec<RecordedAlarm>) -> Vec<RecordedEnd> {
+    let mut ends = Vec::<RecordedEnd>::new();
+    for alarm in alarms {
+        let Some(ended_at) = alarm.ended_at else { continue };
+        match ends.last_mut() {
+            Some(end) if (end.ended_at, end.alarm.monitor) == (ended_at, alarm.monitor) => end.alarm = alarm,
+            Some(_) | None => {
+                let lasted = ended_at.duration_since(alarm.at);
+                ends.push(RecordedEnd { alarm, ended_at, lasted });
+            }
+        }
+    }
+    ends
+}
