@@ -66,7 +66,7 @@ async fn a_push_carries_a_link_that_opens_the_picture_of_its_event() -> Result<(
     let mut world = house(&fcm).start().await?;
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
-    let push = fcm.wait_pushes_to(PHONE, 1).await?.remove(0);
+    let push = fcm.messages.wait_pushes_to(PHONE, 1).await?.remove(0);
     let url = image(&push)?;
     ensure!(url.len() == BASE.len() + "/p/".len() + 54 + ".jpg".len(), "{url}");
     ensure!(!world.daemon()?.log().contains(&url), "the link is in the log");
@@ -100,7 +100,7 @@ async fn rights_of_the_moment_decide_who_sees_a_picture() -> Result<()> {
     let world = house(&fcm).start().await?;
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
-    let url = image(&fcm.wait_pushes_to(PHONE, 1).await?[0])?;
+    let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
     fs::write(directory(&world, 1, 10).await?.join("snapshot.jpg"), jpeg(1))?;
     ensure!(!is_refused(&world, &url).await?);
 
@@ -125,7 +125,7 @@ async fn a_link_stops_working_with_the_settings_and_works_again() -> Result<()> 
     let mut world = house(&fcm).start().await?;
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
-    let url = image(&fcm.wait_pushes_to(PHONE, 1).await?[0])?;
+    let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
     fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(1))?;
     world.settings.set_text("picture", "base-url", "");
     world.write_settings()?;
@@ -133,7 +133,7 @@ async fn a_link_stops_working_with_the_settings_and_works_again() -> Result<()> 
     let (head, _) = open(&world, &url).await?;
     ensure!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
     world.alarm(2, 11).await?;
-    let push = fcm.wait_pushes_to(PHONE, 2).await?.remove(1);
+    let push = fcm.messages.wait_pushes_to(PHONE, 2).await?.remove(1);
     ensure!(push.json()["message"]["android"]["notification"]["image"] == Value::Null, "{}", push.json());
     world.settings.set_text("picture", "base-url", BASE);
     world.write_settings()?;
@@ -148,7 +148,7 @@ async fn pictures_that_are_not_there_are_said_in_the_log_with_what_to_do() -> Re
     let mut world = house(&fcm).setting("picture", "max-size", "\"64KiB\"").start().await?;
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
-    let url = image(&fcm.wait_pushes_to(PHONE, 1).await?[0])?;
+    let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
     let large = [&[0xff, 0xd8, 0xff], &vec![1; 70_000][..], &[0xff, 0xd9]].concat();
     fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), large)?;
     ensure!(is_refused(&world, &url).await?);
@@ -158,7 +158,7 @@ async fn pictures_that_are_not_there_are_said_in_the_log_with_what_to_do() -> Re
     // A test alarm has no event, so there is no picture to link to.
     let handle = world.handle(PHONE).await?;
     world.run(&["alarm", "test", "--monitor", "1", "--token", &handle]).await?.expect_code(0)?;
-    let test = fcm.wait_pushes_to(PHONE, 2).await?.remove(1);
+    let test = fcm.messages.wait_pushes_to(PHONE, 2).await?.remove(1);
     ensure!(test.json()["message"]["android"]["notification"]["image"] == Value::Null, "{}", test.json());
     Ok(())
 }

@@ -7,7 +7,7 @@ use zmes_shared::views::RefusalReason;
 use zmes_shared::words::MonitorCondition;
 
 use super::beats::Beats;
-use super::labels::{Frame, Login, Phase, PictureRequest, Pushed, Reload, Transport};
+use super::labels::{Frame, Login, PictureRequest, Pushed, Reload, Transport};
 use super::refusals::{Refusal, Refusals};
 use super::tally::{Levels, Tally};
 use super::timings::Timings;

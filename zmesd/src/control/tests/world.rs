@@ -18,6 +18,7 @@ use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
+use zmes_zoneminder::pictures::NoPicture;
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{
     AlarmTrigger, DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Monitor,
@@ -33,8 +34,8 @@ use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration};
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
-    SystemClock, TransportCheck, TransportHealth,
+    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PictureCare,
+    PictureExamined, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::PushOrder;
 use crate::route::{
@@ -86,6 +87,21 @@ impl AlarmTrigger for Outside {
         };
         self.triggered.lock().unwrap().push((monitor.0, word));
         Ok(TriggerVia::SharedMemory)
+    }
+}
+
+#[async_trait]
+impl PictureCare for Outside {
+    fn has_links(&self) -> bool {
+        false
+    }
+
+    async fn examine(&self, _event: EventId, _deadline: Instant) -> PictureExamined {
+        PictureExamined { monitor: None, picture: Err(NoPicture::NoEvent) }
+    }
+
+    fn rotate(&self) -> bool {
+        true
     }
 }
 
@@ -310,6 +326,7 @@ impl World {
             events: Arc::<Outside>::clone(&outside),
             zoneminder: Arc::<Outside>::clone(&outside),
             push: Arc::<Outside>::clone(&outside),
+            pictures: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),

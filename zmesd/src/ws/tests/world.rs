@@ -229,7 +229,7 @@ impl PictureDoor for OnePicture {
             "right" => Ok(Arc::new(Picture {
                 bytes: PICTURE.to_vec(),
                 kind: PictureKind::Alarm,
-                written: jiff::Timestamp::UNIX_EPOCH,
+                written: Timestamp::UNIX_EPOCH,
                 earlier: false,
             })),
             "soon" => Err(NoAnswer::NotYet),
