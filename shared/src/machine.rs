@@ -27,7 +27,7 @@ use crate::control::{WatchEvent, WatchKind};
 use crate::text::{REPLACEMENT, is_hidden, is_hidden_in_name};
 use crate::views::{Severity, TroubleView};
 use crate::words::{MachineKind, Origin, Phase, TroubleKind};
-use crate::{EventId, MonitorId};
+use crate::{EventId, Label, MonitorId};
 
 /// Version of the form of messages: their member `v`.
 pub const VERSION: u32 = 1;
@@ -69,7 +69,7 @@ pub struct MachineMessage {
     pub cause: String,
     /// What was detected, where something was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub labels: Option<Vec<MachineLabel>>,
+    pub labels: Option<Vec<Label>>,
     /// Of an end: how long the alarm lasted, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<u64>,
@@ -98,17 +98,6 @@ pub struct MachineMonitor {
     pub id: MonitorId,
     /// Its name: at most 256 characters, without control characters.
     pub name: String,
-}
-
-/// Something that was detected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct MachineLabel {
-    /// What: `person`.
-    pub name: String,
-    /// How sure the detection is, in percent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<u8>,
 }
 
 /// The trouble of a [`MachineMessage`].

@@ -127,7 +127,7 @@ impl AlarmLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Phase;
+    use crate::domain::{AlarmLabels, Phase};
 
     const CAMERA: MonitorId = MonitorId(3);
 
@@ -137,7 +137,7 @@ mod tests {
             monitor_name: "Garage".into(),
             event: Some(EventId(event)),
             cause: "Motion".into(),
-            labels: crate::domain::AlarmLabels::default(),
+            labels: AlarmLabels::default(),
             at: Timestamp::from_second(1_900_000_000 + i64::try_from(event).unwrap()).unwrap(),
             detected: Instant::now(),
             origin,

@@ -20,7 +20,7 @@ use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
 use crate::config::Source;
-use crate::domain::{Alarm, Phase};
+use crate::domain::{Alarm, AlarmLabels, Phase};
 use crate::ports::Clock;
 
 #[derive(Debug)]
@@ -250,7 +250,7 @@ impl Track {
                 monitor_name: Arc::clone(&self.monitor.name),
                 event: found.event,
                 cause: cause.unwrap_or_else(|| Arc::from(MOTION)),
-                labels: crate::domain::AlarmLabels::default(),
+                labels: AlarmLabels::default(),
                 at: round.wall,
                 detected: round.now,
                 origin: found.origin,

@@ -77,7 +77,7 @@ mod tests {
     use zmes_shared::MonitorId;
 
     use super::*;
-    use crate::domain::{Origin, Phase};
+    use crate::domain::{AlarmLabels, Origin, Phase};
 
     fn decided(number: u64, sessions: u64) -> Arc<AlarmDecisions> {
         let alarm = Alarm {
@@ -85,7 +85,7 @@ mod tests {
             monitor_name: "Garage".into(),
             event: Some(EventId(number)),
             cause: "Motion".into(),
-            labels: crate::domain::AlarmLabels::default(),
+            labels: AlarmLabels::default(),
             at: Timestamp::UNIX_EPOCH,
             detected: Instant::now(),
             origin: Origin::Poll,

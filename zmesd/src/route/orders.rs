@@ -121,7 +121,7 @@ mod tests {
     use zmes_shared::MonitorId;
 
     use super::*;
-    use crate::domain::{Alarm, DeliveryId, Origin, Phase, TokenId};
+    use crate::domain::{Alarm, AlarmLabels, DeliveryId, Origin, Phase, TokenId};
 
     fn alarm() -> PushOrder {
         let alarm = Arc::new(Alarm {
@@ -129,7 +129,7 @@ mod tests {
             monitor_name: "Garage".into(),
             event: None,
             cause: "Motion".into(),
-            labels: crate::domain::AlarmLabels::default(),
+            labels: AlarmLabels::default(),
             at: Timestamp::UNIX_EPOCH,
             detected: tokio::time::Instant::now(),
             origin: Origin::Poll,

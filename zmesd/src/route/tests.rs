@@ -20,7 +20,7 @@ use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, EndConfig, LabelsConfig, StateConfig};
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
+use crate::domain::{Alarm, AlarmLabels, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::protocol::TokenFault;
@@ -90,7 +90,7 @@ fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
         monitor_name: "Garage".into(),
         event: Some(EventId(event)),
         cause: "Motion".into(),
-        labels: crate::domain::AlarmLabels::default(),
+        labels: AlarmLabels::default(),
         at: Timestamp::from_second(at).unwrap(),
         detected: Instant::now(),
         origin: Origin::Poll,

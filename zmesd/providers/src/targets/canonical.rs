@@ -1,7 +1,7 @@
 //! The canonical JSON for machines, which a webhook sends where no `body` is set.
 
 use zmes_shared::MonitorId;
-use zmes_shared::machine::{MachineAlarm, MachineLabel, MachineMessage};
+use zmes_shared::machine::{MachineAlarm, MachineMessage};
 
 use super::message::TargetMessage;
 use crate::push::Urgency;
@@ -18,14 +18,11 @@ pub(super) fn body(message: &TargetMessage<'_>) -> String {
         event: newest.event,
         cause: message.cause(),
     });
-    let label =
-        |label: &zmes_shared::Label| MachineLabel { name: label.name.clone(), confidence: label.confidence };
-    let labels: Vec<_> = newest.labels.iter().map(label).collect();
     let alarm = MachineMessage {
         id: message.id(),
         // Troubles of the daemon, and snoozes of all monitors, concern none.
         monitor: alarm.monitor.filter(|monitor| monitor.id != MonitorId(0)),
-        labels: (!labels.is_empty()).then_some(labels),
+        labels: (!newest.labels.is_empty()).then(|| newest.labels.to_vec()),
         duration: newest.ended.map(|lasted| lasted.as_secs()).filter(|seconds| *seconds > 0),
         url: Some(message.link().to_owned()).filter(|link| !link.is_empty()),
         urgent: Some(message.push.urgency == Urgency::Urgent),

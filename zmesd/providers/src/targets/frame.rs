@@ -77,6 +77,11 @@ impl TargetFrame {
         answer.unexpected(due, None, &self.hidden())
     }
 
+    /// Returns the fault of an answer that does not say what is due: by its status, unless that is a success.
+    pub(super) fn not_due(&self, answer: &ProviderAnswer, due: &str) -> PushError {
+        if answer.status.is_success() { self.unexpected(answer, due) } else { self.by_status(answer) }
+    }
+
     /// Returns what a status alone means; a token is never dead, a redirect never followed.
     pub(super) fn by_status(&self, answer: &ProviderAnswer) -> PushError {
         answer.by_status(self.said(answer))

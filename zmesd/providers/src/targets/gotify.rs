@@ -79,10 +79,7 @@ impl Gotify {
                 let detail = format!("health {health}, database {}", database.unwrap_or("unknown"));
                 Err(ConnectCause::new(FaultKind::Provider, detail))
             }
-            (None, _) if answer.status.is_success() => {
-                Err(ConnectCause::from(self.frame.unexpected(&answer, "Gotify's health")))
-            }
-            (None, _) => Err(ConnectCause::from(self.frame.by_status(&answer))),
+            (None, _) => Err(ConnectCause::from(self.frame.not_due(&answer, "Gotify's health"))),
         }
     }
 }

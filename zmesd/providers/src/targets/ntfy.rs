@@ -117,10 +117,7 @@ impl Ntfy {
         match healthy {
             Some(true) if answer.status.is_success() => Ok(((), "the server is healthy".to_owned())),
             Some(_) => Err(ConnectCause::new(FaultKind::Provider, "the server says that it is not healthy")),
-            None if answer.status.is_success() => {
-                Err(ConnectCause::from(self.frame.unexpected(&answer, "ntfy's health")))
-            }
-            None => Err(ConnectCause::from(self.frame.by_status(&answer))),
+            None => Err(ConnectCause::from(self.frame.not_due(&answer, "ntfy's health"))),
         }
     }
 

@@ -18,8 +18,8 @@ use zmes_zoneminder::MonitorRights;
 use super::Router;
 use crate::config::WithoutLabels;
 use crate::domain::{
-    Alarm, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze, SnoozeId, Token,
-    TokenId,
+    Alarm, AlarmLabels, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze,
+    SnoozeId, Token, TokenId,
 };
 use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
@@ -113,7 +113,7 @@ impl Router {
             monitor_name: request.monitor_name,
             event: Some(event),
             cause: TEST_CAUSE.into(),
-            labels: crate::domain::AlarmLabels::default(),
+            labels: AlarmLabels::default(),
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Test,

@@ -81,14 +81,14 @@ impl Router {
     /// Tells tokens of the end of an alarm that ended while the decision about its start waited.
     pub(super) fn end_released(&mut self, start: &Alarm, end: &Alarm, started: &[PushDelivery]) {
         let told: Vec<_> = started.iter().map(|delivery| (delivery.token.id, delivery.id)).collect();
-        self.alarms += 1;
         let alarm = Arc::new(end_of(start, end));
         let verdicts = self.end_tokens(&alarm, &told);
-        let (decisions, deliveries) = self.deliveries(&verdicts);
-        self.remember(&alarm, Vec::new(), Vec::new(), &verdicts);
-        if decisions.is_empty() {
+        if verdicts.is_empty() {
             return;
         }
+        let (decisions, deliveries) = self.deliveries(&verdicts);
+        // Watchers heard of the end itself when it came.
+        self.tell_released(0, &alarm, &verdicts);
         let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
     }

@@ -11,7 +11,8 @@ use zmes_zoneminder::MonitorRights;
 use super::Router;
 use super::alarms::TokenVerdict;
 use crate::domain::{
-    Alarm, DecidedBy, Decision, Origin, Phase, SkipReason, Snooze, SnoozeId, SnoozeScope, TokenId,
+    Alarm, AlarmLabels, DecidedBy, Decision, Origin, Phase, SkipReason, Snooze, SnoozeId, SnoozeScope,
+    TokenId,
 };
 use crate::route::policy;
 use crate::route::snooze_handle::{SnoozeAuthor, SnoozeCommand};
@@ -180,7 +181,7 @@ impl Router {
             monitor_name,
             event: None,
             cause: format!("{count} {alarms} while snoozed").into(),
-            labels: crate::domain::AlarmLabels::default(),
+            labels: AlarmLabels::default(),
             at: self.parts.clock.now(),
             detected: Instant::now(),
             origin: Origin::Snooze,

@@ -9,7 +9,7 @@ use zmes_shared::MonitorId;
 use zmes_shared::words::TroubleKind;
 
 use super::Router;
-use crate::domain::{Alarm, DecidedBy, Decision, Origin, Phase, SkipReason, TokenId};
+use crate::domain::{Alarm, AlarmLabels, DecidedBy, Decision, Origin, Phase, SkipReason, TokenId};
 use crate::route::PushBatch;
 use crate::route::tap::{TapEvent, TroubleTold};
 use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
@@ -62,7 +62,7 @@ impl Router {
             monitor_name: if trouble.name.is_empty() { OWN_NAME } else { &trouble.name }.into(),
             event: None,
             cause: self.trouble_text(change, &trouble).into(),
-            labels: crate::domain::AlarmLabels::default(),
+            labels: AlarmLabels::default(),
             at,
             detected: Instant::now(),
             origin: Origin::Trouble,

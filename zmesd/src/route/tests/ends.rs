@@ -17,7 +17,7 @@ fn end_at(monitor: u32, event: u64, began: i64, at: i64) -> Alarm {
 }
 
 /// Returns the pushes that the router ordered: `10` for a start, `-10` for an end; an end with its start.
-fn pushed(world: &mut RouterWorld) -> Vec<(i64, Option<i64>)> {
+pub(super) fn pushed(world: &mut RouterWorld) -> Vec<(i64, Option<i64>)> {
     let mut pushed = Vec::new();
     while let Ok(order) = world.pushes.try_recv() {
         let PushOrder::Alarm(batch) = order else { continue };

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use zmes_shared::Label;
-use zmes_shared::words::{DeliveryState, LabelWait, Reason};
+use zmes_shared::words::{DeliveryState, LabelWait, Phase, Reason};
 
+use super::ends::pushed;
 use super::*;
-use crate::config::WithoutLabels;
-use crate::domain::SnoozeScope;
+use crate::config::{EndConfig, WithoutLabels};
+use crate::domain::{AlarmSpan, SnoozeScope};
 use crate::route::fakes::snooze;
 use crate::rules::{Rule, RuleAction, fakes};
 
@@ -181,6 +182,50 @@ async fn what_waits_when_the_daemon_ends_is_decided_once_by_the_next_one() {
     world.router.ping().await.unwrap();
     assert_eq!(world.pushed(), []);
     assert_eq!(world.decided(10).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_alarm_that_ends_while_it_waits_is_told_first_and_then_its_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, mut client, amy) = world_of_amy(directory.path()).await;
+    let both = EndConfig { push: true, websocket: true };
+    world.ends.send(both).unwrap();
+    world.wait_for_labels(LONG, WithoutLabels::Send).await;
+    let begin_and_end = async |world: &RouterWorld, event| {
+        let start = now_alarm(1, event);
+        let span = Some(AlarmSpan { began: start.at, lasted: Some(Duration::from_secs(2)) });
+        world.announce(start.clone()).await;
+        let at = start.at + Duration::from_secs(2);
+        world.announce(Alarm { at, phase: Phase::End, span, ..start }).await;
+    };
+    let mut watcher = world.tap.subscribe();
+    begin_and_end(&world, 10).await;
+    assert_eq!(client.events(), ["10", "10"], "sockets wait for nothing");
+    assert_eq!(pushed(&mut world), []);
+    world.read(10, &person()).await;
+    assert_eq!(pushed(&mut world), [(10, None), (-10, Some(1))]);
+    let mut shown = Vec::new();
+    while let Ok(event) = watcher.try_recv() {
+        match event {
+            TapEvent::Alarm(announced) => shown.push(("announced", announced.alarm.is_end())),
+            TapEvent::Decided(later) => shown.push(("decided", later.alarm.is_end())),
+            TapEvent::Session(..) | TapEvent::Delivery(_) | TapEvent::Token(..) | TapEvent::Trouble(_) => {}
+        }
+    }
+    let once = [("announced", false), ("announced", true), ("decided", false), ("decided", true)];
+    assert_eq!(shown, once, "watchers hear of each once");
+
+    // The daemon ends before the start was decided.
+    begin_and_end(&world, 11).await;
+    world.stored().await;
+    let mut world = world.restart(&[amy]).await;
+    world.ends.send(both).unwrap();
+    world.wait_for_labels(LONG, WithoutLabels::Send).await;
+    assert_eq!(pushed(&mut world), []);
+    world.read(11, &person()).await;
+    assert_eq!(pushed(&mut world), [(11, None), (-11, Some(3))]);
+    world.read(11, &person()).await;
+    assert_eq!(pushed(&mut world), [], "each once");
 }
 
 #[tokio::test]

@@ -188,7 +188,14 @@ impl Router {
         }
     }
 
-    fn tell_released(&mut self, number: u64, alarm: &Arc<Alarm>, verdicts: &[TokenVerdict]) {
+    /// Counts what was decided later than its alarm was announced, and shows it to watchers. `number`: that of the alarm; 0:
+    /// not known.
+    pub(in crate::route::router) fn tell_released(
+        &mut self,
+        number: u64,
+        alarm: &Arc<Alarm>,
+        verdicts: &[TokenVerdict],
+    ) {
         let decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
         self.parts.counters.decisions.count_all(decided);
         debug!(alarm = number, monitor = %alarm.monitor, targets = verdicts.len(), "decided after the wait for labels");
