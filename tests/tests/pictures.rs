@@ -45,7 +45,7 @@ async fn directory(world: &World, monitor: u32, event: u64) -> Result<PathBuf> {
 
 /// Returns the URL of the picture in an FCM message.
 fn image(push: &Arrival) -> Result<String> {
-    let image = push.json()["message"]["android"]["notification"]["image"].clone();
+    let image = push.json()["message"]["notification"]["image"].clone();
     Ok(image.as_str().with_context(|| push.json().to_string())?.to_owned())
 }
 
@@ -134,7 +134,7 @@ async fn a_link_stops_working_with_the_settings_and_works_again() -> Result<()> 
     ensure!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
     world.alarm(2, 11).await?;
     let push = fcm.messages.wait_pushes_to(PHONE, 2).await?.remove(1);
-    ensure!(push.json()["message"]["android"]["notification"]["image"] == Value::Null, "{}", push.json());
+    ensure!(push.json()["message"]["notification"]["image"] == Value::Null, "{}", push.json());
     world.settings.set_text("picture", "base-url", BASE);
     world.write_settings()?;
     world.run(&["reload"]).await?.expect_code(0)?;
@@ -159,6 +159,6 @@ async fn pictures_that_are_not_there_are_said_in_the_log_with_what_to_do() -> Re
     let handle = world.handle(PHONE).await?;
     world.run(&["alarm", "test", "--monitor", "1", "--token", &handle]).await?.expect_code(0)?;
     let test = fcm.messages.wait_pushes_to(PHONE, 2).await?.remove(1);
-    ensure!(test.json()["message"]["android"]["notification"]["image"] == Value::Null, "{}", test.json());
+    ensure!(test.json()["message"]["notification"]["image"] == Value::Null, "{}", test.json());
     Ok(())
 }
