@@ -11,11 +11,11 @@
 //! |---|---|
 //! | 0 | version, 1 |
 //! | 1–8 | event |
-//! | 9–12 | token |
+//! | 9–12 | token; of an app's session: the first half of its user's mark |
 //! | 13–16 | end, in minutes since 1970 |
-//! | 17 | what for: 0 a picture |
+//! | 17 | what for: 0 a picture for a token, 1 a picture for a user |
 //! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
-//! | 22–23 | zero |
+//! | 22–23 | zero; of an app's session: the rest of the mark |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
 
 use std::fmt;
@@ -37,7 +37,8 @@ use crate::domain::TokenId;
 const PATH: &str = "/p/";
 const SUFFIX: &str = ".jpg";
 const VERSION: u8 = 1;
-const PICTURE: u8 = 0;
+const FOR_TOKEN: u8 = 0;
+const FOR_USER: u8 = 1;
 const CLAIMS: usize = 24;
 const MAC: usize = 16;
 /// Characters of a link.
@@ -68,9 +69,33 @@ impl LinkKey {
         &self.0
     }
 
-    fn mac(&self, claims: &[u8; CLAIMS]) -> hmac::Tag {
+    fn mac(&self, claims: &[u8]) -> hmac::Tag {
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), claims)
     }
+
+    /// Returns what stands for a user in links: sessions have no number of their own, and names are too long.
+    /// `None`: who comes in while auth is off.
+    pub fn mark(&self, user: Option<&str>) -> Option<UserMark> {
+        let tag = match user {
+            // The MAC of claims has 24 bytes before it, of which the first is a version: the two never meet.
+            Some(name) => self.mac(format!("user of links: {name}").as_bytes()),
+            None => self.mac(b"nobody of links"),
+        };
+        tag.as_ref().first_chunk().copied().map(UserMark)
+    }
+}
+
+/// Stands for a user in links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserMark([u8; 6]);
+
+/// Whose rights decide what a link shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkHolder {
+    /// The owner's of a token.
+    Token(TokenId),
+    /// Those of a user whose app got the link on its WebSocket.
+    User(UserMark),
 }
 
 impl fmt::Debug for LinkKey {
@@ -79,11 +104,11 @@ impl fmt::Debug for LinkKey {
     }
 }
 
-/// The picture of an event, for the owner of a token, until an end.
+/// The picture of an event, for somebody, until an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLink {
     pub event: EventId,
-    pub token: TokenId,
+    pub holder: LinkHolder,
     /// When the alarm was found, to the second.
     pub at: Timestamp,
     /// To the minute.
@@ -92,11 +117,17 @@ pub struct PictureLink {
 
 impl PictureLink {
     /// Returns a link that ends after `lifetime`, to the minute, rounded up.
-    pub fn new(event: EventId, token: TokenId, at: Timestamp, now: Timestamp, lifetime: Duration) -> Self {
+    pub fn new(
+        event: EventId,
+        holder: LinkHolder,
+        at: Timestamp,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Self {
         let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
         let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
         let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
-        Self { event, token, at: second(at.as_second()), until: minute(minutes) }
+        Self { event, holder, at: second(at.as_second()), until: minute(minutes) }
     }
 
     /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
@@ -112,10 +143,19 @@ impl PictureLink {
         let mut claims = [0; CLAIMS];
         claims[0] = VERSION;
         claims[1..9].copy_from_slice(&self.event.0.to_be_bytes());
-        claims[9..13].copy_from_slice(&u32::try_from(self.token.0).ok()?.to_be_bytes());
+        match self.holder {
+            LinkHolder::Token(token) => {
+                claims[9..13].copy_from_slice(&u32::try_from(token.0).ok()?.to_be_bytes());
+                claims[17] = FOR_TOKEN;
+            }
+            LinkHolder::User(UserMark([first @ .., fifth, sixth])) => {
+                claims[9..13].copy_from_slice(&first);
+                claims[17] = FOR_USER;
+                claims[22..24].copy_from_slice(&[fifth, sixth]);
+            }
+        }
         let minutes = self.until.as_second().div_euclid(MINUTE);
         claims[13..17].copy_from_slice(&u32::try_from(minutes).ok()?.to_be_bytes());
-        claims[17] = PICTURE;
         claims[18..22].copy_from_slice(&u32::try_from(self.at.as_second()).ok()?.to_be_bytes());
         Some(claims)
     }
@@ -131,18 +171,22 @@ impl PictureLink {
         verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
         let [version, rest @ ..] = claims;
         let (event, rest) = rest.split_first_chunk()?;
-        let (token, rest) = rest.split_first_chunk()?;
+        let (holder, rest) = rest.split_first_chunk::<4>()?;
         let (minutes, rest) = rest.split_first_chunk()?;
-        let (action, rest) = rest.split_first()?;
+        let (kind, rest) = rest.split_first()?;
         let (at, rest) = rest.split_first_chunk()?;
+        let holder = match (*kind, holder, rest) {
+            (FOR_TOKEN, token, [0, 0]) => LinkHolder::Token(TokenId(u32::from_be_bytes(*token).into())),
+            (FOR_USER, [a, b, c, d], [e, f]) => LinkHolder::User(UserMark([*a, *b, *c, *d, *e, *f])),
+            _ => return None,
+        };
         let link = Self {
             event: EventId(u64::from_be_bytes(*event)),
-            token: TokenId(u32::from_be_bytes(*token).into()),
+            holder,
             at: second(u32::from_be_bytes(*at).into()),
             until: minute(u32::from_be_bytes(*minutes).into()),
         };
-        let known = *version == VERSION && *action == PICTURE && rest.iter().all(|byte| *byte == 0);
-        (known && now < link.until).then_some(link)
+        (*version == VERSION && now < link.until).then_some(link)
     }
 }
 
@@ -158,17 +202,46 @@ impl LinkMaker {
         Self { settings, key }
     }
 
-    /// Returns the URL of the picture of an alarm for a token, `at`: when the alarm was found; `None`: `picture.base-url` is empty.
-    pub fn picture(
+    /// Makes none.
+    #[cfg(test)]
+    pub fn off() -> Self {
+        let key = LinkKey::stored(&[0; KEY]).unwrap();
+        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(key).1)
+    }
+
+    /// Says whether links are made at all.
+    pub fn is_on(&self) -> bool {
+        self.settings.borrow().base_url.is_some()
+    }
+
+    /// Returns the URL of the picture of an alarm for a token; `at`: when the alarm was found. `None`: `picture.base-url` is
+    /// empty.
+    pub fn for_token(
         &self,
         event: EventId,
         token: TokenId,
         at: Timestamp,
         now: Timestamp,
     ) -> Option<SecretString> {
+        self.url(event, LinkHolder::Token(token), at, now)
+    }
+
+    /// The same for the session of a user; `None` as the user: auth is off.
+    pub fn for_user(
+        &self,
+        event: EventId,
+        user: Option<&str>,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Option<SecretString> {
+        let mark = self.key.borrow().mark(user)?;
+        self.url(event, LinkHolder::User(mark), at, now)
+    }
+
+    fn url(&self, event: EventId, holder: LinkHolder, at: Timestamp, now: Timestamp) -> Option<SecretString> {
         let settings = self.settings.borrow();
-        let link = PictureLink::new(event, token, at, now, settings.lifetime).seal(&self.key.borrow())?;
         let base = settings.base_url.as_ref()?;
+        let link = PictureLink::new(event, holder, at, now, settings.lifetime).seal(&self.key.borrow())?;
         Some(format!("{base}{PATH}{link}{SUFFIX}").into())
     }
 }
@@ -202,7 +275,8 @@ mod tests {
     const DAY: Duration = Duration::from_hours(24);
 
     fn link() -> PictureLink {
-        PictureLink::new(EventId(4_294_967_300), TokenId(17), at("2026-11-30T14:03:41.7Z"), at(NOW), DAY)
+        let holder = LinkHolder::Token(TokenId(17));
+        PictureLink::new(EventId(4_294_967_300), holder, at("2026-11-30T14:03:41.7Z"), at(NOW), DAY)
     }
 
     #[test]
@@ -263,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_link_of_a_later_version_is_not_guessed_at() {
-        for (byte, value) in [(0, 2), (17, 1), (22, 1), (23, 1)] {
+        for (byte, value) in [(0, 2), (17, 2), (22, 1), (23, 1)] {
             let mut claims = link().claims().unwrap();
             claims[byte] = value;
             let mac = key().mac(&claims);
@@ -274,10 +348,23 @@ mod tests {
 
     #[test]
     fn numbers_beyond_a_link_make_none() {
-        let text = |token| PictureLink::new(EventId(1), TokenId(token), at(NOW), at(NOW), DAY).seal(&key());
+        let holder = |token| LinkHolder::Token(TokenId(token));
+        let text = |token| PictureLink::new(EventId(1), holder(token), at(NOW), at(NOW), DAY).seal(&key());
         assert!(text(i64::from(u32::MAX)).is_some());
         assert!(text(i64::from(u32::MAX) + 1).is_none());
         assert!(text(-1).is_none());
+    }
+
+    #[test]
+    fn the_link_of_a_session_names_its_user_and_no_other() {
+        let mark = |user| key().mark(user).unwrap();
+        let marks = [mark(Some("amy")), mark(Some("bob")), mark(Some("")), mark(None)];
+        assert!((1..marks.len()).all(|one| !marks[..one].contains(&marks[one])), "{marks:?}");
+        assert_ne!(marks[0], LinkKey::stored(&[8; KEY]).unwrap().mark(Some("amy")).unwrap());
+        let link = PictureLink { holder: LinkHolder::User(marks[0]), ..link() };
+        let text = link.seal(&key()).unwrap();
+        assert_eq!(text.len(), LENGTH);
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(link));
     }
 
     #[test]

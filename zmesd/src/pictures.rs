@@ -1,7 +1,8 @@
-//! Answers the links of pushes with pictures.
+//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads.
 //!
 //! Who has a link is a phone without a login, somebody to whom the phone's owner forwarded it, or somebody who guesses. So
-//! each refusal is the same to the outside, rights are those of the moment, and everything has a bound.
+//! each refusal is the same to the outside and takes equally long, rights are those of the moment, and everything has a
+//! bound.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,30 +10,35 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout};
-use tracing::{debug, warn};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::{debug, info, warn};
+use zmes_providers::PictureFile;
 use zmes_shared::EventId;
 use zmes_zoneminder::PictureStore;
-use zmes_zoneminder::pictures::{Picture, PictureReader, StorageRoots, Wanted};
+use zmes_zoneminder::pictures::{PictureReader, StorageRoots, Wanted};
 
 use crate::config::PictureConfig;
-use crate::domain::TokenId;
-use crate::limits::{Buckets, Quota, network};
-use crate::links::{LinkKey, PictureLink};
-use crate::ports::{Clock, NoAnswer, PictureCare, PictureDoor, PictureExamined};
-use crate::route::RouterHandle;
+use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
+use crate::links::{LinkHolder, LinkKey, PictureLink, UserMark};
+use crate::monitors::Catalog;
+use crate::ports::{
+    Clock, KeyRotated, NoAnswer, PictureAnswer, PictureCare, PictureDoor, PictureExamined, PictureUploads,
+};
+use crate::route::{LinkUser, RouterHandle};
 use crate::state::{Note, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
 
-/// Requests that are worked on at once.
-const AT_ONCE: usize = 16;
-/// How long a request waits for one of these places.
-const PLACE: Duration = Duration::from_secs(1);
-/// How long a fresh push waits for its picture. Android's library gives up after 5 s.
-const FRESH_WAIT: Duration = Duration::from_secs(4);
-/// A push is fresh for that long.
+/// Requests that ask the database, or are answered with a picture, at once. The others wait, networks in turn.
+const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
+/// How long a fresh push waits for its picture, and any request for its turns. Android's library gives up after 5 s.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a picture that was read waits for its turn to be sent.
+const WRITE_TURN: Duration = Duration::from_secs(4);
+/// An alarm is fresh for that long: its picture may not be written yet.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// A refusal comes after this long, whatever it was that had to be asked first.
+const REFUSED_AFTER: Duration = Duration::from_millis(250);
 /// Requests of one network.
 const PER_NETWORK: Quota = Quota { burst: 60.0, every: Duration::from_secs(1) };
 const NETWORKS: usize = 1024;
@@ -46,6 +52,7 @@ pub struct PictureDeskParts {
     pub roots: StorageRoots,
     pub settings: watch::Receiver<PictureConfig>,
     pub key: watch::Sender<LinkKey>,
+    pub catalog: watch::Receiver<Arc<Catalog>>,
     pub router: RouterHandle,
     pub state: StateHandle,
     pub counters: Arc<Counters>,
@@ -57,9 +64,16 @@ pub struct PictureDeskParts {
 pub struct PictureDesk {
     parts: PictureDeskParts,
     reader: PictureReader<Arc<dyn PictureStore>>,
-    places: Semaphore,
+    turns: Turns,
     networks: Mutex<Buckets<IpAddr>>,
-    links: Mutex<Buckets<(EventId, TokenId)>>,
+    links: Mutex<Buckets<(EventId, LinkHolder)>>,
+}
+
+/// A request with its bounds.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    network: IpAddr,
+    at: Instant,
 }
 
 impl PictureDesk {
@@ -68,53 +82,81 @@ impl PictureDesk {
         Self {
             parts,
             reader,
-            places: Semaphore::new(AT_ONCE),
+            turns: Turns::new(TURNS),
             networks: Mutex::new(Buckets::new(NETWORKS)),
             links: Mutex::new(Buckets::new(LINKS)),
         }
     }
 
+    /// `alarm_at`: to the second, as links have it, so that links and uploads share what was read.
     fn wanted(&self, event: EventId, alarm_at: Option<Timestamp>) -> Wanted {
         let settings = self.parts.settings.borrow();
+        let alarm_at = alarm_at.and_then(|at| Timestamp::from_second(at.as_second()).ok());
         Wanted { event, order: settings.order.clone(), alarm_at, max_size: settings.max_size }
     }
 
-    async fn answer(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer> {
-        let (asked, now) = (Instant::now(), self.parts.clock.now());
-        let network = network(client);
-        if !lock(&self.networks).try_take(network, PER_NETWORK, asked) {
+    async fn turn(&self, asked: Asked) -> Result<Turn, NoAnswer> {
+        match timeout_at(asked.at + PATIENCE, self.turns.turn(asked.network)).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(NoAnswer::Busy),
+        }
+    }
+
+    async fn answer(&self, link: &str, asked: Asked) -> Result<PictureAnswer, NoAnswer> {
+        if !lock(&self.networks).try_take(asked.network, PER_NETWORK, asked.at) {
             return Err(NoAnswer::Busy);
         }
+        let now = self.parts.clock.now();
         let link = PictureLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
-        let PictureLink { event, token, at, until } = link;
-        if !lock(&self.links).try_take((event, token), PER_LINK, asked) {
+        if !lock(&self.links).try_take((link.event, link.holder), PER_LINK, asked.at) {
             return Err(NoAnswer::Busy);
         }
-        let _place = match timeout(PLACE, self.places.acquire()).await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_)) | Err(_) => return Err(NoAnswer::Busy),
-        };
-        let place = match self.parts.store.place(event).await {
-            Ok(place) => place.ok_or(NoAnswer::None)?,
-            Err(problem) => {
-                debug!(%event, error = %problem, "cannot look for a picture");
-                return Err(NoAnswer::Busy);
-            }
-        };
-        match self.parts.router.may_see(token, place.monitor).await {
-            Ok(true) => {}
-            Ok(false) => return Err(NoAnswer::None),
-            Err(_busy) => return Err(NoAnswer::Busy),
-        }
-        let lifetime = self.parts.settings.borrow().lifetime;
-        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
-        let pushed_at = until.saturating_sub(lifetime).unwrap_or(now);
-        let fresh = now.duration_since(pushed_at) < FRESH;
-        let deadline = if fresh { asked + FRESH_WAIT } else { asked };
-        self.reader.read(&self.wanted(event, Some(at)), deadline).await.map_err(|problem| {
+        self.permit(&link, asked).await?;
+        let PictureLink { event, at, .. } = link;
+        let fresh = now.duration_since(at) < FRESH;
+        let deadline = if fresh { asked.at + PATIENCE } else { asked.at };
+        // While a picture is waited for nobody's turn is taken.
+        let read = self.reader.read(&self.wanted(event, Some(at)), deadline).await;
+        let picture = read.map_err(|problem| {
             warn!(%event, error = %problem, hint = problem.hint(), "no picture for a phone");
-            if fresh { NoAnswer::NotYet } else { NoAnswer::None }
-        })
+            if fresh { NoAnswer::NotYet } else { NoAnswer::Missing }
+        })?;
+        let turn = timeout(WRITE_TURN, self.turns.turn(asked.network)).await;
+        let Ok(Ok(turn)) = turn else { return Err(NoAnswer::Busy) };
+        Ok(PictureAnswer { picture, turn: Some(turn) })
+    }
+
+    /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment.
+    async fn permit(&self, link: &PictureLink, asked: Asked) -> Result<(), NoAnswer> {
+        let _turn = self.turn(asked).await?;
+        let place = self.parts.store.place(link.event).await.map_err(|problem| {
+            debug!(event = %link.event, error = %problem, "cannot look for a picture");
+            NoAnswer::Missing
+        })?;
+        let monitor = place.ok_or(NoAnswer::None)?.monitor;
+        let router = &self.parts.router;
+        let may_see = match link.holder {
+            LinkHolder::Token(token) => router.may_see(token, monitor).await,
+            LinkHolder::User(mark) => match self.user(mark) {
+                Some(user) => router.user_may_see(user, monitor).await,
+                None => Ok(false),
+            },
+        };
+        match may_see {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NoAnswer::None),
+            Err(_busy) => Err(NoAnswer::Busy),
+        }
+    }
+
+    fn user(&self, mark: UserMark) -> Option<LinkUser> {
+        let key = self.parts.key.borrow();
+        if key.mark(None) == Some(mark) {
+            return Some(LinkUser::Anyone);
+        }
+        let catalog = self.parts.catalog.borrow();
+        let name = catalog.users.keys().find(|name| key.mark(Some(name)) == Some(mark));
+        name.map(|name| LinkUser::Named(name.clone()))
     }
 }
 
@@ -124,15 +166,35 @@ impl PictureDoor for PictureDesk {
         self.parts.settings.borrow().base_url.is_some()
     }
 
-    async fn picture(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer> {
-        let answer = self.answer(link, client).await;
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer> {
+        let asked = Asked { network: network(client), at: Instant::now() };
+        let answer = self.answer(link, asked).await;
         self.parts.counters.pictures.count(match &answer {
             Ok(_) => PictureRequest::Served,
             Err(NoAnswer::None) => PictureRequest::Refused,
-            Err(NoAnswer::NotYet) => PictureRequest::Missing,
+            Err(NoAnswer::NotYet | NoAnswer::Missing) => PictureRequest::Missing,
             Err(NoAnswer::Busy) => PictureRequest::Busy,
         });
+        if matches!(answer, Err(NoAnswer::None | NoAnswer::Missing)) {
+            sleep_until(asked.at + REFUSED_AFTER).await;
+        }
         answer
+    }
+}
+
+#[async_trait]
+impl PictureUploads for PictureDesk {
+    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile> {
+        let read = self.reader.read(&self.wanted(event, Some(at)), Instant::now() + wait).await;
+        let outcome = if read.is_ok() { PictureRequest::Uploaded } else { PictureRequest::NotUploaded };
+        self.parts.counters.pictures.count(outcome);
+        match read {
+            Ok(picture) => Some(PictureFile::new(picture.bytes.clone())),
+            Err(problem) => {
+                info!(%event, error = %problem, hint = problem.hint(), "a message goes out without its picture");
+                None
+            }
+        }
     }
 }
 
@@ -148,13 +210,13 @@ impl PictureCare for PictureDesk {
         PictureExamined { monitor, picture: self.reader.read(&self.wanted(event, None), deadline).await }
     }
 
-    fn rotate(&self) -> bool {
-        let Some(key) = LinkKey::generate() else { return false };
-        let kept = self.parts.state.note(Note::LinkKey(key.clone(), self.parts.clock.now()));
-        if kept {
-            self.parts.key.send_replace(key);
+    async fn rotate(&self) -> KeyRotated {
+        let Some(key) = LinkKey::generate() else { return KeyRotated::No };
+        if !self.parts.state.note(Note::LinkKey(key.clone(), self.parts.clock.now())) {
+            return KeyRotated::No;
         }
-        kept
+        self.parts.key.send_replace(key);
+        if self.parts.state.settle().await { KeyRotated::Written } else { KeyRotated::Unwritten }
     }
 }
 

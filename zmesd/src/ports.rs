@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::Instant;
-use zmes_providers::{CheckStep, TransportFault, WallClock};
+use zmes_providers::{CheckStep, PictureFile, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
@@ -19,6 +19,7 @@ use zmes_zoneminder::pictures::{NoPicture, Picture};
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
+use crate::limits::Turn;
 
 /// The wall clock. The monotonic one is [`tokio::time`].
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -85,12 +86,22 @@ pub trait CertificateInfo: Send + Sync + std::fmt::Debug {
 /// Why a link is not answered with a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// It is no link, it has ended, its token may not see that, or there is no picture: always the same to the outside.
+    /// It is no link, it has ended, or whoever it is for may not see that. To the outside always the same.
     None,
+    /// There is no picture, or nobody can say where. To the outside as [`Self::None`].
+    Missing,
     /// The picture may come in a moment.
     NotYet,
-    /// Too many requests, or the database does not answer.
+    /// Too many requests.
     Busy,
+}
+
+/// A picture that is being answered.
+#[derive(Debug)]
+pub struct PictureAnswer {
+    pub picture: Arc<Picture>,
+    /// Held until the picture is written.
+    pub turn: Option<Turn>,
 }
 
 /// Answers links to pictures.
@@ -100,7 +111,26 @@ pub trait PictureDoor: Send + Sync + std::fmt::Debug {
     fn is_open(&self) -> bool;
 
     /// Returns the picture of a link, for a client of that address. Bounded in time by the implementation.
-    async fn picture(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer>;
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer>;
+}
+
+/// Reads pictures for services that take files.
+#[async_trait]
+pub trait PictureUploads: Send + Sync + std::fmt::Debug {
+    /// Returns the picture of an alarm that was found at `at`, and waits `wait` for it. `None`: there is none, and the log
+    /// says why.
+    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile>;
+}
+
+/// What became of a new key for links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRotated {
+    /// It counts, and is on the disk.
+    Written,
+    /// It counts, and the disk has not taken it yet.
+    Unwritten,
+    /// The system has no random numbers, or the state no room: nothing has changed.
+    No,
 }
 
 /// What is there of an event for an admin.
@@ -120,9 +150,8 @@ pub trait PictureCare: Send + Sync + std::fmt::Debug {
     /// Reads the picture of an event as for a phone.
     async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined;
 
-    /// Makes a new key, with which all links that were made before end. False: the system has no random numbers, or the
-    /// state file has no room; then nothing has changed.
-    fn rotate(&self) -> bool;
+    /// Makes a new key, with which all links that were made before end.
+    async fn rotate(&self) -> KeyRotated;
 }
 
 /// The file on the disk, compared with the current configuration.

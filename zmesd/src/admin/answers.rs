@@ -49,7 +49,7 @@ pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Resu
         Request::PushQueue => json(push::queue(parts).await?).await,
         Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
         Request::PicturesTest { event } => json(pictures::test(parts, event).await).await,
-        Request::PicturesRotate => json(pictures::rotate(parts)?).await,
+        Request::PicturesRotate => json(pictures::rotate(parts).await?).await,
         Request::Events(filter) => json(events::list(parts, filter).await?).await,
         Request::EventsHourly => json(events::hourly(parts).await?).await,
         Request::Why { event, token } => {

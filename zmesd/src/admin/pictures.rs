@@ -9,6 +9,7 @@ use zmes_shared::views::{Done, PictureTested};
 
 use super::AdminParts;
 use super::tokens::view::millis;
+use crate::ports::KeyRotated;
 
 /// A picture that is being written is waited for as long as for a phone.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -43,10 +44,18 @@ pub(super) async fn test(parts: &AdminParts, event: EventId) -> PictureTested {
     tested
 }
 
-pub(super) fn rotate(parts: &AdminParts) -> Result<Done, ControlError> {
-    if parts.pictures.rotate() {
-        return Ok(Done { done: "All links to pictures that were sent so far have ended.".to_owned() });
+pub(super) async fn rotate(parts: &AdminParts) -> Result<Done, ControlError> {
+    match parts.pictures.rotate().await {
+        KeyRotated::Written => {
+            Ok(Done { done: "All links to pictures that were sent so far have ended.".to_owned() })
+        }
+        KeyRotated::Unwritten => {
+            let message = "all links have ended, but the disk has not taken the new key yet: after a crash they would work again";
+            Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store"))
+        }
+        KeyRotated::No => {
+            let message = "no new key could be made or written down; nothing was changed";
+            Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store"))
+        }
     }
-    let message = "no new key could be made or written down; nothing was changed";
-    Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store"))
 }

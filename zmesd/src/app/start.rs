@@ -183,6 +183,7 @@ fn pictures(
         roots: parts.roots.clone(),
         settings: channels.handles.pictures.clone(),
         key,
+        catalog: channels.handles.catalog.watch(),
         router: channels.handles.router.clone(),
         state: state.handle.clone(),
         counters: Arc::clone(&common.counters),

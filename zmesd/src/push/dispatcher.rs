@@ -296,7 +296,7 @@ impl Dispatcher {
                     let wall = self.reporter.clock.now();
                     self.sending.spawn(shipment.send(
                         self.parts.config.retry_for,
-                        self.parts.links.clone(),
+                        self.parts.pictures.clone(),
                         wall,
                     ));
                 }

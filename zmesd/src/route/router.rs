@@ -43,6 +43,7 @@ use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
 use crate::config::{AuthConfig, EndConfig, LabelsConfig, TargetReceiver};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::Clock;
 use crate::route::PushOrder;
@@ -80,6 +81,8 @@ pub struct RouterParts {
     pub label_requests: LabelRequests,
     /// `[[target]]`
     pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
+    /// For the pictures of alarms on WebSockets.
+    pub links: LinkMaker,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
     pub tap: Tap,

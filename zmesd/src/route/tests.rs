@@ -21,6 +21,7 @@ use zmes_zoneminder::{MonitorRights, User};
 use super::*;
 use crate::config::{AuthConfig, EndConfig, LabelsConfig, StateConfig};
 use crate::domain::{Alarm, AlarmLabels, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::protocol::TokenFault;
@@ -142,6 +143,7 @@ impl RouterWorld {
             labels: labels_rx,
             label_requests: LabelRequests::new(label_requests),
             targets: watch::channel(Arc::from([])).1,
+            links: LinkMaker::off(),
             zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,

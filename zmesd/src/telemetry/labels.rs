@@ -78,7 +78,7 @@ label! {
 }
 
 label! {
-    /// What became of a phone's request for a picture.
+    /// What became of a phone's request for a picture, or of the picture for a service that takes files.
     PictureRequest = "result" {
         Served = "served",
         /// No valid link, or no right to see it.
@@ -87,6 +87,10 @@ label! {
         Missing = "missing",
         /// Too many at once.
         Busy = "busy",
+        /// It was read for a service that takes files.
+        Uploaded = "uploaded",
+        /// It could not be read for such a service: the text went out alone.
+        NotUploaded = "not_uploaded",
     }
 }
 

@@ -23,7 +23,7 @@ use tracing::debug;
 use super::connection_limits::{ConnectionSlot, Eviction, UNDISTURBED};
 use super::context::WsContext;
 use super::meter::Metered;
-use super::picture;
+use super::picture::{self, PictureAsked};
 use super::proxy;
 use super::pump::Pump;
 use super::refusal::{HandshakeFailure, TlsStage, covers};
@@ -74,7 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 enum OpenSocket {
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
     Plain(WebSocketStream<Metered<TcpStream>>),
-    Picture(Box<dyn ByteStream>, String),
+    Picture(Box<dyn ByteStream>, PictureAsked),
 }
 
 impl NewConnection {
@@ -98,19 +98,19 @@ impl NewConnection {
         match outcome {
             Ok(OpenSocket::Secure(websocket)) => self.start(websocket, client).await,
             Ok(OpenSocket::Plain(websocket)) => self.start(websocket, client).await,
-            Ok(OpenSocket::Picture(stream, link)) => self.show(stream, &link, client.ip()).await,
+            Ok(OpenSocket::Picture(stream, asked)) => self.show(stream, &asked, client.ip()).await,
             Err(failure) => refuse(&self.context, client.ip(), &failure),
         }
     }
 
     /// Answers a request for a picture. The turn at the handshakes has ended, the place among the connections has not.
-    async fn show(self, stream: Box<dyn ByteStream>, link: &str, client: IpAddr) {
+    async fn show(self, stream: Box<dyn ByteStream>, asked: &PictureAsked, client: IpAddr) {
         let Self { context, slot: _slot, mut eviction, stop, .. } = self;
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
             () = eviction.told() => {}
-            () = picture::serve(stream, link, client, &*context.parts.pictures) => {}
+            () = picture::serve(stream, asked, client, &*context.parts.pictures) => {}
         }
     }
 
@@ -190,7 +190,7 @@ impl Handshake<'_> {
             None if first == TLS_HANDSHAKE => Err(HandshakeFailure::Encrypted),
             None => Ok(match self.upgrade(tcp, None).await? {
                 Upgraded::WebSocket(websocket) => OpenSocket::Plain(websocket),
-                Upgraded::Picture(tcp, link) => OpenSocket::Picture(Box::new(tcp), link),
+                Upgraded::Picture(tcp, asked) => OpenSocket::Picture(Box::new(tcp), asked),
             }),
             Some(_) if first.is_ascii_uppercase() => {
                 tcp.write_all(USE_TLS).await.ok();
@@ -202,7 +202,7 @@ impl Handshake<'_> {
                 let (stream, asked) = shaken.map_err(|_| HandshakeFailure::Timeout("TLS"))??;
                 Ok(match self.upgrade(stream, asked).await? {
                     Upgraded::WebSocket(websocket) => OpenSocket::Secure(websocket),
-                    Upgraded::Picture(stream, link) => OpenSocket::Picture(Box::new(stream), link),
+                    Upgraded::Picture(stream, asked) => OpenSocket::Picture(Box::new(stream), asked),
                 })
             }
         }

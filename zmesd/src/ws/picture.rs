@@ -1,4 +1,4 @@
-//! `GET /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
+//! `GET` and `HEAD /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -18,8 +18,10 @@ use crate::ports::{NoAnswer, PictureDoor};
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes of such a part.
 const PART: usize = 64 * 1024;
-/// Time for all of it.
-const ALL_DEADLINE: Duration = Duration::from_mins(1);
+/// Time for all of it: who takes longer keeps others from theirs.
+const ALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Time until there is an answer, in case the desk does not keep its own.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 /// Nothing of a picture is kept, shown in a frame of another page, or taken for something else.
 const HEADERS: &str = "Cache-Control: private, no-store\r\n\
     X-Content-Type-Options: nosniff\r\n\
@@ -28,29 +30,45 @@ const HEADERS: &str = "Cache-Control: private, no-store\r\n\
     Cross-Origin-Resource-Policy: cross-origin\r\n\
     Connection: close\r\n";
 
-/// Returns the link of a request for a picture; `None`: it asks for something else.
-pub(super) fn wanted(request: &Request) -> Option<&str> {
-    let asks = request.method() == Method::GET && !request.headers().contains_key(UPGRADE);
-    links::in_path(request.uri().path()).filter(|_| asks)
+/// A request for a picture.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PictureAsked {
+    link: String,
+    /// `HEAD`: what a picture is, without it.
+    head_only: bool,
+}
+
+/// Returns a request for a picture; `None`: it asks for something else.
+pub(super) fn asked(request: &Request) -> Option<PictureAsked> {
+    let head_only = request.method() == Method::HEAD;
+    let asks = head_only || request.method() == Method::GET;
+    let link = links::in_path(request.uri().path())?;
+    let upgrades = request.headers().contains_key(UPGRADE);
+    (asks && !upgrades).then(|| PictureAsked { link: link.to_owned(), head_only })
 }
 
 /// Answers a request for a picture, and closes the connection.
-pub(super) async fn serve<S>(mut stream: S, link: &str, client: IpAddr, door: &dyn PictureDoor)
+pub(super) async fn serve<S>(mut stream: S, asked: &PictureAsked, client: IpAddr, door: &dyn PictureDoor)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let answer = door.picture(link, client).await;
+    let answer = timeout(ANSWER_DEADLINE, door.picture(&asked.link, client)).await;
+    let answer = answer.unwrap_or(Err(NoAnswer::Busy));
     let (head, body) = match &answer {
-        Ok(picture) => (head("200 OK", "image/jpeg", "", picture.bytes.len()), &picture.bytes[..]),
+        Ok(shown) => {
+            let bytes = &shown.picture.bytes[..];
+            (head("200 OK", "image/jpeg", "", bytes.len()), bytes)
+        }
         Err(refusal) => {
             let (status, retry, body): (_, _, &[u8]) = match refusal {
-                NoAnswer::None => ("404 Not Found", "", b"no picture\n"),
+                NoAnswer::None | NoAnswer::Missing => ("404 Not Found", "", b"no picture\n"),
                 NoAnswer::NotYet => ("404 Not Found", "Retry-After: 2\r\n", b"no picture\n"),
                 NoAnswer::Busy => ("503 Service Unavailable", "Retry-After: 2\r\n", b"busy\n"),
             };
             (head(status, "text/plain; charset=utf-8", retry, body.len()), body)
         }
     };
+    let body = if asked.head_only { &[] } else { body };
     let written = async {
         timeout(WRITE_DEADLINE, stream.write_all(head.as_bytes())).await.ok()?.ok()?;
         for part in body.chunks(PART) {
@@ -58,8 +76,11 @@ where
         }
         timeout(WRITE_DEADLINE, stream.flush()).await.ok()?.ok()
     };
+    let written = timeout(ALL_DEADLINE, written).await;
+    // The turn of the next one.
+    drop(answer);
     // A phone that takes no more has left.
-    if timeout(ALL_DEADLINE, written).await.ok().flatten().is_some() {
+    if written.ok().flatten().is_some() {
         hang_up(stream).await;
     }
 }

@@ -144,6 +144,7 @@ fn frame(recorded: &RecordedAlarm) -> Utf8Bytes {
         monitor: recorded.monitor,
         monitor_name: &recorded.monitor_name,
         cause: &recorded.cause,
+        picture: None,
         late: recorded.late,
         replayed: true,
         supplementary: false,

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::authority::HostAuthority;
 use super::connection_limits::{ConnectionSlot, LimitReached};
 use super::meter::Metered;
+use super::picture::PictureAsked;
 use super::settings::ServerSettings;
 use super::{origin, picture, proxy, request};
 use crate::ports::PictureDoor;
@@ -97,8 +98,7 @@ pub(super) fn frame_limits() -> WebSocketConfig {
 /// What a connection is for.
 pub(super) enum Upgraded<S> {
     WebSocket(WebSocketStream<Metered<S>>),
-    /// Asks for the picture of this link.
-    Picture(S, String),
+    Picture(S, PictureAsked),
 }
 
 /// Makes a WebSocket of a byte stream and finds out the client's true address. Needs a deadline around it.
@@ -115,7 +115,7 @@ where
 {
     *client = peer;
     match shake_hands(&mut stream, settings, slot, client, pictures).await {
-        Ok(Some(link)) => Ok(Upgraded::Picture(stream, link)),
+        Ok(Some(asked)) => Ok(Upgraded::Picture(stream, asked)),
         Ok(None) => {
             let stream = Metered::new(stream);
             let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits()));
@@ -128,23 +128,23 @@ where
     }
 }
 
-/// Reads the request and grants it, or returns the link of the picture that it asks for; `client` is the peer, then the client that a trusted proxy names. Path and
-/// sub-protocols do not matter: old servers took any and answered none.
+/// Reads the request and grants it, or returns which picture it asks for; `client` is the peer, then the client that a
+/// trusted proxy names. Path and sub-protocols do not matter: old servers took any and answered none.
 async fn shake_hands<S>(
     stream: &mut S,
     settings: &ServerSettings,
     slot: &mut ConnectionSlot,
     client: &mut SocketAddr,
     pictures: &dyn PictureDoor,
-) -> Result<Option<String>, UpgradeError>
+) -> Result<Option<PictureAsked>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut request = request::read(stream).await?;
-    if let Some(link) = picture::wanted(&request).filter(|_| pictures.is_open()) {
+    if let Some(asked) = picture::asked(&request).filter(|_| pictures.is_open()) {
         *client = proxy::forwarded(texts(&request, "x-forwarded-for"), *client, settings);
         slot.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
-        return Ok(Some(link.to_owned()));
+        return Ok(Some(asked));
     }
     let response = request::grant(&mut request)?;
     let peer = *client;

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
 use super::message::TargetMessage;
-use super::settings::{TargetConfig, TargetTexts};
+use super::settings::{TargetConfig, TargetPicture, TargetTexts};
 use crate::answer::{MAX_WAIT, ProviderAnswer};
 use crate::http::{self, Http};
 use crate::problem::TransportProblem;
@@ -20,6 +22,8 @@ use crate::transports::TransportContext;
 
 /// Of the longer deadline for phones' providers: a target that does not answer must not hold others up.
 const CONNECT: Duration = Duration::from_secs(3);
+/// The share of a message's time that its picture may take.
+const PICTURE_SHARE: f32 = 0.6;
 /// The key in `zmesd.toml` that URLs come from.
 pub(super) const URL: &str = "target.url";
 
@@ -31,6 +35,7 @@ pub(super) struct TargetFrame {
     pub(super) name: String,
     pub(super) http: Http,
     pub(super) texts: TargetTexts,
+    pub(super) picture: TargetPicture,
     /// What no quote of an answer may show.
     secrets: Vec<SecretString>,
 }
@@ -50,12 +55,43 @@ impl TargetFrame {
         own.timing.connect = own.timing.connect.min(CONNECT);
         let http = Http::reaching(base, root, reach, &own)?;
         let name = format!("{}:{}", config.service.kind(), config.name);
-        Ok(Self { common: Arc::new(own), name, http, texts: config.texts.clone(), secrets })
+        Ok(Self {
+            common: Arc::new(own),
+            name,
+            http,
+            texts: config.texts.clone(),
+            picture: config.picture,
+            secrets,
+        })
     }
 
     pub(super) fn message<'a>(&'a self, push: &'a Push) -> Result<TargetMessage<'a>, PushError> {
         TargetMessage::new(push, &self.texts, self.common.zone())
             .ok_or_else(|| PushError::Message("the push contains no alarm".to_owned()))
+    }
+
+    /// Returns the deadline for a request with a picture: the text alone must still have time.
+    pub(super) fn picture_deadline(&self) -> Instant {
+        Instant::now() + self.http.timing.total.mul_f32(PICTURE_SHARE)
+    }
+
+    /// Judges a request with a picture. `refuses`: says that the service takes the message, but not its picture.
+    pub(super) fn tried(
+        &self,
+        answer: Result<ProviderAnswer, PushError>,
+        refuses: impl FnOnce(&ProviderAnswer) -> bool,
+    ) -> Result<PictureTried, PushError> {
+        match answer {
+            Ok(answer) if answer.status == StatusCode::PAYLOAD_TOO_LARGE || refuses(&answer) => {
+                Ok(PictureTried::Refused(self.said(&answer)))
+            }
+            Ok(answer) => Ok(PictureTried::Answered(answer)),
+            // A slow line must not keep the text back.
+            Err(PushError::Transport(fault)) if fault.kind == FaultKind::Timeout => {
+                Ok(PictureTried::Refused("it was not taken in time".to_owned()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn hidden(&self) -> Vec<&str> {
@@ -103,6 +139,20 @@ impl TargetFrame {
         let (status, detail) = (Some(answer.status.as_u16()), self.said(answer));
         PushError::Transport(TransportFault { kind, status, detail, retry_after })
     }
+}
+
+/// Says why a picture is not sent to a service that takes smaller ones.
+pub(super) fn too_large(size: usize, limit: usize) -> String {
+    format!("the picture has {size} bytes, and the service takes at most {limit}")
+}
+
+/// What came of a request with a picture.
+#[derive(Debug)]
+pub(super) enum PictureTried {
+    /// It was about the message.
+    Answered(ProviderAnswer),
+    /// The picture is not taken; this is why.
+    Refused(String),
 }
 
 /// Returns the JSON of an answer, if it is some.

@@ -1,9 +1,11 @@
 //! ntfy: JSON to the root of the server (binwiederhier/ntfy, docs/publish.md; codes in server/errors.go).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SpanRound, Timestamp, ToSpan, Unit};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Url};
@@ -12,19 +14,26 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, TargetFrame};
+use super::frame::{self, PictureTried, TargetFrame};
 use super::message::{TargetMessage, cut_bytes, cut_characters};
 use super::settings::{NtfyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
 use crate::check::Steps;
 use crate::http;
+use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::{JSON, TransportContext};
 
 /// Longest message, in bytes: a longer one becomes a file (server/config.go, `DefaultMessageSizeLimit`).
 const MESSAGE_MAX: usize = 4096;
+/// The same in a header, which proxies bound to 8 KiB with all others.
+const HEADER_MESSAGE_MAX: usize = 2048;
+/// Bytes of an encoded word of at most 75 characters (RFC 2047 2).
+const ENCODED_WORD: usize = 45;
+/// Pause for files after the share of attachments was used up.
+const FILES_USED_UP: Duration = Duration::from_hours(1);
 /// Longest title, in characters: more than phones show.
 const TITLE_MAX: usize = 250;
 /// Wait after "too many requests": the server gives one back every five seconds (`DefaultVisitorRequestLimitReplenish`).
@@ -37,6 +46,7 @@ pub(super) struct Ntfy {
     frame: TargetFrame,
     topic: SecretString,
     token: Option<SecretString>,
+    no_files_until: Mutex<Option<Instant>>,
 }
 
 impl Ntfy {
@@ -47,27 +57,64 @@ impl Ntfy {
     ) -> Result<Self, TransportProblem> {
         let secrets = std::iter::once(config.topic.clone()).chain(config.token.clone()).collect();
         let frame = TargetFrame::new(target, config.url.expose_secret(), secrets, common)?;
-        Ok(Self { frame, topic: config.topic.clone(), token: config.token.clone() })
+        Ok(Self {
+            frame,
+            topic: config.topic.clone(),
+            token: config.token.clone(),
+            no_files_until: Mutex::default(),
+        })
     }
 
     fn body(&self, message: &TargetMessage<'_>) -> Value {
         let words = message.words(&self.frame.texts);
-        let tag = match (message.is_trouble(), message.priority) {
-            (true, _) => "warning",
-            (false, TargetPriority::Urgent) => "rotating_light",
-            (false, _) => "camera",
-        };
         let mut body = json!({
             "topic": self.topic.expose_secret(),
             "title": cut_characters(&words.title, TITLE_MAX),
             "message": cut_bytes(&words.text, MESSAGE_MAX),
             "priority": priority(message.priority),
-            "tags": [tag],
+            "tags": [tag(message)],
         });
         if !words.link.is_empty() {
             body["click"] = words.link.into();
         }
+        // The phone fetches it.
+        if let Some(picture) = message.picture_link() {
+            body["attach"] = picture.into();
+            body["filename"] = PictureFile::NAME.into();
+        }
         body
+    }
+
+    /// The same as a file with its texts in headers: to the topic, not to the root.
+    fn upload(&self, client: &Client, message: &TargetMessage<'_>, file: &PictureFile) -> RequestBuilder {
+        let words = message.words(&self.frame.texts);
+        let text = if words.text.trim().is_empty() { &words.title } else { &words.text };
+        let request = client
+            .put(http::below(&self.frame.http.base, self.topic.expose_secret()))
+            .header("x-title", header(&cut_characters(&words.title, TITLE_MAX)))
+            .header("x-message", header(&cut_bytes(text, HEADER_MESSAGE_MAX)))
+            .header("x-priority", priority(message.priority).to_string())
+            .header("x-tags", tag(message))
+            .header("x-filename", PictureFile::NAME);
+        let request =
+            if words.link.is_empty() { request } else { request.header("x-click", header(&words.link)) };
+        self.with_token(request).body(file.bytes().to_vec())
+    }
+
+    /// Says whether a refusal is about the file alone. The day's share of attachments is not asked for again in the next hour.
+    fn refuses_file(&self, answer: &ProviderAnswer) -> bool {
+        let json = frame::json(answer);
+        let code = json.and_then(|json| json.get("code")?.as_u64());
+        if code == Some(42_905) {
+            let until = Instant::now() + FILES_USED_UP;
+            *self.no_files_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
+        matches!(code, Some(40_014 | 41_301 | 42_905))
+    }
+
+    fn takes_files(&self) -> bool {
+        let until = *self.no_files_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| until <= Instant::now())
     }
 
     fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
@@ -88,7 +135,7 @@ impl Ntfy {
         if answer.status.is_success() {
             // A proxy in front of it may answer 200 with an error page.
             return match json.as_ref().and_then(|json| frame::id(json, "id")) {
-                Some(id) => Ok(Delivered { provider_id: Some(self.frame.quote(&id)) }),
+                Some(id) => Ok(Delivered::with_id(Some(self.frame.quote(&id)))),
                 None => Err(self.frame.unexpected(answer, "ntfy's JSON with the id of the message")),
             };
         }
@@ -99,7 +146,7 @@ impl Ntfy {
     fn refusal(&self, answer: &ProviderAnswer, code: Option<u64>) -> PushError {
         let frame = &self.frame;
         match code {
-            Some(40_009 | 41_301) => PushError::Message(frame.said(answer)),
+            Some(40_009) => PushError::Message(frame.said(answer)),
             Some(42_901) => frame.fault_for(answer, FaultKind::Limited, Some(TOO_MANY)),
             Some(42_908) => frame.fault_for(answer, FaultKind::Limited, until_midnight(answer.at)),
             Some(42_909) => frame.fault_for(answer, FaultKind::Credentials, Some(LOCKED_OUT)),
@@ -133,6 +180,30 @@ impl Ntfy {
     }
 }
 
+fn tag(message: &TargetMessage<'_>) -> &'static str {
+    match (message.is_trouble(), message.priority) {
+        (true, _) => "warning",
+        (false, TargetPriority::Urgent) => "rotating_light",
+        (false, _) => "camera",
+    }
+}
+
+/// Writes a text as the value of a header: ntfy takes `\n` for a line's end, and RFC 2047 for what is not ASCII.
+fn header(text: &str) -> String {
+    let text = text.replace('\n', "\\n");
+    let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if text.bytes().all(plain) && !text.contains("=?") {
+        return text;
+    }
+    let (mut words, mut rest) = (Vec::new(), text.as_str());
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(rest.floor_char_boundary(ENCODED_WORD));
+        words.push(format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
+        rest = behind;
+    }
+    words.join(" ")
+}
+
 fn priority(priority: TargetPriority) -> u8 {
     match priority {
         TargetPriority::Low => 2,
@@ -161,13 +232,33 @@ impl PushTransport for Ntfy {
         self.frame.http.target()
     }
 
+    fn picture_way(&self) -> PictureWay {
+        self.frame.picture.way()
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
-        let body = self.body(&self.frame.message(push)?).to_string();
-        let http = &self.frame.http;
+        let (message, http) = (self.frame.message(push)?, &self.frame.http);
+        let deadline = http.deadline();
+        let mut without_picture = None;
+        if let Some(file) = push.picture.as_ref().and_then(PushedPicture::file) {
+            if self.takes_files() {
+                let upload = |client: &Client| self.upload(client, &message, file);
+                let answer = http.call(self.frame.picture_deadline(), upload).await;
+                match self.frame.tried(answer, |answer| self.refuses_file(answer))? {
+                    PictureTried::Answered(answer) => return self.judge(&answer),
+                    PictureTried::Refused(why) => without_picture = Some(why),
+                }
+            } else {
+                without_picture =
+                    Some("the server's share of attachments was used up within the last hour".to_owned());
+            }
+        }
+        let body = self.body(&message).to_string();
         let request = |client: &Client| {
             self.with_token(client.post(http.base.clone()).header(CONTENT_TYPE, JSON)).body(body)
         };
-        self.judge(&http.call(http.deadline(), request).await?)
+        let delivered = self.judge(&http.call(deadline, request).await?)?;
+        Ok(Delivered { without_picture, ..delivered })
     }
 
     async fn check(&self) -> Vec<CheckStep> {

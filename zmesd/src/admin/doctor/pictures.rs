@@ -39,6 +39,7 @@ pub(super) async fn findings(parts: &AdminParts) -> Vec<Finding> {
             | NoPicture::Root { .. }
             | NoPicture::Unreadable { .. }
             | NoPicture::Link(_)
+            | NoPicture::Stuck
             | NoPicture::TooLarge { .. }),
         ) => {
             vec![Finding::warning(STEP, format!("pushes have no pictures: {problem}"), problem.hint())]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zmes_providers::targets::Template;
 use zmes_zoneminder::pictures::PictureKind;
 
-use crate::config::forms::{BASE_URL, Listing, PICTURE_NAMES, Size, Span, Text};
+use crate::config::forms::{BASE_URL, Listing, PICTURE_NAMES, Size, Span, TEMPLATE, Text};
 use crate::config::reader::Reader;
 use crate::config::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use crate::config::settings::Resolved;
@@ -19,6 +20,8 @@ section! {
     PictureConfig {} {
         /// How phones reach the apps' port of this server from outside: "https://zm.example.org:9000". Empty: no links.
         "base-url" base_url: Text<Option<String>> = BASE_URL, Literal::Text(""), Hot;
+        /// What a tap opens, for targets without a link of their own: "https://zm.example.org/zm/?view=event&eid=${event}".
+        "link-url" link_url: Text<Template> = TEMPLATE, Literal::Text(""), Hot;
         /// Which picture, the first that is there: "objdetect" is zm_detect's, "alarm" the first with motion, "snapshot" the
         /// one with the highest score.
         "order" order: Listing<PictureKind> = PICTURE_NAMES, Literal::List(&["objdetect", "alarm", "snapshot"]), Hot;

@@ -32,9 +32,10 @@ use crate::config::{AuthConfig, Config, Environment, LabelsConfig, Loaded, State
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration};
+use crate::links::LinkMaker;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, PictureCare,
+    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, KeyRotated, PictureCare,
     PictureExamined, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::PushOrder;
@@ -100,8 +101,8 @@ impl PictureCare for Outside {
         PictureExamined { monitor: None, picture: Err(NoPicture::NoEvent) }
     }
 
-    fn rotate(&self) -> bool {
-        true
+    async fn rotate(&self) -> KeyRotated {
+        KeyRotated::Written
     }
 }
 
@@ -282,6 +283,7 @@ impl Core {
             labels: watch::channel(LabelsConfig::default()).1,
             label_requests: LabelRequests::new(mpsc::channel(1).0),
             targets: watch::channel(Arc::from([])).1,
+            links: LinkMaker::off(),
             zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,

@@ -14,13 +14,13 @@ use tokio_util::task::TaskTracker;
 use zmes_providers::{Platform, PushTransport, Transports, Urgency};
 use zmes_shared::paths::STATE_FILE;
 
-use crate::config::{AuthConfig, PictureConfig, PushConfig, StateConfig};
+use crate::config::{AuthConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
-use crate::links::{LinkKey, LinkMaker};
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
-use crate::push::tests::fakes::{FakeTransport, token};
-use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus, STORM_WINDOW};
+use crate::push::tests::fakes::{FakeTransport, NoUploads, token};
+use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushPictures, PushStatus, STORM_WINDOW};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
@@ -101,10 +101,7 @@ impl PushWorld {
             counters: Arc::default(),
             status: Arc::clone(&status),
             rules: rules_rx,
-            links: LinkMaker::new(
-                watch::channel(PictureConfig::default()).1,
-                watch::channel(LinkKey::generate().unwrap()).1,
-            ),
+            pictures: PushPictures { links: LinkMaker::off(), uploads: Arc::new(NoUploads) },
             config: plan.config,
             storm_window: plan.storm_window,
             clock,

@@ -11,9 +11,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use zmes_zoneminder::pictures::Picture;
-
-use crate::ports::{NoAnswer, PictureDoor};
+use crate::ports::{NoAnswer, PictureAnswer, PictureDoor};
 use crate::protocol::ServerIdentity;
 use crate::ws::connection_limits::ConnectionLimits;
 use crate::ws::proxy;
@@ -43,7 +41,7 @@ impl PictureDoor for OpenDoor {
         true
     }
 
-    async fn picture(&self, _link: &str, _client: IpAddr) -> Result<Arc<Picture>, NoAnswer> {
+    async fn picture(&self, _link: &str, _client: IpAddr) -> Result<PictureAnswer, NoAnswer> {
         Err(NoAnswer::None)
     }
 }

@@ -21,7 +21,9 @@ use zmes_zoneminder::{MonitorRights, User};
 use super::super::{AlarmRecord, Listener, ServerSettings, WsContext, WsParts, bind};
 use crate::config::TlsFiles;
 use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
-use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, NoAnswer, PictureDoor, SystemClock};
+use crate::ports::{
+    CertificateInfo, CertificateSummary, LoginCheck, NoAnswer, PictureAnswer, PictureDoor, SystemClock,
+};
 use crate::protocol::TokenFault;
 use crate::route::{Outgoing, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility};
 use crate::state::{RecordedAlarm, ReplaySpan, StateError};
@@ -224,14 +226,18 @@ impl PictureDoor for OnePicture {
         true
     }
 
-    async fn picture(&self, link: &str, client: IpAddr) -> Result<Arc<Picture>, NoAnswer> {
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer> {
         match link {
-            "right" => Ok(Arc::new(Picture {
-                bytes: PICTURE.to_vec(),
-                kind: PictureKind::Alarm,
-                written: Timestamp::UNIX_EPOCH,
-                earlier: false,
-            })),
+            "right" => {
+                let picture = Picture {
+                    bytes: PICTURE.to_vec(),
+                    kind: PictureKind::Alarm,
+                    written: Timestamp::UNIX_EPOCH,
+                    earlier: false,
+                };
+                Ok(PictureAnswer { picture: Arc::new(picture), turn: None })
+            }
+            "lost" => Err(NoAnswer::Missing),
             "soon" => Err(NoAnswer::NotYet),
             "busy" => Err(NoAnswer::Busy),
             "from-198.51.100.7" if client.to_string() == "198.51.100.7" => Err(NoAnswer::Busy),

@@ -110,6 +110,9 @@ pub enum NoPicture {
     /// No directory of the event was there before the deadline.
     #[error("{} has no directory of the event", .0.display())]
     NoDirectory(PathBuf),
+    /// The disk did not answer: a network share whose server is away, for one.
+    #[error("the disk of the event's storage does not respond")]
+    Stuck,
     /// The directory had none of the pictures before the deadline.
     #[error("{} has none of the wanted pictures", .0.display())]
     NotWritten(PathBuf),
@@ -139,6 +142,7 @@ impl NoPicture {
             | Self::Root { .. }
             | Self::Unreadable { .. }
             | Self::Link(_)
+            | Self::Stuck
             | Self::TooLarge { .. } => false,
         }
     }
@@ -158,6 +162,10 @@ impl NoPicture {
                 "the user of zmesd must be able to read it, as a member of the web server's group: ls -ld {}",
                 path.display()
             ),
+            Self::Stuck => {
+                "is the storage a network share, and is its server up? `ls` there shows whether it hangs"
+                    .to_owned()
+            }
             Self::Link(_) => {
                 "make the directory a storage of its own in ZoneMinder, or mount it with --bind".to_owned()
             }

@@ -1,11 +1,12 @@
 //! Waits for the picture of an event.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use zmes_shared::EventId;
 
 use super::look::{Search, look};
@@ -19,6 +20,12 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PLACE_AGE: Duration = Duration::from_secs(1);
 /// How long a picture that is less wanted waits for a better one that ZoneMinder writes with the alarm.
 const BETTER: Duration = Duration::from_millis(300);
+/// How long the picture of an earlier alarm waits for that of the later one: often none comes.
+const LATER: Duration = Duration::from_secs(1);
+/// How long one look at the disk may take beyond the deadline.
+const GRACE: Duration = Duration::from_secs(2);
+/// Looks at the disk at once. A look at a share whose server is away ends when it is back, so that each costs a thread until then.
+const LOOKS: usize = 8;
 /// By so much `alarm.jpg` may be older than the moment at which the alarm was found.
 const FOUND_LATER: SignedDuration = SignedDuration::from_secs(2);
 /// Newest alarm frames that are tried where the pictures of the event show an earlier alarm.
@@ -47,6 +54,9 @@ pub struct PictureReader<S> {
     store: S,
     roots: StorageRoots,
     cache: Mutex<VecDeque<Cached>>,
+    /// Who looks for a picture: others who want the same wait for the result.
+    under_way: Mutex<HashMap<(EventId, Option<Timestamp>), Weak<tokio::sync::Mutex<()>>>>,
+    looks: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -59,7 +69,13 @@ struct Cached {
 impl<S: PictureStore> PictureReader<S> {
     /// Returns a reader that asks `store` where events lie.
     pub fn new(store: S, roots: StorageRoots) -> Self {
-        Self { store, roots, cache: Mutex::default() }
+        Self {
+            store,
+            roots,
+            cache: Mutex::default(),
+            under_way: Mutex::default(),
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        }
     }
 
     /// Returns the picture of an event as soon as there is a whole one, at the latest at the deadline (and the time of one
@@ -72,6 +88,12 @@ impl<S: PictureStore> PictureReader<S> {
         if let Some(picture) = self.cached(wanted) {
             return Ok(picture);
         }
+        // Many phones ask for the picture of one alarm: one of them looks at the disk.
+        let turn = self.turn(wanted);
+        let _first = timeout_at(deadline, turn.lock()).await;
+        if let Some(picture) = self.cached(wanted) {
+            return Ok(picture);
+        }
         let began = Instant::now();
         let mut known = None;
         let picture = loop {
@@ -80,9 +102,14 @@ impl<S: PictureStore> PictureReader<S> {
                 _ => (Arc::new(self.search(wanted).await?), Instant::now()),
             };
             let now = Instant::now();
-            match self.look(&search).await {
-                Ok(picture) if picture.earlier => break self.newer(&search, picture).await,
-                Ok(picture) if now >= deadline || now >= began + BETTER || is_best(picture.kind, wanted) => {
+            match self.look(&search, deadline).await {
+                Ok(picture) if picture.earlier && (now >= deadline || now >= began + LATER) => {
+                    break self.newer(&search, picture, deadline).await;
+                }
+                Ok(picture)
+                    if !picture.earlier
+                        && (now >= deadline || now >= began + BETTER || is_best(picture.kind, wanted)) =>
+                {
                     break picture;
                 }
                 Err(error) if now >= deadline || !error.may_come() => return Err(error),
@@ -94,6 +121,18 @@ impl<S: PictureStore> PictureReader<S> {
         Ok(self.keep(wanted, picture))
     }
 
+    fn turn(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<()>> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|_, turn| turn.strong_count() > 0);
+        let key = (wanted.event, wanted.alarm_at);
+        let known = under_way.get(&key).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::default();
+            under_way.insert(key, Arc::downgrade(&turn));
+            turn
+        })
+    }
+
     async fn search(&self, wanted: &Wanted) -> Result<Search, NoPicture> {
         let place = self.store.place(wanted.event).await?.ok_or(NoPicture::NoEvent)?;
         let since = wanted.alarm_at.and_then(|at| at.checked_sub(FOUND_LATER).ok());
@@ -101,7 +140,7 @@ impl<S: PictureStore> PictureReader<S> {
     }
 
     /// Looks for the picture of an alarm frame that is newer than an earlier alarm's picture.
-    async fn newer(&self, search: &Search, earlier: Picture) -> Picture {
+    async fn newer(&self, search: &Search, earlier: Picture, deadline: Instant) -> Picture {
         let frames = match self.store.alarm_frames(search.place.event, FRAMES).await {
             Ok(frames) => frames,
             // The picture that is there is better than none.
@@ -109,19 +148,23 @@ impl<S: PictureStore> PictureReader<S> {
         };
         let kinds = frames.into_iter().map(PictureKind::Frame).collect();
         let search = Arc::new(Search { kinds, ..search.clone() });
-        self.look(&search).await.ok().filter(|picture| !picture.earlier).unwrap_or(earlier)
+        self.look(&search, deadline).await.ok().filter(|picture| !picture.earlier).unwrap_or(earlier)
     }
 
-    async fn look(&self, search: &Arc<Search>) -> Result<Picture, NoPicture> {
+    async fn look(&self, search: &Arc<Search>, deadline: Instant) -> Result<Picture, NoPicture> {
+        let late = deadline.max(Instant::now()) + GRACE;
+        let place = timeout_at(late, Arc::clone(&self.looks).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(NoPicture::Stuck) };
         let (search, roots) = (Arc::clone(search), self.roots.clone());
-        let place = search.place.monitor;
-        let looked = tokio::task::spawn_blocking(move || look(&search, &roots)).await;
-        looked.unwrap_or_else(|error| {
-            Err(NoPicture::Unreadable {
-                path: place.to_string().into(),
-                source: std::io::Error::other(error),
-            })
-        })
+        let looked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            look(&search, &roots)
+        });
+        match timeout_at(late, looked).await {
+            Ok(Ok(looked)) => looked,
+            // A look cannot panic, and is not aborted while the daemon runs.
+            Ok(Err(_)) | Err(_) => Err(NoPicture::Stuck),
+        }
     }
 
     fn cached(&self, wanted: &Wanted) -> Option<Arc<Picture>> {
@@ -134,6 +177,10 @@ impl<S: PictureStore> PictureReader<S> {
 
     fn keep(&self, wanted: &Wanted, picture: Picture) -> Arc<Picture> {
         let picture = Arc::new(picture);
+        // The right one may still come.
+        if picture.earlier {
+            return picture;
+        }
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|cached| !cached.wanted.same(wanted));
         cache.push_back(Cached { wanted: wanted.clone(), picture: Arc::clone(&picture), at: Instant::now() });
