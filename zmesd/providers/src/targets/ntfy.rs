@@ -188,14 +188,13 @@ fn tag(message: &TargetMessage<'_>) -> &'static str {
     }
 }
 
-/// Writes a text as the value of a header: ntfy takes `\n` for a line's end, and RFC 2047 for what is not ASCII.
+/// Writes a text as the value of a header: by RFC 2047, which ntfy decodes, where it is not plain ASCII of one line.
 fn header(text: &str) -> String {
-    let text = text.replace('\n', "\\n");
     let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
     if text.bytes().all(plain) && !text.contains("=?") {
-        return text;
+        return text.to_owned();
     }
-    let (mut words, mut rest) = (Vec::new(), text.as_str());
+    let (mut words, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let (word, behind) = rest.split_at(rest.floor_char_boundary(ENCODED_WORD));
         words.push(format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
@@ -280,6 +279,28 @@ mod tests {
     use crate::targets::fixtures::{context, message_texts, push, target};
     use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, answer_with, kind};
+
+    #[test]
+    fn texts_in_headers_are_plain_or_encoded_words() {
+        assert_eq!(header("Motion: All (95%)"), "Motion: All (95%)");
+        assert_eq!(header("H\u{f6}f"), "=?UTF-8?B?SMO2Zg==?=");
+        assert_eq!(header("a\r\nX-Click: b"), "=?UTF-8?B?YQ0KWC1DbGljazogYg==?=");
+        assert_eq!(header("=?x?="), "=?UTF-8?B?PT94Pz0=?=");
+        let long = header(&"\u{e4}".repeat(100));
+        assert!(long.split(' ').all(|word| word.len() <= 75 && word.starts_with("=?UTF-8?B?")), "{long}");
+        assert_eq!(long.split(' ').count(), 5);
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_file_is_one_and_a_used_up_share_is_remembered() {
+        let refuses = |ntfy: &Ntfy, status, code: u32| {
+            ntfy.refuses_file(&answer(status, &format!(r#"{{"code":{code}}}"#)))
+        };
+        let ntfy = ntfy();
+        assert!(refuses(&ntfy, 400, 40_014) && refuses(&ntfy, 413, 41_301) && ntfy.takes_files());
+        assert!(!refuses(&ntfy, 429, 42_901) && !refuses(&ntfy, 401, 40_101) && ntfy.takes_files());
+        assert!(refuses(&ntfy, 429, 42_905) && !ntfy.takes_files());
+    }
 
     fn ntfy() -> Ntfy {
         let config = NtfyConfig {

@@ -78,6 +78,13 @@ impl<S: PictureStore> PictureReader<S> {
         }
     }
 
+    /// Takes all places at the disk, as looks that hang do.
+    #[cfg(test)]
+    pub(super) fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(LOOKS).unwrap();
+        Arc::clone(&self.looks).try_acquire_many_owned(all).unwrap()
+    }
+
     /// Returns the picture of an event as soon as there is a whole one, at the latest at the deadline (and the time of one
     /// question to the database).
     ///

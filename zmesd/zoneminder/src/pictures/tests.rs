@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -24,11 +25,14 @@ const EVENT: EventId = EventId(4711);
 struct Store {
     place: Mutex<Option<EventPlace>>,
     frames: Vec<u64>,
+    /// How often it was asked for a place.
+    asked: AtomicUsize,
 }
 
 #[async_trait]
 impl PictureStore for Store {
     async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(self.place.lock().unwrap().clone().filter(|place| place.event == event))
     }
 
@@ -59,7 +63,7 @@ impl World {
             start: "2026-11-30T14:03:59".parse().ok(),
             digits: 5,
         };
-        let store = Arc::new(Store { place: Mutex::new(Some(place)), frames });
+        let store = Arc::new(Store { place: Mutex::new(Some(place)), frames, asked: AtomicUsize::new(0) });
         let reader = PictureReader::new(Arc::clone(&store), StorageRoots::default());
         Self { disk, store, reader }
     }
@@ -304,6 +308,39 @@ async fn the_same_picture_is_read_once_for_all_ways() {
     assert!(Arc::ptr_eq(&first, &world.read().await.unwrap()));
     let other = Wanted { order: vec![PictureKind::Snapshot], ..any() };
     assert!(world.read_for(Duration::ZERO, other).await.is_err(), "another picture is not that one");
+}
+
+#[tokio::test]
+async fn a_hundred_phones_that_wait_for_one_picture_look_once() {
+    let world = Arc::new(World::new(Scheme::Shallow));
+    let waiting: Vec<_> = (0..100)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.read_for(Duration::from_secs(30), any()).await.unwrap() })
+        })
+        .collect();
+    while world.store.asked.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
+    for one in waiting {
+        assert_eq!(one.await.unwrap().kind, PictureKind::Alarm);
+    }
+    // The place is asked for again each second.
+    assert!(world.store.asked.load(Ordering::Relaxed) < 20, "{world:?}", world = world.store);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_is_given_up_and_works_again() {
+    let world = World::new(Scheme::Shallow);
+    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
+    let hung = world.reader.occupy();
+    let began = Instant::now();
+    let error = world.read_for(Duration::from_secs(4), any()).await.unwrap_err();
+    assert!(matches!(error, NoPicture::Stuck), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    drop(hung);
+    assert_eq!(world.read().await.unwrap().kind, PictureKind::Alarm);
 }
 
 #[test]
