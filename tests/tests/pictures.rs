@@ -255,7 +255,7 @@ async fn a_text_goes_out_alone_where_there_is_no_picture_or_it_is_refused() -> R
     let (ntfy, pager, bot) =
         (TargetPeer::ntfy().await?, TargetPeer::pushover().await?, TargetPeer::telegram().await?);
     let targets = [target("ntfy", &ntfy, ""), target("pushover", &pager, ""), target("telegram", &bot, "")];
-    let world = start(cameras(), &targets).await?;
+    let mut world = start(cameras(), &targets).await?;
     world.alarm(1, 10).await?;
     let sent = ntfy.wait_accepted(1).await?[0].json();
     ensure!(sent["message"] == "Motion" && sent["attach"].is_null(), "{sent}");
@@ -306,7 +306,7 @@ async fn targets_with_links_get_links_that_open() -> Result<()> {
         "link-url",
         "\"https://zm.example.org/?eid=${event}\"",
     );
-    let world = start(builder, &targets).await?;
+    let mut world = start(builder, &targets).await?;
     world.alarm(1, 10).await?;
     fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(3))?;
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned).with_context(|| value.to_string());

@@ -369,16 +369,11 @@ async fn an_alarm_has_one_end(site: &mut Site) -> Result<()> {
 /// A trigger and motion bring a whole picture of their event: to ntfy as a file, to the app as a link.
 async fn an_alarm_brings_its_picture(site: &mut Site) -> Result<()> {
     let (ntfy, settings) = (TargetPeer::ntfy().await?, std::fs::read_to_string(&site.file)?);
-    // The daemon's user may read it there.
     let ca = site.file.with_file_name("ntfy.pem");
     std::fs::write(&ca, std::fs::read(ntfy.ca())?)?;
-    let target = format!(
-        "[[target]]\nname = \"guard\"\nuser = \"admin\"\nurl = \"{}\"\ntopic = \"{}\"\ntoken = \"{}\"\nca-certificate = \"{}\"\npicture-wait = \"10s\"\n",
-        ntfy.url(),
-        TargetPeer::TOPIC,
-        TargetPeer::NTFY_TOKEN,
-        ca.display()
-    );
+    let secrets = format!("topic = '{}'\ntoken = '{}'", TargetPeer::TOPIC, TargetPeer::NTFY_TOKEN);
+    let place = format!("url = '{}'\nca-certificate = '{}'\npicture-wait = '10s'", ntfy.url(), ca.display());
+    let target = format!("[[target]]\nname = 'guard'\nuser = 'admin'\n{place}\n{secrets}\n");
     std::fs::write(&site.file, format!("{settings}\n[picture]\nbase-url = \"https://zm\"\n{target}"))?;
     site.ctl.run(&["reload"]).await?.expect_code(0)?;
     for round in 0..2 {

@@ -200,8 +200,8 @@ impl PictureUploads for PictureDesk {
 
 #[async_trait]
 impl PictureCare for PictureDesk {
-    fn has_links(&self) -> bool {
-        self.is_open()
+    fn base_url(&self) -> Option<String> {
+        self.parts.settings.borrow().base_url.clone()
     }
 
     async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined {

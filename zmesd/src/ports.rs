@@ -61,6 +61,21 @@ pub struct CertificateSummary {
     pub objections: Vec<CertificateProblem>,
 }
 
+/// Says whether a certificate with these names and addresses is for `name`.
+pub fn covers(sans: &[String], name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    sans.iter().any(|san| {
+        let san = san.trim_end_matches('.');
+        // A star stands for one label (RFC 6125 6.4.3).
+        let by_star = || {
+            let rest = san.strip_prefix("*.")?;
+            let (_, domain) = name.split_once('.')?;
+            Some(domain.eq_ignore_ascii_case(rest))
+        };
+        san.eq_ignore_ascii_case(name) || by_star().unwrap_or(false)
+    })
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateProblem {
     /// Apps that look at certificates at all do not connect.
@@ -144,8 +159,8 @@ pub struct PictureExamined {
 /// What admins do about pictures.
 #[async_trait]
 pub trait PictureCare: Send + Sync + std::fmt::Debug {
-    /// Says whether pushes hold links.
-    fn has_links(&self) -> bool;
+    /// Returns where links lead; `None`: pushes hold none.
+    fn base_url(&self) -> Option<String>;
 
     /// Reads the picture of an event as for a phone.
     async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined;

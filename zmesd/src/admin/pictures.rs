@@ -25,7 +25,7 @@ pub(super) async fn test(parts: &AdminParts, event: EventId) -> PictureTested {
         bytes: None,
         written_at: None,
         took_ms: millis(began.elapsed()),
-        links: parts.pictures.has_links(),
+        links: parts.pictures.base_url().is_some(),
         error: String::new(),
         hint: String::new(),
     };

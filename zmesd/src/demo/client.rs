@@ -124,7 +124,7 @@ impl Client {
             Err(_) => return Ok(End::Lost(ClientError::Timeout)),
         };
         self.say(out, &format!("logged in as {ADMIN} over WSS, waiting for alarms"))?;
-        let mut shots = JoinSet::new();
+        let mut shots: JoinSet<String> = JoinSet::new();
         loop {
             let frame = tokio::select! {
                 () = stop.cancelled() => {

@@ -26,9 +26,10 @@ use super::meter::Metered;
 use super::picture::{self, PictureAsked};
 use super::proxy;
 use super::pump::Pump;
-use super::refusal::{HandshakeFailure, TlsStage, covers};
+use super::refusal::{HandshakeFailure, TlsStage};
 use super::settings::ServerSettings;
 use super::upgrade::{UpgradeError, Upgraded, upgrade};
+use crate::ports::covers;
 use crate::route::Busy;
 use crate::telemetry::Refusal;
 

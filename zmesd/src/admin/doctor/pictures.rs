@@ -7,16 +7,43 @@ use zmes_shared::views::Finding;
 use zmes_zoneminder::pictures::NoPicture;
 
 use crate::admin::AdminParts;
+use crate::ports::covers;
 
 const STEP: &str = "pictures";
 /// A disk that sleeps, or one of another machine, may take that long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads the picture of the newest event, if pushes hold links to pictures.
+/// Looks where links lead and reads the picture of the newest event, if pushes hold links to pictures.
 pub(super) async fn findings(parts: &AdminParts) -> Vec<Finding> {
-    if !parts.pictures.has_links() {
-        return Vec::new();
+    let Some(base_url) = parts.pictures.base_url() else { return Vec::new() };
+    let mut findings: Vec<_> = unknown_name(parts, &base_url).into_iter().collect();
+    findings.extend(newest(parts).await);
+    findings
+}
+
+/// Tells of links to a name that the certificate is not for. With another port than this server's a proxy may answer.
+fn unknown_name(parts: &AdminParts, base_url: &str) -> Option<Finding> {
+    let authority = base_url.strip_prefix("https://")?.split('/').next()?;
+    let (host, port) = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok())?;
+    let host = host.trim_matches(['[', ']']);
+    let listens =
+        parts.configuration.running().server.listen.iter().any(|address| address.port().to_string() == port);
+    let sans = parts.certificate.summary().filter(|_| listens)?.sans;
+    if covers(&sans, host) {
+        return None;
     }
+    let detail = format!(
+        "phones load no pictures: picture.base-url names {host}, and the certificate is for {}",
+        sans.join(", ")
+    );
+    Some(Finding::warning(
+        STEP,
+        detail,
+        "set picture.base-url to a name of the certificate, or get one for that name",
+    ))
+}
+
+async fn newest(parts: &AdminParts) -> Vec<Finding> {
     // A database that does not answer is a finding of its own.
     let Ok(Some(newest)) = parts.events.newest().await else { return Vec::new() };
     let examine = parts.pictures.examine(newest, Instant::now());

@@ -93,8 +93,8 @@ impl AlarmTrigger for Outside {
 
 #[async_trait]
 impl PictureCare for Outside {
-    fn has_links(&self) -> bool {
-        false
+    fn base_url(&self) -> Option<String> {
+        None
     }
 
     async fn examine(&self, _event: EventId, _deadline: Instant) -> PictureExamined {
