@@ -356,7 +356,7 @@ async fn a_webhook_gets_the_picture_in_its_json_or_as_a_form() -> Result<()> {
 
 #[tokio::test]
 async fn an_app_on_its_websocket_gets_a_link_by_the_rights_of_its_user() -> Result<()> {
-    let world = cameras()
+    let mut world = cameras()
         .user(UserRow::new("bob", "bobpass"))
         .setting("picture", "base-url", &format!("\"{BASE}\""))
         .start()
@@ -372,6 +372,7 @@ async fn an_app_on_its_websocket_gets_a_link_by_the_rights_of_its_user() -> Resu
     ensure!(urls[0] != urls[1]);
     for url in &urls {
         ensure!(open(&world, url).await?.1 == jpeg(5));
+        ensure!(!world.daemon()?.log().contains(url), "a link is in the log");
     }
     world.database.sql("UPDATE Users SET MonitorIds='2' WHERE Username='amy'").await?;
     world.run(&["monitors", "reload"]).await?.expect_code(0)?;

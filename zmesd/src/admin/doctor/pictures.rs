@@ -10,6 +10,8 @@ use crate::admin::AdminParts;
 use crate::ports::covers;
 
 const STEP: &str = "pictures";
+/// Largest picture that Firebase's library for Android loads, in bytes (`ImageDownload.java`).
+const ANDROID_MAX: usize = 1024 * 1024;
 /// A disk that sleeps, or one of another machine, may take that long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -52,6 +54,13 @@ async fn newest(parts: &AdminParts) -> Vec<Finding> {
         return vec![Finding::warning(STEP, detail, "does the disk of ZoneMinder's events respond?")];
     };
     match examined.picture {
+        Ok(picture) if picture.bytes.len() > ANDROID_MAX => {
+            let size = picture.bytes.len() / 1024;
+            let detail = format!(
+                "the picture of event {newest} can be read; it has {size} KiB, and Android shows none above 1,024 KiB"
+            );
+            vec![Finding::good(STEP, detail)]
+        }
         Ok(_) => vec![Finding::good(STEP, format!("the picture of event {newest} can be read"))],
         // An event that has just begun, one that was deleted meanwhile, and what the database part says.
         Err(
