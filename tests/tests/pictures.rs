@@ -378,9 +378,17 @@ async fn an_app_on_its_websocket_gets_a_link_by_the_rights_of_its_user() -> Resu
     world.run(&["monitors", "reload"]).await?.expect_code(0)?;
     wait_until("amy's is refused", async || Ok(is_refused(&world, &urls[0]).await?.then_some(()))).await?;
     ensure!(!is_refused(&world, &urls[1]).await?, "bob's is not");
-    let test = world.run(&["alarm", "test", "--monitor", "2"]).await?.expect_code(0)?;
-    let frame = amy.next_json().await?;
-    ensure!(frame["events"][0]["Picture"].is_null(), "{frame} {test:?}");
+    world.run(&["alarm", "test", "--monitor", "2"]).await?.expect_code(0)?;
+    for app in [&mut amy, &mut bob] {
+        let frame = app.next_json().await?;
+        ensure!(frame["events"][0]["Picture"].is_null(), "{frame}");
+    }
+
+    // What an app has missed it hears again, with a link.
+    bob.send(&json!({"event": "control", "data": {"type": "replay", "since": "9"}})).await?;
+    let again = bob.expect(&json!({"event": "alarm", "replayed": "true"})).await?;
+    let link = again["events"][0]["Picture"].as_str().with_context(|| again.to_string())?.to_owned();
+    ensure!(!is_refused(&world, &link).await?);
 
     world.run(&["pictures", "rotate", "--yes"]).await?.expect_code(0)?;
     ensure!(is_refused(&world, &urls[1]).await?, "all links have ended");

@@ -29,7 +29,7 @@ use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
 use super::ends::OpenStarts;
 use super::handle::{
-    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
+    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionLinks, SessionOpening, Visibility,
 };
 use super::labels::{HeldDecisions, KnownLabels, LabelRequests};
 use super::missed::Missed;
@@ -281,8 +281,16 @@ impl Router {
 
     fn visibility(&self, id: SessionId) -> Visibility {
         match self.sessions.login(id) {
-            Some(login) => Visibility { rights: login.user.rights.clone(), filter: login.filter.clone() },
-            None => Visibility { rights: MonitorRights::none(), filter: MonitorFilter::All },
+            Some(login) => Visibility {
+                rights: login.user.rights.clone(),
+                filter: login.filter.clone(),
+                links: self.parts.links.is_on().then(|| SessionLinks {
+                    maker: self.parts.links.clone(),
+                    user: Some(login.user.name.clone()).filter(|_| self.auth_enabled()),
+                    now: self.parts.clock.now(),
+                }),
+            },
+            None => Visibility { rights: MonitorRights::none(), filter: MonitorFilter::All, links: None },
         }
     }
 

@@ -185,7 +185,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             }
             RouterCommand::Visibility(id, reply) | RouterCommand::Replays(id, reply) => {
                 let filter = filters.get(&id).cloned().unwrap_or_default();
-                reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
+                reply.send(Visibility { rights: MonitorRights::All, filter, links: None }).ok();
                 continue;
             }
             RouterCommand::Token(TokenCommand::Register(_, registration, reply)) => {
