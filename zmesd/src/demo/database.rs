@@ -28,7 +28,7 @@ const KEPT_EVENTS: usize = 1000;
 /// What [`EventStore::open_events`] promises at most.
 const OPEN_EVENTS: usize = 8;
 /// What the cameras see.
-const PICTURE: &[u8] = include_bytes!("picture.jpg");
+const PICTURE: &[u8] = include_bytes!("../../assets/demo.jpg");
 /// A cheap bcrypt: the password is printed on the screen anyway.
 const BCRYPT_COST: u32 = 4;
 

@@ -67,10 +67,10 @@ fn step_by_step(root: impl AsFd, path: &Path, flags: OFlag) -> nix::Result<Owned
         let last = parts.peek().is_none();
         let through = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let flags = if last { flags } else { through } | OFlag::O_NOFOLLOW;
-        at = openat(at.as_fd(), name, flags, Mode::empty()).map_err(|error| match error {
+        at = openat(at.as_fd(), name, flags, Mode::empty()).map_err(|error| {
             // A link that was to be a directory.
-            Errno::ENOTDIR if readlinkat(at.as_fd(), name).is_ok() => Errno::ELOOP,
-            other => other,
+            let link = error == Errno::ENOTDIR && readlinkat(at.as_fd(), name).is_ok();
+            if link { Errno::ELOOP } else { error }
         })?;
     }
     Ok(at)

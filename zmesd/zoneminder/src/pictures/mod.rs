@@ -29,7 +29,7 @@ use crate::DbError;
 /// Which picture of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PictureKind {
-    /// `objdetect.jpg`: zm_detect's, with boxes around what it found. Comes seconds after the alarm.
+    /// `objdetect.jpg`: `zm_detect`'s, with boxes around what it found. Comes seconds after the alarm.
     Objdetect,
     /// `alarm.jpg`: the first picture with a score.
     Alarm,

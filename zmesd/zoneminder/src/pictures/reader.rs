@@ -48,6 +48,9 @@ pub struct Wanted {
     pub max_size: u64,
 }
 
+/// Held by who looks for a picture.
+type Turn = tokio::sync::Mutex<()>;
+
 /// Reads pictures. Keeps the last ones for a moment, because an alarm often goes out by several ways.
 #[derive(Debug)]
 pub struct PictureReader<S> {
@@ -55,7 +58,7 @@ pub struct PictureReader<S> {
     roots: StorageRoots,
     cache: Mutex<VecDeque<Cached>>,
     /// Who looks for a picture: others who want the same wait for the result.
-    under_way: Mutex<HashMap<(EventId, Option<Timestamp>), Weak<tokio::sync::Mutex<()>>>>,
+    under_way: Mutex<HashMap<(EventId, Option<Timestamp>), Weak<Turn>>>,
     looks: Arc<Semaphore>,
 }
 
@@ -128,7 +131,7 @@ impl<S: PictureStore> PictureReader<S> {
         Ok(self.keep(wanted, picture))
     }
 
-    fn turn(&self, wanted: &Wanted) -> Arc<tokio::sync::Mutex<()>> {
+    fn turn(&self, wanted: &Wanted) -> Arc<Turn> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, turn| turn.strong_count() > 0);
         let key = (wanted.event, wanted.alarm_at);
@@ -148,11 +151,8 @@ impl<S: PictureStore> PictureReader<S> {
 
     /// Looks for the picture of an alarm frame that is newer than an earlier alarm's picture.
     async fn newer(&self, search: &Search, earlier: Picture, deadline: Instant) -> Picture {
-        let frames = match self.store.alarm_frames(search.place.event, FRAMES).await {
-            Ok(frames) => frames,
-            // The picture that is there is better than none.
-            Err(_) => return earlier,
-        };
+        // The picture that is there is better than none.
+        let Ok(frames) = self.store.alarm_frames(search.place.event, FRAMES).await else { return earlier };
         let kinds = frames.into_iter().map(PictureKind::Frame).collect();
         let search = Arc::new(Search { kinds, ..search.clone() });
         self.look(&search, deadline).await.ok().filter(|picture| !picture.earlier).unwrap_or(earlier)
@@ -200,7 +200,7 @@ impl<S: PictureStore> PictureReader<S> {
     }
 }
 
-/// Says whether nothing better comes with the alarm itself: zm_detect's picture comes seconds later, and is not waited
+/// Says whether nothing better comes with the alarm itself: `zm_detect`'s picture comes seconds later, and is not waited
 /// for.
 fn is_best(kind: PictureKind, wanted: &Wanted) -> bool {
     let mut with_the_alarm = wanted.order.iter().filter(|kind| **kind != PictureKind::Objdetect);
