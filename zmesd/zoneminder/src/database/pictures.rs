@@ -18,7 +18,7 @@ const SETTINGS: &str = "SELECT `Name`, `Value` FROM `Config` \
      WHERE `Name` IN ('ZM_EVENT_IMAGE_DIGITS', 'ZM_DIR_EVENTS', 'ZM_USE_DEEP_STORAGE')";
 
 #[derive(Default)]
-struct Settings {
+struct PictureSettings {
     digits: Option<usize>,
     events: Option<PathBuf>,
     deep: bool,
@@ -67,13 +67,13 @@ pub(super) async fn alarm_frames(session: &mut Session<'_>, event: EventId, limi
     Ok(readable("Frames", &rows, |cells| cells.id("FrameId")))
 }
 
-async fn settings(session: &mut Session<'_>) -> Answer<Settings> {
+async fn settings(session: &mut Session<'_>) -> Answer<PictureSettings> {
     session.schema.require("Config", &["Name", "Value"])?;
     let rows = sqlx::query(SETTINGS).fetch_all(&mut *session.connection).await?;
     let values = readable("Config", &rows, |cells| {
         Ok((cells.text("Name")?.unwrap_or_default(), cells.text("Value")?.unwrap_or_default()))
     });
-    let mut settings = Settings::default();
+    let mut settings = PictureSettings::default();
     for (name, value) in values {
         match name.as_str() {
             "ZM_EVENT_IMAGE_DIGITS" => settings.digits = value.trim().parse().ok(),

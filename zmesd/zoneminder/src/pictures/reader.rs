@@ -49,7 +49,7 @@ pub struct Wanted {
 }
 
 /// Held by who looks for a picture.
-type Turn = tokio::sync::Mutex<()>;
+type LookTurn = tokio::sync::Mutex<()>;
 
 /// Reads pictures. Keeps the last ones for a moment, because an alarm often goes out by several ways.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub struct PictureReader<S> {
     roots: StorageRoots,
     cache: Mutex<VecDeque<Cached>>,
     /// Who looks for a picture: others who want the same wait for the result.
-    under_way: Mutex<HashMap<(EventId, Option<Timestamp>), Weak<Turn>>>,
+    under_way: Mutex<HashMap<(EventId, Option<Timestamp>), Weak<LookTurn>>>,
     looks: Arc<Semaphore>,
 }
 
@@ -131,7 +131,7 @@ impl<S: PictureStore> PictureReader<S> {
         Ok(self.keep(wanted, picture))
     }
 
-    fn turn(&self, wanted: &Wanted) -> Arc<Turn> {
+    fn turn(&self, wanted: &Wanted) -> Arc<LookTurn> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, turn| turn.strong_count() > 0);
         let key = (wanted.event, wanted.alarm_at);
