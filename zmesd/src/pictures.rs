@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const WRITE_TURN: Duration = Duration::from_secs(4);
 /// An alarm is fresh for that long: its picture may not be written yet.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// Time for one look where a text waits for no picture.
+const ONE_LOOK: Duration = Duration::from_millis(500);
 /// A refusal comes after this long, whatever it was that had to be asked first.
 const REFUSED_AFTER: Duration = Duration::from_millis(250);
 /// Requests of one network.
@@ -185,16 +187,23 @@ impl PictureDoor for PictureDesk {
 #[async_trait]
 impl PictureUploads for PictureDesk {
     async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile> {
-        let read = self.reader.read(&self.wanted(event, Some(at)), Instant::now() + wait).await;
-        let outcome = if read.is_ok() { PictureRequest::Uploaded } else { PictureRequest::NotUploaded };
-        self.parts.counters.pictures.count(outcome);
-        match read {
-            Ok(picture) => Some(PictureFile::new(picture.bytes.clone())),
-            Err(problem) => {
+        let wanted = self.wanted(event, Some(at));
+        let read = timeout(wait.max(ONE_LOOK), self.reader.read(&wanted, Instant::now() + wait)).await;
+        let picture = match read {
+            Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
+            Ok(Err(problem)) => {
                 info!(%event, error = %problem, hint = problem.hint(), "a message goes out without its picture");
                 None
             }
-        }
+            Err(_) => {
+                info!(%event, "a message goes out without its picture: database or disk did not answer in time");
+                None
+            }
+        };
+        let had = picture.is_some();
+        let outcome = if had { PictureRequest::Uploaded } else { PictureRequest::NotUploaded };
+        self.parts.counters.pictures.count(outcome);
+        picture
     }
 }
 
