@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const WRITE_TURN: Duration = Duration::from_secs(4);
 /// An alarm is fresh for that long: its picture may not be written yet.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
-/// Time for one look where a text waits for no picture.
+/// Time for the last look at database and disk, beyond what a text waits for its picture.
 const ONE_LOOK: Duration = Duration::from_millis(500);
 /// A refusal comes after this long, whatever it was that had to be asked first.
 const REFUSED_AFTER: Duration = Duration::from_millis(250);
@@ -188,7 +188,7 @@ impl PictureDoor for PictureDesk {
 impl PictureUploads for PictureDesk {
     async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile> {
         let wanted = self.wanted(event, Some(at));
-        let read = timeout(wait.max(ONE_LOOK), self.reader.read(&wanted, Instant::now() + wait)).await;
+        let read = timeout(wait + ONE_LOOK, self.reader.read(&wanted, Instant::now() + wait)).await;
         let picture = match read {
             Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
             Ok(Err(problem)) => {
