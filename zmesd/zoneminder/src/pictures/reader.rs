@@ -50,6 +50,8 @@ pub struct Wanted {
 
 /// Held by who looks for a picture.
 type LookTurn = tokio::sync::Mutex<()>;
+/// An event, and which of its alarms.
+type LookKey = (EventId, Option<Timestamp>);
 
 /// Reads pictures. Keeps the last ones for a moment, because an alarm often goes out by several ways.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub struct PictureReader<S> {
     roots: StorageRoots,
     cache: Mutex<VecDeque<Cached>>,
     /// Who looks for a picture: others who want the same wait for the result.
-    under_way: Mutex<HashMap<(EventId, Option<Timestamp>), Weak<LookTurn>>>,
+    under_way: Mutex<HashMap<LookKey, Weak<LookTurn>>>,
     looks: Arc<Semaphore>,
 }
 
