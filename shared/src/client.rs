@@ -49,7 +49,7 @@ pub enum ClientError {
     Unreachable {
         /// The socket.
         socket: PathBuf,
-        /// What the operating system says.
+        /// The operating system's message.
         source: io::Error,
     },
     /// The operating system does not let this user open the socket.
@@ -57,7 +57,7 @@ pub enum ClientError {
     Denied {
         /// The socket.
         socket: PathBuf,
-        /// What the operating system says.
+        /// The operating system's message.
         source: io::Error,
     },
     /// The connection failed while a line was read or written.
@@ -69,7 +69,7 @@ pub enum ClientError {
     /// No answer in time.
     #[error("zmesd did not answer within {}", seconds(*limit))]
     Timeout {
-        /// What was allowed.
+        /// The time limit.
         limit: Duration,
     },
     /// The daemon speaks another major version of the control protocol.
@@ -83,7 +83,7 @@ pub enum ClientError {
     /// The line that arrived is not what `zmesd` would send.
     #[error("the answer is not understood")]
     BadAnswer {
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         detail: String,
     },
     /// The daemon refused the request.
@@ -109,7 +109,7 @@ pub struct WatchStream {
     id: u64,
 }
 
-/// What a [`WatchStream`] carries.
+/// An item of a [`WatchStream`].
 #[derive(Debug)]
 pub enum WatchItem {
     /// The state at the start, then what changes.
@@ -159,7 +159,7 @@ impl ControlClient {
         serde_json::from_value(answer).map_err(|error| bad_answer(&error))
     }
 
-    /// Asks for the stream of events. It has no deadline: hours may pass between two events.
+    /// Requests the stream of events. It has no deadline: hours may pass between two events.
     pub async fn watch(mut self, filter: WatchFilter) -> Result<WatchStream, ClientError> {
         self.send(Request::Watch(filter)).await?;
         Ok(WatchStream { stream: self.stream, id: self.last_id })

@@ -40,7 +40,7 @@ pub fn parse_positive(text: &str) -> Result<Duration, InvalidDuration> {
         .and_then(|duration| if duration.is_zero() { Err(InvalidDuration::Zero) } else { Ok(duration) })
 }
 
-/// Writes a duration in the longest unit that needs no fraction; drops what is below a millisecond.
+/// Writes a duration in the longest unit without a fraction; drops fractions of a millisecond.
 pub fn format(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {

@@ -1,15 +1,15 @@
-//! Ids as newtypes, so that the compiler tells monitors from events.
+//! Ids as newtypes, so that the compiler distinguishes monitors from events.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Says that a text is not an id of the wanted kind.
+/// A text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not {what}")]
 pub struct InvalidId {
-    /// What was expected, with its article: "a monitor id".
+    /// The expected kind, with its article: "a monitor id".
     pub what: &'static str,
     /// The offending text.
     pub text: String,

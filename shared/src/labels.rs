@@ -1,4 +1,4 @@
-//! Labels: what was detected in the pictures of an event.
+//! Labels: objects detected in the pictures of an event.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ pub const MAX_LABELS: usize = 16;
 /// Longest name of a label, in characters.
 pub const LABEL_MAX: usize = 40;
 
-/// What was detected in an event: a person, by 95 %.
+/// One detected object: a person, with 95 % confidence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Label {
-    /// What it is, in the words of the detection: `person`.
+    /// Its class, in the words of the detection: `person`.
     pub name: String,
     /// How sure the detection is, in percent; absent: it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ impl Label {
         Some(Self { name: name.to_owned(), confidence: confidence.filter(|percent| *percent <= 100) })
     }
 
-    /// Says whether it has that name, without regard to case.
+    /// Says whether it has this name, ignoring case.
     pub fn is_called(&self, name: &str) -> bool {
         if self.name.is_ascii() && name.is_ascii() {
             return self.name.eq_ignore_ascii_case(name);

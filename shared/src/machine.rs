@@ -20,11 +20,13 @@
 //! );
 //! ```
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::control::{WatchEvent, WatchKind};
-use crate::text::{REPLACEMENT, is_hidden, is_hidden_in_name};
+use crate::text::{REPLACEMENT, bounded, is_hidden_in_name};
 use crate::views::{Severity, TroubleView};
 use crate::words::{MachineKind, Origin, Phase, TroubleKind};
 use crate::{EventId, Label, MonitorId};
@@ -42,7 +44,7 @@ const DIGITS: usize = 26;
 /// Its first digits are the time.
 const TIME_DIGITS: usize = 10;
 
-/// One alarm, the end of one, or a trouble, as programs are told of it.
+/// One alarm, the end of one, or a trouble, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MachineMessage {
@@ -50,8 +52,8 @@ pub struct MachineMessage {
     pub v: u32,
     /// What it is about.
     pub event_type: MachineKind,
-    /// Names this alarm and phase, or this trouble and its change: the same on each repetition, after a restart and for
-    /// every receiver. 26 digits and capital letters; sorted as text they are in order of time.
+    /// Names this alarm and phase, or this trouble and its change: the same on each repetition and after a restart, and of
+    /// an alarm for every receiver. 26 digits and capital letters; sorted as text they are in order of time.
     pub id: String,
     /// When it was found, in UTC, with milliseconds.
     #[serde(serialize_with = "milliseconds")]
@@ -59,7 +61,7 @@ pub struct MachineMessage {
     pub at: Timestamp,
     /// It was found after the fact: zmesd was not running, or had no chance to see it.
     pub late: bool,
-    /// The camera; absent for troubles that are about none.
+    /// The camera; absent for troubles that are not about a camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MachineMonitor>,
     /// ZoneMinder's event, where it made one.
@@ -67,7 +69,7 @@ pub struct MachineMessage {
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words, or the sentence of a trouble: at most 512 characters, without control characters.
     pub cause: String,
-    /// What was detected, where something was.
+    /// The labels of the event, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<Label>>,
     /// Of an end: how long the alarm lasted, in seconds.
@@ -82,7 +84,7 @@ pub struct MachineMessage {
     /// A rule calls it urgent, or does not; absent: no rule was asked, because the receiver has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<bool>,
-    /// It stands for this many alarms.
+    /// It replaces this many alarms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<u64>,
     /// Which trouble, for `trouble` and `resolved`.
@@ -117,7 +119,7 @@ pub struct MachineTrouble {
     pub hint: String,
 }
 
-/// What is known of an alarm that a message is to tell of.
+/// Facts about an alarm from which a message is made.
 #[derive(Debug, Clone, Copy)]
 pub struct MachineAlarm<'a> {
     /// What is told of it: a start, an update, an end, or a test.
@@ -130,30 +132,32 @@ pub struct MachineAlarm<'a> {
     pub monitor: MonitorId,
     /// The monitor's name.
     pub name: &'a str,
-    /// ZoneMinder's event, where there is one.
+    /// ZoneMinder's event, if there is one.
     pub event: Option<EventId>,
     /// Why.
     pub cause: &'a str,
+    /// Of an end: how long the alarm lasted, where that is known.
+    pub lasted: Option<Duration>,
 }
 
 impl MachineMessage {
-    /// Returns the message that tells of an alarm. What a receiver may have beside it (`picture`, `urgent`, …) is set by
-    /// the caller.
+    /// Returns the message for an alarm. The caller sets the members that depend on the receiver (`picture`, `urgent`,
+    /// …).
     pub fn of_alarm(alarm: MachineAlarm<'_>) -> Self {
-        let MachineAlarm { kind, at, late, monitor, name, event, cause } = alarm;
+        let MachineAlarm { kind, at, late, monitor, name, event, cause, lasted } = alarm;
         let at = in_milliseconds(at);
-        let monitor_view = MachineMonitor { id: monitor, name: visible(name, NAME_MAX, is_hidden_in_name) };
         Self {
             event_type: kind,
             id: id_of_alarm(kind, at, monitor, event),
             late,
-            monitor: Some(monitor_view),
+            monitor: Some(MachineMonitor::of(monitor, name)),
             event,
+            duration: lasted.filter(|_| kind == MachineKind::AlarmEnd).map(whole_seconds),
             ..Self::plain(kind, at, cause)
         }
     }
 
-    /// Returns the message that tells of a trouble (`raised`) or of its end. `at`: when it was raised, or was over.
+    /// Returns the message for a trouble (`raised`) or for its end. `at`: when it was raised, or was over.
     pub fn of_trouble(
         raised: bool,
         at: Timestamp,
@@ -162,34 +166,30 @@ impl MachineMessage {
     ) -> Self {
         let kind = if raised { MachineKind::Trouble } else { MachineKind::Resolved };
         let at = in_milliseconds(at);
-        let camera = |(id, name): (MonitorId, &str)| MachineMonitor {
-            id,
-            name: visible(name, NAME_MAX, is_hidden_in_name),
-        };
         let trouble = MachineTrouble {
             id: view.id.clone(),
             kind: view.kind,
             severity: view.severity,
             since: view.since,
-            hint: visible(&view.hint, CAUSE_MAX, is_hidden),
+            hint: bounded(&view.hint, CAUSE_MAX),
         };
         Self {
             id: id_of_trouble(kind, at, &view.id),
-            monitor: monitor.map(camera),
+            monitor: monitor.map(|(id, name)| MachineMonitor::of(id, name)),
             trouble: Some(trouble),
             ..Self::plain(kind, at, &view.text)
         }
     }
 
-    /// Returns the message for a line of `watch`; `None` for lines that programs are not told of: decisions, deliveries,
-    /// the state at the start of a stream, what a newer daemon says.
+    /// Returns the message for a line of `watch`; `None` for lines without a message: decisions, deliveries, the state
+    /// at the start of a stream, types of a newer daemon.
     pub fn of_watch(line: &WatchEvent) -> Option<Self> {
         match &line.kind {
             WatchKind::Alarm {
                 event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms, ..
             } => {
                 let kind = kind_of(*origin, *phase)?;
-                let message = Self::of_alarm(MachineAlarm {
+                Some(Self::of_alarm(MachineAlarm {
                     kind,
                     at: line.at,
                     late: *late,
@@ -197,9 +197,8 @@ impl MachineMessage {
                     name: monitor,
                     event: *event_id,
                     cause,
-                });
-                let lasted = lasted_ms.filter(|_| kind == MachineKind::AlarmEnd);
-                Some(Self { duration: lasted.map(|ms| ms.saturating_add(500) / 1000), ..message })
+                    lasted: lasted_ms.map(Duration::from_millis),
+                }))
             }
             WatchKind::Trouble { change, monitor_id, monitor, trouble } => {
                 let raised = match change.as_str() {
@@ -229,7 +228,7 @@ impl MachineMessage {
             late: false,
             monitor: None,
             event: None,
-            cause: visible(cause, CAUSE_MAX, is_hidden),
+            cause: bounded(cause, CAUSE_MAX),
             labels: None,
             duration: None,
             picture: None,
@@ -238,6 +237,13 @@ impl MachineMessage {
             digest: None,
             trouble: None,
         }
+    }
+}
+
+impl MachineMonitor {
+    fn of(id: MonitorId, name: &str) -> Self {
+        let shown = |letter| if is_hidden_in_name(letter) { REPLACEMENT } else { letter };
+        Self { id, name: name.chars().take(NAME_MAX).map(shown).collect() }
     }
 }
 
@@ -276,7 +282,7 @@ pub fn id_of_trouble(kind: MachineKind, at: Timestamp, trouble: &str) -> String 
     ulid(kind, at, hash.into())
 }
 
-/// Returns the time in an id; `None`: it is none.
+/// Returns the time in an id; `None`: it is not a valid id.
 pub fn time_of_id(id: &str) -> Option<Timestamp> {
     let digits = id.bytes().map(|digit| ALPHABET.iter().position(|known| *known == digit));
     let digits: Vec<_> = digits.collect::<Option<_>>()?;
@@ -312,13 +318,13 @@ fn ulid(kind: MachineKind, at: Timestamp, rest: u128) -> String {
     (0..DIGITS).rev().map(digit).collect()
 }
 
+fn whole_seconds(lasted: Duration) -> u64 {
+    lasted.saturating_add(Duration::from_millis(500)).as_secs()
+}
+
 /// Returns the moment as the record has it, in milliseconds.
 fn in_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
-}
-
-fn visible(text: &str, longest: usize, hidden: impl Fn(char) -> bool) -> String {
-    text.chars().take(longest).map(|letter| if hidden(letter) { REPLACEMENT } else { letter }).collect()
 }
 
 fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -24,7 +24,7 @@ pub enum SentencePart {
 }
 
 impl Sentence {
-    /// Returns the sentence of a view: `parts`, or `detail` where there are none.
+    /// Returns the sentence of a view: `parts`, or `detail` if there are none.
     pub fn of(detail: &str, parts: &[SentencePart]) -> Self {
         if parts.is_empty() { Self::from(detail) } else { Self(parts.to_vec()) }
     }

@@ -64,7 +64,7 @@ pub use troubles::TroubleKind;
 // ---- what is decided about an alarm, for one client or one token
 
 words! {
-    /// What a decision is about.
+    /// Target of a decision.
     TargetKind {
         /// A connected app; people call it a client.
         Session = "session",
@@ -74,7 +74,7 @@ words! {
 }
 
 words! {
-    /// What was decided about an alarm for a client or a token, and how far it is: the member `decision`.
+    /// The decision about an alarm for a client or a token, and its progress: the member `decision`.
     DeliveryState {
         /// It is still to be sent, or is tried again.
         Queued = "queued",
@@ -116,11 +116,11 @@ words! {
         OtherTarget = "other target",
         /// The app has not logged in.
         Pending = "not authenticated",
-        /// The app did not read what was sent before, and was disconnected.
+        /// The app did not read earlier messages, and was disconnected.
         Slow = "slow",
         /// The connection was closing.
         Ending = "ending",
-        /// The owner is no user of ZoneMinder, is disabled, or has no right to view events.
+        /// The owner is not a user of ZoneMinder, is disabled, or may not view events.
         User = "user",
         /// The app asked for no pushes.
         Disabled = "disabled",
@@ -144,9 +144,9 @@ words! {
         NotStarted = "not started",
         /// The `[[target]]` is not in `zmesd.toml` any more.
         NotConfigured = "not configured",
-        /// Nothing is recorded for the token; only `why` says so.
+        /// Not recorded for the token; only `why` reports it.
         NotDecided = "not decided",
-        /// The event was never announced; only `why` says so.
+        /// The event was never announced; only `why` reports it.
         NotAnnounced = "not announced",
     }
 }
@@ -184,15 +184,15 @@ words! {
         Reconciled = "reconciled",
         /// `zmesctl alarm test`.
         Test = "test",
-        /// No alarm of its own: at the end of a snooze, the number of those that it withheld.
+        /// Not an alarm: at the end of a snooze, the number of alarms that it withheld.
         Snooze = "snooze",
-        /// No alarm of its own: zmesd tells of a trouble, or of its end.
+        /// Not an alarm: a trouble, or its end.
         Trouble = "trouble",
     }
 }
 
 words! {
-    /// What is told of an alarm: the member `phase`.
+    /// The phase of an alarm: the member `phase`.
     Phase {
         /// It has begun.
         Start = "start",
@@ -211,7 +211,7 @@ impl Default for Phase {
 }
 
 impl Phase {
-    /// Says whether it is the start, which lines and answers do not name.
+    /// Says whether it is the start, which lines and answers leave out.
     pub fn is_start(&self) -> bool {
         *self == Self::Start
     }
@@ -250,9 +250,9 @@ words! {
         CauseHas = "cause_has",
         /// One of `cause-lacks` is in the cause.
         CauseLacks = "cause_lacks",
-        /// It asks for labels, and none are known.
+        /// It requires labels, and none are known.
         LabelsUnknown = "labels_unknown",
-        /// None of `labels` was detected, or not by `min-confidence`.
+        /// None of `labels` was detected, or not with `min-confidence`.
         Labels = "labels",
         /// One of `labels-lack` was detected.
         LabelsLack = "labels_lack",
@@ -298,7 +298,7 @@ impl SkipReason {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum Reason {
-    /// It was sent, or nothing stands against it yet.
+    /// It was sent, or nothing prevents it so far.
     #[default]
     None,
     /// It was sent in one message with others (`push.storm-limit`).
@@ -325,7 +325,7 @@ impl Reason {
         }
     }
 
-    /// Returns the text; empty where there is no reason.
+    /// Returns the text; empty if there is no reason.
     pub fn as_str(&self) -> &str {
         match self {
             Self::None => "",
@@ -367,14 +367,13 @@ impl From<Reason> for String {
 // ---- answers of push providers
 
 words! {
-    /// What is wrong between zmesd and a push provider, from the network up. It says nothing about the token or the
-    /// message.
+    /// A fault between zmesd and a push provider, from the network up. It says nothing about the token or the message.
     FaultKind {
         /// The provider's name has no address.
         Dns = "dns",
         /// Nothing listens there.
         Refused = "refused",
-        /// There is no way to that address.
+        /// There is no route to that address.
         NoRoute = "no_route",
         /// No answer in time.
         Timeout = "timeout",
@@ -388,7 +387,7 @@ words! {
         UnknownAuthority = "unknown_authority",
         /// The provider's certificate cannot be used for another reason.
         BadCertificate = "bad_certificate",
-        /// The provider does not accept the certificate that zmesd shows (or wants one).
+        /// The provider does not accept zmesd's certificate (or requires one).
         OwnCertificate = "own_certificate",
         /// TLS failed for another reason.
         Tls = "tls",
@@ -396,7 +395,7 @@ words! {
         WebPage = "web_page",
         /// The answer points somewhere else; zmesd follows no redirects.
         Redirect = "redirect",
-        /// The status says success, but the answer is not what this kind of provider answers.
+        /// The status means success, but the answer is not one of this kind of provider.
         BadAnswer = "bad_answer",
         /// The provider does not accept the key, the account or the name of the app.
         Credentials = "credentials",
@@ -406,7 +405,7 @@ words! {
         Clock = "clock",
         /// Too many requests, or a quota is used up.
         Limited = "limited",
-        /// The provider says that it has a problem of its own (5xx, or an outage by its words).
+        /// The provider reports a problem of its own (5xx, or an outage by its words).
         Provider = "provider",
         /// Nothing was asked: the transport rests after earlier failures.
         Resting = "resting",
@@ -414,7 +413,7 @@ words! {
 }
 
 impl FaultKind {
-    /// Says whether the provider did not answer at all.
+    /// Says whether the provider did not answer.
     pub fn unanswered(self) -> bool {
         match self {
             Self::Dns

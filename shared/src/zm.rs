@@ -30,7 +30,7 @@ pub enum MonitorState {
 }
 
 impl MonitorState {
-    /// Says whether an alarm is going on: ALARM or ALERT.
+    /// Says whether an alarm is in progress: ALARM or ALERT.
     pub fn alarmed(self) -> bool {
         matches!(self, Self::Alarm | Self::Alert)
     }

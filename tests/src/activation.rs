@@ -23,15 +23,15 @@ impl Handover {
         Self::default()
     }
 
-    /// Adds a socket; an empty name is none.
+    /// Adds a socket; an empty name means no name.
     pub fn pass(mut self, socket: &impl AsFd, name: &str) -> Result<Self> {
         let copy = fcntl(socket, FcntlArg::F_DUPFD(COPIES_FROM)).context("a copy of a socket")?;
         self.sockets.push((copy, name.to_owned()));
         Ok(self)
     }
 
-    /// Returns `command` as the process that the sockets are handed over to. Bash stands for systemd: it puts the
-    /// descriptors in their places, and becomes the command.
+    /// Returns `command` as the process that receives the sockets. Bash stands in for systemd: it moves the descriptors
+    /// to their numbers, then executes the command.
     pub fn command(&self, command: &Command) -> Command {
         self.command_saying(command, self.sockets.len())
     }

@@ -29,7 +29,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub struct Endpoint {
     /// Address and port.
     pub address: SocketAddr,
-    /// What to trust; `None`: plain text.
+    /// Certificate to trust; `None`: plain text.
     pub tls: Option<Arc<ClientConfig>>,
 }
 

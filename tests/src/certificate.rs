@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 /// How long a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
-    /// From 1975 to 4096: what self-signed certificates of cameras look like.
+    /// From 1975 to 4096, like the self-signed certificates of cameras.
     Long,
     /// Ended in the year 2001.
     Expired,

@@ -1,4 +1,4 @@
-//! Every command of `zmesctl`, once: who may run it, how it ends, what it prints. One table for all tests that run
+//! Every command of `zmesctl`, once: who may run it, its exit code, its output. One table for all tests that run
 //! everything.
 
 use std::fs;
@@ -27,7 +27,7 @@ pub enum Prints {
 /// Who may run a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum May {
-    /// All who can open the socket.
+    /// Everyone who can open the socket.
     Observer,
     /// Only admins.
     Admin,
@@ -35,14 +35,14 @@ pub enum May {
     Anybody,
 }
 
-/// One command line. `HANDLE`, `EVENT`, `CLIENT`, `FILE` and `CONFIG` stand for what is there: see [`Things`].
+/// One command line. `HANDLE`, `EVENT`, `CLIENT`, `FILE` and `CONFIG` are placeholders: see [`Things`].
 #[derive(Debug, Clone, Copy)]
 pub struct CommandLine {
     /// The arguments, with single blanks between.
     pub line: &'static str,
-    /// Who may.
+    /// Who may run it.
     pub may: May,
-    /// What it prints.
+    /// Its output.
     pub prints: Prints,
 }
 
@@ -128,7 +128,7 @@ pub const COMMAND_LINES: [CommandLine; 70] = {
     ]
 };
 
-/// What the placeholders of command lines stand for.
+/// Values of the placeholders in command lines.
 #[derive(Debug)]
 pub struct Things {
     handle: String,

@@ -78,7 +78,8 @@ impl Ctl {
     }
 
     async fn run_with(&self, identity: &[String], arguments: &[&str]) -> Result<CtlOutput> {
-        // The build directory may lie in a home that others cannot enter; beside the socket's directory they can.
+        // The build directory may be in a home that other users cannot enter; the socket's directory is one that they
+        // can.
         let place = self.socket.parent().and_then(Path::parent).context("the socket lies too high")?;
         let copy = place.join("zmesctl");
         if !copy.exists() {
@@ -133,7 +134,7 @@ pub struct Streaming {
 }
 
 impl Streaming {
-    /// Returns the next line as JSON, or `None` at the end.
+    /// Returns the next line as JSON, or `None` at the end of the stream.
     pub async fn next(&mut self) -> Result<Option<Value>> {
         let lines = self.lines.as_mut().context("the pipe is closed")?;
         let Some(line) = within("a line of zmesctl watch", lines.next_line()).await?? else {
@@ -142,7 +143,7 @@ impl Streaming {
         Ok(Some(serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?))
     }
 
-    /// Returns the next line for which `wanted` holds.
+    /// Returns the next line that matches `wanted`.
     pub async fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         while let Some(line) = self.next().await? {
             if wanted(&line) {
@@ -168,7 +169,7 @@ impl Streaming {
     }
 }
 
-/// Something else that listens on a control socket: greets as told and never says more.
+/// A foreign program on a control socket: sends the given greeting and nothing more.
 #[derive(Debug)]
 pub struct FakeDaemon {
     listener: UnixListener,
@@ -176,12 +177,12 @@ pub struct FakeDaemon {
 }
 
 impl FakeDaemon {
-    /// Listens on `socket`; an empty greeting is none.
+    /// Listens on `socket`; an empty greeting sends nothing.
     pub fn listen(socket: &Path, greeting: &str) -> Result<Self> {
         Ok(Self { listener: UnixListener::bind(socket)?, greeting: greeting.to_owned() })
     }
 
-    /// Greets everyone who comes, for ever.
+    /// Greets every client, without end.
     pub async fn serve(&self) -> Result<()> {
         let mut kept: Vec<UnixStream> = Vec::new();
         loop {

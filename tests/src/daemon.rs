@@ -95,7 +95,7 @@ impl Daemon {
         self.process.log()
     }
 
-    /// Returns where apps connect; the port was chosen by the kernel, `status` tells it.
+    /// Returns the address for apps; the kernel chose the port, `status` shows it.
     pub async fn endpoint(&self) -> Result<Endpoint> {
         let status = self.ctl.json(&["status"]).await?;
         let url = listening(&status)?;
@@ -115,7 +115,7 @@ fn listening(status: &Value) -> Result<String> {
     Ok(first.with_context(|| format!("status names no address: {status}"))?.to_owned())
 }
 
-/// Keeps what is needed to run at all; sends every per-user path into `home`.
+/// Keeps the variables that every program needs; points every per-user path into `home`.
 fn clean(command: &mut Command, home: &Path) {
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
     let below = |name: &str| -> PathBuf { home.join(name) };

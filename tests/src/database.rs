@@ -36,7 +36,7 @@ impl Schema {
     }
 }
 
-/// Lets the server use what OpenSSL refuses by default.
+/// Makes the server accept what OpenSSL refuses by default.
 const OPENSSL: &str = "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = lax\n[lax]\n\
                        MinProtocol = TLSv1\nCipherString = DEFAULT@SECLEVEL=0\n";
 
@@ -88,8 +88,8 @@ impl Database {
         until_up(process, &self.directory.join("sock")).await
     }
 
-    /// Starts the server anew with these arguments beside the usual ones. It may use what OpenSSL refuses by default
-    /// (short keys, SHA-1, TLS 1.0), as servers of ten years ago do.
+    /// Restarts the server with these additional arguments. It may use what OpenSSL refuses by default (short keys,
+    /// SHA-1, TLS 1.0), as servers from ten years ago do.
     pub async fn restart_with(&mut self, arguments: Vec<String>) -> Result<()> {
         self.stop().await?;
         self.arguments = arguments;
@@ -119,7 +119,7 @@ impl Database {
     }
 }
 
-/// Returns the finished template; makes it if this test is the first.
+/// Returns the finished template; the first test makes it.
 async fn template(schema: Schema) -> Result<PathBuf> {
     let tables = fs::read_to_string(schema.file()?).context("schema of the test database")?;
     let base = target_directory()?.join("tmp");
@@ -181,7 +181,7 @@ fn spawn(directory: &Path, arguments: &[String]) -> Result<Process> {
     Ok(Process::spawn("mariadbd", &mut command, &directory.join("log"))?.quiet())
 }
 
-/// The server refuses to run as root unless told to.
+/// The user for the server, which refuses to run as root unless told to.
 fn as_own_user() -> Option<&'static str> {
     Uid::effective().is_root().then_some("--user=root")
 }

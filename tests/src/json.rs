@@ -1,4 +1,4 @@
-//! Comparing answers whose members may only grow.
+//! Comparing answers whose members may only increase.
 
 use serde_json::{Value, json};
 

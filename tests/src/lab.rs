@@ -31,7 +31,7 @@ impl Lab {
         Self::up_at(directory, BASE_PORT, 3).await
     }
 
-    /// The same with ports and a number of cameras of its own, so that it can be there beside another.
+    /// The same with its own ports and number of cameras, so that two labs can run side by side.
     pub async fn up_at(directory: &Path, port: u16, cameras: u8) -> Result<Option<Self>> {
         if !Uid::effective().is_root() {
             skipped("the real ZoneMinder of tests/lab/zm-lab.sh needs root")?;
@@ -68,7 +68,7 @@ impl Lab {
         self.run(&["sql", statement]).await
     }
 
-    /// Returns the id of the newest event of a monitor, 0 if there is none.
+    /// Returns the id of the newest event of a monitor, or 0.
     pub async fn newest_event(&self, monitor: u32) -> Result<u64> {
         let statement = format!("SELECT COALESCE(MAX(Id), 0) FROM Events WHERE MonitorId={monitor}");
         Ok(self.sql(&statement).await?.trim().parse()?)
@@ -88,7 +88,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // What it leaves behind if this fails is in its directory, recorded by pid.
+        // If this fails, the pids of the remaining processes are in its directory.
         if let Ok(command) = self.command() {
             drop(command.into_std().args(["down", "--wipe"]).output());
         }

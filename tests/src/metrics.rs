@@ -1,5 +1,5 @@
-//! What Prometheus sees: pages over a port or a Unix socket, byte by byte, and a parser that lets nothing pass that
-//! OpenMetrics 1.0 does not allow.
+//! The metrics as Prometheus sees them: pages over a port or a Unix socket, byte by byte, and a parser that rejects
+//! everything that OpenMetrics 1.0 does not allow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Phones: apps that register a push token, and what the daemon tells of their tokens.
+//! Phones: apps that register a push token, and what the daemon reports about their tokens.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub fn registration(token: &Value) -> Result<Value> {
 }
 
 impl World {
-    /// Connects an app of the user `admin` that registers a token without lists; returns when the daemon has it.
+    /// Connects an app of the user `admin` that registers a token without lists; returns when the daemon has stored it.
     pub async fn phone(&self, platform: &str, token: &str) -> Result<AppClient> {
         let mut app = self.admin().await?;
         app.send(&json!({"event": "push", "data":
@@ -53,13 +53,13 @@ impl World {
         list["tokens"].as_array().cloned().with_context(|| format!("no list: {list}"))
     }
 
-    /// Returns `zmesctl tokens show` of a token; `None` where there is no such token.
+    /// Returns `zmesctl tokens show` of a token; `None` if it does not exist.
     pub async fn token(&self, token: &str) -> Result<Option<Value>> {
         let shown = self.run(&["tokens", "show", token_ending(token), "--json"]).await?;
         if shown.code == 4 { Ok(None) } else { Ok(Some(shown.expect_code(0)?.json()?)) }
     }
 
-    /// Waits until `tokens show` says what `wanted` wants of a token.
+    /// Waits until `tokens show` of a token matches `wanted`.
     pub async fn wait_token(
         &self,
         token: &str,
@@ -72,7 +72,7 @@ impl World {
         .await
     }
 
-    /// Returns the handle of a token that is there.
+    /// Returns the handle of an existing token.
     pub async fn handle(&self, token: &str) -> Result<String> {
         let shown = self.token(token).await?.with_context(|| format!("no token {token}"))?;
         Ok(shown["handle"].as_str().with_context(|| format!("no handle: {shown}"))?.to_owned())
@@ -83,7 +83,7 @@ impl World {
         Ok(self.tokens().await?.iter().any(|token| token["handle"] == handle))
     }
 
-    /// Returns what `tokens log` tells of one event.
+    /// Returns the entry of `tokens log` for one event.
     pub async fn delivery(&self, handle: &str, event: u64) -> Result<Option<Value>> {
         let log = self.ctl().json(&["tokens", "log", handle]).await?;
         let deliveries = log["deliveries"].as_array().with_context(|| format!("no log: {log}"))?;
@@ -92,7 +92,7 @@ impl World {
         Ok(of_event.first().copied().cloned())
     }
 
-    /// Waits until `tokens log` tells that an event was `sent`, `skipped` or has `failed`; returns the entry.
+    /// Waits until `tokens log` shows this decision for an event (`sent`, `skipped`, `failed`); returns the entry.
     pub async fn wait_delivery(&self, handle: &str, event: u64, decision: &str) -> Result<Value> {
         wait_until(&format!("event {event} is {decision} for {handle}"), async || {
             Ok(self.delivery(handle, event).await?.filter(|one| one["decision"] == decision))
@@ -100,7 +100,7 @@ impl World {
         .await
     }
 
-    /// Waits until `tokens log` tells that a message of that origin, which has no event, was sent; returns the entry.
+    /// Waits until `tokens log` shows a sent message of this origin, which has no event; returns the entry.
     pub async fn wait_notice(&self, handle: &str, origin: &str) -> Result<Value> {
         wait_until(&format!("{origin} is sent to {handle}"), async || {
             let log = self.ctl().json(&["tokens", "log", handle]).await?;

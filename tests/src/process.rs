@@ -33,8 +33,8 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
-    /// Returns a command whose process the kernel kills when the test is gone, however it went: a runner that kills
-    /// the test leaves no time to tidy up.
+    /// Returns a command whose process the kernel kills when the test process ends, for whatever reason: a killed test
+    /// cannot clean up.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(program);
@@ -72,7 +72,7 @@ impl Process {
         kill(pid, signal).with_context(|| format!("{signal} to {}", self.name))
     }
 
-    /// Returns how the process ended, or `None` while it runs.
+    /// Returns the exit status, or `None` while it runs.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| self.name.clone())
     }
@@ -98,7 +98,7 @@ impl Process {
 impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the log belongs to the output of a failed test")]
     fn drop(&mut self) {
-        // Both fail only where the child has ended, which is what is wanted.
+        // Both fail only if the child has ended, which is the goal.
         drop(self.child.kill());
         drop(self.child.wait());
         if !self.quiet {

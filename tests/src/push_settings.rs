@@ -1,4 +1,4 @@
-//! `[push…]` of `zmesd.toml` for the stand-ins: where they are, what they ask for, which root has signed them.
+//! `[push…]` of `zmesd.toml` for the stand-ins: addresses, credentials, root certificates.
 
 use crate::settings::Settings;
 use crate::standin::{Apns, Fcm, FcmFunction, PushProxy};
@@ -32,7 +32,7 @@ impl Settings {
         self.add_block("push.fcm.proxy", &keys);
     }
 
-    /// Sends by APNs, with the signing key or the PEM certificate, as the stand-in wants it.
+    /// Sends by APNs, with the signing key or the PEM certificate, as the stand-in requires.
     pub fn use_apns(&mut self, apns: &Apns) {
         let table = "push.apns";
         self.set(table, "enabled", "true");

@@ -26,7 +26,7 @@ pub struct Trigger {
     pub cause: String,
 }
 
-/// The shared memory of one monitor. Each write opens the file anew, as a restarted `zmc` would.
+/// The shared memory of one monitor. Each write opens the file again, as a restarted `zmc` would.
 #[derive(Debug, Clone)]
 pub struct ShmFile {
     path: PathBuf,
@@ -78,7 +78,7 @@ impl ShmFile {
         Ok(fs::rename(&new, &self.path)?)
     }
 
-    /// Stops as `zmc` does: the name goes, then `valid`; the state keeps its last value for ever.
+    /// Stops as `zmc` does: the name goes, then `valid`; the state keeps its last value.
     pub fn stop(&self) -> Result<()> {
         let file = self.open()?;
         fs::remove_file(&self.path)?;
@@ -116,14 +116,14 @@ impl ShmFile {
         self.poke(&field, offset)
     }
 
-    /// Writes when the last frame was captured, in seconds since 1970, where this layout has it.
+    /// Writes the time of the last captured frame, in seconds since 1970, if this layout has it.
     pub fn set_heartbeat(&self, at: i64) -> Result<()> {
         let Some(offset) = self.layout.heartbeat_time else { return Ok(()) };
         self.poke(&at.to_le_bytes(), offset)?;
         self.poke(&at.to_le_bytes(), self.layout.last_write_time)
     }
 
-    /// Writes the start of an alarm in the order of this version; `insert` stands for its `INSERT INTO Events`.
+    /// Writes the start of an alarm in the order of this version; `insert` is its `INSERT INTO Events`.
     pub async fn alarm(
         &self,
         event: u64,
@@ -147,7 +147,7 @@ impl ShmFile {
         }
     }
 
-    /// Returns what was asked of this monitor.
+    /// Returns the trigger that was requested of this monitor.
     pub fn trigger(&self) -> Result<Trigger> {
         let bytes = fs::read(&self.path)?;
         let start = usize::try_from(self.layout.size)?;

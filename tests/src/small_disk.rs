@@ -16,7 +16,7 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one of that size (as mount(8) writes it: `4m`); `None` where that is not allowed.
+    /// Mounts a file system of this size (as mount(8) writes it: `4m`); `None` if that is not allowed.
     pub fn mount(place: &Path, size: &str) -> Result<Option<Self>> {
         fs::create_dir_all(place)?;
         let size = format!("size={size}");

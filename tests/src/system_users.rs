@@ -13,7 +13,7 @@ pub struct SystemUsers {
 }
 
 impl SystemUsers {
-    /// Returns none yet.
+    /// Returns an empty set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -27,7 +27,7 @@ impl SystemUsers {
         Ok((name, group.gid))
     }
 
-    /// Makes a user with a group of its own who belongs to these groups, too; returns name and id.
+    /// Creates a user with its own group who also belongs to these groups; returns name and id.
     pub fn user(&mut self, purpose: &str, groups: &[&str]) -> Result<(String, Uid)> {
         let name = unique(purpose);
         let mut arguments =
@@ -46,7 +46,7 @@ impl SystemUsers {
 
 impl Drop for SystemUsers {
     fn drop(&mut self) {
-        // A user's own group goes with it. What cannot be removed is seen in the test's output.
+        // A user's own group is removed with it. Failures are visible in the test's output.
         for user in &self.users {
             run("userdel", &[user]).ok();
         }

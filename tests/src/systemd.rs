@@ -1,4 +1,4 @@
-//! What the daemon tells systemd.
+//! What the daemon reports to systemd.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};

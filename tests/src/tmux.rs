@@ -11,7 +11,7 @@ use crate::wait::wait_until;
 
 /// What the shell prints before a command's output: number.
 const BEGIN: char = '\u{2}';
-/// What it prints after it: number and exit code.
+/// Marker printed after each command: its number and exit code.
 const END: char = '\u{3}';
 
 /// A terminal that runs one shell script; it ends with this value.
@@ -137,7 +137,7 @@ impl Shown {
         let mut rest = self.text.as_str();
         while let Some((before, escape)) = rest.split_once('\u{1b}') {
             plain.push_str(before);
-            // Colours are all that is ever sent: `ESC [ … m`.
+            // Only colours are ever sent: `ESC [ … m`.
             rest = escape.split_once('m').map_or("", |(_, after)| after);
         }
         plain.push_str(rest);

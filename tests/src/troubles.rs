@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::ctl::Ctl;
 use crate::wait::wait_until;
 
-/// How long the slowest trouble takes: a condition must be gone for 30 s until its trouble is over, the database must be
-/// away for 60 s, tokens are read every 30 s, and a user without one is told of after 60 s.
+/// Upper bound for the slowest trouble: a condition must be gone for 30 s before its trouble is over, the database
+/// trouble is raised after 60 s, tokens are read every 30 s, and a user without a token is reported after 60 s.
 const LONG: Duration = Duration::from_mins(2);
 
 /// As [`wait_until`], for what takes longer by design.
@@ -26,13 +26,13 @@ pub async fn wait_long<T>(what: &str, mut condition: impl AsyncFnMut() -> Result
 }
 
 impl Ctl {
-    /// Returns the troubles that stand.
+    /// Returns the open troubles.
     pub async fn troubles(&self) -> Result<Vec<Value>> {
         let list = self.json(&["troubles"]).await?;
         list["troubles"].as_array().cloned().with_context(|| format!("no list: {list}"))
     }
 
-    /// Waits until a trouble stands, and returns it.
+    /// Waits until a trouble is open, and returns it.
     pub async fn wait_trouble(&self, id: &str) -> Result<Value> {
         wait_until(&format!("the trouble {id} stands"), async || {
             Ok(self.troubles().await?.into_iter().find(|trouble| trouble["id"] == id))

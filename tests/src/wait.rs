@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long anything may take before the test fails. Far above what is needed, so that a busy machine fails nothing.
+/// Time limit of every wait. Far above what is needed, so that a busy machine does not fail a test.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Asks `condition` until it returns a value; fails at once on its error, and with `what` after [`DEADLINE`].

@@ -1,4 +1,4 @@
-//! A ZoneMinder that is small enough to have one per test, with the daemon beside it.
+//! A ZoneMinder small enough to have one per test, and its daemon.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ pub struct WorldBuilder {
 /// A directory with everything in it; it ends its processes and vanishes when dropped.
 #[derive(Debug)]
 pub struct World {
-    // Order matters: processes end before their directory goes.
+    // Order matters: processes must end before their directory is removed.
     daemon: Option<Daemon>,
     /// ZoneMinder's database.
     pub database: Database,
@@ -98,7 +98,7 @@ impl WorldBuilder {
     pub async fn prepare(self) -> Result<World> {
         let directory = tempfile::Builder::new().prefix("zmes-").tempdir()?;
         let root = directory.path();
-        // Other users must reach the control socket, where a test wants them refused by the daemon itself.
+        // Other users must reach the control socket, so that the daemon itself refuses them.
         fs::set_permissions(root, fs::Permissions::from_mode(0o755))?;
         let shm = root.join("shm");
         fs::create_dir(&shm)?;
@@ -255,7 +255,7 @@ impl World {
         self.find_monitor(id).await?.with_context(|| format!("no monitor {id}"))
     }
 
-    /// Waits until `zmesctl monitors list` has a monitor and says what `wanted` wants of it.
+    /// Waits until an entry of `zmesctl monitors list` matches `wanted`.
     pub async fn wait_monitor(&self, id: u32, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         wait_until(&format!("monitor {id} is {what}"), async || {
             Ok(self.find_monitor(id).await?.filter(|monitor| wanted(monitor)))
@@ -269,7 +269,7 @@ impl World {
         Ok(monitors.iter().find(|monitor| monitor["id"] == id).cloned())
     }
 
-    /// Waits until `zmesctl status` says what `wanted` wants.
+    /// Waits until `zmesctl status` matches `wanted`.
     pub async fn wait_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         wait_until(&format!("the status is {what}"), async || {
             let status = self.status().await?;

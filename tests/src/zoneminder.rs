@@ -30,7 +30,7 @@ impl MonitorRow {
         }
     }
 
-    /// What it does, in the words up to 1.36: `Nodect`, `Mocord`, …
+    /// Its function, in the words up to 1.36: `Nodect`, `Mocord`, …
     #[must_use]
     pub fn function(mut self, function: &'static str) -> Self {
         self.function = function;
@@ -222,7 +222,7 @@ impl EventRow {
         self
     }
 
-    /// Returns the statement that makes it.
+    /// Returns the SQL statement that creates it.
     pub fn insert(&self) -> String {
         let Self { id, monitor, alarm_frames, age, .. } = self;
         let end = if self.closed { "NOW()" } else { "NULL" };

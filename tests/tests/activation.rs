@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use zmes_tests::{AppClient, Daemon, Endpoint, Handover, Process, World, installed, zmesd_binary};
 
-/// The sockets of a unit, and what tells apps of them.
+/// The sockets of a unit, and the address for apps.
 struct Unit {
     control: UnixListener,
     app: TcpListener,
@@ -40,7 +40,7 @@ fn daemon(world: &World) -> Result<Command> {
     Daemon::command(world.directory(), &["--config", &world.settings_file().to_string_lossy()])
 }
 
-/// A world whose `server.listen` names a port that is taken: it would not start if it used it.
+/// A world whose `server.listen` names a port in use: the daemon would not start if it used it.
 async fn prepared() -> Result<(World, TcpListener)> {
     let taken = TcpListener::bind("127.0.0.1:0")?;
     let listen = format!("[\"{}\"]", taken.local_addr()?);
@@ -68,7 +68,7 @@ async fn who_connects_before_the_daemon_is_up_is_served_once_it_is() -> Result<(
     let people = world.run(&["status"]).await?.expect_code(0)?;
     ensure!(people.stdout.contains("sockets from systemd"), "{people:?}");
 
-    // What it did not open it neither changes nor removes.
+    // Sockets that it did not open are neither changed nor removed.
     let socket = world.ctl().socket().to_owned();
     ensure!(fs::metadata(&socket)?.permissions().mode() & 0o777 == 0o606);
     world.settings.set("server", "listen", "[\"127.0.0.1:1\"]");
@@ -181,7 +181,7 @@ async fn what_cannot_be_served_is_named_with_its_place() -> Result<()> {
     Ok(())
 }
 
-/// The tool with which systemd lets a unit's sockets be tried.
+/// systemd's tool for trying a unit's sockets.
 const ACTIVATE: &str = "systemd-socket-activate";
 
 #[tokio::test]

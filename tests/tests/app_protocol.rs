@@ -162,7 +162,7 @@ async fn zmninja_1_8_sends_its_lists_with_auth_and_a_token_with_everything() -> 
     app.sync().await?;
     world.alarm(1, 7).await?;
     app.expect_alarm(7, 1).await?;
-    // Settings saved: it closes, comes back, and says it all again with empty lists, which are no statement.
+    // After saving its settings the app reconnects and repeats everything with empty lists, which mean nothing.
     app.send_message(Message::Close(None)).await?;
     let clients = world.ctl().json(&["clients", "list"]).await?;
     ensure!(clients["clients"].is_array(), "{clients}");

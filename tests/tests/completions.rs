@@ -309,7 +309,7 @@ impl<'s> Terminal<'s> {
 
     /// Leaves the line as it is, and begins another on an empty screen.
     async fn again(&self) -> Result<()> {
-        // fish has a menu to leave. Elsewhere Ctrl-C is a signal, which may overtake what is typed after it.
+        // fish has a menu to leave. In other shells Ctrl-C is a signal, which may overtake what is typed after it.
         let keys: &[&str] = if self.name == "fish" { &["C-c", "C-u", "C-l"] } else { &["C-u", "C-l"] };
         self.keys(keys).await?;
         wait_until("the screen is empty", async || {
@@ -367,7 +367,7 @@ async fn tabs(name: &'static str, quoted: &str) -> Result<()> {
     terminal.keys(&["Tab"]).await?;
     terminal.wait("22").await?;
     terminal.again().await?;
-    // The name of the only user is one argument, and the one that was meant.
+    // The name of the only user is one argument, and the right one.
     terminal.complete("zmesctl clients list --json --user ", quoted).await?;
     terminal.keys(&["-l", " > out.json; echo 'en''d'"]).await?;
     terminal.keys(&["Enter"]).await?;

@@ -307,7 +307,7 @@ async fn an_observer_may_look_and_nothing_else() -> Result<()> {
         ensure!(refused.stderr.contains("error:"), "{refused:#?}");
     }
     assert_eq!(world.shm(1)?.trigger()?.state, 0);
-    // Who cannot even open the socket is told that, not that the daemon is away.
+    // A user who cannot open the socket gets that error, not "zmesd is not running".
     ctl.run_as(nobody, nobody, &["status"]).await?.expect_code(5)?;
     Ok(())
 }
@@ -322,7 +322,7 @@ async fn members_of_the_admin_group_are_admins() -> Result<()> {
         World::new().monitor(1, "Front").setting("control", "admin-group", "\"daemon\"").start().await?;
     let (user, group) = (member.uid.as_raw(), member.gid.as_raw());
     world.ctl().run_as(user, group, &["monitors", "reload"]).await?.expect_code(0)?;
-    // Who is none cannot even open the socket.
+    // A user without that group cannot even open the socket.
     world.ctl().run_as(65534, 0, &["status"]).await?.expect_code(5)?;
     Ok(())
 }

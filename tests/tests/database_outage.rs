@@ -1,4 +1,4 @@
-//! ZoneMinder's database goes away and comes back; alarms are still announced, and no user is told that the password is wrong.
+//! ZoneMinder's database goes away and comes back: alarms are still announced, and no user gets "wrong password".
 
 use anyhow::{Result, ensure};
 use zmes_tests::{EventRow, World};
@@ -14,7 +14,7 @@ async fn alarms_flow_while_the_database_is_down() -> Result<()> {
     world.alarm_without_row(1, 30).await?;
     app.expect_alarm(30, 1).await?;
 
-    // Who logs in now is asked to come again, not refused.
+    // A login during the outage is asked to retry, not refused.
     let mut newcomer = world.app().await?;
     newcomer.send_auth("admin", "adminpass").await?;
     newcomer.expect_close(1013).await?;
@@ -27,7 +27,7 @@ async fn alarms_flow_while_the_database_is_down() -> Result<()> {
     world.admin().await?;
     world.alarm(1, 31).await?;
     app.expect_alarm(31, 1).await?;
-    // What the table learned late is not told twice.
+    // Events that appear late in the table are not announced twice.
     world.insert_event(EventRow::new(30, 1).closed()).await?;
     world.insert_event(EventRow::new(32, 1).closed()).await?;
     app.expect_alarm(32, 1).await?;

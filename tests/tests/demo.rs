@@ -1,4 +1,4 @@
-//! `zmesd demo` as a newcomer meets it: one command, an alarm, commands to paste, and nothing left behind.
+//! `zmesd demo` as a newcomer sees it: one command, an alarm, commands to paste, and nothing left behind.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use zmes_tests::{Ctl, Daemon, Process, wait_until};
 /// What the demo's own app says of every alarm that the simulation made.
 const DELAY: &str = "ms after ZoneMinder's ALARM";
 
-/// A running demo, whose temporary files are below `home/tmp`.
+/// A running demo; its temporary files are below `home/tmp`.
 struct Demo {
     process: Process,
     home: TempDir,
@@ -28,7 +28,7 @@ impl Demo {
         Ok(Self { process, home })
     }
 
-    /// Waits for a line that `wanted` wants.
+    /// Waits for a line that matches `wanted`.
     async fn line(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
         wait_until(what, async || {
             if let Some(status) = self.process.exited()? {
@@ -46,7 +46,7 @@ impl Demo {
         Ok(Ctl::new(Path::new(socket.with_context(|| format!("no socket in: {line}"))?)))
     }
 
-    /// Ends it and returns what is left of its temporary files.
+    /// Ends it and returns its leftover temporary files.
     async fn end(mut self, signal: Signal) -> Result<Vec<String>> {
         let status = self.process.end(signal).await?;
         ensure!(status.success(), "ended with {status}:\n{}", self.process.log());

@@ -54,7 +54,7 @@ async fn where_the_state_is_written_first_the_event_is_awaited() -> Result<()> {
         let world = World::new().camera(MonitorRow::new(1, "Front").layout(Layout::of(size))).start().await?;
         let mut app = world.admin().await?;
         let shm = world.shm(1)?;
-        // An event of before, which must not be told again.
+        // An earlier event, which must not be announced again.
         world.alarm(1, 40).await?;
         app.expect_alarm(40, 1).await?;
         world.end_alarm(1, 40).await?;
@@ -107,7 +107,7 @@ async fn zmc_stops_and_starts_and_the_next_alarm_arrives() -> Result<()> {
     world.alarm(1, 10).await?;
     app.expect_alarm(10, 1).await?;
 
-    // Stopped while alarmed: the old inode keeps its alarm for ever.
+    // Stopped while alarmed: the old inode stays in ALARM.
     shm.stop()?;
     world.wait_monitor(1, "down", |monitor| unhealthy(monitor) && monitor["state"] == "down").await?;
     shm.appear_empty()?;

@@ -81,7 +81,7 @@ async fn zmninjang_desktop_that_chose_all_monitors_is_not_filtered_for_ever() ->
     filter_from(&world, 1, "default", &Value::Null).await?;
     world.alarm(2, 12).await?;
     app.expect_alarm(12, 2).await?;
-    // And nothing comes back with the next start.
+    // And nothing reappears after the next start.
     ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
     drop(app);
     world.start_daemon().await?;
@@ -213,7 +213,7 @@ async fn a_stolen_phone_is_blocked_and_cannot_come_back() -> Result<()> {
     app.send_text(&ZM_TOKEN.replace("TOKEN", token)).await?;
     app.sync().await?;
     let handle = world.handle(token).await?;
-    // Revoked alone, it comes back as soon as its app is opened.
+    // Revoked alone, it registers again as soon as its app is opened.
     let revoked = world.run(&["tokens", "revoke", &handle, "--yes"]).await?.expect_code(0)?.stdout;
     ensure!(revoked.contains("opening the app undoes it; zmesctl tokens block is permanent"), "{revoked}");
     let doctor = world.run(&["doctor", &handle]).await?.stdout;
@@ -240,7 +240,7 @@ async fn a_stolen_phone_is_blocked_and_cannot_come_back() -> Result<()> {
     ensure!(doctor.contains("blocked by an admin at") && doctor.contains("tokens unblock"), "{doctor}");
     world.alarm(1, 10).await?;
     app.expect_alarm(10, 1).await?;
-    // What was a mistake is undone.
+    // A mistake can be undone.
     world.run(&["tokens", "restore", &handle]).await?.expect_code(1)?;
     world.run(&["tokens", "unblock", &handle]).await?.expect_code(0)?;
     app.send_text(&ZM_TOKEN.replace("TOKEN", token)).await?;

@@ -22,7 +22,7 @@ async fn register(world: &World, token: &str) -> Result<()> {
     app.sync().await
 }
 
-/// Returns which event a push tells of.
+/// Returns the event that a push is about.
 fn event_of(arrival: &Arrival) -> Result<u64> {
     let body = arrival.json();
     let alert = body["alert"].as_str().context("no alert")?;
@@ -44,7 +44,7 @@ async fn state_error(world: &World) -> Result<Value> {
     Ok(world.status().await?["state_error"].clone())
 }
 
-/// Returns the damaged files beside the state file.
+/// Returns the set-aside damaged files beside the state file.
 fn set_aside(world: &World) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(world.path("state"))? {
@@ -223,8 +223,8 @@ async fn of_a_camera_that_flaps_each_alarm_is_accounted_for() -> Result<()> {
     Ok(())
 }
 
-/// Lets alarms come to phones, kills the daemon when the provider has taken `kill_at` pushes, and returns how many were
-/// repeated after the next start.
+/// Raises alarms, kills the daemon when the provider has taken `kill_at` pushes, and returns how many were repeated
+/// after the next start.
 async fn repeats_after_a_kill(phones: usize, alarms: u64, kill_at: usize) -> Result<usize> {
     let proxy = PushProxy::start().await?;
     let mut world = World::new()
@@ -241,7 +241,7 @@ async fn repeats_after_a_kill(phones: usize, alarms: u64, kill_at: usize) -> Res
     world.wait_comparing().await?;
     for event in 1..=alarms {
         world.alarm(1, 5000 + event).await?;
-        // The poller looks every 20 ms; an event that it does not see is told late, and that is not meant here.
+        // The poller reads every 20 ms; an event that it does not see is announced late, which is not the subject here.
         wait_until("it was seen", async || {
             Ok((world.monitor(1).await?["last_event_id"] == 5000 + event).then_some(()))
         })

@@ -1,4 +1,4 @@
-//! Ends of alarms: who is told of them, once each, over kills of the daemon.
+//! Ends of alarms: who is notified, exactly once each, even if the daemon is killed.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ async fn an_end_is_told_once_to_who_was_told_of_the_start_and_everything_shows_i
     app.expect_alarm(10, 1).await?;
     started(&world, &handle, 10).await?;
     world.shm(1)?.set_state(State::Alert)?;
-    // What somebody sets between start and end does not keep the end away.
+    // Settings changed between start and end do not suppress the end.
     world.run(&["snooze", "Garage", "--for", "1h"]).await?.expect_code(0)?;
     app.filter("2", "0").await?;
     app.sync().await?;
@@ -110,7 +110,7 @@ async fn an_end_is_told_once_to_who_was_told_of_the_start_and_everything_shows_i
     let text = world.run(&["tokens", "log", &handle]).await?.expect_code(0)?.stdout;
     ensure!(text.contains("Garage (end)"), "{text}");
 
-    // Switched off by a reload, it is recorded and not told.
+    // Switched off by a reload, the end is recorded but not sent.
     world.settings.set("end", "push", "false");
     world.settings.set("end", "websocket", "false");
     world.write_settings()?;
@@ -143,7 +143,7 @@ async fn a_kill_between_start_and_end_loses_no_end_and_repeats_none() -> Result<
     world.kill_daemon().await?;
     world.start_daemon().await?;
 
-    // It goes on over a kill, and ends afterwards.
+    // The alarm continues over a kill, and ends afterwards.
     world.alarm(1, 11).await?;
     started(&world, &handle, 11).await?;
     world.kill_daemon().await?;
@@ -154,7 +154,7 @@ async fn a_kill_between_start_and_end_loses_no_end_and_repeats_none() -> Result<
     world.end_alarm(1, 11).await?;
     ended(&world, &handle, 11).await?;
 
-    // While it was down an alarm came and went: the end comes right behind the start.
+    // While it was down an alarm came and went: the end follows directly after the start.
     world.kill_daemon().await?;
     world.alarm(1, 13).await?;
     world.end_alarm(1, 13).await?;

@@ -1,5 +1,5 @@
-//! Every key that names a certificate, a key or a secret, with the files that people put there: taken, or one sentence
-//! that names the file, what it holds, and the command. Afterwards the right file is taken again.
+//! Every key that names a certificate, a key or a secret, with files as people put them there: accepted, or one
+//! sentence that names the file, its content and the command. Afterwards the right file is accepted again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ enum Fate {
 
 use Fate::{Refused, Taken};
 
-/// A world with all ways to phones, whose files are good.
+/// A world with all push transports, whose files are good.
 struct Desk(World);
 
 impl Desk {
@@ -66,7 +66,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Has the configuration checked; returns what is said of a key, and all of it.
+    /// Runs check-config; returns the problem of a key, and the whole output.
     fn check(&self, key: &str) -> Result<(Option<String>, String)> {
         self.0.write_settings()?;
         let file = self.0.settings_file();
@@ -83,7 +83,7 @@ impl Desk {
         Ok((found, said))
     }
 
-    /// Walks the files of a key; afterwards the good one stands there again.
+    /// Tries the files of a key; afterwards the good one is back.
     fn walk(&mut self, table: &str, key: &str, good: &str, files: &[(&str, Fate)]) -> Result<()> {
         let name = format!("{table}.{key}");
         for (file, fate) in files {

@@ -33,7 +33,7 @@ fn seeds() -> Result<tempfile::TempDir> {
     Ok(directory)
 }
 
-/// Returns the files of a directory in the order of their names; none where there is no such directory.
+/// Returns the files of a directory sorted by name; an empty list if there is no such directory.
 fn files(directory: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let Ok(entries) = fs::read_dir(directory) else { return Ok(Vec::new()) };
     let mut files: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;

@@ -1,4 +1,4 @@
-//! What people do when something is wrong: list what was announced, ask why, and send a report.
+//! What people do when something is wrong: list the announced alarms, ask why, and send a report.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -56,7 +56,7 @@ async fn events_say_how_many_were_told_and_why_last_takes_the_newest() -> Result
     let handle = world.handle(TOKEN).await?;
     world.alarm(1, 10).await?;
     world.wait_delivery(&handle, 10, "sent").await?;
-    // A test alarm is pushed, but it is no alarm of the record.
+    // A test alarm is pushed, but it is not in the record of alarms.
     world.run(&["alarm", "test", "--monitor", "1", "--wait"]).await?.expect_code(0)?;
     world.run(&["tokens", "mute", &handle]).await?.expect_code(0)?;
     world.alarm(2, 11).await?;
@@ -298,7 +298,7 @@ async fn snooze_and_trouble(world: &World) -> Result<()> {
     world.ctl().wait_trouble("camera:2").await.map(drop)
 }
 
-/// Fails unless the files of a report tell what is needed.
+/// Fails unless the files of a report contain what is needed.
 fn ensure_useful(files: &BTreeMap<String, String>, handle: &str) -> Result<()> {
     for (name, text) in [
         ("status.json", "\"zoneminder\""),

@@ -164,7 +164,7 @@ fn nothing_is_overwritten_without_force() -> Result<()> {
     let forced = import(path, &["zmeventnotification.pl", "--output", "new.toml", "--force"])?;
     ensure!(forced.status.success(), "{forced:?}");
     ensure!(fs::read_to_string(path.join("secrets/push-proxy-app-key"))? == "planted-app-key-0.93");
-    // What is imported is never overwritten.
+    // Existing files are never overwritten.
     let old = fs::read(path.join("zmeventnotification.pl"))?;
     let refused = import(path, &["zmeventnotification.pl", "--output", "zmeventnotification.pl", "--force"])?;
     ensure!(refused.status.code() == Some(64), "{refused:?}");

@@ -11,7 +11,7 @@ const OF_AMY: &str = "labels-amy:APA91bHPRgkF-two";
 const TAGS: &str = "CREATE TABLE Tags (Id INT UNSIGNED PRIMARY KEY, Name VARCHAR(64) NOT NULL); \
     CREATE TABLE Events_Tags (TagId INT UNSIGNED NOT NULL, EventId BIGINT UNSIGNED NOT NULL, PRIMARY KEY (TagId, EventId));";
 
-/// A street with two cameras, an admin with a phone, and amy with another, who may only see the first camera.
+/// A street with two cameras: an admin with a phone, and amy with another, who may see the first camera only.
 struct Street {
     fcm: Fcm,
     world: World,
@@ -95,7 +95,7 @@ async fn a_push_waits_for_labels_says_them_and_rules_see_them() -> Result<()> {
     let mut street = Street::with_labels(&[("wait", "\"20s\"")], rules).await?;
     let ctl = street.world.ctl();
     let mut watch = ctl.stream(&["watch", "--type", "alarm,decision,delivery", "--jsonl"])?;
-    // The socket has it, the phone has not.
+    // The socket already has it, the phone does not.
     street.alarm(1, 32_910).await?;
     let waits = ctl.json(&["why", "32910"]).await?;
     ensure!(waits["notes"].to_string().contains("pushes wait for labels"), "{waits}");
@@ -114,7 +114,7 @@ async fn a_push_waits_for_labels_says_them_and_rules_see_them() -> Result<()> {
     ensure!(line["labels"][0] == json!({"name": "person", "confidence": 95}), "{line}");
     street.fcm.messages.wait_pushes_to(OF_AMY, 1).await?;
 
-    // ZoneMinder overwrites its notes: what was seen stays.
+    // ZoneMinder overwrites its notes: labels seen before are kept.
     street.notes(32_910, "Motion: Front").await?;
     let both = json!([{"name": "person", "confidence": 95}, {"name": "car", "confidence": 87}]);
     ensure!(street.labels(32_910).await? == both);
@@ -229,7 +229,7 @@ async fn a_database_that_is_away_drops_nothing_and_labels_are_found_once_it_is_b
     let expected = json!({"decision": "sent", "labels": [{"name": "dog", "confidence": 66}]});
     ensure!(includes(&told, &expected), "{told}");
 
-    // Away to the end of the wait: nobody said that there are no labels.
+    // The database is away until the wait ends: nothing has said that there are no labels.
     street.world.settings.set_text("labels", "wait", "2s");
     street.world.write_settings()?;
     street.world.ctl().json(&["reload"]).await?;

@@ -128,7 +128,7 @@ async fn started_by_zoneminder_under_the_old_name_it_runs() -> Result<()> {
     let mut world = World::new().monitor(1, "Front").prepare().await?;
     let old_name = world.path("zmeventnotification.pl");
     symlink(zmesd_binary()?, &old_name)?;
-    // zmdc gives no arguments; the configuration is found where it lies.
+    // zmdc passes no arguments; the configuration is found in its usual place.
     let file = world.settings_file();
     let mut command = Process::command(&old_name);
     command
@@ -290,7 +290,7 @@ async fn the_limit_of_open_files_is_raised_and_one_that_is_too_low_is_told() -> 
     let told = |log: &str| log.matches("LimitNOFILE=21536").count();
     ensure!(told(&world.daemon()?.log()) == 1, "20,000 apps do not fit, and nothing says so");
 
-    // What fits is not told, neither after a reload nor after a restart.
+    // Values that agree are not reported, neither after a reload nor after a restart.
     world.settings.set("server", "max-clients", "100");
     world.write_settings()?;
     ensure!(world.run(&["reload"]).await?.code == 0);

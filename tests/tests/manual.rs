@@ -1,4 +1,4 @@
-//! The programs that zmes-control(7) shows, run as they stand there against a daemon.
+//! The programs that zmes-control(7) shows, run unchanged against a daemon.
 
 use std::fs;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use zmes_tests::{MonitorRow, World, installed, repository, wait_until, within};
 
-/// Returns the example of the page in which `part` stands, with the control socket of `world` in place of the system's.
+/// Returns the example of the page that contains `part`, with the control socket of `world` in place of the system's.
 fn example(part: &str, world: &World) -> Result<String> {
     let page = fs::read_to_string(repository()?.join("man/zmes-control.7"))?;
     let blocks = page.split("\n.EX\n").skip(1).filter_map(|block| block.split("\n.EE").next());
@@ -71,7 +71,7 @@ async fn the_pipeline_shows_alarms_as_they_are_announced() -> Result<()> {
     let mut shell = command.spawn()?;
     let group = Pid::from_raw(i32::try_from(shell.id().context("it has ended")?)?);
     let mut lines = BufReader::new(shell.stdout.take().context("no pipe")?).lines();
-    // Alarms until it listens: there is no sign of when that is.
+    // Raises alarms until it listens: there is no sign of when it does.
     let mut event = 500;
     let shown = wait_until("an alarm is shown", async || {
         event += 1;

@@ -33,7 +33,7 @@ fn mode(path: &Path) -> Result<u32> {
     Ok(fs::metadata(path).with_context(|| path.display().to_string())?.permissions().mode() & 0o7777)
 }
 
-/// Returns the files of a package as they lie on a system, with stand-ins for the programs.
+/// Returns the files of a package as they are installed, with stand-ins for the programs.
 fn staged(family: &str) -> Result<TempDir> {
     let place = tempfile::tempdir()?;
     for program in ["zmesd", "zmesctl"] {
@@ -78,7 +78,7 @@ fn every_unit_is_clean() -> Result<()> {
         }
     }
     for unit in UNITS {
-        // It ends with 0 even where it does not know a key, so what it says counts.
+        // It exits with 0 even for an unknown key, so its output counts.
         let output =
             ran(Command::new("systemd-analyze").args(["verify", "--man=no", "--root"]).arg(&root).arg(unit))?;
         ensure!(text(&output).trim().is_empty(), "{unit}: {}", text(&output));
@@ -101,7 +101,7 @@ fn the_service_is_exposed_by_at_most_one_and_a_half() -> Result<()> {
     Ok(())
 }
 
-/// It lies beside the documentation; an admin installs it, with a name of a script.
+/// The example lies beside the documentation; an admin installs it under the name of a script.
 #[test]
 fn the_unit_for_hooks_is_clean_and_hardened() -> Result<()> {
     let unit = repository()?.join("packaging/examples/zmes-hook@.service");
@@ -321,7 +321,7 @@ fn zm_conf_decides_which_group_it_is() -> Result<()> {
     Ok(())
 }
 
-/// What certbot leaves, where zmesd's files lie, and stand-ins for the commands that the hook calls.
+/// The files that certbot leaves, those of zmesd, and stand-ins for the commands that the hook calls.
 struct Renewal(TempDir);
 
 impl Renewal {

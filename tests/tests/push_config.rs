@@ -20,7 +20,7 @@ fn check_config(world: &World) -> Result<(i32, String)> {
     Ok((output.status.code().unwrap_or(-1), text))
 }
 
-/// Fails unless a problem is told with the line of its key, these words, and a hint.
+/// Fails unless a problem is reported with the line of its key, these words, and a hint.
 fn ensure_told(world: &World, said: &str, key: &str, words: &str) -> Result<()> {
     let problem = said.lines().find(|line| line.contains(&format!(": {key}: ")));
     let problem = problem.with_context(|| format!("nothing about {key}:\n{said}"))?;
@@ -90,7 +90,7 @@ async fn every_file_of_push_that_is_wrong_is_told_at_once() -> Result<()> {
     }
     ensure!(said.contains("has 10 problems"), "{said}");
     ensure!(!said.contains("planted"), "{said}");
-    // Where push is off, none of the files is opened at a start, so none is looked into.
+    // With push off, none of the files is opened at the start, so none is checked.
     world.settings.set("push", "enabled", "false");
     world.write_settings()?;
     let (_, said) = check_config(&world)?;
@@ -218,7 +218,7 @@ async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restar
         people.stdout.contains("needs a restart") && people.stdout.contains("push.retry-for"),
         "{people:#?}"
     );
-    // It is applied: the other proxy gets what is sent.
+    // The change is applied: the other proxy gets the pushes.
     let token = "reload:APA91bHPRgkF-moves";
     let mut phone = world.phone("ios", token).await?;
     world.alarm(1, 5).await?;
@@ -226,7 +226,7 @@ async fn a_reload_puts_the_transports_in_force_and_names_what_waits_for_a_restar
     let pushes = other.wait_pushes_to(token, 1).await?;
     ensure!(pushes[0].json()["sound"] == "other.caf" && proxy.push_count() == 0, "{pushes:?}");
 
-    // A transport that is switched off, and one whose key cannot be read any more: nothing of that is applied.
+    // A transport that is switched off, and one whose key cannot be read any more: neither change is applied.
     world.settings.set("push.proxy", "enabled", "false");
     world.settings.set_path("push.fcm", "service-account", &world.path("absent.json"));
     world.write_settings()?;

@@ -1,5 +1,5 @@
-//! The daemon is killed with SIGKILL again and again while alarms come: every phone hears of every alarm, and hears
-//! again only of what was on its way at that moment.
+//! The daemon is killed with SIGKILL again and again while alarms come: every phone gets every alarm, and repeats only
+//! of pushes in flight at that moment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct Cameras {
 }
 
 impl Cameras {
-    /// Makes events until told to stop: row and shared memory, as `zmc` does.
+    /// Makes events until it is stopped: row and shared memory, as `zmc` does.
     async fn run(&self, world: &World) -> Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
             let number = self.events.fetch_add(1, Ordering::Relaxed);
@@ -65,7 +65,7 @@ async fn register(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Returns which event a push tells of.
+/// Returns the event that a push is about.
 fn event_of(arrival: &Arrival) -> Result<u64> {
     let body = arrival.json();
     let alert = body["alert"].as_str().context("no alert")?;

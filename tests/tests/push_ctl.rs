@@ -24,7 +24,7 @@ async fn run(world: &World, line: &str, code: i32) -> Result<Value> {
     world.run(&arguments).await?.expect_code(code)?.json()
 }
 
-/// Returns the kind of each target of a test, and what was decided for it.
+/// Returns the kind of each target of a test, and the decision for it.
 fn decisions(answer: &Value) -> Result<Vec<(&str, &str)>> {
     let targets = answer["targets"].as_array().with_context(|| format!("no targets: {answer}"))?;
     let pairs =
@@ -57,7 +57,7 @@ async fn a_test_to_one_token_says_what_its_provider_answers() -> Result<()> {
     ensure!(decisions(&refused)? == [("token", "failed")], "{refused}");
     let reason = refused["targets"][0]["reason"].as_str().unwrap_or_default();
     ensure!(reason.contains("401") && reason.contains("Invalid application"), "{refused}");
-    // It is tried again until it is through; only then is there a first attempt for the next one.
+    // It is retried until it succeeds; only then does the next one get its first attempt.
     proxy.always_token(ANDROID, Behaviour::Accept);
     world.wait_token(ANDROID, "delivered to", |shown| shown["failures"] == 0).await?;
     proxy.always_token(ANDROID, PushProxy::wrong_app_key());
@@ -95,7 +95,7 @@ async fn tokens_are_taken_out_silenced_and_brought_back() -> Result<()> {
     ensure!(part["failed"][0]["token"] == "00000000" && part["failed"][0]["code"] == "not_found", "{part}");
     run(&world, "tokens revoke 00000000 --yes", 4).await?;
     run(&world, &format!("tokens mute {ios} --for 1h"), 0).await?;
-    // What is decided outlives the daemon.
+    // Decisions survive a restart of the daemon.
     world.kill_daemon().await?;
     world.start_daemon().await?;
     let revoked = run(&world, "tokens list --state revoked", 0).await?;
@@ -172,7 +172,7 @@ async fn tokens_go_from_a_file_through_two_daemons_and_stay_the_same() -> Result
     ensure!(again["added"] == 0 && again["changed"] == 0 && again["unchanged"] == taken["added"], "{again}");
     ensure!(registered(&world).await? == before && fs::read_to_string(&file)? == text);
 
-    // One that an app has registered goes along.
+    // A token registered by an app is kept as well.
     let _phone = world.phone("android", ANDROID).await?;
     let before = registered(&world).await?;
     for format in ["json", "colon"] {

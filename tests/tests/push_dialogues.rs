@@ -10,7 +10,7 @@ fn two_cameras(proxy: &PushProxy) -> WorldBuilder {
     World::new().monitor(1, "Garage").monitor(2, "Yard").with_push_proxy(proxy)
 }
 
-/// What `tokens show` must tell of a token whose app asked for monitor 1 always and monitor 2 once a minute.
+/// `tokens show` of a token whose app asked for monitor 1 always and monitor 2 once a minute.
 fn both(platform: &str, state: &str, badge: u64) -> Value {
     json!({"platform": platform, "state": state, "user": "admin", "badge": badge, "filter": [[1, 0], [2, 60_000]]})
 }
@@ -186,7 +186,7 @@ async fn lists_that_say_nothing_leave_what_is_stored() -> Result<()> {
         register(lists.clone()).await?;
         ensure_stored(&world, token, &both("android", "enabled", 0)).await.context(lists)?;
     }
-    // Numbers and arrays are lists, too, and spaces are none of their business.
+    // Numbers and arrays are accepted as lists, too, and spaces are ignored.
     register(json!({"monlist": [2, 1], "intlist": [60, 0]})).await?;
     ensure_stored(&world, token, &both("android", "enabled", 0)).await?;
     register(json!({"monlist": " 1 , 2 ", "intlist": " 0, 60"})).await?;
@@ -296,7 +296,7 @@ async fn what_is_refused_stores_nothing() -> Result<()> {
     }
     app.sync().await?;
     ensure!(world.tokens().await?.is_empty());
-    // The barrier: what is registered now reaches the proxy, and nothing did before.
+    // The barrier: the next registration reaches the proxy, and nothing did before.
     let _phone = world.phone("ios", "T-second-bird").await?;
     let registered = proxy.wait_on(Route::Register, 1).await?;
     ensure!(registered.iter().all(|one| one.token.as_deref() == Some("T-second-bird")), "{registered:?}");

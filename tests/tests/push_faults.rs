@@ -132,7 +132,7 @@ async fn a_name_that_does_not_resolve_is_mended_by_a_reload() -> Result<()> {
     world.write_settings()?;
     let reloaded = world.ctl().json(&["reload"]).await?;
     ensure!(reloaded["applied"].to_string().contains("push.proxy.url"), "{reloaded}");
-    // What had failed goes out by itself.
+    // Failed pushes are retried without further action.
     world.wait_delivery(&handle, 10, "sent").await?;
     rings_again(&world, &handle, 10).await?;
     proxy.ensure_no_violations()
@@ -154,7 +154,7 @@ async fn push_check_and_the_sender_read_the_same() -> Result<()> {
         ensure!(steps.last().is_some_and(|step| step["fault"] == fault), "{check}");
         ensure!(check["checks"][0]["age_ms"].is_null(), "an admin hears how it is now: {check}");
     }
-    // Who only looks is served from what is known, and says how old it is.
+    // Observers get the last known result, with its age.
     let before = proxy.arrivals_on(Route::Probe).len();
     for _ in 0..10 {
         let output = world.ctl().run_as(65534, 0, &["push", "check", "--json"]).await?.expect_code(0)?;

@@ -36,8 +36,8 @@ fn case(token: &'static str, behaviour: Behaviour, fate: Fate) -> Case {
     Case { token, behaviour, fate }
 }
 
-/// Registers the phones of all cases, lets one alarm happen, and holds every token and its log against its fate. Then
-/// a second alarm shows who is still told.
+/// Registers the phones of all cases, raises one alarm, and checks every token and its log against the expected
+/// outcome. A second alarm then shows which tokens still get pushes.
 async fn play<C: Contract>(
     world: &World,
     provider: &StandIn<C>,
@@ -78,7 +78,7 @@ async fn play<C: Contract>(
     world.alarm(1, FIRST + 2).await?;
     for (Case { token, fate, .. }, (_, handle)) in cases.iter().zip(&phones) {
         world.wait_delivery(handle, FIRST + 2, "sent").await?;
-        // A dead token was not sent the alarm in between; what was refused was not retried.
+        // A dead token did not get the alarm in between; a refused push was not retried.
         let expected = if *fate == Fate::Dead { 2 } else { 3 } + usize::from(*fate == Fate::Late);
         let pushes = provider.pushes_to(token);
         ensure!(pushes.len() == expected, "{token}: {} pushes: {pushes:?}", pushes.len());
@@ -312,7 +312,7 @@ async fn on_sender_mismatch_the_next_function_is_tried_once_and_remembered() -> 
         first.pushes_to(token).len() == 1 && second.pushes_to(token).len() == 3,
         "it is forgotten at a start"
     );
-    // A token of neither app: kept, flagged, and not tried for ever.
+    // A token of neither app: kept, flagged, and not retried without end.
     let _stranger = world.phone("android", lost).await?;
     let stranger = world.handle(lost).await?;
     world.alarm(1, 8).await?;

@@ -1,4 +1,4 @@
-//! What is secret about pushes stays secret, also while providers refuse, hang, or say back what they were told.
+//! Secrets of pushes stay secret, even while providers refuse, hang, or echo what they received.
 
 use std::fmt::Write;
 use std::fs;
@@ -38,7 +38,7 @@ impl Said {
         Ok(())
     }
 
-    /// Asks for all that tells of pushes.
+    /// Runs everything that shows pushes.
     async fn ask_all(&mut self, world: &World, handle: &str, event: u64) -> Result<()> {
         for line in [
             "status",
@@ -99,7 +99,7 @@ fn loud() -> WorldBuilder {
     )
 }
 
-/// A provider that says back all that it could have been told.
+/// A provider that echoes everything it receives.
 fn echo(status: u16, told: &[&str]) -> Behaviour {
     let picture = PICTURE.replace("EVENTID", "5");
     let body = json!({"error": format!("bad request: {} {picture}", told.join(" ")), "told": told, "image": picture});
@@ -171,7 +171,7 @@ async fn a_push_proxy_that_refuses_hangs_or_is_a_stranger_draws_out_no_secret() 
         ("the imported token", IMPORTED.to_owned()),
         ("the picture's password", PASSWORD.to_owned()),
     ])?;
-    // Who may have it gets it.
+    // Users who may see it do.
     ensure!(!proxy.pushes_to(TOKEN).is_empty());
     proxy.ensure_no_violations()
 }
@@ -207,7 +207,7 @@ async fn google_and_apple_draw_out_no_secret_either() -> Result<()> {
     for handle in [&android, &ios] {
         said.ask_all(&world, handle, 6).await?;
     }
-    // Google repeats what it was told, and then does not believe the service account any more.
+    // Google echoes the request, then rejects the service account.
     fcm.messages.always(echo(503, &[TOKEN, &bearer]));
     let pushes = fcm.messages.push_count();
     fcm.messages.wait_pushes(pushes + 1).await?;

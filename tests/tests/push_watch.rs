@@ -10,7 +10,7 @@ use zmes_tests::{World, WorldBuilder, includes, skipped, token_ending, wait_unti
 
 const ANDROID: &str = "watch-android:APA91bHPRgkF-one";
 const IOS: &str = "watch-ios:APA91bHPRgkF-two";
-/// Another user than the daemon's own, whose group may open the socket.
+/// A user other than the daemon's, whose group may open the socket.
 const OBSERVER: (u32, u32) = (65534, 0);
 
 fn garage(proxy: &PushProxy) -> WorldBuilder {

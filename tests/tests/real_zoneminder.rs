@@ -22,7 +22,7 @@ const ALL: [u32; 3] = [FRONT_DOOR, YARD, GARAGE];
 const IPHONE: &str = "0f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5a6978";
 /// ZoneMinder's own user, who may write its shared memory.
 const WEB_USER: &str = "www-data";
-/// The phone that is told of troubles.
+/// The phone that gets notices of troubles.
 const WATCHMAN: &str = "5a697887a6b5c4d3e2f1001122334455667788990a1b2c3d4e5f60718293a4b5";
 /// How often apps read while a test waits.
 const READS: Duration = Duration::from_secs(5);
@@ -157,7 +157,8 @@ impl Site {
         Ok(event)
     }
 
-    /// Waits for troubles. Meanwhile the apps read, as apps do: who answers no ping is disconnected after half a minute.
+    /// Waits for troubles. Meanwhile the apps read, as apps do: a client that does not answer pings is disconnected
+    /// after half a minute.
     async fn wait_troubles(&mut self, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
         let mut read_at = Instant::now();
         wait_long(&format!("the troubles are {what}"), async || {
@@ -191,7 +192,7 @@ async fn alarms_of_every_kind(site: &mut Site) -> Result<()> {
     site.nothing_else().await
 }
 
-/// Writes into the notes of an open event as `zm_detect` does. ZoneMinder writes over it; what was seen stays.
+/// Writes into the notes of an open event as `zm_detect` does. ZoneMinder overwrites them; labels seen before are kept.
 async fn what_was_detected_is_kept(site: &mut Site) -> Result<()> {
     site.wait_calm(YARD).await?;
     let number = YARD.to_string();
@@ -219,7 +220,7 @@ async fn what_was_detected_is_kept(site: &mut Site) -> Result<()> {
         Ok((open.trim() == "0").then_some(()))
     })
     .await?;
-    // What it wrote last depends on the version: here it has overwritten the notes in any case.
+    // ZoneMinder's last text depends on the version, so the test overwrites the notes here in any case.
     site.lab.sql(&format!("UPDATE Events SET Notes='Motion: All' WHERE Id={event}")).await?;
     ensure!(labels().await? == Some(expected), "{:?}", labels().await?);
     site.nothing_else().await
@@ -282,7 +283,7 @@ async fn picture(site: &Site, monitor: u32) -> Result<()> {
     .await
 }
 
-/// One trouble and one recovery are told, and the alarm after it rings as ever.
+/// One trouble and one recovery are pushed, and the next alarm is pushed as usual.
 async fn a_lost_camera(site: &mut Site, proxy: &PushProxy) -> Result<()> {
     let mut watchman = login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;
     let data = json!({"type": "token", "platform": "ios", "token": WATCHMAN, "state": "enabled"});
@@ -300,7 +301,7 @@ async fn a_lost_camera(site: &mut Site, proxy: &PushProxy) -> Result<()> {
     let is_one = |trouble: &Value| trouble["id"] == "camera:1";
     let troubles = site.wait_troubles("the camera", |troubles| troubles.iter().any(is_one)).await?;
     let trouble = troubles.iter().find(|trouble| is_one(trouble)).context("no trouble")?;
-    // zmc may be alive without a picture (a warning), or down (an error): it depends on when this looks.
+    // zmc may run without a picture (a warning), or be down (an error): it depends on the moment of the check.
     ensure!(trouble["text"].as_str().is_some_and(|text| text.starts_with("FrontDoor: ")), "{trouble}");
     site.lab.run(&["cam-start", "1"]).await?;
     picture(site, FRONT_DOOR).await?;
@@ -421,7 +422,7 @@ async fn zmesctl_forces_an_alarm(lab: &Lab, home: &Path, proxy: &PushProxy) -> R
     daemon.end(nix::sys::signal::Signal::SIGTERM).await.map(drop)
 }
 
-/// An iPhone and an Android get the seed's JSON, the badge counts and is reset, and the log tells the story.
+/// An iPhone and an Android get the seed's JSON, the badge counts and is reset, and the log shows all of it.
 async fn a_forced_alarm_rings_two_phones(site: &mut Site, proxy: &PushProxy) -> Result<()> {
     let mut phone = login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;
     let mut android = login(&site.endpoint, &site.lab, "ZM_ADMIN").await?;

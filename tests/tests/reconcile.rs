@@ -135,7 +135,7 @@ async fn what_happened_while_the_daemon_was_down_is_told_late_and_once() -> Resu
     let status = world.wait_status("caught up", |status| status["events"]["reconciled"] == 2).await?;
     assert_eq!(status["events"]["seen"], 2, "{status}");
 
-    // Apps that come back may ask for what they missed; each once.
+    // Apps that reconnect may ask for what they missed, each alarm once.
     let mut app = world.admin().await?;
     app.send(&json!({"event": "control", "data": {"type": "replay", "since": "91"}})).await?;
     for (event, monitor) in [(92, 1), (93, 2)] {
@@ -172,7 +172,7 @@ async fn an_alarm_told_without_an_id_is_not_told_again_after_a_restart() -> Resu
     world.start_daemon().await?;
     let mut app = world.admin().await?;
     world.wait_status("caught up", |status| status["events"]["reconciled"] == 1).await?;
-    // What was missed while the daemon was down is told to those who come back, too.
+    // Alarms missed while the daemon was down are sent to apps that reconnect, too.
     expect_late(&mut app, 32, 2).await?;
     world.insert_event(EventRow::new(33, 2).closed()).await?;
     expect_late(&mut app, 33, 2).await?;

@@ -1,5 +1,5 @@
-//! Who is refused at the apps' port is told: by `clients rejected`, `doctor`, `watch`, the log, the metrics, and to
-//! fail2ban. Each refusal is followed by a client that gets in.
+//! Clients refused at the apps' port are visible in `clients rejected`, `doctor`, `watch`, the log, the metrics, and to
+//! fail2ban. After each refusal another client gets in.
 
 use std::fs;
 use std::process::Command;
@@ -122,7 +122,7 @@ async fn what_newcomers_get_wrong_is_told_with_its_cure() -> Result<()> {
     let by_name = by_name.with_context(|| format!("{told:#?}"))?;
     let detail = by_name["detail"].as_str().unwrap_or_default();
     ensure!(detail.contains("127.0.0.1") && detail.contains("the certificate is for localhost"), "{detail}");
-    // Since a time before any record: none.
+    // A time before any record: no refusals.
     let none = world.ctl().json(&["clients", "rejected", "--since", "1ms"]).await?;
     ensure!(none == json!({"rejected": []}), "{none}");
     // The next success: it gets its alarm, and the doctor has nothing more to say.
@@ -201,7 +201,7 @@ async fn scripts_with_an_old_password_do_not_lock_out_others() -> Result<()> {
     Ok(())
 }
 
-/// `old`, as MySQL's `PASSWORD()` has it.
+/// `old`, hashed as by MySQL's `PASSWORD()`.
 const OLD: &str = "*CD02AC33DE7D3D2AFEDF5F2BAB51B07CDB499E79";
 
 /// Applies the filter of the documentation to lines, as fail2ban's Python does.
@@ -250,7 +250,7 @@ async fn fail2ban_bans_only_addresses_that_guess_passwords() -> Result<()> {
     if !installed("fail2ban-regex")? {
         return Ok(());
     }
-    // A filter includes what lies beside it.
+    // A filter of fail2ban includes files beside it.
     let place = world.path("filter.d");
     fs::create_dir(&place)?;
     fs::copy("/etc/fail2ban/filter.d/common.conf", place.join("common.conf"))?;

@@ -99,12 +99,12 @@ async fn the_opening_handshake_is_judged_as_section_4_2_says() -> Result<()> {
             "101",
             "connection: Upgrade",
         ),
-        // 4.2.2, 4.4: another version is told which one is spoken.
+        // 4.2.2, 4.4: another version gets an answer that names the supported one.
         (format!("Host: zm\r\n{WISH}{KEY}Sec-WebSocket-Version: 8\r\n"), "426", "Sec-WebSocket-Version: 13"),
         (format!("Host: zm\r\n{WISH}{KEY}"), "426", "Sec-WebSocket-Version: 13"),
         (format!("Host: zm\r\n{KEY}{VERSION}Connection: Upgrade\r\n"), "426", "Upgrade: websocket"),
         (format!("Host: zm\r\n{KEY}{VERSION}Upgrade: websocket\r\n"), "426", "Upgrade: websocket"),
-        // 4.2.1: the key, decoded, is 16 bytes long; 11.3.1: it is there once.
+        // 4.2.1: the decoded key is 16 bytes long; 11.3.1: it appears once.
         (format!("Host: zm\r\n{WISH}{VERSION}"), "400", "Connection: close"),
         (format!("Host: zm\r\n{WISH}{VERSION}Sec-WebSocket-Key: c2hvcnQ=\r\n"), "400", "Connection: close"),
         (
@@ -299,7 +299,7 @@ async fn a_close_frame_is_answered_and_nothing_after_it_counts() -> Result<()> {
         for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999]
         {
             let mut app = HalfOpen::upgraded(&endpoint).await?;
-            // What follows a close frame is not looked at (5.5.1): not answered, and its faults are none.
+            // Bytes after a close frame are ignored (5.5.1): they are neither answered nor checked.
             let after = [frame(FIN | TEXT, QUESTION), frame(FIN | 0x3, b"")].concat();
             app.write(&[close(code, b"bye"), after].concat()).await?;
             let (opcode, payload) =

@@ -9,7 +9,7 @@ use zmes_tests::{AppClient, UserRow, World, includes, skipped, token_ending};
 
 const OF_ADMIN: &str = "rules-admin:APA91bHPRgkF-one";
 const OF_AMY: &str = "rules-amy:APA91bHPRgkF-two";
-/// Another user than the daemon's own, whose group may open the socket.
+/// A user other than the daemon's, whose group may open the socket.
 const OBSERVER: (u32, u32) = (65534, 0);
 
 const RULES: &str = "

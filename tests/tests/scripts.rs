@@ -90,11 +90,11 @@ async fn what_a_list_selects_a_change_changes() -> Result<()> {
     assert_eq!(listed(&world, &["--monitor", "Front"]).await?, [android.clone(), ios.clone()]);
     assert_eq!(listed(&world, &["--monitor", "2"]).await?.len(), 3);
     assert_eq!(listed(&world, &["--stale", "60d"]).await?, Vec::<String>::new());
-    // A name that is none is not found, and what is like it is named.
+    // An unknown name is not found, and the error suggests similar ones.
     let unknown = world.run(&["tokens", "list", "--monitor", "Fornt"]).await?.expect_code(4)?;
     ensure!(unknown.stderr.contains("did you mean Front (1)?"), "{unknown:#?}");
 
-    // Without a terminal there is no question, so nothing happens without --yes.
+    // Without a terminal nobody can confirm, so nothing happens without --yes.
     let refused = world.run(&["tokens", "mute", "--user", "b*"]).await?.expect_code(2)?;
     ensure!(refused.stderr.contains("--yes"), "{refused:#?}");
     for line in [
@@ -118,7 +118,7 @@ async fn what_a_list_selects_a_change_changes() -> Result<()> {
         world.run(&["tokens", "mute", &android, "ffffffff", "--json"]).await?.expect_code(7)?.json()?;
     ensure!(several["count"] == 1 && several["failed"][0]["code"] == "not_found", "{several}");
 
-    // Of what is stale only what matches goes, and it comes back as it was listed.
+    // Of the stale tokens only the matching ones are revoked, and they can be restored from the list.
     let arguments = ["tokens", "prune", "--stale", "1ms", "--platform", "ios"];
     let dry = world.ctl().json(&[&arguments[..], &["--dry-run"]].concat()).await?;
     ensure!(includes(&dry, &json!({"dry_run": true, "count": 1, "tokens": [{"handle": ios}]})), "{dry}");
@@ -153,7 +153,7 @@ async fn clients_are_disconnected_by_number_by_user_or_all_at_once() -> Result<(
     }
     let ids = world.run(&["clients", "list", "-q"]).await?.expect_code(0)?.stdout;
     let first = ids.lines().next().context("no client")?;
-    // One is there, one is not: done in part.
+    // One exists, one does not: partly done.
     let partly =
         world.run(&["clients", "disconnect", first, "999", "--yes", "--json"]).await?.expect_code(7)?;
     let partly = partly.json()?;
@@ -186,7 +186,7 @@ async fn a_monitoring_system_reads_one_line_with_numbers_and_four_exit_codes() -
     }
     assert_eq!(all.stdout.lines().count(), 11, "a line for each check: {all:#?}");
 
-    // What is red in doctor is critical, be it one camera of two; without --nagios it is 1.
+    // A red finding of doctor is critical, even for one camera of two; without --nagios the exit code is 1.
     for (monitor, word, severity, code) in [(2, "CRITICAL", "error", 2), (1, "CRITICAL", "error", 2)] {
         world.shm(monitor)?.stop()?;
         world.wait_monitor(monitor, "down", |monitor| monitor["healthy"] == false).await?;

@@ -1,4 +1,4 @@
-//! What is secret stays secret: planted words appear in no log at trace level, no answer, no error.
+//! Secrets stay secret: planted words appear in no log at trace level, no answer, no error.
 
 use anyhow::{Result, ensure};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Side by side with an older event server: `push.mode = "shadow"` decides and tells what it would have done, sends
-//! nothing, and becomes the one that rings the phones by a reload.
+//! Side by side with an older event server: `push.mode = "shadow"` decides and reports what it would have sent, sends
+//! nothing, and starts sending after a reload.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

@@ -73,7 +73,7 @@ async fn anonymous_sessions_take_no_seats() -> Result<()> {
 async fn silent_connections_by_the_hundred_delay_no_other_client() -> Result<()> {
     let mut world = town().setting("server", "max-clients-per-address", "50").start().await?;
     let endpoint = world.endpoint().await?;
-    // 127.0.0.66 is no proxy: it counts by itself.
+    // 127.0.0.66 is not a trusted proxy: it is limited as a client.
     let mut crowd = Vec::new();
     for round in 0..8 {
         for _ in 0..100 {
@@ -81,7 +81,7 @@ async fn silent_connections_by_the_hundred_delay_no_other_client() -> Result<()>
             crowd.extend(silent(&endpoint, "127.0.0.66").await.ok());
         }
         login(&endpoint, HOME, "amy", "password").await.with_context(|| format!("in round {round}"))?;
-        // Not even who shares the address with them.
+        // Not even clients that share the address with them.
         let neighbour = AppClient::connect_from(&endpoint, "127.0.0.66").await;
         let mut neighbour = neighbour.with_context(|| format!("a neighbour in round {round}"))?;
         neighbour.authenticate("bob", "password").await?;

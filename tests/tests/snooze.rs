@@ -10,7 +10,7 @@ use zmes_tests::{AppClient, UserRow, World, WorldBuilder, includes, skipped, wai
 
 const ANDROID: &str = "snooze-android:APA91bHPRgkF-one";
 const IOS: &str = "snooze-ios:APA91bHPRgkF-two";
-/// Another user than the daemon's own, whose group may open the socket.
+/// A user other than the daemon's, whose group may open the socket.
 const OBSERVER: (u32, u32) = (65534, 0);
 /// What a digest says.
 const DIGEST: &str = "while snoozed";
@@ -135,7 +135,7 @@ async fn a_snooze_survives_kill_9_and_its_digest_comes_once() -> Result<()> {
     let begun = tokio::time::Instant::now();
     world.alarm(1, 10).await?;
     world.wait_delivery(&handle, 10, "skipped").await?;
-    // What is sent but not written down yet would be sent again.
+    // A push that was sent but not yet recorded would be repeated.
     world.wait_delivery(&other, 10, "sent").await?;
     world.kill_daemon().await?;
     world.start_daemon().await?;

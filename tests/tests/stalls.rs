@@ -67,7 +67,7 @@ async fn partial_frame(endpoint: &Endpoint, bytes: &[u8]) -> Result<HalfOpen> {
     Ok(half)
 }
 
-/// One frame that takes 8192 bytes on the wire: the servers of old read that much and then waited for more.
+/// One frame that takes 8192 bytes on the wire: old servers read that much and then waited for more.
 fn frame_of_8192() -> Vec<u8> {
     let header = HalfOpen::text_frame(&[b'x'; 8000]).len() - 8000;
     HalfOpen::text_frame(&vec![b'x'; 8192 - header])

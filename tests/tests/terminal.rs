@@ -1,5 +1,5 @@
-//! Every command on a real terminal (tmux): at 80 and at 200 columns, in colour and not, into a pipe, with the daemon
-//! stopped; questions and what is typed; Ctrl-C.
+//! Every command on a real terminal (tmux): at 80 and at 200 columns, with and without colours, into a pipe, with the
+//! daemon stopped; questions and typed answers; Ctrl-C.
 
 use anyhow::{Context, Result, ensure};
 use unicode_width::UnicodeWidthStr;
@@ -9,10 +9,10 @@ use zmes_tests::tmux::{Shown, Tmux};
 use zmes_tests::{World, skipped, zmesctl_binary};
 
 const EVENT: u64 = 32_910;
-/// What cameras are called by people who like to try things.
+/// Names of cameras from people who like to try things.
 const LONG: &str = "Garden behind the house, to the left of the old apple tree";
 const WIDE: &str = "玄関カメラ 東側 駐車場の入口の前にある防犯カメラ";
-/// (columns, name, what is set in the shell, whether there are colours)
+/// (columns, name, environment of the shell, whether there are colours)
 const TERMINALS: [(u16, &str, &str, bool); 5] = [
     (80, "narrow", "export TERM=xterm-256color", true),
     (200, "wide", "export TERM=xterm-256color", true),
@@ -21,7 +21,7 @@ const TERMINALS: [(u16, &str, &str, bool); 5] = [
     (80, "never", "option='--color never'", false),
 ];
 
-/// A world with names that are hard to show, a phone whose pushes fail, and one whose pushes do not.
+/// A world with names that are hard to display, a phone whose pushes fail, and one whose pushes succeed.
 struct Street {
     world: World,
     things: Things,
@@ -114,7 +114,7 @@ async fn every_command_fits_and_is_in_colour_only_where_it_may_be() -> Result<()
             };
             ensure!(right && !shown.text.is_empty(), "{shown:#?}");
             ensure!(colours || !shown.has_escapes(), "{shown:#?}");
-            // Colours are all that a terminal is ever told: no name of a camera speaks to it.
+            // Only colours reach a terminal: no camera name can send control sequences.
             let escapes = [shown.text.matches('\u{1b}').count(), shown.text.matches("\u{1b}[").count()];
             ensure!(escapes[0] == escapes[1], "{shown:#?}");
             ensure!(!shown.text.contains(['\u{7}', '\u{202e}', '\u{9b}']), "{shown:#?}");
@@ -169,17 +169,17 @@ async fn long_names_are_cut_wide_ones_are_measured_and_reasons_are_whole() -> Re
     let line =
         |name: &str| lines.iter().find(|line| line.contains(name)).with_context(|| format!("{lines:#?}"));
     ensure!(line("Garden")?.contains('…'), "{lines:#?}");
-    // The columns behind a wide name stand where they stand behind any other.
+    // The columns after a wide name are aligned as after any other.
     let column = |line: &str| line.split("alarm").next().map(UnicodeWidthStr::width);
     ensure!(column(line("玄関")?) == column(line("Garden")?), "{lines:#?}");
-    // Why a phone does not ring is there at 80 columns, too.
+    // The reason why a phone does not ring is visible at 80 columns, too.
     ensure!(tokens.text.contains("the message was refused"), "{tokens:#?}");
     let explained = why.lines().iter().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join(" ");
     ensure!(explained.contains("proxy took it"), "{why:#?}");
     // A pipe gets everything, and no colours but where they are asked for.
     ensure!(piped.text.contains(LONG) && !piped.has_escapes(), "{piped:#?}");
     ensure!(coloured.has_escapes(), "{coloured:#?}");
-    // And what the terminal shows is what it was sent: nothing was broken into two lines.
+    // The terminal shows exactly what was sent: no line was wrapped.
     let screen = tmux.screen()?;
     ensure!(screen.contains("玄関"), "{screen}");
     Ok(())

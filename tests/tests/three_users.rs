@@ -21,7 +21,7 @@ struct Somebody {
 /// What becomes of a command that one of them runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// It does what it says.
+    /// The command succeeds.
     Done,
     /// The daemon refuses it: changes are for admins.
     Refused,
@@ -29,8 +29,8 @@ enum Fate {
     Denied,
 }
 
-/// Returns what becomes of it. This is the table: who is in the admin group may do everything, who may open the socket
-/// may look, and who may not is told how to get there.
+/// Returns the expected result. The rule: users of the admin group may do everything, users who may open the socket may
+/// read, and others get a hint how to get access.
 fn fate(who: &str, line: CommandLine) -> Fate {
     match (who, line.may) {
         (_, May::Anybody) | ("admin", _) | ("observer", May::Observer) => Fate::Done,
@@ -39,7 +39,7 @@ fn fate(who: &str, line: CommandLine) -> Fate {
     }
 }
 
-/// Puts the socket where a package has it: directory 0750, socket 0660, both of the group that may look.
+/// Sets up the socket as a package does: directory 0750, socket 0660, both of the observers' group.
 fn hand_over(socket: &Path, group: Gid) -> Result<()> {
     let directory = socket.parent().context("the socket lies nowhere")?;
     for (path, mode) in [(directory, 0o750), (socket, 0o660)] {
@@ -50,7 +50,7 @@ fn hand_over(socket: &Path, group: Gid) -> Result<()> {
     Ok(())
 }
 
-/// How `doctor` ends depends on what it finds; who may look at all does not.
+/// doctor's exit code depends on its findings, not on who runs it.
 async fn ensure_walks(who: &str, somebody: &Somebody, ctl: &Ctl, secret: &str) -> Result<()> {
     let walk = ctl.run_as_user(&somebody.name, &["doctor", "--json"]).await?;
     let allowed = fate(who, DOCTOR) == Fate::Done;
@@ -88,7 +88,7 @@ async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
         .await?;
     let ctl = world.ctl();
     hand_over(ctl.socket(), look_id)?;
-    // `config` runs the daemon's binary, which is looked for beside the tool.
+    // `config` runs the daemon's binary, which is searched beside the tool.
     fs::copy(zmesd_binary()?, world.path("zmesd"))?;
     let (mut things, app) = Things::of(&world, EVENT).await?;
     let mut apps = vec![app];
@@ -108,7 +108,7 @@ async fn an_admin_an_observer_and_a_stranger_run_every_command() -> Result<()> {
                     ensure!(output.stderr.contains(&hint), told());
                 }
                 Fate::Denied => {
-                    // A plugin that may not look does not know.
+                    // A monitoring plugin without access reports UNKNOWN.
                     ensure!(output.code == if nagios { 3 } else { 5 }, told());
                     let hint = output.json()?["error"]["hint"].to_string();
                     ensure!(hint.contains(&format!("usermod -aG {look} $USER")), told());

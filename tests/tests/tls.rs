@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use zmes_tests::{AppClient, Certificate, Daemon, Endpoint, Process, Validity, World, wait_until};
 
-/// Starts the daemon where it must not start; returns its exit code and what it said.
+/// Starts a daemon that must refuse to start; returns its exit code and output.
 async fn refused_start(world: &World) -> Result<(Option<i32>, String)> {
     let file = world.settings_file();
     let mut command = Daemon::command(world.directory(), &["--config", &file.to_string_lossy()])?;
@@ -65,7 +65,7 @@ async fn a_key_that_may_not_be_read_is_a_matter_of_permission() -> Result<()> {
         fs::create_dir_all(world.path(name))?;
         fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o777))?;
     }
-    // Beside the world, because the build directory may be out of reach for others.
+    // Beside the world, because other users may not be able to reach the build directory.
     let copy = world.path("zmesd");
     fs::copy(zmes_tests::zmesd_binary()?, &copy)?;
     let mut command = std::process::Command::new("setpriv");
@@ -101,7 +101,7 @@ async fn tls_1_2_and_1_3_are_spoken_and_plain_text_only_if_asked() -> Result<()>
     Ok(())
 }
 
-/// Says whether a newcomer who trusts `certificate` alone gets in.
+/// Says whether a new client that trusts only `certificate` can connect.
 async fn serves(world: &World, certificate: &Certificate) -> Result<bool> {
     let endpoint =
         Endpoint { tls: Some(certificate.client(rustls::ALL_VERSIONS)?), ..world.endpoint().await? };
@@ -223,7 +223,7 @@ async fn one_socket_serves_both_families() -> Result<()> {
         let endpoint = Endpoint { address: (host, endpoint.address.port()).into(), ..endpoint.clone() };
         AppClient::connect(&endpoint).await?.authenticate("admin", "adminpass").await?;
     }
-    // An address that came over IPv4 is told as what it is.
+    // An IPv4 address mapped into IPv6 is reported as IPv4.
     let mut app = AppClient::connect(&Endpoint {
         address: ([127, 0, 0, 1], endpoint.address.port()).into(),
         ..endpoint

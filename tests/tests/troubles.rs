@@ -24,7 +24,7 @@ fn cameras(count: u32) -> WorldBuilder {
     (1..=count).fold(world, |world, id| world.monitor(id, &format!("Camera {id}")))
 }
 
-/// A camera whose heartbeat stands still, for tests that take longer than zmesd waits for one.
+/// A camera whose heartbeat does not change, for tests that take longer than zmesd waits for one.
 fn still() -> WorldBuilder {
     World::new().monitor(1, "Garage").setting("watchdog", "camera-offline", "\"0s\"")
 }
@@ -84,7 +84,7 @@ async fn forty_cameras_lost_at_once_are_one_notice() -> Result<()> {
     let trouble = world.ctl().wait_trouble("zoneminder").await?;
     ensure!(world.ctl().troubles().await?.len() == 1, "{trouble}");
     proxy.wait_accepted(1).await?;
-    // An alarm test comes after whatever else was to be told.
+    // A test alarm is sent after any other pending notice.
     for camera in 1..=40 {
         world.shm(camera)?.start()?;
     }
@@ -131,9 +131,10 @@ async fn a_kill_between_raised_and_told_tells_once_and_a_restart_is_silent() -> 
     proxy.always(Behaviour::Accept);
     world.launch_daemon().await?;
     world.ctl().wait_trouble("camera:2").await?;
-    // What is sent but not written down yet would be sent again.
+    // A push that was sent but not yet recorded would be repeated.
     world.wait_notice(&world.handle(ANDROID).await?, "trouble").await?;
-    // Killed again, after it was told: silence. The alarm comes after whatever the start would have told.
+    // Killed again after the notice was sent: no repetition. The alarm comes after anything that the start would have
+    // sent.
     world.kill_daemon().await?;
     world.launch_daemon().await?;
     let trouble = world.ctl().wait_trouble("camera:2").await?;
@@ -255,7 +256,7 @@ async fn a_user_whose_last_token_died_is_deaf_until_another_is_registered() -> R
     Ok(())
 }
 
-/// What was asked of the service outside: method, path and body.
+/// Requests at the external service: method, path and body.
 type Pings = Arc<Mutex<Vec<(String, String, String)>>>;
 
 fn locked(pings: &Pings) -> MutexGuard<'_, Vec<(String, String, String)>> {
@@ -270,7 +271,7 @@ async fn service(tasks: &mut JoinSet<()>) -> Result<(String, Pings)> {
     let kept = Arc::clone(&pings);
     tasks.spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // One after the other, as zmesd sends them; a request that breaks off is none.
+            // One request after the other, as zmesd sends them; a truncated request does not count.
             answer(stream, &kept).await.ok();
         }
     });

@@ -12,11 +12,11 @@ use zmes_tests::{Endpoint, HalfOpen, World, wait_until};
 const CLIENTS: usize = 60;
 /// Alarms on record, each a frame of some 500 bytes: half a megabyte a replay.
 const RECORDED: usize = 1000;
-/// How often each asks, beside the once in its `auth`: more than a socket's buffer takes where it has no bound.
+/// How many requests each client sends after its `auth`: more than a socket's buffer holds without a limit.
 const REPLAYS: usize = 15;
 /// What each of them may cost of the daemon's memory, in KiB: its session, and a page of the replay.
 const DAEMON_KIB: u64 = 96;
-/// The same of the kernel's: what is not yet sent, in bytes; the last piece may go beyond the bound.
+/// The same for the kernel's send buffer, in bytes; the last piece may exceed the limit.
 const KERNEL_BYTES: u64 = 192 * 1024;
 
 /// Fills the record of a daemon that is not running.
@@ -88,7 +88,7 @@ async fn unread_replays_are_bounded_and_other_clients_get_theirs() -> Result<()>
     ensure!(grown < DAEMON_KIB * CLIENTS as u64, "the daemon grew by {grown} KiB");
     ensure!(kept < KERNEL_BYTES * CLIENTS as u64, "the kernel keeps {kept} bytes");
 
-    // Who reads gets the whole of it meanwhile, and the next alarm.
+    // Clients that read get everything meanwhile, and the next alarm.
     let mut member = world.app().await?;
     member.authenticate("admin", "adminpass").await?;
     member.send(&json!({"event": "control", "data": {"type": "replay", "since": "1"}})).await?;

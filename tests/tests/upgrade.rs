@@ -18,7 +18,7 @@ fn copy(world: &World) -> PathBuf {
     world.path("state/zmesd.db.before-7")
 }
 
-/// Runs Python's SQLite: nothing of the program under test has a hand in what is found.
+/// Runs Python's SQLite, so that the program under test does not judge its own file.
 fn sqlite(database: &Path, script: &str) -> Result<Value> {
     let program = format!("import json, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\n{script}");
     let output = Command::new("python3").arg("-c").arg(program).arg(database).output()?;
@@ -57,7 +57,7 @@ fn start(world: &World) -> Result<Command> {
     Daemon::command(world.directory(), &["--config", &world.settings_file().to_string_lossy()])
 }
 
-/// Starts a daemon that must refuse, and returns what it said.
+/// Starts a daemon that must refuse to start, and returns its output.
 fn refused(world: &World, code: i32) -> Result<String> {
     let Output { status, stderr, .. } = start(world)?.output()?;
     let said = String::from_utf8_lossy(&stderr).into_owned();
@@ -70,7 +70,7 @@ async fn what_an_older_zmesd_has_left_goes_on() -> Result<()> {
     let mut world = World::new().monitor(1, "Garage").monitor(2, "Yard").prepare().await?;
     lay_down(&world, 0)?;
     world.start_daemon().await?;
-    // A device whose filter is remembered: monitor 1 alone.
+    // A device with a stored filter: monitor 1 alone.
     let mut app = world.device("1.8.001").await?;
     world.alarm(2, 40_000).await?;
     world.alarm(1, 40_001).await?;
@@ -134,7 +134,7 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
         }
         process.end(Signal::SIGKILL).await?;
         let copied = copy(&world).exists();
-        // A look from outside would merge the log, so it looks at copies.
+        // Opening the file from outside would merge the log, so the test opens copies.
         let left = world.path("left");
         fs::create_dir_all(&left)?;
         for entry in fs::read_dir(world.path("state"))? {
@@ -217,7 +217,7 @@ async fn a_disk_too_full_for_the_copy_stops_the_upgrade_and_changes_nothing() ->
     for part in ["cannot copy ", "zmesd.db.before-7", "nothing was changed; make room"] {
         ensure!(said.contains(part), "`{part}` is missing in: {said}");
     }
-    // With room it goes through, and what the old file remembers counts.
+    // With enough space the upgrade succeeds, and the state of the old file is kept.
     fs::rename(&original, file(&world))?;
     let mut world = world;
     world.start_daemon().await?;

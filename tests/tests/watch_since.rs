@@ -16,7 +16,7 @@ fn garage(proxy: &PushProxy) -> WorldBuilder {
         .with_push_proxy(proxy)
 }
 
-/// Reads until a delivery has that outcome; returns "type event outcome" of all that is about the phone.
+/// Reads until a delivery has this outcome; returns "type event outcome" of each line about the phone.
 async fn story(watch: &mut Streaming, handle: &str, event: u64, outcome: &str) -> Result<Vec<String>> {
     let mut story = Vec::new();
     loop {
@@ -145,7 +145,7 @@ async fn while_pushes_come_thick_and_fast_nothing_is_told_twice_or_not_at_all() 
         story.sort();
         let told = story.len();
         story.dedup();
-        // For each alarm that it came, what was decided, what became of it.
+        // For each alarm: the alarm, the decision, the outcome.
         assert_eq!((told, story.len()), (3 * 41, 3 * 41), "{story:?}");
     }
     proxy.ensure_no_violations()
@@ -179,7 +179,7 @@ async fn what_waits_is_part_of_the_state_and_one_user_can_be_chosen() -> Result<
             && decision["id"].as_str() == Some(&*came["client"]["id"].to_string()),
         "{decision}"
     );
-    // A name that is no monitor's, and one that is.
+    // One unknown monitor name, and one that exists.
     let wrong = world.run(&["watch", "--monitor", "Garag"]).await?.expect_code(4)?;
     ensure!(wrong.stderr.contains("did you mean Garage (1)?"), "{wrong:#?}");
     let one = world.run(&["watch", "--monitor", "Garage", "--count", "1", "--json"]).await?.expect_code(0)?;

@@ -46,7 +46,7 @@ impl Client {
         self.read().await
     }
 
-    /// The same; a stream that begins with nothing gets alarms to tell of.
+    /// The same; a stream that begins without a line gets alarms to report.
     async fn ask_alarmed(&mut self, world: &World, line: &str) -> Result<Value> {
         self.send(line).await?;
         for _ in 0..20 {

@@ -1,5 +1,5 @@
-//! zmesd in the place of `zmeventnotification.pl`: started, told of log rotations, restarted and stopped by the real
-//! `zmdc.pl`, with nothing but its configuration file.
+//! zmesd in place of `zmeventnotification.pl`: started, told of log rotations, restarted and stopped by the real
+//! `zmdc.pl`, with only its configuration file.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use zmes_tests::{AppClient, Certificate, Ctl, Endpoint, Lab, Settings, Validity, wait_until, zmesd_binary};
 
-/// Away from the lab of `real_zoneminder`, which may be up beside this one.
+/// A port away from the lab of `real_zoneminder`, which may run at the same time.
 const BASE_PORT: u16 = 33_800;
 /// What zmdc calls it.
 const NAME: &str = "zmeventnotification.pl";
@@ -23,7 +23,7 @@ struct Site {
 impl Site {
     /// Returns the pid of the daemon that zmdc has started, as it is seen from here.
     async fn pid(&self) -> Result<Option<i32>> {
-        // It fails while there is none.
+        // The command fails while there is none.
         let Ok(pid) = self.lab.run(&["zmdc-pid"]).await else { return Ok(None) };
         Ok(Some(pid.trim().parse()?))
     }
@@ -45,7 +45,7 @@ impl Site {
         .await
     }
 
-    /// Logs in, lets ZoneMinder raise an alarm, and waits until the app has it.
+    /// Logs in, makes ZoneMinder raise an alarm, and waits until the app has it.
     async fn an_alarm_arrives(&self, pid: i32) -> Result<()> {
         let status = Self::ctl(pid).json(&["status"]).await?;
         let url = status["listening"][0].as_str().with_context(|| status.to_string())?;

@@ -47,10 +47,9 @@ pub enum CliError {
     NoSuchAlarm { message: String, hint: String },
     #[error("cannot read {file}")]
     File { file: String, source: io::Error },
+    /// `option`: names another file.
     #[error("cannot write {file}")]
-    Unwritable { file: String, source: io::Error },
-    #[error("cannot write {file}")]
-    CursorUnwritable { file: String, source: io::Error },
+    Unwritable { file: String, option: &'static str, source: io::Error },
     /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
     #[error("{file}, line {line}, column {column}: {detail}")]
     Unparsable { file: String, line: usize, column: usize, detail: String },
@@ -86,6 +85,15 @@ impl CliError {
                 let hint = format!("sudo usermod -aG {group} $USER  (then log in again)");
                 return (Exit::Forbidden, Code::Own("forbidden"), Some(Cow::Owned(hint)));
             }
+            Self::Unwritable { option, source, .. } => {
+                let what = if source.kind() == io::ErrorKind::AlreadyExists {
+                    "no file is overwritten: choose another name"
+                } else {
+                    "check the directory, its permissions and its free space; or choose another"
+                };
+                let hint = format!("{what} with {option}");
+                return (Exit::Negative, Code::Own("file"), Some(Cow::Owned(hint)));
+            }
             Self::Client(error) => class_of_client(error),
             Self::Ended { .. } => (Exit::Unreachable, "unreachable", HINT_STATUS),
             Self::Usage { hint, .. } => (Exit::Usage, "usage", hint.as_str()),
@@ -95,19 +103,6 @@ impl CliError {
             Self::NoSuchClient { .. } => (Exit::NotFound, "not_found", "zmesctl clients list shows the ids"),
             Self::Declined => (Exit::Negative, "declined", "answer y to continue; in scripts, use --yes"),
             Self::File { .. } => (Exit::Negative, "file", "check its name and its permissions with ls -l"),
-            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
-                (Exit::Negative, "file", "no file is overwritten: choose another name with --output")
-            }
-            Self::Unwritable { .. } => (
-                Exit::Negative,
-                "file",
-                "check the directory, its permissions and its free space; or choose another with --output",
-            ),
-            Self::CursorUnwritable { .. } => (
-                Exit::Negative,
-                "file",
-                "its directory must exist, and this user must be able to write there; or name another file with --cursor",
-            ),
             Self::Unparsable { .. } => {
                 (Exit::Negative, "file", "fix the file and import it again; nothing was imported")
             }
@@ -132,7 +127,6 @@ impl CliError {
             | Self::Denied { source, .. }
             | Self::File { source, .. }
             | Self::Unwritable { source, .. }
-            | Self::CursorUnwritable { source, .. }
             | Self::Output(source)
             | Self::Terminal(source) => Some(plain(source)),
             Self::Zmesd { source, .. } => source.as_ref().map(plain),

@@ -177,7 +177,10 @@ impl PictureLink {
         let (at, rest) = rest.split_first_chunk()?;
         let holder = match (*kind, holder, rest) {
             (FOR_TOKEN, token, [0, 0]) => LinkHolder::Token(TokenId(u32::from_be_bytes(*token).into())),
-            (FOR_USER, [a, b, c, d], [e, f]) => LinkHolder::User(UserMark([*a, *b, *c, *d, *e, *f])),
+            (FOR_USER, first, second) => {
+                let mark = [&first[..], second].concat();
+                LinkHolder::User(UserMark(mark.try_into().ok()?))
+            }
             _ => return None,
         };
         let link = Self {

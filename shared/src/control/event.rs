@@ -48,11 +48,11 @@ pub enum WatchKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasted_ms: Option<u64>,
     },
-    /// What was decided for one target of an alarm.
+    /// The decision for one target of an alarm.
     Decision {
         /// The alarm's number.
         alarm: u64,
-        /// The event, where there is one.
+        /// The event, if there is one.
         event_id: Option<EventId>,
         /// Which monitor.
         monitor_id: MonitorId,
@@ -63,7 +63,7 @@ pub enum WatchKind {
         /// `end`: the alarm has ended; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
-        /// What was decided.
+        /// The decision.
         #[serde(flatten)]
         decided: Decided,
     },
@@ -71,7 +71,7 @@ pub enum WatchKind {
     Delivery {
         /// The alarm's number; 0: the alarm came before this stream.
         alarm: u64,
-        /// The event, where there is one.
+        /// The event, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         event_id: Option<EventId>,
         /// Which monitor.
@@ -84,7 +84,7 @@ pub enum WatchKind {
         /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not sent any more; `queued`
         /// (state at the start of the stream): it waits to be sent.
         outcome: DeliveryOutcome,
-        /// Why it failed, or what the provider said.
+        /// Why it failed, or the provider's answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
         /// From the alarm's detection to the outcome.
@@ -92,7 +92,7 @@ pub enum WatchKind {
         /// `end`: the alarm has ended; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
-        /// What was detected in the event, where it was known when the push was decided.
+        /// Labels of the event, as far as they were known when the push was decided.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         labels: Vec<Label>,
     },
@@ -130,7 +130,7 @@ pub enum WatchKind {
         /// The monitor.
         monitor: MonitorView,
     },
-    /// A trouble was raised or is over. Only for who asks for it.
+    /// A trouble was raised or is over. Only in streams that ask for it.
     Trouble {
         /// `present` (state at the start of the stream), `raised` or `cleared`.
         change: String,

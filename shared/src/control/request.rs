@@ -28,7 +28,7 @@ pub enum Request {
     },
     /// Returns [`crate::views::Rejected`].
     ClientsRejected {
-        /// Only what was refused in this many milliseconds before now; absent: since the daemon started.
+        /// Only refusals in this many milliseconds before now; absent: since the daemon started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since_ms: Option<u64>,
     },
@@ -241,7 +241,7 @@ pub enum Request {
     Unknown,
 }
 
-/// What a request needs.
+/// Access that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// It reads only.
@@ -251,7 +251,7 @@ pub enum Access {
 }
 
 impl Request {
-    /// Says whether the answer needs requests to the providers of pushes.
+    /// Says whether the answer needs requests to push providers.
     pub fn asks_providers(&self) -> bool {
         matches!(
             self,
@@ -261,7 +261,7 @@ impl Request {
         )
     }
 
-    /// Says which role may ask this.
+    /// Says which role may send this request.
     pub fn access(&self) -> Access {
         match self {
             Self::Status
@@ -328,7 +328,7 @@ fn changing(does: bool) -> Access {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientFilter {
-    /// ZoneMinder user name; `*` stands for any run of characters.
+    /// ZoneMinder user name; `*` matches any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Whether the client has logged in.
@@ -362,7 +362,7 @@ pub struct AlarmTest {
     /// Only to this token (handle); absent: to all clients and tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Report who would receive it, send nothing.
+    /// Report who would receive it, but send nothing.
     #[serde(default)]
     pub dry_run: bool,
     /// Answer when every target has received it or failed, not when it is queued.
@@ -409,7 +409,7 @@ pub enum CheckKind {
     Push,
     /// The state file can be read and written.
     Store,
-    /// No trouble stands. `all` looks at what they are made of, and so does not count them.
+    /// No trouble is open. `all` checks the underlying findings itself, and so does not include this one.
     Troubles,
     /// All of these checks.
     All,

@@ -30,7 +30,7 @@ pub struct SnoozeSet {
     /// Also withhold alarms that a rule calls urgent.
     #[serde(default, skip_serializing_if = "super::request::is_false")]
     pub hard: bool,
-    /// At its end, tell each phone in one silent push how many alarms were withheld; absent: only where the snooze is
+    /// At its end, send each phone one silent push with the number of withheld alarms; absent: only if the snooze is
     /// for a user or a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tell: Option<bool>,

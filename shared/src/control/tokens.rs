@@ -15,10 +15,10 @@ pub struct TokenFilter {
     /// What kind of phone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<PlatformKind>,
-    /// ZoneMinder user name; `*` stands for any run of characters.
+    /// ZoneMinder user name; `*` matches any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Its state; absent: all that are not revoked.
+    /// Its state; absent: all except revoked ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<TokenState>,
     /// Only tokens not seen for at least this many milliseconds.
@@ -27,7 +27,7 @@ pub struct TokenFilter {
     /// Only tokens whose last push failed.
     #[serde(default)]
     pub failing: bool,
-    /// Only tokens that want alarms of this monitor.
+    /// Only tokens whose list has this monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MonitorId>,
     /// Also return the tokens themselves; for admins.
@@ -80,7 +80,7 @@ impl StrictFilter {
     }
 }
 
-/// Reads a filter that narrows what a request changes.
+/// Parses a filter for a request that changes tokens.
 pub(super) fn strict_filter<'de, D: Deserializer<'de>>(from: D) -> Result<Option<TokenFilter>, D::Error> {
     Option::<StrictFilter>::deserialize(from)?.map(StrictFilter::known).transpose()
 }

@@ -19,13 +19,13 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// Says whether a peer of that version is compatible.
+    /// Says whether a peer with this version is compatible.
     pub fn understands(self, peer: Self) -> bool {
         self.major == peer.major
     }
 }
 
-/// What a peer of the control socket may do.
+/// Role of a peer of the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]

@@ -16,7 +16,7 @@ pub struct WatchFilter {
     /// Only this token (handle).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// Only clients, tokens and decisions of this ZoneMinder user; `*` stands for any run of characters.
+    /// Only clients, tokens and decisions of this ZoneMinder user; `*` matches any run of characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Only lines of these types; empty: all types. `lagged` is always sent.
@@ -25,8 +25,8 @@ pub struct WatchFilter {
     /// Start with the recorded alarms, decisions for tokens and deliveries after this point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
-    /// Also troubles: those that stand, then each that is raised or over. Naming the type `trouble` in `types` asks for them,
-    /// too.
+    /// Also troubles: first the open ones, then each that is raised or over. The type `trouble` in `types` asks for
+    /// them, too.
     #[serde(default, skip_serializing_if = "is_false")]
     pub troubles: bool,
     /// Only alarms and troubles of monitors that this ZoneMinder user may see at that moment.

@@ -15,7 +15,7 @@ pub struct Check {
     pub check: String,
     /// One sentence.
     pub detail: String,
-    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    /// The same in pieces, if it contains times: a reader can show them in its own time zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
     /// What to do if it failed.
@@ -24,7 +24,7 @@ pub struct Check {
     /// How severe a failure is; absent: an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// What was measured.
+    /// Measured values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub perf: Vec<Perf>,
     /// For `all`: each check.
@@ -42,7 +42,7 @@ pub struct CheckPart {
     pub check: String,
     /// One sentence.
     pub detail: String,
-    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    /// The same in pieces, if it contains times: a reader can show them in its own time zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
     /// What to do if it failed.
@@ -51,7 +51,7 @@ pub struct CheckPart {
     /// How severe a failure is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// What was measured.
+    /// Measured values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub perf: Vec<Perf>,
 }

@@ -27,7 +27,7 @@ pub struct Finding {
     pub severity: Severity,
     /// One sentence, without secrets.
     pub detail: String,
-    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    /// The same in pieces, if it contains times: a reader can show them in its own time zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
     /// What to do about it, often a command; `null` if nothing is to be done.
@@ -60,7 +60,7 @@ impl Finding {
         Self::new(step, Severity::Error, detail, Some(hint.into()))
     }
 
-    /// Returns what was found, with typed times.
+    /// Returns the finding's text, with typed times.
     pub fn sentence(&self) -> Sentence {
         Sentence::of(&self.detail, &self.parts)
     }

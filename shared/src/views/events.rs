@@ -19,7 +19,7 @@ pub struct Events {
     pub gap: bool,
 }
 
-/// An announced alarm, and how many were told.
+/// An announced alarm, and how many receivers got it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventView {
@@ -33,7 +33,7 @@ pub struct EventView {
     pub at: Timestamp,
     /// Why, in ZoneMinder's words.
     pub cause: String,
-    /// What was detected in the event; absent: nothing, or it is not known.
+    /// Labels of the event; absent: none, or not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
     /// It was found after the fact, in the Events table.

@@ -1,4 +1,4 @@
-//! The data behind each answer, which is also what `zmesctl --json` prints.
+//! The data of each answer, which is also what `zmesctl --json` prints.
 //!
 //! Members are added, never renamed or removed. Times are RFC 3339, durations milliseconds, ids numbers.
 

@@ -26,21 +26,21 @@ pub struct MonitorView {
     pub source: StateSource,
     /// What it is doing.
     pub state: MonitorState,
-    /// The event opened last; `null` where there was none since its `zmc` started.
+    /// The event opened last; `null` if there was none since its `zmc` started.
     pub last_event_id: Option<EventId>,
     /// `sizeof(SharedData)` of its ZoneMinder; `null` if unknown.
     pub layout: Option<u32>,
     /// Whether alarms of this monitor are seen.
     pub healthy: bool,
-    /// Why not, or what is special, as a sentence; `null` where there is nothing to say.
+    /// The problem or a remark, as a sentence; `null` if there is none.
     pub reason: Option<String>,
-    /// The same for scripts; absent where there is nothing to say.
+    /// The same as a word for scripts; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<MonitorTrouble>,
-    /// What to do about it, mostly a command; absent where there is nothing to do.
+    /// What to do about it, usually a command; absent if there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// Until when its alarms are not pushed to anybody; absent: they are. `snooze list` has more.
+    /// Until when its alarms are not pushed to anybody; absent: they are. See `snooze list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
 }
@@ -53,7 +53,7 @@ pub struct Reloaded {
     pub monitors: u64,
     /// Of these, new since the last time.
     pub added: u64,
-    /// Gone since the last time.
+    /// Removed since the last reload.
     pub removed: u64,
     /// Users whose rights are known.
     pub users: u64,

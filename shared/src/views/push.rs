@@ -43,7 +43,7 @@ pub struct DeliveryView {
     /// The rule that decided, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The transport; `null` while none was used.
+    /// The transport; `null` if none was used yet.
     pub transport: Option<String>,
     /// The number of attempts.
     pub attempts: u32,
@@ -125,7 +125,7 @@ pub struct CheckStep {
     pub ok: bool,
     /// How long it took.
     pub ms: u64,
-    /// What was found.
+    /// The result.
     pub detail: String,
     /// If it failed: the kind of fault, as in [`TransportView::fault`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

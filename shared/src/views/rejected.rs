@@ -15,12 +15,12 @@ pub struct Rejected {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejection {
-    /// The client's address without its port (behind a trusted proxy: what the proxy says). IPv6 clients of one /64
+    /// The client's address without its port (behind a trusted proxy: as the proxy reports it). IPv6 clients of one /64
     /// network share an entry, which shows the last address.
     pub address: String,
     /// Why it was refused.
     pub reason: RefusalReason,
-    /// The user name as the client sent it, cleaned and cut; `null` where none was sent.
+    /// The user name as the client sent it, cleaned and cut; `null` if it sent none.
     pub user: Option<String>,
     /// How often.
     pub count: u64,
@@ -29,7 +29,7 @@ pub struct Rejection {
     /// The first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_at: Option<Timestamp>,
-    /// What was special the last time: the name that was asked for, the web page, what is wrong with the login.
+    /// Details of the last refusal: the requested name, the web page, the fault of the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// What to change so that the client gets in.
@@ -42,9 +42,9 @@ pub struct Rejection {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalReason {
-    /// A web page of another origin wanted to connect (HTTP 403).
+    /// A web page of another origin tried to connect (HTTP 403).
     Origin,
-    /// An HTTP request that is no WebSocket upgrade (HTTP 426).
+    /// An HTTP request that is not a WebSocket upgrade (HTTP 426).
     NotWebsocket,
     /// Bytes that are neither HTTP nor TLS, or a broken request.
     BadRequest,
@@ -56,7 +56,7 @@ pub enum RefusalReason {
     TlsVersion,
     /// The client does not trust the certificate.
     UntrustedCertificate,
-    /// The client says that the certificate has expired.
+    /// The client reports that the certificate has expired.
     ExpiredCertificate,
     /// The client asked for a name that the certificate does not have.
     WrongName,

@@ -14,7 +14,7 @@ pub struct Rules {
     pub rules: Vec<RuleView>,
 }
 
-/// One rule. An empty list is no condition.
+/// One rule. An empty list is not a condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuleView {
@@ -34,13 +34,13 @@ pub struct RuleView {
     /// Any of these texts must be in the cause.
     #[serde(default)]
     pub cause_has: Vec<String>,
-    /// None of these texts may be in the cause.
+    /// Texts that must not be in the cause.
     #[serde(default)]
     pub cause_lacks: Vec<String>,
     /// Any of these labels must be known of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// None of these labels may be known of the event.
+    /// Labels that the event must not have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels_lack: Vec<String>,
     /// Labels below it (percent) do not count; absent: all count.
@@ -85,9 +85,9 @@ pub struct RulesTested {
     /// The token's handle; absent: none was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The rule that decides; absent: none does.
+    /// The rule that decides; absent: none.
     pub rule: Option<String>,
-    /// What is done: `mute`, `notify` or `urgent`. Where no rule decides: `notify`.
+    /// Its action: `mute`, `notify` or `urgent`. If no rule decides: `notify`.
     pub action: String,
     /// One sentence for people.
     pub explanation: String,
@@ -95,7 +95,7 @@ pub struct RulesTested {
     pub rules: Vec<RuleTested>,
 }
 
-/// What one rule says about such an alarm.
+/// Result of one rule for such an alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuleTested {
@@ -114,7 +114,7 @@ pub struct RuleTested {
     pub mismatch: Option<RuleMismatch>,
     /// One sentence for people, without times.
     pub explanation: String,
-    /// When its days and times hold next; absent: they do, never will, or are not what is missing.
+    /// When its days and times match next; absent: they match now, never will, or are not the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_from: Option<Timestamp>,
     /// When they no longer hold; absent: they always do.

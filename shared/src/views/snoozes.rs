@@ -1,4 +1,4 @@
-//! `zmesctl snooze …`, and what is said of a push that a snooze withheld.
+//! `zmesctl snooze …`, and the view of a push that a snooze withheld.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub struct SnoozeView {
     /// Whether alarms that a rule calls urgent are withheld, too.
     #[serde(default)]
     pub hard: bool,
-    /// Whether phones are told at its end how many alarms were withheld.
+    /// Whether phones get the number of withheld alarms at its end.
     #[serde(default)]
     pub tell: bool,
 }

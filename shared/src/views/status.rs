@@ -53,7 +53,7 @@ pub struct Status {
     /// Absent once the old file was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_damage: Option<String>,
-    /// The same in pieces: a reader can show the time in its own zone.
+    /// The same in pieces: a reader can show the time in its own time zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub state_damage_parts: Vec<SentencePart>,
     /// The most severe finding of `doctor`, by the latest result of each part; absent if there is no problem.
@@ -62,7 +62,7 @@ pub struct Status {
     /// The number of problems that `doctor` finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<FindingCounts>,
-    /// The troubles that stand.
+    /// The open troubles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub troubles: Option<TroubleSummary>,
     /// The number of snoozes that are set.
@@ -88,7 +88,7 @@ pub struct MonitorCounts {
     pub total: u64,
     /// Watched, with a known state.
     pub watched: u64,
-    /// Watched, but unreadable; `monitors list` says why.
+    /// Watched, but unreadable; `monitors list` shows why.
     pub stale: u64,
 }
 
@@ -112,7 +112,7 @@ pub struct ClientCounts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenCounts {
-    /// All that are not revoked.
+    /// All except revoked ones.
     pub total: u64,
     /// Those that receive pushes.
     pub enabled: u64,

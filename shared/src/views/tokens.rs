@@ -40,7 +40,7 @@ pub struct TokenView {
     /// The app's own name for this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// The monitors whose alarms it wants; `null`: all.
+    /// The monitors on its list; `null`: all.
     pub monitors: Option<Vec<MonitorId>>,
     /// The minimum interval between two alarms of each of `monitors`, in milliseconds; `null` if `monitors` is.
     pub intervals: Option<Vec<u64>>,

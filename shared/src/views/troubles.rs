@@ -11,7 +11,7 @@ use crate::words::TroubleKind;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Troubles {
-    /// Those that stand, the oldest first; with a history those that are over, the newest first, follow.
+    /// The open ones, the oldest first; with a history, those that are over follow, the newest first.
     pub troubles: Vec<TroubleView>,
 }
 
@@ -21,24 +21,24 @@ pub struct Troubles {
 pub struct TroubleView {
     /// Its name: `camera:3`, `push:fcm`, `database`.
     pub id: String,
-    /// What it is about.
+    /// Subject of the trouble.
     pub kind: TroubleKind,
     /// How severe it is.
     pub severity: Severity,
     /// When the condition began.
     pub since: Timestamp,
-    /// When it was over; `null` while it stands.
+    /// When it was over; `null`: it is open.
     pub cleared_at: Option<Timestamp>,
     /// One sentence.
     pub text: String,
-    /// The same in pieces, where it holds times: a reader can show them in its own zone.
+    /// The same in pieces, if it contains times: a reader can show them in its own time zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
     /// What to do about it, often a command.
     pub hint: String,
 }
 
-/// The troubles that stand, for `status`.
+/// The open troubles, for `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TroubleSummary {

@@ -7,7 +7,7 @@ use super::{HeldView, SnoozedBy};
 use crate::words::{DeliveryState, LabelWait, Phase, Reason, TargetKind};
 use crate::{EventId, Label, MonitorId};
 
-/// What was decided about one event.
+/// The decisions about one event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Why {
@@ -24,14 +24,14 @@ pub struct Why {
     /// The times that belong to the explanation.
     #[serde(default, skip_serializing_if = "WhyTimes::is_empty")]
     pub times: WhyTimes,
-    /// What was detected in the event.
+    /// Labels of the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
     /// The alarms of the event; a long one may have several.
     pub alarms: Vec<WhyAlarm>,
     /// The decision for each client and each token.
     pub targets: Vec<WhyTarget>,
-    /// What is no longer known.
+    /// Facts that are no longer known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -82,7 +82,7 @@ pub struct WhyAlarm {
     pub ended_at: Option<Timestamp>,
 }
 
-/// What was decided for one client or token.
+/// The decision for one client or token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTarget {

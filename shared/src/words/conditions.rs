@@ -1,7 +1,7 @@
 //! The vocabulary of conditions of monitors.
 
 words! {
-    /// Whether the alarms of a monitor are seen; if not, or if there is something to know, why.
+    /// Whether the alarms of a monitor are seen; if not, or if there is a remark, why.
     MonitorCondition {
         /// Its alarms are seen.
         Captured = "captured",
@@ -91,7 +91,7 @@ words! {
 }
 
 impl MonitorCondition {
-    /// Returns the group of a condition; `None` where there is nothing to say.
+    /// Returns the group of a condition; `None` if there is no remark.
     pub fn trouble(self) -> Option<MonitorTrouble> {
         match self {
             Self::Captured | Self::EventsTable => None,

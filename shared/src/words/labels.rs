@@ -5,7 +5,7 @@ words! {
     LabelWait {
         /// Labels were found.
         Found = "found",
-        /// The wait was over, and there were none.
+        /// The wait ended without labels.
         None = "none",
         /// The wait was over, and ZoneMinder's database could not be read.
         Unread = "unread",

@@ -1,7 +1,7 @@
 //! The words of the messages for programs.
 
 words! {
-    /// What a [`MachineMessage`](crate::machine::MachineMessage) is about: its member `event_type`.
+    /// Kind of a [`MachineMessage`](crate::machine::MachineMessage): its member `event_type`.
     MachineKind {
         /// An alarm has begun.
         AlarmStart = "alarm_start",

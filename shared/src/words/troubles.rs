@@ -1,11 +1,11 @@
 //! The kinds of troubles.
 
 words! {
-    /// What a trouble is about: the first part of its id, and the label of `zmesd_troubles`.
+    /// Kind of a trouble: the first part of its id, and the label of `zmesd_troubles`.
     TroubleKind {
         /// A monitor delivers nothing that alarms could be seen in.
         Camera = "camera",
-        /// Most monitors were lost at once.
+        /// Most monitors were lost at the same time.
         Zoneminder = "zoneminder",
         /// Pushes through a transport fail.
         Push = "push",

@@ -71,7 +71,7 @@ pub(crate) async fn run(length: Duration) -> Result<Report> {
     Ok(report)
 }
 
-/// Waits for what is on its way, and looks for every alarm.
+/// Waits for pending deliveries, then checks that every alarm arrived everywhere.
 async fn conclude(
     world: &mut World,
     fcm: &Fcm,
@@ -91,7 +91,7 @@ async fn conclude(
     ledger.judge(&fcm.messages.accepted(), cameras.events(), report);
     fcm.messages.ensure_no_violations()?;
     world.daemon()?.ensure_running()?;
-    // The visitors are gone: what is open now is what stays.
+    // The visitors have disconnected: what is still open now is a leak.
     let clients = wait_until("only the phones' apps are connected", async || {
         let clients = world.status().await?["clients"]["total"].as_u64();
         Ok(clients.filter(|count| *count <= PHONES as u64))

@@ -1,4 +1,4 @@
-//! Those who come and go: apps, strangers, phones, admins, watchers.
+//! Visitors: apps, strangers, phones, admins, watchers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Crowd {
         Ok(Self { address: world.endpoint().await?.address, ctl: world.ctl() })
     }
 
-    /// Visits once. While the database is away, logins are not decided: then there is no session to leave.
+    /// Visits once. While the database is away, logins cannot be decided, so there is no session to leave.
     pub(crate) async fn visit(&self, round: usize, since: u64, certificate: &Certificate) -> Result<()> {
         for number in 0..APPS {
             let mut app = self.connect(round, number, certificate).await?;
@@ -81,7 +81,7 @@ impl Crowd {
         }
     }
 
-    /// A phone that comes and is taken out again.
+    /// A phone that registers and is removed again.
     async fn register(&self, app: &mut AppClient, round: usize) -> Result<()> {
         let token = format!("visitor-{round:06}:APA91b{}", "x".repeat(60));
         let data = json!({"type": "token", "platform": "android", "token": token, "state": "disabled"});

@@ -1,4 +1,4 @@
-//! Who was told what: every alarm at every phone's app, and at the provider.
+//! Which alarm reached which receiver: every alarm at every phone's app, and at the provider.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -86,7 +86,7 @@ impl Ledger {
         self.phones.iter().map(wanted).sum()
     }
 
-    /// Looks for every alarm everywhere.
+    /// Checks that every alarm arrived everywhere.
     pub(crate) fn judge(&self, accepted: &[Arrival], events: Range<u64>, report: &mut Report) {
         report.alarms = events.clone().count();
         report.frames_expected = report.alarms * self.phones.len();
@@ -99,7 +99,7 @@ impl Ledger {
         let own =
             |push: &&Arrival| self.phones.iter().any(|phone| push.token.as_deref() == Some(&phone.token));
         let all = accepted.iter().filter(own).count();
-        // What was on its way when a provider hung may have arrived: that is repeated, and rightly.
+        // Pushes in flight when a provider hung may have arrived; repeating them is correct.
         report.pushes_repeated = all.saturating_sub(report.frames_expected - report.pushes_missing);
     }
 }
@@ -122,7 +122,7 @@ fn event(push: &Arrival) -> Option<u64> {
 /// Reads until the connection ends.
 async fn read(mut app: AppClient, heard: Heard) {
     loop {
-        // Silence while nothing strikes is no end.
+        // No frames while no alarm is raised does not mean that the connection ended.
         let Ok(next) = timeout(zmes_tests::DEADLINE / 2, app.next()).await else { continue };
         let Ok(Incoming::Json(frame)) = next else { return };
         let at = Instant::now();

@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::time::timeout;
 
-/// More than the last pushes need after a provider was away, and all that is done around the rounds.
+/// Time for the last pushes after a provider outage, and for setup and teardown around the rounds.
 const AROUND: Duration = Duration::from_mins(8);
 
 fn minutes(arguments: impl Iterator<Item = String>) -> Result<Option<f64>> {

@@ -9,13 +9,13 @@ use anyhow::{Context, Result};
 
 use crate::trouble::Trouble;
 
-/// Least growth that counts, beside the share: memory in KiB, descriptors, threads, milliseconds.
+/// Smallest growth that counts, in addition to the factor: memory in KiB, descriptors, threads, milliseconds.
 const SLACK: [f64; 5] = [4096.0, 8.0, 4.0, 10.0, 250.0];
-/// Growth from the middle third to the last one that is no trend, as a factor.
+/// Growth from the middle third to the last one that is not a trend, as a factor.
 const TOLERANCE: [f64; 5] = [1.08, 1.0, 1.0, 1.5, 2.0];
 const NAMES: [&str; 5] = ["RSS KiB", "descriptors", "threads", "frame p50 ms", "frame p99 ms"];
-/// How much more the state may grow in the last third than in the middle one, as a factor and in KiB beside it: it grows
-/// with what it records, and SQLite's log takes up to 4 MiB in steps.
+/// Allowed growth of the state file in the last third over the middle one, as a factor and in KiB: it grows with what
+/// it records, and SQLite's log takes up to 4 MiB in steps.
 const STATE: (f64, f64) = (1.5, 8192.0);
 
 /// The process.
@@ -25,7 +25,7 @@ pub(crate) struct Usage {
     state: PathBuf,
 }
 
-/// What it uses at one moment.
+/// Resource use at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Used {
     resident_kib: f64,
@@ -133,7 +133,7 @@ impl Report {
         self.rounds.push(round);
     }
 
-    /// Says whether nothing grows and nothing was lost or told twice.
+    /// Says whether nothing grew, nothing was lost, and nothing was delivered twice.
     pub(crate) fn flat(&self) -> bool {
         self.frames_missing + self.frames_twice + self.pushes_missing == 0
             && self.trends().iter().all(Trend::flat)

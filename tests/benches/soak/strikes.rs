@@ -9,13 +9,13 @@ use zmes_tests::{EventRow, ShmFile, State, World, epoch_seconds};
 
 use crate::trouble::Trouble;
 
-/// How long an alarm lasts: several looks of the poller.
+/// How long an alarm lasts: several polls.
 const LASTING: Duration = Duration::from_millis(150);
 /// From its end to the next one.
 const PAUSE: Duration = Duration::from_millis(350);
 /// An alarm that begins later before the end of a round may not be seen in it.
 const LAST: Duration = Duration::from_secs(1);
-/// The camera that goes and comes back; it strikes no alarm meanwhile.
+/// The camera that goes away and comes back; it raises no alarm meanwhile.
 pub(crate) const FICKLE: u32 = 1;
 
 /// An alarm.
@@ -40,7 +40,7 @@ impl Cameras {
         Ok(Self { files, next_event: 1 })
     }
 
-    /// Returns all events that there were.
+    /// Returns all event ids used so far.
     pub(crate) fn events(&self) -> Range<u64> {
         1..self.next_event
     }
@@ -72,7 +72,8 @@ impl Cameras {
         Ok(struck)
     }
 
-    /// Writes the rows of a round's events, late as after an outage: they were told, and are not told again.
+    /// Writes the rows of a round's events, late as after an outage: they were announced before and must not be
+    /// announced again.
     pub(crate) async fn write_rows(&self, world: &World, struck: &[Strike]) -> Result<()> {
         for strike in struck {
             world.insert_event(EventRow::new(strike.event, strike.monitor).closed()).await?;

@@ -1,4 +1,4 @@
-//! What goes wrong: one kind per round, fixed in the same round.
+//! Faults: one kind per round, fixed in the same round.
 
 use std::time::Duration;
 

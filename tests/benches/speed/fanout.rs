@@ -1,4 +1,4 @@
-//! One alarm to many apps: how long until the last has it, what it costs, and what a waiting app costs.
+//! One alarm to many apps: time until the last one has it, CPU cost, and the memory of an idle app.
 //!
 //! The crowd runs on the same cores as the daemon. The poll interval is 1 ms here, so that "written" is at most
 //! that much before "decided".

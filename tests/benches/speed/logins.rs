@@ -1,4 +1,4 @@
-//! How long wrong logins take, by what is wrong: the time must not tell which user names exist.
+//! How long wrong logins take, by the reason: the time must not reveal which user names exist.
 //!
 //! One class after the other, over and over, so that whatever else the machine does falls on all alike. Each sample
 //! comes from an address of its own with a password of its own: no limit and no memory of wrong ones plays a part.
@@ -23,7 +23,7 @@ const SAMPLES: usize = 200;
 const COST_10: &str = "$2y$10$zmesdzmesdzmesdzmesdzef5Gy7ng5eh6M1k6qA2E7OOBeBKdJt6C";
 const COST_12: &str = "$2y$12$zmesdzmesdzmesdzmesdzeoNs0CYROV4lAJOffOrjRj776Ct55Rou";
 
-/// (what is wrong, user, password; `None`: a wrong one)
+/// (reason, user, password; `None`: a wrong one)
 const CLASSES: [(&str, &str, Option<&str>); 7] = [
     ("no such user", "nobody", None),
     ("wrong password, cost 12", "new", None),
@@ -86,7 +86,7 @@ fn median(samples: &[Duration]) -> f64 {
     sorted.get(sorted.len() / 2).map_or(0.0, |median| median.as_secs_f64() * 1000.0)
 }
 
-/// Returns the chance to tell two classes apart by one sample of each, from 0.5 to 1.
+/// Returns the chance of telling two classes apart by one sample of each, from 0.5 to 1.
 #[expect(clippy::cast_precision_loss, reason = "some ten thousand pairs")]
 fn auc(one: &[Duration], other: &[Duration]) -> f64 {
     let longer = one.iter().flat_map(|a| other.iter().map(move |b| a.cmp(b)));

@@ -17,13 +17,13 @@ use crate::scene::{Scene, milliseconds};
 
 const BENCH: &str = "push";
 const MONITORS: u32 = 8;
-/// Tokens whose memory is measured.
+/// Number of tokens for the memory measurement.
 const MANY: usize = 10_000;
 /// Tokens for the throughput.
 const CROWD: usize = 3_000;
 /// Tokens for the runs with a dead provider.
 const SOME: usize = 100;
-/// Time for buffers to be given back, and for what was written to come to rest.
+/// Time for buffers to be freed and for pending writes to finish.
 const SETTLE: Duration = Duration::from_secs(3);
 /// How long a wait for pushes may take.
 const PATIENCE: Duration = Duration::from_mins(2);

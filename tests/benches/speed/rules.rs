@@ -50,7 +50,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Returns a rule whose conditions all hold, except for the receiver.
+/// Returns a rule whose conditions all match, except for the receiver.
 fn rule(number: usize) -> Rule {
     Rule {
         name: format!("rule-{number}").into(),

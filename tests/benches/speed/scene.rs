@@ -1,4 +1,4 @@
-//! A world whose cameras start alarms on request, with the daemon at its defaults.
+//! A world whose cameras start alarms on request; the daemon has its defaults.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use zmes_tests::{AppClient, State, World, WorldBuilder, epoch_seconds};
 
 use crate::usage::Usage;
 
-/// How often heartbeats are renewed; a camera whose heartbeat stands still for 45 s counts as dead.
+/// How often heartbeats are renewed; a camera without a new heartbeat for 45 s counts as dead.
 const BEAT: Duration = Duration::from_secs(5);
 /// Shortest pause between two samples: the poller has seen the end of the last alarm.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -87,7 +87,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Lets the next monitor in turn go to ALARM with a new event.
+    /// Sets the next monitor in turn to ALARM with a new event.
     pub(crate) async fn strike(&mut self) -> Result<Strike> {
         self.beat()?;
         let event = self.next_event;

@@ -49,7 +49,7 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
         }
         let waited = start.elapsed().saturating_sub(HOLD);
         beyond.record(u64::try_from(waited.as_micros())?)?;
-        // The keeper looks once a second: each phase of that second must come equally often.
+        // The keeper checks once a second; samples must cover every phase of that second equally.
         sleep(Duration::from_millis(u64::from(camera) * 370 % 1000)).await;
     }
     ensure!(fcm.messages.push_count() == usize::try_from(lost)?, "one notice for each camera");

@@ -18,7 +18,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Looks at the process `pid`.
+    /// Reads the usage of the process `pid`.
     pub(crate) fn of(pid: u32) -> Self {
         Self { pid }
     }
@@ -37,7 +37,7 @@ impl Usage {
     }
 }
 
-/// Lets this process and its children open as many files as the largest crowd needs, or as many as is allowed.
+/// Raises the limit of open files to what the largest crowd needs, or to the hard limit.
 pub(crate) fn raise_file_limit() -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft >= FILES {

@@ -38,14 +38,14 @@ pub struct ApnsContract {
     sent: AtomicU64,
 }
 
-/// How clients prove who they are.
+/// How clients authenticate.
 #[derive(Debug)]
 enum Credentials {
     Key(SigningKey),
     Certificate(Identity),
 }
 
-/// What is wrong with a request, in Apple's words.
+/// Reason for refusing a request, in Apple's words.
 struct Reason(u16, &'static str);
 
 impl Apns {
@@ -56,14 +56,14 @@ impl Apns {
     /// Id of the team.
     pub const TEAM_ID: &'static str = "DEF123GHIJ";
 
-    /// Starts one that wants provider tokens of a signing key (.p8).
+    /// Starts a stand-in that requires provider tokens of a signing key (.p8).
     pub async fn with_key() -> Result<Self> {
         let authority = Authority::new()?;
         let key = SigningKey::write(&authority, Self::KEY_ID)?;
         Self::start(Credentials::Key(key), &authority).await
     }
 
-    /// Starts one that wants a client certificate.
+    /// Starts a stand-in that requires a client certificate.
     pub async fn with_certificate() -> Result<Self> {
         let authority = Authority::new()?;
         let identity = Identity::write(&authority, Self::TOPIC)?;
@@ -75,7 +75,7 @@ impl Apns {
         Self::serve(ApnsContract { credentials, provider_tokens, sent }, authority).await
     }
 
-    /// Returns the signing key's file; `None` where a certificate is wanted.
+    /// Returns the signing key's file; `None` if a certificate is required.
     pub fn key(&self) -> Option<&Path> {
         match &self.contract().credentials {
             Credentials::Key(key) => Some(&key.path),
@@ -83,7 +83,7 @@ impl Apns {
         }
     }
 
-    /// Returns the client's certificate; `None` where a signing key is wanted.
+    /// Returns the client's certificate; `None` if a signing key is required.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.contract().credentials {
             Credentials::Key(_) => None,

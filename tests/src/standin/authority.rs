@@ -1,4 +1,4 @@
-//! A certificate authority of the tests' own: what it signs is trusted where its `ca.pem` is trusted, nowhere else.
+//! A certificate authority of the tests: its certificates are trusted only where its `ca.pem` is trusted.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -42,7 +42,7 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// Which certificate a stand-in shows.
+/// Which certificate a stand-in presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     /// Its own.
@@ -85,7 +85,7 @@ impl Authority {
         self.directory().join(name)
     }
 
-    /// Writes what is secret, for its owner alone.
+    /// Writes a secret file, readable only for its owner.
     pub(crate) fn write_secret(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
         let path = self.path(name);
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;

@@ -1,17 +1,17 @@
-//! Holding a request against a written contract: everything that is wrong is told, not only the first.
+//! Checks a request against a written contract and reports every violation, not only the first.
 
 use serde_json::Value;
 
 use super::request::Request;
 
-/// What was found so far.
+/// Violations found so far.
 #[derive(Debug, Default)]
 pub struct Checks {
     findings: Vec<String>,
 }
 
 impl Checks {
-    /// Returns what was found.
+    /// Returns the violations.
     pub(crate) fn findings(self) -> Vec<String> {
         self.findings
     }
@@ -58,8 +58,8 @@ impl Checks {
         })
     }
 
-    /// Demands an object at `pointer`, if anything is there, with all `required` members and none but the `optional`
-    /// ones beside them.
+    /// Demands an object at `pointer`, if anything is there, with all `required` members and otherwise only the
+    /// `optional` ones.
     pub(crate) fn shape(&mut self, body: &Value, pointer: &str, required: &[&str], optional: &[&str]) {
         let Some(found) = body.pointer(pointer) else { return };
         let Some(members) = found.as_object() else {

@@ -29,7 +29,7 @@ use crate::wait::within;
 
 /// Largest body that is read; no provider takes more than a few kilobytes.
 const MAX_BODY: usize = 64 * 1024;
-/// Between the first piece of an answer and its breaking off: what is reset at once never leaves.
+/// Pause between the first piece of an answer and the reset: an immediate reset would discard the piece.
 const BREAK_AFTER: Duration = Duration::from_millis(50);
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -39,7 +39,7 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 enum Failure {
     /// It was turned away, and may be repeated elsewhere.
     Refused(h2::Error),
-    /// Its body could not be read, or the ordered answer is none.
+    /// The body could not be read, or the ordered behaviour is not to answer.
     Broken(String),
 }
 
@@ -62,7 +62,7 @@ impl std::error::Error for Failure {
     }
 }
 
-/// What the tasks of a stand-in share.
+/// State shared by the tasks of a stand-in.
 #[derive(Debug)]
 pub(super) struct Core<C> {
     pub(super) contract: C,

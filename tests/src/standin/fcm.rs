@@ -129,7 +129,7 @@ impl Contract for FcmContract {
         let mut checks = Checks::default();
         checks.ensure(request.version == Version::HTTP_2, format!("spoken in {:?}", request.version));
         if request.method == Method::GET && request.path == "/" {
-            // A look whether it is there: there is nothing to see, and nothing is wrong with looking.
+            // A check without a message: the contract of a push does not apply.
             let (violations, answer) = (checks.findings(), Answer::new(404, ""));
             return Verdict { route: Route::Probe, token: None, violations, answer, refused: true };
         }
@@ -158,7 +158,7 @@ impl Contract for FcmContract {
 }
 
 impl FcmContract {
-    /// A bearer that has ended is no violation: it may end at any time.
+    /// An expired bearer is not a violation: it may expire at any time.
     fn standing(&self, checks: &mut Checks, request: &Request) -> Standing {
         let Some(authorization) = checks.header(request, "authorization") else {
             return Standing::NeverIssued;

@@ -13,7 +13,7 @@ use super::script::{Answer, Behaviour, Route};
 use super::{Authority, Contract, StandIn};
 
 const PATH: &str = "/send_push";
-/// The function tells of a token only its end.
+/// The function shows only the end of a token.
 const SHOWN: usize = 10;
 
 /// A cloud function.
@@ -79,7 +79,7 @@ impl Contract for FcmFunctionContract {
     fn judge(&self, request: &Request) -> Verdict {
         let mut checks = Checks::default();
         if request.method == Method::GET && request.path == PATH {
-            // A look whether it is there: it misses the token, and nothing is wrong with that.
+            // A reachability check has no token, and that is not a violation.
             let answer = Answer::json(400, &json!({"Error": "No Token Found"}));
             let violations = checks.findings();
             return Verdict { route: Route::Probe, token: None, violations, answer, refused: false };
@@ -90,7 +90,7 @@ impl Contract for FcmFunctionContract {
         let known = checks.is_clean();
         let body = checks.json(request);
         if body == json!({"data": {}}) {
-            // A look whether the key is good: without a token nothing is sent.
+            // A check of the key: without a token nothing is sent.
             let no_token = Answer::json(400, &json!({"Error": "No Token Found"}));
             let answer = if known { no_token } else { invalid_credentials() };
             let violations = checks.findings();

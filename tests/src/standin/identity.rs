@@ -1,4 +1,4 @@
-//! How an app's server proves to Apple who it is: a signing key, or a certificate in the shapes that people have.
+//! How an app's server authenticates to Apple: a signing key, or a certificate in the formats that people have.
 
 use std::fs;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ impl Identity {
         Ok(Self { certificate, key, der, directory: authority.directory().to_path_buf() })
     }
 
-    /// Writes both into one .p12, as OpenSSL makes it today (PBES2, AES-256); the next one takes its place.
+    /// Writes both into one .p12, as OpenSSL makes it today (PBES2, AES-256), replacing the previous one.
     pub fn p12(&self, password: &str) -> Result<PathBuf> {
         self.export("apns.p12", password, &[])
     }

@@ -53,7 +53,7 @@ const BACKLOG: u32 = 1024;
 pub trait Contract: fmt::Debug + Send + Sync + 'static {
     /// Its name in violations.
     const NAME: &'static str;
-    /// What it offers by ALPN, best first.
+    /// Protocols offered by ALPN, best first.
     const ALPN: &'static [&'static [u8]];
 
     /// Holds a request against the contract.
@@ -119,7 +119,7 @@ impl<C: Contract> StandIn<C> {
         self.authority.ca()
     }
 
-    /// Returns the authority, under which other stand-ins can serve, too.
+    /// Returns the authority, which can sign for other stand-ins, too.
     pub fn authority(&self) -> &Authority {
         &self.authority
     }
@@ -144,12 +144,12 @@ impl<C: Contract> StandIn<C> {
         self.core.script().always(route, None, behaviour);
     }
 
-    /// Orders `behaviour` for the next `count` pushes to one token; this goes before what is ordered for all.
+    /// Orders `behaviour` for the next `count` pushes to one token; overrides orders for all tokens.
     pub fn answer_token_next(&self, token: &str, count: usize, behaviour: &Behaviour) {
         self.core.script().next(Route::Push, Some(token), count, behaviour);
     }
 
-    /// Orders `behaviour` for all pushes to one token; this goes before what is ordered for all.
+    /// Orders `behaviour` for all pushes to one token; overrides orders for all tokens.
     pub fn always_token(&self, token: &str, behaviour: Behaviour) {
         self.core.script().always(Route::Push, Some(token), behaviour);
     }
@@ -228,7 +228,7 @@ impl<C: Contract> StandIn<C> {
         self.core.log().arrivals.iter().filter(|arrival| wanted(arrival)).cloned().collect()
     }
 
-    /// Returns what was against the contract.
+    /// Returns the violations of the contract.
     pub fn violations(&self) -> Vec<String> {
         self.core.log().violations.clone()
     }
@@ -250,7 +250,7 @@ impl<C: Contract> StandIn<C> {
         self.core.log().handshake_failures.clone()
     }
 
-    /// Waits for `count` pushes; returns all that are there then.
+    /// Waits for `count` pushes; returns all that have arrived by then.
     pub async fn wait_pushes(&self, count: usize) -> Result<Vec<Arrival>> {
         self.wait_on(Route::Push, count).await
     }

@@ -98,7 +98,7 @@ impl Bearers {
 }
 
 impl OAuth {
-    /// Who the service account is.
+    /// Identity of the service account.
     pub const CLIENT_EMAIL: &'static str = "zmes@zmes-test.iam.gserviceaccount.com";
     /// Which of its keys.
     pub const KEY_ID: &'static str = "0123456789abcdef0123456789abcdef01234567";

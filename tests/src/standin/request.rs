@@ -1,4 +1,4 @@
-//! A request as it came, and what was made of it.
+//! A request as it arrived, and how it was answered.
 
 use hyper::{HeaderMap, Method, Version};
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub struct Request {
     pub method: Method,
     /// Path with its query.
     pub path: String,
-    /// Host and port that it is meant for.
+    /// Host and port of the request.
     pub host: String,
     /// HTTP version.
     pub version: Version,
@@ -28,7 +28,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Returns the one value of a header; `None` if there is none that is text.
+    /// Returns the single value of a header; `None` if it is missing, repeated or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.header_values(name).first().copied()
     }
@@ -37,7 +37,7 @@ impl Request {
         self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
     }
 
-    /// Returns the body as JSON; null where it is none.
+    /// Returns the body as JSON; null if it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -52,7 +52,7 @@ pub struct Arrival {
     pub route: Route,
     /// The token that it is about.
     pub token: Option<String>,
-    /// The status it was answered with; `None`: not yet, or never.
+    /// Status of the answer; `None`: not answered.
     pub status: Option<u16>,
     /// When it was complete.
     pub at: Instant,

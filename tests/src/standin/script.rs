@@ -1,4 +1,4 @@
-//! What a stand-in does with a request that keeps the contract.
+//! How a stand-in answers requests that keep the contract.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct Answer {
     /// Status code.
     pub status: u16,
-    /// Headers beside those that HTTP itself sets.
+    /// Headers in addition to those that HTTP itself sets.
     pub headers: Vec<(String, String)>,
     /// Body, mostly JSON.
     pub body: String,
@@ -68,7 +68,7 @@ impl Behaviour {
         Self::Answer(Answer::new(status, body))
     }
 
-    /// 503 that says when to come back.
+    /// 503 with a `Retry-After`.
     pub fn retry_after(seconds: u64) -> Self {
         Self::Answer(Answer::new(503, "").retry_after(seconds))
     }
@@ -81,13 +81,13 @@ pub enum Route {
     Push,
     /// A device is registered.
     Register,
-    /// A check whether the provider is there.
+    /// A reachability check.
     Probe,
     /// Credentials for an access token.
     Login,
 }
 
-/// What was ordered, for all requests of a route or for one token.
+/// Orders for all requests of a route, or for one token.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     rules: BTreeMap<(Route, Option<String>), Rule>,
@@ -105,7 +105,7 @@ impl Script {
         self.rule(route, token).next.extend(std::iter::repeat_n(behaviour, count).cloned());
     }
 
-    /// Orders `behaviour` from now on, and forgets what was ordered for the next ones.
+    /// Orders `behaviour` from now on, and drops orders for the next requests.
     pub(crate) fn always(&mut self, route: Route, token: Option<&str>, behaviour: Behaviour) {
         *self.rule(route, token) = Rule { next: VecDeque::new(), always: Some(behaviour) };
     }
@@ -114,7 +114,7 @@ impl Script {
         self.rules.entry((route, token.map(ToOwned::to_owned))).or_default()
     }
 
-    /// Returns what to do; what was said about the token goes before what was said about all.
+    /// Returns what to do; orders for the token override orders for all.
     pub(crate) fn take(&mut self, route: Route, token: Option<&str>) -> Behaviour {
         let own = token.and_then(|token| self.taken(&(route, Some(token.to_owned()))));
         own.or_else(|| self.taken(&(route, None))).unwrap_or(Behaviour::Accept)

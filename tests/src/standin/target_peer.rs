@@ -1,4 +1,5 @@
-//! Services that a `[[target]]` sends to, each as its documentation has it: ntfy, Pushover, Telegram, Gotify, a webhook.
+//! Services that a `[[target]]` sends to, each as its documentation describes it: ntfy, Pushover, Telegram, Gotify, a
+//! webhook.
 
 use anyhow::Result;
 use base64::Engine;

@@ -1,4 +1,4 @@
-//! Accounts with MySQL 8's `caching_sha2_password` where the server has no TLS: the first login after each start wants the
+//! Accounts with MySQL 8's `caching_sha2_password` on a server without TLS: the first login after each start needs the
 //! password itself.
 
 use std::process::Command;
@@ -50,7 +50,7 @@ async fn a_wrong_password_stays_a_wrong_password() -> Result<()> {
     Ok(())
 }
 
-/// The judge of the stand-in: what MariaDB's client takes for a MySQL server is one.
+/// Validates the stand-in: MariaDB's own client accepts it as a MySQL server.
 #[tokio::test]
 async fn mariadbs_own_client_logs_in_too() -> Result<()> {
     let world = prepare().await?;

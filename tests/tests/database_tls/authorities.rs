@@ -15,7 +15,7 @@ use rcgen::{CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 pub(crate) enum Kind {
     /// Version 3 with the server's address.
     Good,
-    /// By the manuals' recipe: no extensions, so OpenSSL 3.0 makes it version 1.
+    /// Made as the manuals say: no extensions, so OpenSSL 3.0 makes it version 1.
     Version1,
     /// RSA of 1024 bits.
     Weak,
@@ -34,7 +34,7 @@ impl Kind {
         [Self::Version1, Self::Weak, Self::Sha1, Self::Expired, Self::OtherName, Self::OtherIssuer];
 }
 
-/// A CA and what it issues.
+/// A CA and the certificates it issues.
 pub(crate) struct Authorities {
     directory: PathBuf,
     issuer: Issuer<'static, KeyPair>,

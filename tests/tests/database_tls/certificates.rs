@@ -29,7 +29,7 @@ async fn where_zm_conf_names_no_ca_every_certificate_of_the_server_does_over_tcp
     world.database.restart_with(with(Some(Kind::Version1))?).await?;
     world.start_daemon().await?;
     goes_on(&world, 100).await?;
-    // Four connections at most, and however many: it is told once.
+    // Up to four connections; the problem is logged once.
     for _ in 0..3 {
         world.run(&["check", "db"]).await?.expect_code(0)?;
     }

@@ -1,5 +1,6 @@
-//! How the daemon reaches a database: with the certificates that servers have, with accounts as MySQL makes them, and
-//! what is said, with which cure, where it cannot. Each failure is fixed, and then alarms and logins continue by themselves.
+//! How the daemon connects to a database: certificates as servers have them, accounts as MySQL makes them, and the
+//! error and hint where it cannot connect. Each failure is fixed, and then alarms and logins work again without a
+//! restart.
 
 mod accounts;
 mod authorities;

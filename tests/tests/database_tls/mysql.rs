@@ -24,7 +24,7 @@ const SSL: u32 = 0x800;
 const CONNECT_ATTRS: u32 = 0x10_0000;
 const DENIED: &[u8] = b"\xff\x15\x04#28000Access denied for user 'zmuser'@'localhost' (using password: YES)";
 
-/// The stand-in; gone when it is dropped.
+/// The stand-in; it ends when dropped.
 pub(crate) struct MySql {
     core: Arc<Core>,
     port: u16,
@@ -113,7 +113,7 @@ impl Core {
         Ok(())
     }
 
-    /// Returns the number of the packet that says yes; `None`: it was no.
+    /// Returns the number of the OK packet; `None`: the login was refused.
     async fn authenticate<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         client: &mut S,
@@ -176,7 +176,7 @@ impl Login {
 
     /// The same login, as root without a password.
     fn as_root(&self) -> Vec<u8> {
-        // Clients claim attributes that they then do not send, because the greeting offers none.
+        // Clients announce attributes that they then do not send, because the greeting does not offer them.
         let [a, b, c, d] = (self.capabilities & !(SSL | COMPRESS | CONNECT_ATTRS)).to_le_bytes();
         let rest = self.head.get(4..).unwrap_or_default();
         let mut packet = [&[a, b, c, d], rest, b"root\0\0"].concat();

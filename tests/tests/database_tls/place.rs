@@ -1,4 +1,4 @@
-//! A world whose database listens on TCP too, and the lines of `zm.conf` that lead to it.
+//! A world whose database also listens on TCP, and the lines of `zm.conf` that lead to it.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -47,7 +47,7 @@ pub(crate) async fn goes_on(world: &World, event: u64) -> Result<()> {
 /// Waits until the database is down for this reason; `status`, `check db` and doctor say the same. Returns the hint.
 pub(crate) async fn ails(world: &World, words: &str) -> Result<String> {
     let said = wait_until(&format!("`{words}` is said"), async || {
-        // It asks anew; while the server restarts the answer may still be another one.
+        // It retries; while the server restarts, the error may still be a different one.
         if world.run(&["check", "db"]).await?.code != 1 {
             return Ok(None);
         }

@@ -28,7 +28,7 @@ async fn each_trouble_names_its_cure_and_the_line_of_the_value() -> Result<()> {
     ] {
         fails(&mut world, &format!("# mine\n{line}\n"), words, &cure).await?;
     }
-    // An account that can see all databases is told that none has that name.
+    // An account that can see all databases gets "no database has that name".
     let user = Database::USER;
     world.database.sql(&format!("GRANT SELECT ON *.* TO '{user}'@'localhost'")).await?;
     fails(&mut world, "# mine\nZM_DB_NAME=cameras\n", "there is no database `cameras`", &at("ZM_DB_NAME"))
@@ -50,7 +50,7 @@ async fn an_account_with_ed25519_hears_what_to_change_and_gets_in_afterwards() -
     let hint = ails(&world, "to log in by a method that zmesd does not speak (ed25519)").await?;
     let command =
         hint.split("MariaDB: ").nth(1).and_then(|rest| rest.split(';').next()).context(hint.clone())?;
-    // The command is run as it stands there, with the password.
+    // The command from the hint runs unchanged, with the password.
     world.database.sql(&command.replace('…', password)).await?;
     goes_on(&world, 100).await
 }

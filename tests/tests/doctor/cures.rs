@@ -1,4 +1,4 @@
-//! Cures that are true: faults whose first suspicion would be the wrong one.
+//! Hints that are true: faults whose obvious explanation would be the wrong one.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -67,7 +67,7 @@ async fn a_path_map_that_is_wrong_while_zmc_runs() -> Result<()> {
     let told = format!("zmc runs for it, but its memory zm.mmap.{MONITOR} is not in {}", elsewhere.display());
     ails(&world, "", &step, &told, "grep -rs ZM_PATH_MAP ").await?;
     drop(zmc);
-    // A hardened service sees no processes of others; what zmc writes into the database tells it, too.
+    // A sandboxed service cannot see processes of others; what zmc writes into the database shows it, too.
     ails(&world, "", &step, "zmc is not running", "zmdc.pl").await?;
     world
         .database

@@ -44,7 +44,7 @@ async fn in_a_healthy_house_nothing_is_red() -> Result<()> {
     ensure!(world.run(&["doctor", "-q"]).await?.expect_code(0)?.stdout.is_empty());
     let lines = world.run(&["doctor", "--jsonl"]).await?.expect_code(0)?.stdout;
     ensure!(lines.lines().count() == findings.len(), "{lines}");
-    // Looking leaves no trace: no client, no file, and the phone is not told anything.
+    // doctor leaves no trace: no client, no file, no push.
     world.wait_status("alone with its app", |status| status["clients"]["total"] == 1).await?;
     ensure!(proxy.pushes_to(PHONE).len() == 1);
     proxy.ensure_no_violations()
@@ -119,7 +119,7 @@ async fn a_monitor_whose_memory_is_stale() -> Result<()> {
     world.shm(2)?.set_heartbeat(epoch_seconds() - 600)?;
     world.wait_monitor(2, "stale", |monitor| monitor["healthy"] == false).await?;
     ails(&world, "", "monitor 2", "Yard: zmc's last sign of life", "zmdc.pl restart zmc -m 2").await?;
-    // A zmc that was restarted makes its memory anew.
+    // A restarted zmc creates its memory again.
     world.shm(2)?.start()?;
     world.wait_monitor(2, "alive", |monitor| monitor["healthy"] == true).await?;
     is_well(&world, "").await?;
@@ -169,7 +169,7 @@ async fn a_proxy_whose_certificate_is_not_trusted() -> Result<()> {
     ensure!(hint.contains(&format!("openssl s_client -connect {}", proxy.address())), "{hint}");
     world.settings.set_path("push.proxy", "ca-certificate", &proxy.ca());
     world.write_settings()?;
-    // After it is fixed on the disk, doctor says what is left to do.
+    // After the file is fixed, doctor says what remains to do.
     let answer = doctor(&world, "", 1).await?;
     let changed = answer["findings"]
         .as_array()

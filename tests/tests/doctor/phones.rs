@@ -7,13 +7,13 @@ use zmes_tests::standin::{Behaviour, Fcm, PushProxy};
 
 use crate::world::{PHONE, ails, doctor, house, is_well, open, phone, quiet_world};
 
-/// Returns what is not as it should be, but for the last push that was never made.
+/// Returns the findings, except "no push was ever made".
 fn worried(answer: &serde_json::Value) -> Vec<&serde_json::Value> {
     let findings = answer["findings"].as_array().into_iter().flatten();
     findings.filter(|finding| finding["severity"] != "ok" && finding["step"] != "last answer").collect()
 }
 
-/// Runs what stands in a hint behind `zmesctl`.
+/// Runs the `zmesctl` command of a hint.
 async fn obey(world: &World, hint: &str) -> Result<()> {
     let (_, command) = hint.rsplit_once("zmesctl ").with_context(|| hint.to_owned())?;
     let arguments: Vec<&str> = command.split_whitespace().collect();
@@ -63,7 +63,7 @@ async fn an_owner_who_is_disabled() -> Result<()> {
     let app = phone(&world, PHONE, "", "").await?;
     let handle = world.handle(PHONE).await?;
     world.database.sql("UPDATE Users SET Enabled=0 WHERE Username='admin'").await?;
-    // The walk has the database read anew before it judges.
+    // doctor reads the database again before it judges.
     let hint =
         ails(&world, "", "owner", "ZoneMinder does not let admin in: the user is disabled", "mysql ").await?;
     ails(&world, &handle, "owner", "the user is disabled", &hint).await?;

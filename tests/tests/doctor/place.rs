@@ -65,13 +65,13 @@ impl Outcome {
     }
 }
 
-/// Makes a place in which a daemon of `nobody` can work, with the programs in it.
+/// Makes a directory in which a daemon of `nobody` can work, with the programs in it.
 fn for_nobody(world: &World) -> Result<PathBuf> {
     for name in ["state", "run"] {
         fs::create_dir_all(world.path(name))?;
         nix::unistd::chown(&world.path(name), Some(NOBODY.into()), Some(NOBODY.into()))?;
     }
-    // Beside the world, because the build directory may be out of reach for others.
+    // Beside the world, because other users may not be able to reach the build directory.
     let programs = world.path("programs");
     fs::create_dir(&programs)?;
     fs::copy(zmesd_binary()?, programs.join("zmesd"))?;
@@ -141,7 +141,7 @@ async fn a_key_that_keeps_the_daemon_from_starting() -> Result<()> {
         Ok(())
     };
     expected(ask(as_nobody(&programs.join("zmesctl")))?)?;
-    // Root without systemd: whose the state's directory is, that user the daemon is.
+    // Root without systemd: the owner of the state directory is taken as the daemon's user.
     expected(ask(Command::new(programs.join("zmesctl")))?)?;
     // Root may read every key; what counts is what the user of the service may.
     let systemctl = programs.join("systemctl");

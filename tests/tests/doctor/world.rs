@@ -71,7 +71,7 @@ pub(crate) async fn is_well(world: &World, line: &str) -> Result<Value> {
     Ok(answer)
 }
 
-/// Registers a phone that wants these monitors; the app stays connected.
+/// Registers a phone for these monitors; the app stays connected.
 pub(crate) async fn phone(world: &World, token: &str, monitors: &str, intervals: &str) -> Result<AppClient> {
     let mut app = world.admin().await?;
     app.send(&json!({"event": "push", "data": {"type": "token", "platform": "android", "token": token,
@@ -82,7 +82,7 @@ pub(crate) async fn phone(world: &World, token: &str, monitors: &str, intervals:
     Ok(app)
 }
 
-/// Fails unless `check all`, `status` and the metrics say what doctor has just said: how bad it is, and what is worst.
+/// Fails unless `check all`, `status` and the metrics agree with doctor on the level and the worst finding.
 pub(crate) async fn agree(world: &World, doctor: &Value) -> Result<()> {
     let findings = doctor["findings"].as_array().context("no findings")?;
     let first = |severity: &str| findings.iter().find(|finding| finding["severity"] == severity);

@@ -131,7 +131,7 @@ async fn only_the_right_phones_go() -> Result<()> {
     // A second night has nothing to do, and says nothing.
     let (code, stdout, stderr) = as_cron(&stage, &command).await?;
     ensure!((code, stdout.as_str(), stderr.as_str()) == (0, "", ""), "{code}\n{stdout}\n{stderr}");
-    // What is gone can be brought back.
+    // Revoked tokens can be restored.
     let revoked = stage.world.ctl().json(&["tokens", "list", "--state", "revoked"]).await?;
     ensure!(revoked["tokens"].as_array().map(Vec::len) == Some(2), "{revoked}");
     // A provider that is away that night causes no token to be revoked.

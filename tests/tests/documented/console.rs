@@ -12,14 +12,14 @@ use crate::normal;
 use crate::page::{Block, Page};
 use crate::stage::{Printed, Stage};
 
-/// How long a command that only looks is asked again until it prints what the page says.
+/// How long a read-only command is repeated until it prints what the page shows.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same where the page is to be changed anyway: long enough for what is on its way.
+/// The same while the page is being updated: long enough for pending deliveries.
 const SETTLING: Duration = Duration::from_secs(2);
-/// Stands for any lines.
+/// Matches any number of lines.
 const ELLIPSIS: &str = "...";
 
-/// One command of a page, with what it prints.
+/// One command of a page, with its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Index of the command's line in the page.
@@ -32,7 +32,7 @@ pub(crate) struct Entry {
     pub(crate) output: Vec<String>,
 }
 
-/// What is to be changed in a page: first line, how many, what instead.
+/// An edit of a page: first line, number of lines, replacement.
 pub(crate) type Edit = (usize, usize, Vec<String>);
 
 /// Takes a block apart.
@@ -106,7 +106,7 @@ pub(crate) async fn check(
     Ok(findings)
 }
 
-/// Returns the edit that tells how the last command of a block ends.
+/// Returns the edit that notes the exit code of a block's last command.
 fn fence(block: &Block, code: i32) -> Edit {
     let words = block.words.iter().filter(|word| !word.starts_with("exit=")).cloned();
     let exit = (code != 0).then(|| format!("exit={code}"));
@@ -114,7 +114,7 @@ fn fence(block: &Block, code: i32) -> Edit {
     (block.start - 1, 1, vec![format!("```{}", words.join(" "))])
 }
 
-/// Runs a command; one that only looks is run until it prints what the page says.
+/// Runs a command; a read-only one is repeated until it prints what the page shows.
 async fn run(
     entry: &Entry,
     fate: Fate,

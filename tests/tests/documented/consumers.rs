@@ -35,7 +35,7 @@ impl Example {
             .arg(ca)
             .args(more)
             .env("ZM_PASSWORD", password)
-            // Where Debian's packages for Node are; its own Node looks there by itself.
+            // The directory of Debian's Node packages; Debian's own Node finds it by itself.
             .env("NODE_PATH", "/usr/share/nodejs");
         let log = tempfile::Builder::new().tempfile_in(world.directory())?.keep()?.1;
         Ok(Consumer { process: Process::spawn(self.name, &mut command, &log)? })
@@ -99,7 +99,7 @@ async fn stands(example: &Example) -> Result<()> {
     let expected = json!({"event": "11", "monitor": "2", "name": "Garage", "cause": "Motion", "late": false});
     ensure!(alarms == [expected], "{alarms:?}");
 
-    // The server dies, something happens, it comes back on the same port.
+    // The server dies, an alarm happens, and it comes back on the same port.
     let port = world.endpoint().await?.address;
     world.settings.set("server", "listen", format!("[\"{port}\"]"));
     world.write_settings()?;
@@ -109,7 +109,7 @@ async fn stands(example: &Example) -> Result<()> {
     world.insert_event(EventRow::new(12, 2).closed()).await?;
     world.start_daemon().await?;
     consumer.says("logged in at zmesd/", 2).await?;
-    // What happens between the login and the replay comes before what was missed: not both at a time.
+    // Alarms between login and replay come before the missed ones, never mixed.
     consumer.printed(2).await?;
     world.alarm(2, 13).await?;
     let events = |alarms: &[Value]| alarms.iter().map(|alarm| alarm["event"].clone()).collect::<Vec<_>>();
@@ -117,7 +117,7 @@ async fn stands(example: &Example) -> Result<()> {
     ensure!(events(&alarms) == ["11", "12", "13"], "{alarms:?}");
     ensure!(alarms[1]["late"] == true && alarms[2]["late"] == false, "{alarms:?}");
 
-    // A clean end: the server is told.
+    // A clean end: the server gets a close frame.
     let status = consumer.process.end(Signal::SIGTERM).await?;
     ensure!(status.code() == Some(0), "{status}");
     world.wait_status("without clients", |status| status["clients"]["total"] == 0).await?;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::shell::{self, Simple};
 
-/// Programs that are run as they stand, in the page's own little world.
+/// Programs that run unchanged, in the page's own small world.
 const RUN: [&str; 16] = [
     "zmesd", "zmesctl", "cat", "cd", "echo", "grep", "head", "jq", "ls", "mkdir", "openssl", "printf",
     "socat", "sort", "tail", "true",
@@ -71,7 +71,7 @@ const NOT_HERE: [(&str, &str, &str); 4] = [
 pub(crate) enum Fate {
     /// It is run once.
     Run,
-    /// It only looks, so it is run until it says what the page says, or for too long.
+    /// A read-only command: it is repeated until its output matches the page, or the time is over.
     Ask,
     /// It is not run, for this reason.
     NotRun(&'static str),
@@ -121,7 +121,7 @@ fn is_assignment(word: &str) -> bool {
 /// Fails where `zmesctl` or `zmesd` would not understand the words.
 fn check_words(simple: &Simple) -> Result<()> {
     let called = |word: &String| ["zmesctl", "zmesd"].contains(&word.rsplit('/').next().unwrap_or_default());
-    // `runuser -u zmesd -- zmesd check-config`: the name of a user is no program.
+    // `runuser -u zmesd -- zmesd check-config`: the user name is not a program.
     let behind = simple.words.iter().position(|word| word == "--").map_or(0, |at| at + 1);
     let program = match simple.words.first() {
         Some(first) if called(first) => 0,

@@ -30,7 +30,7 @@ fn updates() -> bool {
     std::env::var_os("UPDATE").is_some_and(|value| value == "1")
 }
 
-/// Writes the edits where that is wanted; fails with what is left.
+/// Applies the edits if requested; fails with the remaining differences.
 fn settle(page: &Page, findings: Vec<(String, Option<Edit>)>) -> Result<()> {
     let (mut left, mut edits) = (Vec::new(), Vec::new());
     for (finding, edit) in findings {
@@ -230,7 +230,7 @@ async fn check_configuration(page: &Page, block: &Block, stage: &Stage) -> Resul
     Ok((!output.status.success()).then(|| format!("{}: {problems}", page.place(block.start))))
 }
 
-/// Everything that can be asked, as the wire fixtures have it: of each type its forms, and who may send them.
+/// Every request of the wire fixtures: each type with its forms, and who may send it.
 fn requests() -> Result<BTreeMap<String, Vec<(String, Access)>>> {
     let mut requests = BTreeMap::<String, Vec<_>>::new();
     for entry in std::fs::read_dir(repository()?.join("tests/fixtures/wire/v1"))? {

@@ -60,7 +60,7 @@ fn words(text: &str) -> String {
     while let Some(word) = words.next() {
         let (head, core, tail) = punctuation(word);
         let unit = words.peek().map(|next| punctuation(next)).filter(|(_, unit, _)| UNITS.contains(unit));
-        // What is behind it is performance data for Nagios: measured, all of it.
+        // The rest is performance data for Nagios: measured values.
         performance |= word == "|";
         let masked = if performance {
             word.chars().filter(|character| !character.is_ascii_digit() && *character != '.').collect()
@@ -93,7 +93,7 @@ fn words(text: &str) -> String {
     found.join(" ")
 }
 
-/// Returns what stands before, in and behind a word.
+/// Returns the parts before, inside and after a word.
 fn punctuation(word: &str) -> (&str, &str, &str) {
     let plain = |character: char| character.is_alphanumeric();
     let start = word.find(plain).unwrap_or(word.len());
@@ -115,7 +115,7 @@ fn is_time(word: &str) -> bool {
     clock(&shape) || date && (shape.len() == 10 || shape.get(10..11) == Some("T"))
 }
 
-/// Masks numbers that have their unit at once behind them (`=3ms`), ports of the loopback, and temporary names.
+/// Masks numbers directly followed by their unit (`=3ms`), loopback ports, and temporary names.
 fn attached(word: &str) -> String {
     if let Some(at) = word.find("127.0.0.1:") {
         let port = word[at + 10..].trim_start_matches(|digit: char| digit.is_ascii_digit());

@@ -25,9 +25,9 @@ pub(crate) struct Page {
 pub(crate) struct Block {
     /// Index of its first line in the page, below the fence.
     pub(crate) start: usize,
-    /// What it is: `console`, `sh`, `toml`, `text`; empty where the fence does not say.
+    /// Its language: `console`, `sh`, `toml`, `text`; empty if the fence does not say.
     pub(crate) language: String,
-    /// What else stands behind the fence: what happens before the block, and what kind of text it is.
+    /// The other words of the fence: what happens before the block, and its kind of text.
     pub(crate) words: Vec<String>,
     /// Its lines, without the fences.
     pub(crate) lines: Vec<String>,
@@ -82,7 +82,7 @@ impl Page {
     }
 }
 
-/// Returns the names of all pages that tell people what to type.
+/// Returns the names of all pages with commands to type.
 pub(crate) fn names() -> Result<Vec<String>> {
     let mut names = vec!["README.md".to_owned()];
     for entry in fs::read_dir(repository()?.join("docs"))? {

@@ -3,12 +3,12 @@
 
 use anyhow::{Result, bail, ensure};
 
-/// One program with its arguments: what stands between `|`, `;`, `&&` and their like.
+/// One program with its arguments: a part between `|`, `;`, `&&` and the like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Simple {
     /// The program and its arguments, without quotes.
     pub(crate) words: Vec<String>,
-    /// What it is redirected to or from.
+    /// Files of its redirections.
     pub(crate) files: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Reader {
                 }
                 _ => {
                     let word = self.word()?;
-                    // `2>` and `>&1`: the number of a stream is no word.
+                    // `2>` and `>&1`: the number of a stream is not a word.
                     let stream = word.chars().all(|digit| digit.is_ascii_digit());
                     match (self.rest.peek(), redirected) {
                         (Some('>'), false) if stream => {}
@@ -93,8 +93,8 @@ impl Reader {
     }
 }
 
-/// Takes one line of a crontab in `/etc/cron.d` apart, as crontab(5) says: five fields of time, a user, and the command
-/// up to the first `%` that no backslash stands before. What is behind that `%` would be the command's input.
+/// Parses one line of a crontab in `/etc/cron.d` as crontab(5) defines it: five time fields, a user, and the command up
+/// to the first `%` without a backslash. The rest would be the command's input.
 pub(crate) fn crontab(line: &str) -> Result<(Vec<&str>, &str, String)> {
     let mut rest = line.trim_start();
     let mut fields = Vec::new();

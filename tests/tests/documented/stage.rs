@@ -65,7 +65,7 @@ pub(crate) struct Printed {
 }
 
 impl Stage {
-    /// Builds everything and lets the two alarms happen.
+    /// Builds everything and raises the two alarms.
     pub(crate) async fn open() -> Result<Self> {
         let proxy = PushProxy::start().await?;
         let mut builder = World::new()
@@ -117,12 +117,12 @@ impl Stage {
         let standin = "CN=localhost < CN=Authority of the stand-ins".to_owned();
         self.addresses.push((standin, "CN=push.example.org < CN=Example CA".to_owned()));
         self.addresses.push((self.proxy.address().to_string(), "push.example.org:8801".to_owned()));
-        // As the configuration has it: any port.
+        // As configured: any port.
         self.addresses.push(("127.0.0.1:0".to_owned(), "[::]:9000".to_owned()));
         Ok(())
     }
 
-    /// The apps connect, as they do by themselves whenever the daemon is there.
+    /// Connects the apps, as they do by themselves whenever the daemon runs.
     async fn connect(&mut self) -> Result<()> {
         self.apps.clear();
         let endpoint = self.world.endpoint().await?;
@@ -145,7 +145,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets the apps read what has come and answer pings, as apps do all the time.
+    /// The apps read frames and answer pings, as real apps do all the time.
     async fn read_along(&mut self) {
         for app in &mut self.apps {
             while let Ok(Ok(Incoming::Json(_))) = timeout(Duration::from_millis(1), app.next()).await {}
@@ -163,7 +163,7 @@ impl Stage {
         self.world.end_alarm(monitor, event).await
     }
 
-    /// Does what a word behind a fence says.
+    /// Carries out a direction of a fence.
     pub(crate) async fn direct(&mut self, word: &str) -> Result<()> {
         match word {
             // Kinds of text, no directions.
@@ -173,7 +173,7 @@ impl Stage {
                 Ok(())
             }
             "started" => self.start().await,
-            // Each phone's next push, once; the second attempt goes well.
+            // Each phone's next push, once; the second attempt succeeds.
             "proxy-refuses-once" => {
                 for token in [AMYS_PHONE, ADMINS_PHONE] {
                     self.proxy.answer_token_next(token, 1, &PushProxy::wrong_app_key());
@@ -213,7 +213,7 @@ impl Stage {
         }
     }
 
-    /// Lets happen what a line in parentheses tells: `Garage alarms: event 32912`.
+    /// Carries out a line in parentheses: `Garage alarms: event 32912`.
     pub(crate) async fn happen(&self, what: &str) -> Result<()> {
         let (who, event) =
             what.split_once(" alarms: event ").with_context(|| format!("unknown direction `{what}`"))?;
@@ -221,7 +221,7 @@ impl Stage {
         self.world.alarm(monitor, event.parse()?).await
     }
 
-    /// Waits until it is written down what became of an event's pushes where none is sent: `why` would tell of a queue.
+    /// Waits until the outcome of an event's pushes is recorded when none is sent: `why` would show a queue.
     async fn concluded(&self, event: u64) -> Result<()> {
         if self.world.status().await?["push"]["mode"] != "shadow" {
             return Ok(());

@@ -4,7 +4,7 @@ use clap::{Arg, Command};
 
 use crate::roff::{Roff, bold, escape, italic};
 
-/// Returns one line for each command: its name and what it does.
+/// Returns one line for each command: its name and its summary.
 pub(crate) fn overview(grammar: &Command) -> String {
     let mut roff = Roff::default();
     let all = commands(grammar).into_iter().filter(|(_, command)| command.get_subcommands().next().is_none());
@@ -29,7 +29,7 @@ pub(crate) fn synopsis(grammar: &Command) -> String {
     roff.source().to_owned()
 }
 
-/// Returns a section for each command: what it does, its arguments, its examples.
+/// Returns a section for each command: description, arguments, examples.
 pub(crate) fn details(grammar: &Command) -> String {
     let mut roff = Roff::default();
     for (path, command) in commands(grammar) {
@@ -71,7 +71,7 @@ fn commands(grammar: &Command) -> Vec<(Vec<&str>, &Command)> {
     found
 }
 
-/// Says whether an argument is told with its command.
+/// Says whether an argument is described with its command.
 fn own(arg: &Arg) -> bool {
     !arg.is_global_set() && !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str())
 }
@@ -161,8 +161,8 @@ fn sentence(help: &str) -> String {
     if help.is_empty() || help.ends_with(['.', '?', '!', ':']) { help.to_owned() } else { format!("{help}.") }
 }
 
-/// Adds what stands below the options of a help screen: blocks with blank lines between, each either running text or
-/// a title over indented lines.
+/// Adds the text below the options of a help screen: blocks separated by blank lines, each either running text or a
+/// title over indented lines.
 fn after(roff: &mut Roff, command: &Command) {
     let text = command
         .get_after_long_help()

@@ -45,7 +45,7 @@ impl Contract {
         Ok(Self { items })
     }
 
-    /// Returns a section for each request: what it does, who may ask it, its members and its answer.
+    /// Returns a section for each request: purpose, access, members, answer.
     pub(crate) fn requests(&self) -> Result<String> {
         let mut roff = Roff::default();
         for variant in self.variants("Request")? {
@@ -142,7 +142,7 @@ impl Contract {
         Ok(roff.source().to_owned())
     }
 
-    /// Returns the variants of an enum, but for the one that stands for what a newer peer says.
+    /// Returns the variants of an enum, except the one for unknown words of a newer peer.
     fn variants(&self, name: &str) -> Result<Vec<&syn::Variant>> {
         let found = self.enumeration(name).with_context(|| format!("no enum {name} in shared/src"))?;
         let newer = |variant: &&syn::Variant| {
@@ -189,7 +189,7 @@ impl Contract {
         self.members(roff, &found.fields)
     }
 
-    /// Writes a paragraph for each member; what is flattened stands among them.
+    /// Writes a paragraph for each member, including those of flattened structs.
     fn members(&self, roff: &mut Roff, fields: &Fields) -> Result<()> {
         for field in fields {
             let Some(name) = &field.ident else {
@@ -246,7 +246,7 @@ impl Contract {
             "Since" => ("number of an event, or time".to_owned(), false),
             "SentencePart" => ("string or {\"time\": time}".to_owned(), false),
             "TokenSelection" => ("array of string, or TokenFilter".to_owned(), false),
-            // The words of an enum stand here, too; objects have a section of their own.
+            // The words of an enum are listed here, too; objects have their own section.
             _ => match self.enumeration(&name) {
                 Some(words) => {
                     let known = self.variants(&name)?;
@@ -259,7 +259,7 @@ impl Contract {
         })
     }
 
-    /// Says who may ask a request, as `Request::access` decides it.
+    /// Returns the access of a request, as `Request::access` decides it.
     fn access(&self, request: &str) -> Result<String> {
         for (_, item) in &self.items {
             let Item::Impl(implementation) = item else { continue };
@@ -310,7 +310,7 @@ fn names(pattern: &Pat) -> Vec<String> {
     }
 }
 
-/// Returns in words who may ask, where `Request::access` says so in one of its usual ways.
+/// Describes the access in words, if `Request::access` states it in one of its usual forms.
 fn role(body: &Expr) -> String {
     let depends = "Whether an observer may ask it depends on its members.";
     match body {
@@ -349,7 +349,7 @@ fn doc(attributes: &[Attribute]) -> String {
             lines.push(text.value().trim().to_owned());
         }
     }
-    // What is for those who read the code alone.
+    // Text for readers of the code only.
     let whole = lines.join(" ");
     let whole = whole.split(" Prints without ").next().unwrap_or_default();
     let mut text = String::new();
@@ -365,7 +365,7 @@ fn doc(attributes: &[Attribute]) -> String {
     text
 }
 
-/// Returns what serde is told about something: `(rename_all, "lowercase")`, `(default, "")`.
+/// Returns a serde attribute: `(rename_all, "lowercase")`, `(default, "")`.
 fn serde(attributes: &[Attribute]) -> Vec<(String, String)> {
     let mut said = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
@@ -383,7 +383,7 @@ fn serde(attributes: &[Attribute]) -> Vec<(String, String)> {
     said
 }
 
-/// Says whether serde is told a word about something.
+/// Says whether an item has this serde attribute.
 fn told(attributes: &[Attribute], word: &str) -> bool {
     serde(attributes).iter().any(|(name, _)| name == word)
 }
@@ -399,7 +399,7 @@ fn wire(variant: &syn::Variant, attributes: &[Attribute]) -> String {
     if lowercase { name.to_lowercase() } else { snake(&name) }
 }
 
-/// Returns the name of a type, of what is in it where it is an `Option` or a `Vec`.
+/// Returns the name of a type, or of the type inside an `Option` or a `Vec`.
 fn leaf(kind: &Type) -> Result<String> {
     let Type::Path(path) = kind else { bail!("a type that is not a name") };
     let last = path.path.segments.last().context("an empty path")?;
@@ -411,7 +411,7 @@ fn leaf(kind: &Type) -> Result<String> {
     Ok(last.ident.to_string())
 }
 
-/// Returns a name as serde's `snake_case` has it.
+/// Returns a name in serde's `snake_case`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     for character in name.chars() {

@@ -35,7 +35,7 @@ fn unescaped(line: &str) -> String {
     pairs.into_iter().fold(line.to_owned(), |line, (escape, plain)| line.replace(escape, plain))
 }
 
-/// Returns the words of the first command of a line, without what is done with its output and what is said about it.
+/// Returns the words of a line's first command, without redirections, pipes and comments.
 fn words(line: &str) -> Vec<OsString> {
     let command = ["  ", " #", " || ", " | ", " > ", " >", " && ", " 2>"]
         .iter()
@@ -48,7 +48,7 @@ fn every_example_is_a_command_line_that_its_program_takes() -> Result<()> {
     let mut seen = 0;
     for name in PAGES {
         for line in shown(&page(name)?) {
-            // A crontab says first when and who.
+            // A crontab line begins with the time and the user.
             let line = line.find("root zmesctl ").map_or(line.as_str(), |at| line.split_at(at + 5).1);
             let words = words(line);
             let problem = match words.first().and_then(|program| program.to_str()) {

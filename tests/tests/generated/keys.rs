@@ -87,7 +87,7 @@ fn every_example_is_of_a_key_and_says_something_else_than_the_default() -> Resul
     Ok(())
 }
 
-/// Values are right or wrong by themselves; that the files of the examples do not exist here is no fault of theirs.
+/// Values are judged alone; that the files of the examples do not exist here is not an error.
 #[test]
 fn every_example_is_a_value_that_its_key_takes() -> Result<()> {
     let file = source_directory()?.join("examples.toml");

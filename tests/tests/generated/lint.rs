@@ -17,7 +17,7 @@ const UNAVOIDABLE: [&str; 2] = [
     "referenced manual not found",
 ];
 
-/// Runs a program that reads a page; returns what it says.
+/// Runs a program that checks a page; returns its output.
 fn judge(page: &str, command: &mut Command) -> Result<(String, String)> {
     let source = tempfile::NamedTempFile::with_suffix(format!("-{page}"))?;
     fs::write(source.path(), crate::page(page)?)?;
@@ -59,7 +59,7 @@ fn groff_warns_of_nothing() -> Result<()> {
 }
 
 /// Guides and greps search for these words, so a page must not promise others. In the section LOG, `.BI` lines
-/// alternate between words of the log and what stands for something.
+/// alternate between words of the log and placeholders.
 #[test]
 fn the_log_says_what_the_manual_says_that_it_does() -> Result<()> {
     let page = fs::read_to_string(source_directory()?.join("zmesd.8"))?;

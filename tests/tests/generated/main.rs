@@ -24,7 +24,7 @@ use crate::template::fill;
 /// The pages, as they are called in `man` and in `man/src`.
 const PAGES: [&str; 4] = ["zmesd.8", "zmesctl.1", "zmesd.toml.5", "zmes-control.7"];
 
-/// Compares a file with what it should be, or writes it where `UPDATE` is set.
+/// Compares a file with its expected content, or writes it if `UPDATE` is set.
 fn compare(name: &str, expected: &str) -> Result<()> {
     let path = repository()?.join(name);
     if std::env::var_os("UPDATE").is_some() {
@@ -138,7 +138,7 @@ fn nothing_is_missing_in_the_manual() -> Result<()> {
         let words = [&frame["request"]["type"], &frame["item"]["type"], &frame["error"]["code"]];
         for word in words.iter().filter_map(|word| word.as_str()) {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            // Fixtures of what a newer peer says are there, too.
+            // This includes fixtures of a newer peer's messages.
             if !name.contains("unknown") && !name.contains("newer") {
                 look("zmes-control.7", &control, word.to_owned());
             }

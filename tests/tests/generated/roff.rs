@@ -50,7 +50,7 @@ impl Roff {
         self
     }
 
-    /// Adds what is shown as it is, such as commands to type.
+    /// Adds literal text, such as commands to type.
     pub(crate) fn verbatim(&mut self, lines: &[&str]) -> &mut Self {
         self.line("EX", &[]);
         for line in lines {
@@ -64,7 +64,7 @@ impl Roff {
         self.line("TP", &[]).tag(tag).text(text)
     }
 
-    /// Adds a tagged paragraph whose text begins at that column.
+    /// Adds a tagged paragraph whose text begins in this column.
     pub(crate) fn aligned(&mut self, column: usize, tag: &str, text: &str) -> &mut Self {
         self.line("TP", &[&column.to_string()]).tag(tag).text(text)
     }
@@ -91,7 +91,7 @@ impl Roff {
     }
 }
 
-/// Lets a word longer than half a line be broken where a reader sees that it continues.
+/// Allows a break inside a word longer than half a line, where a reader sees that it continues.
 fn breakable(word: &str) -> String {
     if word.len() <= WIDTH / 2 {
         return word.to_owned();
@@ -106,7 +106,7 @@ fn breakable(word: &str) -> String {
     parts
 }
 
-/// Escapes what is no running text, so that it can be copied from the page as it stands here.
+/// Escapes literal text so that it can be copied from the page unchanged.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
@@ -129,12 +129,12 @@ pub(crate) fn bold(text: &str) -> String {
     format!("\\fB{}\\fR", escape(text))
 }
 
-/// Returns escaped text in italics: what is to be replaced.
+/// Returns escaped text in italics: a placeholder.
 pub(crate) fn italic(text: &str) -> String {
     format!("\\fI{}\\fR", escape(text))
 }
 
-/// Escapes running text; what stands in backticks becomes bold.
+/// Escapes running text; text in backticks becomes bold.
 fn marked(text: &str) -> String {
     let mut marked = String::new();
     for (number, part) in text.split('`').enumerate() {

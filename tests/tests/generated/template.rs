@@ -7,8 +7,7 @@ use anyhow::{Context, Result, bail};
 use zmes_shared::control::PROTOCOL;
 use zmes_tests::repository;
 
-/// Stands above what is written by the test. Hyphens that are not in a name are none that can be copied, so no line is
-/// broken inside a word.
+/// Header above the generated text. Names are copied from these pages, so hyphenation, which would add hyphens, is off.
 const HEAD: &str = "\
 .\\\" Generated from man/src; to change it see man/README.md.
 .nr HY 0
@@ -19,8 +18,8 @@ pub(crate) fn source_directory() -> Result<PathBuf> {
     Ok(repository()?.join("man/src"))
 }
 
-/// Returns a page: the hand-written part with each `@@NAME@@` line replaced by the part of that name. Parts that stand
-/// nowhere are a mistake, as are names without a part.
+/// Returns a page: the hand-written part with each `@@NAME@@` line replaced by the part of that name. Unused parts and
+/// unknown names are errors.
 pub(crate) fn fill(page: &str, parts: &[(&str, String)]) -> Result<String> {
     let source =
         fs::read_to_string(source_directory()?.join(page)).with_context(|| format!("man/src/{page}"))?;

@@ -1,4 +1,4 @@
-//! What a command is told, and what becomes of one that misbehaves.
+//! What a command receives, and how one that misbehaves is handled.
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -60,7 +60,7 @@ async fn an_end_runs_it_after_its_start_and_once() -> Result<()> {
     let world = garage().start().await?;
     let place = Place::of(&world)?;
     let script = place.records()?;
-    let cursor = place.path("cursor").display().to_string();
+    let cursor = place.cursor();
     let arguments = ["--on", "start,end", "--cursor", cursor.as_str(), "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     world.alarm(1, 100).await?;
@@ -188,7 +188,7 @@ async fn a_command_that_cannot_run_is_said_at_the_start() -> Result<()> {
     let both = world.run(&["hook", "--es-arguments", "--on", "start,trouble", "--", "true"]).await?;
     ensure!(both.expect_code(2)?.stderr.contains("--es-arguments cannot be used with --on trouble"));
     world.run(&["hook", "true"]).await?.expect_code(2)?;
-    // A file that is no program, but may be executed: each run says so, and the hook goes on.
+    // An executable file that is not a program: each run reports it, and the hook continues.
     let empty = place.script("nothing", "just text\n")?;
     let hook = place.follow(&world, "log", &["--", &empty]).await?;
     world.alarm(1, 100).await?;
@@ -231,6 +231,6 @@ async fn runs_of_one_monitor_follow_each_other_and_too_many_are_dropped() -> Res
     for _ in 0..260 {
         world.run(&["-q", "alarm", "test", "--monitor", "1"]).await?.expect_code(0)?;
     }
-    wait_log(&hook, "more than 256 wait; 3 dropped so far").await?;
+    wait_log(&hook, "dropped, because more than 256 wait; 3 dropped so far").await?;
     Ok(())
 }

@@ -61,18 +61,8 @@ async fn a_daemon_that_restarts_loses_no_run_and_repeats_none() -> Result<()> {
 async fn a_hook_that_is_killed_repeats_what_was_running_under_the_same_id() -> Result<()> {
     let world = garage().start().await?;
     let place = Place::of(&world)?;
-    let cursor = place.path("cursor").display().to_string();
-    // Says that it runs, and records at once unless it is to wait for ever.
-    let records = place.records()?;
-    let script = place.script(
-        "waits",
-        &format!(
-            "#!/bin/sh\n\
-             echo \"$ZMES_ID $ZMES_EVENT\" >>\"$OUT/begun\"\n\
-             if [ \"$ZMES_EVENT\" = 102 ] && [ ! -e \"$OUT/go\" ]; then exec sleep 60; fi\n\
-             exec {records}\n"
-        ),
-    )?;
+    let cursor = place.cursor();
+    let script = place.waits("[ \"$ZMES_EVENT\" != 102 ] || [ -e \"$OUT/go\" ] || exec sleep 60")?;
     let arguments = ["--cursor", cursor.as_str(), "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     event(&world, 1, 100).await?;
@@ -112,24 +102,15 @@ async fn a_hook_that_is_killed_repeats_what_was_running_under_the_same_id() -> R
 async fn a_hook_that_is_stopped_waits_for_its_runs_and_leaves_the_rest_for_later() -> Result<()> {
     let world = garage().start().await?;
     let place = Place::of(&world)?;
-    let cursor = place.path("cursor").display().to_string();
-    let records = place.records()?;
-    let script = place.script(
-        "waits",
-        &format!(
-            "#!/bin/sh\n\
-             echo \"$ZMES_EVENT\" >>\"$OUT/begun\"\n\
-             while [ -d \"$OUT\" ] && [ ! -e \"$OUT/go\" ]; do sleep 0.05; done\n\
-             exec {records}\n"
-        ),
-    )?;
+    let cursor = place.cursor();
+    let script = place.waits("while [ -d \"$OUT\" ] && [ ! -e \"$OUT/go\" ]; do sleep 0.05; done")?;
     let arguments = ["--cursor", cursor.as_str(), "--jobs", "1", "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     event(&world, 1, 100).await?;
     place.wait_lines("begun", 1).await?;
     event(&world, 2, 101).await?;
     hook.signal(Signal::SIGTERM)?;
-    wait_log(&hook, "stopping: waiting for 1 that run").await?;
+    wait_log(&hook, "stopping: 1 still running").await?;
     std::fs::write(place.path("out/go"), "")?;
     ensure!(hook.exit().await?.success());
     assert_eq!(events(&place.runs()?), [100], "what had not begun does not begin");
@@ -142,7 +123,7 @@ async fn a_hook_that_is_stopped_waits_for_its_runs_and_leaves_the_rest_for_later
     event(&world, 1, 102).await?;
     place.wait_lines("begun", 4).await?;
     stuck.signal(Signal::SIGTERM)?;
-    wait_log(&stuck, "stopping: waiting for 1 that run").await?;
+    wait_log(&stuck, "stopping: 1 still running").await?;
     stuck.signal(Signal::SIGTERM)?;
     ensure!(stuck.exit().await?.success());
     ensure!(stuck.log().contains("the hook was told twice to stop"), "{}", stuck.log());

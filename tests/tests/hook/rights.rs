@@ -1,4 +1,4 @@
-//! Whose alarms a hook gets.
+//! Which user's alarms a hook receives.
 
 use anyhow::{Result, ensure};
 use zmes_tests::UserRow;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use zmes_tests::{Process, World, WorldBuilder, wait_until, zmesctl_binary};
 
-/// Writes down what it was told: one directory for each run, renamed when it is whole.
+/// The script of the hook: it writes its input into one directory per run, renamed when complete.
 const RECORDS: &str = "#!/bin/sh\n\
     run=$(mktemp -d \"$OUT/.run.XXXXXX\")\n\
     cat >\"$run/stdin\"\n\
@@ -82,6 +82,18 @@ impl Place {
         self.script("on-alarm", RECORDS)
     }
 
+    /// Writes a script that notes its id and event in `begun`, waits as `wait` says, and then records.
+    pub(crate) fn waits(&self, wait: &str) -> Result<String> {
+        let records = self.records()?;
+        let begun = "echo \"$ZMES_ID $ZMES_EVENT\" >>\"$OUT/begun\"";
+        self.script("waits", &format!("#!/bin/sh\n{begun}\n{wait}\nexec {records}\n"))
+    }
+
+    /// Returns the path of a cursor that is not there yet.
+    pub(crate) fn cursor(&self) -> String {
+        self.path("cursor").display().to_string()
+    }
+
     /// Starts a hook; its lines go to a log of that name.
     pub(crate) fn hook(&self, world: &World, log: &str, arguments: &[&str]) -> Result<Process> {
         let mut command = Process::command(zmesctl_binary()?);
@@ -138,7 +150,7 @@ pub(crate) async fn wait_log(process: &Process, wanted: &str) -> Result<String> 
     .await
 }
 
-/// Waits until a process is gone, or is a zombie of somebody else.
+/// Waits until a process is gone, or is another process's zombie.
 pub(crate) async fn wait_gone(pid: &str) -> Result<()> {
     let status = format!("/proc/{}/stat", pid.trim());
     wait_until(&format!("process {pid} is gone"), async || {

@@ -30,7 +30,7 @@ async fn a_trouble_and_its_end_run_the_command_also_when_it_was_away() -> Result
     let world = garage().setting("watchdog", "camera-offline", "\"1s\"").start().await?;
     let place = Place::of(&world)?;
     let script = place.records()?;
-    let cursor = place.path("cursor").display().to_string();
+    let cursor = place.cursor();
     let arguments = ["--on", "trouble", "--cursor", cursor.as_str(), "--", script.as_str()];
     let mut hook = place.follow(&world, "log", &arguments).await?;
     let mut watch = world.ctl().stream(&["watch", "--jsonl", "--type", "trouble"])?;
@@ -49,7 +49,7 @@ async fn a_trouble_and_its_end_run_the_command_also_when_it_was_away() -> Result
     ensure!(runs[0].environment["ZMES_PHASE"] == "trouble" && runs[0].environment["ZMES_MONITOR"] == "1");
     ensure!(!runs[0].environment.contains_key("ZMES_EVENT"), "there is none");
 
-    // Whoever comes later sees it as a part of the state.
+    // A client that connects later sees it as part of the state.
     let present =
         world.run(&["watch", "--json", "--type", "trouble", "--count", "1"]).await?.expect_code(0)?;
     ensure!(includes(&present.json()?, &json!({"change": "present", "trouble": {"id": "camera:1"}})));

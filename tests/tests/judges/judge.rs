@@ -11,7 +11,7 @@ use super::LAST;
 pub(crate) struct Judge {
     interpreter: &'static str,
     script: &'static str,
-    /// Ends with 0 where the library is there.
+    /// Exits with 0 if the library is installed.
     probe: &'static [&'static str],
 }
 
@@ -24,7 +24,7 @@ pub(crate) const JUDGES: [Judge; 4] = [
 
 /// Debian's own, which knows Debian's packages.
 const PYTHON: &str = "/usr/bin/python3";
-/// Where Debian's packages for Node are; its own Node looks there by itself.
+/// The directory of Debian's Node packages; Debian's own Node finds it by itself.
 const NODE_PATH: (&str, &str) = ("NODE_PATH", "/usr/share/nodejs");
 
 impl Judge {
@@ -55,7 +55,7 @@ pub(crate) struct Panel {
 }
 
 impl Panel {
-    /// Starts every judge; `None`, loudly, where one of the libraries is missing.
+    /// Starts every judge; `None`, with a message, if one of the libraries is missing.
     pub(crate) fn new(world: &World, url: &str, source: &[&str]) -> Result<Option<Self>> {
         if let Some(missing) = JUDGES.iter().find(|judge| !judge.is_there()) {
             skipped(&format!("no library for {}: see the list of packages in tests/run", missing.script))?;

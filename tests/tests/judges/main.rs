@@ -15,7 +15,7 @@ use zmes_tests::{World, repository, wait_until};
 use judge::{JUDGES, Panel};
 use proxy::Proxy;
 
-/// The address of the judges behind a proxy; the proxy itself has 127.0.0.1.
+/// Address of the judges behind a proxy; the proxy itself has 127.0.0.1.
 const SOURCE: &str = "127.0.0.2";
 /// The event after which judges close.
 const LAST: u64 = 999;

@@ -1,4 +1,4 @@
-//! The proxies, with the configurations that docs/behind-a-proxy.md shows.
+//! The proxies, configured as docs/behind-a-proxy.md shows.
 
 use std::fs;
 use std::net::TcpListener;
@@ -36,7 +36,7 @@ impl Proxy {
         matches!(self, Self::HaproxyTls | Self::NginxTls)
     }
 
-    /// Starts it before the daemon at `backend`; `None`, loudly, where the program is missing.
+    /// Starts it in front of the daemon at `backend`; `None`, with a message, if the program is missing.
     pub(crate) fn start(&self, world: &World, backend: u16) -> Result<Option<Running>> {
         let program = match self {
             Self::HaproxyV1 | Self::HaproxyV2 | Self::HaproxyTls => HAPROXY,

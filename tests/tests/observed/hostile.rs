@@ -23,7 +23,7 @@ async fn scrapers_that_stall_do_not_lock_out_others() -> Result<()> {
     world.alarm(1, 600).await?;
     app.expect_alarm(600, 1).await?;
     ensure!(place.get("/healthz").await?.status == 200);
-    // The oldest were cut off for those who came later.
+    // The oldest connections were closed in favour of new ones.
     let mut first = stalled.swap_remove(0);
     within("the end of the oldest", first.read_to_end(&mut Vec::new())).await?.ok();
     world.daemon()?.ensure_running()

@@ -28,7 +28,7 @@ async fn alarms_decisions_and_pushes_are_counted() -> Result<()> {
     ])?;
     let version = format!("zmesd_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     before.ensure(&[(&version, 1.0)])?;
-    // Two phones with their sockets, one more app, and one that wants nothing of this monitor.
+    // Two phones with their sockets, one more app, and one whose filter excludes this monitor.
     let (mut android, _ios) = (world.phone("android", ANDROID).await?, world.phone("ios", IOS).await?);
     let mut plain = world.admin().await?;
     let mut elsewhere = world.admin().await?;

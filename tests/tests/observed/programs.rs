@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use zmes_tests::skipped;
 
-/// Runs a program with that input. `None`: it is not there, which is said; where `CI` is set that is a failure.
+/// Runs a program with this input. `None`: it is not installed, which is printed; with `CI` set that is a failure.
 pub(crate) fn judge(
     program: &str,
     arguments: &[&str],

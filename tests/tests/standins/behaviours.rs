@@ -1,4 +1,4 @@
-//! What a stand-in does on request really happens, over HTTP/2 and over HTTP/1.1.
+//! The behaviours of the stand-ins really happen, over HTTP/2 and over HTTP/1.1.
 
 use std::time::Duration;
 

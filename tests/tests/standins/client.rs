@@ -13,7 +13,7 @@ use serde_json::Value;
 use zmes_tests::standin::Identity;
 use zmes_tests::within;
 
-/// Returns one that repeats nothing by itself, not even what was refused.
+/// Returns a client that repeats nothing by itself, not even refused streams.
 pub(crate) fn client(ca: &Path) -> Result<Client> {
     Ok(builder(ca, None, &[b"h2", b"http/1.1"])?.retry(reqwest::retry::never()).build()?)
 }

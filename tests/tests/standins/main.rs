@@ -1,4 +1,4 @@
-//! The stand-ins for the push providers: good requests are taken, each violation is noticed, each behaviour happens.
+//! The stand-ins for the push providers: good requests are accepted, each violation is noticed, each behaviour happens.
 
 mod apns;
 mod behaviours;

@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("tests", &["zmes-shared"]),
 ];
 
-/// Returns what is wrong with the crates' dependencies.
+/// Returns the violations in the crates' dependencies.
 pub(crate) fn findings() -> Result<Vec<String>> {
     let root = manifest("")?;
     let members = root["workspace"]["members"].as_array().context("no members")?;

@@ -76,7 +76,7 @@ impl Room {
         Some(Self(names))
     }
 
-    /// Returns its place in the order; `None` where the table does not know it.
+    /// Returns its place in the order; `None` if the table does not have it.
     pub(crate) fn level(&self) -> Option<u8> {
         let own = self.to_string();
         let known = LEVELS.iter().filter(|(name, _)| {
@@ -93,7 +93,7 @@ impl Room {
 /// Says whether `room`, which is at `level`, may import `target`.
 pub(crate) fn may_import(room: &Room, level: u8, target: &Room) -> bool {
     let within = room.top() == target.top();
-    // What is not a room (a macro, an item of the crate's root) has no level.
+    // Items that are not in a room (a macro, an item of the crate's root) have no level.
     within || target.level().is_none_or(|below| below < level)
 }
 

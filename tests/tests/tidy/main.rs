@@ -24,7 +24,7 @@ use crate::tree::{File, files};
 
 /// Longest source file, in lines, tests included.
 const MAX_LINES: usize = 500;
-/// File names that say nothing about what is in them.
+/// File names that do not describe their content.
 const EMPTY_NAMES: [&str; 6] = ["utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "types.rs"];
 /// What no type is called: words that mean everything.
 const EMPTY_WORDS: [&str; 5] = ["Manager", "Handler", "Helper", "Service", "Notification"];

@@ -1,4 +1,4 @@
-//! Names of types: a reader who searches for one finds it, not twelve of them.
+//! Names of types: a search for one finds a single definition, not twelve.
 
 use std::collections::BTreeMap;
 

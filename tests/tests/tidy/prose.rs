@@ -11,7 +11,7 @@ const ROOMS: [&str; 3] = ["zmesd/src/admin/", "zmesd/src/control/", "zmesctl/src
 /// Names of sentences.
 const SENTENCES: [&str; 8] =
     ["detail", "message", "reason", "hint", "explanation", "error", "sentence", "refusal"];
-/// Ways to look for words.
+/// Functions that search for words.
 const SEARCHES: [&str; 12] = [
     "starts_with",
     "ends_with",
@@ -30,7 +30,7 @@ const SEARCHES: [&str; 12] = [
 const FORMS: [&str; 8] =
     ["to_string", "as_str", "as_deref", "as_ref", "clone", "trim", "to_lowercase", "unwrap_or_default"];
 
-/// Returns the lines of a file that look for words in a sentence, with what they do.
+/// Returns the lines of a file that search for words in a sentence, with the function used.
 pub(crate) fn searches(file: &File) -> Vec<(usize, String)> {
     if !ROOMS.iter().any(|room| file.name.starts_with(room)) || file.name.contains("/tests") {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Which module of `zmesctl` may know which: the command line knows the commands, commands know how answers look.
+//! Which module of `zmesctl` may use which: the command line knows the commands, commands know the views of answers.
 
 use crate::layers::{Room, imports};
 use crate::tree::File;
@@ -34,7 +34,7 @@ const LEVELS: [(&str, u8); 23] = [
 /// The root of the crate, which wires.
 const ROOT: [&str; 3] = ["lib", "main", "fuzzing"];
 
-/// Returns what is wrong with the imports of a file, each with its line.
+/// Returns the forbidden imports of a file, each with its line.
 pub(crate) fn wrong_imports(file: &File) -> Vec<String> {
     let Some(own) = Room::below("zmesctl/src/", &file.name) else { return Vec::new() };
     let own = own.to_string();

@@ -1,4 +1,4 @@
-//! The files of the repository, without what is built and without what others wrote.
+//! The files of the repository, without build output and third-party files.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use zmes_tests::repository;
 
 /// Directories that are not ours to judge: built, version control, recorded from elsewhere, bytes of the fuzzer.
 const SKIPPED: [&str; 8] = ["target", ".git", ".bench", "fixtures", "lab", "corpus", "artifacts", "found"];
-/// What is read as text.
+/// Extensions of text files.
 const EXTENSIONS: [&str; 10] = ["rs", "md", "toml", "lock", "sh", "service", "conf", "json", "sql", "yml"];
 
 /// One file.
@@ -62,7 +62,7 @@ fn collect(directory: &Path, prefix: &str, found: &mut Vec<File>) -> Result<()> 
     Ok(())
 }
 
-/// Scripts have no extension here (`tests/run`), and no binary file has none.
+/// Scripts have no extension here (`tests/run`), and every binary file has one.
 fn is_text(name: &str) -> bool {
     match Path::new(name).extension() {
         Some(extension) => EXTENSIONS.iter().any(|known| extension == *known),

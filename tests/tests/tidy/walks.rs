@@ -1,4 +1,4 @@
-//! The walks of ARCHITECTURE.md: lists of stations, each a file and what to look for in it.
+//! The walks of ARCHITECTURE.md: lists of stations, each a file and a text to search in it.
 
 use crate::tree::File;
 

@@ -1,4 +1,4 @@
-//! The vocabulary of decisions stands in `shared/src/words.rs` alone: elsewhere its words would be matched as text.
+//! The vocabulary of decisions is defined in `shared/src/words.rs` alone: elsewhere its words would be matched as text.
 
 use anyhow::Result;
 use zmes_shared::words::{

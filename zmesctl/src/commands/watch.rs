@@ -8,7 +8,6 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +21,7 @@ use zmes_shared::words::{DeliveryOutcome, Origin, Phase};
 use zmes_shared::{EventId, Label, MonitorId};
 
 use self::seen::Seen;
-use crate::commands::follow::{Followed, Follower, passes};
+use crate::commands::follow::{self, Followed, Follower};
 use crate::commands::named;
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
@@ -87,7 +86,8 @@ pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
     let filter = WatchFilter { monitor, token, user, types, since, troubles, ..WatchFilter::default() };
     let items = if reconnect {
-        WatchSource::Followed(Box::new((Follower::open(context, filter).await?, seen_from(since, context))))
+        let seen = Seen::new(since.unwrap_or(Since::Time(context.environment.now)));
+        WatchSource::Followed(Box::new((Follower::open(context, filter).await?, seen)))
     } else {
         WatchSource::Once(context.connect().await?.watch(filter).await?)
     };
@@ -158,27 +158,15 @@ async fn next_of(follower: &mut Follower, seen: &mut Seen, context: &Context) ->
             Followed::Line(event) if seen.is_new(&event) => return Ok(WatchLine::Known(event)),
             Followed::Line(_) | Followed::Connected => {}
             Followed::Newer(value) => return Ok(WatchLine::Newer(value)),
-            // The first stream may be refused; later it may be that the daemon does not know its monitors yet.
-            Followed::Lost(error) if !passes(&error) || seen.is_first_refusal(&error) => return Err(error),
+            Followed::Lost(error) if follower.gives_up(&error) => return Err(error),
             Followed::Lost(error) => {
                 if !std::mem::replace(&mut away, true) && !context.out.look().quiet {
-                    let reason = error.document().error.message;
-                    context.remark("warning", &format!("zmesd is away, waiting until it is back: {reason}"));
+                    context.remark("warning", &follow::away(&error.document().error.message));
                 }
                 follower.resume(seen.resume());
             }
         }
     }
-}
-
-/// Returns an empty memory of a stream that begins there.
-fn seen_from(since: Option<Since>, context: &Context) -> Seen {
-    Seen::new(match since {
-        Some(Since::Time(at)) => at,
-        // The times of earlier alarms are not known: the window bounds what is asked for.
-        Some(Since::Event(_)) => Timestamp::MIN,
-        None => context.environment.now,
-    })
 }
 
 /// Shows what comes, until enough has come or the daemon ends it.
@@ -272,10 +260,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
         }
         WatchKind::Monitor { monitor, .. } => ("monitor", health(monitor), monitor_text(monitor)),
         WatchKind::Trouble { change, trouble, .. } => trouble_told(change, trouble, zone),
-        // 0: the number is not known, because the record does not reach back to the start that was asked for.
-        WatchKind::Lagged { missed: 0 } => {
-            ("lagged", Tone::Bad, "earlier events are not recorded, or not all of them".to_owned())
-        }
+        WatchKind::Lagged { missed: 0 } => ("lagged", Tone::Bad, follow::GAP.to_owned()),
         WatchKind::Lagged { missed } => {
             ("lagged", Tone::Bad, format!("{missed} events are missing here: zmesctl read too slowly"))
         }

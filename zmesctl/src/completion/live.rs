@@ -92,21 +92,34 @@ impl Live {
         }
         (path == ["clients", "disconnect"] && arg.is_positional()).then_some(Self::Clients)
     }
+
+    /// Returns the words that are values without a daemon.
+    pub(super) fn words(self) -> Vec<Candidate> {
+        let word = |word: &str, description| vec![Candidate::new(word.to_owned(), description)];
+        match self {
+            Self::LastOrEvents => word("last", "the last announced alarm"),
+            Self::MonitorsOrAll => word("all", "all monitors"),
+            Self::SnoozesOrAll => word("all", "all snoozes"),
+            Self::Transports => {
+                let kinds = TransportKind::ALL.iter();
+                kinds.map(|kind| Candidate::new(kind.as_str().to_owned(), "all of this kind")).collect()
+            }
+            Self::Tokens
+            | Self::RevokedTokens
+            | Self::BlockedTokens
+            | Self::MutedTokens
+            | Self::Clients
+            | Self::Monitors
+            | Self::Users
+            | Self::Events
+            | Self::TokensOrUsers => Vec::new(),
+        }
+    }
 }
 
 /// Returns the values that the daemon has; those that arrived, where it is away, refuses or is too slow.
 pub(super) async fn values(live: Live, socket: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
-    if live == Live::LastOrEvents {
-        // It is a word of the grammar, whether the daemon answers or not.
-        found.push(Candidate::new("last".to_owned(), "the last announced alarm"));
-    }
-    if live == Live::Transports {
-        // These are known without a daemon.
-        found.extend(
-            TransportKind::ALL.map(|kind| Candidate::new(kind.as_str().to_owned(), "all of this kind")),
-        );
-    }
     let asked = async {
         let mut daemon = ControlClient::connect_within(socket, LIMIT).await?;
         gather(live, &mut daemon, &mut found).await
@@ -131,19 +144,12 @@ async fn gather(
             found.extend(clients.iter().take(MAX).map(client));
             Ok(())
         }
-        Live::Monitors => {
-            let Monitors { monitors } = daemon.request(Request::MonitorsList).await?;
-            found.extend(monitors.iter().take(MAX).map(monitor));
-            Ok(())
-        }
-        Live::MonitorsOrAll => {
-            found.push(Candidate::new("all".to_owned(), "all monitors"));
+        Live::Monitors | Live::MonitorsOrAll => {
             let Monitors { monitors } = daemon.request(Request::MonitorsList).await?;
             found.extend(monitors.iter().take(MAX).map(monitor));
             Ok(())
         }
         Live::SnoozesOrAll => {
-            found.push(Candidate::new("all".to_owned(), "all snoozes"));
             let Snoozes { snoozes } = daemon.request(Request::SnoozeList).await?;
             found.extend(snoozes.iter().take(MAX).map(snooze));
             Ok(())

@@ -75,18 +75,14 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
         let value = candidate.get_value().to_string_lossy().into_owned();
         let kind = candidate.get_id().and_then(|id| id.strip_prefix(LIVE)).and_then(Live::parse);
         if let Some(live) = kind {
-            let Some(socket) = socket(before, environment) else { continue };
             // What stands before the value: `--token=`.
+            let prefixed = |found: Candidate| Candidate { value: value.clone() + &found.value, ..found };
             // Words of the grammar are filtered as the engine does it; what the daemon has is the shell's to filter.
-            let fits = |found: &Candidate| {
-                live != Live::Transports || found.value.as_bytes().starts_with(current.as_bytes())
-            };
-            let prefixed = live::values(live, &socket)
-                .await
-                .into_iter()
-                .filter(fits)
-                .map(|found| Candidate { value: value.clone() + &found.value, ..found });
-            values.extend(prefixed);
+            let fixed = live.words().into_iter().map(prefixed);
+            values.extend(fixed.filter(|found| found.value.as_bytes().starts_with(current.as_bytes())));
+            if let Some(socket) = socket(before, environment) {
+                values.extend(live::values(live, &socket).await.into_iter().map(prefixed));
+            }
         } else if candidate.get_id().is_some_and(|id| id == FILES) {
             found.push(Candidate::new(String::new(), ""));
         } else if !value.starts_with('-') || current.as_bytes().starts_with(b"-") {

@@ -36,8 +36,16 @@ fn candidates_are_values_with_descriptions() {
 fn commands_and_fixed_values_need_no_daemon() {
     let run = Run::of(&mut zmesctl("__complete fish zmesctl tokens li"));
     assert_eq!(lines(&run), [("list", "List registered phones")]);
-    let run = Run::of(&mut zmesctl("__complete fish zmesctl push check f"));
-    assert_eq!(lines(&run).iter().map(|(value, _)| *value).collect::<Vec<_>>(), ["fcm"]);
+    for (line, expected) in [
+        ("push check f", &["fcm"][..]),
+        ("snooze a", &["all"]),
+        ("snooze end b", &[]),
+        ("why la", &["last"]),
+        ("why 3", &[]),
+    ] {
+        let run = Run::of(&mut zmesctl(&format!("__complete fish zmesctl {line}")));
+        assert_eq!(lines(&run).iter().map(|(value, _)| *value).collect::<Vec<_>>(), expected, "{line}");
+    }
     let run = Run::of(&mut zmesctl("__complete fish zmesctl tokens list --sta"));
     assert_eq!(lines(&run).iter().map(|(value, _)| *value).collect::<Vec<_>>(), ["--state", "--stale"]);
     // A file: the shell completes it by itself.

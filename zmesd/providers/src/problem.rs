@@ -52,6 +52,12 @@ pub enum TransportProblem {
         /// What is wrong.
         detail: String,
     },
+    /// A URL with placeholders has one where it chooses the host.
+    #[error("{key}: a placeholder stands in the host")]
+    PlaceholderInHost {
+        /// Which key.
+        key: &'static str,
+    },
     /// No certificate authorities are installed.
     #[error("no certificate authorities are installed on this machine{detail}")]
     NoRoots {
@@ -67,7 +73,10 @@ impl TransportProblem {
     /// Returns the key of the configuration that is wrong; `None`: no single one.
     pub fn key(&self) -> Option<&'static str> {
         match self {
-            Self::File { key, .. } | Self::Unusable { key, .. } | Self::Url { key, .. } => Some(key),
+            Self::File { key, .. }
+            | Self::Unusable { key, .. }
+            | Self::Url { key, .. }
+            | Self::PlaceholderInHost { key } => Some(key),
             Self::Account { .. } => Some("push.fcm.service-account"),
             Self::Keystore { .. } | Self::Identity(_) => Some("push.apns.certificate"),
             Self::NoRoots { .. } | Self::Client(_) => None,
@@ -98,6 +107,9 @@ impl TransportProblem {
                     .to_owned()
             }
             Self::Url { .. } => "write it as https://host:port".to_owned(),
+            Self::PlaceholderInHost { .. } => {
+                "write host and port as they are: placeholders can only stand after them".to_owned()
+            }
             Self::NoRoots { .. } => {
                 "install the package ca-certificates, or set SSL_CERT_FILE in the service".to_owned()
             }

@@ -33,7 +33,7 @@ const RECEIPTS_SLACK: usize = 64;
 /// The shortest and the longest time that an alarm is forced for, in milliseconds.
 const FORCED_MS: std::ops::RangeInclusive<u64> = 1_000..=3_600_000;
 
-/// The milliseconds after which a frame was written; `None`: the client disconnected first.
+/// Milliseconds until a frame was written; `None`: the client disconnected first.
 type WrittenAfter = Option<u64>;
 
 #[derive(Debug, Default)]

@@ -91,14 +91,14 @@ pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Resu
 }
 
 async fn reload(parts: &AdminParts) -> Result<ConfigReloaded, ControlError> {
-    // What is being taken down must not be built up again meanwhile.
+    // A shutdown must not start new work meanwhile.
     if parts.draining.is_cancelled() {
         return Err(ControlError::new(ErrorCode::Conflict, STOPPING));
     }
     parts.configuration.reload().await
 }
 
-/// Does work on a thread of its own: what grows with the number of tokens or clients must not keep alarms waiting.
+/// Runs work on its own thread: work that grows with the number of tokens or clients must not delay alarms.
 pub(crate) async fn off_loop<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ControlError> {

@@ -79,7 +79,7 @@ fn all(survey: &Survey) -> Check {
     Check { ok: failed.is_empty(), check: "all".to_owned(), detail, parts, hint, severity, perf, checks }
 }
 
-/// Makes one line of the findings of some parts: the worst, or what is good.
+/// Makes one line of the findings of some parts: the worst one, or a summary if all are good.
 fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
     let outcomes: Vec<&PartOutcome> =
         survey.outcomes().filter(|(part, _)| wanted.contains(part)).map(|(_, outcome)| outcome).collect();

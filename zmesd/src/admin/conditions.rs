@@ -34,15 +34,15 @@ pub(super) fn view(report: &MonitorReport) -> MonitorView {
     }
 }
 
-/// What is wrong with a monitor whose alarms are to be seen.
+/// Reason why a monitor cannot raise the alarms that it should.
 pub(crate) struct Diagnosis {
     pub(crate) severity: Severity,
     pub(crate) sentence: String,
-    /// What to do about it: mostly a command. `None`: that is how an admin has set it up.
+    /// What to do about it, usually a command. `None`: an admin has configured it this way.
     pub(crate) cure: Option<String>,
 }
 
-/// Says what is wrong; `None`: nothing.
+/// Describes the problem; `None`: there is none.
 pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis> {
     let (severity, sentence, cure) = match condition {
         Condition::Captured | Condition::Database { layout: None, trouble: None } => return None,
@@ -91,7 +91,7 @@ pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis
     Some(Diagnosis { severity, sentence, cure: Some(cure) })
 }
 
-/// Returns why ZoneMinder lets a monitor raise no alarms.
+/// Returns why ZoneMinder's settings keep a monitor from raising alarms.
 pub(super) fn switched_off(reason: NotWatched) -> &'static str {
     match reason {
         NotWatched::NotCapturing => "not captured (Function or Capturing is None)",

@@ -1,4 +1,4 @@
-//! `events`: what was announced, and how many were told.
+//! `events`: announced alarms, and how many receivers got them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -29,7 +29,7 @@ pub(super) async fn list(parts: &AdminParts, filter: EventFilter) -> Result<Even
     let (usual, most) = PAGE;
     let limit = limit.unwrap_or(usual).clamp(1, most);
     let before = before.map(|before| i64::try_from(before).unwrap_or(i64::MAX));
-    // One more, to know whether there is another page.
+    // One more entry shows whether there is another page.
     let query = AlarmQuery { monitor, since, until, before, limit: limit + 1 };
     let (alarms, gap) = parts.state.tallied_alarms(query).await?;
     let recent = parts.router.recent_decisions().await?;

@@ -1,4 +1,4 @@
-//! Alarms that an admin forces, and their end: without one a camera would record for ever.
+//! Alarms that an admin forces, and their end: without an end a camera would record forever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(super) enum ForcedError {
 #[derive(Debug)]
 struct ForceCommand {
     monitor: MonitorId,
-    /// How long the alarm is forced for; `None`: it is cancelled.
+    /// Duration of the forced alarm; `None`: it is cancelled.
     lasts: Option<Duration>,
     reply: oneshot::Sender<Result<TriggerVia, ForcedError>>,
 }
@@ -128,7 +128,7 @@ impl ForcedKeeper {
             None if told.is_ok() => drop(self.forced.remove(&monitor)),
             Some(_) | None => {}
         }
-        // The caller may have timed out; what was done stays.
+        // The requester may have timed out; the change remains.
         reply.send(told).ok();
     }
 
@@ -146,7 +146,7 @@ impl ForcedKeeper {
                 info!(%monitor, "the forced alarm has ended");
                 None
             }
-            // The trigger lies in the shared memory: without the one, the other is gone, too.
+            // The trigger is in the shared memory: without the memory it is gone, too.
             Err(ForcedError::Trigger(TriggerError::NotCaptured(_))) => None,
             Err(error) => Some(error),
         };
@@ -167,7 +167,7 @@ impl ForcedKeeper {
     }
 
     async fn cancel_all(&mut self) {
-        // All at once: the daemon is to end soon, however many there are and however slow ZoneMinder is.
+        // All at once: the daemon must stop soon, however many there are and however slow ZoneMinder is.
         let forced = std::mem::take(&mut self.forced);
         let told = forced
             .into_keys()
@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    /// Records who was told what, and when (seconds since the start); fails as often as told.
+    /// Records the commands given to ZoneMinder, with their times (seconds since the start); fails as often as told.
     #[derive(Debug)]
     struct Recorder {
         start: Instant,

@@ -14,7 +14,7 @@ pub(super) fn waited(labels: &AlarmLabels) -> Option<LabelWaited> {
     labels.waited.map(|(waited, outcome)| LabelWaited { waited_ms: millis(waited), outcome })
 }
 
-/// Returns what labels have to do with a decision: `waited 4.2 s for labels: person 95 %`. `None`: nothing.
+/// Describes the part that labels had in a decision: `waited 4.2 s for labels: person 95 %`. `None`: none.
 pub(super) fn sentence(labels: &AlarmLabels, skipped: Option<SkipReason>) -> Option<String> {
     let known = Label::listed(&labels.known);
     let Some((waited, ending)) = labels.waited else {
@@ -23,7 +23,7 @@ pub(super) fn sentence(labels: &AlarmLabels, skipped: Option<SkipReason>) -> Opt
     let waited = seconds(waited);
     let sentence = match ending {
         LabelWait::Found => format!("waited {waited} for labels: {known}"),
-        // The reason says it already.
+        // The reason says this already.
         LabelWait::None if skipped == Some(SkipReason::NoLabels) => return None,
         LabelWait::None if skipped.is_none() => format!("no labels within {waited}, sent without"),
         LabelWait::None => format!("no labels within {waited}"),

@@ -35,7 +35,7 @@ impl TemporaryLevel {
         (Self { log: log.clone(), expiry: expiry_tx }, LevelKeeper { log, expiry, stop })
     }
 
-    /// Changes the level; with `lasts`, the last lasting one comes back after that time.
+    /// Changes the level; with `lasts`, the last permanent level returns after that time.
     pub(super) fn set(&self, level: &str, lasts: Option<Duration>) -> Result<LevelChange, LogError> {
         let Some(lasts) = lasts else { return self.log.set(level) };
         let change = self.log.set_for_now(level)?;

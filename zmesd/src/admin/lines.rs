@@ -48,7 +48,7 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
 /// An end from the record.
 pub(super) fn ended(end: &RecordedEnd) -> WatchEvent {
     let RecordedEnd { alarm, ended_at, lasted } = end;
-    // Found after the fact, both at once: how long it lasted is not known.
+    // Start and end found at the same time, afterwards: the duration is not known.
     let lasted = std::time::Duration::try_from(*lasted).ok().filter(|lasted| !lasted.is_zero());
     let late = lasted.is_none();
     let kind = WatchKind::Alarm {
@@ -108,7 +108,7 @@ pub(super) fn decided(row: &DeliveryRow, token: &str, snoozed: Option<SnoozedBy>
     let decided = if row.decision == DeliveryState::Skipped {
         Decided { decision: row.decision, reason: row.reason.clone(), rule, snoozed }
     } else {
-        // The decision was to send it; its outcome has a line of its own.
+        // The decision was to send; the outcome has its own line.
         Decided { decision: DeliveryState::Sent, reason: Reason::None, rule, snoozed: None }
     };
     let kind = WatchKind::Decision {

@@ -61,11 +61,11 @@ use crate::telemetry::log::LogHandle;
 /// Error of a request that comes too late, and the reason with which streams end.
 pub const STOPPING: &str = "the daemon is stopping";
 
-/// Who asks.
+/// The requester.
 #[derive(Debug, Clone)]
 pub struct Asker {
     pub role: Role,
-    /// The Unix user: the name, or the uid where it has none. Looked up only for what keeps it.
+    /// The Unix user: the name, or the uid if there is no name. Looked up only for requests that record it.
     pub user: String,
 }
 
@@ -78,12 +78,12 @@ pub struct AdminParts {
     pub state_trouble: Receiver<Option<String>>,
     pub tap: Tap,
     pub reports: Receiver<MonitorReports>,
-    /// The troubles that stood when the daemon before ended.
+    /// The troubles that were open when the previous daemon ended.
     pub troubles: Vec<TroubleRow>,
     /// Alarms that were not announced, because there were too many.
     pub gaps: Gaps,
     pub database: Receiver<DbHealth>,
-    /// ZoneMinder's Events table: what `why` asks about events that were not announced.
+    /// ZoneMinder's Events table, used by `why` for events that were not announced.
     pub events: Arc<dyn EventStore>,
     pub zoneminder: Arc<dyn DatabaseCheck>,
     pub push: Arc<dyn PushSide>,

@@ -42,17 +42,17 @@ pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
 }
 
 impl ListedMonitor {
-    /// Says whether its alarms are to be seen, but its shared memory is not there.
+    /// Says whether its alarms should be seen, but its shared memory is missing.
     pub(super) fn is_missing(&self) -> bool {
         self.watched && self.report.condition.word() == MonitorCondition::NotThere
     }
 }
 
-/// Joins what the database says of the monitors with what the poller sees of them, ordered by id.
+/// Joins the monitors of the database with the poller's view of them, ordered by id.
 pub(super) fn join(parts: &AdminParts) -> Vec<ListedMonitor> {
     let reports = parts.reports.borrow().clone();
     let catalog = parts.catalog.now();
-    // The list decides: the poller follows it a moment later, and may still see a monitor that is gone.
+    // The database decides: the poller follows a moment later, and may still watch a removed monitor.
     let listed = |monitor: &Arc<Monitor>| {
         let seen = reports.get(&monitor.id).cloned();
         let report = seen.unwrap_or_else(|| MonitorReport::unpolled(monitor));

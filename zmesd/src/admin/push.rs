@@ -16,7 +16,7 @@ use crate::state::DeliveryRow;
 
 const SHOWN: u32 = 100;
 
-/// Goes to the providers as far as possible without sending anything.
+/// Contacts the providers as far as possible without sending a message.
 pub(super) async fn check(
     parts: &AdminParts,
     transport: Option<TransportChoice>,
@@ -110,7 +110,7 @@ fn transport(health: TransportHealth, now: Timestamp) -> TransportView {
     }
 }
 
-/// Ends the rest of transports, and lets what waits for them go.
+/// Ends the pause of transports, and sends the pushes that wait for them.
 pub(super) async fn retry(
     parts: &AdminParts,
     transport: Option<TransportChoice>,

@@ -59,7 +59,7 @@ fn texts<T: ToString>(entries: &[T]) -> Vec<String> {
     entries.iter().map(ToString::to_string).collect()
 }
 
-/// For whom rules are tested.
+/// Receivers that rules are tested for.
 #[derive(Debug)]
 enum TestedReceiver {
     Anyone,
@@ -127,7 +127,7 @@ async fn receiver(
     }
     let names = TokenNames::load(&parts.state, asker).await?;
     if !names.names_any(target) {
-        // A handle has digits alone; what has others is meant to be a user.
+        // A handle has hexadecimal digits only; other names are taken as users.
         let digits = target.bytes().all(|byte| byte.is_ascii_hexdigit());
         let message = if digits {
             "no user and no token is called so"
@@ -263,7 +263,7 @@ fn word(mismatch: Mismatch) -> RuleMismatch {
     }
 }
 
-/// Says why a rule does not decide.
+/// Explains why a rule does not match.
 fn explained(rule: &Rule, mismatch: Mismatch, anyone: bool) -> String {
     match mismatch {
         Mismatch::Monitor => format!("is for other monitors: {}", listed(&rule.monitors)),
@@ -302,7 +302,7 @@ pub(super) fn name(by: Option<&DecidedBy>) -> Option<String> {
     by.and_then(DecidedBy::rule).map(ToString::to_string)
 }
 
-/// Explains that a rule muted an alarm. `zmesd.toml` may have been changed since: `used` is what it has now.
+/// Explains that a rule muted an alarm. `zmesd.toml` may have changed since: `used` is the current version.
 pub(super) fn muted(name: &str, used: &RulesInUse) -> String {
     match find(name, used) {
         Some(rule) => format!("rule \"{name}\" mutes it{}", times(rule)),

@@ -217,7 +217,7 @@ pub(super) async fn for_everybody(parts: &AdminParts) -> Silenced {
     silenced
 }
 
-/// Monitors that are snoozed for everybody, each with the end; `None` stands for all.
+/// Monitors that are snoozed for everybody, each with the end; `None` means all monitors.
 #[derive(Debug, Default)]
 pub(super) struct Silenced(BTreeMap<Option<MonitorId>, Timestamp>);
 
@@ -253,7 +253,7 @@ impl SnoozeNames {
     }
 }
 
-/// Returns what is said of a push that a snooze withheld.
+/// Returns the text for a push that a snooze withheld.
 pub(super) fn snoozed_by(snooze: &Snooze, ended: bool) -> SnoozedBy {
     SnoozedBy {
         snooze: snooze.id.0.cast_unsigned(),

@@ -18,14 +18,14 @@ const TAIL: usize = 10;
 const DIGITS: usize = 8;
 /// Tokens that an error lists at most.
 const LISTED: usize = 20;
-/// Characters of a name that its own sender is shown again; tokens have 64 and more.
+/// Characters of a name that may be repeated to its own sender; tokens have 64 and more.
 const ECHOED: usize = 20;
 /// Names that one request may have.
 const NAMES: usize = 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenScope {
-    /// All that are in the state.
+    /// All tokens of the state.
     Any,
     Live,
     /// Those that are, but not blocked.
@@ -69,7 +69,7 @@ pub(super) struct TokenNames {
     digits: Vec<(String, usize)>,
     /// The indices of the tokens by their end; made on the first search for an end.
     tails: OnceLock<HashMap<String, Vec<usize>>>,
-    /// Which tokens there are, for each [`TokenScope`]; made when a name means none.
+    /// Tokens of each [`TokenScope`]; built when a name matches none.
     hints: [OnceLock<String>; 5],
 }
 
@@ -232,7 +232,7 @@ pub(crate) fn repeated(name: &str) -> String {
     format!("… ({} characters)", name.chars().count())
 }
 
-/// The same for the answer to the peer, which is not logged: hides only what is as long as a token.
+/// The same for the answer to the peer, which is not logged: hides only texts as long as a token.
 pub(super) fn echoed(name: &str) -> String {
     if name.chars().count() <= ECHOED { name.to_owned() } else { repeated(name) }
 }
@@ -353,7 +353,7 @@ mod tests {
     fn tokens_that_share_eight_digits_are_called_by_more() {
         let known = known();
         assert_eq!(known.handle(&known.rows[0].token), "ba7816bf");
-        // Two rows of the same secret stand for two handles that are the same up to the last digit.
+        // Two rows of the same secret have two handles that differ only in the last digit.
         let known = TokenNames::of(vec![row(1, "abc", false), row(2, "abc", true)], Role::Admin);
         assert_eq!(known.handle(&known.rows[0].token).len(), 64);
     }

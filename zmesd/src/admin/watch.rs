@@ -52,7 +52,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Begins to watch; returns the watcher and what it begins with.
+    /// Starts watching; returns the watcher and the initial lines.
     ///
     /// It subscribes to the tap before it reads the record, so that no event is missed between the two.
     pub(crate) async fn open(
@@ -223,7 +223,7 @@ impl Watcher {
         wanted.then(|| lines::trouble(*at, change, trouble, cleared_at))
     }
 
-    /// Returns the troubles that stand, which are part of the initial state.
+    /// Returns the open troubles, which are part of the initial state.
     fn standing(&self, troubles: &[Trouble]) -> Vec<WatchEvent> {
         let at = self.clock.now();
         let wanted = troubles.iter().filter(|trouble| self.wishes.trouble(trouble.id.monitor()));

@@ -221,7 +221,7 @@ impl Evidence {
         }
     }
 
-    /// Adds what a rule decided; of what it muted there is nothing else to say.
+    /// Adds the rule's decision; a muted alarm needs no further sentence.
     fn with_rule(&self, told: String, rule: Option<&str>, reason: &Reason) -> String {
         match (rule, reason) {
             (None, _) => told,
@@ -246,7 +246,7 @@ impl Evidence {
     }
 }
 
-/// Says that a sentence is about the end of the alarm, if it is.
+/// Marks a sentence as being about the end of the alarm, if it is.
 fn of_phase(phase: Phase, told: String) -> String {
     if phase == Phase::End { format!("its end: {told}") } else { told }
 }

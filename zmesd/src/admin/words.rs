@@ -29,7 +29,7 @@ pub(super) fn for_client(decision: Decision, monitor: Option<MonitorId>) -> Stri
 
 pub(super) fn for_token(delivery: &DeliveryRow, row: Option<&TokenRow>, handle: &str) -> String {
     let DeliveryRow { decision, reason, transport, attempts, latency, monitor, .. } = delivery;
-    // The wait for labels is told apart.
+    // The wait for labels is reported separately.
     let since = if delivery.labels.waited.is_some() { "decision" } else { "alarm" };
     let on_attempt = if *attempts > 1 { format!(", on attempt {attempts}") } else { String::new() };
     match (decision, reason) {
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// All sentences, each with the words that stand for it in JSON.
+    /// All sentences, each with its word in JSON.
     fn sentences() -> Vec<(String, String)> {
         let delivery = |decision, reason| DeliveryRow {
             id: crate::domain::DeliveryId(1),

@@ -159,6 +159,7 @@ impl Conductor {
             cursors: remembered.cursors.clone(),
             unidentified: remembered.unidentified.clone(),
             open: remembered.open.iter().map(|open| (open.monitor, open.clone())).collect(),
+            state: shared.state.clone(),
             clock: shared.clock(),
             counters: Arc::clone(&shared.common.counters),
             alarms: ends.alarms,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const REMEMBERED: usize = 16;
-/// What a look takes before there was one.
+/// Assumed duration of a check before the first one was measured.
 const USUAL: Duration = Duration::from_millis(60);
 const LONGEST: Duration = Duration::from_secs(4);
 

@@ -12,7 +12,7 @@ use super::environment::Environment;
 /// The groups under which distributions run web servers, and with them ZoneMinder.
 const WEB_GROUPS: [&str; 5] = ["www-data", "apache", "http", "nginx", "www"];
 
-/// Says that a file cannot be read, why, and for whom if that matters.
+/// Says that a file cannot be read, why, and for which user if that matters.
 pub(super) fn unread(path: &Path, error: &FileError, user: &str) -> String {
     let denied = if matches!(error, FileError::Denied) { format!(" for user {user}") } else { String::new() };
     format!("cannot read {}: {error}{denied}", path.display())
@@ -43,7 +43,7 @@ pub(super) fn remedy(path: &Path, error: &FileError, environment: &Environment, 
     }
 }
 
-/// Says what to do about a file of ZoneMinder that this user may not read.
+/// Says how to get access to a file of ZoneMinder that this user may not read.
 pub(super) fn zoneminder_remedy(path: &Path, user: &str) -> String {
     let file = path.display();
     let group = web_group();
@@ -74,7 +74,7 @@ fn join_group(metadata: &Metadata, user: &str) -> String {
     format!("usermod -aG {group} {user}, then restart zmesd")
 }
 
-/// Returns the group of the web server on this system; Debian's where there is none yet.
+/// Returns the group of the web server on this system; Debian's if there is none yet.
 fn web_group() -> &'static str {
     let exists = |name: &&str| matches!(Group::from_name(name), Ok(Some(_)));
     WEB_GROUPS.into_iter().find(exists).unwrap_or("www-data")

@@ -1,4 +1,4 @@
-//! What a reload changes: which keys differ, and which of them take effect while the daemon runs.
+//! Changes that a reload brings: keys that differ, and whether they take effect while the daemon runs.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ pub struct SettingChange {
     /// The dotted key: `push.fcm.proxy[0].url`.
     pub key: String,
     pub area: SettingsArea,
-    /// The value in use as TOML, secrets hidden; `None`: it is new.
+    /// The value in use as TOML, secrets hidden; `None`: the key is new.
     pub old: Option<String>,
-    /// The value of the file; `None`: it is gone.
+    /// The value of the file; `None`: it was removed.
     pub new: Option<String>,
     pub reload: Reload,
 }

@@ -1,4 +1,4 @@
-//! `[end]`: who is told that an alarm has ended.
+//! `[end]`: receivers of the end of an alarm.
 
 use toml::de::DeTable;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::file::File;
 use super::problem::Problems;
 
-/// Longest message or hint, in bytes: what is quoted of a file is bounded.
+/// Longest message or hint, in bytes: quotes of a file are bounded.
 const LONGEST: usize = 2000;
 
 /// Our own file: every finding is one line with a hint, in a line that exists.

@@ -12,7 +12,7 @@ use super::problem::Problems;
 use super::reader::Reader;
 
 impl Default for LabelsConfig {
-    /// What a file that does not mention `[labels]` means.
+    /// The values for a file without `[labels]`.
     fn default() -> Self {
         let mut problems = Problems::new(Path::new(""));
         LabelsSection::once(&mut Reader::new("", &[], &mut problems), &DeTable::new()).config()

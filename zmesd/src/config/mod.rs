@@ -55,7 +55,7 @@ use settings::Settings;
 
 use crate::rules::RuleSet;
 
-/// Everything that `zmesd.toml` says, with defaults filled in.
+/// The settings of `zmesd.toml`, with defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub zoneminder: ZoneminderConfig,
@@ -89,12 +89,13 @@ impl Config {
         self.settings.toml()
     }
 
-    /// Returns which keys differ in `new`, and what it takes to apply them.
+    /// Returns the keys that differ in `new`, and how they can be applied.
     pub fn diff(&self, new: &Self) -> ConfigDiff {
         self.settings.diff(&new.settings)
     }
 
-    /// Returns what is in use once `new` was loaded. What needs a restart stays, and is listed again next time.
+    /// Returns the settings in use once `new` was loaded. Keys that need a restart stay, and are listed again next
+    /// time.
     #[must_use]
     pub fn following(&self, new: &Self) -> Self {
         let mut now = self.clone();
@@ -123,7 +124,7 @@ impl Config {
     }
 }
 
-/// Checks what `log.level`, `--log-level` and `zmesctl log level` take; says what is wrong with it.
+/// Checks a value of `log.level`, `--log-level` and `zmesctl log level`; returns the problem.
 pub fn check_log_level(text: &str) -> Result<(), String> {
     forms::check_log_level(text).map_err(|complaint| complaint.message)
 }

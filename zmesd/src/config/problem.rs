@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in a form that tells a person where to look and what to do.
+//! Problems of a configuration, in a form that says where to look and what to do.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,16 +15,16 @@ const SHOWN_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     pub file: PathBuf,
-    /// The line in that file, from 1, where there is one.
+    /// The line in that file, counted from 1, if there is one.
     pub line: Option<usize>,
     /// The dotted key (`push.fcm.proxy[0].url`); empty where it is about the file as a whole.
     pub key: String,
-    /// What is wrong. Never a secret.
+    /// The problem. Never contains a secret.
     pub message: String,
     pub hint: String,
     /// The daemon does not start, or apps do not connect; false: it is only a warning.
     pub grave: bool,
-    /// What is wrong with the certificate, where it is about that and TLS is possible.
+    /// The fault of the certificate, if it is about that and TLS is possible.
     pub certificate: Option<CertificateFault>,
 }
 
@@ -56,7 +56,7 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// Writes `file:line: key: message`, and the hint on a line of its own.
+    /// Writes `file:line: key: message`, and the hint on its own line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.file.display())?;
         if let Some(line) = self.line {
@@ -69,7 +69,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong with one configuration: what is about its own file by line, then what is about other files.
+/// All problems of one configuration: first those of its own file by line, then those of other files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     file: PathBuf,
@@ -86,13 +86,13 @@ impl Problems {
         self.list.push(problem);
     }
 
-    /// Adds what is wrong with the configuration file as a whole.
+    /// Adds a problem of the configuration file as a whole.
     pub(super) fn push_whole(&mut self, line: Option<usize>, message: String, hint: String) {
         let (file, key) = (self.file.clone(), String::new());
         self.push(Problem { file, line, key, message, hint, grave: true, certificate: None });
     }
 
-    /// Adds what is wrong with one key of the configuration file.
+    /// Adds a problem of one key of the configuration file.
     pub(super) fn push_at(&mut self, place: &KeyPlace, message: impl Into<String>, hint: impl Into<String>) {
         self.push(place.problem(&self.file, message.into(), hint.into()));
     }
@@ -101,7 +101,7 @@ impl Problems {
         &self.file
     }
 
-    /// Says whether something is already known to be wrong with that key, or with the table that it is in.
+    /// Says whether there is already a problem with that key, or with the table that contains it.
     pub(super) fn concern(&self, key: &str) -> bool {
         let known = self.list.iter().filter(|problem| problem.file == self.file);
         known
@@ -144,11 +144,11 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Where in the configuration file a value stands.
+/// Position of a value in the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyPlace {
     pub(super) key: String,
-    /// Its line, from 1; `None` where the file does not say it and the default holds.
+    /// Its line, counted from 1; `None` if the file does not set it and the default applies.
     pub(super) line: Option<usize>,
 }
 

@@ -11,7 +11,7 @@ use super::problem::Problems;
 use super::reader::Reader;
 
 impl Default for PushConfig {
-    /// Push without a transport: what a file that does not mention `[push]` means.
+    /// Push without a transport: the values for a file without `[push]`.
     fn default() -> Self {
         let mut problems = Problems::new(Path::new(""));
         PushSection::once(&mut Reader::new("", &[], &mut problems), &DeTable::new()).config(
@@ -31,7 +31,7 @@ impl PushConfig {
         self.targets.clone_from(&new.targets);
     }
 
-    /// Returns the providers that are enabled, and what they share.
+    /// Returns the enabled providers, and their common settings.
     pub fn providers(&self) -> ProviderSettings {
         ProviderSettings {
             picture_url: self.picture_url.clone(),

@@ -70,7 +70,7 @@ impl<'d> Reader<'d> {
         numbered.collect()
     }
 
-    /// Returns the value of a key with its place, or its default where the file does not say it or says it wrongly.
+    /// Returns the value of a key with its position, or its default if the file does not set it or sets it wrongly.
     pub(super) fn value<F: Form>(
         &mut self,
         table: Option<&DeTable<'_>>,
@@ -99,7 +99,7 @@ impl<'d> Reader<'d> {
         (value, place)
     }
 
-    /// Returns what `…-file` says of a key, if it says anything.
+    /// Returns the value of a key's `…-file`, if it is set.
     fn by_file<F: Form>(
         &mut self,
         table: Option<&DeTable<'_>>,
@@ -154,7 +154,7 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Checks what stands where a section should be.
+    /// Checks a value in the place of a section.
     fn check_section(&mut self, value: &DeValue<'_>, path: &str, place: &KeyPlace, repeated: bool) {
         if let (DeValue::Table(table), false) = (value, repeated) {
             self.check_table(table, path, &place.key);
@@ -193,7 +193,7 @@ fn joined(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// Words the finding of an unknown name, and what might be meant.
+/// Words the problem of an unknown name, with a suggestion.
 fn unknown(name: &str, path: &str, section: Option<&Section>) -> (String, String) {
     let below = if path.is_empty() { String::new() } else { format!("{path}.") };
     let tables = SECTIONS.iter().filter_map(|section| section.path.strip_prefix(&below));

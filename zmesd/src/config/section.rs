@@ -59,7 +59,7 @@ impl fmt::Display for Literal<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     pub message: String,
-    /// What to do; `None`: what the form says of itself, and the default.
+    /// What to do; `None`: the form's own hint, and the default.
     pub hint: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Complaint {
     }
 }
 
-/// How the value of a key is written and what it becomes.
+/// How the value of a key is written and read.
 pub trait Form: fmt::Debug + Sync {
     type Value;
 
@@ -84,18 +84,18 @@ pub trait Form: fmt::Debug + Sync {
 
     fn read(&self, literal: Literal<'_>) -> Result<Self::Value, Complaint>;
 
-    /// Says what is taken: "a duration from 1ms to 10s".
+    /// Describes the accepted values: "a duration from 1ms to 10s".
     fn describe(&self) -> String;
 
     /// Writes a value as text, secrets hidden.
     fn show(&self, value: &Self::Value) -> Shown;
 
-    /// Returns the value that stands for "in that file", where [`Self::BY_FILE`] holds.
+    /// Returns the value that means "in that file", if [`Self::BY_FILE`] holds.
     fn by_file(&self, _file: PathBuf) -> Option<Self::Value> {
         None
     }
 
-    /// Returns the text that must stand there.
+    /// Returns the required text.
     fn text<'t>(&self, literal: Literal<'t>) -> Result<&'t str, Complaint> {
         if let Literal::Text(text) = literal { Ok(text) } else { Err(self.mismatch(literal)) }
     }
@@ -108,13 +108,13 @@ pub trait Form: fmt::Debug + Sync {
 
 /// What the table keeps of a [`Form`].
 pub trait AnyForm: fmt::Debug + Sync {
-    /// Says what is taken: "a duration from 1ms to 10s".
+    /// Describes the accepted values: "a duration from 1ms to 10s".
     fn describe(&self) -> String;
 
     /// Whether `…-file` may name a file that holds the value.
     fn by_file(&self) -> bool;
 
-    /// Says whether a value is taken, and what is wrong with it otherwise.
+    /// Says whether a value is accepted, and otherwise what is wrong with it.
     fn check(&self, literal: Literal<'_>) -> Result<(), Complaint>;
 }
 
@@ -132,7 +132,7 @@ impl<F: Form> AnyForm for F {
     }
 }
 
-/// A part of the daemon that follows settings of its own.
+/// A part of the daemon with its own settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingsArea {
     Zoneminder,
@@ -161,7 +161,7 @@ pub enum Reload {
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     pub name: &'static str,
-    /// What it does, one line each, as the doc comment has it.
+    /// Its description, one line each, from the doc comment.
     pub doc: &'static [&'static str],
     /// What holds where the file does not say it.
     pub default: Literal<'static>,
@@ -174,7 +174,7 @@ pub struct Section {
     /// Its dotted name: `push.proxy`.
     pub path: &'static str,
     pub area: SettingsArea,
-    /// Whether it may stand several times, as `[[path]]`.
+    /// Whether it may appear several times, as `[[path]]`.
     pub repeated: bool,
     pub about: &'static [&'static str],
     /// Its keys in the order of the default file.
@@ -182,7 +182,7 @@ pub struct Section {
 }
 
 impl Section {
-    /// Returns the line above its keys: `[path]`, or `[[path]]` where it may stand several times.
+    /// Returns the line above its keys: `[path]`, or `[[path]]` if it may appear several times.
     pub fn heading(&self) -> String {
         let path = self.path;
         if self.repeated { format!("[[{path}]]") } else { format!("[{path}]") }
@@ -349,7 +349,7 @@ macro_rules! section {
         }
 
         impl $config {
-            /// Takes over what a reload applies.
+            /// Takes over the values that a reload applies.
             pub(in crate::config) fn take_hot(&mut self, new: &Self) {
                 let (now, new) = (self, new);
                 let _ = (&now, new);

@@ -96,7 +96,7 @@ impl Settings {
         ConfigDiff { changes: changes.collect() }
     }
 
-    /// Returns what is in use once `new` was loaded: hot values are the new ones, the others stay.
+    /// Returns the values in use once `new` was loaded: hot values are the new ones, the others stay.
     pub(super) fn following(&self, new: &Self) -> Self {
         let of = |settings: &Self, wanted| {
             let chosen = settings.0.iter().filter(|setting| self.reload(new, setting) == wanted);

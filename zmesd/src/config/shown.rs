@@ -5,14 +5,14 @@ use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Stands in place of a secret.
+/// Replaces a secret in output.
 pub(super) const HIDDEN: &str = "[hidden]";
 
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// As TOML, secrets hidden.
     pub(super) toml: String,
-    /// What to compare, where it is more than what is shown.
+    /// The value to compare, if it is more than the shown one.
     exact: Option<SecretString>,
 }
 
@@ -42,7 +42,7 @@ impl Shown {
         secret.map_or_else(|| Self::text(""), |secret| Self::text(HIDDEN).exactly(secret.expose_secret()))
     }
 
-    /// Has `exact` compared in place of what is shown.
+    /// Compares `exact` instead of the shown value.
     pub(super) fn exactly(self, exact: &str) -> Self {
         Self { exact: Some(exact.into()), ..self }
     }

@@ -17,7 +17,7 @@ pub fn parse(text: &str) -> Result<u64, InvalidSize> {
     number.checked_mul(*length).ok_or_else(invalid)
 }
 
-/// Writes a size (bytes) in the largest unit that needs no fraction; what is below a KiB is dropped.
+/// Writes a size (bytes) in the largest unit without a fraction; less than a KiB is dropped.
 pub fn format(bytes: u64) -> String {
     let fitting = UNITS.iter().find(|(_, length)| bytes > 0 && bytes.is_multiple_of(*length));
     let (unit, length) = fitting.copied().unwrap_or(("KiB", 1 << 10));

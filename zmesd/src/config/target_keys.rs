@@ -23,8 +23,8 @@ const DAY: Duration = Duration::from_hours(24);
 section! {
     /// Services beside the apps' own pushes: ntfy, Pushover, Telegram, Gotify, webhooks. A target is told of alarms as a
     /// phone is; commands call it @name. One block per target; an entry without a name is ignored. In title, text, link,
-    /// url, headers and body these are replaced: ${monitor.name} ${monitor.id} ${event} ${cause} ${at} ${at.local} ${id}
-    /// ${event_type} ${late} ${url} ${picture} ${digest}.
+    /// url, headers and body these are replaced: ${monitor.name} ${monitor.id} ${event} ${cause} ${detected} ${at}
+    /// ${at.local} ${id} ${event_type} ${late} ${url} ${picture} ${digest}.
     TargetSection: Target = "target" many {
         /// Unique: "night-guard". Its handle is @night-guard.
         "name" name: Text<Option<TargetName>> = TARGET_NAME, Literal::Text(""), Hot;
@@ -73,7 +73,7 @@ section! {
         "picture-wait" picture_wait: Span =
             Span { min: Duration::ZERO, max: Duration::from_secs(10) }, Literal::Text("2s"), Hot;
         /// Where to send. ntfy: the server without the topic; Pushover and Telegram: only for a gateway of your own. Webhook:
-        /// the whole URL, with placeholders behind the host; it is never shown.
+        /// the whole URL, with placeholders only after the host; it is never shown.
         "url" url: Secret = Secret, Literal::Text(""), Hot;
         /// Allow http:// to this machine and to private networks. Everything is then sent unencrypted.
         "plaintext" plaintext: Flag = Flag, Literal::Flag(false), Hot;
@@ -102,13 +102,13 @@ section! {
         ]), Literal::Text("POST"), Hot;
         /// Webhook: headers by name: { X-Source = "zmesd" }. Their values are never shown.
         "headers" headers: Headers = Headers, Literal::Pairs(&[]), Hot;
-        /// Webhook: signs the request as Standard Webhooks do: "whsec_" and 24 to 64 bytes in base64.
+        /// Webhook: signs the request as Standard Webhooks do: "whsec_" followed by 24 to 64 bytes in base64.
         "secret" secret: Secret = Secret, Literal::Text(""), Hot;
-        /// Webhook: the body. Empty: a JSON object with all that is known of the alarm.
+        /// Webhook: the body. Empty: a JSON object with all that is known of the alarm. It is never shown.
         "body" body: Text<Template> = BODY, Literal::Text(""), Hot;
         /// Webhook: the type of the body. Values are written for it: escaped in JSON, percent-encoded in a form.
         "content-type" content_type: Text<String> = WORDS, Literal::Text("application/json"), Hot;
-        /// Webhook: the statuses that mean that it was taken.
+        /// Webhook: the statuses that count as success.
         "expect" expect: Expected = Expected, Literal::Text("2xx"), Hot;
     }
 }

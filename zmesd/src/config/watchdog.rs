@@ -11,14 +11,14 @@ use super::problem::Problems;
 use super::reader::Reader;
 
 impl Default for WatchdogConfig {
-    /// What a file that does not mention `[watchdog]` means.
+    /// The values for a file without `[watchdog]`.
     fn default() -> Self {
         let mut problems = Problems::new(Path::new(""));
         WatchdogSection::once(&mut Reader::new("", &[], &mut problems), &DeTable::new()).config(None)
     }
 }
 
-/// Who is told of troubles.
+/// Receivers of troubles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchdogReceiver {
     /// All tokens of a user of ZoneMinder.

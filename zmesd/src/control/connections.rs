@@ -26,7 +26,7 @@ impl UserConnections {
         Self { open: Arc::default(), own }
     }
 
-    /// Counts a connection; `None`: this user, or all together, have too many.
+    /// Counts a connection; `None`: this user, or all users together, have too many.
     pub(super) fn enter(&self, uid: u32) -> Option<UserConnection> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let others: usize =

@@ -46,7 +46,7 @@ fn one(line: &[u8]) {
     understood::<WatchEvent>(line);
 }
 
-/// Reads a line as a `T`, if it is one, and writes it: what is written is understood again.
+/// Parses a line as a `T` and writes it again: the result must parse, too.
 fn understood<T: Serialize + DeserializeOwned>(line: &[u8]) -> Option<(T, String)> {
     let frame: T = serde_json::from_slice(line).ok()?;
     let written = serde_json::to_string(&frame).unwrap_or_default();

@@ -83,7 +83,7 @@ fn prepare_directory(socket: &Path, group: Option<&Group>) -> Result<Option<File
 fn create(path: &Path) -> io::Result<Listener> {
     let options = || Ok::<_, io::Error>(ListenerOptions::new().name(path.to_fs_name::<GenericFilePath>()?));
     match options()?.mode(SOCKET_MODE).create_tokio() {
-        // Not every system lets a mode be set before the bind; there it is set right after it.
+        // Not every system allows a mode to be set before the bind; there it is set right after it.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => options()?.create_tokio(),
         result => result,
     }

@@ -14,7 +14,7 @@ const LOOKUP_DEADLINE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) uid: u32,
-    /// Its process; `None` where it lives in another pid namespace.
+    /// Its process id; `None` if it lives in another pid namespace.
     pub(super) pid: Option<i32>,
     pub(super) role: Role,
     /// Its user's name, where it was looked up.
@@ -22,7 +22,7 @@ pub(super) struct Peer {
     admin_group: String,
 }
 
-/// What the system's user database says of a user.
+/// Entry of a user in the system's user database.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Membership {
     name: Option<String>,
@@ -30,7 +30,7 @@ struct Membership {
 }
 
 impl Peer {
-    /// Asks the kernel who connected, and the user database what this user may do.
+    /// Asks the kernel for the peer's user, and the user database for this user's groups.
     pub(super) async fn of(stream: &UnixStream, admin_group: &str) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
         let (uid, gid) = (credentials.uid(), credentials.gid());
@@ -50,7 +50,7 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Returns the name of its user, or the uid where it has none or the user database does not answer.
+    /// Returns the user's name, or the uid if there is no name or the user database does not answer.
     pub(super) async fn user(&self) -> String {
         if let Some(name) = &self.name {
             return name.clone();

@@ -25,7 +25,8 @@ use crate::admin::{self, Asker};
 const IDLE: Duration = Duration::from_mins(10);
 const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a watcher may read nothing: a person has paused the terminal. `lagged` tells it how much it missed.
+/// How long a watcher may read nothing, for example while a terminal is paused. `lagged` then tells it how much it
+/// missed.
 const STREAM_WRITE_DEADLINE: Duration = Duration::from_mins(10);
 
 /// Bytes of lines that are written before other tasks run.
@@ -307,7 +308,7 @@ fn too_slow() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")
 }
 
-/// The id of a line that is no request, where it has one.
+/// Returns the id of a line that is not a valid request, if it has one.
 fn known_id(line: &[u8]) -> Option<u64> {
     serde_json::from_slice::<Value>(line).ok()?.get("id")?.as_u64()
 }

@@ -24,7 +24,7 @@ const CLOSED: usize = 64;
 /// What was seen of the monitor last. While its memory cannot be read, that stays: the camera may be in alarm still.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Sight {
-    /// Nobody has looked yet.
+    /// It was not polled yet.
     #[default]
     NotLooked,
     /// Its memory could not be read, or is not its source.
@@ -55,10 +55,13 @@ pub(super) struct Episode {
     sight: Sight,
     /// The `zmc` that was seen last.
     zmc: Option<(u64, i64)>,
-    /// Its announced events that have not ended, as far as is known.
+    /// Its announced events that have not ended, as far as is known. A monitor records one at a time, so the end of one is
+    /// that of all before it: a `zmc` that crashes leaves its row open, and no other closes it.
     events: BTreeSet<EventId>,
     /// Events that have ended already when their alarm is announced.
     closed: BTreeSet<EventId>,
+    /// A former daemon's episode was given up, and the state has not been told.
+    given_up: bool,
 }
 
 impl Episode {
@@ -101,7 +104,7 @@ impl Episode {
         if std::mem::take(&mut open.dormant) {
             let goes_on = alarmed && open.last.event.is_some_and(|event| event.0 == reading.last_event);
             if !goes_on {
-                self.close();
+                self.give_up();
             }
         }
     }
@@ -120,7 +123,8 @@ impl Episode {
 
     /// An event of the monitor has ended.
     pub(super) fn event_ended(&mut self, event: EventId) {
-        if self.events.remove(&event) {
+        if self.events.contains(&event) {
+            self.events.retain(|open| *open > event);
             return;
         }
         if self.closed.len() == CLOSED {
@@ -147,6 +151,9 @@ impl Episode {
 
     /// Ends the episode because the monitor is not watched any more.
     pub(super) fn end(&mut self, now: Instant, wall: Timestamp) -> Option<Alarm> {
+        if self.open.as_ref()?.dormant {
+            self.give_up();
+        }
         let open = self.close()?;
         let lasted = open.since.map(|since| now.saturating_duration_since(since));
         let at_once = open.last.late() && open.last.detected == now;
@@ -160,14 +167,27 @@ impl Episode {
         })
     }
 
+    /// Says, once, whether a former daemon's episode was closed without an end.
+    pub(super) fn take_given_up(&mut self) -> bool {
+        std::mem::take(&mut self.given_up)
+    }
+
     fn announced(&mut self, alarm: &Alarm) {
-        if let Some(event) = alarm.event
-            && !self.closed.remove(&event)
-        {
+        if self.open.as_ref().is_some_and(|open| open.dormant && open.last.event != alarm.event) {
+            self.give_up();
+        }
+        if let Some(event) = alarm.event {
             self.events.insert(event);
+            if self.closed.remove(&event) {
+                self.events.retain(|open| *open > event);
+            }
         }
         match &mut self.open {
-            Some(open) => (open.last, open.dormant) = (alarm.clone(), false),
+            Some(open) => {
+                // After the clock was stepped back an alarm is older than the first one.
+                open.began = open.began.min(alarm.at);
+                (open.last, open.dormant) = (alarm.clone(), false);
+            }
             None => {
                 self.open = Some(OpenEpisode {
                     last: alarm.clone(),
@@ -189,14 +209,12 @@ impl Episode {
             // Without an event nothing but the monitor itself can tell.
             Sight::Unseen => self.events.is_empty() && open.last.event.is_some(),
         };
-        if !over {
-            return None;
-        }
-        if open.dormant {
-            self.close();
-            return None;
-        }
-        self.end(now, wall)
+        if over { self.end(now, wall) } else { None }
+    }
+
+    /// Closes an episode of which nobody saw the end.
+    fn give_up(&mut self) {
+        self.given_up |= self.close().is_some();
     }
 
     fn close(&mut self) -> Option<OpenEpisode> {

@@ -55,7 +55,7 @@ use zmes_shared::MonitorId;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
 use crate::ports::Clock;
-use crate::state::{Cursor, OpenAlarm};
+use crate::state::{Cursor, OpenAlarm, StateHandle};
 use crate::telemetry::Counters;
 
 /// Reports that the reconciler may be ahead of the poller; full: the reconciler waits.
@@ -77,6 +77,8 @@ pub struct DetectParts {
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
     /// The last alarm of each monitor whose end it did not see.
     pub open: HashMap<MonitorId, OpenAlarm>,
+    /// Told which of them have no end.
+    pub state: StateHandle,
     pub clock: Arc<dyn Clock>,
     /// Poller and reconciler count here, and say that they move.
     pub counters: Arc<Counters>,

@@ -20,6 +20,7 @@ use super::track::{PollResult, PollRules, Round, Track};
 use super::{DetectParts, ticker};
 use crate::config::Source;
 use crate::domain::Alarm;
+use crate::state::Note;
 
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
@@ -119,10 +120,8 @@ impl Poller {
         }
         for (monitor, mut track) in before {
             self.parts.source.forget(monitor);
-            let end = track.gone(&Round::new(&self.rules, &*self.parts.clock));
-            if let Some(end) = end {
-                self.send(end).await?;
-            }
+            let looked = track.gone(&Round::new(&self.rules, &*self.parts.clock));
+            self.conclude([(monitor, looked)]).await?;
         }
         self.changed = true;
         let (now, catch_up) = (Instant::now(), self.rules.config.catch_up);
@@ -170,7 +169,7 @@ impl Poller {
         for (monitor, track) in &mut self.tracks {
             let looked = track.look(&mut *self.parts.source, &round);
             looked.error.into_iter().for_each(|error| counters.shm_errors.count(error));
-            if looked.changed || looked.ask.is_some() || !looked.alarms.is_empty() {
+            if looked.changed || looked.given_up || looked.ask.is_some() || !looked.alarms.is_empty() {
                 news.push((*monitor, looked));
             }
         }
@@ -251,6 +250,10 @@ impl Poller {
     ) -> Result<(), Ended> {
         for (monitor, looked) in news {
             self.changed |= looked.changed;
+            // Before the alarms: those are still open. A lost note costs the next daemon an end that begins too early.
+            if looked.given_up {
+                self.parts.state.note(Note::GivenUp(monitor));
+            }
             for alarm in looked.alarms {
                 self.send(alarm).await?;
             }
@@ -267,8 +270,9 @@ impl Poller {
     async fn send(&mut self, alarm: Alarm) -> Result<(), Ended> {
         let (name, origin) = (&alarm.monitor_name, alarm.origin.word());
         if alarm.is_end() {
-            let (event, lasted) = (alarm.event.map(|event| event.0), alarm.lasted());
-            info!(monitor = %alarm.monitor, origin, event, ?lasted, "alarm of {name} has ended");
+            let event = alarm.event.map(|event| event.0);
+            let lasted_s = alarm.lasted().map(|lasted| (lasted.as_secs_f64() * 10.0).round() / 10.0);
+            info!(monitor = %alarm.monitor, origin, event, lasted_s, "alarm of {name} has ended");
         } else if let Some(event) = alarm.event {
             info!(monitor = %alarm.monitor, origin, "New event {event} reported for {name}");
         } else {

@@ -23,6 +23,7 @@ use super::fakes::{ONE, ScriptedSource, ScriptedStore, SteadyClock, TWO, config,
 use super::*;
 use crate::config::Source;
 use crate::domain::Origin;
+use crate::state::Note;
 
 /// The running tasks and everything around them.
 struct World {
@@ -31,6 +32,7 @@ struct World {
     catalog: watch::Sender<Arc<Catalog>>,
     config: watch::Sender<DetectConfig>,
     alarms: mpsc::Receiver<Alarm>,
+    notes: mpsc::Receiver<Note>,
     reports: watch::Receiver<MonitorReports>,
     counters: Arc<Counters>,
     stop: CancellationToken,
@@ -57,7 +59,7 @@ impl World {
         store: ScriptedStore,
     ) -> Self {
         let source = ScriptedSource::default();
-        let world = Self::of(monitors, cursors, settings, store, Box::new(source.clone()));
+        let world = Self::of(monitors, cursors, settings, store, Box::new(source.clone()), HashMap::new());
         Self { source, ..world }
     }
 
@@ -67,6 +69,7 @@ impl World {
         settings: DetectConfig,
         store: ScriptedStore,
         source: Box<dyn MonitorSource>,
+        open: HashMap<MonitorId, OpenAlarm>,
     ) -> Self {
         let clock = SteadyClock::new();
         let at = clock.now();
@@ -74,7 +77,7 @@ impl World {
         let (config, config_rx) = watch::channel(settings);
         let (alarm_tx, alarms) = mpsc::channel(1024);
         let (monitor_reports, reports) = watch::channel(MonitorReports::default());
-        let counters = Arc::new(Counters::default());
+        let (counters, (state, notes)) = (Arc::new(Counters::default()), StateHandle::detached());
         let parts = DetectParts {
             source,
             store: Arc::new(store.clone()),
@@ -82,7 +85,8 @@ impl World {
             config: config_rx,
             cursors: cursors.iter().map(|(id, event)| (*id, Cursor { event: EventId(*event), at })).collect(),
             unidentified: HashMap::new(),
-            open: HashMap::new(),
+            open,
+            state,
             clock: Arc::new(clock),
             counters: Arc::clone(&counters),
             alarms: alarm_tx,
@@ -104,6 +108,7 @@ impl World {
             catalog,
             config,
             alarms,
+            notes,
             reports,
             counters,
             stop,
@@ -474,7 +479,7 @@ async fn measure_polling_of_fifty_monitors() {
     }
     let monitors = (1..=50).map(|id| monitor(MonitorId(id), "Front", Recording::OnAlarm)).collect();
     let source = Box::new(zmes_zoneminder::shm::ShmSource::new(directory.path().to_owned()));
-    let world = World::of(monitors, &[], config(), ScriptedStore::default(), source);
+    let world = World::of(monitors, &[], config(), ScriptedStore::default(), source, HashMap::new());
     let on_cpu = || -> f64 {
         let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
         schedule.split(' ').next().unwrap().parse().unwrap()

@@ -58,6 +58,8 @@ pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
+    /// Alarms of a former daemon are closed without an end.
+    pub(super) given_up: bool,
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
     pub(super) error: Option<MonitorCondition>,
@@ -118,7 +120,7 @@ impl Track {
 
     pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> PollResult {
         if let Some(alarm) = self.uncaused.answer(number, open) {
-            return PollResult { alarms: self.admitted(vec![alarm], round), ..PollResult::default() };
+            return self.admitted(vec![alarm], round);
         }
         let step = self.detector.answer(number, open, round.now, &round.rules.config);
         self.alarms(step, round)
@@ -140,8 +142,9 @@ impl Track {
     }
 
     /// The monitor is not watched any more: returns the end of its alarm, if one was announced.
-    pub(super) fn gone(&mut self, round: &Round<'_>) -> Option<Alarm> {
-        self.episode.end(round.now, round.wall)
+    pub(super) fn gone(&mut self, round: &Round<'_>) -> PollResult {
+        let alarms = self.episode.end(round.now, round.wall).into_iter().collect();
+        PollResult { alarms, given_up: self.episode.take_given_up(), ..PollResult::default() }
     }
 
     pub(super) fn restored(&mut self, newest: u64) {
@@ -160,7 +163,7 @@ impl Track {
     ) -> (DetectorStep, MonitorReport) {
         if let Some(age) = self.pulse.too_old(reading.heartbeat, round.now, round.wall, round.rules.max_delay)
         {
-            // A zmc that was killed in alarm leaves it standing for ever.
+            // A zmc that was killed in alarm leaves that state in its memory.
             let step = self.detector.miss(false, round.now, &round.rules.config);
             self.episode.missed();
             let condition = Condition::Frozen { age: self.frozen_age(age) };
@@ -263,7 +266,7 @@ impl Track {
                 alarms.push(alarm);
             }
         }
-        PollResult { alarms: self.admitted(alarms, round), ask, ..PollResult::default() }
+        PollResult { ask, ..self.admitted(alarms, round) }
     }
 
     /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that
@@ -275,7 +278,7 @@ impl Track {
 
     /// Keeps alarms within `alarm-limit`, adds the one that was held back when its minute is over, and the ends: of what
     /// is announced none is lost, whatever the limit.
-    fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> Vec<Alarm> {
+    fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> PollResult {
         let held = self.limit.due(round.now);
         if let Some(withheld) = self.limit.ended(round.now) {
             warn!(monitor = %self.monitor.id, name = &*self.monitor.name, withheld, "alarm limit exceeded: beyond zoneminder.alarm-limit only the last alarm of each minute was announced");
@@ -283,7 +286,8 @@ impl Track {
         let limit = round.rules.config.alarm_limit;
         let held = held.map(|alarm| Alarm { detected: round.now, ..alarm });
         let admitted = self.limit.admit(alarms, limit, round.now, &round.rules.gaps);
-        self.episode.follow(held.into_iter().chain(admitted).collect(), round.now, round.wall)
+        let alarms = self.episode.follow(held.into_iter().chain(admitted).collect(), round.now, round.wall);
+        PollResult { alarms, given_up: self.episode.take_given_up(), ..PollResult::default() }
     }
 
     fn show(&mut self, report: MonitorReport) -> bool {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info, warn};
 use zmes_zoneminder::EventStore;
 
 use self::watched::WatchedEvents;
@@ -39,6 +39,8 @@ pub struct LabelReader {
     events: WatchedEvents,
     next: Instant,
     failures: u32,
+    /// The log says that labels cannot be read.
+    warned: bool,
     /// Whether there are sources, as the router was told.
     possible: bool,
 }
@@ -51,7 +53,8 @@ impl LabelReader {
         router: RouterHandle,
     ) -> Self {
         let events = WatchedEvents::default();
-        Self { store, requests, config, router, events, next: Instant::now(), failures: 0, possible: true }
+        let next = Instant::now();
+        Self { store, requests, config, router, events, next, failures: 0, warned: false, possible: true }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -98,7 +101,8 @@ impl LabelReader {
     async fn read(&mut self) {
         let now = Instant::now();
         self.events.forget_old(now);
-        let sources = self.config.borrow_and_update().sources();
+        // Without marking it as seen: a reload of just now must reach `keep_reading`.
+        let sources = self.config.borrow().sources();
         let batch = self.events.batch(now);
         if batch.is_empty() || !sources.any() {
             self.next = now + IDLE;
@@ -107,13 +111,21 @@ impl LabelReader {
         match self.store.labels(&batch, sources).await {
             Ok(read) => {
                 self.failures = 0;
+                if std::mem::take(&mut self.warned) {
+                    info!("labels can be read again");
+                }
                 let batch: BTreeSet<_> = batch.into_iter().collect();
                 let found = self.events.news(read.found);
                 self.report(LabelReport { read: batch, found, possible: read.possible }).await;
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
-                debug!(%error, "cannot read labels");
+                if self.warned || !self.events.any_waits(now) {
+                    debug!(%error, "cannot read labels");
+                } else {
+                    self.warned = true;
+                    warn!(%error, hint = error.trouble().hint, "cannot read labels; pushes that wait for them go out without");
+                }
             }
         }
         let now = Instant::now();

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use zmes_shared::{EventId, Label, MonitorId};
 use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow, LabelSources, LabelsRead};
 
@@ -54,6 +57,25 @@ impl EventStore for Store {
         let found = notes.labels.iter().filter(|(event, _)| events.contains(event));
         let found = found.map(|(event, labels)| (*event, labels.clone())).collect();
         Ok(LabelsRead { found, possible: !notes.nowhere })
+    }
+}
+
+/// What is logged at level info and above.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<Level>>>);
+
+impl Log {
+    fn levels(&self) -> Vec<Level> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let (level, ours) = (*event.metadata().level(), event.metadata().target() == "zmesd::labels");
+        if ours && level <= Level::INFO {
+            self.0.lock().unwrap().push(level);
+        }
     }
 }
 
@@ -159,6 +181,23 @@ async fn a_database_that_is_away_is_asked_less_often_and_what_waits_is_found_onc
     let back = Instant::now();
     assert_eq!(world.report(true).await.found, [(EventId(7), person().into())]);
     assert!(back.elapsed() <= 2 * SECOND, "{:?}", back.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_labels_cannot_be_read_is_warned_of_once_and_only_while_pushes_wait() {
+    let log = Log::default();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
+    let mut world = ReaderWorld::start();
+    world.store.change(|notes| notes.away = true);
+    world.announce(6, None).await;
+    tokio::time::sleep(10 * SECOND).await;
+    assert!(log.levels().is_empty());
+    world.announce(7, Some(25 * SECOND)).await;
+    tokio::time::sleep(20 * SECOND).await;
+    assert_eq!(log.levels(), [Level::WARN]);
+    world.store.change(|notes| notes.away = false);
+    assert_eq!(world.report(true).await.found, []);
+    assert_eq!(log.levels(), [Level::WARN, Level::INFO]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quota {
-    /// What a full bucket holds.
+    /// Capacity of a full bucket.
     pub burst: f64,
-    /// Time until there is one more.
+    /// Time until one more is added.
     pub every: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Bucket {
         (self.left + gained).min(quota.burst)
     }
 
-    /// Takes out `cost`, into debt (at most the burst) where there is not enough; false: there is debt now.
+    /// Takes `cost`, going into debt (at most the burst) if there is not enough; false: the bucket was already in debt.
     pub fn charge(&mut self, cost: f64, quota: Quota, now: Instant) -> bool {
         *self = Self { left: (self.left(quota, now) - cost).max(-quota.burst), at: now };
         self.left >= 0.0
@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         Self { limit, levels: HashMap::new() }
     }
 
-    /// Says whether at least one is left.
+    /// Says whether at least one remains.
     pub fn allows<Q>(&self, key: &Q, quota: Quota, now: Instant) -> bool
     where
         K: Borrow<Q>,
@@ -65,7 +65,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         self.levels.get(key).is_none_or(|bucket| bucket.left(quota, now) >= 1.0)
     }
 
-    /// Takes one out, into debt where there is none.
+    /// Takes one, going into debt if there is none.
     pub fn take(&mut self, key: K, quota: Quota, now: Instant) {
         if !self.levels.contains_key(&key) {
             self.make_room(quota, now);
@@ -73,7 +73,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         self.levels.entry(key).or_insert_with(|| Bucket::full(quota, now)).charge(1.0, quota, now);
     }
 
-    /// Takes one out if there is one; false: there is none, and nothing was taken.
+    /// Takes one if there is one; false: the bucket was empty, and nothing was taken.
     pub fn try_take(&mut self, key: K, quota: Quota, now: Instant) -> bool {
         let allowed = self.allows(&key, quota, now);
         if allowed {

@@ -12,7 +12,7 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Takes one off the count of a network; a network with none left is forgotten.
+/// Decrements the count of a network; a network at zero is forgotten.
 pub(crate) fn count_down(counts: &mut HashMap<IpAddr, usize>, network: IpAddr) {
     if let Some(count) = counts.get_mut(&network) {
         *count = count.saturating_sub(1);

@@ -65,7 +65,7 @@ impl Turns {
         let (number, started) = {
             let mut state = self.shared.state();
             let bounds = &self.shared.bounds;
-            // A queue that waits while there is room waits for its own network's limit.
+            // A queue that waits although there is room waits for its own network's limit.
             if state.may_run(network, bounds) && !state.lanes.contains_key(&network) {
                 state.run(network);
                 return Ok(Turn { shared: Arc::clone(&self.shared), network, counts: true });
@@ -232,7 +232,7 @@ mod tests {
         Arc::new(Turns::new(bounds))
     }
 
-    /// Lets tasks come to where they wait.
+    /// Lets tasks reach the point where they wait.
     async fn until_waiting(turns: &Turns, number: usize) {
         while turns.waiting() != number {
             tokio::task::yield_now().await;

@@ -25,7 +25,7 @@ type CachedCensus = (Instant, Option<Arc<Census>>);
 pub(super) struct CensusCache(Mutex<Option<CachedCensus>>);
 
 impl CensusCache {
-    /// Returns the router's census; `None`: it does not answer. Scrapes that come while it is being asked share the answer.
+    /// Returns the router's census; `None`: it does not answer. Scrapes that arrive during a question share its answer.
     pub(super) async fn census(&self, parts: &Parts) -> Option<Arc<Census>> {
         let mut last = self.0.lock().await;
         if let Some((at, census)) = &*last

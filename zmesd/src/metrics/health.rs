@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Parts;
 use crate::telemetry::{Labels, Loop};
 
-/// Returns each loop and for how long it has been overdue; `None`: it moves. `router`: it has answered.
+/// Returns each loop and how long it has been overdue; `None`: it is on time. `router`: it has answered.
 pub(super) fn loops(parts: &Parts, router: bool) -> Vec<(Loop, Option<Duration>)> {
     let beats = &parts.counters.beats;
     let overdue = |which: Loop| match which {

@@ -40,7 +40,7 @@ fn database(health: &DbHealth) -> (bool, String) {
     }
 }
 
-/// One camera that is off is a case for alerts. Not ready is the daemon that sees none of them.
+/// One failed camera is a case for alerts. The daemon is not ready when it sees none of them.
 fn sources(parts: &Parts) -> (bool, String) {
     if parts.catalog.now().loaded_at.is_none() {
         return (false, "the monitors are not known yet".to_owned());
@@ -76,7 +76,7 @@ pub(super) fn report(parts: &[PartReport]) -> (bool, String) {
     (ready, text)
 }
 
-/// Makes it one bounded line: names of monitors and reasons come from outside.
+/// Makes one bounded line of it: names of monitors and reasons come from outside.
 fn one_line(text: &str) -> String {
     zmes_shared::text::bounded(text, REASON_MAX)
 }

@@ -112,7 +112,7 @@ fn busy(listen: &MetricsListen) -> BindError {
     }
 }
 
-/// Accepts the next connection; waits for ever while metrics are off. Cancel-safe.
+/// Accepts the next connection; never returns while metrics are off. Cancel-safe.
 async fn accept(place: Option<&Bound>) -> io::Result<MetricsPeer> {
     match place {
         Some(bound) => bound.accept().await,

@@ -1,4 +1,4 @@
-//! The pages, with a daemon of which only what is asked is real; a router that hangs and loops that stand still.
+//! The pages, with a fake daemon; a router that hangs and loops that stopped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -303,7 +303,7 @@ async fn a_disk_that_cannot_be_written_is_seen() {
     assert_eq!(stage.alarms.max_capacity(), 16);
 }
 
-/// Sends bytes and returns all that comes back.
+/// Sends bytes and returns everything that comes back.
 async fn talk(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();

@@ -65,7 +65,7 @@ impl Checks {
 }
 
 impl Slot {
-    /// Returns a check that began at `since` or later; makes one if there is none.
+    /// Returns a check that began at `since` or later; starts one if there is none.
     pub(super) async fn check(&self, transport: &dyn PushTransport, since: Instant) -> TransportCheck {
         let mut last = self.0.lock().await;
         if let Some(Last { began, check }) = last.as_ref().filter(|last| last.began >= since) {

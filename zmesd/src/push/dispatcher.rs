@@ -147,7 +147,7 @@ impl Dispatcher {
         self.queue.on_disk(*self.parts.committed.borrow_and_update(), writable);
     }
 
-    /// Tells the router what was given up: its intervals count from pushes that were sent.
+    /// Reports abandoned pushes to the router: its intervals count from pushes that were sent.
     fn tell_given_up(&mut self) {
         let given_up = self.reporter.take_given_up();
         if given_up.is_empty() {
@@ -164,7 +164,7 @@ impl Dispatcher {
     // What comes in.
 
     fn on_orders(&mut self, orders: &mut Vec<PushOrder>) {
-        // What was dropped is older than what came after it: it must be read before that is sent.
+        // Dropped deliveries are older than those after them: they must be read before newer ones are sent.
         if self.parts.orders.take_dropped() {
             self.queue.read_again();
         }
@@ -267,7 +267,7 @@ impl Dispatcher {
             let waiting = self.queue.waiting_for(place, place_of) as u64;
             retried.push(Retried { transport, rest, waiting });
         }
-        // The asker may be gone.
+        // The requester may have disconnected.
         reply.send(retried).ok();
     }
 
@@ -363,7 +363,7 @@ impl Dispatcher {
     fn judge(&mut self, answer: &ProviderAnswer, now: Instant) {
         let counters = &self.reporter.counters;
         counters.timings.record_answer(Transport::of(&answer.transport), answer.took);
-        // The successor of a transport that was replaced meanwhile learns nothing from it.
+        // A replaced transport's outcome says nothing about its successor.
         let Some((place, gate)) = self.gates.find(answer.gate) else { return };
         let (status, at) = (&self.reporter.status, self.reporter.clock.now());
         let transport = &*answer.transport;

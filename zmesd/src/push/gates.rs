@@ -16,7 +16,7 @@ const IN_FLIGHT: usize = 100;
 
 #[derive(Debug)]
 pub(super) struct Gate {
-    /// Tells it from its predecessors: pushes that go out through a transport may come out after it was replaced.
+    /// Distinguishes it from its predecessors: pushes may return from a transport after it was replaced.
     id: u64,
     transport: Arc<dyn PushTransport>,
     pub(super) breaker: Breaker,
@@ -37,7 +37,8 @@ impl Gate {
     }
 }
 
-/// Says whether a transport is meant by its kind, or by the handle of its target: `ntfy:guard` is `ntfy` and `@guard`.
+/// Says whether a name means this transport, by its kind or by the handle of its target: `ntfy:guard` is `ntfy` and
+/// `@guard`.
 pub(super) fn is_meant(transport: &str, choice: &str) -> bool {
     let (kind, name) = transport.split_once(':').unwrap_or((transport, ""));
     let by_kind = || kind == choice || transport == choice;

@@ -37,7 +37,7 @@ impl Registrations {
         self.running.abort_all();
     }
 
-    /// Returns when one has ended, and starts the next; never, if none is under way. Cancel-safe.
+    /// Returns when one has ended, and starts the next; never returns if none is under way. Cancel-safe.
     pub(super) async fn one_ended(&mut self) {
         if self.running.join_next().await.is_none() {
             std::future::pending::<()>().await;

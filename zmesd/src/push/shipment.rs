@@ -21,7 +21,7 @@ use crate::push::parts::PushPictures;
 const DEADLINE: Duration = Duration::from_secs(20);
 /// The picture of an older alarm is there, or does not come.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
-/// Transports that one push may try: the first one, and others while each says that the token belongs to another app.
+/// Transports that one push may try: the first, and others while each reports that the token belongs to another app.
 const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
 const NAMED: usize = 5;
@@ -31,7 +31,7 @@ pub(super) struct Shipment {
     pub(super) token: TokenId,
     /// Its alarms, in order; never empty.
     pub(super) jobs: Vec<Job>,
-    /// It stands for everything that waited.
+    /// It replaces everything that waited.
     pub(super) digest: bool,
     pub(super) gate: Option<u64>,
     pub(super) ways: Vec<Way>,
@@ -131,7 +131,8 @@ impl Shipment {
         self.jobs.iter().map(|job| job.urgency).max().unwrap_or_default()
     }
 
-    /// Where a transport says that the token belongs to another app, the next one is asked; if that rests, the push waits.
+    /// If a transport reports that the token belongs to another app, the next one is tried; while that one rests, the
+    /// push waits.
     pub(super) async fn send(self, retry_for: Duration, pictures: PushPictures, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
         let Some(mut push) = self.push(retry_for, now) else {

@@ -75,7 +75,7 @@ impl PushSide for PushView {
         checks.sort_by_key(|(place, ..)| *place);
         let (now, transports) = (self.parts.clock.now(), self.transports());
         let noted = |(_, transport, check): (usize, Arc<dyn PushTransport>, TransportCheck)| {
-            // One that a reload has replaced meanwhile says nothing of its successor.
+            // A transport replaced by a reload says nothing about its successor.
             let current = transports.all().any(|known| Arc::ptr_eq(known, &transport));
             if current && check.age.is_zero() {
                 self.parts.status.checked(&check, now);

@@ -81,7 +81,7 @@ pub struct RouterParts {
     pub label_requests: LabelRequests,
     /// `[[target]]`
     pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
-    /// For the pictures of alarms on WebSockets.
+    /// For the pictures of alarms that sessions get.
     pub links: LinkMaker,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,

@@ -20,13 +20,15 @@ use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
 use crate::config::{AuthConfig, EndConfig, LabelsConfig, StateConfig};
-use crate::domain::{Alarm, AlarmLabels, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
+use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::protocol::TokenFault;
 use crate::route::PushOrder;
+use crate::route::fakes::alarm_at;
 use crate::rules::RuleSet;
 use crate::state::{State, StateHandle};
+use crate::telemetry::Counters;
 
 mod app_snoozes;
 mod devices;
@@ -53,6 +55,7 @@ struct RouterWorld {
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
     tap: Tap,
+    counters: Arc<Counters>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     next: u64,
@@ -84,21 +87,6 @@ fn catalog(users: &[User]) -> Arc<Catalog> {
     Arc::new(Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), read_at, users, ..Catalog::default() })
 }
 
-fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
-    Alarm {
-        monitor: MonitorId(monitor),
-        monitor_name: "Garage".into(),
-        event: Some(EventId(event)),
-        cause: "Motion".into(),
-        labels: AlarmLabels::default(),
-        at: Timestamp::from_second(at).unwrap(),
-        detected: Instant::now(),
-        origin: Origin::Poll,
-        phase: Phase::Start,
-        span: None,
-    }
-}
-
 impl RouterWorld {
     async fn start(directory: PathBuf, users: &[User]) -> Self {
         Self::with_rules(directory, users, PUSH_ON).await
@@ -127,7 +115,7 @@ impl RouterWorld {
         let (labels, labels_rx) = watch::channel(LabelsConfig::default());
         let (label_requests, asked) = mpsc::channel(64);
         let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
-        let (stop, tap) = (CancellationToken::new(), Tap::default());
+        let (stop, tap, counters) = (CancellationToken::new(), Tap::default(), Arc::<Counters>::default());
         let router = Router::new(RouterParts {
             alarms: alarms_rx,
             commands: commands_rx,
@@ -146,7 +134,7 @@ impl RouterWorld {
             pushes: pushes_tx,
             push: watch::channel(push).1,
             tap: tap.clone(),
-            counters: Arc::default(),
+            counters: Arc::clone(&counters),
             clock,
         });
         let tasks =
@@ -164,6 +152,7 @@ impl RouterWorld {
             state,
             pushes,
             tap,
+            counters,
             stop,
             tasks,
             next: 1,

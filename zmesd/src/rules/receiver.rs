@@ -43,7 +43,7 @@ pub struct ReceiverFacts<'a> {
 /// One entry of `receivers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverName {
-    /// `ios` or `android`.
+    /// `ios` or `android`; `target`: all targets.
     Platform(Platform),
     /// The leading digits of a token's handle, 8 to 64; `@` and the name of a target.
     Handle(String),
@@ -57,7 +57,8 @@ impl ReceiverName {
         if let Some(user) = text.strip_prefix("user:") {
             return Self::User(user.to_owned());
         }
-        if let Some(platform) = Platform::parse(text) {
+        let is_target = text.eq_ignore_ascii_case(Platform::Target.as_str());
+        if let Some(platform) = Platform::parse(text).or(is_target.then_some(Platform::Target)) {
             return Self::Platform(platform);
         }
         if TargetName::of_handle(text).is_some() {

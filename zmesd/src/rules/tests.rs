@@ -1,6 +1,7 @@
 use jiff::civil::DateTime;
 use proptest::prelude::*;
-use zmes_providers::{Platform, PushToken};
+use zmes_providers::targets::TargetName;
+use zmes_providers::{Platform, PushToken, TokenHandle};
 use zmes_shared::{Label, MonitorId};
 
 use super::fakes::rule;
@@ -241,10 +242,26 @@ fn names_are_the_same_in_upper_and_lower_case() {
     assert!(!is_same_name("amy", "am") && !is_same_name("jurgen", "jürgen"));
 }
 
+fn guard() -> TokenHandle {
+    PushToken::of_target(TargetName::parse("guard").unwrap()).handle()
+}
+
+#[test]
+fn a_rule_can_name_all_targets_or_one() {
+    let of = |text: &str, handle, platform| {
+        ReceiverName::parse(text).names(&ReceiverFacts { handle, platform, ..receiver("amy") })
+    };
+    let target = |text| of(text, Some(guard()), Some(Platform::Target));
+    assert!(target("target") && target("@guard") && !target("@guards") && !target("ios"));
+    assert!(!of("target", None, Some(Platform::Ios)) && !of("target", None, None));
+    assert_eq!(ReceiverName::parse("user:target"), ReceiverName::User("target".to_owned()));
+}
+
 /// Rules that name some of these receivers on some channels, by the bits of two numbers.
 fn rule_for((names, channels): (usize, usize)) -> Rule {
     let handle = PushToken::parse(&"a".repeat(40)).unwrap().handle().digits();
-    let known = ["amy", "JÜRGEN", "user:ios", "ios", "android", &handle[..8], &handle[..12], "00000000"];
+    let phones = ["amy", "JÜRGEN", "user:ios", "ios", "android", &handle[..8], &handle[..12], "00000000"];
+    let known = [&phones[..], &["target", "@guard"]].concat();
     let receivers = known.iter().enumerate().filter(|(bit, _)| names >> bit & 1 == 1);
     let channels = Channel::ALL.into_iter().enumerate().filter(|(bit, _)| channels >> bit & 1 == 1);
     Rule {
@@ -257,16 +274,21 @@ fn rule_for((names, channels): (usize, usize)) -> Rule {
 proptest! {
     #[test]
     fn the_index_finds_the_first_rule_that_is_for_a_receiver(
-        bits in proptest::collection::vec((0_usize..256, 0_usize..4), 0..MAX_RULES),
+        bits in proptest::collection::vec((0_usize..1024, 0_usize..4), 0..MAX_RULES),
         user in prop::sample::select(vec!["amy", "Amy", "AMY", "jürgen", "Jürgen", "ios", "bob", "", "\u{212a}"]),
-        (with_handle, platform, push) in (any::<bool>(), 0_usize..3, any::<bool>()),
+        (handle, platform, push) in (0_usize..4, 0_usize..4, any::<bool>()),
     ) {
         let rules: Vec<Rule> = bits.into_iter().map(rule_for).collect();
         let receiver = ReceiverFacts {
             channel: if push { Channel::Push } else { Channel::WebSocket },
             user,
-            handle: with_handle.then(|| PushToken::parse(&"a".repeat(40)).unwrap().handle()),
-            platform: [None, Some(Platform::Ios), Some(Platform::Android)][platform],
+            handle: [
+                None,
+                Some(PushToken::parse(&"a".repeat(40)).unwrap().handle()),
+                Some(guard()),
+                Some(PushToken::of_target(TargetName::parse("pager").unwrap()).handle()),
+            ][handle],
+            platform: [None, Some(Platform::Ios), Some(Platform::Android), Some(Platform::Target)][platform],
         };
         let expected = rules.iter().position(|rule| rule.is_for(&receiver).is_ok());
         let (set, utc) = (RuleSet::new(rules), TimeZone::UTC);

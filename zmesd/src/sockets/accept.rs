@@ -26,7 +26,8 @@ impl AcceptPause {
         }
     }
 
-    /// Waits as long as a failure asks for. Only the first of a row is logged: whoever can connect can cause them.
+    /// Waits for the pause that a failure needs. Only the first of a series is logged, because every peer that can
+    /// connect can cause failures.
     pub async fn failed(&mut self, failure: &io::Error) {
         let fault = accept_fault(failure);
         if fault == AcceptFault::Connection {
@@ -45,7 +46,7 @@ impl AcceptPause {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AcceptFault {
-    /// That connection is gone, the next one may be fine.
+    /// This connection is lost, the next one may succeed.
     Connection,
     /// The system has no room for another connection now.
     Room,

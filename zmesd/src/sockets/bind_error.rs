@@ -26,7 +26,7 @@ impl fmt::Display for Endpoint {
 #[error("cannot bind {endpoint}: {fault}")]
 pub struct BindError {
     pub endpoint: Endpoint,
-    /// The key that says so: `server.listen`.
+    /// The key that names the address: `server.listen`.
     pub key: &'static str,
     pub fault: BindFault,
 }
@@ -38,7 +38,7 @@ pub enum BindFault {
     /// The operating system refuses something that has to be done for it.
     #[error("cannot {what} {}: {}", path.display(), reason(source))]
     Preparation {
-        /// What was tried: "create".
+        /// The step that failed: "create".
         what: &'static str,
         path: PathBuf,
         source: io::Error,
@@ -110,7 +110,7 @@ fn hint_to_write(path: &Path, key: &str) -> String {
     format!("the user of zmesd must be able to write to {directory}; or change {key}")
 }
 
-/// Returns what the operating system says, without its number.
+/// Returns the operating system's message, without its number.
 fn reason(error: &io::Error) -> String {
     let text = error
         .raw_os_error()

@@ -41,7 +41,7 @@ fn remove_stale(path: &Path) -> Result<(), BindFault> {
     }
 }
 
-/// Connects without waiting: the kernel answers for a listener at once.
+/// Connects without waiting: the kernel answers for a listener immediately.
 fn connect(path: &Path) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

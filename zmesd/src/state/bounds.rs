@@ -8,7 +8,7 @@ use super::deliveries::millis;
 use super::{SqlResult, deliveries, labels, snoozes, tokens, troubles};
 use crate::config::StateConfig;
 
-/// Maximum number of deliveries (and alarms) that one transaction drops: writing waits meanwhile.
+/// Maximum number of deliveries (and alarms) dropped in one transaction, because writing waits meanwhile.
 const BATCH: i64 = 5_000;
 /// Transactions in one round; the next round drops the rest.
 const BATCHES: u32 = 100;
@@ -96,7 +96,7 @@ async fn drop_oldest(connection: &mut SqliteConnection, now: i64) -> SqlResult<u
     Ok(gone)
 }
 
-/// Returns the number before which one batch ends: a quarter of what there is, at most [`BATCH`].
+/// Returns the number before which one batch ends: a quarter of the entries, at most [`BATCH`].
 fn quarter((first, last): (Option<i64>, Option<i64>)) -> Option<i64> {
     let (first, last) = (first?, last?);
     let span = last.saturating_sub(first);

@@ -36,13 +36,14 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             ends::end(transaction, &note.end).await?;
             decide_all(transaction, &note.pushes).await?;
         }
+        Note::GivenUp(monitor) => ends::give_up(transaction, *monitor).await?,
         Note::Held(alarm, until) => {
             record(transaction, alarm).await?;
             labels::hold(transaction, alarm, *until).await?;
         }
-        Note::Released(alarm, decisions) => {
+        Note::Released(alarm, messages) => {
             labels::release(transaction, alarm).await?;
-            deliveries::decide(transaction, alarm, decisions).await?;
+            decide_all(transaction, messages).await?;
         }
         Note::Labels(seen, at) => {
             for (event, found) in seen {

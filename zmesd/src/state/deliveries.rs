@@ -36,7 +36,7 @@ pub struct DeliveryRow {
     pub cause: String,
     pub origin: Origin,
     pub decision: DeliveryState,
-    /// Why; for what is queued the last failure.
+    /// The reason; for queued deliveries the last failure.
     pub reason: Reason,
     /// Empty while no transport was used.
     pub transport: String,
@@ -50,7 +50,7 @@ pub struct DeliveryRow {
     pub phase: Phase,
     /// Of an end: how long the alarm lasted.
     pub lasted: Option<Duration>,
-    /// What was detected in the event, and how the decision waited for it.
+    /// The labels of the event, and how the decision waited for them.
     pub labels: crate::domain::AlarmLabels,
     /// The attempts that failed, oldest first (only where one token's deliveries are asked for).
     pub failures: Vec<FailedAttempt>,
@@ -93,7 +93,7 @@ pub struct PushPage {
     pub full: bool,
 }
 
-/// Writes an alarm and what was decided for each token.
+/// Writes an alarm and the decision for each token.
 pub(super) async fn decide(
     transaction: &mut SqliteConnection,
     alarm: &Alarm,
@@ -234,7 +234,7 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Sq
     Ok(gone.cast_unsigned())
 }
 
-/// Returns the number of the last delivery; 0 where there was none.
+/// Returns the number of the last delivery; 0 if there was none.
 pub(super) async fn last(pool: &SqlitePool) -> SqlResult<DeliveryId> {
     sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM deliveries").fetch_one(pool).await.map(DeliveryId)
 }
@@ -256,14 +256,14 @@ impl StateHandle {
         Ok(deliveries)
     }
 
-    /// Returns what was decided about one event for every token, oldest first, at most `limit`.
+    /// Returns the decisions about one event for every token, oldest first, at most `limit`.
     pub async fn deliveries_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
         let pool = self.settled().await;
         self.answer(select(&pool, "a.event_id = ? ORDER BY d.id", signed(event), limit).await)
     }
 
-    /// Returns what was decided after `since` for every token, oldest first, with the attempts of each, at most `limit`
-    /// (the newest win); and whether there was more.
+    /// Returns the decisions after `since` for every token, oldest first, with the attempts of each, at most `limit`
+    /// (the newest win); and whether there were more.
     pub async fn deliveries_since(&self, since: Since, limit: u32) -> StateResult<(Vec<DeliveryRow>, bool)> {
         // Test alarms have event ids far above those of ZoneMinder.
         let (condition, value) = match since {
@@ -287,14 +287,14 @@ impl StateHandle {
         Ok((deliveries, more))
     }
 
-    /// Returns what is still to be sent, oldest first, at most `limit`.
+    /// Returns the deliveries still to be sent, oldest first, at most `limit`.
     pub async fn deliveries_queued(&self, limit: u32) -> StateResult<Vec<DeliveryRow>> {
         let pool = self.settled().await;
         self.answer(select(&pool, "d.decision = ? ORDER BY d.id", DeliveryState::Queued.word(), limit).await)
     }
 
-    /// Returns what is to be sent after that delivery, oldest first: for the dispatcher, after a restart or where its
-    /// memory was full.
+    /// Returns the deliveries still to be sent after that one, oldest first: for the dispatcher, after a restart or
+    /// when its memory was full.
     pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
         let query = format!(
             "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
@@ -314,7 +314,7 @@ impl StateHandle {
     }
 }
 
-/// Returns the deliveries of which a condition with one value holds, without their attempts.
+/// Returns the deliveries that match a condition with one value, without their attempts.
 async fn select<'q>(
     pool: &SqlitePool,
     condition: &str,

@@ -26,12 +26,19 @@ pub struct RecordedEnd {
     pub lasted: SignedDuration,
 }
 
-/// Writes that a monitor's alarms have ended.
+/// Writes that a monitor's alarms have ended. Of those before its episode nobody saw the end: they are only closed.
 pub(super) async fn end(transaction: &mut SqliteConnection, end: &Alarm) -> SqlResult {
     let began = end.span.map_or(end.at, |span| span.began);
-    let query = "UPDATE alarms SET ended_at = ?, open = 0 WHERE monitor_id = ? AND open = 1 AND at >= ?";
-    let query = sqlx::query(query).bind(end.at.as_millisecond()).bind(end.monitor.0);
-    query.bind(began.as_millisecond()).execute(transaction).await.map(drop)
+    let query = "UPDATE alarms SET open = 0, ended_at = CASE WHEN at >= ? THEN ? END \
+                 WHERE monitor_id = ? AND open = 1";
+    let query = sqlx::query(query).bind(began.as_millisecond()).bind(end.at.as_millisecond());
+    query.bind(end.monitor.0).execute(transaction).await.map(drop)
+}
+
+/// Writes that nobody saw the end of a monitor's open alarms.
+pub(super) async fn give_up(transaction: &mut SqliteConnection, monitor: MonitorId) -> SqlResult {
+    let query = "UPDATE alarms SET open = 0 WHERE monitor_id = ? AND open = 1";
+    sqlx::query(query).bind(monitor.0).execute(transaction).await.map(drop)
 }
 
 /// Returns the last alarm of each monitor whose end was not told.
@@ -53,7 +60,7 @@ pub(super) async fn open(pool: &SqlitePool, since: i64) -> SqlResult<Vec<OpenAla
     };
     let mut last = BTreeMap::<MonitorId, OpenAlarm>::new();
     for alarm in understood::<_, Vec<_>>("alarms", &rows, one) {
-        let began = last.get(&alarm.monitor).map_or(alarm.began, |first| first.began);
+        let began = last.get(&alarm.monitor).map_or(alarm.began, |first| first.began.min(alarm.began));
         last.insert(alarm.monitor, OpenAlarm { began, ..alarm });
     }
     Ok(last.into_values().collect())
@@ -90,8 +97,8 @@ pub(super) async fn started(pool: &SqlitePool, since: i64) -> SqlResult<Vec<Star
 }
 
 impl StateHandle {
-    /// Returns the ends after `since`, oldest first, at most `limit`.
-    pub async fn ends_since(&self, since: Since, limit: u32) -> StateResult<Vec<RecordedEnd>> {
+    /// Returns the ends after `since`, oldest first, at most `limit` (the newest win), and whether older ones were left out.
+    pub async fn ends_since(&self, since: Since, limit: u32) -> StateResult<(Vec<RecordedEnd>, bool)> {
         let pool = self.settled().await;
         let after = match since {
             Since::Time(at) => at.as_millisecond(),
@@ -102,10 +109,18 @@ impl StateHandle {
             }
         };
         let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
-                     WHERE ended_at > ? ORDER BY ended_at, monitor_id, number LIMIT ?";
-        let rows = self.answer(sqlx::query(query).bind(after).bind(limit).fetch_all(&pool).await)?;
-        let alarms: Vec<RecordedAlarm> = self.answer(rows.iter().map(alarm).collect())?;
-        Ok(together(alarms))
+                     WHERE ended_at > ? ORDER BY ended_at DESC, monitor_id DESC, number DESC LIMIT ?";
+        // One more, to know whether there are others.
+        let query = sqlx::query(query).bind(after).bind(limit.saturating_add(1));
+        let rows = self.answer(query.fetch_all(&pool).await)?;
+        let alarms: Vec<RecordedAlarm> = self.answer(rows.iter().rev().map(alarm).collect())?;
+        let gap = alarms.len() > limit as usize;
+        let mut ends = together(alarms);
+        if gap {
+            // Its first alarms may be missing.
+            ends.remove(0);
+        }
+        Ok((ends, gap))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opening the state file: directory, pragmas, and what is remembered.
+//! Opening the state file: directory, pragmas, and the remembered state.
 
 use std::fs;
 use std::io;
@@ -28,7 +28,7 @@ use crate::ports::Clock;
 const NOTES_BOUND: usize = 4096;
 /// How long a statement waits for another process's lock; only a backup tool would hold one.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
-/// SQLite's default, pinned: a damaged header does not tell it.
+/// SQLite's default, pinned: a damaged header does not reveal it.
 pub(super) const PAGE_SIZE: u32 = 4096;
 /// To this size (bytes) SQLite cuts its log back once it has been emptied.
 const LOG_KEPT: &str = "16777216";
@@ -133,7 +133,7 @@ pub(super) async fn pool(path: &Path, connections: u32) -> SqlResult<SqlitePool>
     connect(options(path).create_if_missing(true), connections).await
 }
 
-/// Creates a file that is whole by itself, without a log beside it.
+/// Creates a file that is complete by itself, without a log beside it.
 pub(super) async fn fresh(path: &Path) -> SqlResult<SqlitePool> {
     connect(options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Delete), 1).await
 }

@@ -86,11 +86,11 @@ pub struct StartedPush {
     pub alarm: Alarm,
 }
 
-/// What a new daemon reads from the previous one.
+/// State that a new daemon reads from the previous one.
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
     pub cursors: HashMap<MonitorId, Cursor>,
-    /// When the record began: older events are not announced. `None`: with this start.
+    /// Beginning of the record: older events are not announced. `None`: with this start.
     pub since: Option<Timestamp>,
     /// Recently announced events, so that none is announced twice.
     pub announced: BTreeSet<EventId>,
@@ -178,6 +178,15 @@ pub struct StateHandle {
 }
 
 impl StateHandle {
+    /// Returns a handle without a file, and what is noted by it.
+    #[cfg(test)]
+    pub(crate) fn detached() -> (Self, mpsc::Receiver<Note>) {
+        let (notes, queue) = mpsc::channel(64);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().in_memory(true);
+        let reader = watch::channel(SqlitePool::connect_lazy_with(options)).1;
+        (Self { notes, reader, damage: watch::channel(None).0, path: "".into() }, queue)
+    }
+
     /// Queues a note without waiting; false: the queue is full and the note is dropped.
     ///
     /// A lost [`Note::Announced`] leaves the monitor's cursor behind, so the next start announces the event again.
@@ -237,7 +246,7 @@ impl StateHandle {
     /// Waits until all earlier notes are on the disk; false: not within a second.
     pub async fn settle(&self) -> bool {
         let (reply, written) = oneshot::channel();
-        // What is on the disk already can be read while it does not accept writes.
+        // Data already on the disk can be read while it does not accept writes.
         self.note(Note::Barrier(reply))
             && tokio::time::timeout(BARRIER_DEADLINE, written).await.is_ok_and(|written| written.is_ok())
     }
@@ -252,7 +261,7 @@ impl StateHandle {
         self.reader()
     }
 
-    /// Names the file in an error, and tells the writer of damage.
+    /// Names the file in an error, and reports damage to the writer.
     pub(super) fn answer<T>(&self, read: SqlResult<T>) -> StateResult<T> {
         read.map_err(|source| {
             if is_damage(&source) {

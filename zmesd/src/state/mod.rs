@@ -52,7 +52,7 @@ pub use writer::{Committed, StateWriter};
 
 use zmes_shared::EventId;
 
-/// What a statement returns.
+/// Result of a statement.
 type SqlResult<T = ()> = Result<T, sqlx::Error>;
 
 /// `Events.Id` is unsigned, SQLite's integers are not; no ZoneMinder comes near 2^63 events.

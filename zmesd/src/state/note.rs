@@ -1,4 +1,4 @@
-//! Notes: what the router and the push side want stored.
+//! Notes: changes that the router and the push side want stored.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,14 +22,16 @@ pub enum Note {
     Announced(Arc<Alarm>, Arc<[TokenDecision]>),
     /// The end of a monitor's alarms, with what was decided about it for tokens: one transaction.
     Ended(Box<EndNote>),
+    /// The open alarms of a monitor are closed without an end: no daemon saw it.
+    GivenUp(MonitorId),
     /// An announced alarm whose decisions for tokens wait for labels: its record, the monitor's cursor, and until when
     /// it waits, in one transaction.
     Held(Arc<Alarm>, Timestamp),
-    /// Such an alarm was decided for each token.
-    Released(Arc<Alarm>, Arc<[TokenDecision]>),
+    /// Such an alarm was decided for each token, and its end with it if it has ended meanwhile: one transaction.
+    Released(Arc<Alarm>, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// What was detected in events, and when that was seen.
     Labels(Vec<(EventId, Arc<[Label]>)>, Timestamp),
-    /// Filters and intervals of devices; one note for many, because many connections may break at once.
+    /// Filters and intervals of devices; one note for many, because many connections may break at the same time.
     Devices(Vec<DeviceNote>),
     /// Devices got an alarm of a monitor for which they want an interval. One note for all of them: the queue has
     /// room for alarms, not for every receiver of each.
@@ -37,7 +39,7 @@ pub enum Note {
     Token(Arc<Token>),
     /// Many tokens as they are now; queued pushes to the revoked ones are skipped.
     Tokens(Vec<Arc<Token>>),
-    /// An alarm of a monitor was sent to these tokens, which want an interval for it.
+    /// An alarm of a monitor was sent to these tokens, for which they want an interval.
     TokenSent(Vec<TokenId>, MonitorId, Timestamp),
     /// Undoes [`Self::TokenSent`]: these pushes were given up, and do not count for the interval.
     TokenUntold(Vec<(TokenId, MonitorId, Timestamp)>),

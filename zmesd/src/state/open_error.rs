@@ -7,7 +7,7 @@ use sqlx::migrate::MigrateError;
 
 use super::upgrade;
 
-/// What SQLite calls its reasons: the primary result codes that are told apart (sqlite.org/rescode.html).
+/// SQLite's names of the causes: the primary result codes that are distinguished (sqlite.org/rescode.html).
 const BUSY: u32 = 5;
 const READONLY: u32 = 8;
 const IOERR: u32 = 10;
@@ -56,7 +56,7 @@ pub enum OpenError {
     },
 }
 
-/// Where the cause lies, which says what helps.
+/// Where the cause is, which decides the hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
     /// The file is not one that this zmesd can use: trying again does not help.
@@ -88,7 +88,7 @@ impl OpenError {
         }
     }
 
-    /// Says what an admin can do about it.
+    /// Returns the hint for an admin.
     pub fn hint(&self) -> String {
         match self {
             Self::Newer { path, by, copy, .. } => {
@@ -161,7 +161,7 @@ pub(super) fn plain(problem: &sqlx::Error) -> Option<&'static str> {
     }
 }
 
-/// Finds the cause in an error, or in what is behind it.
+/// Finds the cause in an error, or in its sources.
 fn fault_of(error: &(dyn Error + 'static)) -> Option<StoreFault> {
     if let Some(error) = error.downcast_ref::<std::io::Error>() {
         let full = error.kind() == std::io::ErrorKind::StorageFull;

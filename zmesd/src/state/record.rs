@@ -11,15 +11,15 @@ use super::remembered::{began, event, optional_time, time};
 use super::{SqlResult, signed};
 
 impl StateHandle {
-    /// Returns the alarms after `since`, oldest first, including those that were just announced, at most `limit` (the
-    /// newest win, and the gap is said).
+    /// Returns the alarms after `since`, oldest first, including the latest ones, at most `limit` (the newest win, and
+    /// the gap is reported).
     pub async fn alarms_since(&self, since: Since, limit: u32) -> StateResult<Replay> {
         let span = self.replay_span(since, limit).await?;
         let alarms = self.replay_page(span, limit).await?;
         Ok(Replay { alarms: alarms.into_iter().map(|(_, alarm)| alarm).collect(), gap: span.gap })
     }
 
-    /// Returns where the alarms after `since` stand, at most `limit`, including those that were just announced.
+    /// Returns the positions of the alarms after `since`, at most `limit`, including the latest ones.
     pub async fn replay_span(&self, since: Since, limit: u32) -> StateResult<ReplaySpan> {
         self.answer(span(&self.settled().await, since, limit).await)
     }

@@ -1,4 +1,4 @@
-//! What a new daemon reads from the previous one.
+//! State that a new daemon reads from the previous one.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,7 +19,7 @@ const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
 /// How far back hits of rules are counted.
 const RULE_HITS_SINCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// Reads what is remembered; unreadable rows are skipped.
+/// Reads the remembered state; unreadable rows are skipped.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembered> {
     let recent = now.saturating_sub(ANNOUNCED_SINCE).unwrap_or(Timestamp::MIN).as_millisecond();
     Ok(Remembered {

@@ -19,7 +19,7 @@ const FARTHEST: u32 = 40;
 /// Rows of the log that are taken over, the newest: a start must not take minutes.
 const LOG: i64 = 50_000;
 
-/// By what a table is read.
+/// Order in which a table is read.
 enum Key {
     /// Ascending row ids: all of them.
     RowId,
@@ -162,7 +162,7 @@ impl Copying {
         }
     }
 
-    /// From both ends as far as it goes.
+    /// From both ends as far as possible.
     async fn by_columns(
         &mut self,
         from: &mut SqliteConnection,
@@ -220,7 +220,7 @@ async fn read(from: &mut SqliteConnection, query: &str, after: Option<i64>) -> (
     }
 }
 
-/// Returns the nearest row id behind a damaged place from which reading goes on; `None`: there is none.
+/// Returns the nearest row id after a damaged place from which reading can continue; `None`: there is none.
 async fn leap(from: &mut SqliteConnection, query: &str, damaged: i64) -> Option<i64> {
     let base = damaged.max(0);
     let mut bad = base;
@@ -239,7 +239,7 @@ async fn leap(from: &mut SqliteConnection, query: &str, damaged: i64) -> Option<
     None
 }
 
-/// Says whether the first row behind a row id can be read.
+/// Says whether the first row after a row id can be read.
 async fn readable(from: &mut SqliteConnection, query: &str, after: i64) -> bool {
     let first = query.replace(&format!("LIMIT {ROWS}"), "LIMIT 1");
     sqlx::query(AssertSqlSafe(first)).bind(after).fetch_optional(from).await.is_ok()

@@ -62,7 +62,7 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> Sq
     Ok(sqlx::query(query).bind(before).bind(ENDED_MAX).execute(connection).await?.rows_affected())
 }
 
-/// Returns those that have not ended, also where their time has come meanwhile.
+/// Returns those that have not ended, including those whose time came while the daemon was down.
 pub(super) async fn current(pool: &SqlitePool) -> SqlResult<Vec<Snooze>> {
     let query = format!("SELECT {COLUMNS} FROM snoozes WHERE ended_at IS NULL ORDER BY id");
     let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(pool).await?;
@@ -79,12 +79,12 @@ pub(super) async fn some(pool: &SqlitePool, ids: &[SnoozeId]) -> SqlResult<Vec<(
     Ok(understood("snoozes", &rows, |row| Ok((snooze(row)?, row.try_get(10)?))))
 }
 
-/// Returns the highest number that was ever given; 0 where there was none.
+/// Returns the highest number ever given; 0 if there was none.
 pub(super) async fn last(pool: &SqlitePool) -> SqlResult<SnoozeId> {
     sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM snoozes").fetch_one(pool).await.map(SnoozeId)
 }
 
-/// Returns how many alarms each current snooze has withheld from each token; troubles are none.
+/// Returns how many alarms each current snooze has withheld from each token; troubles do not count.
 pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>> {
     let query = "SELECT s.id, d.token_id, COUNT(*) FROM snoozes s \
          JOIN deliveries d ON d.decided_by = 'snooze:' || s.id AND d.decided_by <> '' \
@@ -102,7 +102,7 @@ pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, 
     Ok(withheld)
 }
 
-/// Returns the alarms that each rule decided for at least one token since that time, oldest first. Tests are no alarms.
+/// Returns the alarms that each rule decided for at least one token since that time, oldest first. Tests do not count.
 pub(super) async fn rule_hits(pool: &SqlitePool, since: Timestamp) -> SqlResult<Vec<(String, Timestamp)>> {
     let query = "SELECT DISTINCT d.decided_by, a.at, a.number FROM deliveries d \
          JOIN pushed_alarms a ON a.number = d.alarm \

@@ -48,7 +48,7 @@ impl Outlets {
         }
     }
 
-    /// Says that something was written.
+    /// Signals that something was written.
     pub(super) fn works(&self, dropped: &mut Dropped) {
         if self.trouble.send_replace(None).is_none() {
             return;
@@ -85,7 +85,7 @@ pub(super) struct Store {
     keep: StateConfig,
     reader: watch::Sender<SqlitePool>,
     renewed: watch::Sender<u64>,
-    /// What a reader has found to be damaged.
+    /// Damage found by a reader.
     damaged: watch::Receiver<Option<String>>,
     renewed_at: Option<Instant>,
     groups: u32,

@@ -1,3 +1,5 @@
+mod ends;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,7 +137,7 @@ async fn a_replay_is_oldest_first_and_says_when_something_is_missing() {
         }
         assert_eq!((paged, gap), whole, "since {from}, at most {limit}");
     }
-    // What was announced a moment ago is there too.
+    // The latest announcement is there, too.
     assert!(state.handle.note(alarm(14, 1, Origin::Poll)));
     assert_eq!(ids(since(Since::Event(EventId(13)), 10).await.unwrap()), (vec![14], false));
     stop.cancel();
@@ -297,7 +299,7 @@ async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
     let state = State::open(&config, clock()).await.unwrap();
     let (handle, stop) = (state.handle.clone(), CancellationToken::new());
     let writing = TaskTracker::new();
-    // The first thing that a writer does is to look for what is old.
+    // A writer begins by looking for old entries.
     writing.spawn(state.writer.run(stop.clone()));
     assert!(handle.settle().await);
     assert_eq!(handle.tokens().await.unwrap().len(), 1);
@@ -400,10 +402,10 @@ async fn an_end_and_its_pushes_are_on_the_disk_together_and_a_new_daemon_knows_w
     let pushes = state.handle.pushes_after(DeliveryId(3), 10).await.unwrap().pushes;
     assert_eq!(pushes[0].start.map(|start| (start.id, start.state)), Some((DeliveryId(1), StartState::Sent)));
     assert!(pushes[0].alarm.is_end() && pushes[0].alarm.lasted() == Some(Duration::from_secs(42)));
-    let ends = state.handle.ends_since(Since::Time(first.at), 10).await.unwrap();
+    let (ends, _) = state.handle.ends_since(Since::Time(first.at), 10).await.unwrap();
     let ends: Vec<_> = ends.iter().map(|end| (end.alarm.event, end.ended_at, end.lasted.as_secs())).collect();
     assert_eq!(ends, [(Some(EventId(7)), ended_at, 42)]);
-    assert!(state.handle.ends_since(Since::Time(ended_at), 10).await.unwrap().is_empty());
+    assert!(state.handle.ends_since(Since::Time(ended_at), 10).await.unwrap().0.is_empty());
     let (alarms, _) =
         state.handle.tallied_alarms(AlarmQuery { limit: 9, ..AlarmQuery::default() }).await.unwrap();
     let told: Vec<_> = alarms.iter().map(|one| (one.alarm.ended_at, one.told.queued)).collect();
@@ -429,7 +431,7 @@ async fn labels_keep_their_highest_confidence_and_what_waits_is_read_by_the_next
         Note::Labels(vec![(EventId(6), Arc::clone(&known))], long_ago),
         Note::Held(Arc::clone(&told), now),
         Note::Held(Arc::clone(&other), now),
-        Note::Released(released, [decided(1, 3, Decision::Send)].into()),
+        Note::Released(Arc::clone(&released), vec![(released, [decided(1, 3, Decision::Send)].into())]),
     ];
     write(directory.path(), notes).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();

@@ -80,7 +80,7 @@ fn health(row: &SqliteRow) -> SqlResult<Option<TokenRow>> {
     }))
 }
 
-/// Returns when tokens were last told of monitors for which they want an interval.
+/// Returns when tokens last got an alarm of monitors for which they want an interval.
 pub(super) async fn sent(pool: &SqlitePool) -> SqlResult<HashMap<(TokenId, MonitorId), Timestamp>> {
     let rows = sqlx::query("SELECT token_id, monitor_id, at FROM token_sent").fetch_all(pool).await?;
     let one = |row: &SqliteRow| Ok(((TokenId(row.try_get(0)?), MonitorId(row.try_get(1)?)), time(row, 2)?));

@@ -37,7 +37,7 @@ pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 const COPIES: usize = 3;
 /// `zmesd.db` + this + the version that the file got then.
 const BEFORE: &str = ".before-";
-/// What a copy that is not complete yet has behind its name.
+/// Suffix of a copy that is not complete yet.
 const UNFINISHED: &str = ".part";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ enum Content {
 async fn found(file: &mut SqliteConnection) -> SqlResult<Content> {
     let tables = sqlx::query_scalar::<_, String>("SELECT name FROM sqlite_schema WHERE type = 'table'");
     let tables = tables.fetch_all(&mut *file).await?;
-    // Ours have none; another program's file may have one (sqlite.org/pragma.html).
+    // Our files have none; another program's file may have one (sqlite.org/pragma.html).
     let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *file).await?;
     if application != 0 {
         return Ok(Content::Foreign);
@@ -200,7 +200,7 @@ fn forget_copies(path: &Path) {
     }
 }
 
-/// Returns the copies beside a file, with the version that each was made before.
+/// Returns the copies beside a file, with the version from which each was upgraded.
 fn copies(path: &Path) -> Vec<(i64, PathBuf)> {
     let copies = file::siblings(path, BEFORE).into_iter();
     copies.filter_map(|(version, copy)| Some((version.parse().ok()?, copy))).collect()

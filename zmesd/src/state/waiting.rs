@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::handle::Device;
 use super::note::{Note, TokenDecision};
-use crate::domain::{DeliveryId, TokenId};
+use crate::domain::{Alarm, DeliveryId, TokenId};
 
 /// Maximum number of rows that all notes write. At 200 bytes each this is 20 MB.
 const BOUND: usize = 100_000;
@@ -113,6 +113,7 @@ impl Waiting {
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
                 | Note::Ended(_)
+                | Note::GivenUp(_)
                 | Note::Held(..)
                 | Note::Released(..)
                 | Note::Labels(..)
@@ -142,14 +143,15 @@ impl Waiting {
             if self.rows <= left {
                 break;
             }
-            let dropped: Vec<Arc<[TokenDecision]>> =
-                if let Note::Announced(_, decisions) | Note::Released(_, decisions) = note {
-                    vec![std::mem::replace(decisions, [].into())]
-                } else if let Note::Ended(note) = note {
-                    note.pushes.drain(..).map(|(_, decisions)| decisions).collect()
-                } else {
-                    continue;
-                };
+            let dropped: Vec<Arc<[TokenDecision]>> = if let Note::Announced(_, decisions) = note {
+                vec![std::mem::replace(decisions, [].into())]
+            } else if let Note::Released(_, messages) = note {
+                messages.drain(..).map(|(_, decisions)| decisions).collect()
+            } else if let Note::Ended(note) = note {
+                note.pushes.drain(..).map(|(_, decisions)| decisions).collect()
+            } else {
+                continue;
+            };
             for decisions in dropped {
                 self.rows -= decisions.len();
                 gone.extend(decisions.iter().map(|decided| decided.id));
@@ -196,11 +198,16 @@ impl Waiting {
     }
 }
 
+fn rows_of(messages: &[(Arc<Alarm>, Arc<[TokenDecision]>)]) -> usize {
+    messages.iter().map(|(_, decisions)| 1 + decisions.len()).sum()
+}
+
 /// Returns how many rows a note writes, at least one.
 fn rows(note: &Note) -> usize {
     match note {
-        Note::Ended(note) => 1 + note.pushes.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>(),
-        Note::Announced(_, decisions) | Note::Released(_, decisions) => 1 + decisions.len(),
+        Note::Ended(note) => 1 + rows_of(&note.pushes),
+        Note::Announced(_, decisions) => 1 + decisions.len(),
+        Note::Released(_, messages) => 1 + rows_of(messages),
         Note::Held(..) => 2,
         Note::Labels(seen, _) => seen.iter().map(|(_, labels)| labels.len().max(1)).sum(),
         Note::Tokens(many) => many.len().max(1),
@@ -209,11 +216,14 @@ fn rows(note: &Note) -> usize {
         Note::TokenUntold(untold) => untold.len().max(1),
         Note::Attempts(attempts) => attempts.len().max(1),
         Note::Devices(many) => many.len().max(1),
-        Note::SnoozeEnded(_, _, digests) => {
-            1 + digests.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>()
-        }
-        Note::Trouble(note) => 1 + note.push.iter().map(|(_, decisions)| 1 + decisions.len()).sum::<usize>(),
-        Note::Token(_) | Note::Snooze(_) | Note::LinkKey(..) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::SnoozeEnded(_, _, digests) => 1 + rows_of(digests),
+        Note::Trouble(note) => 1 + rows_of(note.push.as_slice()),
+        Note::GivenUp(_)
+        | Note::Token(_)
+        | Note::Snooze(_)
+        | Note::LinkKey(..)
+        | Note::Withdrawn(..)
+        | Note::Barrier(_) => 1,
     }
 }
 

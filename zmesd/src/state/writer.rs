@@ -9,11 +9,11 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
-use super::note::Note;
+use super::note::{Note, TokenDecision};
 use super::store::{Outlets, Store};
 use super::trouble::Trouble;
 use super::waiting::{Dropped, GROUP, Waiting};
-use crate::domain::DeliveryId;
+use crate::domain::{Alarm, DeliveryId};
 use crate::ports::Clock;
 use crate::telemetry::Counters;
 
@@ -28,7 +28,7 @@ const STUCK: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_secs(5);
 /// A writer without a sign of life for this long counts as stuck: a slow card may take seconds for one group.
 const STANDSTILL: Duration = Duration::from_mins(1);
-/// The same while it drops what is old.
+/// The same while it drops old entries.
 const PRUNING: Duration = Duration::from_mins(10);
 
 /// The writer's task.
@@ -46,17 +46,17 @@ pub struct StateWriter {
     counters: Arc<Counters>,
 }
 
-/// The queue, and what was taken from it.
+/// The queue, and the notes taken from it.
 #[derive(Debug)]
 struct Intake {
     notes: mpsc::Receiver<Note>,
     waiting: Waiting,
-    /// What was dropped since the disk could not be written.
+    /// Number of notes dropped since the disk could not be written.
     dropped: Dropped,
     closed: bool,
 }
 
-/// What is on the disk.
+/// State on the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Committed {
     pub last: DeliveryId,
@@ -94,7 +94,7 @@ impl Intake {
     }
 }
 
-/// Says whether the note caused the failure, not the disk: then it is not tried again.
+/// Says whether the note caused the failure, not the disk: then it is not retried.
 fn is_of_one_note(trouble: &Trouble) -> bool {
     let Trouble::Refused(problem) = trouble else { return false };
     problem.as_database_error().is_some_and(|error| {
@@ -121,7 +121,7 @@ impl StateWriter {
         self
     }
 
-    /// Runs until `stop`, then writes what is queued already.
+    /// Runs until `stop`, then writes the rest of the queue.
     pub async fn run(mut self, stop: CancellationToken) {
         let (mut prune, mut turn) = (ticker(PRUNE), ticker(TURN));
         loop {
@@ -150,7 +150,7 @@ impl StateWriter {
         self.end().await;
     }
 
-    /// Writes what is queued, each group once.
+    /// Writes the queue, each group once.
     async fn end(mut self) {
         while let Ok(note) = self.intake.notes.try_recv() {
             self.intake.waiting.push(note);
@@ -276,18 +276,18 @@ fn ticker(period: Duration) -> Interval {
     ticks
 }
 
+/// Returns the last delivery of some messages.
+fn last_of(messages: &[(Arc<Alarm>, Arc<[TokenDecision]>)]) -> Option<DeliveryId> {
+    messages.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
+}
+
 /// Answers a barrier; returns the last delivery of an alarm.
 fn settled(note: Note) -> Option<DeliveryId> {
     match note {
-        Note::Ended(note) => {
-            note.pushes.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
-        }
-        Note::Announced(_, decisions) | Note::Released(_, decisions) => {
-            decisions.last().map(|decided| decided.id)
-        }
-        Note::SnoozeEnded(_, _, digests) => {
-            digests.iter().rev().find_map(|(_, decisions)| decisions.last()).map(|decided| decided.id)
-        }
+        Note::Ended(note) => last_of(&note.pushes),
+        Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
+        Note::Released(_, messages) => last_of(&messages),
+        Note::SnoozeEnded(_, _, digests) => last_of(&digests),
         Note::Trouble(note) => {
             let (_, decisions) = note.push?;
             decisions.last().map(|decided| decided.id)
@@ -298,6 +298,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
             None
         }
         Note::Devices(_)
+        | Note::GivenUp(_)
         | Note::Held(..)
         | Note::Labels(..)
         | Note::Sent(..)

@@ -27,7 +27,7 @@ impl Beat {
         self.due.store(millis(self.began.elapsed().saturating_add(time)), Ordering::Relaxed);
     }
 
-    /// Returns for how long the loop has been overdue; `None`: it moves.
+    /// Returns how long the loop has been overdue; `None`: it is on time.
     pub fn overdue(&self) -> Option<Duration> {
         let due = Duration::from_millis(self.due.load(Ordering::Relaxed));
         self.began.elapsed().checked_sub(due).filter(|late| !late.is_zero())
@@ -38,7 +38,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The signs of life. The router has none: it answers when it is asked.
+/// The signs of life. The router has none: it is asked for an answer instead.
 #[derive(Debug, Default)]
 pub struct Beats {
     pub poller: Beat,

@@ -36,7 +36,7 @@ impl Counter {
 pub struct Level(AtomicU64);
 
 impl Level {
-    /// Counts one more until what is returned is dropped.
+    /// Counts one more until the returned guard is dropped.
     pub fn enter(&self) -> Inside<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Inside(self)
@@ -61,7 +61,7 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// How many findings there are, by what was looked at last.
+/// Number of findings, by the last check of each kind.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub errors: Level,
@@ -93,7 +93,7 @@ pub struct Counters {
     pub lagged: Counter,
     /// Alarms and their ends by how they were found, tests among them.
     pub alarms_by: Tally<(Phase, Origin)>,
-    /// What was decided, for each target of each alarm.
+    /// Decisions, for each target of each alarm.
     pub decisions: Tally<(TargetKind, Decision)>,
     /// Alarms that a rule decided for at least one receiver.
     pub rules: Tally<RuleAction>,
@@ -106,11 +106,11 @@ pub struct Counters {
     /// Requests of phones for pictures.
     pub pictures: Tally<PictureRequest>,
     pub reloads: Tally<Reload>,
-    /// Connections that are no session yet.
+    /// Connections that are not sessions yet.
     pub handshakes: Level,
     pub listeners: Level,
     pub findings: Findings,
-    /// Troubles that stand.
+    /// Open troubles.
     pub troubles: Levels<TroubleKind>,
     pub timings: Timings,
     /// Signs of life of the loops.
@@ -118,7 +118,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts a refusal, keeps it for `clients rejected`, and tells the log; returns how many of its kind there were.
+    /// Counts a refusal, keeps it for `clients rejected`, and logs it; returns the number of that kind.
     pub fn refuse(&self, refusal: Refusal, now: Timestamp) -> u64 {
         // `zmesd_ws_rejected_total` has never counted these: the first has a label of `zmesd_ws_auth_total`.
         let apart = [RefusalReason::AuthTimeout, RefusalReason::LoginUnavailable, RefusalReason::Protocol];

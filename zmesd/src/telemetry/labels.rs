@@ -19,7 +19,7 @@ label! {
         Rejected = "rejected",
         /// Not checked, after too many failures.
         Throttled = "throttled",
-        /// Not decided: the database is away, or there are too many logins at once.
+        /// Not decided: the database is away, or there are too many logins at the same time.
         Unavailable = "unavailable",
         /// No credentials came in time.
         Timeout = "timeout",
@@ -208,7 +208,7 @@ labels! {
     TargetKind: "target" = Self::ALL, word;
     TroubleKind: "kind" = Self::ALL, word;
     Platform: "platform" = [Self::Ios, Self::Android, Self::Target], as_str;
-    // What is blocked counts as revoked.
+    // Blocked tokens count as revoked.
     TokenState: "state" = [Self::Enabled, Self::Disabled, Self::Muted, Self::Revoked], as_str;
     RefusalReason: "reason" = Self::ALL, as_str;
     RuleAction: "action" = Self::ALL, word;

@@ -24,7 +24,7 @@ const MAX_NAMES: usize = 16;
 const QUIET: SignedDuration = SignedDuration::from_hours(1);
 /// Warnings in that time from all networks together.
 const MAX_WARNINGS: usize = 100;
-/// What is kept of a detail, in characters.
+/// Length limit of a stored detail, in characters.
 const MAX_DETAIL: usize = 120;
 
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ struct RefusalTable {
     last: u64,
     /// When each was last warned of, within [`QUIET`].
     warned: HashMap<(IpAddr, RefusalReason), Timestamp>,
-    /// When the log was told that further refusals are not logged.
+    /// When the log said that further refusals are not logged.
     flooded_at: Option<Timestamp>,
 }
 
@@ -88,7 +88,7 @@ struct RefusalKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogChoice {
     Warn,
-    /// Too many kinds at once: the last warning of this hour.
+    /// Too many kinds at the same time: the last warning of this hour.
     Flood,
     Quiet,
 }

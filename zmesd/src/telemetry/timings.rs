@@ -9,13 +9,13 @@ use super::labels::Transport;
 use super::tally::Labels;
 use crate::ports::StageLatency;
 
-/// Longest time that is told apart: what takes longer counts as that.
+/// Longest time that is distinguished: longer times count as this one.
 const LONGEST: Duration = Duration::from_hours(1);
 /// Digits that are exact: an error of 1 % costs some KiB for each histogram.
 const DIGITS: u8 = 2;
 /// Bounds of a poll round, in seconds: 16 monitors take some 50 µs, and `poll-interval` is 20 ms.
 const ROUND: [f64; 9] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.01, 0.05, 0.25];
-/// Bounds of what a provider takes to answer; transports give up after 10 s.
+/// Buckets for the response times of providers; transports give up after 10 s.
 const ANSWER: [f64; 9] = [0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Bounds from an alarm to the provider's answer; `push.retry-for` is 10 minutes.
 const WAY: [f64; 12] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 600.0];
@@ -58,8 +58,7 @@ impl Timing {
         measured.sum = measured.sum.saturating_add(took);
     }
 
-    /// Returns what was measured, in the buckets of Prometheus. A measurement within 1 % of a bound may count on its other
-    /// side.
+    /// Returns the measurements in Prometheus buckets. A measurement within 1 % of a bound may count on its other side.
     pub fn buckets(&self) -> TimingBuckets {
         let Measurements { histogram, sum } = self.measured();
         let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
@@ -92,7 +91,7 @@ pub struct Timings {
     pub pushed: Timing,
     /// From an alarm's detection until a push would have been sent, in shadow mode.
     pub shadow: Timing,
-    /// What a provider takes to answer, whatever it answers.
+    /// Response times of providers, whatever the answer.
     provider: Vec<(Transport, Timing)>,
 }
 

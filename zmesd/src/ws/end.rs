@@ -1,4 +1,4 @@
-//! Why a session ends, and what the app is told.
+//! Reasons why a session ends, and what the app is told.
 
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;

@@ -36,7 +36,7 @@ impl Keepalive {
         at
     }
 
-    /// Returns what is due now; a ping that is due counts as sent.
+    /// Returns the action that is due; a due ping counts as sent.
     pub(super) fn due(&mut self, now: Instant) -> Due {
         match *self {
             Self::ToPing { at } if at <= now => {

@@ -29,7 +29,7 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        // A full or closed channel: the count is not wanted any more.
+        // The channel is full or closed: the count is not needed any more.
         self.reports.try_send(WriteReport { session: self.session, written: self.written }).ok();
     }
 }

@@ -340,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.write(Frame::AlarmOut, Message::Text(frame), receipt)
     }
 
-    /// Begins to write a frame; mostly it is written at once.
+    /// Starts writing a frame; usually it is written at once.
     fn write(&mut self, kind: Frame, message: Message, receipt: Option<Receipt>) -> Option<End> {
         if self.write_closed {
             return None;
@@ -353,7 +353,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         None
     }
 
-    /// Flushes; what cannot be written at once has a deadline from now on.
+    /// Flushes; from now on, unwritten data has a deadline.
     fn flush(&mut self, receipt: Option<Receipt>) {
         if self.write_closed || self.writing_since.is_some() {
             return;

@@ -22,7 +22,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 #[async_trait]
 pub trait AlarmRecord: Send + Sync + std::fmt::Debug {
-    /// Returns where the alarms after `since` stand, at most `limit`.
+    /// Returns the positions of the alarms after `since`, at most `limit`.
     async fn span(&self, since: Since, limit: u32) -> Result<ReplaySpan, StateError>;
 
     /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number.

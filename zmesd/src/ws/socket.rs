@@ -1,4 +1,4 @@
-//! What a session's socket is waited for, as one cancel-safe future.
+//! Events of a session's socket, as one cancel-safe future.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 #[derive(Debug)]
 pub(super) enum SocketEvent {
-    /// What was written has left, or cannot.
+    /// Pending output was written, or cannot be.
     Flushed(Result<(), Error>),
     Frame(Option<Result<Message, Error>>),
 }

@@ -33,22 +33,22 @@ const SCRAP: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
-    /// A valid request of a web page that may not connect; the peer was told 403.
+    /// A valid request of a web page that may not connect; answered with 403.
     #[error("origin not allowed: {0:?}")]
     Origin(String),
-    /// A connection limit is reached; the peer was told 429.
+    /// A connection limit is reached; answered with 429.
     #[error("refused: {0}")]
     Full(LimitReached),
     /// The peer closed the connection without a byte of a request.
     #[error("no request")]
     Silent,
-    /// HTTP, but no upgrade, or to another version; the peer was told 426.
+    /// HTTP, but no upgrade, or to another version; answered with 426.
     #[error("not a WebSocket request")]
     NotWebSocket,
-    /// Against the rules of HTTP or WebSocket; the peer was told 400 and why.
+    /// Against the rules of HTTP or WebSocket; answered with 400 and the reason.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
-    /// More than any client sends; the peer was told 431.
+    /// Larger than any client's request; answered with 431.
     #[error("request too long")]
     TooLong,
     #[error("no HTTP request: {0}")]
@@ -96,6 +96,7 @@ pub(super) fn frame_limits() -> WebSocketConfig {
 }
 
 /// What a connection is for.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Upgraded<S> {
     WebSocket(WebSocketStream<Metered<S>>),
     Picture(S, PictureAsked),
@@ -178,7 +179,7 @@ fn texts<'a>(request: &'a Request, name: &'static str) -> impl DoubleEndedIterat
     request.headers().get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default())
 }
 
-/// Tells the peer why, and waits a moment until it has read that.
+/// Sends the reason to the peer, and waits briefly until it has been read.
 async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: &UpgradeError) {
     let answered = async {
         if let Some(answer) = refusal.answer() {

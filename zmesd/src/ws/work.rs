@@ -56,7 +56,7 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
     })
 }
 
-/// Asks the router for something that it only says is done.
+/// Sends a request to the router that returns only an acknowledgement.
 pub(super) fn done(asked: impl Future<Output = Result<(), Busy>> + Send + 'static) -> Work {
     Box::pin(async move {
         match asked.await {

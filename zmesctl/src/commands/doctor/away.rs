@@ -76,7 +76,6 @@ pub(super) fn explains(error: &CliError) -> bool {
         | CliError::NoSuchAlarm { .. }
         | CliError::File { .. }
         | CliError::Unwritable { .. }
-        | CliError::CursorUnwritable { .. }
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
         | CliError::Output(_)

@@ -9,7 +9,7 @@ use zmes_shared::machine::{MachineMessage, time_of_id};
 
 /// Version of the file.
 const VERSION: u32 = 1;
-/// How far back is asked, beyond what is open: alarms can be recorded a little out of the order of their times.
+/// How far back is asked, before what is open and what is newest: alarms can be recorded a little out of the order of their times.
 const SLACK_MS: i64 = 60_000;
 /// Ids that are remembered: more than the slack holds outside of a storm. What is forgotten in one may run again, under the
 /// same id.
@@ -91,8 +91,7 @@ impl Cursor {
     pub(super) fn advance(&mut self, at: i64) {
         let newest = self.done.last().map_or(at, |(newest, _)| at.max(*newest));
         let oldest_open = self.open.values().min().copied();
-        let since = (newest - SLACK_MS).min(oldest_open.map_or(i64::MAX, |open| open - 1));
-        self.since = self.since.max(since);
+        self.since = self.since.max(oldest_open.map_or(newest, |open| newest.min(open)) - SLACK_MS);
         // Whatever is asked for comes after `since`.
         self.done = self.done.split_off(&(self.since + 1, String::new()));
         while self.done.len() > MOST {
@@ -129,6 +128,7 @@ mod tests {
             name: "Garage",
             event: Some(EventId(event)),
             cause: "Motion",
+            lasted: None,
         })
     }
 
@@ -155,19 +155,20 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_hangs_holds_the_cursor_back() {
+    fn a_run_that_hangs_holds_the_cursor_back_and_what_is_recorded_late_beside_it_is_not_lost() {
         let mut cursor = cursor();
-        let hangs = message(1, START + 5);
+        let begun = START + 2 * SLACK_MS;
+        let hangs = message(1, begun);
         cursor.take(&hangs);
         for event in 2..100 {
-            let next = message(event, START + 10_000 * i64::try_from(event).unwrap());
+            let next = message(event, begun + 10_000 * i64::try_from(event).unwrap());
             cursor.take(&next);
             cursor.finish(&next.id);
         }
-        assert_eq!(cursor.since, START + 4);
+        assert_eq!(cursor.since, begun - SLACK_MS);
         assert_eq!(cursor.done.len(), 98);
         cursor.finish(&hangs.id);
-        assert_eq!(cursor.since, START + 990_000 - SLACK_MS);
+        assert_eq!(cursor.since, begun + 990_000 - SLACK_MS);
         assert!(cursor.done.len() < 10);
     }
 

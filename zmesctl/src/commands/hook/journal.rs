@@ -1,6 +1,6 @@
 //! What a hook says: one line for each run, and one for what keeps it from running.
 
-use std::io;
+use std::{fmt, io};
 
 use nix::errno::Errno;
 use serde::Serialize;
@@ -8,6 +8,8 @@ use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
 use super::child::{RunEnd, RunReport};
+use super::queue::WAITING;
+use crate::commands::follow::{GAP, away};
 use crate::error::CliError;
 use crate::render::{Out, View, clean, time};
 
@@ -19,8 +21,12 @@ pub(super) enum HookLine {
     Following { command: String },
     /// A run is over.
     Run(Box<RunLine>),
-    /// Messages were dropped: too many waited.
-    Dropped { id: String, total: u64 },
+    /// A message was dropped: too many waited. `total`: since the hook started.
+    Dropped {
+        #[serde(flatten)]
+        subject: Subject,
+        total: u64,
+    },
     /// The daemon is away.
     Lost { reason: String },
     /// The daemon is back.
@@ -29,19 +35,26 @@ pub(super) enum HookLine {
     Gap,
     /// The cursor cannot be written; runs may be repeated after a restart.
     Unwritten { reason: String },
-    /// No more runs are started.
-    Stopping { running: usize, waiting: usize },
+    /// No more runs are started. `cursor`: what waits is run after the next start, instead of being lost.
+    Stopping { running: usize, waiting: usize, cursor: bool },
 }
 
-/// A run that is over.
+/// The message that a line is about.
 #[derive(Debug, Serialize)]
-pub(super) struct RunLine {
+pub(super) struct Subject {
     id: String,
     event_type: MachineKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     monitor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<u64>,
+}
+
+/// A run that is over.
+#[derive(Debug, Serialize)]
+pub(super) struct RunLine {
+    #[serde(flatten)]
+    subject: Subject,
     /// `exited`, `signal`, `timeout`, `stopped` or `no_start`.
     ended: &'static str,
     /// The exit code or the signal.
@@ -63,17 +76,17 @@ impl HookLine {
             RunEnd::Stopped => ("stopped", None, stderr),
             RunEnd::NotStarted(error) => ("no_start", None, not_started(&error)),
         };
-        let MachineMessage { id, event_type, monitor, event, .. } = message;
         Self::Run(Box::new(RunLine {
-            id,
-            event_type,
-            monitor: monitor.map(|monitor| monitor.name),
-            event: event.map(|event| event.0),
+            subject: Subject::of(message),
             ended,
             code,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             stderr,
         }))
+    }
+
+    pub(super) fn dropped(message: MachineMessage, total: u64) -> Self {
+        Self::Dropped { subject: Subject::of(message), total }
     }
 
     pub(super) fn lost(error: &CliError) -> Self {
@@ -94,19 +107,23 @@ impl HookLine {
         match self {
             Self::Following { command } => format!("waiting for alarms; each runs {command}"),
             Self::Run(run) => run.sentence(),
-            Self::Dropped { id, total } => format!(
-                "dropped {id}: more than 256 wait; {total} dropped so far. Use more --jobs, or a faster command"
+            Self::Dropped { subject, total } => format!(
+                "{subject}: dropped, because more than {WAITING} wait; {total} dropped so far. Use more --jobs, or a faster command"
             ),
-            Self::Lost { reason } => format!("zmesd is away, waiting until it is back: {reason}"),
+            Self::Lost { reason } => away(reason),
             Self::Back => "zmesd is back; what happened meanwhile comes first".to_owned(),
-            Self::Gap => "earlier alarms are not in zmesd's record any more, or not all of them".to_owned(),
+            Self::Gap => GAP.to_owned(),
             Self::Unwritten { reason } => {
                 format!(
                     "cannot write the cursor: {reason}. After a restart some runs may be repeated, with the same ZMES_ID"
                 )
             }
-            Self::Stopping { running, waiting } => {
-                format!("stopping: waiting for {running} that run; {waiting} wait for the next start")
+            Self::Stopping { running, waiting: 0, .. } => format!("stopping: {running} still running"),
+            Self::Stopping { running, waiting, cursor: true } => {
+                format!("stopping: {running} still running, {waiting} left for the next start")
+            }
+            Self::Stopping { running, waiting, cursor: false } => {
+                format!("stopping: {running} still running, {waiting} dropped, because there is no --cursor")
             }
         }
     }
@@ -118,8 +135,6 @@ impl RunLine {
     }
 
     fn sentence(&self) -> String {
-        let about = self.monitor.as_deref().unwrap_or("zmesd");
-        let event = self.event.map_or_else(String::new, |event| format!(", event {event}"));
         let took = time::milliseconds(self.took_ms);
         let code = self.code.unwrap_or_default();
         let ended = match self.ended {
@@ -131,7 +146,22 @@ impl RunLine {
             _ => "could not start".to_owned(),
         };
         let stderr = if self.stderr.is_empty() { String::new() } else { format!(": {}", self.stderr) };
-        format!("{} {about}{event}: {ended}{stderr}", self.event_type)
+        format!("{}: {ended}{stderr}", self.subject)
+    }
+}
+
+impl Subject {
+    fn of(message: MachineMessage) -> Self {
+        let MachineMessage { id, event_type, monitor, event, .. } = message;
+        let (monitor, event) = (monitor.map(|monitor| monitor.name), event.map(|event| event.0));
+        Self { id, event_type, monitor, event }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.event_type, self.monitor.as_deref().unwrap_or("zmesd"))?;
+        self.event.map_or(Ok(()), |event| write!(formatter, ", event {event}"))
     }
 }
 
@@ -161,8 +191,8 @@ mod tests {
 
     use super::*;
 
-    fn report(end: RunEnd, stderr: &str) -> RunReport {
-        let message = MachineMessage::of_alarm(MachineAlarm {
+    fn message() -> MachineMessage {
+        MachineMessage::of_alarm(MachineAlarm {
             kind: MachineKind::AlarmStart,
             at: Timestamp::UNIX_EPOCH,
             late: false,
@@ -170,8 +200,12 @@ mod tests {
             name: "Garage",
             event: Some(EventId(7)),
             cause: "Motion",
-        });
-        RunReport { message, end, took: Duration::from_millis(120), stderr: stderr.to_owned() }
+            lasted: None,
+        })
+    }
+
+    fn report(end: RunEnd, stderr: &str) -> RunReport {
+        RunReport { message: message(), end, took: Duration::from_millis(120), stderr: stderr.to_owned() }
     }
 
     #[test]
@@ -207,5 +241,26 @@ mod tests {
             json!({"type": "run", "id": "00000000000000000G00000007", "event_type": "alarm_start",
                 "monitor": "Garage", "event": 7, "ended": "exited", "code": 3, "took_ms": 120, "stderr": "no\nsiren"})
         );
+    }
+    #[test]
+    fn what_is_dropped_is_named_and_only_a_cursor_keeps_what_waits() {
+        let dropped = HookLine::dropped(message(), 3);
+        assert_eq!(
+            dropped.sentence(),
+            "alarm_start Garage, event 7: dropped, because more than 256 wait; 3 dropped so far. Use more --jobs, or a \
+             faster command"
+        );
+        assert_eq!(
+            serde_json::to_value(dropped).unwrap(),
+            json!({"type": "dropped", "id": "00000000000000000G00000007", "event_type": "alarm_start",
+                "monitor": "Garage", "event": 7, "total": 3})
+        );
+        for (waiting, cursor, expected) in [
+            (0, false, "stopping: 1 still running"),
+            (2, true, "stopping: 1 still running, 2 left for the next start"),
+            (2, false, "stopping: 1 still running, 2 dropped, because there is no --cursor"),
+        ] {
+            assert_eq!(HookLine::Stopping { running: 1, waiting, cursor }.sentence(), expected);
+        }
     }
 }

@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use zmes_shared::MonitorId;
 use zmes_shared::control::{WatchEvent, WatchFilter, WatchKind, WatchType};
 use zmes_shared::machine::MachineMessage;
@@ -31,7 +31,7 @@ use self::cursor::Cursor;
 use self::journal::HookLine;
 use self::queue::{Queue, lane};
 use self::store::CursorStore;
-use crate::commands::follow::{Followed, Follower, passes};
+use crate::commands::follow::{Followed, Follower};
 use crate::commands::named;
 use crate::context::{Context, Outcome};
 use crate::error::CliError;
@@ -60,9 +60,10 @@ input and with ZMES_EVENT, ZMES_MONITOR, ZMES_MONITOR_NAME, ZMES_CAUSE, ZMES_PHA
 (start, end, trouble, resolved, test) and ZMES_ID in its environment. Runs of one
 monitor follow each other, those of others run beside them. Follows over restarts
 of zmesd; with --cursor also over its own: a run that was not finished is repeated
-with the same ZMES_ID. A test alarm runs it, too. SIGTERM ends it after the runs.")]
+with the same ZMES_ID. Test alarms run the command too. On SIGTERM the hook waits
+for its runs, then exits.")]
 pub struct HookArgs {
-    /// What to run for
+    /// Phases to run the command for
     #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',', default_value = "start")]
     on: Vec<HookPhase>,
     /// Only this monitor; can be repeated
@@ -71,13 +72,13 @@ pub struct HookArgs {
     /// Only monitors that this ZoneMinder user may see, at the moment of the alarm
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// How many runs at the same time
+    /// Maximum number of runs at the same time
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
     jobs: u8,
-    /// Time after which a run is ended: SIGTERM, 5 s later SIGKILL [default: 30s]
+    /// Time limit of a run: SIGTERM, 5 s later SIGKILL [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
-    /// File that remembers what was handled; it is made if it is not there
+    /// Cursor file, created if missing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor: Option<PathBuf>,
     /// Add event id, monitor id, monitor name and cause to the arguments, as the old event server did
@@ -130,24 +131,8 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
     let follower = Follower::open(context, filter).await?;
     let limit = timeout.unwrap_or(LIMIT);
     let invocation = Arc::new(Invocation { program, arguments, es_arguments, limit });
-    let (hurry, hurried) = watch::channel(false);
-    let mut hook = Hook {
-        wanted: Wanted { on, monitors },
-        jobs: jobs.into(),
-        invocation,
-        queue: Queue::default(),
-        cursor,
-        store,
-        runs: JoinSet::new(),
-        hurry,
-        hurried,
-        dropped: 0,
-        unwritten: false,
-        connection: Connection::Opening,
-        connects: 0,
-        announce: None,
-        began: (context.environment.now, Instant::now()),
-    };
+    let hook = Hook::new(Wanted { on, monitors }, invocation, cursor, context.environment.now);
+    let mut hook = Hook { jobs: jobs.into(), store, ..hook };
     hook.serve(follower, &mut signals, context).await
 }
 
@@ -157,6 +142,7 @@ async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<Monito
     for monitor in named {
         monitors.push(named::one(monitor, context).await?);
     }
+    monitors.sort_unstable();
     monitors.dedup();
     Ok(monitors)
 }
@@ -235,22 +221,44 @@ struct Hook {
     /// It was said that the cursor cannot be written.
     unwritten: bool,
     connection: Connection,
-    connects: u64,
     /// When it is said that alarms are followed: a daemon that refuses does it before.
     announce: Option<Instant>,
+    /// When the cursor follows the clock.
+    minutes: Interval,
     /// When the hook began, by both clocks.
     began: (Timestamp, Instant),
 }
 
 impl Hook {
+    fn new(wanted: Wanted, invocation: Arc<Invocation>, cursor: Cursor, now: Timestamp) -> Self {
+        let (hurry, hurried) = watch::channel(false);
+        let mut minutes = interval(ADVANCE);
+        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            wanted,
+            jobs: 1,
+            invocation,
+            queue: Queue::default(),
+            cursor,
+            store: None,
+            runs: JoinSet::new(),
+            hurry,
+            hurried,
+            dropped: 0,
+            unwritten: false,
+            connection: Connection::Opening,
+            announce: None,
+            minutes,
+            began: (now, Instant::now()),
+        }
+    }
+
     async fn serve(
         &mut self,
         mut follower: Follower,
         signals: &mut Signals,
         context: &mut Context,
     ) -> Outcome {
-        let mut minutes = interval(ADVANCE);
-        minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
             self.start();
             tokio::select! {
@@ -267,7 +275,7 @@ impl Hook {
                         break Err(error);
                     }
                 }
-                _ = minutes.tick() => self.follow_the_clock(),
+                _ = self.minutes.tick() => self.follow_the_clock(),
                 () = reached(self.announce) => {
                     self.announce = None;
                     let command = self.invocation.program.to_string_lossy().into_owned();
@@ -295,22 +303,14 @@ impl Hook {
         context: &mut Context,
     ) -> Result<(), CliError> {
         match step {
-            Followed::Connected => {
-                self.connects += 1;
-                match self.connection {
-                    Connection::Opening => self.announce = Some(Instant::now() + REFUSAL),
-                    Connection::Open => {}
-                    Connection::Away => say(&HookLine::Back, context),
-                }
-                self.connection = Connection::Open;
-            }
+            Followed::Connected => self.on_connected(context),
             Followed::Line(event) => self.on_line(&event, follower, context),
             Followed::Newer(_) => {}
             Followed::Lost(error) => {
-                // What a daemon refuses at once it does not grant later; one that has just started may not know its users yet.
-                if !passes(&error) || (self.connects <= 1 && matches!(error, CliError::Daemon(_))) {
+                if follower.gives_up(&error) {
                     return Err(error);
                 }
+                self.announce = None;
                 if self.connection != Connection::Away {
                     self.connection = Connection::Away;
                     say(&HookLine::lost(&error), context);
@@ -319,6 +319,17 @@ impl Hook {
             }
         }
         Ok(())
+    }
+
+    fn on_connected(&mut self, context: &mut Context) {
+        match self.connection {
+            Connection::Opening => self.announce = Some(Instant::now() + REFUSAL),
+            Connection::Open => {}
+            Connection::Away => say(&HookLine::Back, context),
+        }
+        self.connection = Connection::Open;
+        // What the record has of the time before comes first: the cursor must not go past it.
+        self.minutes.reset();
     }
 
     fn on_line(&mut self, event: &WatchEvent, follower: &mut Follower, context: &mut Context) {
@@ -341,7 +352,7 @@ impl Hook {
             self.dropped += 1;
             self.cursor.finish(&dropped.id);
             self.keep();
-            say(&HookLine::Dropped { id: dropped.id, total: self.dropped }, context);
+            say(&HookLine::dropped(dropped, self.dropped), context);
         }
     }
 
@@ -385,8 +396,8 @@ impl Hook {
     /// Starts nothing more, waits for what runs, and writes the cursor. A second signal ends the runs at once.
     async fn stop(&mut self, signals: &mut Signals, context: &mut Context) {
         if !self.runs.is_empty() || self.queue.len() > 0 {
-            let (running, waiting) = (self.runs.len(), self.queue.len());
-            say(&HookLine::Stopping { running, waiting }, context);
+            let (running, waiting, cursor) = (self.runs.len(), self.queue.len(), self.store.is_some());
+            say(&HookLine::Stopping { running, waiting, cursor }, context);
         }
         loop {
             tokio::select! {
@@ -427,5 +438,31 @@ fn say(line: &HookLine, context: &mut Context) {
         context.remark("warning", &clean(&line.sentence()));
     } else {
         context.out.item(line).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+    use crate::environment::Environment;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cursor_does_not_follow_the_clock_past_what_comes_after_an_outage() {
+        let cli = crate::cli::parse(&["zmesctl", "-q", "hook", "--", "true"].map(OsString::from)).unwrap();
+        let mut context = Context::new(cli.global, Environment::of_process());
+        let wanted = Wanted { on: vec![HookPhase::Start], monitors: Vec::new() };
+        let program = PathBuf::from("true");
+        let invocation = Invocation { program, arguments: Vec::new(), es_arguments: false, limit: LIMIT };
+        let cursor = Cursor::starting(Timestamp::UNIX_EPOCH);
+        let mut hook = Hook::new(wanted, Arc::new(invocation), cursor, Timestamp::UNIX_EPOCH);
+        for connection in [Connection::Opening, Connection::Away] {
+            hook.connection = connection;
+            advance(ADVANCE * 2).await;
+            hook.on_connected(&mut context);
+            assert!(timeout(ADVANCE / 2, hook.minutes.tick()).await.is_err(), "{connection:?}");
+        }
+        assert!(timeout(ADVANCE, hook.minutes.tick()).await.is_ok());
     }
 }

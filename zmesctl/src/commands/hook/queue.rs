@@ -68,6 +68,7 @@ mod tests {
             name: "Garage",
             event: Some(EventId(event)),
             cause: "",
+            lasted: None,
         })
     }
 

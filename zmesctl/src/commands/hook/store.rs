@@ -126,7 +126,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn unwritable(path: &Path, source: io::Error) -> CliError {
-    CliError::CursorUnwritable { file: shown(path), source }
+    CliError::Unwritable { file: shown(path), option: "--cursor", source }
 }
 
 fn shown(path: &Path) -> String {
@@ -171,6 +171,6 @@ mod tests {
         assert!(refused.hint().unwrap().starts_with("remove it"), "{refused:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "my thesis\n");
         let nowhere = CursorStore::open(&directory.path().join("no/cursor")).unwrap_err();
-        assert!(matches!(nowhere, CliError::CursorUnwritable { .. }), "{nowhere:?}");
+        assert!(nowhere.hint().unwrap().ends_with("choose another with --cursor"), "{nowhere:?}");
     }
 }

@@ -62,6 +62,7 @@ pub(crate) async fn run(arguments: ReportArgs, context: &mut Context) -> Outcome
     // Before the minute that gathering may take.
     let unwritable = |(path, source): (PathBuf, io::Error)| CliError::Unwritable {
         file: path.display().to_string(),
+        option: "--output",
         source,
     };
     let (file, path) = place.create(&name).map_err(unwritable)?;

@@ -8,8 +8,6 @@ use zmes_shared::views::MonitorView;
 use zmes_shared::words::{DeliveryOutcome, TargetKind};
 use zmes_shared::{EventId, MonitorId};
 
-use crate::error::CliError;
-
 /// How far back is asked: a push may be tried again for a while, and its outcome belongs to an older alarm.
 const WINDOW_MS: i64 = 3_600_000;
 /// Lines that are remembered at most; the window is shorter then.
@@ -35,39 +33,37 @@ pub(super) struct Seen {
     monitors: HashMap<MonitorId, MonitorView>,
     /// The stream is not the first one.
     resumed: bool,
-    start: i64,
+    /// Where the first stream began. An event has no time here; the first recorded line gives one.
+    start: Since,
+    /// The time of the newest recorded line that was shown.
     latest: i64,
 }
 
 impl Seen {
     /// `start`: where the first stream began.
-    pub(super) fn new(start: Timestamp) -> Self {
-        let start = start.as_millisecond();
+    pub(super) fn new(start: Since) -> Self {
         Self {
             shown: VecDeque::new(),
             again: HashMap::new(),
             monitors: HashMap::new(),
             resumed: false,
             start,
-            latest: start,
+            latest: i64::MIN,
         }
     }
 
     /// Returns from where the record is asked for, and expects all that was shown of it to come again.
     pub(super) fn resume(&mut self) -> Since {
-        let oldest = if self.shown.len() >= MOST { self.shown.front().map(|(at, _)| *at) } else { None };
-        let since = self.start.max(self.latest - WINDOW_MS).max(oldest.unwrap_or(i64::MIN));
         self.resumed = true;
         self.again.clear();
+        let Since::Time(start) = self.start else { return self.start };
+        let oldest = if self.shown.len() >= MOST { self.shown.front().map(|(at, _)| *at) } else { None };
+        let window = self.latest.saturating_sub(WINDOW_MS).max(oldest.unwrap_or(i64::MIN));
+        let since = start.as_millisecond().max(window);
         for (_, line) in self.shown.iter().filter(|(at, _)| *at > since - ROUNDED_MS) {
             *self.again.entry(line.clone()).or_default() += 1;
         }
-        Since::Time(Timestamp::from_millisecond(since).unwrap_or(Timestamp::UNIX_EPOCH))
-    }
-
-    /// Says whether the daemon refuses what it was asked the first time: it will not grant it later.
-    pub(super) fn is_first_refusal(&self, error: &CliError) -> bool {
-        !self.resumed && matches!(error, CliError::Daemon(_))
+        since_time(since)
     }
 
     /// Says whether a line is new, and remembers it.
@@ -87,6 +83,10 @@ impl Seen {
             }
             return false;
         }
+        if matches!(self.start, Since::Event(_)) {
+            // What is asked for comes after this time: the line again, and nothing older.
+            self.start = since_time(at - 1);
+        }
         self.latest = self.latest.max(at);
         self.shown.push_back((at, line));
         while self.shown.len() > MOST
@@ -96,6 +96,10 @@ impl Seen {
         }
         true
     }
+}
+
+fn since_time(millisecond: i64) -> Since {
+    Since::Time(Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// Says whether a line is part of the state at the start of a stream, and was so at the start of the first. Clients are shown:
@@ -166,7 +170,7 @@ mod tests {
     }
 
     fn seen() -> Seen {
-        Seen::new(Timestamp::from_second(1_793_613_600).unwrap())
+        Seen::new(Since::Time(Timestamp::from_second(1_793_613_600).unwrap()))
     }
 
     #[test]
@@ -184,6 +188,18 @@ mod tests {
         assert!(seen.is_new(&alarm(1, 101, 20)), "the daemon counts anew");
         seen.resume();
         assert!(!seen.is_new(&alarm(0, 101, 20)));
+    }
+
+    #[test]
+    fn a_restart_shows_nothing_from_before_the_event_that_was_asked_for() {
+        let mut seen = Seen::new(Since::Event(EventId(99)));
+        assert_eq!(seen.resume(), Since::Event(EventId(99)), "nothing was shown yet");
+        assert!(seen.is_new(&alarm(0, 100, 10)));
+        assert!(seen.is_new(&alarm(0, 101, 20)));
+        let first = Timestamp::from_second(1_793_613_610).unwrap();
+        let before = Timestamp::from_millisecond(first.as_millisecond() - 1).unwrap();
+        assert_eq!(seen.resume(), Since::Time(before));
+        assert!(!seen.is_new(&alarm(0, 100, 10)) && !seen.is_new(&alarm(0, 101, 20)));
     }
 
     #[test]

@@ -21,13 +21,14 @@ pub(super) fn body(message: &TargetMessage<'_>, file: Option<&PictureFile>) -> S
         name: &newest.monitor_name,
         event: newest.event,
         cause: message.cause(),
+        // Zero: that is not known.
+        lasted: newest.ended.filter(|lasted| !lasted.is_zero()),
     });
     let alarm = MachineMessage {
         id: message.id(),
         // Troubles of the daemon, and snoozes of all monitors, concern none.
         monitor: alarm.monitor.filter(|monitor| monitor.id != MonitorId(0)),
         labels: (!newest.labels.is_empty()).then(|| newest.labels.to_vec()),
-        duration: newest.ended.map(|lasted| lasted.as_secs()).filter(|seconds| *seconds > 0),
         url: Some(message.link().to_owned()).filter(|link| !link.is_empty()),
         picture: message.picture_link().map(ToOwned::to_owned),
         urgent: Some(message.push.urgency == Urgency::Urgent),
@@ -54,6 +55,8 @@ struct WithFile<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::tz::TimeZone;
 
     use super::*;
@@ -80,5 +83,18 @@ mod tests {
             "{}",
             of(&push)
         );
+    }
+
+    #[test]
+    fn an_end_has_the_same_duration_as_in_a_hook() {
+        let lasted = |lasted| {
+            let mut push = push(32_910);
+            push.alarms[0].ended = Some(lasted);
+            let (utc, texts) = (TimeZone::UTC, message_texts());
+            let body = body(&TargetMessage::new(&push, &texts, &utc).unwrap());
+            serde_json::from_str::<MachineMessage>(&body).unwrap().duration
+        };
+        assert_eq!(lasted(Duration::from_millis(41_600)), Some(42));
+        assert_eq!(lasted(Duration::ZERO), None, "not known");
     }
 }

@@ -1,10 +1,12 @@
 //! What all targets have in common: where they may connect, how answers become outcomes.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -13,12 +15,14 @@ use zmes_shared::words::FaultKind;
 use super::message::TargetMessage;
 use super::settings::{TargetConfig, TargetPicture, TargetTexts};
 use crate::answer::{MAX_WAIT, ProviderAnswer};
+use crate::cause::ConnectCause;
+use crate::check::Steps;
 use crate::http::{self, Http};
 use crate::problem::TransportProblem;
-use crate::push::{Push, PushError, TransportFault};
+use crate::push::{CheckStep, Push, PushError, TransportFault};
 use crate::reach::Reach;
 use crate::reading::BodyContent;
-use crate::transports::TransportContext;
+use crate::transports::{JSON, TransportContext};
 
 /// Of the longer deadline for phones' providers: a target that does not answer must not hold others up.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -27,10 +31,14 @@ const PICTURE_SHARE: f32 = 0.6;
 /// The key in `zmesd.toml` that URLs come from.
 pub(super) const URL: &str = "target.url";
 
+/// One question to a service, with the name of its step; it sends nothing.
+pub(super) type Question<'a> =
+    (&'static str, Pin<Box<dyn Future<Output = Result<String, ConnectCause>> + Send + 'a>>);
+
 /// A client for one target, and what it says.
 #[derive(Debug)]
 pub(super) struct TargetFrame {
-    pub(super) common: Arc<TransportContext>,
+    common: Arc<TransportContext>,
     /// `ntfy:night-guard`
     pub(super) name: String,
     pub(super) http: Http,
@@ -70,7 +78,7 @@ impl TargetFrame {
             .ok_or_else(|| PushError::Message("the push contains no alarm".to_owned()))
     }
 
-    /// Returns the deadline for a request with a picture: the text alone must still have time.
+    /// Returns the deadline for a request with a picture; the text alone has its own afterwards.
     pub(super) fn picture_deadline(&self) -> Instant {
         Instant::now() + self.http.timing.total.mul_f32(PICTURE_SHARE)
     }
@@ -92,6 +100,45 @@ impl TargetFrame {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Posts JSON to a path below the URL, within one deadline. `with` adds what else the service needs.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<ProviderAnswer, PushError> {
+        self.post_until(self.http.deadline(), path, body, with).await
+    }
+
+    /// The same within another deadline.
+    pub(super) async fn post_until(
+        &self,
+        deadline: Instant,
+        path: &str,
+        body: &Value,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<ProviderAnswer, PushError> {
+        let url = http::below(&self.http.base, path);
+        let request =
+            |client: &Client| with(client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string()));
+        self.http.call(deadline, request).await
+    }
+
+    /// Connects, then asks one question after the other, until one fails.
+    pub(super) async fn check(&self, questions: Vec<Question<'_>>) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        if steps.connect(&self.http, &self.http.base).await.is_none() {
+            return steps.0;
+        }
+        for (name, question) in questions {
+            let asked = async { question.await.map(|detail| ((), detail)) };
+            if steps.step(name, self.common.timing.total, asked).await.is_none() {
+                break;
+            }
+        }
+        steps.0
     }
 
     fn hidden(&self) -> Vec<&str> {

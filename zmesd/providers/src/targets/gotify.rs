@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use zmes_shared::words::FaultKind;
@@ -14,12 +12,11 @@ use super::message::{TargetMessage, cut_bytes, cut_characters};
 use super::settings::{GotifyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
 use crate::http;
 use crate::picture::PictureWay;
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Gotify names no limits; these are far above what phones show.
 const TITLE_MAX: usize = 250;
@@ -72,7 +69,7 @@ impl Gotify {
         }
     }
 
-    async fn health(&self) -> Result<((), String), ConnectCause> {
+    async fn health(&self) -> Result<String, ConnectCause> {
         let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, "health"));
         let answer = http.call(http.deadline(), |client| client.get(url)).await?;
         let json = frame::json(&answer);
@@ -82,7 +79,7 @@ impl Gotify {
         };
         match (state("health").as_deref(), state("database").as_deref()) {
             (Some("green"), Some("green")) if answer.status.is_success() => {
-                Ok(((), "the server is healthy; only a message proves the token".to_owned()))
+                Ok("the server is healthy; only a message proves the token".to_owned())
             }
             (Some(health), database) => {
                 let detail = format!("health {health}, database {}", database.unwrap_or("unknown"));
@@ -117,21 +114,13 @@ impl PushTransport for Gotify {
     }
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
-        let body = self.body(&self.frame.message(push)?).to_string();
-        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, "message"));
-        let request = |client: &Client| {
-            let request = client.post(url).header(CONTENT_TYPE, JSON).body(body);
-            http::secret(request, "x-gotify-key", self.token.expose_secret())
-        };
-        self.judge(&http.call(http.deadline(), request).await?)
+        let body = self.body(&self.frame.message(push)?);
+        let with_token = |request| http::secret(request, "x-gotify-key", self.token.expose_secret());
+        self.judge(&self.frame.post("message", &body, with_token).await?)
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some() {
-            steps.step("http", self.frame.common.timing.total, self.health()).await;
-        }
-        steps.0
+        self.frame.check(vec![("http", Box::pin(self.health()))]).await
     }
 }
 

@@ -8,13 +8,12 @@ use super::settings::{TargetPriority, TargetTexts};
 use super::template::{Encoding, Placeholder};
 use crate::push::{Push, PushSubject, PushedAlarm, Urgency};
 use zmes_shared::MonitorId;
-use zmes_shared::machine::id_of_alarm;
+use zmes_shared::machine::{CAUSE_MAX, NAME_MAX, id_of_alarm, id_of_trouble};
+use zmes_shared::text::{is_hidden, is_hidden_in_name, stripped};
 use zmes_shared::words::MachineKind;
 
 /// How a time is written for people.
 const LOCAL: &str = "%Y-%m-%d %H:%M:%S";
-/// Longest cause, in characters.
-const CAUSE_MAX: usize = 512;
 
 /// A push with what a target says of it.
 #[derive(Debug, Clone)]
@@ -23,7 +22,10 @@ pub(super) struct TargetMessage<'a> {
     pub(super) newest: &'a PushedAlarm,
     pub(super) priority: TargetPriority,
     zone: &'a TimeZone,
+    // What others can choose, without hidden characters and bounded.
     cause: String,
+    detected: String,
+    monitor_name: String,
     link: String,
 }
 
@@ -31,6 +33,7 @@ pub(super) struct TargetMessage<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) title: String,
+    /// Never empty: services refuse messages without a text, or invent one.
     pub(super) text: String,
     /// What a tap opens; may be empty.
     pub(super) link: String,
@@ -41,9 +44,12 @@ impl<'a> TargetMessage<'a> {
     pub(super) fn new(push: &'a Push, texts: &TargetTexts, zone: &'a TimeZone) -> Option<Self> {
         let newest = push.alarms.last()?;
         let priority = texts.priority.of(push.urgency);
-        let cause = crate::payload::cause(newest);
-        let cause = zmes_shared::text::stripped(&cause, CAUSE_MAX);
-        let mut message = Self { push, newest, priority, zone, cause, link: String::new() };
+        let cause = stripped(&crate::payload::cause(newest), CAUSE_MAX);
+        let detected = stripped(&crate::payload::what(newest), CAUSE_MAX);
+        let shown = newest.monitor_name.chars().filter(|letter| !is_hidden_in_name(*letter));
+        let monitor_name = shown.take(NAME_MAX).collect();
+        let link = String::new();
+        let mut message = Self { push, newest, priority, zone, cause, detected, monitor_name, link };
         // A link that needs an event opens nothing without one.
         if newest.event.is_some() || !texts.link.source().contains("${event}") {
             message.link = texts.link.render(&message, Encoding::Url);
@@ -53,16 +59,18 @@ impl<'a> TargetMessage<'a> {
 
     pub(super) fn words(&self, texts: &TargetTexts) -> Words {
         let mark = if self.newest.test { " (test)" } else { "" };
-        let title = format!("{}{mark}", texts.title.render(self, Encoding::Plain));
-        let text = texts.text.render(self, Encoding::Plain);
+        let title = visible(&format!("{}{mark}", texts.title.render(self, Encoding::Plain)));
+        let rendered = visible(&texts.text.render(self, Encoding::Plain));
+        let known = [&rendered, &title, &self.detected].into_iter().find(|text| !text.trim().is_empty());
+        let text = known.map_or("Alarm", String::as_str);
         let text = match self.digest() {
             Some(count) => format!("{}, the last: {text}", crate::payload::more_alarms(count)),
             None if self.newest.ended.is_some() => {
                 format!("{text}, ended{}", crate::payload::lasted(self.newest))
             }
-            None => text,
+            None => text.to_owned(),
         };
-        Words { title: visible(&title), text: visible(&text), link: self.link.clone() }
+        Words { title, text, link: self.link.clone() }
     }
 
     /// Returns how many alarms it stands for, if it is more than one.
@@ -75,9 +83,17 @@ impl<'a> TargetMessage<'a> {
     }
 
     /// Returns the id of a message: that of the alarm, as all ways to programs have it, so each attempt has the same id, over
-    /// a restart too. A digest has one of its own: who knows its newest alarm already must not take it for that.
+    /// a restart too. A trouble is told apart by its sentence, because a push does not have its name; its id is another one
+    /// than in `zmesctl hook`. A digest has an id of its own: who knows its newest alarm already must not take it for that.
     pub(super) fn id(&self) -> String {
-        let PushedAlarm { event, monitor, at, .. } = self.newest;
+        let PushedAlarm { event, monitor, at, cause, .. } = self.newest;
+        if self.is_trouble() {
+            let name = match self.digest() {
+                Some(count) => format!("{count} {cause}"),
+                None => cause.to_string(),
+            };
+            return id_of_trouble(self.kind(), *at, &name);
+        }
         // From the other end, where ids of monitors are zero.
         let monitor = MonitorId(monitor.0 ^ self.digest().unwrap_or_default().reverse_bits());
         id_of_alarm(self.kind(), *at, monitor, *event)
@@ -118,12 +134,12 @@ impl<'a> TargetMessage<'a> {
             Placeholder::Id => self.id().into(),
             Placeholder::EventType => self.kind().word().into(),
             Placeholder::MonitorId => self.newest.monitor.to_string().into(),
-            Placeholder::MonitorName => self.newest.monitor_name.as_ref().into(),
+            Placeholder::MonitorName => self.monitor_name.as_str().into(),
             Placeholder::Event => {
                 self.newest.event.map_or(Cow::Borrowed(""), |event| event.to_string().into())
             }
             Placeholder::Cause => self.cause.as_str().into(),
-            Placeholder::Detected => crate::payload::what(self.newest).into(),
+            Placeholder::Detected => self.detected.as_str().into(),
             Placeholder::At => self.at().into(),
             Placeholder::AtLocal => {
                 self.newest.at.to_zoned(self.zone.clone()).strftime(LOCAL).to_string().into()
@@ -138,7 +154,7 @@ impl<'a> TargetMessage<'a> {
 
 /// Returns a text without what terminals and phones obey; lines stay.
 fn visible(text: &str) -> String {
-    text.chars().filter(|c| *c == '\n' || !zmes_shared::text::is_hidden(*c)).collect()
+    text.chars().filter(|c| *c == '\n' || !is_hidden(*c)).collect()
 }
 
 /// Cuts a text to at most `limit` characters.
@@ -181,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn two_troubles_of_one_moment_have_different_ids() {
+        let trouble = |cause: &str, urgency, digest| {
+            let mut push = Push { digest, urgency, ..push(0) };
+            let at = &mut push.alarms[0];
+            (at.event, at.monitor, at.cause, at.subject) =
+                (None, MonitorId(0), cause.into(), PushSubject::Trouble);
+            TargetMessage::new(&push, &message_texts(), &TimeZone::UTC).unwrap().id()
+        };
+        let database = trouble("the database does not answer", Urgency::Normal, None);
+        assert_eq!(database, trouble("the database does not answer", Urgency::Normal, None));
+        assert_ne!(database, trouble("no push reaches fcm", Urgency::Normal, None));
+        assert_ne!(database, trouble("the database does not answer", Urgency::Silent, None));
+        assert_ne!(database, trouble("the database does not answer", Urgency::Normal, Some(2)));
+    }
+
+    #[test]
     fn words_are_those_of_the_target() {
         let utc = TimeZone::UTC;
         let texts = TargetTexts {
@@ -204,6 +236,35 @@ mod tests {
         assert!(message.words(&texts).text.starts_with("12 more alarms, the last: Motion"));
         push.alarms[0].event = None;
         assert_eq!(TargetMessage::new(&push, &texts, &utc).unwrap().words(&texts).link, "");
+    }
+
+    #[test]
+    fn each_value_that_others_choose_is_stripped_and_cut() {
+        let (mut push, texts, utc) = (push(32_910), message_texts(), TimeZone::UTC);
+        push.alarms[0].cause = format!("Mo\u{202e}tion\n{}", "x".repeat(2000)).into();
+        push.alarms[0].monitor_name = format!("Ga\u{1b}ra\u{200d}ge{}", "y".repeat(2000)).into();
+        let message = TargetMessage::new(&push, &texts, &utc).unwrap();
+        for (placeholder, begin, longest) in [
+            (Placeholder::Cause, "Motionxxx", CAUSE_MAX),
+            (Placeholder::Detected, "Motionxxx", CAUSE_MAX),
+            (Placeholder::MonitorName, "Gara\u{200d}geyyy", NAME_MAX),
+        ] {
+            let value = message.value(placeholder);
+            assert!(value.starts_with(begin) && value.chars().count() == longest, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_message_always_has_a_text() {
+        let (push, utc) = (push(32_910), TimeZone::UTC);
+        let text = |title: &str, text: &str| {
+            let (title, text) = (Template::parse(title).unwrap(), Template::parse(text).unwrap());
+            let texts = TargetTexts { title, text, ..message_texts() };
+            TargetMessage::new(&push, &texts, &utc).unwrap().words(&texts).text
+        };
+        assert_eq!(text("${monitor.name}", ""), "Garage");
+        assert_eq!(text("${monitor.name}", "${digest}\n"), "Garage");
+        assert_eq!(text("", " "), "Motion: All");
     }
 
     #[test]

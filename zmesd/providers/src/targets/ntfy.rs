@@ -7,24 +7,22 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SpanRound, Timestamp, ToSpan, Unit};
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Url};
+use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, PictureTried, TargetFrame};
+use super::frame::{self, PictureTried, Question, TargetFrame};
 use super::message::{TargetMessage, cut_bytes, cut_characters};
 use super::settings::{NtfyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
 use crate::http;
 use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Longest message, in bytes: a longer one becomes a file (server/config.go, `DefaultMessageSizeLimit`).
 const MESSAGE_MAX: usize = 4096;
@@ -88,11 +86,10 @@ impl Ntfy {
     /// The same as a file with its texts in headers: to the topic, not to the root.
     fn upload(&self, client: &Client, message: &TargetMessage<'_>, file: &PictureFile) -> RequestBuilder {
         let words = message.words(&self.frame.texts);
-        let text = if words.text.trim().is_empty() { &words.title } else { &words.text };
         let request = client
             .put(http::below(&self.frame.http.base, self.topic.expose_secret()))
             .header("x-title", header(&cut_characters(&words.title, TITLE_MAX)))
-            .header("x-message", header(&cut_bytes(text, HEADER_MESSAGE_MAX)))
+            .header("x-message", header(&cut_bytes(&words.text, HEADER_MESSAGE_MAX)))
             .header("x-priority", priority(message.priority).to_string())
             .header("x-tags", tag(message))
             .header("x-filename", PictureFile::NAME);
@@ -126,8 +123,9 @@ impl Ntfy {
         }
     }
 
-    async fn get(&self, url: Url, deadline: Instant) -> Result<ProviderAnswer, PushError> {
-        self.frame.http.call(deadline, |client| self.with_token(client.get(url))).await
+    async fn get(&self, path: &str) -> Result<ProviderAnswer, PushError> {
+        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, path));
+        http.call(http.deadline(), |client| self.with_token(client.get(url))).await
     }
 
     fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
@@ -157,26 +155,33 @@ impl Ntfy {
         }
     }
 
-    async fn health(&self) -> Result<((), String), ConnectCause> {
-        let url = http::below(&self.frame.http.base, "v1/health");
-        let answer = self.get(url, self.frame.http.deadline()).await?;
+    async fn health(&self) -> Result<String, ConnectCause> {
+        let answer = self.get("v1/health").await?;
         let healthy = frame::json(&answer).and_then(|json| json.get("healthy")?.as_bool());
         match healthy {
-            Some(true) if answer.status.is_success() => Ok(((), "the server is healthy".to_owned())),
+            Some(true) if answer.status.is_success() => Ok("the server is healthy".to_owned()),
             Some(_) => Err(ConnectCause::new(FaultKind::Provider, "the server says that it is not healthy")),
             None => Err(ConnectCause::from(self.frame.not_due(&answer, "ntfy's health"))),
         }
     }
 
-    /// Asks whether the token may use the topic; sends nothing.
-    async fn allowed(&self) -> Result<((), String), ConnectCause> {
-        let url = http::below(&self.frame.http.base, &format!("{}/auth", self.topic.expose_secret()));
-        let answer = self.get(url, self.frame.http.deadline()).await?;
-        if answer.status.is_success() {
-            let with = if self.token.is_some() { "with the token" } else { "without a token" };
-            return Ok(((), format!("the topic can be read {with}; nothing was sent")));
+    /// Asks whether the token is known and may use the topic; sends nothing.
+    async fn allowed(&self) -> Result<String, ConnectCause> {
+        let answer = self.get(&format!("{}/auth", self.topic.expose_secret())).await?;
+        Ok(self.access(&answer)?)
+    }
+
+    /// ntfy answers whether the topic may be read (server/server.go, `authorizeTopicRead`): 401 where the token is unknown,
+    /// 403 also to those who may only publish.
+    fn access(&self, answer: &ProviderAnswer) -> Result<String, PushError> {
+        let with = if self.token.is_some() { "with this token" } else { "without a token" };
+        match answer.status.as_u16() {
+            200..=299 => Ok(format!("the topic can be read {with}; nothing was sent")),
+            403 if !answer.is_page() => Ok(format!(
+                "the topic cannot be read {with}; only a message proves that it can be published to"
+            )),
+            _ => Err(self.frame.by_status(answer)),
         }
-        Err(ConnectCause::from(self.frame.by_status(&answer)))
     }
 }
 
@@ -236,13 +241,12 @@ impl PushTransport for Ntfy {
     }
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
-        let (message, http) = (self.frame.message(push)?, &self.frame.http);
-        let deadline = http.deadline();
+        let message = self.frame.message(push)?;
         let mut without_picture = None;
         if let Some(file) = push.picture.as_ref().and_then(PushedPicture::file) {
             if self.takes_files() {
                 let upload = |client: &Client| self.upload(client, &message, file);
-                let answer = http.call(self.frame.picture_deadline(), upload).await;
+                let answer = self.frame.http.call(self.frame.picture_deadline(), upload).await;
                 match self.frame.tried(answer, |answer| self.refuses_file(answer))? {
                     PictureTried::Answered(answer) => return self.judge(&answer),
                     PictureTried::Refused(why) => without_picture = Some(why),
@@ -252,23 +256,15 @@ impl PushTransport for Ntfy {
                     Some("the server's share of attachments was used up within the last hour".to_owned());
             }
         }
-        let body = self.body(&message).to_string();
-        let request = |client: &Client| {
-            self.with_token(client.post(http.base.clone()).header(CONTENT_TYPE, JSON)).body(body)
-        };
-        let delivered = self.judge(&http.call(deadline, request).await?)?;
-        Ok(Delivered { without_picture, ..delivered })
+        let body = self.body(&message);
+        let answer = self.frame.post("", &body, |request| self.with_token(request)).await?;
+        Ok(Delivered { without_picture, ..self.judge(&answer)? })
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        let total = self.frame.common.timing.total;
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some()
-            && steps.step("http", total, self.health()).await.is_some()
-        {
-            steps.step("credentials", total, self.allowed()).await;
-        }
-        steps.0
+        let questions: Vec<Question<'_>> =
+            vec![("http", Box::pin(self.health())), ("credentials", Box::pin(self.allowed()))];
+        self.frame.check(questions).await
     }
 }
 
@@ -333,6 +329,21 @@ mod tests {
         ] {
             assert_eq!(kind(&ntfy().judge(&answer(status, body))), wanted, "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_token_that_may_only_publish_passes_the_check() {
+        let access = |status, body| ntfy().access(&answer(status, body));
+        assert_eq!(
+            access(403, r#"{"code":40301,"http":403,"error":"forbidden"}"#).unwrap(),
+            "the topic cannot be read with this token; only a message proves that it can be published to"
+        );
+        assert_eq!(
+            access(200, r#"{"success":true}"#).unwrap(),
+            "the topic can be read with this token; nothing was sent"
+        );
+        assert_eq!(kind(&access(401, r#"{"code":40101,"error":"unauthorized"}"#)), "credentials");
+        assert_eq!(kind(&access(403, "<html>blocked")), "credentials", "that is not ntfy's answer");
     }
 
     fn wait(status: u16, headers: &[(&str, &str)], body: &str) -> Option<u64> {

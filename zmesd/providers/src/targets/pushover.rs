@@ -6,12 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
 use super::frame::{self, PictureTried, TargetFrame, too_large};
@@ -19,12 +17,10 @@ use super::message::{TargetMessage, cut_characters};
 use super::settings::{PushoverConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
-use crate::http;
 use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Longest texts, in characters.
 const TITLE_MAX: usize = 250;
@@ -76,9 +72,7 @@ impl Pushover {
         let words = message.words(&self.frame.texts);
         let mut body = self.account();
         body["title"] = cut_characters(&words.title, TITLE_MAX).into();
-        // An empty message is refused.
-        let text = if words.text.trim().is_empty() { &words.title } else { &words.text };
-        body["message"] = cut_characters(text, MESSAGE_MAX).into();
+        body["message"] = cut_characters(&words.text, MESSAGE_MAX).into();
         body["timestamp"] = message.newest.at.as_second().into();
         body["priority"] = match message.priority {
             TargetPriority::Low => -1,
@@ -102,12 +96,6 @@ impl Pushover {
         body
     }
 
-    async fn post(&self, path: &str, body: Value, deadline: Instant) -> Result<ProviderAnswer, PushError> {
-        let (http, url) = (&self.frame.http, http::below(&self.frame.http.base, path));
-        let request = |client: &Client| client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string());
-        http.call(deadline, request).await
-    }
-
     fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
         let json = frame::json(answer);
         let status = json.as_ref().and_then(|json| json.get("status")).and_then(Value::as_i64);
@@ -125,10 +113,10 @@ impl Pushover {
         }
     }
 
-    async fn validate(&self) -> Result<((), String), ConnectCause> {
-        let answer = self.post("1/users/validate.json", self.account(), self.frame.http.deadline()).await?;
+    async fn validate(&self) -> Result<String, ConnectCause> {
+        let answer = self.frame.post("1/users/validate.json", &self.account(), |request| request).await?;
         self.judge(&answer)?;
-        Ok(((), "token and user key are accepted; nothing was sent".to_owned()))
+        Ok("token and user key are accepted; nothing was sent".to_owned())
     }
 }
 
@@ -170,14 +158,16 @@ impl PushTransport for Pushover {
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
-        let deadline = self.frame.http.deadline();
         let mut without_picture = None;
         match push.picture.as_ref().and_then(PushedPicture::file).map(PictureFile::bytes) {
             Some(file) if file.len() <= PICTURE_MAX => {
                 let mut whole = body.clone();
                 whole["attachment_base64"] = STANDARD.encode(file).into();
                 whole["attachment_type"] = PictureFile::TYPE.into();
-                let answer = self.post(MESSAGES, whole, self.frame.picture_deadline()).await;
+                let answer = self
+                    .frame
+                    .post_until(self.frame.picture_deadline(), MESSAGES, &whole, |request| request)
+                    .await;
                 match self.frame.tried(answer, names_attachment)? {
                     PictureTried::Answered(answer) => return self.judge(&answer),
                     PictureTried::Refused(why) => without_picture = Some(why),
@@ -186,16 +176,12 @@ impl PushTransport for Pushover {
             Some(file) => without_picture = Some(too_large(file.len(), PICTURE_MAX)),
             None => {}
         }
-        let delivered = self.judge(&self.post(MESSAGES, body, deadline).await?)?;
+        let delivered = self.judge(&self.frame.post(MESSAGES, &body, |request| request).await?)?;
         Ok(Delivered { without_picture, ..delivered })
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some() {
-            steps.step("credentials", self.frame.common.timing.total, self.validate()).await;
-        }
-        steps.0
+        self.frame.check(vec![("credentials", Box::pin(self.validate()))]).await
     }
 }
 

@@ -235,7 +235,7 @@ pub enum WebhookMethod {
     Get,
 }
 
-/// `expect` of a webhook: the statuses that mean that it was taken.
+/// `expect` of a webhook: the statuses that count as success.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ExpectedStatus {
     /// 200 to 299.

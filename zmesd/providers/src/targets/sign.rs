@@ -16,10 +16,10 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookSecretProblem {
     /// Not base64.
-    #[error("is not `whsec_` and base64")]
+    #[error("must be `whsec_` followed by base64")]
     Encoding,
     /// Too short to be safe, or too long.
-    #[error("does not hold 24 to 64 bytes in base64")]
+    #[error("must decode to 24 to 64 bytes")]
     Length,
 }
 

@@ -4,25 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, PictureTried, TargetFrame, too_large};
-use super::message::TargetMessage;
+use super::frame::{self, PictureTried, Question, TargetFrame, too_large};
+use super::message::{TargetMessage, Words};
 use super::multipart::Form;
 use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
-use crate::check::Steps;
 use crate::http;
 use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
-use crate::transports::{JSON, TransportContext};
+use crate::transports::TransportContext;
 
 /// Longest text, in units of UTF-16, which Telegram counts.
 const TEXT_MAX: usize = 4096;
@@ -53,7 +50,10 @@ impl Telegram {
         let words = message.words(&self.frame.texts);
         let link = if words.link.is_empty() { String::new() } else { format!("\n{}", words.link) };
         let room = limit.saturating_sub(units(&link));
-        format!("{}{link}", cut_units(&format!("{}\n{}", words.title, words.text), room))
+        let Words { title, text, .. } = words;
+        // The title stands in for an empty text.
+        let told = if text == title { text } else { format!("{title}\n{text}") };
+        format!("{}{link}", cut_units(&told, room))
     }
 
     /// Returns the message as the caption of a photo. A file, never a URL: Telegram would fetch and keep it.
@@ -70,9 +70,9 @@ impl Telegram {
         Some(form.picture("photo", file))
     }
 
-    fn delivered(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
-        let id = frame::id(&self.result(answer)?, "message_id");
-        Ok(Delivered::with_id(id.map(|id| self.frame.quote(&id))))
+    fn delivered(&self, sent: &Value) -> Delivered {
+        let id = frame::id(sent, "message_id");
+        Delivered::with_id(id.map(|id| self.frame.quote(&id)))
     }
 
     fn body(&self, message: &TargetMessage<'_>) -> Value {
@@ -88,15 +88,8 @@ impl Telegram {
         body
     }
 
-    fn url(&self, method: &str) -> Url {
-        let path = format!("bot{}/{method}", self.config.token.expose_secret());
-        http::below(&self.frame.http.base, &path)
-    }
-
-    async fn call(&self, method: &str, body: Value, deadline: Instant) -> Result<ProviderAnswer, PushError> {
-        let (http, url) = (&self.frame.http, self.url(method));
-        let request = |client: &Client| client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string());
-        http.call(deadline, request).await
+    fn path(&self, method: &str) -> String {
+        format!("bot{}/{method}", self.config.token.expose_secret())
     }
 
     /// Returns `result` of an answer.
@@ -130,21 +123,20 @@ impl Telegram {
         })
     }
 
-    async fn ask(&self, method: &str, body: Value) -> Result<Value, ConnectCause> {
-        let answer = self.call(method, body, self.frame.http.deadline()).await?;
-        Ok(self.result(&answer)?)
+    async fn call(&self, method: &str, body: &Value) -> Result<Value, PushError> {
+        self.result(&self.frame.post(&self.path(method), body, |request| request).await?)
     }
 
-    async fn bot(&self) -> Result<((), String), ConnectCause> {
-        let bot = self.ask("getMe", json!({})).await?;
+    async fn bot(&self) -> Result<String, ConnectCause> {
+        let bot = self.call("getMe", &json!({})).await?;
         let name = bot.get("username").and_then(Value::as_str).unwrap_or("the bot");
-        Ok(((), format!("the token belongs to {}", self.frame.quote(name))))
+        Ok(format!("the token belongs to {}", self.frame.quote(name)))
     }
 
-    async fn chat(&self) -> Result<((), String), ConnectCause> {
-        let chat = self.ask("getChat", json!({ "chat_id": self.config.chat })).await?;
+    async fn chat(&self) -> Result<String, ConnectCause> {
+        let chat = self.call("getChat", &json!({ "chat_id": self.config.chat })).await?;
         let kind = chat.get("type").and_then(Value::as_str).unwrap_or("chat");
-        Ok(((), format!("the bot can see the {}; nothing was sent", self.frame.quote(kind))))
+        Ok(format!("the bot can see the {}; nothing was sent", self.frame.quote(kind)))
     }
 }
 
@@ -189,15 +181,15 @@ impl PushTransport for Telegram {
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let message = self.frame.message(push)?;
-        let deadline = self.frame.http.deadline();
         let mut without_picture = None;
         match push.picture.as_ref().and_then(PushedPicture::file) {
             Some(file) if file.bytes().len() <= PHOTO_MAX => {
                 if let Some(form) = self.form(&message, file) {
-                    let request = |client: &Client| form.onto(client.post(self.url("sendPhoto")));
+                    let url = http::below(&self.frame.http.base, &self.path("sendPhoto"));
+                    let request = |client: &Client| form.onto(client.post(url));
                     let answer = self.frame.http.call(self.frame.picture_deadline(), request).await;
                     match self.frame.tried(answer, refuses_photo)? {
-                        PictureTried::Answered(answer) => return self.delivered(&answer),
+                        PictureTried::Answered(answer) => return Ok(self.delivered(&self.result(&answer)?)),
                         PictureTried::Refused(why) => without_picture = Some(why),
                     }
                 }
@@ -205,19 +197,14 @@ impl PushTransport for Telegram {
             Some(file) => without_picture = Some(too_large(file.bytes().len(), PHOTO_MAX)),
             None => {}
         }
-        let answer = self.call("sendMessage", self.body(&message), deadline).await?;
-        Ok(Delivered { without_picture, ..self.delivered(&answer)? })
+        let sent = self.call("sendMessage", &self.body(&message)).await?;
+        Ok(Delivered { without_picture, ..self.delivered(&sent) })
     }
 
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        let total = self.frame.common.timing.total;
-        if steps.connect(&self.frame.http, &self.frame.http.base).await.is_some()
-            && steps.step("credentials", total, self.bot()).await.is_some()
-        {
-            steps.step("chat", total, self.chat()).await;
-        }
-        steps.0
+        let questions: Vec<Question<'_>> =
+            vec![("credentials", Box::pin(self.bot())), ("chat", Box::pin(self.chat()))];
+        self.frame.check(questions).await
     }
 }
 
@@ -225,7 +212,7 @@ impl PushTransport for Telegram {
 mod tests {
     use super::*;
     use crate::push::Urgency;
-    use crate::targets::fixtures::{context, push, target};
+    use crate::targets::fixtures::{context, push, target, template};
     use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, kind};
 
@@ -267,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_message_is_short_enough_and_keeps_its_link() {
-        let (telegram, mut push) = (telegram(), push(32_910));
+        let (mut telegram, mut push) = (telegram(), push(32_910));
         assert_eq!(
             telegram.body(&telegram.frame.message(&push).unwrap()),
             json!({"chat_id": "-100123", "text": "Garage\nMotion: All", "disable_notification": false,
@@ -275,6 +262,8 @@ mod tests {
         );
         push.urgency = Urgency::Silent;
         assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["disable_notification"], true);
+        telegram.frame.texts.text = template("");
+        assert_eq!(telegram.body(&telegram.frame.message(&push).unwrap())["text"], "Garage");
         let long = cut_units(&"🚨".repeat(3000), TEXT_MAX);
         assert!(units(&long) <= TEXT_MAX && long.ends_with("🚨…"));
     }

@@ -15,7 +15,6 @@ use super::multipart::Form;
 use super::settings::{PictureForm, TargetConfig, WebhookConfig, WebhookMethod};
 use super::template::Encoding;
 use crate::answer::ProviderAnswer;
-use crate::check::Steps;
 use crate::http;
 use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
@@ -131,12 +130,7 @@ impl Webhook {
         if !has_body {
             return request;
         }
-        let stated = self.config.headers.keys().any(|name| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()));
-        // A form has a boundary that no header of the file can know.
-        if !stated || content_type != self.config.content_type {
-            request = request.header(CONTENT_TYPE, content_type);
-        }
-        request.body(bytes)
+        request.header(CONTENT_TYPE, content_type).body(bytes)
     }
 
     fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
@@ -148,7 +142,7 @@ impl Webhook {
         }
         Err(match status {
             401 | 403 | 407 => self.frame.fault(answer, FaultKind::Credentials),
-            429 => self.frame.fault_for(answer, FaultKind::Limited, answer.retry_after()),
+            429 => self.frame.fault(answer, FaultKind::Limited),
             408 | 409 | 425 | 500.. => self.frame.fault(answer, FaultKind::Provider),
             300..400 => self.frame.by_status(answer),
             400..500 => PushError::Message(self.frame.said(answer)),
@@ -160,11 +154,15 @@ impl Webhook {
 
 /// Returns the URL without its path, which may hold placeholders and secrets.
 fn origin(config: &WebhookConfig) -> Result<Url, TransportProblem> {
+    let fixed = TransportProblem::PlaceholderInHost { key: URL };
+    if split_behind_host(&config.url.with_each("\n")).0.contains('\n') {
+        return Err(fixed);
+    }
+    // What a text hides from this (`https:///${cause}`), two values show.
     let mut url = http::url(URL, &config.url.with_each("0"))?;
     let other = http::url(URL, &config.url.with_each("1"))?;
     if !same_host(&url, &other) {
-        let detail = "a placeholder stands in the host".to_owned();
-        return Err(TransportProblem::Url { key: URL, detail });
+        return Err(fixed);
     }
     url.set_path("/");
     url.set_query(None);
@@ -180,14 +178,18 @@ fn same_host(left: &Url, right: &Url) -> bool {
         && left.password().is_none()
 }
 
+/// Splits a URL into scheme and host, and what follows.
+fn split_behind_host(url: &str) -> (&str, &str) {
+    let start = url.find("://").map_or(0, |at| at + "://".len());
+    let length = url.get(start..).and_then(|rest| rest.find(['/', '?', '#']));
+    length.and_then(|length| url.split_at_checked(start + length)).unwrap_or((url, ""))
+}
+
 /// Returns what no quote of an answer may show: token, headers, and the parts of the URL.
 fn secrets(config: &WebhookConfig) -> Vec<SecretString> {
-    let behind_host = |text: &str| {
-        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-        rest.split_once('/').map(|(_, path)| path.to_owned()).unwrap_or_default()
-    };
-    let source = behind_host(&config.url.with_each("\n"));
-    let parts = source.split(['/', '?', '&', '=', '\n', '#']).map(str::to_owned);
+    let source = config.url.with_each("\n");
+    let (_, behind_host) = split_behind_host(&source);
+    let parts = behind_host.split(['/', '?', '&', '=', '\n', '#']).map(str::to_owned);
     let headers =
         config.headers.values().flat_map(|value| value.fixed().map(str::to_owned).collect::<Vec<_>>());
     let long = parts.chain(headers).filter(|part| part.trim().len() >= SECRET_MIN);
@@ -230,9 +232,7 @@ impl PushTransport for Webhook {
 
     /// Connects. Any request could be taken for an alarm, so none is made.
     async fn check(&self) -> Vec<CheckStep> {
-        let mut steps = Steps::default();
-        steps.connect(&self.frame.http, &self.frame.http.base).await;
-        steps.0
+        self.frame.check(Vec::new()).await
     }
 }
 
@@ -317,12 +317,24 @@ mod tests {
         assert!(!error.contains("s3cret"), "{error}");
         assert!(!format!("{:?}", plain()).contains("s3cret"));
         assert_eq!(plain().target(), "hooks.example.org:443");
+        for url in ["https://hooks.example.org?key=s3cret", "https://hooks.example.org#s3cret"] {
+            let hook = webhook(&config(url)).unwrap();
+            let error = hook.judge(&answer(403, "no s3cret here")).unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
     }
 
     #[test]
     fn an_alarm_cannot_choose_the_host() {
-        for url in ["https://${monitor.name}.example.org/", "https://h${event}/", "https://h:${event}/"] {
-            assert!(webhook(&config(url)).is_err(), "{url}");
+        for url in [
+            "https://${monitor.name}.example.org/",
+            "https://hooks.${event}?x",
+            "https://h${event}",
+            "https://h:${event}/",
+            "https:///${cause}/",
+        ] {
+            let refused = webhook(&config(url));
+            assert!(matches!(refused, Err(TransportProblem::PlaceholderInHost { .. })), "{url}: {refused:?}");
         }
         let mut push = push(32_910);
         push.alarms[0].cause = "@evil.example.org/../..?x#y".into();

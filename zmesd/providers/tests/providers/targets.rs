@@ -164,7 +164,7 @@ async fn a_check_sends_nothing() {
     let authority = Authority::new();
     let server = Server::start(&authority, |seen| match seen.path.as_str() {
         "/v1/health" => answer(200, r#"{"healthy":true}"#),
-        "/s3cret-topic/auth" => answer(403, r#"{"code":40301,"error":"forbidden"}"#),
+        "/s3cret-topic/auth" => answer(401, r#"{"code":40101,"error":"unauthorized"}"#),
         _ => answer(500, ""),
     })
     .await;

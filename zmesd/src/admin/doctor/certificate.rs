@@ -11,8 +11,8 @@ use crate::ports::{CertificateProblem, CertificateSummary, ConfigExamined};
 const STEP: &str = "certificate";
 const DAY: i64 = 24 * 60 * 60;
 
-/// Judges it. `examined`: the file on the disk, which may be another one by now. `within`: how much longer it must be
-/// valid, instead of a part of its own lifetime.
+/// Judges the certificate. `examined`: the file on the disk, which may have changed since. `within`: required remaining
+/// validity, instead of a fraction of its lifetime.
 pub(super) fn look(
     parts: &AdminParts,
     examined: Option<&ConfigExamined>,
@@ -60,7 +60,7 @@ fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration
     findings
 }
 
-/// Returns what is wrong only with the file on the disk: the next reload would serve it.
+/// Returns problems of the file on the disk alone: the next reload would serve it.
 fn on_disk(certificate: &CertificateSummary, examined: &ConfigExamined) -> Vec<Finding> {
     let served = |warning: &crate::config::Problem| {
         let same = |problem: &CertificateProblem| problem.fault == warning.certificate;

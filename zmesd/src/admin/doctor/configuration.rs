@@ -10,7 +10,7 @@ use crate::ports::ConfigExamined;
 /// Maximum number of findings; `zmesctl config check` lists all problems.
 const TOLD: usize = 10;
 
-/// Returns what is wrong with the file, which of its keys are not applied, and whether `zm.conf` was read.
+/// Returns the problems of the file, its keys that are not applied yet, and whether `zm.conf` was read.
 pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, running: &Config) -> Vec<Finding> {
     let file = running.origin.file.display();
     let examined = match examined {
@@ -27,7 +27,7 @@ pub(super) fn findings(examined: &Result<Option<ConfigExamined>, Elapsed>, runni
         let detail = format!("{} more problems in {file}", problems.len() - TOLD);
         findings.push(Finding::error("configuration", detail, "zmesctl config check"));
     }
-    // The certificate has a step of its own.
+    // The certificate has its own step.
     findings.extend(warnings.iter().filter(|warning| !warning.concerns_certificate()).map(Problem::finding));
     findings.extend(changed(&file.to_string(), diff));
     if findings.is_empty() {

@@ -12,7 +12,7 @@ use crate::admin::AdminParts;
 const ROUNDS: u32 = 3;
 /// The poller always gets this long: a busy machine is not a dead daemon.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often the counter is read meanwhile.
+/// Interval between two readings of the counter.
 const LOOK: Duration = Duration::from_millis(10);
 const STEP: &str = "daemon";
 const HINT: &str = "journalctl -u zmesd -n 50; then: systemctl restart zmesd";

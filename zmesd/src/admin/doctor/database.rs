@@ -50,8 +50,8 @@ impl DatabaseProbe {
         self.examined.as_ref().ok()
     }
 
-    /// Judges the database, and whether the shared memory belongs to the same ZoneMinder. `examined` tells whether the
-    /// file names another database by now.
+    /// Judges the database, and whether the shared memory belongs to the same ZoneMinder. `examined`: the file on the
+    /// disk, which may name another database since.
     pub(super) fn outcome(&self, parts: &AdminParts, examined: Option<&ConfigExamined>) -> PartOutcome {
         let mut findings = self.findings(parts, examined);
         findings.extend(self.report().and_then(|report| monitors::strange(parts, &report.newest)));
@@ -97,7 +97,7 @@ impl DatabaseProbe {
     }
 }
 
-/// Says whether the file names another database than the one in use: by itself, or by `zm.conf`.
+/// Says whether the file names another database than the one in use, directly or by `zm.conf`.
 fn names_another(diff: &ConfigDiff) -> bool {
     let ways = ["zoneminder.database-url", "zoneminder.config"];
     diff.needs_restart().iter().any(|key| ways.contains(&key.as_str()))

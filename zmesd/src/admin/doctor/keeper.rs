@@ -14,7 +14,7 @@ use crate::admin::AdminParts;
 
 /// How often the cheap parts are judged, and the parts with a finding are checked again.
 const EVERY: Duration = Duration::from_secs(30);
-/// How often everything is checked but the push providers: files are read. When providers are checked says
+/// Interval of the checks that read files: everything except the push providers, which follow
 /// `watchdog.probe-interval`.
 const WHOLE: Duration = Duration::from_mins(15);
 /// The first complete check, when phones and apps have come back after a start.
@@ -47,7 +47,7 @@ pub(in crate::admin) async fn keep(parts: &AdminParts, board: &Arc<Board>) {
     }
 }
 
-/// Judges what the daemon knows by itself: done for every `status`.
+/// Judges what the daemon knows without asking others: done for every `status`.
 pub(in crate::admin) async fn glance(parts: &AdminParts, board: &Board) {
     let capturing = Capturing::look(parts).await;
     board.replace(Part::Monitors, monitors::look(parts, None, &capturing).findings);

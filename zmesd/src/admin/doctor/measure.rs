@@ -1,4 +1,4 @@
-//! What a check has measured, as monitoring systems draw it.
+//! Measured values of a check, for graphs of monitoring systems.
 
 use tokio::time::Instant;
 use zmes_shared::views::{Finding, Perf};

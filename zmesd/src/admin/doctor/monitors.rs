@@ -34,7 +34,7 @@ fn watched(listed: &[ListedMonitor]) -> impl Iterator<Item = &MonitorReport> {
     listed.iter().filter(|listed| listed.watched).map(|listed| &listed.report)
 }
 
-/// Says whether the database has to explain it: the monitors are another server's, or their memory is elsewhere.
+/// Says whether the database has to explain it: the monitors belong to another server, or their memory is elsewhere.
 pub(super) fn need_the_database(parts: &AdminParts) -> bool {
     let listed = join(parts);
     listed.is_empty() || listed.iter().any(ListedMonitor::is_missing)
@@ -111,7 +111,7 @@ fn nothing(listed: &[ListedMonitor], known: bool, report: Option<&DatabaseReport
     }
 }
 
-/// Says that the monitors are those of other servers, where this one has none.
+/// Reports that all monitors belong to other servers.
 fn elsewhere(report: Option<&DatabaseReport>) -> Option<Finding> {
     let servers = report?.servers.as_ref()?;
     let called = |id: u32, name: &Option<String>| match name {

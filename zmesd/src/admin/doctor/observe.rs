@@ -24,29 +24,29 @@ use crate::troubles::{CameraSight, Look, Observation, TroubleId};
 
 /// How often what takes a query is read again: phones, free space, the certificate.
 const SLOW: Duration = Duration::from_secs(30);
-/// How long such a reading may take.
+/// Time limit of such a reading.
 const SLOW_DEADLINE: Duration = Duration::from_secs(5);
-/// How long the database must be away. Alarms still flow, so a restart of it is no trouble.
+/// How long the database must be away. Alarms still arrive, so a restart of the database is not a trouble.
 const DATABASE: Duration = Duration::from_mins(1);
 /// How long pushes must fail, if they have not failed [`FAILURES`] times before.
 const PUSHES: Duration = Duration::from_mins(1);
-/// This many failures in a row of a transport are a trouble at once: it rests then.
+/// This many failures in a row are a trouble at once: the transport then pauses.
 const FAILURES: u64 = 5;
 /// This many refused messages in a row.
 const REFUSALS: u64 = 3;
-/// How long the disk must be low: a backup that is written and removed is no trouble.
+/// How long the disk must be low: a backup that is written and removed is not a trouble.
 const DISK: Duration = Duration::from_mins(1);
 /// This many failed attempts in a row at one phone.
 const SILENT_FAILURES: u32 = 5;
 /// No push was accepted for this long.
 const SILENT_FOR: SignedDuration = SignedDuration::from_hours(24);
-/// Phones that are told of at a time.
+/// Maximum number of phones named at a time.
 const SILENT_TOLD: usize = 20;
 /// This many failed checks in a row of a provider.
 const PROBE_FAILURES: u64 = 2;
 /// How long a user must be without a token: an app that replaces its token registers the next one at about that time.
 const DEAF: SignedDuration = SignedDuration::from_mins(1);
-/// Users that are told of at a time.
+/// Maximum number of users named at a time.
 const DEAF_TOLD: usize = 20;
 
 /// Observes. Remembers the last answers to what takes a query.
@@ -70,7 +70,7 @@ impl SlowLook {
 }
 
 impl Observer {
-    /// Returns what is observed now.
+    /// Returns the current observations.
     pub(in crate::admin) async fn look(&mut self, parts: &AdminParts) -> Look {
         if self.slow.as_ref().is_none_or(|(at, _)| at.elapsed() >= SLOW) {
             let read = timeout(SLOW_DEADLINE, slow(parts)).await;
@@ -110,7 +110,7 @@ fn cameras(parts: &AdminParts, look: &mut Look) {
 fn sight(id: MonitorId, name: &str, condition: &Condition) -> CameraSight {
     match condition {
         Condition::Captured | Condition::Numbering(_) | Condition::Flapping { .. } => CameraSight::Seen,
-        // Its alarms come from the database, which has a trouble of its own.
+        // Its alarms come from the database, which has its own trouble.
         Condition::Database { .. } | Condition::NotLookedAt | Condition::NotWatched(_) => {
             CameraSight::Unknown
         }
@@ -165,7 +165,7 @@ fn transport(health: &TransportHealth, look: &mut Look) {
     }
 }
 
-/// Judges the last checks without a message. While pushes fail, that is told, and not that a check fails, too.
+/// Judges the last checks made without a message. While pushes fail, that is reported, and failing checks are not.
 fn probe(health: &TransportHealth, every: Duration, look: &mut Look) {
     let id = TroubleId::about(TroubleKind::Probe, health.transport.as_str());
     if every.is_zero() {
@@ -180,7 +180,7 @@ fn probe(health: &TransportHealth, every: Duration, look: &mut Look) {
         return;
     };
     let Some(ProbeFailure { count, since, last, step }) = &probe.failure else { return };
-    // Two people who ask at the same time are no second try.
+    // Two requests at the same time are not a second attempt.
     let apart = SignedDuration::try_from(SECOND_TRY.min(every) / 2).unwrap_or_default();
     if *count < PROBE_FAILURES || last.duration_since(*since) < apart {
         look.unknown.insert(id);
@@ -259,7 +259,7 @@ async fn slow(parts: &AdminParts) -> SlowLook {
             let way = parts.push.ways(&row.token).into_iter().next();
             way.is_none_or(|way| broken.iter().any(|health| health.transport == way))
         };
-        // What a failing transport cannot reach is told of as the transport's trouble.
+        // Phones behind a failing transport are covered by the transport's trouble.
         let silent = rows.iter().filter(|row| is_silent(row, now) && !broken(row));
         found.extend(silent.take(SILENT_TOLD).map(silence));
     } else {
@@ -268,10 +268,10 @@ async fn slow(parts: &AdminParts) -> SlowLook {
     SlowLook { found, unknown_kinds }
 }
 
-/// Finds the users whose last token died: its provider called it dead, and no other is left.
+/// Finds users whose last token died: the provider reported it dead, and no other token is left.
 ///
-/// Who has a token that is muted, or switched off in the app, is not deaf: somebody wanted that. The same holds where an
-/// admin revoked the last one.
+/// A user with a token that is muted, or switched off in the app, is not deaf: that is intended. So is the last token's
+/// revocation by an admin.
 fn deaf(
     rows: &[TokenRow],
     now: Timestamp,
@@ -301,7 +301,7 @@ fn deafness(user: &str, token: &Token, revoked: &Revoked) -> (TroubleId, Observa
         .time(revoked.at)
         .text(format!(", because its provider said {}", revoked.reason));
     let observation = Observation {
-        // Whoever removes the app looks the same.
+        // Removing the app looks the same.
         severity: Severity::Warning,
         name: format!("user {user}"),
         text,

@@ -22,7 +22,7 @@ pub struct OutsideParts<'a> {
     pub push: &'a dyn PushSide,
 }
 
-/// The findings, and the monitors of this server; none if the database did not answer.
+/// The findings, and this server's monitors; none if the database did not answer.
 #[derive(Debug)]
 pub struct OutsideFindings {
     pub database: Vec<Finding>,

@@ -60,7 +60,7 @@ fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
             Revoked::ADMIN => ("revoked by an admin at ", String::new(), restore),
             Revoked::NOT_CONFIGURED => {
                 let hint = "add it to zmesd.toml, then: zmesctl reload".to_owned();
-                ("it left zmesd.toml at ", String::new(), hint)
+                ("removed from zmesd.toml at ", String::new(), hint)
             }
             Revoked::PRUNED => {
                 ("revoked by `tokens prune` at ", ": its app had not been seen".to_owned(), restore)
@@ -141,8 +141,8 @@ fn rights(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
     Finding::good("rights", format!("{} may see {seen} monitors", owner(token)))
 }
 
-/// A list without the monitor that was asked for is red, and so is a list of which no monitor can ring: none that can
-/// alarm, or none that its owner may see. Other monitors are left out on purpose.
+/// A list without the requested monitor is red, and so is a list none of whose monitors can ring the phone: none can
+/// raise alarms, or its owner may see none of them. Other monitors are left out on purpose.
 fn filter(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Finding {
     let MonitorFilter::Only(only) = &token.filter else {
         return Finding::good("filter", "it gets alarms of all monitors");
@@ -198,7 +198,7 @@ pub(super) fn chosen_in_vain(scene: &Snapshot<'_>, token: &Token) -> Option<Find
     Some(Finding::error("filter", detail, hint))
 }
 
-/// Returns who has chosen the monitors of a token.
+/// Returns where the monitors of a token were chosen.
 fn chosen(token: &Token) -> &'static str {
     if token.handle.is_target() { "zmesd.toml has chosen" } else { "its app has chosen" }
 }
@@ -285,7 +285,7 @@ fn last_answer(row: &TokenRow, deliveries: &[DeliveryRow], handle: &str) -> Find
     Finding::good(step, Sentence::from(format!("{by} took the last push at ")).time(at).text(id))
 }
 
-/// Says why the last alarm was not for it. What a list or rights leave out is left out on purpose.
+/// Explains why the last alarm was not for this phone. A monitor left out by list or rights was left out on purpose.
 fn last_skip(deliveries: &[DeliveryRow], handle: &str) -> Option<Finding> {
     let last = deliveries.first().filter(|delivery| delivery.decision == DeliveryState::Skipped)?;
     let event = last.event?;

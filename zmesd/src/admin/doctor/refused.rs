@@ -15,7 +15,7 @@ const RECENT: SignedDuration = SignedDuration::from_hours(24);
 /// Maximum number of findings; `zmesctl clients rejected` lists all.
 const TOLD: usize = 5;
 
-/// Returns who was refused lately, why, and what to do.
+/// Returns the clients refused recently, the reasons, and what to do.
 pub(super) fn findings(parts: &AdminParts) -> Vec<Finding> {
     let names = parts.certificate.summary().map_or_else(Vec::new, |summary| summary.sans);
     judge(&recent(parts), &names)
@@ -58,7 +58,7 @@ fn counts(entry: &RefusedEntry) -> bool {
     !told_elsewhere && (of_apps || is_near(entry.network))
 }
 
-/// Says whether an address is of this machine or of a network at home (RFC 1918, 4193, 3927, 4291 2.5.6).
+/// Says whether an address belongs to this machine or a private network (RFC 1918, 4193, 3927, 4291 2.5.6).
 fn is_near(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),

@@ -47,7 +47,7 @@ fn summary(scene: &Snapshot<'_>) -> Finding {
     }
     let connected = scene.listening().count();
     if all == 0 && connected == 0 {
-        // A new installation is no error.
+        // A new installation without phones is not an error.
         let detail =
             "no phone is registered, and no app is connected yet: open the app, switch its event server on";
         return Finding::good("tokens", detail);
@@ -119,7 +119,7 @@ fn failing(scene: &Snapshot<'_>) -> Option<Finding> {
     Some(Finding::new("token", severity, detail, Some(hint)))
 }
 
-/// Says whether there are phones or apps, but none that gets alarms of that monitor.
+/// Says whether there are phones or apps, but none that gets alarms of this monitor.
 fn is_unheard(scene: &Snapshot<'_>, monitor: &Monitor) -> bool {
     let app =
         |monitors: &Option<Vec<MonitorId>>| monitors.as_ref().is_none_or(|list| list.contains(&monitor.id));

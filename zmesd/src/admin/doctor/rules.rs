@@ -80,7 +80,7 @@ pub(super) fn mutes(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorI
     let mut times = LocalTimes::new(time);
     let mut muted: Vec<(&Rule, MonitorId)> = Vec::new();
     for monitor in heard {
-        // Causes are not known before an alarm: a rule by cause is no condition of the phone.
+        // Causes are not known before an alarm, so a rule by cause is not a state of the phone.
         let facts =
             AlarmFacts { monitor: monitor.id, monitor_name: &monitor.name, cause: "", labels: None, time };
         let rules =
@@ -100,7 +100,7 @@ pub(super) fn mutes(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorI
         if monitors.len() == 1 { ("monitor", some(&monitors)) } else { ("monitors", some(&monitors)) };
     let detail = format!("{rules} {} {mute} this phone for {of} {all} now", some(&names));
     let mut detail = Sentence::from(detail);
-    // With several rules, each has a time of its own.
+    // With several rules, each has its own time.
     if names.len() == 1
         && let Some(until) = first.schedule.changes_after(time)
     {

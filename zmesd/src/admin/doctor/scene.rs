@@ -135,7 +135,7 @@ impl<'a> Snapshot<'a> {
         known.peek().is_some() && known.all(|id| !self.may_hear(user, id))
     }
 
-    /// Returns why the rights of a user let no alarm through: none of that monitor, or none at all.
+    /// Returns why a user's rights exclude every alarm: of this monitor, or of all.
     pub(super) fn unseen(&self, user: &str, wanted: Option<MonitorId>) -> Option<Obstacle> {
         let whom = if user.is_empty() { "its owner" } else { user };
         let may = |id| self.may_hear(user, id);
@@ -158,7 +158,7 @@ impl<'a> Snapshot<'a> {
             return Some(Obstacle { detail, hint });
         };
         if wanted.is_some() {
-            // The monitor that was asked for has a finding of its own.
+            // The requested monitor has its own finding.
             return None;
         }
         let names: Vec<_> = off.iter().map(|monitor| format!("{} ({})", monitor.id, monitor.name)).collect();

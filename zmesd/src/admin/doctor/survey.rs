@@ -23,9 +23,9 @@ use crate::ports::ConfigExamined;
 
 /// How long the providers may take: the longest part.
 pub(super) const PROVIDERS: Duration = Duration::from_secs(20);
-/// How long the configuration may take to be read: it lies on disks that may sleep.
+/// Time limit for reading the configuration: it may be on a disk that has to spin up.
 pub(super) const CONFIGURATION: Duration = Duration::from_secs(10);
-/// How long the state file may take to be read whole, and a file beside it to be written.
+/// Time limit for reading the whole state file and writing a file beside it.
 const STORE: Duration = Duration::from_secs(15);
 /// How long the handshakes with the port for apps may take.
 const HANDSHAKES: Duration = Duration::from_secs(10);
@@ -59,7 +59,7 @@ impl Survey {
     }
 }
 
-/// The answers of others. `None`: no checked part needs it.
+/// Answers of other tasks. `None`: no checked part needs them.
 struct Probes {
     daemon: Option<PartOutcome>,
     configuration: Option<Result<Option<ConfigExamined>, Elapsed>>,
@@ -103,7 +103,7 @@ impl Probes {
             when(any(&[Part::Port]), within("port", HANDSHAKES, handshake::look(parts))),
             when(any(&[Part::State]), within("state", STORE, store::look(parts))),
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
-            when(any(&[Part::Pictures]), pictures::findings(parts)),
+            when(any(&[Part::Pictures]), Box::pin(pictures::findings(parts))),
         );
         // The rights have just been read from the database.
         let phones = when(any(&[Part::Push, Part::Tokens]), PhoneFindings::look(parts)).await;
@@ -150,7 +150,7 @@ impl Probes {
     }
 }
 
-/// Returns the worst finding, the first of its severity; `None` where all is as it should be.
+/// Returns the worst finding, the first of its severity; `None` if there are only good ones.
 pub(super) fn worst<'f>(findings: impl Iterator<Item = &'f Finding> + Clone) -> Option<&'f Finding> {
     let severity = findings.clone().map(|finding| finding.severity).max()?;
     findings.filter(|finding| finding.severity > Severity::Ok).find(|finding| finding.severity == severity)

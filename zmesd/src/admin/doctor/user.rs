@@ -10,7 +10,7 @@ use super::scene::{Obstacle, Snapshot, some};
 /// Maximum number of phones that are checked one by one; a family shares one login.
 const PHONES: usize = 20;
 
-/// Follows an alarm of `wanted`, or of any monitor, to all that belongs to a user.
+/// Follows an alarm of `wanted`, or of any monitor, to everything that belongs to a user.
 pub(super) async fn findings(
     scene: &Snapshot<'_>,
     user: &str,

@@ -17,7 +17,7 @@ use crate::route::{Busy, RouterHandle};
 /// Tokens that an answer lists at most.
 const LISTED: usize = 10_000;
 
-/// The tokens of a selection, and the names that match none.
+/// The tokens of a selection, and the names without a match.
 #[derive(Debug, Default)]
 struct TokenChoice {
     ids: BTreeSet<TokenId>,
@@ -80,13 +80,13 @@ fn matching(
     chosen.map(|row| row.token.id).collect()
 }
 
-/// What is done with all tokens of a selection.
+/// Change applied to all tokens of a selection.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::admin) enum BulkChange {
     Revoke(&'static str),
     /// Revokes tokens, revoked ones among them, so that their apps cannot register them again.
     Block,
-    /// Lets apps register blocked tokens again.
+    /// Allows apps to register blocked tokens again.
     Unblock,
     /// Until then ([`Timestamp::MAX`]: until they are unmuted); `None` unmutes.
     Mute(Option<Timestamp>),

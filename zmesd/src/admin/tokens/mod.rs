@@ -1,4 +1,4 @@
-//! `tokens …`: what is registered, what became of it, and what admins change.
+//! `tokens …`: registered tokens, their history, and changes by admins.
 
 pub(super) mod change;
 pub(super) mod transfer;
@@ -125,7 +125,7 @@ async fn deliveries(
     Ok(parts.state.deliveries_of_token(row.token.id, limit).await?)
 }
 
-/// Waits until what was changed is on the disk.
+/// Waits until the change is on the disk.
 pub(super) async fn settled(parts: &AdminParts) -> Result<(), ControlError> {
     if parts.state.settle().await {
         return Ok(());

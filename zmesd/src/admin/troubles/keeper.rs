@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{TroubleBoard, moment};
 use crate::admin::AdminParts;
 use crate::admin::doctor::Observer;
-use crate::config::{CameraReceivers, Config, TargetPhase, WatchdogConfig, WatchdogReceiver};
+use crate::config::{CameraReceivers, Config, TargetPhase, WatchdogReceiver};
 use crate::domain::{Token, TokenId};
 use crate::route::TroubleMessage;
 use crate::state::TroubleRow;
@@ -112,7 +112,7 @@ impl Keeper {
         }
         let config = parts.configuration.running();
         let old = self.tokens.as_ref().is_none_or(|(read_at, _)| read_at.elapsed() >= TOKENS_FOR);
-        if old && self.waiting.iter().any(|waiting| self.needs_tokens(&waiting.notice, &config.watchdog)) {
+        if old && self.waiting.iter().any(|waiting| self.needs_tokens(&waiting.notice, &config)) {
             self.tokens = Some((Instant::now(), self.live_tokens(parts).await));
         }
         let tokens = self.tokens.as_ref().map_or(&[][..], |(_, tokens)| tokens);
@@ -141,9 +141,12 @@ impl Keeper {
 
     /// Says whether the tokens decide who is told. Without receivers, and for an end, they do not; reading them takes a
     /// query, and a notice may wait for long.
-    fn needs_tokens(&self, notice: &TroubleNotice, watchdog: &WatchdogConfig) -> bool {
+    fn needs_tokens(&self, notice: &TroubleNotice, config: &Config) -> bool {
         match notice.change {
-            TroubleChange::Raised => !watchdog.notify.is_empty(),
+            TroubleChange::Raised => {
+                let asks = config.targets.iter().any(|target| target.hears(TargetPhase::Trouble));
+                asks || !config.watchdog.notify.is_empty()
+            }
             TroubleChange::Reminder => {
                 let told = self.told.get(&notice.trouble.id).is_some_and(|told| !told.is_empty());
                 told && notice.trouble.id.transport().is_some()

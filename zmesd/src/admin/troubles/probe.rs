@@ -1,7 +1,7 @@
 //! The task that checks each push provider now and then, without sending a message: a provider that cannot be reached is
 //! known before the next alarm.
 //!
-//! What a check finds is kept with the health of its transport, whoever asked for it. From there `status`, `doctor`,
+//! What a check finds is kept with the health of its transport, as that of `push check` is. From there `status`, `doctor`,
 //! `check` and the troubles read it.
 
 use std::collections::BTreeMap;

@@ -108,13 +108,13 @@ pub(super) async fn read(
     wishes: &Wishes,
 ) -> Result<Replay, StateError> {
     let recorded = state.alarms_since(since, ALARMS).await?;
-    let ends = state.ends_since(since, ALARMS).await?;
+    let (ends, ends_left_out) = state.ends_since(since, ALARMS).await?;
     let (rows, truncated) = state.deliveries_since(since, DELIVERIES).await?;
     let snoozes = SnoozeNames::of_deliveries(state, &rows).await?;
     // Who asks for alarms alone misses nothing by decisions that are too many.
     let truncated =
         truncated && (wishes.includes(WatchType::Decision) || wishes.includes(WatchType::Delivery));
-    let mut replay = Replay { gap: recorded.gap || truncated, ..Replay::default() };
+    let mut replay = Replay { gap: recorded.gap || ends_left_out || truncated, ..Replay::default() };
     if wishes.includes(WatchType::Trouble) {
         replay.troubles(state.troubles_since(since, TROUBLES).await?, wishes, since);
     }

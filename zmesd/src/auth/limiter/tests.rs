@@ -4,7 +4,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// So many different wrong passwords.
+/// This many different wrong passwords.
 fn fail(limiter: &Limiter, times: usize, from: &str, user: Option<&str>) {
     for _ in 0..times {
         limiter.failed(address(from), user, None, "wrong password");

@@ -24,7 +24,8 @@ section! {
         "name" name: Text<String> = RULE_NAME, Literal::Text(""), Hot;
         /// Names or ids of monitors: ["Garden", 4].
         "monitors" monitors: Listing<MonitorName> = MONITOR_NAMES, Literal::List(&[]), Hot;
-        /// Users, handles of tokens or targets, "ios" or "android": ["amy", "@guard"]. A user called like one: "user:ios".
+        /// Users, handles of tokens or targets, "ios", "android" or "target" (all targets): ["amy", "@guard"]. A user called
+        /// like one: "user:ios".
         "receivers" receivers: Listing<ReceiverName> = RECEIVER_NAMES, Literal::List(&[]), Hot;
         /// "push" for phones, "websocket" for connected apps.
         "channels" channels: Listing<Channel> = CHANNELS, Literal::List(&["push"]), Hot;
@@ -43,7 +44,7 @@ section! {
         "labels" labels: Listing<String> = LABEL_NAMES, Literal::List(&[]), Hot;
         /// Labels are known of the event, and none of these is among them.
         "labels-lack" labels_lack: Listing<String> = LABEL_NAMES, Literal::List(&[]), Hot;
-        /// Labels that are less sure than this many percent do not count. Tags have no percentage and always count.
+        /// Ignore labels below this confidence, in percent. Tags have none and always count.
         "min-confidence" min_confidence: Number<u8> = Number { min: 0, max: 100 }, Literal::Number(0), Hot;
         /// "mute": not sent. "notify": sent, whatever later rules say. "urgent": sent as urgent, and through a snooze.
         "action" action: Choice<RuleAction> = Choice(&[

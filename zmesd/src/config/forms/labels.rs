@@ -22,6 +22,6 @@ pub(in crate::config) const LABEL_NAMES: Listing<String> =
 fn name(text: &str) -> Result<String, Complaint> {
     Label::new(text, None).map(|label| label.name).ok_or_else(|| {
         Complaint::new(format!("`{}` is not a label", quotable(text)))
-            .hint(format!("write a name of at most {LABEL_MAX} characters, such as \"person\"; percentages belong into min-confidence"))
+            .hint(format!("write a name of at most {LABEL_MAX} characters, such as \"person\"; percentages go into min-confidence"))
     })
 }

@@ -149,7 +149,7 @@ impl Form for Size {
     }
 }
 
-/// Returns a text that has a unit in it; a bare number is told how to get one.
+/// Parses a text with a unit; a bare number gets a hint how to add one.
 fn with_unit<'t>(form: &impl Form, literal: Literal<'t>, units: &[&str]) -> Result<&'t str, Complaint> {
     form.text(literal).map_err(|complaint| match literal {
         Literal::Number(number) => {
@@ -162,7 +162,7 @@ fn with_unit<'t>(form: &impl Form, literal: Literal<'t>, units: &[&str]) -> Resu
     })
 }
 
-/// A string that is read and shown in a way of its own.
+/// A string with its own way of being read and shown.
 #[derive(Debug)]
 pub(super) struct Text<T: 'static> {
     takes: &'static str,
@@ -190,7 +190,7 @@ impl<T: Debug> Form for Text<T> {
 pub(super) const WORDS: Text<String> =
     Text { takes: "a string", read: |text| bounded(text).map(str::to_owned), show: |text| Shown::text(text) };
 
-/// A path; `None` where the text is empty.
+/// A path; `None` if the text is empty.
 pub(super) const PATH_NAME: Text<Option<PathBuf>> =
     Text { takes: "a path", read: path_name, show: |path| Shown::path(path.as_deref()) };
 
@@ -288,7 +288,7 @@ pub(super) const ZONEMINDER_VERSION: Text<Option<ZmVersion>> = Text {
     show: |version| version.map_or_else(|| Shown::text("auto"), |version| Shown::text(&version.to_string())),
 };
 
-/// The version that apps are told: numbers with dots, at least 6.0.
+/// The version announced to apps: numbers with dots, at least 6.0.
 pub(super) const APP_VERSION: Text<String> = Text {
     takes: "a version of at least \"6.0\", such as \"7.0.0\"",
     read: app_version,
@@ -305,7 +305,7 @@ fn app_version(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// A level of the log, or directives such as `info,zmesd::ws=debug`.
+/// A log level, or directives such as `info,zmesd::ws=debug`.
 pub(super) const LOG_DIRECTIVES: Text<String> = Text {
     takes: "a level (error, warn, info, debug, trace, off) or directives such as \"info,zmesd::ws=debug\"",
     read: |text| check_log_level(text).map(|()| text.to_owned()),

@@ -21,7 +21,7 @@ pub(in crate::config) const SOCKET_PATH_MAX: usize = 107;
 
 const GATEWAYS: &str = "\"production\", \"sandbox\" or \"https://host:port\"";
 
-/// A list of strings, each of which stands for a value.
+/// A list of strings, each for one value.
 #[derive(Debug)]
 pub(in crate::config) struct Listing<T: 'static> {
     pub(super) takes: &'static str,
@@ -76,7 +76,7 @@ fn listeners(texts: &[&str]) -> Result<Vec<SocketAddr>, Complaint> {
     let mut addresses = Vec::with_capacity(texts.len());
     for text in texts {
         let address = address(text)?;
-        // Port 0 lets the system choose, so two of them do not clash.
+        // Port 0 lets the system choose, so two of them do not conflict.
         if address.port() != 0 && addresses.contains(&address) {
             return Err(Complaint::new(format!("{address} is listed twice")).hint("remove one"));
         }
@@ -85,7 +85,7 @@ fn listeners(texts: &[&str]) -> Result<Vec<SocketAddr>, Complaint> {
     Ok(addresses)
 }
 
-/// Where metrics are served, on this machine alone; `None` where the text is empty.
+/// Address for metrics, on this machine only; `None` if the text is empty.
 pub(in crate::config) const METRICS_ADDRESS: Text<Option<MetricsListen>> = Text {
     takes: "an address of this machine such as \"127.0.0.1:9090\", \"unix:/path\", or \"\"",
     read: metrics_address,
@@ -166,7 +166,7 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-/// A URL of a web service; `None` where the text is empty. Never quoted: it may hold a password.
+/// A URL of a web service; `None` if the text is empty. Never quoted: it may hold a password.
 pub(in crate::config) const WEB_URL: Text<Option<String>> = Text {
     takes: "a URL such as \"https://push.example.org:8801\"",
     read: |text| match text {
@@ -176,8 +176,8 @@ pub(in crate::config) const WEB_URL: Text<Option<String>> = Text {
     show: |url| Shown::text(url.as_deref().unwrap_or_default()),
 };
 
-/// Where a phone finds a picture, with `EVENTID` in the place of the event; `None` where the text is empty. Never quoted,
-/// and shown without its query: it may hold a password.
+/// Where a phone finds a picture, with `EVENTID` as the placeholder of the event; `None` if the text is empty. Never
+/// quoted, and shown without its query: it may hold a password.
 pub(in crate::config) const PICTURE_URL: Text<Option<SecretString>> =
     Text { takes: "a URL with EVENTID in it", read: picture_url, show: shown_picture_url };
 

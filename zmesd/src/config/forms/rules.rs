@@ -36,7 +36,7 @@ pub(in crate::config) const MONITOR_NAMES: Listing<MonitorName> = Listing {
 };
 
 pub(in crate::config) const RECEIVER_NAMES: Listing<ReceiverName> = Listing {
-    takes: "a list of users, handles of tokens or targets, \"ios\" or \"android\"",
+    takes: "a list of users, handles of tokens or targets, \"ios\", \"android\" or \"target\"",
     read: |texts| entries(texts, |text| Ok(ReceiverName::parse(text))),
 };
 

@@ -15,17 +15,20 @@ use crate::config::target::TargetPhase;
 const HEADERS_MAX: usize = 32;
 /// Longest name of a header, in bytes.
 const HEADER_NAME_MAX: usize = 64;
-/// Headers that zmesd writes itself, or that would change where a request ends.
-const OWN_HEADERS: [&str; 8] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "te",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
+/// Headers that zmesd writes itself, or that would change where a request ends, with what to do instead. The type of a
+/// body also decides how values in it are escaped.
+const OWN_HEADERS: [(&str, &str); 9] = [
+    ("host", REMOVE),
+    ("content-length", REMOVE),
+    ("Content-Type", "set content-type"),
+    ("transfer-encoding", REMOVE),
+    ("connection", REMOVE),
+    ("te", REMOVE),
+    ("webhook-id", REMOVE),
+    ("webhook-timestamp", REMOVE),
+    ("webhook-signature", REMOVE),
 ];
+const REMOVE: &str = "remove it";
 /// Most codes of `expect`.
 const CODES_MAX: usize = 16;
 /// Longest `body`, in bytes.
@@ -33,7 +36,7 @@ const BODY_MAX: usize = 16 * 1024;
 
 const NAMES: &str = "a name of 1 to 32 characters from a-z, 0-9 and -, the first one a letter or digit";
 
-/// The name of a target; `None` where the entry is still to be filled in.
+/// The name of a target; `None` if the entry is still to be filled in.
 pub(in crate::config) const TARGET_NAME: Text<Option<TargetName>> = Text {
     takes: NAMES,
     read: |text| match text {
@@ -71,7 +74,7 @@ pub(in crate::config) const PHASES: Listing<TargetPhase> = Listing {
 pub(in crate::config) const TEMPLATE: Text<Template> =
     Text { takes: "a string with placeholders", read: template, show: |text| Shown::text(text.source()) };
 
-/// The same for a body, which may have several lines.
+/// The same for a body, which may have several lines. It is hidden: some services want their token in it.
 pub(in crate::config) const BODY: Text<Template> = Text {
     takes: "a string with placeholders",
     read: |text| {
@@ -83,7 +86,10 @@ pub(in crate::config) const BODY: Text<Template> = Text {
         }
         parsed(text)
     },
-    show: |text| Shown::text(text.source()),
+    show: |text| match text.source() {
+        "" => Shown::text(""),
+        source => Shown::text(HIDDEN).exactly(source),
+    },
 };
 
 fn template(text: &str) -> Result<Template, Complaint> {
@@ -162,13 +168,13 @@ fn header_name(name: &str) -> Result<String, Complaint> {
         return Err(Complaint::new(format!("`{}` is not the name of a header", quotable(name)))
             .hint("names are letters, digits, - and _"));
     }
-    if OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-        return Err(Complaint::new(format!("zmesd sets the header `{name}` itself")).hint("remove it"));
+    if let Some((_, hint)) = OWN_HEADERS.iter().find(|(own, _)| name.eq_ignore_ascii_case(own)) {
+        return Err(Complaint::new(format!("zmesd sets the header `{name}` itself")).hint(*hint));
     }
     Ok(name.to_owned())
 }
 
-/// The statuses that mean that a webhook was taken.
+/// The statuses that count as success.
 #[derive(Debug)]
 pub(in crate::config) struct Expected;
 

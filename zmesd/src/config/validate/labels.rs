@@ -6,7 +6,7 @@ use crate::config::{LabelsConfig, WithoutLabels};
 use crate::rules::Channel;
 
 impl Checker<'_> {
-    /// Warns of what loses alarms, and of rules that can hardly decide.
+    /// Warns of what loses alarms, and of rules that rarely decide.
     pub(super) fn labels(&mut self, file: &File) -> LabelsConfig {
         let (section, labels) = (&file.labels, file.labels.config());
         let (waits, looks) = (!labels.wait.is_zero(), labels.sources().any());
@@ -44,17 +44,13 @@ impl Checker<'_> {
         let place = if has { &rule.labels.place } else { &rule.labels_lack.place };
         if !looks {
             let hint = "write source = [\"notes\", \"tags\"] in [labels]";
-            self.warn(place, "never hold: labels.source is empty", hint);
+            self.warn(place, "never match: labels.source is empty", hint);
         } else if rule.channels.value == [Channel::WebSocket] {
             let hint = "add \"push\" to channels: only pushes wait for labels";
-            self.warn(place, "hardly ever hold: connected apps are told before labels are known", hint);
+            self.warn(place, "rarely match: connected apps are told before labels are known", hint);
         } else if !waits {
             let hint = "set labels.wait, such as \"10s\": detection takes seconds";
-            self.warn(
-                place,
-                "hardly ever hold: pushes leave before labels are known (labels.wait is 0s)",
-                hint,
-            );
+            self.warn(place, "rarely match: pushes leave before labels are known (labels.wait is 0s)", hint);
         }
     }
 }

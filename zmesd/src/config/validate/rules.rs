@@ -27,7 +27,7 @@ impl Checker<'_> {
             }
             if rules.len() == MAX_RULES {
                 let hint = "one rule can name many monitors, receivers and times";
-                return Err(self.problem(place, format!("is one more than {MAX_RULES} rules"), hint));
+                return Err(self.problem(place, format!("too many rules (limit {MAX_RULES})"), hint));
             }
             if section.channels.value.is_empty() {
                 let hint = "write [\"push\"], [\"websocket\"] or both";

@@ -159,7 +159,7 @@ impl Checker<'_> {
         }
         if names.len() > TARGETS_MAX {
             let hint = "a webhook can tell many receivers";
-            return Err(self.problem(place, format!("is one more than {TARGETS_MAX} targets"), hint));
+            return Err(self.problem(place, format!("too many targets (limit {TARGETS_MAX})"), hint));
         }
         Ok(name)
     }
@@ -177,6 +177,7 @@ impl Checker<'_> {
             ProviderKind::Ntfy => {
                 let (url, topic) =
                     (self.target_url(section, Some(NTFY)), self.needed(&section.topic, "the topic"));
+                let url = url.and_then(|url| self.plain_server(section, url));
                 let (topic, token) = (self.plain_topic(section, topic), self.secret(&section.token));
                 Ok(TargetProvider::Ntfy(NtfyConfig { url: url?, topic: topic?, token: token? }))
             }
@@ -218,6 +219,12 @@ impl Checker<'_> {
         let url = self.target_url(section, None);
         let url = url.and_then(|url| self.url_template(section, &url));
         let (token, secret) = (self.secret(&section.token), self.secret(&section.secret));
+        let has_authorization =
+            section.headers.value.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        if has_authorization && matches!(token, Ok(Some(_))) {
+            let hint = "remove one of them: token is sent as \"Authorization: Bearer\"";
+            self.problem(&section.headers.place, "has `Authorization`, and token is set, too", hint);
+        }
         let secret = secret.and_then(|secret| {
             let parsed = secret.map(|secret| WebhookSecret::parse(&secret)).transpose();
             parsed.map_err(|problem| {
@@ -301,6 +308,15 @@ impl Checker<'_> {
         })
     }
 
+    /// Refuses a path: ntfy takes messages at the root of a server only.
+    fn plain_server(&mut self, section: &TargetSection, url: SecretString) -> Result<SecretString, Reported> {
+        if matches!(behind_host(url.expose_secret()), "" | "/") {
+            return Ok(url);
+        }
+        let hint = "write the server only, such as \"https://ntfy.sh\": the topic goes into topic";
+        Err(self.problem(&section.url.place, "has a path", hint))
+    }
+
     fn plain_topic(
         &mut self,
         section: &TargetSection,
@@ -312,7 +328,7 @@ impl Checker<'_> {
         if text.len() <= 64 && text.bytes().all(plain) {
             return Ok(topic);
         }
-        let hint = "a topic has 1 to 64 letters, digits, - and _; the server's address belongs into url";
+        let hint = "a topic has 1 to 64 letters, digits, - and _; the server's address goes into url";
         Err(self.problem(&section.topic.place, "is not a topic of ntfy", hint))
     }
 
@@ -335,9 +351,15 @@ impl Checker<'_> {
     fn unknown_to_kind(&mut self, section: &TargetSection) {
         for place in section.unused() {
             let kind = section.kind.value.word();
-            self.warn(&place, format!("does nothing for {kind}"), "remove it");
+            self.warn(&place, format!("has no effect for kind \"{kind}\""), "remove it");
         }
     }
+}
+
+/// Returns path, query and fragment of a URL.
+fn behind_host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find(['/', '?', '#']).and_then(|at| rest.get(at..)).unwrap_or_default()
 }
 
 /// Says whether a URL names an address that must be named: a link-local one.

@@ -344,7 +344,7 @@ fn rules_are_checked_each_by_itself_and_all_together() {
         assert_eq!(found.first().map(String::as_str), expected, "{text}: {found:?}");
     }
     let many: Vec<_> = (0..257).map(|number| format!("[[rule]]\nname = 'r{number}'\n")).collect();
-    assert_eq!(rules(&many.concat()), ["rule[256].name: is one more than 256 rules"]);
+    assert_eq!(rules(&many.concat()), ["rule[256].name: too many rules (limit 256)"]);
 }
 
 #[test]
@@ -395,14 +395,12 @@ fn rules_and_settings_about_labels_that_do_little_or_lose_alarms_are_warned_of()
         ),
         (
             rule.to_owned(),
-            Some(
-                "rule[0].labels: hardly ever hold: pushes leave before labels are known (labels.wait is 0s)",
-            ),
+            Some("rule[0].labels: rarely match: pushes leave before labels are known (labels.wait is 0s)"),
         ),
-        (format!("labels.source = []\n{rule}"), Some("rule[0].labels: never hold: labels.source is empty")),
+        (format!("labels.source = []\n{rule}"), Some("rule[0].labels: never match: labels.source is empty")),
         (
             format!("labels.wait = '10s'\n{rule}channels = ['websocket']"),
-            Some("rule[0].labels: hardly ever hold: connected apps are told before labels are known"),
+            Some("rule[0].labels: rarely match: connected apps are told before labels are known"),
         ),
         (
             "[[rule]]\nname = 'x'\nmin-confidence = 50".to_owned(),

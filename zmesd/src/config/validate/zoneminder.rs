@@ -19,7 +19,7 @@ use zmes_zoneminder::pictures::StorageRoots;
 
 /// ZoneMinder's default directory for its shared memory.
 const PATH_MAP: &str = "/dev/shm";
-/// Where `zm.conf` lies: Debian, Ubuntu, Fedora, Red Hat; openSUSE; FreeBSD and builds from source; builds before 1.32.
+/// Paths of `zm.conf`: Debian, Ubuntu, Fedora, Red Hat; openSUSE; FreeBSD and builds from source; builds before 1.32.
 const PLACES: [&str; 4] =
     ["/etc/zm/zm.conf", "/etc/zoneminder/zm.conf", "/usr/local/etc/zm/zm.conf", "/etc/zm.conf"];
 
@@ -190,7 +190,7 @@ impl Checker<'_> {
         Ok(name.map(|name| ServerIdentity::Name(name.to_owned())))
     }
 
-    /// Notes what is wrong with a value of `zm.conf`, or that it is missing.
+    /// Adds a problem with a value of `zm.conf`, or that it is missing.
     fn zm_problem(&mut self, value: Option<&ZmValue>, name: &str, message: String, hint: String) -> Reported {
         let file = value.map_or_else(|| self.path.to_owned(), |value| value.file.clone());
         let message = if value.is_some() { message } else { format!("{message} in zm.conf") };
@@ -207,7 +207,7 @@ impl Checker<'_> {
     }
 }
 
-/// Says what to do about a value of `zm.conf`, or which key of `zmesd.toml` takes its place.
+/// Returns the hint for a value of `zm.conf`, or the key of `zmesd.toml` that overrides it.
 fn connection_hint(fault: &ConnectionFault) -> &'static str {
     match fault {
         ConnectionFault::UnsupportedType(_) => "ZoneMinder itself runs on mysql alone",
@@ -236,7 +236,7 @@ fn place_of(said: PathBuf, candidates: &[&str]) -> PathBuf {
     found.map_or(said, Path::to_owned)
 }
 
-/// Says where a `zm.conf` is, if not at `path`.
+/// Says where a `zm.conf` exists, if not at `path`.
 fn elsewhere(path: &Path, candidates: &[&str]) -> String {
     match candidates.iter().find(|candidate| Path::new(candidate) != path && Path::new(candidate).exists()) {
         Some(found) => format!("there is one at {found}: write zoneminder.config = \"{found}\""),

@@ -36,7 +36,7 @@ fn amy(enabled: bool) -> User {
     }
 }
 
-/// Amy's phone is registered, and there is a way to it.
+/// Amy's phone is registered, and a transport can reach it.
 async fn world_with_a_phone(filter: MonitorFilter) -> World {
     let world = World::start().await;
     let users = BTreeMap::from([("amy".to_owned(), Arc::new(amy(true)))]);
@@ -218,13 +218,13 @@ async fn whom_nobody_knows_is_not_found() {
     let meant = world.ask(r#"{"type":"doctor","target":"Amy"}"#).await;
     assert_eq!(meant["error"]["message"], "no token and no user is called Amy");
     assert_eq!(meant["error"]["hint"], "did you mean amy? zmesctl doctor amy");
-    // A user who has left ZoneMinder, but whose phone is still there, is a user.
+    // A user deleted from ZoneMinder whose phone is still registered counts as a user.
     world.catalog.send_modify(|catalog| Arc::make_mut(catalog).users.clear());
     let answer = world.ask(r#"{"type":"doctor","target":"amy"}"#).await;
     assert_eq!(step(&answer, "user")["detail"], "amy is not a user of ZoneMinder");
 }
 
-/// What is not as it should be, as (step, detail, hint).
+/// The findings, as (step, detail, hint).
 fn troubles(answer: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let worried = findings(answer).into_iter().filter(|finding| finding["severity"] != "ok");
@@ -233,7 +233,7 @@ fn troubles(answer: &Value) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// Lets amy see these monitors alone.
+/// Limits amy's rights to these monitors.
 fn restrict(world: &World, monitors: &[u32]) {
     let rights = MonitorRights::Only(Arc::new(monitors.iter().map(|&id| MonitorId(id)).collect()));
     let users = BTreeMap::from([("amy".to_owned(), Arc::new(User { rights, ..amy(true) }))]);
@@ -304,7 +304,7 @@ async fn status_and_check_name_what_doctor_names() {
     world.reports.send_modify(|reports| {
         Arc::make_mut(reports).insert(MonitorId(2), sick);
     });
-    // Nobody has asked the doctor yet.
+    // No doctor has run yet.
     let status = world.ask(r#"{"type":"status"}"#).await["ok"].clone();
     assert_eq!(
         (&status["worst"]["step"], &status["worst"]["severity"]),

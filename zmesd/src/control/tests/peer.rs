@@ -27,7 +27,7 @@ impl Peer {
         self.writer.write_all(bytes).await.unwrap();
     }
 
-    /// Reads one line; no deadline of its own, so that paused time cannot run past it: the test runner has one.
+    /// Reads one line; without a deadline of its own, so that paused time cannot pass it: the test runner has one.
     pub(super) async fn read(&mut self) -> Value {
         let line = self.lines.next_line().await.unwrap().expect("the daemon has closed the connection");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))

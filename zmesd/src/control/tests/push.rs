@@ -239,7 +239,7 @@ async fn why_says_so_when_a_token_came_later() {
     let _amy = world.app(1, "192.0.2.1:1000", Some("amy")).await;
     world.alarm(1, 100).await;
     world.router.ping().await.unwrap();
-    // Times are told apart by milliseconds.
+    // Times differ by milliseconds at least.
     tokio::time::sleep(Duration::from_millis(5)).await;
     world.token(1, "abc", Platform::Ios, MonitorFilter::All).await;
     let why = ok(&world, r#"{"type":"why","event":100,"token":"ba78"}"#).await;

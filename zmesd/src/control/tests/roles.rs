@@ -1,4 +1,4 @@
-//! Who may do what, with processes of other users.
+//! Permissions, tested with processes of other users.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use super::world::World;
 
-/// Nobody: in no group that matters.
+/// The user `nobody`: in no group that matters.
 const NOBODY: u32 = 65534;
 
-/// Runs socat as another user with `requests` as its input; `None` where that cannot be done here.
+/// Runs socat as another user with `requests` as its input; `None` if that is not possible here.
 fn as_user(socket: PathBuf, uid: u32, gid: u32, requests: &str) -> Option<Vec<Value>> {
     let able = Uid::effective().is_root() && ["setpriv", "socat"].iter().all(|tool| installed(tool));
     if !able {
@@ -46,7 +46,7 @@ fn open_to_all(world: &World) {
     fs::set_permissions(&world.socket, fs::Permissions::from_mode(0o666)).unwrap();
 }
 
-/// Starts a daemon whose socket everybody can open, and asks it as somebody else.
+/// Starts a daemon whose socket every user can open, and asks it as another user.
 async fn answers(group: &str, uid: u32, gid: u32, requests: &'static str) -> Option<Vec<Value>> {
     let world = World::start().await;
     world.admin_group.send_replace(group.to_owned());
@@ -55,7 +55,7 @@ async fn answers(group: &str, uid: u32, gid: u32, requests: &'static str) -> Opt
     tokio::task::spawn_blocking(move || as_user(socket, uid, gid, requests)).await.unwrap()
 }
 
-/// A process of nobody that connects, says what it heard first, and holds the connection until it is ended.
+/// A process of `nobody` that connects, prints the greeting, and holds the connection until it is killed.
 struct Watcher(Child, BufReader<ChildStdout>);
 
 impl Watcher {
@@ -107,7 +107,7 @@ async fn observers_cannot_keep_admins_out() {
         crowd
     });
     let mut crowd = crowd.await.unwrap();
-    // Admins are served beside them.
+    // Admins are still served.
     let mut admins = Vec::new();
     for _ in 0..4 {
         admins.push(world.peer().await);
@@ -116,7 +116,7 @@ async fn observers_cannot_keep_admins_out() {
     let socket = world.socket.clone();
     let served = tokio::task::spawn_blocking(move || {
         crowd.pop();
-        // The daemon may notice a little later that one has gone.
+        // The daemon may notice a little later that a client has disconnected.
         let deadline = Instant::now() + Duration::from_secs(20);
         while Watcher::start(&socket).line().get("hello").is_none() {
             assert!(Instant::now() < deadline, "the place of one who has gone stays taken");

@@ -1,4 +1,4 @@
-//! Tokens and badges: what is shown, what is changed, what is taken from files.
+//! Tokens and badges: listing, changing, restoring from files.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -355,7 +355,7 @@ async fn blocking_is_told_apart_from_revoking() {
     assert_eq!(handles(&world, r#"{"type":"tokens_list"}"#).await.len(), 2);
 }
 
-/// Prints how long the one thread of the runtime was held while an admin asked the most that one may ask.
+/// Prints how long the runtime's only thread was blocked by the largest request that an admin may send.
 #[tokio::test]
 async fn a_thousand_names_among_twenty_thousand_tokens_are_answered_and_more_are_refused() {
     let world = two_phones().await;

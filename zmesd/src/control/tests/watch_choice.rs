@@ -1,4 +1,4 @@
-//! `watch`: what can be chosen, what waits to be sent, and what the record tells of tokens before it goes on live.
+//! `watch`: filters, lines waiting to be sent, and the recorded lines before the live ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +40,7 @@ async fn watch(world: &World, request: &str) -> Peer {
     peer
 }
 
-/// Reads so many items.
+/// Reads this many items.
 async fn items(peer: &mut Peer, count: usize) -> Vec<Value> {
     let mut items = Vec::new();
     while items.len() < count {
@@ -49,7 +49,7 @@ async fn items(peer: &mut Peer, count: usize) -> Vec<Value> {
     items
 }
 
-/// Returns what tells lines apart: type, and whom or what they are about.
+/// Returns the distinguishing part of lines: type, and the monitor, client or token.
 fn outline(item: &Value) -> String {
     let word = |name: &str| item[name].as_str().unwrap_or_default().to_owned();
     let about = match item["type"].as_str().unwrap() {
@@ -73,7 +73,7 @@ async fn one_user_alone_can_be_watched() {
     let happened = items(&mut peer, 3).await;
     let expected = ["alarm 100", "decision 4 sent", "decision ba7816bf sent"];
     assert_eq!(happened.iter().map(outline).collect::<Vec<_>>(), expected);
-    // Who comes later is known, too.
+    // Later clients are known, too.
     let _tablet = world.app(9, "192.0.2.9:1000", Some("amy")).await;
     world.alarm(1, 101).await;
     let happened = items(&mut peer, 5).await;
@@ -158,7 +158,7 @@ async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
     world.state.note(attempt(after(70), 2, sent));
     let request = r#"{"type":"watch","since":99,"types":["alarm","decision","delivery"]}"#;
     let mut peer = watch(&world, request).await;
-    // Nobody knows what was before the first event of the record.
+    // Alarms before the first recorded event are unknown.
     assert_eq!(peer.item("lagged").await["missed"], 0);
     let replayed = items(&mut peer, 4).await;
     let expected =
@@ -175,7 +175,7 @@ async fn the_record_tells_of_tokens_too_and_nothing_comes_twice() {
     world.router.ping().await.unwrap();
     world.tap.delivery(|| told(&first, after(90), DeliveryOutcome::Retry));
     let live = items(&mut peer, 2).await;
-    // What was decided for clients is in no record.
+    // Decisions for clients are not recorded.
     assert_eq!(
         live.iter().map(outline).collect::<Vec<_>>(),
         ["decision 4 sent", "delivery 100 ba7816bf retry"]
@@ -225,7 +225,7 @@ async fn troubles_come_to_those_who_ask_for_them_and_once() {
             "trouble": {"id": "camera:1", "kind": "camera", "severity": "error", "since": "1970-01-01T00:00:00Z",
             "cleared_at": null, "text": "Garage: zmc is not running", "hint": "zmdc.pl restart zmc -m 1"}})
     );
-    // A reminder is no news; the end is.
+    // A reminder is not reported; the end is.
     tell_trouble(&world, 2, TroubleChange::Reminder, "camera:1").await;
     tell_trouble(&world, 3, TroubleChange::Cleared, "camera:1").await;
     let cleared = peer.item("trouble").await;
@@ -238,7 +238,7 @@ async fn troubles_come_to_those_who_ask_for_them_and_once() {
 
     let mut old = watch(&world, r#"{"type":"watch"}"#).await;
     let mut all = watch(&world, r#"{"type":"watch","troubles":true}"#).await;
-    // The state at the start says that both are watching.
+    // The state at the start shows both as watching.
     items(&mut old, 1).await;
     items(&mut all, 1).await;
     tell_trouble(&world, 4, TroubleChange::Raised, "database").await;

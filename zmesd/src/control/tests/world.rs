@@ -59,7 +59,7 @@ pub(super) struct Outside {
     pub(super) refresh_error: Mutex<Option<DbError>>,
     pub(super) events: Mutex<Vec<EventRow>>,
     pub(super) events_error: Mutex<Option<DbError>>,
-    /// What the configuration in force says beside its database.
+    /// Configuration in force, except for the database.
     pub(super) toml: Mutex<String>,
     pub(super) examined: Mutex<Option<ConfigExamined>>,
     pub(super) database: Mutex<Option<Result<DatabaseReport, DbError>>>,
@@ -67,7 +67,7 @@ pub(super) struct Outside {
     pub(super) checks: Mutex<Vec<TransportCheck>>,
     pub(super) health: Mutex<Vec<TransportHealth>>,
     pub(super) held: Mutex<Option<Held>>,
-    /// What `push retry` is answered; `None`: nobody answers.
+    /// Answer to `push retry`; `None`: no answer.
     pub(super) retried: Mutex<Option<Vec<Retried>>>,
     /// How often fresh checks were asked for.
     pub(super) anew: Mutex<u32>,
@@ -376,7 +376,7 @@ impl World {
         peer
     }
 
-    /// Asks one thing on a connection of its own.
+    /// Sends one request on its own connection.
     pub(super) async fn ask(&self, request: &str) -> Value {
         let mut peer = self.peer().await;
         peer.send(&format!(r#"{{"id":7,"request":{request}}}"#)).await;

@@ -14,6 +14,8 @@ struct Bench {
     episode: Episode,
     began: Instant,
     seconds: u64,
+    /// The wall clock was stepped back by this many seconds.
+    clock_back: i64,
     generation: u64,
 }
 
@@ -23,7 +25,7 @@ impl Bench {
     }
 
     fn of(episode: Episode) -> Self {
-        Self { episode, began: Instant::now(), seconds: 0, generation: 1 }
+        Self { episode, began: Instant::now(), seconds: 0, clock_back: 0, generation: 1 }
     }
 
     fn now(&self) -> Instant {
@@ -31,7 +33,7 @@ impl Bench {
     }
 
     fn wall(&self) -> Timestamp {
-        Timestamp::from_second(1_900_000_000 + self.seconds.cast_signed()).unwrap()
+        Timestamp::from_second(1_900_000_000 + self.seconds.cast_signed() - self.clock_back).unwrap()
     }
 
     fn alarm(&self, event: u64, origin: Origin) -> Alarm {
@@ -164,9 +166,24 @@ fn where_the_events_table_is_the_source_the_row_tells() {
 }
 
 #[test]
+fn a_row_that_a_crashed_zmc_left_open_holds_up_no_end() {
+    let mut bench = Bench::new();
+    bench.episode.unpolled();
+    assert_eq!(bench.tell(&[10], Origin::Poll), [10]);
+    assert_eq!(bench.tell(&[11], Origin::Poll), [11], "another zmc; nothing closes the row of 10");
+    bench.episode.event_ended(EventId(11));
+    assert_eq!(bench.tell(&[], Origin::Poll), [-11]);
+    assert_eq!(bench.tell(&[12], Origin::Poll), [12]);
+    bench.episode.event_ended(EventId(10));
+    assert_eq!(bench.tell(&[], Origin::Poll), NONE, "an older row that is closed late ends no newer alarm");
+    bench.episode.event_ended(EventId(13));
+    assert_eq!(bench.tell(&[13], Origin::Reconciled), [13, -13], "one whose row is closed when it is found");
+}
+
+#[test]
 fn what_a_former_daemon_left_open_ends_when_the_monitor_is_seen_idle_or_its_row_is_closed() {
     let mut bench = remembered(10, false, 60);
-    assert_eq!(bench.tell(&[], Origin::Poll), NONE, "nobody has looked yet");
+    assert_eq!(bench.tell(&[], Origin::Poll), NONE, "it was not polled yet");
     bench.episode.seen(&reading(888, Idle, 10, MOTION));
     let end = bench.told(&[], Origin::Poll).pop().unwrap();
     assert_eq!((end.event, end.late(), end.lasted()), (Some(EventId(10)), true, None));
@@ -191,14 +208,33 @@ fn what_a_former_daemon_left_open_ends_when_the_monitor_is_seen_idle_or_its_row_
 fn one_older_than_catch_up_has_an_end_only_if_it_still_runs() {
     let mut bench = remembered(10, false, 3600);
     assert_eq!(bench.look(Idle, &[]), NONE);
+    assert!(bench.episode.take_given_up() && !bench.episode.take_given_up(), "the disk is told once");
     assert_eq!(bench.look(Alarmed, &[11]), [11]);
     assert_eq!(bench.look(Idle, &[]), [-11]);
     let mut bench = remembered(10, false, 3600);
     assert_eq!(bench.look(Alarmed, &[]), NONE, "in the same event");
     assert_eq!(bench.look(Idle, &[]), [-10]);
+    assert!(!bench.episode.take_given_up());
     let mut bench = remembered(10, true, 3600);
     bench.episode.unpolled();
     assert_eq!(bench.tell(&[], Origin::Poll), NONE);
+    assert!(bench.episode.take_given_up());
+}
+
+#[test]
+fn one_older_than_catch_up_is_not_prolonged_by_an_alarm_that_is_found_before_the_first_poll() {
+    let mut bench = remembered(10, false, 3600);
+    assert_eq!(bench.tell(&[11], Origin::Reconciled), [11]);
+    assert!(bench.episode.take_given_up());
+    bench.episode.seen(&reading(888, Idle, 11, MOTION));
+    let end = bench.told(&[], Origin::Poll).pop().unwrap();
+    assert_eq!(end.event, Some(EventId(11)));
+    assert!(end.span.unwrap().began > open(10, false).began);
+
+    let mut bench = remembered(10, false, 3600);
+    let (now, wall) = (bench.now(), bench.wall());
+    assert!(bench.episode.end(now, wall).is_none(), "nor does it end with its monitor");
+    assert!(bench.episode.take_given_up());
 }
 
 #[test]
@@ -208,6 +244,19 @@ fn a_monitor_that_is_not_watched_any_more_ends_its_alarm() {
     let (now, wall) = (bench.now(), bench.wall());
     assert!(bench.episode.end(now, wall).is_some_and(|end| end.event == Some(EventId(10))));
     assert!(bench.episode.end(now, wall).is_none());
+}
+
+#[test]
+fn a_clock_that_is_stepped_back_leaves_no_alarm_before_the_episode() {
+    let mut bench = Bench::new();
+    bench.look(Alarmed, &[10]);
+    let before = bench.wall();
+    bench.clock_back = 3600;
+    bench.look(Alarmed, &[11]);
+    bench.episode.seen(&reading(888, Idle, 11, MOTION));
+    let span = bench.told(&[], Origin::Poll).pop().unwrap().span.unwrap();
+    assert_eq!(span.began, before - Duration::from_hours(1));
+    assert_eq!(span.lasted, Some(Duration::from_secs(2)), "by the monotonic clock");
 }
 
 #[derive(Debug, Clone)]

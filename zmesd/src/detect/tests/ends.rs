@@ -65,3 +65,31 @@ async fn a_monitor_that_is_removed_in_alarm_ends_it() {
     world.catalog.send(catalog(Vec::new())).unwrap();
     assert!(world.told().await.is_end());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_old_alarm_of_a_former_daemon_is_closed_on_the_disk_and_no_later_end_covers_it() {
+    let (source, store) = (ScriptedSource::default(), ScriptedStore::default());
+    let at = SteadyClock::new().now() - Duration::from_hours(1);
+    let old = OpenAlarm {
+        monitor: ONE,
+        event: Some(EventId(7)),
+        monitor_name: "Front".into(),
+        cause: "Motion".into(),
+        began: at,
+        at,
+        closed: false,
+    };
+    source.show(ONE, Ok(reading(888, Idle, 7, "Motion")));
+    let monitors = vec![monitor(ONE, "Front", Recording::OnAlarm)];
+    let open = HashMap::from([(ONE, old)]);
+    let world = World::of(monitors, &[(ONE, 7)], config(), store, Box::new(source.clone()), open);
+    let mut world = World { source, ..world };
+    sleep(Duration::from_secs(20)).await;
+    assert!(matches!(world.notes.try_recv(), Ok(Note::GivenUp(ONE))));
+    world.show(888, Alarmed, 8);
+    assert_eq!(world.told().await.event, Some(EventId(8)));
+    world.show(888, Idle, 8);
+    let end = world.told().await;
+    assert!(end.is_end() && end.span.is_some_and(|span| span.began > at), "{end:?}");
+    assert!(world.notes.try_recv().is_err(), "once");
+}

@@ -18,17 +18,17 @@ pub(in crate::push) struct Job {
     pub(in crate::push) badge: u32,
     pub(in crate::push) urgency: Urgency,
     pub(in crate::push) attempts: u32,
-    /// Who waits for the outcome of the first attempt. The queue only carries it.
+    /// The requester that waits for the outcome of the first attempt. The queue only carries it.
     pub(in crate::push) receipts: Option<mpsc::Sender<PushReceipt>>,
     /// The start to which it belongs, if it is an end.
     pub(in crate::push) start: Option<StartOfEnd>,
 }
 
-/// The push that told of the start of an alarm.
+/// The push that announced the start of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::push) struct StartOfEnd {
     id: DeliveryId,
-    /// What has become of it: known when the end's turn has come, because the start stands before it.
+    /// Its outcome: known when the end's turn comes, because the start precedes it.
     pub(in crate::push) state: StartState,
 }
 
@@ -50,7 +50,7 @@ impl Job {
         }
     }
 
-    /// Says whether it is the end of the alarm of which that delivery tells.
+    /// Says whether it is the end of the alarm that this delivery announced.
     pub(super) fn belongs_to(&self, start: DeliveryId) -> bool {
         self.start.is_some_and(|of| of.id == start)
     }

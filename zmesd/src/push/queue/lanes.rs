@@ -24,7 +24,7 @@ enum LanePosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::push) struct Delay {
     pub(in crate::push) until: Instant,
-    /// It only waits because the transport failed, and goes as soon as that works again.
+    /// It waits only because the transport failed, and is sent as soon as that works again.
     pub(in crate::push) for_the_transport: bool,
 }
 

@@ -88,7 +88,7 @@ pub(super) struct Queue {
     in_memory: HashSet<DeliveryId>,
     /// Deliveries that were concluded while a page was being read, which may still have them.
     concluded: HashSet<DeliveryId>,
-    /// Deliveries up to these are not sent any more, with the moment when that was said.
+    /// Deliveries up to these numbers are withdrawn, with the moment of the withdrawal.
     withdrawn: HashMap<TokenId, (DeliveryId, Instant)>,
     unsaved: Unsaved,
     unstarted: Unstarted,
@@ -115,7 +115,7 @@ impl Queue {
         }
     }
 
-    /// What a former daemon left, or the router dropped, counts from the moment its page is read.
+    /// Deliveries of a former daemon, or dropped by the router, count from the moment when their page is read.
     pub(super) fn queued(&self) -> usize {
         self.in_memory.len() + self.backlog.left()
     }
@@ -152,7 +152,7 @@ impl Queue {
             let (alarm, receipts) = (Arc::clone(&alarm), receipts.clone());
             let start = start.map(StartOfEnd::new);
             let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts, start };
-            // What is not recorded will never be on the disk.
+            // Deliveries that are not recorded will never be on the disk.
             if recorded { self.fresh.push_back(job) } else { self.enqueue(job, &gate_of) }
         }
         0
@@ -307,14 +307,14 @@ impl Queue {
                     ends.push(job);
                     continue;
                 }
-                // Its start went out before, by itself: so does the end, and what follows stays behind it.
+                // Its start was sent by itself: the end is, too, and later ones stay behind it.
                 self.lanes.put_back(vec![job]);
                 break;
             }
             if jobs.is_empty() && job.counts_for_storms() {
                 let urgent = job.urgency == Urgency::Urgent || self.lanes.has_urgent(token);
                 let guard = self.lanes.guard(token, now);
-                // An urgent alarm goes out at once, with what waits before it; as many again in a window at most.
+                // An urgent alarm is sent at once, after those waiting before it; at most that many more in a window.
                 let limit = self.limits.storm_limit.saturating_mul(if urgent { 2 } else { 1 });
                 match if job.attempts > 0 { guard.again() } else { guard.turn(now, limit) } {
                     Turn::Single => {}
@@ -331,7 +331,7 @@ impl Queue {
             }
         }
         if jobs.len() == 1 {
-            // It is no digest after all.
+            // It is not a digest after all.
             self.lanes.put_back(std::mem::take(&mut ends));
         }
         let Some(first) = jobs.first() else { return (LaneStep::Nothing, ends) };
@@ -454,7 +454,7 @@ impl Queue {
         self.finish(attempt.delivery);
     }
 
-    /// What was withdrawn was not told.
+    /// A withdrawn push was not sent.
     fn finish_unsent(&mut self, id: DeliveryId) {
         self.unstarted.put(id, StartState::NotSent);
         self.finish(id);

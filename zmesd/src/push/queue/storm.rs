@@ -12,7 +12,7 @@ pub(super) struct StormGuard {
     began: Instant,
     window: Duration,
     sent: u32,
-    /// The limit was reached: what waits goes out as one digest.
+    /// The limit was reached: all waiting pushes become one digest.
     piled_up: bool,
 }
 

@@ -64,7 +64,7 @@ impl DiskModel {
         self.notes.push_back(NoteModel::Announced(batch.deliveries.iter().map(row).collect()));
     }
 
-    /// Writes so many notes.
+    /// Writes this many notes.
     fn commit(&mut self, notes: usize) {
         for note in self.notes.drain(..notes.min(self.notes.len())) {
             match note {

@@ -99,7 +99,7 @@ impl Unsaved {
         Some(attempts)
     }
 
-    /// So many notes are on the disk since the start.
+    /// This many notes are on the disk since the start.
     pub(super) fn written(&mut self, notes: u64) {
         while self.written < notes {
             self.written += 1;

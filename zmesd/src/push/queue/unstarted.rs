@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::domain::{DeliveryId, StartState};
 
-/// Starts that are remembered: a day of them for a house, some minutes for twenty thousand phones of which none can be
-/// reached.
+/// Number of starts that are remembered: a day's worth for a house, a few minutes' worth for twenty thousand
+/// unreachable phones.
 const REMEMBERED: usize = 100_000;
 
 #[derive(Debug, Default)]

@@ -61,7 +61,7 @@ impl FakeTransport {
         self.answers.lock().unwrap().extend(answers.into_iter().map(Err));
     }
 
-    /// Answers every push like this; `None` ends that.
+    /// Answers every push like this; `None` restores the default.
     pub(in crate::push) fn always(&self, answer: Option<PushError>) {
         *self.always.lock().unwrap() = answer;
     }

@@ -16,7 +16,7 @@ use crate::push::PushCommand;
 use crate::push::tests::fakes::{FakeTransport, alarm};
 use zmes_shared::words::HeldBy;
 
-/// A provider that wants a day of peace after one push.
+/// A provider that demands a pause of a day after one push.
 fn busy_for_a_day() -> PushError {
     let retry_after = Some(Duration::from_hours(24));
     PushError::Transport(TransportFault {
@@ -80,7 +80,7 @@ async fn a_pause_for_one_phone_is_bounded_told_and_no_other_phones_business() {
     until(async || world.deliveries(2).await.first().is_some_and(|row| row.decision.word() == "sent")).await;
     assert_eq!(world.status.held(TokenId(2), SystemClock.now()), None);
     assert!(!world.status.health()["proxy"].fails(), "it says nothing of the transport");
-    // Nobody ends that by `push retry`: the provider has asked for it.
+    // `push retry` does not end that pause: the provider has asked for it.
     assert_eq!(retry(&world, None).await[0].rest, None);
     assert!(held().is_some());
     world.end().await;

@@ -1,4 +1,4 @@
-//! A dispatcher with a real state file, transports that answer what they are told, and a router that only listens.
+//! A dispatcher with a real state file, transports with prescribed answers, and a router that only listens.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -38,9 +38,9 @@ pub(super) struct PushWorld {
     /// The ways to phones, to be changed as a reload does.
     pub(super) ways: watch::Sender<Arc<Transports>>,
     pub(super) push_commands: mpsc::Sender<PushCommand>,
-    /// Tokens that the router was told are dead.
+    /// Tokens reported dead to the router.
     pub(super) dead: Arc<Mutex<Vec<(TokenId, String)>>>,
-    /// What it was told was given up.
+    /// Pushes reported as given up.
     pub(super) untold: Arc<Mutex<Vec<TokenId>>>,
     pub(super) tokens: Vec<Arc<Token>>,
     pub(super) orders: OrderSender,
@@ -52,7 +52,7 @@ pub(super) struct PushWorld {
     blocker: Mutex<Option<SqliteConnection>>,
 }
 
-/// What a world is made of.
+/// Settings of a world.
 pub(super) struct WorldPlan {
     pub(super) names: Vec<&'static str>,
     pub(super) tokens: i64,
@@ -152,7 +152,7 @@ impl PushWorld {
         self.orders.report_dropped();
     }
 
-    /// The same, with somebody who waits for the outcome.
+    /// The same, with a requester that waits for the outcome.
     pub(super) fn announce_with(&mut self, alarm: &Arc<Alarm>, receipts: Option<mpsc::Sender<PushReceipt>>) {
         let deliveries = self.decide(alarm);
         let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, recorded: true, receipts };
@@ -191,7 +191,7 @@ impl PushWorld {
         rows
     }
 
-    /// Lets no write succeed any more: another process holds the file's lock.
+    /// Makes all writes fail: another process holds the file's lock.
     pub(super) async fn block_disk(&self) {
         let path = self.directory.as_ref().unwrap().path().join(STATE_FILE);
         let options = SqliteConnectOptions::new().filename(path);

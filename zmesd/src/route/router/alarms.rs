@@ -98,7 +98,7 @@ impl Router {
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.note_started(&alarm, &sessions, &deliveries);
         self.count_wishes(&alarm, &by, &verdicts);
-        self.remember(&alarm, sessions, by, &verdicts);
+        self.remember(self.alarms, &alarm, Some((sessions, by)), &verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
         self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
@@ -144,7 +144,7 @@ impl Router {
         if !round.dry_run {
             self.parts.counters.alarms_by.count((Phase::Start, Origin::Test));
             let (decisions, deliveries) = self.deliveries(&verdicts);
-            self.remember(&alarm, sessions, by, &verdicts);
+            self.remember(self.alarms, &alarm, Some((sessions, by)), &verdicts);
             let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
             self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
         }
@@ -229,9 +229,7 @@ impl Router {
             Some(only) => only == entry.token().id,
             None => round.test || self.targets.hears_alarms(entry.token()),
         };
-        let reachable =
-            |entry: &TokenEntry| self.push.phones || round.test || entry.token().handle.is_target();
-        let meant = |entry: &&TokenEntry| wanted(entry) && reachable(entry);
+        let meant = |entry: &&TokenEntry| wanted(entry) && (round.test || self.reaches(entry.token()));
         let verdict = |entry: &TokenEntry| {
             let verdict = if self.push.enabled {
                 self.decide_token(entry, alarm, round, rules)
@@ -251,6 +249,11 @@ impl Router {
             TokenVerdict { token, decision, by, urgency, badge, start: None }
         };
         decided.into_iter().map(with_badge).collect()
+    }
+
+    /// Says whether a push could go out to a token: phones need a provider, targets are their own.
+    pub(super) fn reaches(&self, token: &Token) -> bool {
+        self.push.phones || token.handle.is_target()
     }
 
     fn decide_token(
@@ -391,21 +394,30 @@ impl Router {
         }
     }
 
+    /// Counts what was decided, keeps it for `why` and shows it to watchers. `number`: that of the alarm; 0: not known.
+    /// `sessions`: `None`: they were told before, and only the decisions for tokens waited for labels.
     pub(super) fn remember(
         &mut self,
+        number: u64,
         alarm: &Arc<Alarm>,
-        sessions: Vec<(SessionId, Decision)>,
-        by: Vec<(SessionId, DecidedBy)>,
+        sessions: Option<SessionDecisions>,
         verdicts: &[TokenVerdict],
     ) {
-        let (number, targets) = (self.alarms, sessions.len() + verdicts.len());
+        let announced_before = sessions.is_none();
+        let show: fn(AnnouncedAlarm) -> TapEvent =
+            if announced_before { TapEvent::Decided } else { TapEvent::Alarm };
+        let (sessions, by) = sessions.unwrap_or_default();
+        let targets = sessions.len() + verdicts.len();
         let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
         if !alarm.is_end() {
             self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
         }
-        debug!(alarm = number, monitor = %alarm.monitor, targets, "decided");
+        debug!(alarm = number, monitor = %alarm.monitor, targets, announced_before, "decided");
         let watched = self.parts.tap.watched();
+        if announced_before && !watched {
+            return;
+        }
         let token =
             |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision, verdict.by.clone());
         let tokens = verdicts.iter().filter(|_| watched).map(token).collect();
@@ -421,7 +433,7 @@ impl Router {
         });
         let decisions = Arc::downgrade(&decided);
         self.ring.push(decided);
-        self.parts.tap.send_with(|| TapEvent::Alarm(AnnouncedAlarm { number, alarm, decided: decisions }));
+        self.parts.tap.send_with(|| show(AnnouncedAlarm { number, alarm, decided: decisions }));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::protocol::{self, AlarmBody};
 use crate::route::ends::EndedStart;
 use crate::route::policy::{self, EndReceiver};
 use crate::route::{PushBatch, PushDelivery};
-use crate::state::{EndNote, Note};
+use crate::state::{EndNote, Note, TokenDecision};
 
 /// What ES 6 and 7 put before the cause.
 const ENDED: &str = "End:";
@@ -22,9 +22,12 @@ const ENDED: &str = "End:";
 /// Sessions that were told of late alarms after their login, and whose end was not told.
 type LateStarts = HashMap<(MonitorId, SessionId), Arc<Alarm>>;
 
+/// A message with what was decided about it for tokens, and what is to be sent of it.
+type DecidedMessage = (Arc<Alarm>, Arc<[TokenDecision]>, Vec<PushDelivery>);
+
 impl Router {
     /// Rights, mute and what the app has switched off count as they are now. Filter, rules, snoozes and intervals do not:
-    /// they decided about the start, and who was told of that must not wait for its end for ever.
+    /// they decided about the start, and the end follows each start that was told.
     pub(super) fn on_end(&mut self, end: Alarm) {
         self.parts.counters.alarms_by.count((Phase::End, end.origin));
         let end = Arc::new(end);
@@ -42,7 +45,7 @@ impl Router {
             let verdicts = self.end_tokens(&alarm, &tokens);
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.missed.keep(self.alarms, &alarm, Instant::now());
-            self.remember(&alarm, sessions, Vec::new(), &verdicts);
+            self.remember(self.alarms, &alarm, Some((sessions, Vec::new())), &verdicts);
             if !decisions.is_empty() {
                 pushes.push((Arc::clone(&alarm), decisions));
                 batches.push((alarm, deliveries));
@@ -78,19 +81,24 @@ impl Router {
         }
     }
 
-    /// Tells tokens of the end of an alarm that ended while the decision about its start waited.
-    pub(super) fn end_released(&mut self, start: &Alarm, end: &Alarm, started: &[PushDelivery]) {
+    /// Decides for tokens about the end of an alarm that ended while the decision about its start waited.
+    pub(super) fn end_released(
+        &mut self,
+        start: &Alarm,
+        end: &Alarm,
+        started: &[PushDelivery],
+    ) -> Option<DecidedMessage> {
         let told: Vec<_> = started.iter().map(|delivery| (delivery.token.id, delivery.id)).collect();
-        let alarm = Arc::new(end_of(start, end));
+        // Latencies of pushes do not contain the wait.
+        let alarm = Arc::new(Alarm { detected: Instant::now(), ..end_of(start, end) });
         let verdicts = self.end_tokens(&alarm, &told);
         if verdicts.is_empty() {
-            return;
+            return None;
         }
         let (decisions, deliveries) = self.deliveries(&verdicts);
         // Watchers heard of the end itself when it came.
-        self.tell_released(0, &alarm, &verdicts);
-        let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
-        self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+        self.remember(0, &alarm, None, &verdicts);
+        Some((alarm, decisions, deliveries))
     }
 
     /// Notes who hears of the end of an alarm, once it ends.
@@ -111,7 +119,7 @@ impl Router {
     }
 
     fn token_wants_end(&self, token: &Token) -> bool {
-        policy::wants_end(self.targets.end_receiver(token), *self.parts.ends.borrow())
+        self.reaches(token) && policy::wants_end(self.targets.end_receiver(token), *self.parts.ends.borrow())
     }
 
     fn session_started(&mut self, start: &Arc<Alarm>, session: SessionId) {
@@ -125,7 +133,7 @@ impl Router {
         if ids.is_empty() || !policy::wants_end(EndReceiver::Session, ends) {
             return Vec::new();
         }
-        let pushed = self.push.enabled && policy::wants_end(EndReceiver::Token, ends);
+        let pushed = self.push.phones && policy::wants_end(EndReceiver::Token, ends);
         let [plain, marked] = [false, true].map(|supplementary| {
             protocol::alarm(&AlarmBody {
                 event: alarm.event,

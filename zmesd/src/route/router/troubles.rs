@@ -53,7 +53,7 @@ impl Router {
         let decided: Vec<_> = wanted
             .into_iter()
             .filter_map(|id| Some((id, self.may_hear_trouble(id, camera)?)))
-            // Whoever asked for it gets a decision with a reason; of the others only those who may see the camera.
+            // Receivers that asked for it get a decision with a reason; of the others, only those who may see the camera.
             .filter(|(id, (decision, _))| *decision == Decision::Send || tokens.contains(id))
             .collect();
         let at = self.parts.clock.now();

@@ -110,3 +110,34 @@ async fn after_a_restart_the_end_goes_to_the_phones_that_were_told_and_to_no_old
     world.announce(end_at(2, 11, now - 10, now + 5)).await;
     assert_eq!(pushed(&mut world), [], "that start belongs to an episode whose end nobody saw");
 }
+
+#[tokio::test]
+async fn where_only_targets_are_reached_phones_hear_of_no_end_and_sockets_get_no_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let amy = user("amy", MonitorRights::All);
+    let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
+    world.ends.send(BOTH).unwrap();
+    let client = world.login(amy.clone(), None).await;
+    world.register(&client, PHONE, |_| {}).await.unwrap();
+    world.announce(alarm_at(1, 10, T)).await;
+    assert_eq!(pushed(&mut world), [(10, None)]);
+    world.stop_all().await;
+
+    let targets_only = PushRules { phones: false, ..PUSH_ON };
+    let mut world =
+        RouterWorld::with_rules(directory.path().into(), std::slice::from_ref(&amy), targets_only).await;
+    world.ends.send(BOTH).unwrap();
+    let mut client = world.connect(8).await;
+    world.attach(&client, amy, None, Some(PHONE)).await;
+    world.announce(end_at(1, 10, T, T + 5)).await;
+    assert_eq!(pushed(&mut world), []);
+    world.announce(alarm_at(1, 11, T + 60)).await;
+    world.announce(end_at(1, 11, T + 60, T + 65)).await;
+    let mut frames = Vec::new();
+    while let Ok(Outgoing::Frame(text)) = client.outbox.try_recv() {
+        frames.push(text.to_string());
+    }
+    assert!(!frames.iter().any(|frame| frame.contains("supplementary")), "{frames:?}");
+    assert_eq!(frames.len(), 2);
+    assert_eq!(pushed(&mut world), []);
+}

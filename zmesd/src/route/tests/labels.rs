@@ -11,6 +11,7 @@ use crate::config::{EndConfig, WithoutLabels};
 use crate::domain::{AlarmSpan, SnoozeScope};
 use crate::route::fakes::snooze;
 use crate::rules::{Rule, RuleAction, fakes};
+use crate::telemetry::TargetKind;
 
 fn person() -> Arc<[Label]> {
     [Label::new("person", Some(95)).unwrap()].into()
@@ -214,6 +215,9 @@ async fn an_alarm_that_ends_while_it_waits_is_told_first_and_then_its_end() {
     }
     let once = [("announced", false), ("announced", true), ("decided", false), ("decided", true)];
     assert_eq!(shown, once, "watchers hear of each once");
+    let decided = |kind| world.counters.decisions.value((kind, Decision::Send));
+    let counted = (decided(TargetKind::Session), decided(TargetKind::Token));
+    assert_eq!(counted, (1, 1), "ends are not counted, whether they waited or not");
 
     // The daemon ends before the start was decided.
     begin_and_end(&world, 11).await;
@@ -257,6 +261,20 @@ async fn what_need_not_or_cannot_wait_does_not() {
     world.router.ping().await.unwrap();
     assert_eq!(world.pushed().len(), 1);
     drop(client);
+}
+
+#[tokio::test]
+async fn labels_that_are_switched_off_before_users_are_known_skip_no_push() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, _client, amy) = world_of_amy(directory.path()).await;
+    world.wait_for_labels(LONG, WithoutLabels::Send).await;
+    world.publish(Arc::default()).await;
+    world.announce(now_alarm(1, 10)).await;
+    world.wait_for_labels(Duration::ZERO, WithoutLabels::Send).await;
+    world.router.ping().await.unwrap();
+    assert_eq!(world.pushed(), [], "nobody is known yet");
+    world.publish(catalog(&[amy])).await;
+    assert_eq!(world.pushed(), [(10, "A".to_owned(), 1)]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::domain::{Alarm, Decision, DeliveryId, Origin, Phase, SkipReason, Toke
 use crate::ports::{Clock, SystemClock};
 use crate::state::{Note, State, TokenDecision};
 
-/// So many that the table has several pages.
+/// Enough rows for several pages of the table.
 const PHONES: i64 = 400;
 
 struct Place(TempDir);
@@ -89,7 +89,7 @@ fn phone(id: i64) -> Token {
     Token::new(TokenId(id), secret, Platform::Android, Timestamp::UNIX_EPOCH)
 }
 
-/// Asserts that the damaged file lies beside the new one, and is told of.
+/// Asserts that the damaged file lies beside the new one, and is reported.
 fn is_aside(place: &Place) -> PathBuf {
     let told = set_aside_lately(place.0.path(), SystemClock.now());
     assert_eq!(told.len(), 1, "{:?}", place.names());
@@ -349,7 +349,7 @@ async fn a_copy_that_is_put_in_place_while_the_daemon_runs_is_gone_on_with() {
     fs::rename(&copy, place.path()).unwrap();
     running.writes(PHONES + 2).await;
     let all = usize::try_from(PHONES).unwrap();
-    // What the copy does not have is noted again by whoever waits for `renewed`.
+    // Rows missing in the copy are noted again by the tasks that wait for `renewed`.
     assert!(running.renewed.has_changed().unwrap() && running.state.tokens().await.unwrap().len() > all);
     running.end().await;
 }
@@ -376,7 +376,7 @@ async fn the_file_stays_within_its_bound_and_tokens_are_never_dropped() {
     assert!(before > 2 * limit, "{before}");
     let now = SystemClock.now().as_millisecond();
     assert!(super::super::bounds::by_size(&mut file, limit, now).await.unwrap() > 0);
-    // What is over is dropped in one go, the pages are given back a batch at a time.
+    // Expired rows are dropped in one go, the pages are given back a batch at a time.
     for _ in 0..10 {
         super::super::bounds::by_size(&mut file, limit, now).await.unwrap();
     }

@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-/// What a copy of the file before the upgrade is called after.
+/// Suffix of the copy of the file before the upgrade.
 fn newest() -> String {
     NEWEST.to_string()
 }
@@ -95,7 +95,7 @@ async fn what_a_file_of_version_1_holds_is_there_after_the_upgrade_and_in_a_copy
     assert_eq!(remembered.cursors[&MonitorId(1)].event, EventId(32_910));
     assert_eq!(remembered.cursors[&MonitorId(2)].event, EventId(32_909));
     assert!(remembered.announced.contains(&EventId(32_908)));
-    // Of apps that name no version, such as amy's, nothing is remembered any more.
+    // Apps that send no version, such as amy's, have no stored devices any more.
     let admin = Device { user: "admin".to_owned(), kind: App::Unknown, app: "1.8.001".to_owned() };
     let last = LastFilter { filter: MonitorFilter::parse("1", "0").unwrap(), broken_at: None };
     assert_eq!(remembered.filters, [(admin, last)].into());
@@ -108,7 +108,7 @@ async fn what_a_file_of_version_1_holds_is_there_after_the_upgrade_and_in_a_copy
     let modes =
         [place.path(), place.copy(&newest())].map(|path| fs::metadata(path).unwrap().permissions().mode());
     assert_eq!(modes[0], modes[1], "nobody else may read the copy");
-    // The copy is a state file of its own: somebody goes back, and on again.
+    // The copy is a complete state file: a user goes back to it, and forward again.
     fs::rename(place.copy(&newest()), place.path()).unwrap();
     for leftover in ["wal", "shm"] {
         fs::remove_file(place.directory.path().join(format!("{STATE_FILE}-{leftover}"))).ok();
@@ -155,7 +155,7 @@ async fn only_the_newest_copies_are_kept() {
     }
     place.open().await.unwrap();
     let copies: BTreeSet<_> = place.names().into_iter().filter(|name| name.contains("before")).collect();
-    // Those of a newer zmesd, and what no zmesd has made, are nobody's business.
+    // Files of a newer zmesd, and tables that no zmesd has made, stay untouched.
     let kept =
         ["1", "2", &newest, &newer, "x", "2.old"].map(|version| format!("{STATE_FILE}.before-{version}"));
     assert_eq!(copies, BTreeSet::from(kept));

@@ -7,10 +7,10 @@ use zmes_providers::{App, Platform, PushToken, Urgency};
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
-use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, SkipReason, Token};
+use crate::domain::{Decision, MonitorFilter, Origin, Phase, SkipReason, Token};
 use crate::state::{Attempt, DeviceNote, LastFilter, Outcome, TokenDecision};
 
-/// An alarm of which no phone is told.
+/// An alarm that no phone gets.
 const NONE: std::ops::RangeInclusive<i64> = std::ops::RangeInclusive::new(1, 0);
 
 fn bounded(bound: usize) -> Waiting {
@@ -61,6 +61,14 @@ fn sent(deliveries: std::ops::RangeInclusive<i64>) -> Note {
     Note::Attempts(deliveries.map(attempt).collect())
 }
 
+fn released(event: u64, start: i64, end: i64) -> Note {
+    let [start, end] = [start, end].map(|id| {
+        let Note::Announced(alarm, decisions) = announced(event, id..=id) else { panic!() };
+        (alarm, decisions)
+    });
+    Note::Released(Arc::clone(&start.0), vec![start, end])
+}
+
 /// Returns what waits, in words.
 fn words(waiting: &Waiting) -> Vec<String> {
     let word = |note: &Note| match note {
@@ -70,8 +78,11 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
+        Note::Released(alarm, messages) => {
+            format!("alarm {} released, {}", alarm.event.unwrap().0, messages.len())
+        }
         Note::Held(..)
-        | Note::Released(..)
+        | Note::GivenUp(_)
         | Note::Labels(..)
         | Note::Snooze(_)
         | Note::SnoozeEnded(..)
@@ -109,6 +120,16 @@ fn the_log_goes_before_the_alarms_and_tokens_stay() {
     assert_eq!((dropped.deliveries, dropped.notes, dropped.outcomes), (8, 0, 1));
     assert_eq!(words(&waiting), ["token 1 badge 5", "alarm 7 for 0", "alarm 8 for 4", "outcomes 2"]);
     assert!(!waiting.is_full());
+}
+
+#[test]
+fn an_alarm_that_waited_counts_with_its_end_and_stays_decided_when_the_log_goes() {
+    let mut waiting = bounded(8);
+    fill(&mut waiting, [released(7, 1, 2), released(8, 3, 4)]);
+    assert_eq!(waiting.rows, 10);
+    let dropped = waiting.shrink();
+    assert_eq!((dropped.deliveries, dropped.notes), (2, 0));
+    assert_eq!(words(&waiting), ["alarm 7 released, 0", "alarm 8 released, 2"]);
 }
 
 #[test]

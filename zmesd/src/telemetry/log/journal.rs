@@ -24,7 +24,7 @@ pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 const IDENTIFIER: &str = "zmesd";
 /// Prefix of the daemon's fields, so that none is taken for one of the journal's own.
 const PREFIX: &str = "ZMESD_";
-/// What is sent of an entry that is too long for a datagram, in bytes.
+/// Limit for an entry that is too long for a datagram, in bytes.
 const CUT: usize = 48 * 1024;
 /// How long an entry waits for a journal that does not read. After that it is dropped.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// What a journal at the other end of the socket gets.
+    /// Receives as a journal at the other end of the socket does.
     fn entry(log: impl FnOnce()) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal");

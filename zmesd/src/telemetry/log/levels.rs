@@ -1,4 +1,4 @@
-//! What is logged: `info`, or directives such as `zmesd::ws=debug`.
+//! Log levels: `info`, or directives such as `zmesd::ws=debug`.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 

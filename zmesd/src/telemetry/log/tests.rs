@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Keeps what a log has written.
+/// Keeps the output of a log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
 

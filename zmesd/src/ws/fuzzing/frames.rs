@@ -12,7 +12,7 @@ use crate::ws::session::{AppSession, Input, Output};
 
 /// More frames than a dialogue needs; the rest of an input is not looked at.
 const MOST_FRAMES: usize = 64;
-/// Longest answer, in bytes: what is repeated of a frame is bounded.
+/// Longest answer, in bytes: quotes of a frame are bounded.
 const LONGEST_REPLY: usize = 2048;
 /// A password that no input contains by accident.
 const PLANTED: &str = "planted-Zq7-9f3a1c-password";

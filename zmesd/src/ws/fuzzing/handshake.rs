@@ -76,12 +76,11 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     assert!(said.len() <= LONGEST_ANSWER, "{said}");
     let expected = match &outcome {
         Ok(Some(_)) => "HTTP/1.1 101 ".to_owned(),
-        // It is answered later.
-        Ok(None) => String::new(),
         Err(UpgradeError::Origin(_)) => "HTTP/1.1 403 ".to_owned(),
         Err(UpgradeError::Full(_)) => "HTTP/1.1 429 ".to_owned(),
         Err(UpgradeError::NotWebSocket) => "HTTP/1.1 426 ".to_owned(),
-        Err(_) => String::new(),
+        // A picture is answered later.
+        Ok(None) | Err(_) => String::new(),
     };
     assert!(said.starts_with(&expected), "{outcome:?} was answered with {said:?}");
     outcome.ok().flatten()

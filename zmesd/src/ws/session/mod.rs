@@ -66,7 +66,7 @@ enum SessionState {
     Ended,
 }
 
-/// What `auth` said beside the credentials, until the verdict is there.
+/// Data of `auth` other than the credentials, kept until the verdict.
 #[derive(Debug)]
 struct AuthExtras {
     app: Option<String>,

@@ -40,7 +40,7 @@ fn logged_in() -> AppSession {
     session
 }
 
-/// What the session wants, readable: replies as their JSON, the rest in a word or two.
+/// Requests of the session in readable form: replies as their JSON, the rest in a word or two.
 fn wanted(outputs: &[Output]) -> Vec<Value> {
     let one = |output: &Output| match output {
         Output::Reply(frame) => serde_json::from_str(frame).unwrap(),

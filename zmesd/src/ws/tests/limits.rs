@@ -1,4 +1,4 @@
-//! Who is let in: limits, origins, proxies.
+//! Which clients are accepted: limits, origins, proxies.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn behind_proxies() -> ServerSettings {
     ServerSettings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..settings() }
 }
 
-/// Returns what was refused, the last first.
+/// Returns the refusals, the last first.
 fn refused(world: &WsWorld) -> Vec<(RefusalReason, Option<String>)> {
     let entries = world.counters.refusals.entries(None).into_iter();
     entries.map(|entry| (entry.rejection.reason, entry.rejection.detail)).collect()

@@ -1,4 +1,4 @@
-//! Requests as clients really send them, byte for byte, and what they are told.
+//! Requests as clients really send them, byte for byte, and the answers.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

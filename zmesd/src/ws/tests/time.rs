@@ -28,7 +28,7 @@ struct Pipe {
     login: Arc<ScriptedLogin>,
 }
 
-/// A session that nobody runs yet, on one end of a pipe.
+/// A session that is not run yet, on one end of a pipe.
 struct Resting {
     pump: Pump<DuplexStream>,
     opening: SessionOpening,

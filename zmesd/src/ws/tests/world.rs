@@ -33,7 +33,7 @@ use crate::tls::{CertStore, load, server_config};
 /// Nothing in these tests takes longer unless it is broken.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the router heard.
+/// Messages that the router received.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Opened(String),
@@ -104,12 +104,12 @@ impl WsWorld {
         }
     }
 
-    /// Returns what the router heard next.
+    /// Returns the router's next message.
     pub(super) async fn heard(&mut self) -> Heard {
         timeout(PATIENCE, self.heard.recv()).await.expect("the router heard nothing").unwrap()
     }
 
-    /// Returns what the router was told about the end of a session, skipping all else.
+    /// Returns the message about the end of a session, skipping all others.
     pub(super) async fn end_of_session(&mut self) -> &'static str {
         loop {
             if let Heard::Closed(reason) = self.heard().await {
@@ -129,7 +129,7 @@ impl WsWorld {
     }
 }
 
-/// Writes a certificate for `localhost` whose subject tells it from others.
+/// Writes a certificate for `localhost` with a distinguishable subject.
 pub(super) fn write_pair(directory: &tempfile::TempDir, name: &str) -> (TlsFiles, CertificateDer<'static>) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();

@@ -89,7 +89,7 @@ impl DatabaseOrigin {
         self.url.is_some()
     }
 
-    /// Returns the file that a new value belongs into.
+    /// Returns the file that a new value goes into.
     pub fn file(&self) -> String {
         let file = self.address().map_or(&self.zm_conf, |place| &place.file);
         if file.as_os_str().is_empty() { "zm.conf".to_owned() } else { file.display().to_string() }

@@ -10,7 +10,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-/// A token that was revoked at that second, for that reason; `None`: it is live.
+/// A token that was revoked in that second, for that reason; `None`: it is live.
 fn token(id: i64, user: &str, revoked: Option<(i64, &str)>) -> TokenRow {
     let secret = PushToken::parse(&format!("token-{id}")).unwrap();
     let new = Token::new(TokenId(id), secret, Platform::Android, at(0));
@@ -64,7 +64,7 @@ fn failed(count: u64, since: i64, last: i64) -> ProbeResult {
     ProbeResult { failure: Some(ProbeFailure { count, since: at(since), last: at(last), step }) }
 }
 
-/// What is observed of a transport that was last checked like that.
+/// Observations of a transport with this last check.
 fn probed(every: Duration, probe: Option<ProbeResult>, change: impl Fn(&mut TransportHealth)) -> Look {
     let mut health = TransportHealth {
         transport: "fcm".to_owned(),

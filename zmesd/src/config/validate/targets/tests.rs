@@ -3,15 +3,19 @@ use std::path::Path;
 use super::*;
 use crate::config::environment::Environment;
 use crate::config::problem::Problems;
-use crate::config::validate::Loaded;
+use crate::config::validate::{Loaded, Looks};
 
 /// No ZoneMinder, no TLS: the rest holds anywhere.
 const BARE: &str = "zoneminder = { config = '', database-url = 'mysql://u:p@localhost/zm', path-map = '/dev' }\n\
                     server = { listen = ['127.0.0.1:9000'], plaintext = true }\ncontrol.admin-group = 'root'\n";
 
 fn read(targets: &str) -> Result<Loaded, Problems> {
+    read_with(targets, None)
+}
+
+fn read_with(targets: &str, looks: Option<Looks<'_>>) -> Result<Loaded, Problems> {
     let environment = Environment { user: "zmesd".into(), system: true, ..Environment::default() };
-    Loaded::from_text(&format!("{BARE}{targets}"), Path::new("/tmp/zmesd.toml"), &environment)
+    Loaded::check(&format!("{BARE}{targets}"), Path::new("/tmp/zmesd.toml"), &environment, looks)
 }
 
 /// Returns `line:key: message` of each problem.
@@ -20,6 +24,10 @@ fn problems(targets: &str) -> Vec<String> {
         Ok(loaded) => panic!("{:?}", loaded.config.targets),
         Err(problems) => problems,
     };
+    told(&problems)
+}
+
+fn told(problems: &Problems) -> Vec<String> {
     assert!(problems.iter().all(|problem| !problem.hint.is_empty()), "{problems}");
     let line = |line: Option<usize>| line.map(|line| line.to_string()).unwrap_or_default();
     problems.iter().map(|one| format!("{}:{}: {}", line(one.line), one.key, one.message)).collect()
@@ -97,9 +105,35 @@ fn a_url_is_encrypted_or_private_and_never_quoted() {
 }
 
 #[test]
+fn the_topic_of_ntfy_does_not_go_into_its_url() {
+    for url in ["https://ntfy.sh/s3cret", "https://ntfy.sh/?s3cret", "https://ntfy.sh?s3cret"] {
+        let text = format!("{GUARD}url = '{url}'\n");
+        assert_eq!(problems(&text), ["8:target[0].url: has a path"]);
+        assert!(read(&text).unwrap_err()[0].hint.ends_with("the topic goes into topic"));
+    }
+    for url in ["https://ntfy.sh/", "https://ntfy.example.org:8443"] {
+        loaded(&format!("{GUARD}url = '{url}'\n"));
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_used_is_blamed_itself() {
+    let push = |part: &PushPart<'_>| zmes_providers::findings(part, &zmes_providers::WallClock::default());
+    let looks = Looks { pair: &|_, _| Vec::new(), push: &push };
+    for (url, wanted) in [
+        ("https://hooks.${cause}/x", "10:target[1].url: a placeholder stands in the host"),
+        ("https://host:${event}/x", "10:target[1].url: a placeholder stands in the host"),
+        ("https://host:99999/s3cret", "10:target[1].url: is not a URL: invalid port number"),
+    ] {
+        let text = format!("{GUARD}[[target]]\nname = 'h'\nurl = '{url}'\nkind = 'webhook'\nuser = 'amy'\n");
+        assert_eq!(told(&read_with(&text, Some(looks)).unwrap_err()), [wanted]);
+    }
+}
+
+#[test]
 fn secrets_are_not_shown_and_their_changes_are_seen() {
     let text = "[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = 'https://host/s3cret'\n\
-                headers = { X-Key = 's3cret' }\ntoken = 's3cret'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
+                headers = { X-Key = 's3cret' }\ntoken = 's3cret'\nbody = '{\"key\": \"s3cret\"}'\nsecret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'\n";
     let config = loaded(&format!("{text}{GUARD}")).config;
     let shown = config.show();
     assert!(!shown.contains("s3cret") && !shown.contains("MfKQ"), "{shown}");
@@ -109,6 +143,8 @@ fn secrets_are_not_shown_and_their_changes_are_seen() {
     assert!(!format!("{config:?}").contains("s3cret"));
     let other = loaded(&format!("{}{GUARD}", text.replace("X-Key = 's3cret'", "X-Key = 'other'"))).config;
     assert_eq!(config.diff(&other).hot(), ["target[0].headers"]);
+    let other = loaded(&format!("{}{GUARD}", text.replace("\"s3cret\"", "\"other\""))).config;
+    assert_eq!(config.diff(&other).hot(), ["target[0].body"]);
     assert_eq!(config.following(&other).push.targets.len(), 2);
 }
 
@@ -118,11 +154,37 @@ fn what_does_nothing_is_warned_of() {
         let warnings = loaded(text).warnings;
         warnings.iter().map(|one| format!("{}: {}", one.key, one.message)).collect::<Vec<_>>()
     };
-    assert_eq!(warnings(&format!("{GUARD}chat = '1'\n")), ["target[0].chat: does nothing for ntfy"]);
+    assert_eq!(
+        warnings(&format!("{GUARD}chat = '1'\n")),
+        ["target[0].chat: has no effect for kind \"ntfy\""]
+    );
     let off = warnings(&format!("push.enabled = false\n{GUARD}"));
     assert_eq!(off, ["target[0].name: a target is configured, but push.enabled is false"]);
     let bot = "[[target]]\nname = 'b'\nkind = 'telegram'\nuser = 'amy'\ntoken = '1:a'\nchat = '@c'\npriority = 'high'\n";
     assert_eq!(warnings(bot), ["target[0].priority: has no effect"]);
+}
+
+#[test]
+fn headers_cannot_contradict_content_type_and_token() {
+    let hook = |more: &str| {
+        format!("[[target]]\nname = 'h'\nkind = 'webhook'\nuser = 'amy'\nurl = 'https://host/x'\n{more}\n")
+    };
+    for (more, wanted, hint) in [
+        (
+            "headers = { Content-type = 'text/plain' }",
+            "9:target[0].headers: zmesd sets the header `Content-type` itself",
+            "set content-type",
+        ),
+        (
+            "headers = { authorization = 'Basic s3cret' }\ntoken = 's3cret'",
+            "9:target[0].headers: has `Authorization`, and token is set, too",
+            "remove one of them",
+        ),
+    ] {
+        assert_eq!(problems(&hook(more)), [wanted]);
+        assert!(read(&hook(more)).unwrap_err()[0].hint.starts_with(hint));
+    }
+    loaded(&hook("headers = { Authorization = 'Basic s3cret' }"));
 }
 
 #[test]

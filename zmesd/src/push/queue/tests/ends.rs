@@ -1,9 +1,9 @@
-//! Ends of alarms: behind their starts, and only where these were sent as pushes of their own.
+//! Ends of alarms: after their starts, and only if these were sent as single pushes.
 
 use super::*;
 use crate::domain::{Alarm, Phase};
 
-/// Returns the end, with that number, of the alarm that the delivery `start` told to token 7.
+/// Returns the end, with that number, of the alarm that the delivery `start` announced to token 7.
 fn end(id: i64, start: i64) -> PushBatch {
     let mut batch = batch(id, &[7]);
     batch.alarm = Arc::new(Alarm { phase: Phase::End, ..Alarm::clone(&batch.alarm) });
@@ -18,7 +18,7 @@ fn refusal(job: &Job) -> Option<Outcome> {
     (state == StartState::NotSent).then_some(Outcome::Skipped(SkipReason::NotStarted))
 }
 
-/// Takes one turn; returns what is sent, whether as a digest, and what is not sent.
+/// Takes one turn; returns the pushes sent, whether as a digest, and those not sent.
 fn turn(queue: &mut Queue, now: Instant) -> (Vec<i64>, bool, Vec<i64>) {
     queue.release(now, here);
     let Some(LaneTurn { refused, step, .. }) = queue.next(0, now, here, refusal) else {

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order: nothing is lost, nothing is sent twice, each token hears of alarms in order.
+//! Properties for any order of events: nothing is lost, nothing is sent twice, each token gets its alarms in order.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -16,7 +16,7 @@ enum Event {
         tokens: Vec<i64>,
         dropped: bool,
     },
-    /// The disk has written so many notes.
+    /// The disk has written this many notes.
     Commit(usize),
     ReadPage,
     /// What was read arrives, or the read has failed.
@@ -26,7 +26,7 @@ enum Event {
     /// Whatever may go is under way.
     Ship,
     Answer(Index, AnswerModel),
-    /// The state takes so many notes.
+    /// The state takes this many notes.
     HandOver(usize),
     Withdraw(i64),
     Wait(u64),
@@ -192,7 +192,7 @@ impl QueueWorld {
         });
     }
 
-    /// Lets everything go its way, until nothing is left to do.
+    /// Runs until nothing is left to do.
     fn settle(&mut self) {
         for _ in 0..200 {
             for event in
@@ -220,7 +220,7 @@ impl QueueWorld {
         }
     }
 
-    /// Everything has ended once, unless it was withdrawn before; and nothing is left behind.
+    /// Every delivery has ended once, unless it was withdrawn before; and nothing is left behind.
     fn check_end(&self) {
         let queued: Vec<_> =
             self.disk.rows.values().filter(|row| row.queued).map(|row| row.push.id).collect();

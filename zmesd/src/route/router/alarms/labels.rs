@@ -14,15 +14,12 @@ use tracing::{debug, warn};
 use zmes_shared::words::LabelWait;
 use zmes_shared::{Label, SessionId};
 
-use super::{AlarmRound, TokenVerdict};
+use super::AlarmRound;
 use crate::domain::{Alarm, AlarmLabels, AlarmSpan, DecidedBy, Decision, Origin, Phase, TokenId};
 use crate::route::PushBatch;
-use crate::route::decided::AlarmDecisions;
 use crate::route::labels::{HeldDecision, LabelCommand, LabelReport, LabelRequest};
 use crate::route::router::Router;
-use crate::route::tap::{AnnouncedAlarm, TapEvent};
 use crate::state::Note;
-use crate::telemetry::TargetKind;
 
 /// The longest wait that a new daemon goes on with, whatever its clock says: that of `labels.wait`.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -50,7 +47,7 @@ impl Router {
             && !self.held.is_full()
             && self.tokens.live().next().is_some();
         let waits_until = waits.then(|| alarm.detected + config.wait);
-        // If there is no room, nobody would end the wait early.
+        // Without room in the queue the labels are not read: the push would wait in vain.
         let asked = self.parts.label_requests.ask(LabelRequest { event, waits_until });
         waits_until.filter(|_| asked)
     }
@@ -66,7 +63,7 @@ impl Router {
     ) {
         self.remember_sent(&alarm, &[], copied);
         self.note_started(&alarm, &sessions, &[]);
-        self.remember(&alarm, sessions, by.clone(), &[]);
+        self.remember(self.alarms, &alarm, Some((sessions, by.clone())), &[]);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let wait =
             SignedDuration::try_from(until.saturating_duration_since(Instant::now())).unwrap_or_default();
@@ -110,21 +107,16 @@ impl Router {
 
     /// Decides what waits if, by a new configuration, nothing waits any more.
     pub(in crate::route::router) fn on_label_settings(&mut self) {
-        let (waits, looks) = {
-            let config = self.parts.labels.borrow_and_update();
-            (!config.wait.is_zero(), config.sources().any())
-        };
         self.labels_possible = true;
-        if !waits || !looks {
-            self.release_all();
-        }
+        self.release_known();
     }
 
     pub(in crate::route::router) fn on_labels(&mut self, command: LabelCommand) {
         let LabelCommand { report: LabelReport { read, found, possible }, reply } = command;
         let waits = !self.parts.labels.borrow().wait.is_zero();
         if self.labels_possible && !possible && waits {
-            warn!("ZoneMinder has no source of labels: pushes do not wait for them (labels.source)");
+            let hint = "tags need ZoneMinder 1.38 or newer: add \"notes\" to labels.source, or set labels.wait = \"0s\"";
+            warn!(hint, "ZoneMinder has no source of labels: pushes do not wait for them");
         }
         self.labels_possible = possible;
         self.held.read(&read, Instant::now());
@@ -134,24 +126,21 @@ impl Router {
         }
         let noted = found.is_empty() || self.try_note(Note::Labels(found, self.parts.clock.now()));
         self.release_known();
-        if !possible && self.judges() {
-            self.release_all();
-        }
         // The caller may have given up, and reports it again.
         reply.send(noted).ok();
     }
 
-    /// Decides what waits for labels that are known.
+    /// Decides what waits for labels that are known, or all if nothing is to wait any more.
     pub(in crate::route::router) fn release_known(&mut self) {
-        if self.judges() {
-            for held in self.held.take_known(&self.labels) {
-                self.release(&held);
-            }
+        if !self.judges() {
+            return;
         }
-    }
-
-    fn release_all(&mut self) {
-        for held in self.held.take_all() {
+        let waits = {
+            let config = self.parts.labels.borrow();
+            self.labels_possible && !config.wait.is_zero() && config.sources().any()
+        };
+        let ready = if waits { self.held.take_known(&self.labels) } else { self.held.take_all() };
+        for held in ready {
             self.release(&held);
         }
     }
@@ -176,46 +165,24 @@ impl Router {
         self.remember_sent(&alarm, &verdicts, &BTreeSet::new());
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.count_wishes(&alarm, &held.by, &verdicts);
-        self.tell_released(held.number, &alarm, &verdicts);
-        if held.end.is_none() {
-            self.note_started(&alarm, &[], &deliveries);
+        self.remember(held.number, &alarm, None, &verdicts);
+        let mut end = None;
+        match &held.end {
+            Some(ended) => end = self.end_released(&alarm, ended, &deliveries),
+            None => self.note_started(&alarm, &[], &deliveries),
         }
-        let recorded = self.try_note(Note::Released(Arc::clone(&alarm), decisions));
-        let started = deliveries.clone();
-        self.push(PushBatch { alarm: Arc::clone(&alarm), deliveries, recorded, receipts: None });
-        if let Some(end) = &held.end {
-            self.end_released(&alarm, end, &started);
+        let (mut messages, mut batches) = (Vec::new(), Vec::new());
+        for (message, decisions, deliveries) in
+            [(Arc::clone(&alarm), decisions, deliveries)].into_iter().chain(end)
+        {
+            messages.push((Arc::clone(&message), decisions));
+            batches.push((message, deliveries));
         }
-    }
-
-    /// Counts what was decided later than its alarm was announced, and shows it to watchers. `number`: that of the alarm; 0:
-    /// not known.
-    pub(in crate::route::router) fn tell_released(
-        &mut self,
-        number: u64,
-        alarm: &Arc<Alarm>,
-        verdicts: &[TokenVerdict],
-    ) {
-        let decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
-        self.parts.counters.decisions.count_all(decided);
-        debug!(alarm = number, monitor = %alarm.monitor, targets = verdicts.len(), "decided after the wait for labels");
-        if !self.parts.tap.watched() {
-            return;
+        // One note: a kill between two would lose the end.
+        let recorded = self.try_note(Note::Released(alarm, messages));
+        for (alarm, deliveries) in batches {
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
         }
-        let token =
-            |verdict: &TokenVerdict| (Arc::clone(&verdict.token), verdict.decision, verdict.by.clone());
-        let decided = Arc::new(AlarmDecisions {
-            number,
-            alarm: Arc::clone(alarm),
-            sessions: Box::default(),
-            by: Box::default(),
-            tokens: verdicts.iter().map(token).collect(),
-            snoozes: self.snoozes_of(verdicts),
-        });
-        let decisions = Arc::downgrade(&decided);
-        self.ring.push(decided);
-        let alarm = Arc::clone(alarm);
-        self.parts.tap.send_with(|| TapEvent::Decided(AnnouncedAlarm { number, alarm, decided: decisions }));
     }
 }
 
