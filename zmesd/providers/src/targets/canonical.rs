@@ -91,7 +91,7 @@ mod tests {
             let mut push = push(32_910);
             push.alarms[0].ended = Some(lasted);
             let (utc, texts) = (TimeZone::UTC, message_texts());
-            let body = body(&TargetMessage::new(&push, &texts, &utc).unwrap());
+            let body = body(&TargetMessage::new(&push, &texts, &utc).unwrap(), None);
             serde_json::from_str::<MachineMessage>(&body).unwrap().duration
         };
         assert_eq!(lasted(Duration::from_millis(41_600)), Some(42));
