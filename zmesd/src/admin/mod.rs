@@ -163,7 +163,7 @@ impl Admin {
     }
 
     async fn survey(self: Arc<Self>) {
-        let survey = doctor::keep(&self.parts, &self.board);
+        let survey = Box::pin(doctor::keep(&self.parts, &self.board));
         self.parts.draining.run_until_cancelled(survey).await;
     }
 
