@@ -1,4 +1,4 @@
-//! `GET` and `HEAD /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
+//! `GET /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -34,17 +34,14 @@ const HEADERS: &str = "Cache-Control: private, no-store\r\n\
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PictureAsked {
     link: String,
-    /// `HEAD`: what a picture is, without it.
-    head_only: bool,
 }
 
 /// Returns a request for a picture; `None`: it asks for something else.
 pub(super) fn asked(request: &Request) -> Option<PictureAsked> {
-    let head_only = request.method() == Method::HEAD;
-    let asks = head_only || request.method() == Method::GET;
+    let asks = request.method() == Method::GET;
     let link = links::in_path(request.uri().path())?;
     let upgrades = request.headers().contains_key(UPGRADE);
-    (asks && !upgrades).then(|| PictureAsked { link: link.to_owned(), head_only })
+    (asks && !upgrades).then(|| PictureAsked { link: link.to_owned() })
 }
 
 /// Answers a request for a picture, and closes the connection.
@@ -68,7 +65,6 @@ where
             (head(status, "text/plain; charset=utf-8", retry, body.len()), body)
         }
     };
-    let body = if asked.head_only { &[] } else { body };
     let written = async {
         timeout(WRITE_DEADLINE, stream.write_all(head.as_bytes())).await.ok()?.ok()?;
         for part in body.chunks(PART) {

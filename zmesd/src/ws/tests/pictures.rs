@@ -34,18 +34,6 @@ async fn a_link_is_answered_with_its_picture_and_the_connection_closed() {
 }
 
 #[tokio::test]
-async fn a_head_request_gets_the_same_head_without_a_picture() {
-    let world = WsWorld::plain(settings());
-    let whole = get(&world, "/p/right.jpg").await;
-    let head = answer(&world, "HEAD /p/right.jpg HTTP/1.1\r\nHost: zm.example.org\r\n\r\n").await;
-    let head = String::from_utf8(head).unwrap();
-    assert!(head.ends_with("\r\n\r\n") && whole.starts_with(&head), "{head}");
-    let refused = answer(&world, "HEAD /p/wrong.jpg HTTP/1.1\r\nHost: zm.example.org\r\n\r\n").await;
-    let refused = String::from_utf8(refused).unwrap();
-    assert!(refused.starts_with("HTTP/1.1 404 ") && refused.ends_with("\r\n\r\n"), "{refused}");
-}
-
-#[tokio::test]
 async fn every_refusal_is_the_same() {
     let world = WsWorld::plain(settings());
     let refused = get(&world, "/p/wrong.jpg").await;
@@ -74,7 +62,7 @@ async fn what_asks_for_no_picture_is_told_that_this_port_speaks_websocket() {
         let told = get(&world, path).await;
         assert!(told.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{path}: {told}");
     }
-    for method in ["POST", "OPTIONS", "PUT"] {
+    for method in ["POST", "HEAD", "OPTIONS", "PUT"] {
         let request = format!("{method} /p/right.jpg HTTP/1.1\r\nHost: zm.example.org\r\n\r\n");
         let told = String::from_utf8_lossy(&answer(&world, &request).await).into_owned();
         assert!(told.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{method}: {told}");
