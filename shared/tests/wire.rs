@@ -18,7 +18,9 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 40] = [
+const REQUESTS: [&str; 42] = [
+    "pictures_test",
+    "pictures_rotate",
     "status",
     "clients_list",
     "clients_rejected",
@@ -119,6 +121,8 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "push_retry" => drop(round_trip::<views::PushRetried>(name, value)),
+        "pictures_test" => drop(round_trip::<views::PictureTested>(name, value)),
+        "pictures_rotate" => drop(round_trip::<views::Done>(name, value)),
         "events" => drop(round_trip::<views::Events>(name, value)),
         "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),
         "why" => drop(round_trip::<views::Why>(name, value)),
@@ -166,6 +170,8 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushCheck { .. } => "push_check",
         Request::PushQueue => "push_queue",
         Request::PushRetry { .. } => "push_retry",
+        Request::PicturesTest { .. } => "pictures_test",
+        Request::PicturesRotate => "pictures_rotate",
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
         Request::RulesList => "rules_list",

@@ -51,7 +51,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
 }
 
 /// All of them, in an order in which each succeeds and which leaves everything as it was.
-pub const COMMAND_LINES: [CommandLine; 69] = {
+pub const COMMAND_LINES: [CommandLine; 70] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
     [
@@ -101,6 +101,7 @@ pub const COMMAND_LINES: [CommandLine; 69] = {
         line("push check", Observer, Answer),
         line("push queue", Observer, Answer),
         line("push retry", Admin, Answer),
+        line("pictures rotate --yes", Admin, Answer),
         line("watch --since 1h --count 4", Observer, Stream),
         line("events --limit 5", Observer, List),
         line("rules list", Observer, List),
@@ -199,7 +200,7 @@ async fn newest_client(ctl: &Ctl) -> Result<String> {
 
 /// Commands that are not in the table: `top` needs a terminal, `hook` ends with a signal, and how `doctor` and `report` end depends on what they find, which `doctor` and `habits`
 /// of the tests show.
-const ELSEWHERE: [&str; 4] = ["doctor", "hook", "report", "top"];
+const ELSEWHERE: [&str; 5] = ["doctor", "hook", "pictures test", "report", "top"];
 
 /// Fails unless the table has every command that the help shows.
 pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {

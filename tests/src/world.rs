@@ -308,12 +308,13 @@ impl World {
     fn write_zm_conf(&self) -> Result<()> {
         let text = format!(
             "ZM_DB_TYPE=mysql\nZM_DB_HOST=localhost:{}\nZM_DB_NAME=zm\nZM_DB_USER={}\nZM_DB_PASS={}\n\
-             ZM_PATH_MAP={}\nZM_PATH_SOCKS={}\n",
+             ZM_PATH_MAP={}\nZM_PATH_SOCKS={}\nZM_DIR_EVENTS={}\n",
             self.database.socket().display(),
             Database::USER,
             Database::PASSWORD,
             self.path("shm").display(),
             self.directory.path().display(),
+            self.path("events").display(),
         );
         Ok(fs::write(self.path("zm.conf"), text)?)
     }

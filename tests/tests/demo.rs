@@ -99,6 +99,12 @@ async fn kept_files_are_what_zoneminder_would_have_written() -> Result<()> {
     let keep = parent.path().join("kept");
     let mut demo = Demo::start(&["--monitors", "1", "--every", "1s", "--keep", &keep.to_string_lossy()])?;
     demo.line("an alarm of the simulation is printed", |line| line.ends_with(DELAY)).await?;
+    let line = demo.line("its picture is saved", |line| line.contains("bytes, saved as ")).await?;
+    let saved = fs::read(line.rsplit_once(" saved as ").context("no place")?.1)?;
+    ensure!(
+        saved.starts_with(&[0xff, 0xd8, 0xff]) && line.contains(&format!("{} bytes", saved.len())),
+        "{line}"
+    );
     demo.end(Signal::SIGTERM).await?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/zmshm.py");
     let memory = keep.join("shm/zm.mmap.1");

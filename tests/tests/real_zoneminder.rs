@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use zmes_tests::standin::PushProxy;
+use zmes_tests::standin::{PushProxy, TargetPeer};
 use zmes_tests::{
-    AppClient, Certificate, Ctl, Daemon, Endpoint, Incoming, Lab, PackagedUsers, Settings, Validity,
-    includes, wait_long, wait_until,
+    AppClient, Certificate, Ctl, Daemon, Endpoint, HalfOpen, Incoming, Lab, PackagedUsers, Settings,
+    Validity, includes, wait_long, wait_until,
 };
 
 const FRONT_DOOR: u32 = 1; // Nodect
@@ -367,6 +367,31 @@ async fn an_alarm_has_one_end(site: &mut Site) -> Result<()> {
     .await
 }
 
+/// A trigger and motion bring a whole picture of their event: to ntfy as a file, to the app as a link.
+async fn an_alarm_brings_its_picture(site: &mut Site) -> Result<()> {
+    let (ntfy, settings) = (TargetPeer::ntfy().await?, std::fs::read_to_string(&site.file)?);
+    let ca = site.file.with_file_name("ntfy.pem");
+    std::fs::write(&ca, std::fs::read(ntfy.ca())?)?;
+    let secrets = format!("topic = '{}'\ntoken = '{}'", TargetPeer::TOPIC, TargetPeer::NTFY_TOKEN);
+    let place = format!("url = '{}'\nca-certificate = '{}'\npicture-wait = '10s'", ntfy.url(), ca.display());
+    let target = format!("[[target]]\nname = 'guard'\nuser = 'admin'\n{place}\n{secrets}\n");
+    std::fs::write(&site.file, format!("{settings}\n[picture]\nbase-url = \"https://zm\"\n{target}"))?;
+    site.ctl.run(&["reload"]).await?.expect_code(0)?;
+    for round in 0..2 {
+        let event = if round == 0 { site.forced_alarm(YARD).await? } else { site.motion(YARD).await? };
+        let link = site.told.last().context("no frame")?["events"][0]["Picture"].clone();
+        let path = link.as_str().and_then(|link| link.strip_prefix("https://zm")).context("no link")?;
+        let (head, body) = HalfOpen::get(&site.endpoint, path).await?;
+        ensure!(head.starts_with("HTTP/1.1 200 ") && body.starts_with(&[0xff, 0xd8, 0xff]), "{head}");
+        let sent = ntfy.wait_accepted(round + 1).await?.remove(round).request.body;
+        ensure!(sent == body && sent.len() > 1000, "{} and {} bytes", sent.len(), body.len());
+        site.ctl.run(&["pictures", "test", &event.to_string()]).await?.expect_code(0)?;
+    }
+    std::fs::write(&site.file, settings)?;
+    site.ctl.run(&["reload"]).await?.expect_code(0)?;
+    ntfy.ensure_no_violations()
+}
+
 /// The package's user reads shared memory and must not write it.
 async fn forcing_is_refused_to_who_may_only_read(site: &Site) -> Result<()> {
     let refused = site.ctl.run(&["alarm", "force", "--monitor", "1", "--for", "1m"]).await?.expect_code(5)?;
@@ -462,6 +487,7 @@ async fn each_alarm_of_a_real_zoneminder_reaches_the_app_once() -> Result<()> {
     forcing_is_refused_to_who_may_only_read(&site).await?;
     a_forced_alarm_rings_two_phones(&mut site, &proxy).await?;
     an_alarm_has_one_end(&mut site).await?;
+    an_alarm_brings_its_picture(&mut site).await?;
     the_life_of_zmc(&mut site).await?;
     a_lost_camera(&mut site, &proxy).await?;
     a_lost_database(&mut site).await?;

@@ -3,18 +3,23 @@
 //! Actors depend on these; the adapters (edges and `demo`) implement them. What ZoneMinder offers has its traits in
 //! `zmes-zoneminder`, what sends pushes has its own in `zmes-providers`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use zmes_providers::{CheckStep, TransportFault, WallClock};
+use tokio::time::Instant;
+use zmes_providers::{CheckStep, PictureFile, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
+use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::pictures::{NoPicture, Picture};
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};
+use crate::limits::Turn;
 
 /// The wall clock. The monotonic one is [`tokio::time`].
 pub trait Clock: Send + Sync + std::fmt::Debug {
@@ -56,6 +61,21 @@ pub struct CertificateSummary {
     pub objections: Vec<CertificateProblem>,
 }
 
+/// Says whether a certificate with these names and addresses is for `name`.
+pub fn covers(sans: &[String], name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    sans.iter().any(|san| {
+        let san = san.trim_end_matches('.');
+        // A star stands for one label (RFC 6125 6.4.3).
+        let by_star = || {
+            let rest = san.strip_prefix("*.")?;
+            let (_, domain) = name.split_once('.')?;
+            Some(domain.eq_ignore_ascii_case(rest))
+        };
+        san.eq_ignore_ascii_case(name) || by_star().unwrap_or(false)
+    })
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateProblem {
     /// Apps that look at certificates at all do not connect.
@@ -76,6 +96,77 @@ impl CertificateProblem {
 pub trait CertificateInfo: Send + Sync + std::fmt::Debug {
     /// Returns the certificate that the next handshake will show; `None` where apps are served in plain text.
     fn summary(&self) -> Option<CertificateSummary>;
+}
+
+/// Why a link is not answered with a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It is no link, it has ended, or whoever it is for may not see that. To the outside always the same.
+    None,
+    /// There is no picture, or nobody can say where. To the outside as [`Self::None`].
+    Missing,
+    /// The picture may come in a moment.
+    NotYet,
+    /// Too many requests.
+    Busy,
+}
+
+/// A picture that is being answered.
+#[derive(Debug)]
+pub struct PictureAnswer {
+    pub picture: Arc<Picture>,
+    /// Held until the picture is written.
+    pub turn: Option<Turn>,
+}
+
+/// Answers links to pictures.
+#[async_trait]
+pub trait PictureDoor: Send + Sync + std::fmt::Debug {
+    /// Says whether there are links at all.
+    fn is_open(&self) -> bool;
+
+    /// Returns the picture of a link, for a client of that address. Bounded in time by the implementation.
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer>;
+}
+
+/// Reads pictures for services that take files.
+#[async_trait]
+pub trait PictureUploads: Send + Sync + std::fmt::Debug {
+    /// Returns the picture of an alarm that was found at `at`, and waits `wait` for it. `None`: there is none, and the log
+    /// says why.
+    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile>;
+}
+
+/// What became of a new key for links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRotated {
+    /// It counts, and is on the disk.
+    Written,
+    /// It counts, and the disk has not taken it yet.
+    Unwritten,
+    /// The system has no random numbers, or the state no room: nothing has changed.
+    No,
+}
+
+/// What is there of an event for an admin.
+#[derive(Debug)]
+pub struct PictureExamined {
+    /// The monitor of the event; `None`: there is no such event, or the database does not answer.
+    pub monitor: Option<MonitorId>,
+    pub picture: Result<Arc<Picture>, NoPicture>,
+}
+
+/// What admins do about pictures.
+#[async_trait]
+pub trait PictureCare: Send + Sync + std::fmt::Debug {
+    /// Returns where links lead; `None`: pushes hold none.
+    fn base_url(&self) -> Option<String>;
+
+    /// Reads the picture of an event as for a phone.
+    async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined;
+
+    /// Makes a new key, with which all links that were made before end.
+    async fn rotate(&self) -> KeyRotated;
 }
 
 /// The file on the disk, compared with the current configuration.

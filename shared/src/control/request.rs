@@ -194,6 +194,13 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         transport: Option<TransportChoice>,
     },
+    /// Reads the picture of an event as for a phone. Returns [`crate::views::PictureTested`].
+    PicturesTest {
+        /// Which event.
+        event: EventId,
+    },
+    /// Makes a new key, with which all links to pictures end. Returns [`crate::views::Done`].
+    PicturesRotate,
     /// Announced alarms, the newest last. Returns [`crate::views::Events`], in pages.
     Events(EventFilter),
     /// Counts the announced alarms of the last 24 hours. Returns [`crate::views::EventsHourly`].
@@ -267,6 +274,7 @@ impl Request {
             | Self::TokensLog { .. }
             | Self::PushCheck { .. }
             | Self::PushQueue
+            | Self::PicturesTest { .. }
             | Self::Events(_)
             | Self::EventsHourly
             | Self::Why { .. }
@@ -297,6 +305,7 @@ impl Request {
             | Self::TokensRestore { .. }
             | Self::TokensExport { .. }
             | Self::PushRetry { .. }
+            | Self::PicturesRotate
             | Self::SnoozeSet(_)
             | Self::SnoozeEnd(_)
             | Self::ConfigShow => Access::Admin,

@@ -40,7 +40,7 @@ pub use oauth::{OAuth, OAuthContract};
 pub use push_proxy::{PushProxy, PushProxyContract};
 pub use request::{Arrival, Request, Verdict};
 pub use script::{Answer, Behaviour, Route};
-pub use target_peer::{TargetPeer, TargetPeerContract};
+pub use target_peer::{TargetPeer, TargetPeerContract, form};
 
 use connection::{Core, serve};
 

@@ -2,6 +2,8 @@
 //! webhook.
 
 use anyhow::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::Method;
 use serde_json::{Value, json};
 
@@ -97,13 +99,27 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
             return (Route::Probe, Answer::json(200, &json!({"success": true})));
         }
         (&Method::POST, "/") => {}
+        (&Method::PUT, path) if path == format!("/{}", TargetPeer::TOPIC) => {
+            checks.ensure(is_jpeg(&request.body), "the body is not a JPEG");
+            for header in ["x-title", "x-message", "x-priority", "x-tags", "x-filename"] {
+                checks.header(request, header);
+            }
+            let answer = json!({"id": "hwQ2YpKdmg", "time": 1_635_528_741, "event": "message",
+                "attachment": {"name": "alarm.jpg", "type": "image/jpeg", "size": request.body.len()}});
+            return (Route::Push, Answer::json(200, &answer));
+        }
         _ => {
             checks.add("there is no such path");
             return (Route::Probe, Answer::new(404, ""));
         }
     }
     let body = checks.json(request);
-    checks.shape(&body, "", &["topic", "title", "message", "priority", "tags"], &["click"]);
+    checks.shape(
+        &body,
+        "",
+        &["topic", "title", "message", "priority", "tags"],
+        &["click", "attach", "filename"],
+    );
     checks.one_of(&body, "/topic", &[TargetPeer::TOPIC]);
     checks.text(&body, "/message");
     checks.value(&body, "/priority", "1 to 5", |priority| {
@@ -130,7 +146,13 @@ fn pushover(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     match (&request.method, request.path.as_str()) {
         (&Method::POST, "/1/users/validate.json") => (Route::Probe, accepted),
         (&Method::POST, "/1/messages.json") => {
-            let optional = ["device", "sound", "url", "retry", "expire"];
+            let optional =
+                ["device", "sound", "url", "retry", "expire", "attachment_base64", "attachment_type"];
+            if let Some(file) = body["attachment_base64"].as_str() {
+                let file = STANDARD.decode(file).unwrap_or_default();
+                checks.ensure(is_jpeg(&file), "the attachment is not a JPEG in base64");
+                checks.one_of(&body, "/attachment_type", &["image/jpeg"]);
+            }
             checks.shape(
                 &body,
                 "",
@@ -152,13 +174,21 @@ fn pushover(request: &Request, checks: &mut Checks) -> (Route, Answer) {
 
 /// core.telegram.org/bots/api
 fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
-    let body = checks.json(request);
     let Some(method) = request.path.strip_prefix(&format!("/bot{}/", TargetPeer::BOT_TOKEN)) else {
         checks.add("the token is not the bot's");
         let answer = json!({"ok": false, "error_code": 401, "description": "Unauthorized"});
         return (Route::Probe, Answer::json(401, &answer));
     };
     let ok = |result: Value| Answer::json(200, &json!({"ok": true, "result": result}));
+    if method == "sendPhoto" {
+        let parts = form(request);
+        let part = |name: &str| parts.iter().find(|(own, _)| own == name).map(|(_, value)| &value[..]);
+        checks
+            .ensure(part("chat_id").is_some() && part("caption").is_some(), "chat_id and caption are needed");
+        checks.ensure(part("photo").is_some_and(is_jpeg), "the photo is not a JPEG");
+        return (Route::Push, ok(json!({"message_id": 4711})));
+    }
+    let body = checks.json(request);
     match method {
         "getMe" => (Route::Probe, ok(json!({"id": 110_201_543, "is_bot": true, "username": "zm_bot"}))),
         "getChat" => (Route::Probe, ok(json!({"id": -100, "type": "supergroup"}))),
@@ -174,6 +204,30 @@ fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
             (Route::Probe, Answer::json(404, &json!({"ok": false, "error_code": 404})))
         }
     }
+}
+
+fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff]) && bytes.ends_with(&[0xff, 0xd9])
+}
+
+/// Returns the parts of a form, by name (RFC 7578); empty where it is none.
+pub fn form(request: &Request) -> Vec<(String, Vec<u8>)> {
+    let kind = request.header("content-type").unwrap_or_default();
+    let Some(boundary) = kind.strip_prefix("multipart/form-data; boundary=") else { return Vec::new() };
+    let (first, between) = (format!("--{boundary}\r\n"), format!("\r\n--{boundary}"));
+    let mut rest = request.body.strip_prefix(first.as_bytes()).unwrap_or_default();
+    let mut parts = Vec::new();
+    while let (Some(head), Some(end)) = (find(rest, b"\r\n\r\n"), find(rest, between.as_bytes())) {
+        let name = String::from_utf8_lossy(&rest[..head]).into_owned();
+        let name = name.split("name=\"").nth(1).and_then(|name| name.split('"').next()).unwrap_or_default();
+        parts.push((name.to_owned(), rest.get(head + 4..end).unwrap_or_default().to_vec()));
+        rest = rest[end + between.len()..].strip_prefix(b"\r\n").unwrap_or_default();
+    }
+    parts
+}
+
+fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    text.windows(wanted.len()).position(|window| window == wanted)
 }
 
 /// gotify/server, docs/spec.json

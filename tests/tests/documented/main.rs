@@ -104,6 +104,7 @@ pages! {
     install_is_as_it_says: "docs/install.md",
     migrate_is_as_it_says: "docs/migrate.md",
     observe_is_as_it_says: "docs/observe.md",
+    pictures_is_as_it_says: "docs/pictures.md",
     scripts_is_as_it_says: "docs/scripts.md",
     security_is_as_it_says: "docs/security.md",
     side_by_side_is_as_it_says: "docs/side-by-side.md",

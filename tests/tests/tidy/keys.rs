@@ -15,6 +15,10 @@ const STEPS_OF_DOCTOR: &str = "zmesd/src/config/problem.rs";
 const ACTION: &str = "notify";
 /// A section that is also a key of `[[rule]]`.
 const SECTION: &str = "labels";
+/// A section that is also a key of `[[target]]`.
+const PICTURE_SECTION: &str = "picture";
+/// A key of `[[target]]` that is also a form of its picture.
+const FORM: &str = "link";
 /// A key of `[[target]]` that is also a format of the log.
 const FORMAT: &str = "text";
 /// A key of `[end]` that is also a section, and a channel of `[[rule]]`.
@@ -36,9 +40,12 @@ fn a_key_of_the_configuration_is_declared_once() -> Result<()> {
                 declared += usize::from(declaration);
                 let action = text == ACTION && line.contains("RuleAction::");
                 let section = text == SECTION && line.contains("LabelsSection:");
+                let section = section || text == PICTURE_SECTION && line.contains("PictureSection:");
+                let form = text == FORM && line.contains("PictureChoice::");
                 let format = text == FORMAT && line.contains("LogFormat::");
                 let way = text == WAY && (line.contains("once {") || line.contains("\"channels\""));
-                if !declaration && !action && !section && !format && !way && file.name != STEPS_OF_DOCTOR {
+                let other = action || section || form || format || way;
+                if !declaration && !other && file.name != STEPS_OF_DOCTOR {
                     findings.push(format!("{}:{number}: `{text}` is declared in the table", file.name));
                 }
             }

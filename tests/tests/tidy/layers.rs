@@ -5,12 +5,13 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 30] = [
+const LEVELS: [(&str, u8); 32] = [
     // words
     ("domain", 0),
     ("rules", 0),
     ("config", 1),
     ("limits", 1),
+    ("links", 2),
     ("sockets", 1),
     // seams
     ("ports", 2),
@@ -27,6 +28,7 @@ const LEVELS: [(&str, u8); 30] = [
     ("detect", 7),
     ("labels", 7),
     ("push", 7),
+    ("pictures", 7),
     // edges, which do not know each other
     ("auth", 8),
     ("ws", 8),

@@ -17,6 +17,7 @@ mod latency;
 pub mod log;
 pub mod monitors;
 mod named;
+pub mod pictures;
 pub mod push;
 mod reload;
 pub mod report;

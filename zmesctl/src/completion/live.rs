@@ -44,6 +44,8 @@ pub(super) enum Live {
     TokensOrUsers,
     /// The word for the last alarm, and the events of those before it.
     LastOrEvents,
+    /// Events of the last alarms.
+    Events,
     /// Kinds of transports, and handles of targets.
     Transports,
 }
@@ -82,6 +84,9 @@ impl Live {
         if named("EVENT") && named("last") {
             return Some(Self::LastOrEvents);
         }
+        if named("EVENT") && path == ["pictures", "test"] {
+            return Some(Self::Events);
+        }
         if named("MONITOR") || arg.get_long() == Some("monitor") {
             return Some(Self::Monitors);
         }
@@ -106,6 +111,7 @@ impl Live {
             | Self::Clients
             | Self::Monitors
             | Self::Users
+            | Self::Events
             | Self::TokensOrUsers => Vec::new(),
         }
     }
@@ -148,7 +154,7 @@ async fn gather(
             found.extend(snoozes.iter().take(MAX).map(snooze));
             Ok(())
         }
-        Live::LastOrEvents => {
+        Live::LastOrEvents | Live::Events => {
             let filter = EventFilter { limit: Some(EVENTS), ..EventFilter::default() };
             let Events { events, .. } = daemon.request(Request::Events(filter)).await?;
             found.extend(events.iter().rev().filter_map(event).take(MAX));

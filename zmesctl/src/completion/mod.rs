@@ -201,6 +201,7 @@ mod tests {
             ("watch --monitor", "live:Monitors"),
             ("why 1 --token", "live:Tokens"),
             ("why", "live:LastOrEvents"),
+            ("pictures test", "live:Events"),
             ("clients list --user", "live:Users"),
             ("tokens list --user", "live:Users"),
             ("tokens import --user", "live:Users"),

@@ -81,8 +81,10 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         );
     }
     if taken && told {
-        let why = "the picture's URL contains a user or a password, which every provider on the way to the phone can read, as before";
-        taking.open(url.entry, why, "use a token of a ZoneMinder user who may only view in push.picture-url");
+        let why = "the picture's URL contains a user, a password or a token, which every provider on the way to the phone can read, as before";
+        let hint = "set picture.base-url to the address at which phones reach zmesd, \"https://zm.example.org:9000\", and remove \
+                    push.picture-url: zmesd's own links need no password";
+        taking.open(url.entry, why, hint);
     }
 }
 

@@ -131,7 +131,10 @@ fn the_password_of_the_picture_goes_where_it_went_but_is_not_shown() {
         "{shown}"
     );
     let report = written.report.human(&ReportView::default());
-    assert!(!report.contains("planted") && report.contains("contains a user or a password"), "{report}");
+    assert!(
+        !report.contains("planted") && report.contains("contains a user, a password or a token"),
+        "{report}"
+    );
 }
 
 #[test]

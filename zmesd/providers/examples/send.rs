@@ -77,6 +77,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         digest: None,
         badge: 1,
         urgency: Urgency::Normal,
+        picture: None,
         expires_at: clock.now().checked_add(Duration::from_mins(1))?,
     })
 }

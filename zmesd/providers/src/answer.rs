@@ -147,7 +147,7 @@ pub(super) fn quote(text: &str, token: Option<&PushToken>, secrets: &[&str]) -> 
 
 /// Returns a delivery with the provider's message id, if there is one.
 pub(super) fn delivered(id: &str, token: &PushToken) -> Delivered {
-    Delivered { provider_id: Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()) }
+    Delivered::with_id(Some(quote(id, Some(token), &[])).filter(|id| !id.is_empty()))
 }
 
 /// Removes user and query of URLs (those of pictures may contain credentials), and signed tokens.

@@ -74,6 +74,7 @@ mod findings;
 pub mod fuzzing;
 mod http;
 mod payload;
+mod picture;
 mod ping;
 mod print;
 mod problem;
@@ -92,6 +93,7 @@ mod words;
 pub use clock::WallClock;
 pub use findings::findings;
 pub use http::Timing;
+pub use picture::{PictureFile, PictureWay, PushedPicture};
 pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;
 pub use push::{

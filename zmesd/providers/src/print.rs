@@ -111,6 +111,8 @@ impl Print {
             .text("target.text", text.source())
             .text("target.link", link.source())
             .text("target.priority", priority.word())
+            .text("target.picture", target.picture.form.word())
+            .text("target.picture-wait", &format!("{:?}", target.picture.wait))
             .file("target.ca-certificate", target.ca_certificate.as_deref());
         match &target.service {
             TargetProvider::Ntfy(config) => print

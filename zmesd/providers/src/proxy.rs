@@ -17,6 +17,7 @@ use super::reading::BodyContent;
 use super::transports::{JSON, TransportContext};
 use super::words::{error_of, refusal};
 use crate::payload;
+use crate::picture::PictureWay;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::settings::PushProxyConfig;
 use crate::token::{Platform, PushToken};
@@ -124,6 +125,11 @@ impl PushTransport for Proxy {
 
     fn target(&self) -> String {
         self.http.target()
+    }
+
+    /// It knows texts alone.
+    fn picture_way(&self) -> PictureWay {
+        PictureWay::Nothing
     }
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, Label, MonitorId};
 
+use crate::picture::{PictureWay, PushedPicture};
 use crate::token::{App, Platform, PushToken};
 
 /// One message for one phone, ready to be put into a provider's words.
@@ -33,6 +34,8 @@ pub struct Push {
     pub badge: u32,
     /// How loudly the phone shows it.
     pub urgency: Urgency,
+    /// The picture of the last alarm, as the transport takes it ([`PushTransport::picture_way`]).
+    pub picture: Option<PushedPicture>,
     /// It is not worth showing after this time.
     pub expires_at: Timestamp,
 }
@@ -107,6 +110,14 @@ pub enum PushSubject {
 pub struct Delivered {
     /// The provider's message id, if it gives one.
     pub provider_id: Option<String>,
+    /// Why it did not take the picture, and got the text alone.
+    pub without_picture: Option<String>,
+}
+
+impl Delivered {
+    pub(crate) fn with_id(provider_id: Option<String>) -> Self {
+        Self { provider_id, without_picture: None }
+    }
 }
 
 /// Why a push was not accepted. Details are the provider's words, bounded, without control characters and without
@@ -193,6 +204,11 @@ pub trait PushTransport: Send + Sync + fmt::Debug {
 
     /// Returns the host and port that it sends to.
     fn target(&self) -> String;
+
+    /// Returns how it takes the picture of an alarm.
+    fn picture_way(&self) -> PictureWay {
+        PictureWay::Link
+    }
 
     /// Sends within a deadline of its own (10 s).
     async fn send(&self, push: &Push) -> Result<Delivered, PushError>;

@@ -20,7 +20,7 @@ const CHECKS: [(&str, &[Part]); 10] = [
     ("shm", &[Part::Monitors]),
     ("db", &[Part::Database]),
     ("tls", &[Part::Certificate]),
-    ("push", &[Part::Push, Part::Tokens]),
+    ("push", &[Part::Push, Part::Pictures, Part::Tokens]),
     ("store", &[Part::State]),
     ("configuration", &[Part::Configuration]),
     ("port", &[Part::Port]),

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use zmes_zoneminder::database::ZmDb;
+use zmes_zoneminder::pictures::StorageRoots;
 use zmes_zoneminder::shm::ShmSource;
 use zmes_zoneminder::trigger::LocalTrigger;
 use zmes_zoneminder::{
     AccountStore, AlarmTrigger, DatabaseCheck, DbHealth, EventStore, MonitorSource, MonitorStore,
+    PictureStore,
 };
 
 use crate::config::Config;
@@ -23,6 +25,8 @@ pub struct Parts {
     pub check: Arc<dyn DatabaseCheck>,
     pub source: Box<dyn MonitorSource>,
     pub trigger: Arc<dyn AlarmTrigger>,
+    pub pictures: Arc<dyn PictureStore>,
+    pub roots: StorageRoots,
     pub database: watch::Receiver<DbHealth>,
     /// Whether users are held to their monitors; the database's adapter follows it.
     pub permissions: Option<Arc<ZmDb>>,
@@ -44,6 +48,8 @@ impl Parts {
             check: Arc::clone(&database) as _,
             source: Box::new(ShmSource::new(zoneminder.path_map.clone())),
             trigger: Arc::new(LocalTrigger::new(zoneminder.path_map.clone(), zoneminder.path_socks.clone())),
+            pictures: Arc::clone(&database) as _,
+            roots: zoneminder.roots.clone(),
             database: database.health(),
             permissions: Some(database),
             clock: Arc::new(SystemClock),
@@ -60,6 +66,8 @@ impl Parts {
             check: Arc::clone(&demo.database) as _,
             source: Box::new(ShmSource::new(map.clone())),
             trigger: Arc::new(LocalTrigger::new(map.clone(), None)),
+            pictures: Arc::clone(&demo.database) as _,
+            roots: StorageRoots::default(),
             database: watch::channel(DbHealth::Up).1,
             permissions: None,
             clock,

@@ -1,8 +1,10 @@
 //! Starting: what can fail is opened and bound first, then the tasks run.
 
+use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
 use zmes_providers::Transports;
@@ -18,10 +20,12 @@ use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::control::ControlListener;
 use crate::lifecycle::{Lifecycle, Vitals};
+use crate::links::{LinkKey, LinkMaker};
 use crate::metrics;
+use crate::pictures::{PictureDesk, PictureDeskParts};
 use crate::ports::{CertificateInfo, Clock, wall_clock};
 use crate::route::Tap;
-use crate::state::State;
+use crate::state::{Note, State};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
 use crate::tls::{self, CertStore};
@@ -47,6 +51,8 @@ pub(super) struct Opened {
     pub(super) certificate: Arc<dyn CertificateInfo>,
     pub(super) websocket: Arc<ws::WsContext>,
     pub(super) transports: Arc<Transports>,
+    pub(super) links: LinkMaker,
+    pub(super) pictures: Arc<PictureDesk>,
     pub(super) state: State,
 }
 
@@ -109,6 +115,7 @@ impl Opened {
         };
         let metrics = config.metrics.listen.as_ref().map(metrics::Bound::open).transpose()?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
+        let (links, pictures) = pictures(&state, parts, channels, common)?;
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
             channels.handles.auth.clone(),
@@ -123,6 +130,7 @@ impl Opened {
                 router: channels.handles.router.clone(),
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),
+                pictures: Arc::clone(&pictures) as _,
                 certificate: Arc::clone(&certificate),
                 counters: Arc::clone(&common.counters),
                 clock: Arc::clone(&common.clock),
@@ -145,9 +153,43 @@ impl Opened {
             certificate,
             websocket,
             transports,
+            links,
+            pictures,
             state,
         })
     }
+}
+
+/// Joins what makes links to pictures with what answers them; both follow the key that is kept in the state.
+fn pictures(
+    state: &State,
+    parts: &Parts,
+    channels: &Channels,
+    common: &Common,
+) -> Result<(LinkMaker, Arc<PictureDesk>), StartError> {
+    let key = if let Some(key) = &state.remembered.link_key {
+        key.clone()
+    } else {
+        let none = || io::Error::other("the system has none");
+        let key = LinkKey::generate()
+            .ok_or_else(|| StartError::System { what: "get random numbers", source: none() })?;
+        state.handle.note(Note::LinkKey(key.clone(), common.started_at));
+        key
+    };
+    let (key, follow) = watch::channel(key);
+    let links = LinkMaker::new(channels.handles.pictures.clone(), follow);
+    let desk = PictureDesk::new(PictureDeskParts {
+        store: Arc::clone(&parts.pictures),
+        roots: parts.roots.clone(),
+        settings: channels.handles.pictures.clone(),
+        key,
+        catalog: channels.handles.catalog.watch(),
+        router: channels.handles.router.clone(),
+        state: state.handle.clone(),
+        counters: Arc::clone(&common.counters),
+        clock: Arc::clone(&common.clock),
+    });
+    Ok((links, Arc::new(desk)))
 }
 
 /// Loads the certificate; what apps may complain about is said, but served.

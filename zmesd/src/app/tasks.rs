@@ -21,10 +21,13 @@ use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
 use crate::domain::DeliveryId;
 use crate::labels::LabelReader;
+use crate::links::LinkMaker;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::ports::{Clock, PushSide};
-use crate::push::{Dispatcher, DispatcherParts, PushStatus, PushView, PushViewParts, STORM_WINDOW};
+use crate::push::{
+    Dispatcher, DispatcherParts, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
+};
 use crate::route::{LabelRequest, Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
@@ -67,10 +70,13 @@ impl Conductor {
         self.front.spawn("labels", labels.run(soft.clone()));
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
-        let push = self.run_push(channels.push, state.committed, transports, &config.push, last, &shared);
+        let pictures =
+            PushPictures { links: opened.links.clone(), uploads: Arc::clone(&opened.pictures) as _ };
+        let ways_in = (transports, pictures);
+        let push = self.run_push(channels.push, state.committed, ways_in, &config.push, last, &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);
-        let router = router(channels.router, remembered, state.renewed, &shared);
+        let router = router(channels.router, remembered, state.renewed, opened.links, &shared);
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&shared.common.counters));
         self.store.spawn("state", writer.run(self.tokens.store.clone()));
@@ -115,6 +121,7 @@ impl Conductor {
             database: parts.database,
             events: parts.events,
             push,
+            pictures: opened.pictures,
             zoneminder: parts.check,
             trigger: parts.trigger,
             log,
@@ -172,7 +179,7 @@ impl Conductor {
         &mut self,
         ends: PushEnds,
         committed: watch::Receiver<Committed>,
-        transports: watch::Receiver<Arc<Transports>>,
+        (transports, pictures): (watch::Receiver<Arc<Transports>>, PushPictures),
         config: &PushConfig,
         last_delivery: DeliveryId,
         shared: &Shared,
@@ -194,6 +201,7 @@ impl Conductor {
             status: Arc::clone(&status),
             config: config.clone(),
             rules: shared.handles.push_rules.clone(),
+            pictures,
             storm_window: STORM_WINDOW,
             clock: shared.clock(),
         });
@@ -242,6 +250,7 @@ fn router(
     ends: RouterEnds,
     remembered: Remembered,
     renewed: watch::Receiver<u64>,
+    links: LinkMaker,
     shared: &Shared,
 ) -> Router {
     Router::new(RouterParts {
@@ -259,6 +268,7 @@ fn router(
         labels: shared.handles.labels.clone(),
         label_requests: ends.label_requests,
         targets: shared.handles.targets.clone(),
+        links,
         zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),

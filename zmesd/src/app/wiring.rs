@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{AuthConfig, Config, EndConfig, LabelsConfig, TargetReceiver};
+use crate::config::{AuthConfig, Config, EndConfig, LabelsConfig, PictureConfig, TargetReceiver};
 use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
@@ -54,6 +54,7 @@ pub(super) struct Handles {
     pub(super) auth: watch::Receiver<AuthConfig>,
     pub(super) push_rules: watch::Receiver<PushRules>,
     pub(super) rules: watch::Receiver<Arc<RuleSet>>,
+    pub(super) pictures: watch::Receiver<PictureConfig>,
     pub(super) ends: watch::Receiver<EndConfig>,
     pub(super) labels: watch::Receiver<LabelsConfig>,
     pub(super) targets: watch::Receiver<Arc<[TargetReceiver]>>,
@@ -99,6 +100,7 @@ pub(super) struct SettingSenders {
     pub(super) admin_group: watch::Sender<String>,
     pub(super) push_rules: watch::Sender<PushRules>,
     pub(super) rules: watch::Sender<Arc<RuleSet>>,
+    pub(super) pictures: watch::Sender<PictureConfig>,
     pub(super) ends: watch::Sender<EndConfig>,
     pub(super) labels: watch::Sender<LabelsConfig>,
     pub(super) targets: watch::Sender<Arc<[TargetReceiver]>>,
@@ -119,6 +121,7 @@ impl Channels {
         let (auth_tx, auth) = watch::channel(config.auth);
         let (admin_group_tx, admin_group) = watch::channel(config.control.admin_group.clone());
         let (push_rules_tx, push_rules) = watch::channel(PushRules::new(&config.push));
+        let (pictures_tx, pictures) = watch::channel(config.picture.clone());
         let (rules_tx, rules) = watch::channel(Arc::clone(&config.rules));
         let (ends_tx, ends) = watch::channel(config.end);
         let (labels_tx, labels) = watch::channel(config.labels.clone());
@@ -131,6 +134,7 @@ impl Channels {
                 auth,
                 push_rules,
                 rules,
+                pictures,
                 ends,
                 labels,
                 targets,
@@ -154,6 +158,7 @@ impl Channels {
                 admin_group: admin_group_tx,
                 push_rules: push_rules_tx,
                 rules: rules_tx,
+                pictures: pictures_tx,
                 ends: ends_tx,
                 labels: labels_tx,
                 targets: targets_tx,

@@ -14,6 +14,7 @@ use zmes_providers::targets::TargetConfig;
 use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
 use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
+use zmes_zoneminder::pictures::StorageRoots;
 
 use super::end::EndSection;
 use super::forms::{
@@ -30,8 +31,11 @@ use super::shown::Shown;
 use super::target_keys::{self, TargetSection};
 use super::{CameraReceivers, LogFormat, MetricsListen, Source, TlsFiles, WatchdogReceiver};
 
+mod picture;
 mod rules;
 
+pub use picture::PictureConfig;
+pub(super) use picture::PictureSection;
 pub use rules::LabelsConfig;
 pub(super) use rules::{LabelsSection, RuleSection};
 
@@ -62,6 +66,8 @@ section! {
         path_map: PathBuf,
         /// Directory of ZoneMinder's sockets (`ZM_PATH_SOCKS`), for `zmtrigger.sock`.
         path_socks: Option<PathBuf>,
+        /// Where pictures lie whose storage has no absolute path (`ZM_DIR_EVENTS`, `ZM_PATH_WEB`).
+        roots: StorageRoots,
         /// The server whose monitors are ours, from `server-id` or `zm.conf`; `None`: all monitors.
         server: Option<ServerIdentity>,
     } {
@@ -359,6 +365,7 @@ pub const SECTIONS: &[Section] = &[
     *FcmSection::SECTION,
     *FcmProxySection::SECTION,
     *ApnsSection::SECTION,
+    *PictureSection::SECTION,
     *RuleSection::SECTION,
     *EndSection::SECTION,
     *LabelsSection::SECTION,
@@ -384,6 +391,7 @@ pub(super) struct File {
     pub(super) fcm: FcmSection,
     pub(super) fcm_proxies: Vec<FcmProxySection>,
     pub(super) apns: ApnsSection,
+    pub(super) picture: PictureSection,
     pub(super) rules: Vec<RuleSection>,
     pub(super) end: EndSection,
     pub(super) labels: LabelsSection,
@@ -414,6 +422,7 @@ impl File {
             fcm: FcmSection::once(r, root),
             fcm_proxies: FcmProxySection::all(r, root),
             apns: ApnsSection::once(r, root),
+            picture: PictureSection::once(r, root),
             rules: RuleSection::all(r, root),
             end: EndSection::once(r, root),
             labels: LabelsSection::once(r, root),
@@ -450,6 +459,7 @@ impl File {
         }
         let mut add = |section, values: Vec<Shown>| settings.add(section, None, values);
         add(ApnsSection::SECTION, transport(&self.apns.enabled, self.apns.values(resolved)));
+        add(PictureSection::SECTION, self.picture.values(resolved));
         for (index, rule) in self.rules.iter().filter(|rule| rule.is_filled_in()).enumerate() {
             settings.add(RuleSection::SECTION, Some(index), rule.values(resolved));
         }

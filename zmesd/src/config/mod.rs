@@ -11,6 +11,7 @@ mod file;
 mod forms;
 pub(crate) mod fuzzing;
 mod labels;
+mod picture;
 mod problem;
 mod push;
 mod reader;
@@ -28,8 +29,8 @@ pub use diff::{ConfigDiff, SettingChange};
 pub use end::EndConfig;
 pub use environment::Environment;
 pub use file::{
-    AuthConfig, ControlConfig, LabelsConfig, LogConfig, MetricsConfig, PushConfig, SECTIONS, ServerConfig,
-    StateConfig, WatchdogConfig, ZoneminderConfig,
+    AuthConfig, ControlConfig, LabelsConfig, LogConfig, MetricsConfig, PictureConfig, PushConfig, SECTIONS,
+    ServerConfig, StateConfig, WatchdogConfig, ZoneminderConfig,
 };
 pub use labels::{LabelSource, WithoutLabels};
 pub use problem::{Problem, Problems};
@@ -61,6 +62,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub auth: AuthConfig,
     pub push: PushConfig,
+    pub picture: PictureConfig,
     pub rules: Arc<RuleSet>,
     pub end: EndConfig,
     pub labels: LabelsConfig,
@@ -106,6 +108,7 @@ impl Config {
         now.auth.take_hot(&new.auth);
         now.push.take_hot(&new.push);
         now.push.take_transports(&new.push);
+        now.picture.take_hot(&new.picture);
         now.rules = Arc::clone(&new.rules);
         now.end.take_hot(&new.end);
         now.labels.take_hot(&new.labels);

@@ -139,6 +139,7 @@ pub enum SettingsArea {
     Server,
     Auth,
     Push,
+    Picture,
     Rule,
     End,
     Labels,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use zmes_providers::targets::TargetName;
+use zmes_providers::targets::{PictureForm, TargetName};
 
 use crate::rules::MonitorName;
 
@@ -52,6 +52,28 @@ impl TargetPhase {
 impl fmt::Display for TargetPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+/// `picture` of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PictureChoice {
+    /// As the service takes it best.
+    Auto,
+    This(PictureForm),
+}
+
+impl ProviderKind {
+    /// Returns what the service can do with a picture, the best first.
+    pub(super) fn pictures(self) -> &'static [PictureForm] {
+        use PictureForm::{Base64, File, Link, Multipart, None};
+        match self {
+            Self::Ntfy => &[File, Link, None],
+            Self::Pushover | Self::Telegram => &[File, None],
+            Self::Gotify => &[Link, None],
+            // Whoever receives it: a picture goes there only if somebody says so.
+            Self::Webhook => &[None, Link, Base64, Multipart],
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeTable;
-use zmes_providers::targets::{TargetName, TargetPriority, Template, WebhookMethod};
+use zmes_providers::targets::{PictureForm, TargetName, TargetPriority, Template, WebhookMethod};
 
 use super::forms::{
     BODY, CHAT, Choice, Expected, Flag, Headers, Listing, MONITOR_NAMES, Number, PATH_NAME, PHASES, Secret,
@@ -15,7 +15,7 @@ use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use super::settings::{Resolved, Settings};
 use super::shown::Shown;
-use super::target::{ProviderKind, TargetPhase};
+use super::target::{PictureChoice, ProviderKind, TargetPhase};
 use crate::rules::MonitorName;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -24,7 +24,7 @@ section! {
     /// Services beside the apps' own pushes: ntfy, Pushover, Telegram, Gotify, webhooks. A target is told of alarms as a
     /// phone is; commands call it @name. One block per target; an entry without a name is ignored. In title, text, link,
     /// url, headers and body these are replaced: ${monitor.name} ${monitor.id} ${event} ${cause} ${detected} ${at}
-    /// ${at.local} ${id} ${event_type} ${late} ${url} ${digest}.
+    /// ${at.local} ${id} ${event_type} ${late} ${url} ${picture} ${digest}.
     TargetSection: Target = "target" many {
         /// Unique: "night-guard". Its handle is @night-guard.
         "name" name: Text<Option<TargetName>> = TARGET_NAME, Literal::Text(""), Hot;
@@ -49,7 +49,7 @@ section! {
         "title" title: Text<Template> = TEMPLATE, Literal::Text("${monitor.name}"), Hot;
         /// Text of a message.
         "text" text: Text<Template> = TEMPLATE, Literal::Text("${detected}"), Hot;
-        /// What a tap opens: "https://zm.example.org/zm/?view=event&eid=${event}".
+        /// What a tap opens: "https://zm.example.org/zm/?view=event&eid=${event}". Empty: that of picture.link-url.
         "link" link: Text<Template> = TEMPLATE, Literal::Text(""), Hot;
         /// How loud a message is. A rule with action = "urgent" makes it "urgent".
         "priority" priority: Choice<TargetPriority> = Choice(&[
@@ -58,6 +58,20 @@ section! {
             ("high", TargetPriority::High),
             ("urgent", TargetPriority::Urgent),
         ]), Literal::Text("normal"), Hot;
+        /// The picture of an alarm. "auto": a file where the service takes one (ntfy, Pushover, Telegram), for Gotify a link,
+        /// for a webhook nothing. "upload": as a file; "link": a link of [picture], for ntfy, Gotify and webhooks; a webhook
+        /// also takes "base64" (member picture_base64 of the JSON) and "multipart" (a form with payload and picture).
+        "picture" picture: Choice<PictureChoice> = Choice(&[
+            ("auto", PictureChoice::Auto),
+            ("upload", PictureChoice::This(PictureForm::File)),
+            ("link", PictureChoice::This(PictureForm::Link)),
+            ("none", PictureChoice::This(PictureForm::None)),
+            ("base64", PictureChoice::This(PictureForm::Base64)),
+            ("multipart", PictureChoice::This(PictureForm::Multipart)),
+        ]), Literal::Text("auto"), Hot;
+        /// How long the text waits for a picture that is sent as a file.
+        "picture-wait" picture_wait: Span =
+            Span { min: Duration::ZERO, max: Duration::from_secs(10) }, Literal::Text("2s"), Hot;
         /// Where to send. ntfy: the server without the topic; Pushover and Telegram: only for a gateway of your own. Webhook:
         /// the whole URL, with placeholders only after the host; it is never shown.
         "url" url: Secret = Secret, Literal::Text(""), Hot;
@@ -132,7 +146,7 @@ impl TargetSection {
         unused.map(|kind| kind.place.clone()).collect()
     }
 
-    fn of_kinds(&self) -> [KindKey<'_>; 15] {
+    fn of_kinds(&self) -> [KindKey<'_>; 16] {
         fn key<T>(setting: &Setting<T>, counts: bool) -> KindKey<'_> {
             KindKey { place: &setting.place, key: setting.key, counts }
         }
@@ -143,6 +157,7 @@ impl TargetSection {
             key(&self.title, !webhook),
             key(&self.text, !webhook),
             key(&self.priority, !webhook),
+            key(&self.picture_wait, kind != ProviderKind::Gotify),
             key(&self.topic, kind == ProviderKind::Ntfy),
             key(&self.user_key, pushover),
             key(&self.device, pushover),

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,6 +28,7 @@ use zmes_shared::EventId;
 
 use super::database::{ADMIN, Database};
 use super::push_proxy::Ring;
+use super::shot;
 use crate::ports::Clock;
 use crate::telemetry::log::Chain;
 
@@ -33,6 +36,9 @@ const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// The push token of its phone; no provider has issued it.
 const PHONE: &str = "demo-phone-of-nobody";
+const SHOT_DEADLINE: Duration = Duration::from_secs(10);
+/// Pictures that are loaded at once.
+const SHOTS: usize = 8;
 const RETRY: Duration = Duration::from_secs(1);
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
@@ -45,6 +51,8 @@ pub struct Client {
     pub(super) clock: Arc<dyn Clock>,
     /// What makes its phone ring.
     pub(super) rings: mpsc::Receiver<Ring>,
+    /// Where it saves the last picture of each camera.
+    pub(super) pictures: PathBuf,
 }
 
 /// Why the app is not (any longer) logged in.
@@ -85,6 +93,7 @@ struct FrameEvent {
     event_id: String,
     name: String,
     cause: String,
+    picture: Option<String>,
 }
 
 impl Client {
@@ -115,6 +124,7 @@ impl Client {
             Err(_) => return Ok(End::Lost(ClientError::Timeout)),
         };
         self.say(out, &format!("logged in as {ADMIN} over WSS, waiting for alarms"))?;
+        let mut shots: JoinSet<String> = JoinSet::new();
         loop {
             let frame = tokio::select! {
                 () = stop.cancelled() => {
@@ -126,10 +136,24 @@ impl Client {
                     self.print_ring(out, &ring)?;
                     continue;
                 }
+                Some(shot) = shots.join_next() => {
+                    // A task that was aborted ends with the app.
+                    if let Ok(line) = shot {
+                        self.say(out, &line)?;
+                    }
+                    continue;
+                }
                 frame = next_frame(&mut socket) => frame,
             };
             match frame {
-                Ok(frame) => self.print_alarms(out, &frame, Instant::now())?,
+                Ok(frame) => {
+                    self.print_alarms(out, &frame, Instant::now())?;
+                    for event in frame.events {
+                        if let Some(shot) = self.shot(event).filter(|_| shots.len() < SHOTS) {
+                            shots.spawn(shot);
+                        }
+                    }
+                }
                 // The daemon closes first when both stop.
                 Err(_) if stop.is_cancelled() => return Ok(End::Stopped),
                 Err(error) => return Ok(End::Lost(error)),
@@ -173,10 +197,29 @@ impl Client {
             } else {
                 self.delay(event.event_id.parse().ok(), arrived)
             };
-            let FrameEvent { event_id, name, cause } = event;
+            let FrameEvent { event_id, name, cause, .. } = event;
             self.say(out, &format!("alarm  {name:<12} event {event_id:<6} {cause:<12} {delay}"))?;
         }
         Ok(())
+    }
+
+    /// Returns what opens the link of an alarm as an app does, and tells of it.
+    fn shot(&self, event: FrameEvent) -> Option<impl Future<Output = String> + Send + 'static> {
+        let FrameEvent { event_id, name, picture, .. } = event;
+        let (address, tls) = (reachable(self.address), Arc::clone(&self.tls));
+        // A name of a camera of the demo is a name of a file.
+        let file = self.pictures.join(format!("{name}.jpg"));
+        let link = picture?;
+        Some(async move {
+            let head = format!("picture {name:<11} event {event_id:<6}");
+            let loaded = timeout(SHOT_DEADLINE, shot::load(&link, address, tls)).await;
+            let loaded = loaded.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)));
+            let saved = loaded.and_then(|bytes| std::fs::write(&file, &bytes).map(|()| bytes.len()));
+            match saved {
+                Ok(size) => format!("{head} {size} bytes, saved as {}", file.display()),
+                Err(error) => format!("{head} no picture: {error}"),
+            }
+        })
     }
 
     fn print_ring(&self, out: &mut (dyn Write + Send), ring: &Ring) -> io::Result<()> {
@@ -224,7 +267,7 @@ async fn next_frame(socket: &mut Socket) -> Result<Frame, ClientError> {
 }
 
 /// Returns an address to connect to for an address to listen on: every address includes the loopback one.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     if !listen.ip().is_unspecified() {
         return listen;
     }

@@ -3,16 +3,19 @@
 //! Knows nothing of shared memory. Its locks are held for a few loads and stores, never across an await.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::pictures::{EventPlace, Scheme, Storage};
 use zmes_zoneminder::{
     AccountStore, DatabaseCheck, DatabaseReport, DbError, EventRow, EventStore, Monitor, MonitorRights,
-    MonitorSet, MonitorStore, Recording, User, ZmVersion, Zoneminder,
+    MonitorSet, MonitorStore, PictureStore, Recording, User, ZmVersion, Zoneminder,
 };
 
 pub(super) const ADMIN: &str = "admin";
@@ -24,6 +27,8 @@ const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 const KEPT_EVENTS: usize = 1000;
 /// What [`EventStore::open_events`] promises at most.
 const OPEN_EVENTS: usize = 8;
+/// What the cameras see.
+const PICTURE: &[u8] = include_bytes!("../../assets/demo.jpg");
 /// A cheap bcrypt: the password is printed on the screen anyway.
 const BCRYPT_COST: u32 = 4;
 
@@ -43,10 +48,12 @@ pub struct Database {
     monitors: MonitorSet,
     admin: User,
     events: Mutex<VecDeque<Event>>,
+    /// Where the pictures of events lie, as in a storage.
+    pictures: PathBuf,
 }
 
 impl Database {
-    pub(super) fn new(monitors: u32) -> Result<Self, bcrypt::BcryptError> {
+    pub(super) fn new(monitors: u32, pictures: PathBuf) -> Result<Self, bcrypt::BcryptError> {
         let admin = User {
             name: ADMIN.to_owned(),
             password: SecretString::from(bcrypt::hash(ADMIN, BCRYPT_COST)?),
@@ -56,7 +63,19 @@ impl Database {
             token_min_expiry: 0,
             rights: MonitorRights::All,
         };
-        Ok(Self { monitors: (1..=monitors).map(monitor).collect(), admin, events: Mutex::default() })
+        let monitors = (1..=monitors).map(monitor).collect();
+        Ok(Self { monitors, admin, events: Mutex::default(), pictures })
+    }
+
+    /// Writes the picture of an event: always the same, because nothing moves here.
+    pub(super) fn take_picture(&self, monitor: MonitorId, event: EventId) -> io::Result<()> {
+        let directory = self.directory(monitor, event);
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join("alarm.jpg"), PICTURE)
+    }
+
+    fn directory(&self, monitor: MonitorId, event: EventId) -> PathBuf {
+        self.pictures.join(monitor.to_string()).join(event.to_string())
     }
 
     pub(super) fn monitors(&self) -> &MonitorSet {
@@ -67,7 +86,9 @@ impl Database {
         let mut events = self.events();
         let id = EventId(events.back().map_or(1, |last| last.row.id.0 + 1));
         if events.len() == KEPT_EVENTS {
-            events.pop_front();
+            let oldest = events.pop_front();
+            // A picture that stays costs 2 KB.
+            oldest.map(|Event { row, .. }| fs::remove_dir_all(self.directory(row.monitor, row.id)).ok());
         }
         let row = EventRow {
             id,
@@ -182,6 +203,26 @@ impl EventStore for Database {
     }
 }
 
+#[async_trait]
+impl PictureStore for Database {
+    async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError> {
+        let monitor = self.events().iter().find(|known| known.row.id == event).map(|known| known.row.monitor);
+        let place = monitor.map(|monitor| EventPlace {
+            event,
+            monitor,
+            storages: vec![Storage { id: 0, path: Some(self.pictures.clone()) }],
+            scheme: Scheme::Shallow,
+            start: None,
+            digits: 5,
+        });
+        Ok(place)
+    }
+
+    async fn alarm_frames(&self, _event: EventId, _limit: u32) -> Result<Vec<u64>, DbError> {
+        Ok(Vec::new())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -190,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_only_user_is_admin_with_a_bcrypt_hash() {
-        let database = Database::new(2).unwrap();
+        let database = Database::new(2, PathBuf::new()).unwrap();
         let admin = database.find("admin").await.unwrap().expect("admin");
         assert!(bcrypt::verify("admin", admin.password.expose_secret()).unwrap());
         assert_eq!(admin.barred(), None);
@@ -199,14 +240,14 @@ mod tests {
 
     #[tokio::test]
     async fn monitors_beyond_the_names_are_numbered() {
-        let zoneminder = Database::new(9).unwrap().load().await.unwrap();
+        let zoneminder = Database::new(9, PathBuf::new()).unwrap().load().await.unwrap();
         let names: Vec<_> = zoneminder.monitors.iter().map(|monitor| monitor.name.to_string()).collect();
         assert_eq!((names[0].as_str(), names[8].as_str()), ("Front Door", "Camera 9"));
     }
 
     #[tokio::test]
     async fn events_are_found_as_the_daemon_asks_for_them() {
-        let database = Database::new(2).unwrap();
+        let database = Database::new(2, PathBuf::new()).unwrap();
         assert_eq!(database.newest().await.unwrap(), None);
         for monitor in [1, 2, 1] {
             database.open(MonitorId(monitor), "Motion:All", Instant::now());
@@ -226,7 +267,8 @@ mod tests {
 
     #[tokio::test]
     async fn old_events_are_forgotten_and_ids_go_on() {
-        let database = Database::new(1).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::new(1, directory.path().to_owned()).unwrap();
         for _ in 0..=KEPT_EVENTS {
             database.open(MonitorId(1), "", Instant::now());
         }

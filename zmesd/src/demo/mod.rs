@@ -11,6 +11,7 @@ mod database;
 mod directory;
 mod memory;
 mod push_proxy;
+mod shot;
 mod zoneminder;
 
 use std::fmt::Write as _;
@@ -130,7 +131,7 @@ impl Demo {
         let listen = choose_address(options.listen)?;
         let directory = Directory::create(options.keep.as_deref())?;
         let certificate = Certificate::create(&directory.subdirectory("tls")?, listen.ip(), clock.now())?;
-        let database = Arc::new(Database::new(options.monitors)?);
+        let database = Arc::new(Database::new(options.monitors, directory.subdirectory("events")?)?);
         let map = directory.subdirectory("shm")?;
         let simulation = Simulation::start(&map, Arc::clone(&database), options.every, Arc::clone(clock))
             .map_err(DemoError::writing(&map))?;
@@ -141,6 +142,7 @@ impl Demo {
             database: Arc::clone(&database),
             clock: Arc::clone(clock),
             rings,
+            pictures: directory.subdirectory("pictures")?,
         };
         let text = configuration(&directory, listen, &certificate.files, &push_proxy.url()?)?;
         let loaded = Loaded::from_text(&text, Path::new("zmesd demo"), &Environment::default());
@@ -161,6 +163,7 @@ fn configuration(
     Ok(format!(
         "[zoneminder]\nconfig = \"\"\ndatabase-url = \"mysql://demo@localhost/zm\"\npath-map = {map}\n\
          [server]\nlisten = [\"{listen}\"]\n\
+         [picture]\nbase-url = \"https://{reached}\"\n\
          [server.tls]\ncertificate = {certificate}\nkey = {key}\n\
          [push.proxy]\nenabled = true\nurl = \"{push_proxy}\"\napp-name = \"{name}\"\napp-key = \"{app_key}\"\n\
          ca-certificate = {certificate}\n\
@@ -172,6 +175,7 @@ fn configuration(
         key = path(&tls.key),
         name = push_proxy::APP_NAME,
         app_key = push_proxy::APP_KEY,
+        reached = client::reachable(listen),
         state = path(&directory.subdirectory("state")?),
         socket = path(&directory.path().join("control.sock")),
     ))

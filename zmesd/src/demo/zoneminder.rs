@@ -154,6 +154,7 @@ impl Camera {
         let event = database.open(self.monitor, cause, alarmed);
         self.memory.set_last_event(event)?;
         self.memory.set_alarm_cause(cause)?;
+        database.take_picture(self.monitor, event)?;
         Ok(event)
     }
 }
@@ -176,7 +177,8 @@ mod tests {
 
     fn scene(monitors: u32) -> Scene {
         let directory = tempfile::tempdir().unwrap();
-        let database = Arc::new(Database::new(monitors).unwrap());
+        let events = directory.path().join("events");
+        let database = Arc::new(Database::new(monitors, events).unwrap());
         let simulation = Simulation::start(
             directory.path(),
             Arc::clone(&database),

@@ -120,6 +120,7 @@ impl Collector for Exposition {
             (&names::WS_AUTH, counters.logins.values()),
             (&names::WS_MESSAGES, counters.frames.values()),
             (&names::PUSH, counters.pushes.values()),
+            (&names::PICTURES, counters.pictures.values()),
             (&names::CONFIG_RELOADS, counters.reloads.values()),
         ] {
             let mut family = describe(to, metric)?;

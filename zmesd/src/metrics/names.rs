@@ -47,6 +47,7 @@ metrics! {
     PUSH_RESTING: Gauge "zmesd_push_resting" = "Transports that rest after failures.";
     PUSH_DEFERRED: Counter "zmesd_push_deferred" = "Orders that the dispatcher had no room for; it reads them from the state file.";
     ALARM_TO_PUSH: Histogram "zmesd_alarm_to_push_seconds" = "Time from an alarm until a provider accepts its push.";
+    PICTURES: Counter "zmesd_pictures" = "Pictures that phones asked for, or that services got as files, by result.";
     TOKENS: Gauge "zmesd_tokens" = "Registered devices.";
     TOKENS_DEAD: Counter "zmesd_tokens_dead" = "Tokens that a provider reported dead.";
     SNOOZES: Gauge "zmesd_snoozes" = "Snoozes that are set.";

@@ -12,6 +12,8 @@ pub struct AlarmBody<'a> {
     /// Its name: sent as `Name` (the seed) and `MonitorName` (zmNinjaNg).
     pub monitor_name: &'a str,
     pub cause: &'a str,
+    /// Where its picture is: sent as `Picture`, which zmNinjaNg shows.
+    pub picture: Option<&'a str>,
     /// Found after the fact: `"late":"true"`.
     pub late: bool,
     /// Sent again on request: `"replayed":"true"`.
@@ -42,6 +44,8 @@ struct AlarmEntry<'a> {
     name: &'a str,
     monitor_name: &'a str,
     cause: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<&'a str>,
 }
 
 /// Returns the frame of one alarm. Ids are strings, as in the seed; `events` is always an array.
@@ -60,6 +64,7 @@ pub fn alarm(body: &AlarmBody<'_>) -> Utf8Bytes {
             name: body.monitor_name,
             monitor_name: body.monitor_name,
             cause: body.cause,
+            picture: body.picture,
         }],
     };
     serde_json::to_string(&frame).unwrap_or_default().into()
@@ -78,6 +83,7 @@ mod tests {
             monitor: MonitorId(1),
             monitor_name: "Garage",
             cause: "Motion",
+            picture: None,
             late: false,
             replayed: false,
             supplementary: false,
@@ -93,6 +99,8 @@ mod tests {
         for mark in ["late", "replayed", "supplementary"] {
             assert_eq!(marked[mark], "true", "{mark}");
         }
+        body.picture = Some("https://zm.example.org:9000/p/A.jpg");
+        assert_eq!(read(&body)["events"][0]["Picture"], "https://zm.example.org:9000/p/A.jpg");
         body.event = None;
         assert_eq!(read(&body)["events"][0]["EventId"], "");
     }

@@ -294,7 +294,11 @@ impl Dispatcher {
                         self.reporter.status.went_out(transport);
                     }
                     let wall = self.reporter.clock.now();
-                    self.sending.spawn(shipment.send(self.parts.config.retry_for, wall));
+                    self.sending.spawn(shipment.send(
+                        self.parts.config.retry_for,
+                        self.parts.pictures.clone(),
+                        wall,
+                    ));
                 }
                 LaneStep::Wait(until) => {
                     let reason = format!("push.storm-limit is {}", self.queue.storm_limit());

@@ -10,11 +10,21 @@ use super::side::PushCommand;
 use super::status::PushStatus;
 use crate::config::{AuthConfig, PushConfig};
 use crate::domain::DeliveryId;
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
-use crate::ports::Clock;
+use crate::ports::{Clock, PictureUploads};
 use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
 use crate::state::{Committed, StateHandle};
 use crate::telemetry::Counters;
+
+/// Where the pictures of pushes come from.
+#[derive(Debug, Clone)]
+pub struct PushPictures {
+    /// For phones.
+    pub links: LinkMaker,
+    /// For services that take files.
+    pub uploads: Arc<dyn PictureUploads>,
+}
 
 #[derive(Debug)]
 pub struct DispatcherParts {
@@ -38,6 +48,7 @@ pub struct DispatcherParts {
     pub status: Arc<PushStatus>,
     pub config: PushConfig,
     pub rules: watch::Receiver<PushRules>,
+    pub pictures: PushPictures,
     /// The time within which a token gets at most `storm-limit` pushes: [`super::STORM_WINDOW`], except in tests.
     pub storm_window: Duration,
     pub clock: Arc<dyn Clock>,

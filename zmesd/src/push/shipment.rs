@@ -5,17 +5,22 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
+use tracing::info;
 use zmes_providers::{
-    Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+    Delivered, PictureWay, Push, PushError, PushSubject, PushTransport, PushedAlarm, PushedPicture,
+    TransportFault, Urgency,
 };
 use zmes_shared::words::FaultKind;
 
 use super::queue::Job;
 use super::retry;
 use crate::domain::{Origin, TokenId};
+use crate::push::parts::PushPictures;
 
 /// Deadline in case a transport does not keep its own.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// The picture of an older alarm is there, or does not come.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// Transports that one push may try: the first, and others while each reports that the token belongs to another app.
 const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
@@ -91,8 +96,34 @@ impl Shipment {
             digest: (self.jobs.len() > 1).then(|| u32::try_from(self.jobs.len()).unwrap_or(u32::MAX)),
             badge: last.badge,
             urgency: self.urgency(),
+            picture: None,
             expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
         })
+    }
+
+    /// Returns the picture of the last alarm as a transport takes it. What has ended was shown, and only alarms have an event
+    /// that ZoneMinder knows.
+    async fn picture(
+        &self,
+        way: PictureWay,
+        pictures: &PushPictures,
+        now: Timestamp,
+    ) -> Option<PushedPicture> {
+        let Job { alarm, token, attempts, .. } = self.jobs.last()?;
+        let real =
+            matches!(alarm.origin, Origin::Poll | Origin::Reconciled | Origin::Unknown) && !alarm.is_end();
+        let event = alarm.event.filter(|_| real)?;
+        match way {
+            PictureWay::Nothing => None,
+            PictureWay::Link => {
+                pictures.links.for_token(event, token.id, alarm.at, now).map(PushedPicture::Link)
+            }
+            PictureWay::File { wait } => {
+                let fresh = *attempts == 0 && now.duration_since(alarm.at) < FRESH;
+                let wait = if fresh { wait } else { Duration::ZERO };
+                pictures.uploads.file(event, alarm.at, wait).await.map(PushedPicture::File)
+            }
+        }
     }
 
     /// Returns how loudly it is shown: as the loudest of its alarms.
@@ -102,10 +133,15 @@ impl Shipment {
 
     /// If a transport reports that the token belongs to another app, the next one is tried; while that one rests, the
     /// push waits.
-    pub(super) async fn send(self, retry_for: Duration, now: Timestamp) -> Shipped {
+    pub(super) async fn send(self, retry_for: Duration, pictures: PushPictures, now: Timestamp) -> Shipped {
         let mut answers = Vec::new();
-        let Some(push) = self.push(retry_for, now) else { return Shipped { shipment: self, answers } };
+        let Some(mut push) = self.push(retry_for, now) else {
+            return Shipped { shipment: self, answers };
+        };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
+            if !rests {
+                push.picture = self.picture(transport.picture_way(), &pictures, now).await;
+            }
             let began = Instant::now();
             let unanswered =
                 |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
@@ -115,6 +151,9 @@ impl Shipment {
                 let answer = timeout(DEADLINE, transport.send(&push)).await;
                 answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
             };
+            if let Ok(Delivered { without_picture: Some(why), .. }) = &result {
+                info!(transport = transport.name(), reason = %why, "a message went out without its picture");
+            }
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
             answers.push(ProviderAnswer {
                 transport: transport.name().into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -21,6 +22,7 @@ use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
 use super::trouble_handle::TroubleCommand;
 use crate::domain::{DecidedBy, Decision, MonitorFilter, TokenId};
+use crate::links::LinkMaker;
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
 
@@ -99,6 +101,24 @@ pub struct Visibility {
     /// Its user's rights; [`MonitorRights::none`] before authentication.
     pub rights: MonitorRights,
     pub filter: MonitorFilter,
+    /// Makes links to pictures for its user; `None`: there are none.
+    pub links: Option<SessionLinks>,
+}
+
+/// Links to pictures for the user of a session.
+#[derive(Debug, Clone)]
+pub struct SessionLinks {
+    pub(super) maker: LinkMaker,
+    /// `None`: auth is off.
+    pub(super) user: Option<String>,
+    pub(super) now: Timestamp,
+}
+
+impl SessionLinks {
+    /// Returns the link to the picture of an alarm that was found at `at`.
+    pub fn picture(&self, event: EventId, at: Timestamp) -> Option<SecretString> {
+        self.maker.for_user(event, self.user.as_deref(), at, self.now)
+    }
 }
 
 /// `zmesctl alarm test`.

@@ -47,5 +47,5 @@ pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
 pub use tap::{
     AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange, TroubleTold,
 };
-pub use token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported, ToldLater};
+pub use token_handle::{LinkUser, RecentDecisions, SessionDecision, TokenCommand, TokenImported, ToldLater};
 pub use trouble_handle::{TroubleCommand, TroubleMessage};

@@ -29,7 +29,7 @@ use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
 use super::ends::OpenStarts;
 use super::handle::{
-    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionOpening, Visibility,
+    Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionLinks, SessionOpening, Visibility,
 };
 use super::labels::{HeldDecisions, KnownLabels, LabelRequests};
 use super::missed::Missed;
@@ -43,6 +43,7 @@ use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
 use crate::config::{AuthConfig, EndConfig, LabelsConfig, TargetReceiver};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::Clock;
 use crate::route::PushOrder;
@@ -80,6 +81,8 @@ pub struct RouterParts {
     pub label_requests: LabelRequests,
     /// `[[target]]`
     pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
+    /// For the pictures of alarms that sessions get.
+    pub links: LinkMaker,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
     pub tap: Tap,
@@ -278,8 +281,16 @@ impl Router {
 
     fn visibility(&self, id: SessionId) -> Visibility {
         match self.sessions.login(id) {
-            Some(login) => Visibility { rights: login.user.rights.clone(), filter: login.filter.clone() },
-            None => Visibility { rights: MonitorRights::none(), filter: MonitorFilter::All },
+            Some(login) => Visibility {
+                rights: login.user.rights.clone(),
+                filter: login.filter.clone(),
+                links: self.parts.links.is_on().then(|| SessionLinks {
+                    maker: self.parts.links.clone(),
+                    user: Some(login.user.name.clone()).filter(|_| self.auth_enabled()),
+                    now: self.parts.clock.now(),
+                }),
+            },
+            None => Visibility { rights: MonitorRights::none(), filter: MonitorFilter::All, links: None },
         }
     }
 

@@ -103,8 +103,7 @@ impl RouterWorld {
             max_size: 1 << 28,
         };
         let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
-        let (alarms, alarms_rx) = mpsc::channel(64);
-        let (commands, commands_rx) = mpsc::channel(64);
+        let ((alarms, alarms_rx), (commands, commands_rx)) = (mpsc::channel(64), mpsc::channel(64));
         let (catalog, catalog_rx) = watch::channel(catalog(users));
         let (rules, rules_rx) = watch::channel(Arc::<RuleSet>::default());
         let (ends, ends_rx) = watch::channel(EndConfig::default());
@@ -130,6 +129,7 @@ impl RouterWorld {
             labels: labels_rx,
             label_requests: LabelRequests::new(label_requests),
             targets: watch::channel(Arc::from([])).1,
+            links: crate::links::LinkMaker::off(),
             zone: TimeZone::UTC,
             pushes: pushes_tx,
             push: watch::channel(push).1,

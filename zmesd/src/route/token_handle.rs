@@ -89,12 +89,32 @@ pub enum TokenCommand {
     Import(Vec<Token>, bool, oneshot::Sender<Vec<TokenImported>>),
     Dead(TokenId, String),
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
+    MaySee(TokenId, MonitorId, oneshot::Sender<bool>),
+    UserMaySee(LinkUser, MonitorId, oneshot::Sender<bool>),
     Count(oneshot::Sender<TokenCounts>),
     Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
     Recent(oneshot::Sender<RecentDecisions>),
 }
 
+/// The user of a session, as a link to a picture has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkUser {
+    Named(String),
+    /// Whoever came in while auth was off.
+    Anyone,
+}
+
 impl RouterHandle {
+    /// Says whether a token is live and its owner may see a monitor at this moment, whatever its filter and mute say.
+    pub async fn may_see(&self, token: TokenId, monitor: MonitorId) -> Result<bool, Busy> {
+        self.ask(|reply| TokenCommand::MaySee(token, monitor, reply)).await
+    }
+
+    /// The same for a user.
+    pub async fn user_may_see(&self, user: LinkUser, monitor: MonitorId) -> Result<bool, Busy> {
+        self.ask(|reply| TokenCommand::UserMaySee(user, monitor, reply)).await
+    }
+
     /// Registers a token for the user of a session, and attaches the session to it.
     pub async fn register(
         &self,

@@ -12,7 +12,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::{Note, TokenDecision};
-use super::{SqlResult, deliveries, ends, labels, signed, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, keys, labels, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -61,6 +61,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 deliveries::decide(transaction, alarm, decisions).await?;
             }
         }
+        Note::LinkKey(key, at) => keys::keep_link_key(transaction, key, *at).await?,
         Note::Token(token) => tokens::keep(transaction, token).await?,
         Note::Tokens(many) => {
             for token in many {

@@ -20,6 +20,7 @@ use super::tokens::{self, TokenRow};
 use super::troubles::{self, TroubleRow};
 use super::{SqlResult, file, remembered, snoozes};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
+use crate::links::LinkKey;
 
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -116,6 +117,8 @@ pub struct Remembered {
     pub last_snooze: SnoozeId,
     /// The troubles that have not ended.
     pub troubles: Vec<TroubleRow>,
+    /// The key of links to pictures.
+    pub link_key: Option<LinkKey>,
     /// Alarms whose decisions for tokens wait for labels, oldest first.
     pub held: Vec<HeldAlarm>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.

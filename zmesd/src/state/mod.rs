@@ -12,6 +12,7 @@ mod deliveries;
 mod ends;
 mod file;
 mod handle;
+mod keys;
 mod labels;
 mod note;
 mod open_error;

@@ -12,6 +12,7 @@ use zmes_shared::{EventId, Label, MonitorId};
 
 use super::handle::{Device, DeviceNote};
 use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
+use crate::links::LinkKey;
 use crate::troubles::{Trouble, TroubleChange};
 
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub enum Note {
     SnoozeEnded(SnoozeId, Timestamp, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// What has become of a trouble, with the push that tells of it: one transaction.
     Trouble(Box<TroubleNote>),
+    /// The key of links to pictures, made then.
+    LinkKey(LinkKey, Timestamp),
     /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
     /// Stores nothing; it is answered once all notes before it are stored.

@@ -30,8 +30,9 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 13] = [
+const TABLES: [(&str, Key); 14] = [
     ("tokens", Key::RowId),
+    ("keys", Key::Columns("name")),
     ("snoozes", Key::RowId),
     ("troubles", Key::Newest),
     ("cursors", Key::RowId),

@@ -120,6 +120,7 @@ impl Waiting {
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
                 | Note::Trouble(_)
+                | Note::LinkKey(..)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
                 | Note::TokenUntold(_)
@@ -174,7 +175,12 @@ impl Waiting {
             // A filter without its token lives ten minutes; apps can make up any number of them.
             let lasting = matches!(
                 note,
-                Note::Token(_) | Note::Tokens(_) | Note::Snooze(_) | Note::SnoozeEnded(..) | Note::Trouble(_)
+                Note::Token(_)
+                    | Note::Tokens(_)
+                    | Note::Snooze(_)
+                    | Note::SnoozeEnded(..)
+                    | Note::Trouble(_)
+                    | Note::LinkKey(..)
             );
             if lasting || rows_left <= left {
                 return true;
@@ -212,7 +218,12 @@ fn rows(note: &Note) -> usize {
         Note::Devices(many) => many.len().max(1),
         Note::SnoozeEnded(_, _, digests) => 1 + rows_of(digests),
         Note::Trouble(note) => 1 + rows_of(note.push.as_slice()),
-        Note::GivenUp(_) | Note::Token(_) | Note::Snooze(_) | Note::Withdrawn(..) | Note::Barrier(_) => 1,
+        Note::GivenUp(_)
+        | Note::Token(_)
+        | Note::Snooze(_)
+        | Note::LinkKey(..)
+        | Note::Withdrawn(..)
+        | Note::Barrier(_) => 1,
     }
 }
 

@@ -304,6 +304,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Sent(..)
         | Note::Token(_)
         | Note::Snooze(_)
+        | Note::LinkKey(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::TokenUntold(_)

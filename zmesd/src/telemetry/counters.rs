@@ -7,7 +7,7 @@ use zmes_shared::views::RefusalReason;
 use zmes_shared::words::MonitorCondition;
 
 use super::beats::Beats;
-use super::labels::{Frame, Login, Pushed, Reload, Transport};
+use super::labels::{Frame, Login, PictureRequest, Pushed, Reload, Transport};
 use super::refusals::{Refusal, Refusals};
 use super::tally::{Levels, Tally};
 use super::timings::Timings;
@@ -103,6 +103,8 @@ pub struct Counters {
     pub pushes: Tally<(Transport, Pushed)>,
     /// Looks at monitors that showed nothing.
     pub shm_errors: Tally<MonitorCondition>,
+    /// Requests of phones for pictures.
+    pub pictures: Tally<PictureRequest>,
     pub reloads: Tally<Reload>,
     /// Connections that are not sessions yet.
     pub handshakes: Level,

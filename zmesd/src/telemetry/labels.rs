@@ -78,6 +78,23 @@ label! {
 }
 
 label! {
+    /// What became of a phone's request for a picture, or of the picture for a service that takes files.
+    PictureRequest = "result" {
+        Served = "served",
+        /// No valid link, or no right to see it.
+        Refused = "refused",
+        /// The event has no picture that can be read.
+        Missing = "missing",
+        /// Too many at once.
+        Busy = "busy",
+        /// It was read for a service that takes files.
+        Uploaded = "uploaded",
+        /// It could not be read for such a service: the text went out alone.
+        NotUploaded = "not_uploaded",
+    }
+}
+
+label! {
     FindingSeverity = "severity" {
         /// Alarms do not arrive, or will not.
         Error = "error",

@@ -11,7 +11,9 @@ mod timings;
 
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
-pub use labels::{Connection, FindingSeverity, Frame, Login, Loop, Part, Pushed, Reload, Transport};
+pub use labels::{
+    Connection, FindingSeverity, Frame, Login, Loop, Part, PictureRequest, Pushed, Reload, Transport,
+};
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Levels, Tally};
 pub use timings::{Timing, TimingBuckets, Timings};

@@ -23,11 +23,13 @@ use tracing::debug;
 use super::connection_limits::{ConnectionSlot, Eviction, UNDISTURBED};
 use super::context::WsContext;
 use super::meter::Metered;
+use super::picture::{self, PictureAsked};
 use super::proxy;
 use super::pump::Pump;
-use super::refusal::{HandshakeFailure, TlsStage, covers};
+use super::refusal::{HandshakeFailure, TlsStage};
 use super::settings::ServerSettings;
-use super::upgrade::{UpgradeError, upgrade};
+use super::upgrade::{UpgradeError, Upgraded, upgrade};
+use crate::ports::covers;
 use crate::route::Busy;
 use crate::telemetry::Refusal;
 
@@ -64,10 +66,16 @@ pub(super) struct NewConnection {
     pub(super) tracker: TaskTracker,
 }
 
+/// A connection on which no WebSocket is spoken.
+trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
+
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum OpenSocket {
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
     Plain(WebSocketStream<Metered<TcpStream>>),
+    Picture(Box<dyn ByteStream>, PictureAsked),
 }
 
 impl NewConnection {
@@ -91,7 +99,19 @@ impl NewConnection {
         match outcome {
             Ok(OpenSocket::Secure(websocket)) => self.start(websocket, client).await,
             Ok(OpenSocket::Plain(websocket)) => self.start(websocket, client).await,
+            Ok(OpenSocket::Picture(stream, asked)) => self.show(stream, &asked, client.ip()).await,
             Err(failure) => refuse(&self.context, client.ip(), &failure),
+        }
+    }
+
+    /// Answers a request for a picture. The turn at the handshakes has ended, the place among the connections has not.
+    async fn show(self, stream: Box<dyn ByteStream>, asked: &PictureAsked, client: IpAddr) {
+        let Self { context, slot: _slot, mut eviction, stop, .. } = self;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = eviction.told() => {}
+            () = picture::serve(stream, asked, client, &*context.parts.pictures) => {}
         }
     }
 
@@ -169,7 +189,10 @@ impl Handshake<'_> {
     ) -> Result<OpenSocket, HandshakeFailure> {
         match tls {
             None if first == TLS_HANDSHAKE => Err(HandshakeFailure::Encrypted),
-            None => Ok(OpenSocket::Plain(self.upgrade(tcp, None).await?)),
+            None => Ok(match self.upgrade(tcp, None).await? {
+                Upgraded::WebSocket(websocket) => OpenSocket::Plain(websocket),
+                Upgraded::Picture(tcp, asked) => OpenSocket::Picture(Box::new(tcp), asked),
+            }),
             Some(_) if first.is_ascii_uppercase() => {
                 tcp.write_all(USE_TLS).await.ok();
                 tcp.shutdown().await.ok();
@@ -178,24 +201,24 @@ impl Handshake<'_> {
             Some(tls) => {
                 let shaken = timeout(TLS_DEADLINE, secure(tcp, tls)).await;
                 let (stream, asked) = shaken.map_err(|_| HandshakeFailure::Timeout("TLS"))??;
-                Ok(OpenSocket::Secure(self.upgrade(stream, asked).await?))
+                Ok(match self.upgrade(stream, asked).await? {
+                    Upgraded::WebSocket(websocket) => OpenSocket::Secure(websocket),
+                    Upgraded::Picture(stream, asked) => OpenSocket::Picture(Box::new(stream), asked),
+                })
             }
         }
     }
 
-    async fn upgrade<S>(
-        &mut self,
-        stream: S,
-        asked: Option<String>,
-    ) -> Result<WebSocketStream<Metered<S>>, HandshakeFailure>
+    async fn upgrade<S>(&mut self, stream: S, asked: Option<String>) -> Result<Upgraded<S>, HandshakeFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let peer = self.client;
-        let upgraded = upgrade(stream, peer, self.settings, self.slot, &mut self.client);
+        let pictures = &*self.context.parts.pictures;
+        let upgraded = upgrade(stream, peer, self.settings, self.slot, &mut self.client, pictures);
         let upgraded = timeout(UPGRADE_DEADLINE, upgraded).await;
         match upgraded.map_err(|_| HandshakeFailure::Timeout("HTTP request"))? {
-            Ok(websocket) => Ok(websocket),
+            Ok(upgraded) => Ok(upgraded),
             Err(UpgradeError::Silent) => Err(HandshakeFailure::Silent(asked)),
             Err(error) => Err(HandshakeFailure::Upgrade(error)),
         }

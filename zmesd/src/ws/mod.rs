@@ -18,6 +18,7 @@ mod listener;
 mod meter;
 mod origin;
 mod outbox;
+mod picture;
 mod proxy;
 mod pump;
 mod rate;

@@ -132,24 +132,10 @@ fn tls(
     Some((reason, detail))
 }
 
-/// Says whether a certificate with these names and addresses is for `name`.
-pub(super) fn covers(sans: &[String], name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    sans.iter().any(|san| {
-        let san = san.trim_end_matches('.');
-        // A star stands for one label (RFC 6125 6.4.3).
-        let by_star = || {
-            let rest = san.strip_prefix("*.")?;
-            let (_, domain) = name.split_once('.')?;
-            Some(domain.eq_ignore_ascii_case(rest))
-        };
-        san.eq_ignore_ascii_case(name) || by_star().unwrap_or(false)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::covers;
 
     const NAMES: [&str; 2] = ["zm.example.org", "*.home.arpa"];
 

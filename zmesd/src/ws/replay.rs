@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use secrecy::ExposeSecret;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use zmes_shared::SessionId;
 use zmes_shared::control::Since;
@@ -125,7 +126,7 @@ fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &ReplayRe
         span.after = *number;
         let monitor = recorded.monitor;
         if visibility.rights.allow(monitor) && visibility.filter.interval(monitor).is_some() {
-            let frame = frame(recorded);
+            let frame = frame(recorded, visibility);
             bytes += frame.len();
             frames.push(frame);
         }
@@ -138,12 +139,15 @@ fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &ReplayRe
     ReplayPage { frames: frames.into_iter(), rest: (!whole).then_some(ReplayRest { span, told }) }
 }
 
-fn frame(recorded: &RecordedAlarm) -> Utf8Bytes {
+fn frame(recorded: &RecordedAlarm, visibility: &Visibility) -> Utf8Bytes {
+    let links = visibility.links.as_ref();
+    let picture = links.zip(recorded.event).and_then(|(links, event)| links.picture(event, recorded.at));
     alarm(&AlarmBody {
         event: recorded.event,
         monitor: recorded.monitor,
         monitor_name: &recorded.monitor_name,
         cause: &recorded.cause,
+        picture: picture.as_ref().map(ExposeSecret::expose_secret),
         late: recorded.late,
         replayed: true,
         supplementary: false,
@@ -184,6 +188,7 @@ mod tests {
         let visibility = Visibility {
             rights: MonitorRights::Only(std::sync::Arc::new([MonitorId(1), MonitorId(2)].into())),
             filter: MonitorFilter::parse("1,3", "3600,0").unwrap(),
+            links: None,
         };
         let page = cut(&alarms, &visibility, &rest(4));
         assert!(page.rest.is_none());
@@ -207,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_page_is_bounded_and_the_next_one_goes_on_where_it_ended() {
-        let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All };
+        let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All, links: None };
         let long = |event| {
             let (number, alarm) = recorded(event, 1, false);
             (number, RecordedAlarm { cause: "x".repeat(5000), ..alarm })
@@ -225,7 +230,7 @@ mod tests {
 
     #[test]
     fn alarms_that_were_forgotten_meanwhile_end_the_replay() {
-        let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All };
+        let all = Visibility { rights: MonitorRights::All, filter: MonitorFilter::All, links: None };
         let page = cut(&[], &all, &rest(10));
         assert!(page.rest.is_none());
         assert_eq!(page.frames.len(), 1);

@@ -14,8 +14,10 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use super::authority::HostAuthority;
 use super::connection_limits::{ConnectionSlot, LimitReached};
 use super::meter::Metered;
+use super::picture::PictureAsked;
 use super::settings::ServerSettings;
-use super::{origin, proxy, request};
+use super::{origin, picture, proxy, request};
+use crate::ports::PictureDoor;
 
 /// Longest message of an app, in bytes: the protocol's limit. Longer ones end the session with 1009.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024;
@@ -93,6 +95,13 @@ pub(super) fn frame_limits() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
+/// What a connection is for.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+pub(super) enum Upgraded<S> {
+    WebSocket(WebSocketStream<Metered<S>>),
+    Picture(S, PictureAsked),
+}
+
 /// Makes a WebSocket of a byte stream and finds out the client's true address. Needs a deadline around it.
 pub(super) async fn upgrade<S>(
     mut stream: S,
@@ -100,15 +109,18 @@ pub(super) async fn upgrade<S>(
     settings: &ServerSettings,
     slot: &mut ConnectionSlot,
     client: &mut SocketAddr,
-) -> Result<WebSocketStream<Metered<S>>, UpgradeError>
+    pictures: &dyn PictureDoor,
+) -> Result<Upgraded<S>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     *client = peer;
-    match shake_hands(&mut stream, settings, slot, client).await {
-        Ok(()) => {
+    match shake_hands(&mut stream, settings, slot, client, pictures).await {
+        Ok(Some(asked)) => Ok(Upgraded::Picture(stream, asked)),
+        Ok(None) => {
             let stream = Metered::new(stream);
-            Ok(WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits())).await)
+            let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits()));
+            Ok(Upgraded::WebSocket(websocket.await))
         }
         Err(refusal) => {
             refuse(stream, &refusal).await;
@@ -117,18 +129,24 @@ where
     }
 }
 
-/// Reads the request and grants it; `client` is the peer, then the client that a trusted proxy names. Path and
-/// sub-protocols do not matter: old servers took any and answered none.
+/// Reads the request and grants it, or returns which picture it asks for; `client` is the peer, then the client that a
+/// trusted proxy names. Path and sub-protocols do not matter: old servers took any and answered none.
 async fn shake_hands<S>(
     stream: &mut S,
     settings: &ServerSettings,
     slot: &mut ConnectionSlot,
     client: &mut SocketAddr,
-) -> Result<(), UpgradeError>
+    pictures: &dyn PictureDoor,
+) -> Result<Option<PictureAsked>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut request = request::read(stream).await?;
+    if let Some(asked) = picture::asked(&request).filter(|_| pictures.is_open()) {
+        *client = proxy::forwarded(texts(&request, "x-forwarded-for"), *client, settings);
+        slot.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
+        return Ok(Some(asked));
+    }
     let response = request::grant(&mut request)?;
     let peer = *client;
     *client = proxy::forwarded(texts(&request, "x-forwarded-for"), peer, settings);
@@ -146,7 +164,8 @@ where
         stream.write_all(&answer).await?;
         stream.flush().await
     };
-    answered.await.map_err(|error| Error::from(error).into())
+    answered.await.map_err(|error| UpgradeError::from(Error::from(error)))?;
+    Ok(None)
 }
 
 /// A trusted proxy may name this server differently, and then forwards the client's name.
@@ -166,9 +185,19 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: &Upgr
         if let Some(answer) = refusal.answer() {
             stream.write_all(answer.as_bytes()).await?;
         }
+        std::io::Result::Ok(())
+    };
+    // A peer that does not read the answer has left.
+    if matches!(timeout(LINGER, answered).await, Ok(Ok(()))) {
+        hang_up(stream).await;
+    }
+}
+
+/// Closes a connection once the peer has read what was written, or after a moment.
+pub(super) async fn hang_up<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let closed = async {
         stream.shutdown().await?;
         tokio::io::copy(&mut stream.take(SCRAP), &mut tokio::io::sink()).await
     };
-    // A peer that does not read the answer has left.
-    timeout(LINGER, answered).await.ok();
+    timeout(LINGER, closed).await.ok();
 }

@@ -12,6 +12,7 @@
 //! | [`conf`] | `zm.conf` and `conf.d`: the grammar, each value with its file and line, the way to the database |
 //! | [`shm`] | shared memory (`zm.mmap.N`): the layouts of all releases, decoded without trusting a byte |
 //! | [`database`] | the database: all SQL, TLS, the first login at MySQL 8, failures as sentences with a command |
+//! | [`pictures`] | pictures of events: where each release stores them, whole ones only, with a reason where there is none |
 //! | [`trigger`] | forces and cancels alarms, in shared memory or through `zmtrigger.pl` |
 //! | [`password`] | the formats of `Users.Password`, compared in a time that tells nothing about the user |
 //! | [`access_token`] | the access tokens (JWT) of ZoneMinder's API |
@@ -48,6 +49,7 @@
 //! - Grammar of `zm.conf`: `src/zm_config.cpp` and `scripts/ZoneMinder/lib/ZoneMinder/Config.pm.in`.
 //! - Rights: `src/zm_user.cpp`, `web/includes/auth.php`. Passwords and tokens: `src/zm_crypt.cpp`, `web/includes/auth.php`,
 //!   `scripts/zmupdate.pl.in` (the `-ZM-` overlay).
+//! - Pictures: `src/zm_event.cpp`, `src/zm_storage.cpp`, `scripts/ZoneMinder/lib/ZoneMinder/Event.pm`.
 //! - Labels: `zm_detect.py` and its hook helpers (`[a] detected:person:95%`), `zmeventnotification.pl` (how Notes are put
 //!   together), `src/zm_event.cpp` (`updateNotes` overwrites them), `db/zm_update-1.37.44.sql` (tags).
 //! - Triggers: `src/zm_monitor.h` (`TriggerData`), `scripts/zmtrigger.pl.in`.
@@ -67,6 +69,7 @@ pub mod fuzzing;
 pub mod labels;
 mod monitor;
 pub mod password;
+pub mod pictures;
 mod ports;
 mod reading;
 mod rights;
@@ -78,8 +81,8 @@ mod version;
 pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
 pub use ports::{
     AccountStore, AlarmTrigger, DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, DbError,
-    DbHealth, EventRow, EventStore, LabelSources, LabelsRead, MonitorSource, MonitorStore, ServerShare,
-    ServerShares, TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
+    DbHealth, EventRow, EventStore, LabelSources, LabelsRead, MonitorSource, MonitorStore, PictureStore,
+    ServerShare, ServerShares, TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
 };
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;

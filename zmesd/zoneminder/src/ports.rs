@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use zmes_shared::{EventId, Label, MonitorId};
 
+use crate::pictures::EventPlace;
 use crate::shm::ReadError;
 use crate::shm::layout::Numbering;
 use crate::{MonitorSet, Reading, User, ZmVersion};
@@ -176,6 +177,27 @@ pub trait EventStore: Send + Sync + fmt::Debug {
     /// Returns where the monitor of an event is; `None`: this store cannot tell.
     async fn whereabouts(&self, _monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {
         Ok(None)
+    }
+}
+
+/// Says where pictures lie. Each call is bounded in time by the implementation.
+#[async_trait]
+pub trait PictureStore: Send + Sync + fmt::Debug {
+    /// Returns where an event lies now: its storage can change. `None`: there is no such event.
+    async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError>;
+
+    /// Returns the numbers of the event's frames with an alarm, the newest first, at most `limit`.
+    async fn alarm_frames(&self, event: EventId, limit: u32) -> Result<Vec<u64>, DbError>;
+}
+
+#[async_trait]
+impl<S: PictureStore + ?Sized> PictureStore for std::sync::Arc<S> {
+    async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError> {
+        (**self).place(event).await
+    }
+
+    async fn alarm_frames(&self, event: EventId, limit: u32) -> Result<Vec<u64>, DbError> {
+        (**self).alarm_frames(event, limit).await
     }
 }
 

@@ -12,6 +12,10 @@ mod database_content;
 #[path = "database/outages.rs"]
 mod database_outages;
 
+#[cfg(test)]
+#[path = "database/pictures.rs"]
+mod database_pictures;
+
 /// The tables, by version.
 #[cfg(test)]
 mod fixtures {

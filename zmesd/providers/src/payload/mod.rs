@@ -12,6 +12,7 @@ pub(super) mod proxy;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
+use zmes_shared::EventId;
 
 use crate::push::{Push, PushedAlarm, Urgency};
 use crate::token::App;
@@ -62,7 +63,9 @@ impl<'a> Message<'a> {
         };
         // A test has no real event, and what has ended was shown.
         let event = newest.event.filter(|_| !newest.test && newest.ended.is_none());
-        let picture = event.and_then(|event| Some(picture_url?.replace(EVENT_MARK, &event.to_string())));
+        let by_template = |event: EventId| Some(picture_url?.replace(EVENT_MARK, &event.to_string()));
+        let link = push.picture.as_ref().and_then(|picture| picture.link()).map(ToOwned::to_owned);
+        let picture = event.and_then(|event| link.or_else(|| by_template(event)));
         let left = push.expires_at.as_second().saturating_sub(now.as_second());
         let ttl = u64::try_from(left).unwrap_or_default();
         Some(Self { push, newest, title: title(push, newest), body, cause, picture, ttl })

@@ -11,7 +11,7 @@ use crate::token::{Platform, PushToken};
 
 fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAlarm {
     PushedAlarm {
-        event: event.map(zmes_shared::EventId),
+        event: event.map(EventId),
         monitor: zmes_shared::MonitorId(monitor),
         monitor_name: name.into(),
         cause: cause.into(),
@@ -35,6 +35,7 @@ fn push(platform: Platform, app: App) -> Push {
         digest: None,
         badge: 3,
         urgency: Urgency::Normal,
+        picture: None,
         expires_at: "2026-11-25T15:22:00Z".parse().unwrap(),
     }
 }

@@ -1,13 +1,17 @@
 //! The canonical JSON for machines, which a webhook sends where no `body` is set.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use zmes_shared::MonitorId;
 use zmes_shared::machine::{MachineAlarm, MachineMessage};
 
 use super::message::TargetMessage;
+use crate::picture::PictureFile;
 use crate::push::Urgency;
 
-/// Returns the body.
-pub(super) fn body(message: &TargetMessage<'_>) -> String {
+/// Returns the body, with a picture if there is one.
+pub(super) fn body(message: &TargetMessage<'_>, file: Option<&PictureFile>) -> String {
     let newest = message.newest;
     let alarm = MachineMessage::of_alarm(MachineAlarm {
         kind: message.kind(),
@@ -26,12 +30,27 @@ pub(super) fn body(message: &TargetMessage<'_>) -> String {
         monitor: alarm.monitor.filter(|monitor| monitor.id != MonitorId(0)),
         labels: (!newest.labels.is_empty()).then(|| newest.labels.to_vec()),
         url: Some(message.link().to_owned()).filter(|link| !link.is_empty()),
+        picture: message.picture_link().map(ToOwned::to_owned),
         urgent: Some(message.push.urgency == Urgency::Urgent),
         digest: message.digest().map(u64::from),
         ..alarm
     };
     // Serialising plain values cannot fail.
-    serde_json::to_string(&alarm).unwrap_or_default()
+    match file {
+        None => serde_json::to_string(&alarm).unwrap_or_default(),
+        Some(file) => {
+            let with_file = WithFile { alarm: &alarm, picture_base64: STANDARD.encode(file.bytes()) };
+            serde_json::to_string(&with_file).unwrap_or_default()
+        }
+    }
+}
+
+/// `picture = "base64"`
+#[derive(Serialize)]
+struct WithFile<'a> {
+    #[serde(flatten)]
+    alarm: &'a MachineMessage,
+    picture_base64: String,
 }
 
 #[cfg(test)]
@@ -49,7 +68,7 @@ mod tests {
         let (utc, texts) = (TimeZone::UTC, message_texts());
         let of = |push: &crate::push::Push| {
             let message = TargetMessage::new(push, &texts, &utc).unwrap();
-            body(&message).replace(&message.id(), "ID")
+            body(&message, None).replace(&message.id(), "ID")
         };
         assert_eq!(
             of(&push),
@@ -72,7 +91,7 @@ mod tests {
             let mut push = push(32_910);
             push.alarms[0].ended = Some(lasted);
             let (utc, texts) = (TimeZone::UTC, message_texts());
-            let body = body(&TargetMessage::new(&push, &texts, &utc).unwrap());
+            let body = body(&TargetMessage::new(&push, &texts, &utc).unwrap(), None);
             serde_json::from_str::<MachineMessage>(&body).unwrap().duration
         };
         assert_eq!(lasted(Duration::from_millis(41_600)), Some(42));

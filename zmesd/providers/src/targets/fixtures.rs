@@ -1,11 +1,14 @@
 //! What the unit tests of the targets send.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use zmes_shared::{EventId, MonitorId};
 
 use super::name::TargetName;
-use super::settings::{TargetConfig, TargetPriority, TargetProvider, TargetTexts};
+use super::settings::{
+    PictureForm, TargetConfig, TargetPicture, TargetPriority, TargetProvider, TargetTexts,
+};
 use super::template::Template;
 use crate::clock::WallClock;
 use crate::push::{Push, PushSubject, PushedAlarm, Urgency};
@@ -27,7 +30,8 @@ pub(super) fn message_texts() -> TargetTexts {
 
 pub(super) fn target(service: TargetProvider) -> TargetConfig {
     let name = TargetName::parse("night-guard").unwrap();
-    TargetConfig { name, texts: message_texts(), ca_certificate: None, service }
+    let picture = TargetPicture { form: PictureForm::File, wait: Duration::from_secs(2) };
+    TargetConfig { name, texts: message_texts(), picture, ca_certificate: None, service }
 }
 
 pub(super) fn context() -> Arc<TransportContext> {
@@ -59,6 +63,7 @@ pub(super) fn push(event: u64) -> Push {
         digest: None,
         badge: 0,
         urgency: Urgency::Normal,
+        picture: None,
         expires_at: at,
     }
 }

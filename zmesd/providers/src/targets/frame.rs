@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
 use super::message::TargetMessage;
-use super::settings::{TargetConfig, TargetTexts};
+use super::settings::{TargetConfig, TargetPicture, TargetTexts};
 use crate::answer::{MAX_WAIT, ProviderAnswer};
 use crate::cause::ConnectCause;
 use crate::check::Steps;
@@ -25,6 +26,8 @@ use crate::transports::{JSON, TransportContext};
 
 /// Of the longer deadline for phones' providers: a target that does not answer must not hold others up.
 const CONNECT: Duration = Duration::from_secs(3);
+/// The share of a message's time that its picture may take.
+const PICTURE_SHARE: f32 = 0.6;
 /// The key in `zmesd.toml` that URLs come from.
 pub(super) const URL: &str = "target.url";
 
@@ -40,6 +43,7 @@ pub(super) struct TargetFrame {
     pub(super) name: String,
     pub(super) http: Http,
     pub(super) texts: TargetTexts,
+    pub(super) picture: TargetPicture,
     /// What no quote of an answer may show.
     secrets: Vec<SecretString>,
 }
@@ -59,12 +63,43 @@ impl TargetFrame {
         own.timing.connect = own.timing.connect.min(CONNECT);
         let http = Http::reaching(base, root, reach, &own)?;
         let name = format!("{}:{}", config.service.kind(), config.name);
-        Ok(Self { common: Arc::new(own), name, http, texts: config.texts.clone(), secrets })
+        Ok(Self {
+            common: Arc::new(own),
+            name,
+            http,
+            texts: config.texts.clone(),
+            picture: config.picture,
+            secrets,
+        })
     }
 
     pub(super) fn message<'a>(&'a self, push: &'a Push) -> Result<TargetMessage<'a>, PushError> {
         TargetMessage::new(push, &self.texts, self.common.zone())
             .ok_or_else(|| PushError::Message("the push contains no alarm".to_owned()))
+    }
+
+    /// Returns the deadline for a request with a picture; the text alone has its own afterwards.
+    pub(super) fn picture_deadline(&self) -> Instant {
+        Instant::now() + self.http.timing.total.mul_f32(PICTURE_SHARE)
+    }
+
+    /// Judges a request with a picture. `refuses`: says that the service takes the message, but not its picture.
+    pub(super) fn tried(
+        &self,
+        answer: Result<ProviderAnswer, PushError>,
+        refuses: impl FnOnce(&ProviderAnswer) -> bool,
+    ) -> Result<PictureTried, PushError> {
+        match answer {
+            Ok(answer) if answer.status == StatusCode::PAYLOAD_TOO_LARGE || refuses(&answer) => {
+                Ok(PictureTried::Refused(self.said(&answer)))
+            }
+            Ok(answer) => Ok(PictureTried::Answered(answer)),
+            // A slow line must not keep the text back.
+            Err(PushError::Transport(fault)) if fault.kind == FaultKind::Timeout => {
+                Ok(PictureTried::Refused("it was not taken in time".to_owned()))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Posts JSON to a path below the URL, within one deadline. `with` adds what else the service needs.
@@ -74,10 +109,21 @@ impl TargetFrame {
         body: &Value,
         with: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<ProviderAnswer, PushError> {
+        self.post_until(self.http.deadline(), path, body, with).await
+    }
+
+    /// The same within another deadline.
+    pub(super) async fn post_until(
+        &self,
+        deadline: Instant,
+        path: &str,
+        body: &Value,
+        with: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<ProviderAnswer, PushError> {
         let url = http::below(&self.http.base, path);
         let request =
             |client: &Client| with(client.post(url).header(CONTENT_TYPE, JSON).body(body.to_string()));
-        self.http.call(self.http.deadline(), request).await
+        self.http.call(deadline, request).await
     }
 
     /// Connects, then asks one question after the other, until one fails.
@@ -140,6 +186,20 @@ impl TargetFrame {
         let (status, detail) = (Some(answer.status.as_u16()), self.said(answer));
         PushError::Transport(TransportFault { kind, status, detail, retry_after })
     }
+}
+
+/// Says why a picture is not sent to a service that takes smaller ones.
+pub(super) fn too_large(size: usize, limit: usize) -> String {
+    format!("the picture has {size} bytes, and the service takes at most {limit}")
+}
+
+/// What came of a request with a picture.
+#[derive(Debug)]
+pub(super) enum PictureTried {
+    /// It was about the message.
+    Answered(ProviderAnswer),
+    /// The picture is not taken; this is why.
+    Refused(String),
 }
 
 /// Returns the JSON of an answer, if it is some.

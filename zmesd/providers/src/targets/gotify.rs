@@ -13,6 +13,7 @@ use super::settings::{GotifyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
 use crate::http;
+use crate::picture::PictureWay;
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::TransportContext;
@@ -44,8 +45,16 @@ impl Gotify {
             "message": cut_bytes(&words.text, MESSAGE_MAX),
             "priority": priority(message.priority),
         });
+        let mut notification = serde_json::Map::new();
         if !words.link.is_empty() {
-            body["extras"] = json!({ "client::notification": { "click": { "url": words.link } } });
+            notification.insert("click".to_owned(), json!({ "url": words.link }));
+        }
+        // The phone fetches it.
+        if let Some(picture) = message.picture_link() {
+            notification.insert("bigImageUrl".to_owned(), picture.into());
+        }
+        if !notification.is_empty() {
+            body["extras"] = json!({ "client::notification": notification });
         }
         body
     }
@@ -55,7 +64,7 @@ impl Gotify {
             return Err(self.frame.by_status(answer));
         }
         match frame::json(answer).as_ref().and_then(|json| frame::id(json, "id")) {
-            Some(id) => Ok(Delivered { provider_id: Some(self.frame.quote(&id)) }),
+            Some(id) => Ok(Delivered::with_id(Some(self.frame.quote(&id)))),
             None => Err(self.frame.unexpected(answer, "Gotify's JSON with the id of the message")),
         }
     }
@@ -98,6 +107,10 @@ impl PushTransport for Gotify {
 
     fn target(&self) -> String {
         self.frame.http.target()
+    }
+
+    fn picture_way(&self) -> PictureWay {
+        self.frame.picture.way()
     }
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {

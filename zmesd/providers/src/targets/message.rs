@@ -120,6 +120,11 @@ impl<'a> TargetMessage<'a> {
         &self.cause
     }
 
+    /// Returns the link to the picture, where the target takes one.
+    pub(super) fn picture_link(&self) -> Option<&str> {
+        self.push.picture.as_ref()?.link()
+    }
+
     pub(super) fn link(&self) -> &str {
         &self.link
     }
@@ -141,6 +146,7 @@ impl<'a> TargetMessage<'a> {
             }
             Placeholder::Late => if self.newest.late { "true" } else { "false" }.into(),
             Placeholder::Url => self.link.as_str().into(),
+            Placeholder::Picture => self.picture_link().unwrap_or_default().into(),
             Placeholder::Digest => self.digest().map_or(Cow::Borrowed(""), |count| count.to_string().into()),
         }
     }

@@ -6,6 +6,7 @@ mod fixtures;
 mod frame;
 mod gotify;
 mod message;
+mod multipart;
 mod name;
 mod ntfy;
 mod pushover;
@@ -19,8 +20,8 @@ use std::sync::Arc;
 
 pub use self::name::TargetName;
 pub use self::settings::{
-    ExpectedStatus, GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetPriority, TargetProvider,
-    TargetTexts, TelegramConfig, WebhookConfig, WebhookMethod, WebhookSecret,
+    ExpectedStatus, GotifyConfig, NtfyConfig, PictureForm, PushoverConfig, TargetConfig, TargetPicture,
+    TargetPriority, TargetProvider, TargetTexts, TelegramConfig, WebhookConfig, WebhookMethod, WebhookSecret,
 };
 pub use self::sign::WebhookSecretProblem;
 pub use self::template::{Template, TemplateProblem};

@@ -1,27 +1,37 @@
 //! ntfy: JSON to the root of the server (binwiederhier/ntfy, docs/publish.md; codes in server/errors.go).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SpanRound, Timestamp, ToSpan, Unit};
-use reqwest::RequestBuilder;
+use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, Question, TargetFrame};
+use super::frame::{self, PictureTried, Question, TargetFrame};
 use super::message::{TargetMessage, cut_bytes, cut_characters};
 use super::settings::{NtfyConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
 use crate::http;
+use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::TransportContext;
 
 /// Longest message, in bytes: a longer one becomes a file (server/config.go, `DefaultMessageSizeLimit`).
 const MESSAGE_MAX: usize = 4096;
+/// The same in a header, which proxies bound to 8 KiB with all others.
+const HEADER_MESSAGE_MAX: usize = 2048;
+/// Bytes of an encoded word of at most 75 characters (RFC 2047 2).
+const ENCODED_WORD: usize = 45;
+/// Pause for files after the share of attachments was used up.
+const FILES_USED_UP: Duration = Duration::from_hours(1);
 /// Longest title, in characters: more than phones show.
 const TITLE_MAX: usize = 250;
 /// Wait after "too many requests": the server gives one back every five seconds (`DefaultVisitorRequestLimitReplenish`).
@@ -34,6 +44,7 @@ pub(super) struct Ntfy {
     frame: TargetFrame,
     topic: SecretString,
     token: Option<SecretString>,
+    no_files_until: Mutex<Option<Instant>>,
 }
 
 impl Ntfy {
@@ -44,27 +55,63 @@ impl Ntfy {
     ) -> Result<Self, TransportProblem> {
         let secrets = std::iter::once(config.topic.clone()).chain(config.token.clone()).collect();
         let frame = TargetFrame::new(target, config.url.expose_secret(), secrets, common)?;
-        Ok(Self { frame, topic: config.topic.clone(), token: config.token.clone() })
+        Ok(Self {
+            frame,
+            topic: config.topic.clone(),
+            token: config.token.clone(),
+            no_files_until: Mutex::default(),
+        })
     }
 
     fn body(&self, message: &TargetMessage<'_>) -> Value {
         let words = message.words(&self.frame.texts);
-        let tag = match (message.is_trouble(), message.priority) {
-            (true, _) => "warning",
-            (false, TargetPriority::Urgent) => "rotating_light",
-            (false, _) => "camera",
-        };
         let mut body = json!({
             "topic": self.topic.expose_secret(),
             "title": cut_characters(&words.title, TITLE_MAX),
             "message": cut_bytes(&words.text, MESSAGE_MAX),
             "priority": priority(message.priority),
-            "tags": [tag],
+            "tags": [tag(message)],
         });
         if !words.link.is_empty() {
             body["click"] = words.link.into();
         }
+        // The phone fetches it.
+        if let Some(picture) = message.picture_link() {
+            body["attach"] = picture.into();
+            body["filename"] = PictureFile::NAME.into();
+        }
         body
+    }
+
+    /// The same as a file with its texts in headers: to the topic, not to the root.
+    fn upload(&self, client: &Client, message: &TargetMessage<'_>, file: &PictureFile) -> RequestBuilder {
+        let words = message.words(&self.frame.texts);
+        let request = client
+            .put(http::below(&self.frame.http.base, self.topic.expose_secret()))
+            .header("x-title", header(&cut_characters(&words.title, TITLE_MAX)))
+            .header("x-message", header(&cut_bytes(&words.text, HEADER_MESSAGE_MAX)))
+            .header("x-priority", priority(message.priority).to_string())
+            .header("x-tags", tag(message))
+            .header("x-filename", PictureFile::NAME);
+        let request =
+            if words.link.is_empty() { request } else { request.header("x-click", header(&words.link)) };
+        self.with_token(request).body(file.bytes().to_vec())
+    }
+
+    /// Says whether a refusal is about the file alone. The day's share of attachments is not asked for again in the next hour.
+    fn refuses_file(&self, answer: &ProviderAnswer) -> bool {
+        let json = frame::json(answer);
+        let code = json.and_then(|json| json.get("code")?.as_u64());
+        if code == Some(42_905) {
+            let until = Instant::now() + FILES_USED_UP;
+            *self.no_files_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        }
+        matches!(code, Some(40_014 | 41_301 | 42_905))
+    }
+
+    fn takes_files(&self) -> bool {
+        let until = *self.no_files_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_none_or(|until| until <= Instant::now())
     }
 
     fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
@@ -86,7 +133,7 @@ impl Ntfy {
         if answer.status.is_success() {
             // A proxy in front of it may answer 200 with an error page.
             return match json.as_ref().and_then(|json| frame::id(json, "id")) {
-                Some(id) => Ok(Delivered { provider_id: Some(self.frame.quote(&id)) }),
+                Some(id) => Ok(Delivered::with_id(Some(self.frame.quote(&id)))),
                 None => Err(self.frame.unexpected(answer, "ntfy's JSON with the id of the message")),
             };
         }
@@ -97,7 +144,7 @@ impl Ntfy {
     fn refusal(&self, answer: &ProviderAnswer, code: Option<u64>) -> PushError {
         let frame = &self.frame;
         match code {
-            Some(40_009 | 41_301) => PushError::Message(frame.said(answer)),
+            Some(40_009) => PushError::Message(frame.said(answer)),
             Some(42_901) => frame.fault_for(answer, FaultKind::Limited, Some(TOO_MANY)),
             Some(42_908) => frame.fault_for(answer, FaultKind::Limited, until_midnight(answer.at)),
             Some(42_909) => frame.fault_for(answer, FaultKind::Credentials, Some(LOCKED_OUT)),
@@ -138,6 +185,29 @@ impl Ntfy {
     }
 }
 
+fn tag(message: &TargetMessage<'_>) -> &'static str {
+    match (message.is_trouble(), message.priority) {
+        (true, _) => "warning",
+        (false, TargetPriority::Urgent) => "rotating_light",
+        (false, _) => "camera",
+    }
+}
+
+/// Writes a text as the value of a header: by RFC 2047, which ntfy decodes, where it is not plain ASCII of one line.
+fn header(text: &str) -> String {
+    let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    if text.bytes().all(plain) && !text.contains("=?") {
+        return text.to_owned();
+    }
+    let (mut words, mut rest) = (Vec::new(), text);
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(rest.floor_char_boundary(ENCODED_WORD));
+        words.push(format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
+        rest = behind;
+    }
+    words.join(" ")
+}
+
 fn priority(priority: TargetPriority) -> u8 {
     match priority {
         TargetPriority::Low => 2,
@@ -166,9 +236,29 @@ impl PushTransport for Ntfy {
         self.frame.http.target()
     }
 
+    fn picture_way(&self) -> PictureWay {
+        self.frame.picture.way()
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
-        let body = self.body(&self.frame.message(push)?);
-        self.judge(&self.frame.post("", &body, |request| self.with_token(request)).await?)
+        let message = self.frame.message(push)?;
+        let mut without_picture = None;
+        if let Some(file) = push.picture.as_ref().and_then(PushedPicture::file) {
+            if self.takes_files() {
+                let upload = |client: &Client| self.upload(client, &message, file);
+                let answer = self.frame.http.call(self.frame.picture_deadline(), upload).await;
+                match self.frame.tried(answer, |answer| self.refuses_file(answer))? {
+                    PictureTried::Answered(answer) => return self.judge(&answer),
+                    PictureTried::Refused(why) => without_picture = Some(why),
+                }
+            } else {
+                without_picture =
+                    Some("the server's share of attachments was used up within the last hour".to_owned());
+            }
+        }
+        let body = self.body(&message);
+        let answer = self.frame.post("", &body, |request| self.with_token(request)).await?;
+        Ok(Delivered { without_picture, ..self.judge(&answer)? })
     }
 
     async fn check(&self) -> Vec<CheckStep> {
@@ -185,6 +275,28 @@ mod tests {
     use crate::targets::fixtures::{context, message_texts, push, target};
     use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, answer_with, kind};
+
+    #[test]
+    fn texts_in_headers_are_plain_or_encoded_words() {
+        assert_eq!(header("Motion: All (95%)"), "Motion: All (95%)");
+        assert_eq!(header("H\u{f6}f"), "=?UTF-8?B?SMO2Zg==?=");
+        assert_eq!(header("a\r\nX-Click: b"), "=?UTF-8?B?YQ0KWC1DbGljazogYg==?=");
+        assert_eq!(header("=?x?="), "=?UTF-8?B?PT94Pz0=?=");
+        let long = header(&"\u{e4}".repeat(100));
+        assert!(long.split(' ').all(|word| word.len() <= 75 && word.starts_with("=?UTF-8?B?")), "{long}");
+        assert_eq!(long.split(' ').count(), 5);
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_file_is_one_and_a_used_up_share_is_remembered() {
+        let refuses = |ntfy: &Ntfy, status, code: u32| {
+            ntfy.refuses_file(&answer(status, &format!(r#"{{"code":{code}}}"#)))
+        };
+        let ntfy = ntfy();
+        assert!(refuses(&ntfy, 400, 40_014) && refuses(&ntfy, 413, 41_301) && ntfy.takes_files());
+        assert!(!refuses(&ntfy, 429, 42_901) && !refuses(&ntfy, 401, 40_101) && ntfy.takes_files());
+        assert!(refuses(&ntfy, 429, 42_905) && !ntfy.takes_files());
+    }
 
     fn ntfy() -> Ntfy {
         let config = NtfyConfig {

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, TargetFrame};
+use super::frame::{self, PictureTried, TargetFrame, too_large};
 use super::message::{TargetMessage, cut_characters};
 use super::settings::{PushoverConfig, TargetConfig, TargetPriority};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
+use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::TransportContext;
@@ -22,6 +26,9 @@ use crate::transports::TransportContext;
 const TITLE_MAX: usize = 250;
 const MESSAGE_MAX: usize = 1024;
 const LINK_MAX: usize = 512;
+const MESSAGES: &str = "1/messages.json";
+/// Largest picture, in bytes.
+const PICTURE_MAX: usize = 5_242_880;
 /// What an emergency needs: it rings every 30 s, for half an hour.
 const EMERGENCY: Emergency = Emergency { retry: 30, expire: 1800 };
 
@@ -95,7 +102,7 @@ impl Pushover {
         match (answer.status.as_u16(), status, &json) {
             (200..=299, Some(1), Some(json)) => {
                 let id = frame::id(json, "request").map(|id| self.frame.quote(&id));
-                Ok(Delivered { provider_id: id })
+                Ok(Delivered::with_id(id))
             }
             (200..=299, _, _) => Err(self.frame.unexpected(answer, "Pushover's JSON with status 1")),
             (400, _, Some(json)) if names_account(json) => {
@@ -111,6 +118,14 @@ impl Pushover {
         self.judge(&answer)?;
         Ok("token and user key are accepted; nothing was sent".to_owned())
     }
+}
+
+/// Says whether an error is about the picture.
+fn names_attachment(answer: &ProviderAnswer) -> bool {
+    let json = frame::json(answer).unwrap_or_default();
+    let errors = json.get("errors").and_then(Value::as_array);
+    let mut said = errors.into_iter().flatten().filter_map(Value::as_str);
+    answer.status == StatusCode::BAD_REQUEST && said.any(|text| text.contains("attachment"))
 }
 
 /// Says whether an error is about token or user: `{"user":"invalid","errors":["user identifier is invalid"]}`.
@@ -137,9 +152,32 @@ impl PushTransport for Pushover {
         self.frame.http.target()
     }
 
+    fn picture_way(&self) -> PictureWay {
+        self.frame.picture.way()
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
-        self.judge(&self.frame.post("1/messages.json", &body, |request| request).await?)
+        let mut without_picture = None;
+        match push.picture.as_ref().and_then(PushedPicture::file).map(PictureFile::bytes) {
+            Some(file) if file.len() <= PICTURE_MAX => {
+                let mut whole = body.clone();
+                whole["attachment_base64"] = STANDARD.encode(file).into();
+                whole["attachment_type"] = PictureFile::TYPE.into();
+                let answer = self
+                    .frame
+                    .post_until(self.frame.picture_deadline(), MESSAGES, &whole, |request| request)
+                    .await;
+                match self.frame.tried(answer, names_attachment)? {
+                    PictureTried::Answered(answer) => return self.judge(&answer),
+                    PictureTried::Refused(why) => without_picture = Some(why),
+                }
+            }
+            Some(file) => without_picture = Some(too_large(file.len(), PICTURE_MAX)),
+            None => {}
+        }
+        let delivered = self.judge(&self.frame.post(MESSAGES, &body, |request| request).await?)?;
+        Ok(Delivered { without_picture, ..delivered })
     }
 
     async fn check(&self) -> Vec<CheckStep> {

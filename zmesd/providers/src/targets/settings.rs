@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
 use super::name::TargetName;
 use super::template::Template;
+use crate::picture::PictureWay;
 use crate::push::Urgency;
 
 /// A `[[target]]`.
@@ -16,6 +18,8 @@ pub struct TargetConfig {
     pub name: TargetName,
     /// What it says.
     pub texts: TargetTexts,
+    /// `picture` and `picture-wait`
+    pub picture: TargetPicture,
     /// `ca-certificate`: one more root to trust, PEM.
     pub ca_certificate: Option<PathBuf>,
     /// `kind`, with its own keys.
@@ -33,6 +37,55 @@ pub struct TargetTexts {
     pub link: Template,
     /// `priority`
     pub priority: TargetPriority,
+}
+
+/// What becomes of the picture of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TargetPicture {
+    /// `picture`
+    pub form: PictureForm,
+    /// `picture-wait`: how long the text waits for a file.
+    pub wait: Duration,
+}
+
+impl TargetPicture {
+    pub(super) fn way(self) -> PictureWay {
+        match self.form {
+            PictureForm::None => PictureWay::Nothing,
+            PictureForm::Link => PictureWay::Link,
+            PictureForm::File | PictureForm::Base64 | PictureForm::Multipart => {
+                PictureWay::File { wait: self.wait }
+            }
+        }
+    }
+}
+
+/// `picture` of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureForm {
+    /// None.
+    None,
+    /// The phone or the service opens a link.
+    Link,
+    /// A file, as the service takes it.
+    File,
+    /// Webhook: in a field of the JSON.
+    Base64,
+    /// Webhook: a part of a form.
+    Multipart,
+}
+
+impl PictureForm {
+    /// Returns the word of `picture`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Link => "link",
+            Self::File => "upload",
+            Self::Base64 => "base64",
+            Self::Multipart => "multipart",
+        }
+    }
 }
 
 /// `priority` of a target.

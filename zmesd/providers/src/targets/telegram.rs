@@ -4,21 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reqwest::{Client, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use zmes_shared::words::FaultKind;
 
-use super::frame::{self, Question, TargetFrame};
+use super::frame::{self, PictureTried, Question, TargetFrame, too_large};
 use super::message::{TargetMessage, Words};
+use super::multipart::Form;
 use super::settings::{TargetConfig, TargetPriority, TelegramConfig};
 use crate::answer::ProviderAnswer;
 use crate::cause::ConnectCause;
+use crate::http;
+use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::TransportContext;
 
 /// Longest text, in units of UTF-16, which Telegram counts.
 const TEXT_MAX: usize = 4096;
+const CAPTION_MAX: usize = 1024;
+/// Largest photo, in bytes.
+const PHOTO_MAX: usize = 10_000_000;
+/// What Telegram calls the trouble with a photo: `PHOTO_INVALID_DIMENSIONS`, `IMAGE_PROCESS_FAILED`, "wrong file identifier".
+const ABOUT_PHOTO: [&str; 3] = ["photo", "image", "wrong file"];
 
 #[derive(Debug)]
 pub(super) struct Telegram {
@@ -36,17 +45,40 @@ impl Telegram {
         Ok(Self { frame, config: config.clone() })
     }
 
-    fn body(&self, message: &TargetMessage<'_>) -> Value {
+    /// Returns title, text and link, with at most `limit` units of UTF-16.
+    fn text(&self, message: &TargetMessage<'_>, limit: usize) -> String {
         let words = message.words(&self.frame.texts);
         let link = if words.link.is_empty() { String::new() } else { format!("\n{}", words.link) };
-        let room = TEXT_MAX.saturating_sub(units(&link));
+        let room = limit.saturating_sub(units(&link));
         let Words { title, text, .. } = words;
         // The title stands in for an empty text.
         let told = if text == title { text } else { format!("{title}\n{text}") };
-        let text = format!("{}{link}", cut_units(&told, room));
+        format!("{}{link}", cut_units(&told, room))
+    }
+
+    /// Returns the message as the caption of a photo. A file, never a URL: Telegram would fetch and keep it.
+    fn form(&self, message: &TargetMessage<'_>, file: &PictureFile) -> Option<Form> {
+        let silent = message.priority == TargetPriority::Low;
+        let form = Form::new()?
+            .text("chat_id", &self.config.chat)
+            .text("caption", &self.text(message, CAPTION_MAX))
+            .text("disable_notification", if silent { "true" } else { "false" });
+        let form = match self.config.thread {
+            Some(thread) => form.text("message_thread_id", &thread.to_string()),
+            None => form,
+        };
+        Some(form.picture("photo", file))
+    }
+
+    fn delivered(&self, sent: &Value) -> Delivered {
+        let id = frame::id(sent, "message_id");
+        Delivered::with_id(id.map(|id| self.frame.quote(&id)))
+    }
+
+    fn body(&self, message: &TargetMessage<'_>) -> Value {
         let mut body = json!({
             "chat_id": self.config.chat,
-            "text": text,
+            "text": self.text(message, TEXT_MAX),
             "disable_notification": message.priority == TargetPriority::Low,
             "link_preview_options": { "is_disabled": true },
         });
@@ -54,6 +86,10 @@ impl Telegram {
             body["message_thread_id"] = thread.into();
         }
         body
+    }
+
+    fn path(&self, method: &str) -> String {
+        format!("bot{}/{method}", self.config.token.expose_secret())
     }
 
     /// Returns `result` of an answer.
@@ -88,8 +124,7 @@ impl Telegram {
     }
 
     async fn call(&self, method: &str, body: &Value) -> Result<Value, PushError> {
-        let path = format!("bot{}/{method}", self.config.token.expose_secret());
-        self.result(&self.frame.post(&path, body, |request| request).await?)
+        self.result(&self.frame.post(&self.path(method), body, |request| request).await?)
     }
 
     async fn bot(&self) -> Result<String, ConnectCause> {
@@ -103,6 +138,13 @@ impl Telegram {
         let kind = chat.get("type").and_then(Value::as_str).unwrap_or("chat");
         Ok(format!("the bot can see the {}; nothing was sent", self.frame.quote(kind)))
     }
+}
+
+/// Says whether a refusal is about the photo alone.
+fn refuses_photo(answer: &ProviderAnswer) -> bool {
+    let json = frame::json(answer).unwrap_or_default();
+    let said = json.get("description").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    answer.status == StatusCode::BAD_REQUEST && ABOUT_PHOTO.iter().any(|word| said.contains(word))
 }
 
 fn units(text: &str) -> usize {
@@ -133,10 +175,30 @@ impl PushTransport for Telegram {
         self.frame.http.target()
     }
 
+    fn picture_way(&self) -> PictureWay {
+        self.frame.picture.way()
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
-        let body = self.body(&self.frame.message(push)?);
-        let id = frame::id(&self.call("sendMessage", &body).await?, "message_id");
-        Ok(Delivered { provider_id: id.map(|id| self.frame.quote(&id)) })
+        let message = self.frame.message(push)?;
+        let mut without_picture = None;
+        match push.picture.as_ref().and_then(PushedPicture::file) {
+            Some(file) if file.bytes().len() <= PHOTO_MAX => {
+                if let Some(form) = self.form(&message, file) {
+                    let url = http::below(&self.frame.http.base, &self.path("sendPhoto"));
+                    let request = |client: &Client| form.onto(client.post(url));
+                    let answer = self.frame.http.call(self.frame.picture_deadline(), request).await;
+                    match self.frame.tried(answer, refuses_photo)? {
+                        PictureTried::Answered(answer) => return Ok(self.delivered(&self.result(&answer)?)),
+                        PictureTried::Refused(why) => without_picture = Some(why),
+                    }
+                }
+            }
+            Some(file) => without_picture = Some(too_large(file.bytes().len(), PHOTO_MAX)),
+            None => {}
+        }
+        let sent = self.call("sendMessage", &self.body(&message)).await?;
+        Ok(Delivered { without_picture, ..self.delivered(&sent) })
     }
 
     async fn check(&self) -> Vec<CheckStep> {

@@ -22,10 +22,11 @@ pub(super) enum Placeholder {
     AtLocal,
     Late,
     Url,
+    Picture,
     Digest,
 }
 
-const PLACEHOLDERS: [(&str, Placeholder); 12] = [
+const PLACEHOLDERS: [(&str, Placeholder); 13] = [
     ("id", Placeholder::Id),
     ("event_type", Placeholder::EventType),
     ("monitor.id", Placeholder::MonitorId),
@@ -37,6 +38,7 @@ const PLACEHOLDERS: [(&str, Placeholder); 12] = [
     ("at.local", Placeholder::AtLocal),
     ("late", Placeholder::Late),
     ("url", Placeholder::Url),
+    ("picture", Placeholder::Picture),
     ("digest", Placeholder::Digest),
 ];
 
@@ -117,8 +119,8 @@ pub enum TemplateProblem {
 
 impl Template {
     /// The names of the placeholders.
-    pub const NAMES: [&'static str; 12] = {
-        let mut names = [""; 12];
+    pub const NAMES: [&'static str; 13] = {
+        let mut names = [""; 13];
         let mut place = 0;
         while place < names.len() {
             names[place] = PLACEHOLDERS[place].0;

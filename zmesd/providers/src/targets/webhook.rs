@@ -9,12 +9,14 @@ use secrecy::{ExposeSecret, SecretString};
 use zmes_shared::words::FaultKind;
 
 use super::canonical;
-use super::frame::{self, TargetFrame, URL};
+use super::frame::{self, PictureTried, TargetFrame, URL};
 use super::message::TargetMessage;
-use super::settings::{TargetConfig, WebhookConfig, WebhookMethod};
+use super::multipart::Form;
+use super::settings::{PictureForm, TargetConfig, WebhookConfig, WebhookMethod};
 use super::template::Encoding;
 use crate::answer::ProviderAnswer;
 use crate::http;
+use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
 use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
 use crate::transports::TransportContext;
@@ -25,6 +27,11 @@ const BODY_MAX: usize = 256 * 1024;
 const SECRET_MIN: usize = 6;
 /// Where a provider's own id of the message may stand in its answer.
 const IDS: [&str; 2] = ["id", "request_id"];
+
+struct WebhookBody {
+    content_type: String,
+    bytes: Vec<u8>,
+}
 
 #[derive(Debug)]
 pub(super) struct Webhook {
@@ -51,9 +58,30 @@ impl Webhook {
         url.ok_or_else(|| PushError::Message("target.url makes no URL of this alarm".to_owned()))
     }
 
-    fn body(&self, message: &TargetMessage<'_>) -> Result<String, PushError> {
+    /// Returns what is sent, with the picture where it is a file.
+    fn body(
+        &self,
+        message: &TargetMessage<'_>,
+        file: Option<&PictureFile>,
+    ) -> Result<WebhookBody, PushError> {
+        let text = self.text(message)?;
+        let content_type = self.config.content_type.clone();
+        match (self.frame.picture.form, file) {
+            (PictureForm::Base64, Some(file)) => {
+                Ok(WebhookBody { content_type, bytes: canonical::body(message, Some(file)).into_bytes() })
+            }
+            (PictureForm::Multipart, Some(file)) if let Some(form) = Form::new() => {
+                let form = form.document("payload", &content_type, text.as_bytes()).picture("picture", file);
+                let (content_type, bytes) = form.finish();
+                Ok(WebhookBody { content_type, bytes })
+            }
+            (_, _) => Ok(WebhookBody { content_type, bytes: text.into_bytes() }),
+        }
+    }
+
+    fn text(&self, message: &TargetMessage<'_>) -> Result<String, PushError> {
         let body = if self.config.body.is_empty() {
-            canonical::body(message)
+            canonical::body(message, None)
         } else {
             self.config.body.render(message, Encoding::of_body(&self.config.content_type))
         };
@@ -71,7 +99,7 @@ impl Webhook {
         client: &Client,
         url: Url,
         message: &TargetMessage<'_>,
-        body: String,
+        body: WebhookBody,
     ) -> RequestBuilder {
         let method = match self.config.method {
             WebhookMethod::Post => Method::POST,
@@ -90,18 +118,19 @@ impl Webhook {
         if let Some(token) = &self.config.token {
             request = http::secret(request, "authorization", &format!("Bearer {}", token.expose_secret()));
         }
-        let body = if has_body { body } else { String::new() };
+        let WebhookBody { bytes, content_type } = body;
+        let bytes = if has_body { bytes } else { Vec::new() };
         if let Some(secret) = &self.config.secret {
             let (id, at) = (message.id(), self.frame.http.clock.now().as_second());
             request = request
-                .header("webhook-signature", secret.sign(&id, at, &body))
+                .header("webhook-signature", secret.sign(&id, at, &bytes))
                 .header("webhook-timestamp", at.to_string());
         }
         request = request.header("webhook-id", message.id());
         if !has_body {
             return request;
         }
-        request.header(CONTENT_TYPE, self.config.content_type.as_str()).body(body)
+        request.header(CONTENT_TYPE, content_type).body(bytes)
     }
 
     fn judge(&self, answer: &ProviderAnswer) -> Result<Delivered, PushError> {
@@ -109,7 +138,7 @@ impl Webhook {
         if self.config.expect.includes(status) {
             let json = frame::json(answer);
             let id = json.and_then(|json| IDS.iter().find_map(|name| frame::id(&json, name)));
-            return Ok(Delivered { provider_id: id.map(|id| self.frame.quote(&id)) });
+            return Ok(Delivered::with_id(id.map(|id| self.frame.quote(&id))));
         }
         Err(match status {
             401 | 403 | 407 => self.frame.fault(answer, FaultKind::Credentials),
@@ -178,11 +207,27 @@ impl PushTransport for Webhook {
         self.frame.http.target()
     }
 
+    fn picture_way(&self) -> PictureWay {
+        self.frame.picture.way()
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let message = self.frame.message(push)?;
-        let (url, body, http) = (self.url(&message)?, self.body(&message)?, &self.frame.http);
-        let request = |client: &Client| self.request(client, url, &message, body);
-        self.judge(&http.call(http.deadline(), request).await?)
+        let (url, http, deadline) = (self.url(&message)?, &self.frame.http, self.frame.http.deadline());
+        let send = async |body: WebhookBody, deadline| {
+            let request = |client: &Client| self.request(client, url.clone(), &message, body);
+            http.call(deadline, request).await
+        };
+        let mut without_picture = None;
+        if let Some(file) = push.picture.as_ref().and_then(PushedPicture::file) {
+            let answer = send(self.body(&message, Some(file))?, self.frame.picture_deadline()).await;
+            match self.frame.tried(answer, |_| false)? {
+                PictureTried::Answered(answer) => return self.judge(&answer),
+                PictureTried::Refused(why) => without_picture = Some(why),
+            }
+        }
+        let delivered = self.judge(&send(self.body(&message, None)?, deadline).await?)?;
+        Ok(Delivered { without_picture, ..delivered })
     }
 
     /// Connects. Any request could be taken for an alarm, so none is made.
@@ -310,7 +355,8 @@ mod tests {
                 ..config("https://hooks.example.org/")
             };
             let hook = webhook(&config).unwrap();
-            hook.body(&hook.frame.message(&push).unwrap()).unwrap()
+            let body = hook.body(&hook.frame.message(&push).unwrap(), None).unwrap();
+            String::from_utf8(body.bytes).unwrap()
         };
         let json = body("application/json", r#"{"text":"${cause}"}"#);
         let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use zmes_providers::targets::{
-    ExpectedStatus, GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetName, TargetPriority,
-    TargetProvider, TargetTexts, TelegramConfig, Template, WebhookConfig, WebhookMethod,
+    ExpectedStatus, GotifyConfig, NtfyConfig, PictureForm, PushoverConfig, TargetConfig, TargetName,
+    TargetPicture, TargetPriority, TargetProvider, TargetTexts, TelegramConfig, Template, WebhookConfig,
+    WebhookMethod,
 };
 use zmes_providers::{Platform, ProviderSettings, Push, PushToken, PushTransport};
 
@@ -18,6 +20,8 @@ fn template(text: &str) -> Template {
     Template::parse(text).unwrap()
 }
 
+const PICTURE: TargetPicture = TargetPicture { form: PictureForm::File, wait: Duration::ZERO };
+
 fn settings(service: TargetProvider, root: &Path) -> ProviderSettings {
     let texts = TargetTexts {
         title: template("${monitor.name}"),
@@ -26,7 +30,8 @@ fn settings(service: TargetProvider, root: &Path) -> ProviderSettings {
         priority: TargetPriority::Normal,
     };
     let name = TargetName::parse("guard").unwrap();
-    let target = TargetConfig { name, texts, ca_certificate: Some(root.to_owned()), service };
+    let target =
+        TargetConfig { name, texts, picture: PICTURE, ca_certificate: Some(root.to_owned()), service };
     ProviderSettings { targets: vec![target], ..ProviderSettings::default() }
 }
 

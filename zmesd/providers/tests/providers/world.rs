@@ -42,6 +42,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         digest: None,
         badge: 1,
         urgency: Urgency::Normal,
+        picture: None,
         expires_at: now,
     }
 }

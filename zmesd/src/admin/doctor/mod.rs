@@ -18,6 +18,7 @@ mod observe;
 mod outside;
 mod part;
 mod phone;
+mod pictures;
 mod push;
 mod refused;
 mod registrations;

@@ -15,8 +15,8 @@ use super::measure::PartOutcome;
 use super::part::Part;
 use super::scene::Snapshot;
 use super::{
-    certificate, clock, configuration, daemon, database, handshake, monitors, push, refused, registrations,
-    store,
+    certificate, clock, configuration, daemon, database, handshake, monitors, pictures, push, refused,
+    registrations, store,
 };
 use crate::admin::AdminParts;
 use crate::ports::ConfigExamined;
@@ -67,6 +67,7 @@ struct Probes {
     port: Option<Vec<Finding>>,
     store: Option<PartOutcome>,
     push: Option<push::ProviderProbe>,
+    pictures: Option<Vec<Finding>>,
     capturing: Capturing,
     phones: Option<PhoneFindings>,
 }
@@ -95,13 +96,14 @@ impl Probes {
         let asks_database =
             any(&[Part::Database]) || any(&[Part::Monitors]) && monitors::need_the_database(parts);
         let examine = timeout(CONFIGURATION, parts.configuration.examine());
-        let (daemon, configuration, database, port, store, push) = tokio::join!(
+        let (daemon, configuration, database, port, store, push, pictures) = tokio::join!(
             when(any(&[Part::Daemon]), daemon::look(parts)),
             when(any(&[Part::Configuration, Part::Certificate]), examine),
             when(asks_database, database::look(parts)),
             when(any(&[Part::Port]), within("port", HANDSHAKES, handshake::look(parts))),
             when(any(&[Part::State]), within("state", STORE, store::look(parts))),
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
+            when(any(&[Part::Pictures]), Box::pin(pictures::findings(parts))),
         );
         // The rights have just been read from the database.
         let phones = when(any(&[Part::Push, Part::Tokens]), PhoneFindings::look(parts)).await;
@@ -109,7 +111,7 @@ impl Probes {
         if let Some(report) = database.as_ref().and_then(database::DatabaseProbe::report) {
             capturing = capturing.and(&report.connected);
         }
-        Self { daemon, configuration, database, port, store, push, capturing, phones }
+        Self { daemon, configuration, database, port, store, push, pictures, capturing, phones }
     }
 
     fn outcome(&self, parts: &AdminParts, part: Part, within: Option<Duration>) -> PartOutcome {
@@ -136,6 +138,7 @@ impl Probes {
                 (Some(look), Some(phones)) => look.outcome(parts, phones.waiting),
                 (None, _) | (_, None) => PartOutcome::default(),
             },
+            Part::Pictures => self.pictures.clone().unwrap_or_default().into(),
             Part::Tokens => {
                 self.phones.as_ref().map(|phones| phones.findings.clone()).unwrap_or_default().into()
             }

@@ -2,6 +2,7 @@
 
 mod labels;
 mod network;
+mod picture;
 mod rules;
 mod targets;
 mod watchdog;
@@ -11,6 +12,7 @@ pub(super) use network::SOCKET_PATH_MAX;
 pub(super) use network::{
     GATEWAY, LISTENERS, Listing, METRICS_ADDRESS, NETWORKS, ORIGINS, PICTURE_URL, WEB_URL,
 };
+pub(super) use picture::{BASE_URL, PICTURE_NAMES};
 pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };

@@ -199,7 +199,7 @@ fn shown_picture_url(url: &Option<SecretString>) -> Shown {
 }
 
 /// Checks a URL as far as that is possible without its server.
-fn web_url(text: &str, schemes: &[&str]) -> Result<String, Complaint> {
+pub(super) fn web_url(text: &str, schemes: &[&str]) -> Result<String, Complaint> {
     let text = bounded(text)?;
     let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
         return Err(Complaint::new(format!("is not a URL that starts with {}", schemes.join(" or "))));

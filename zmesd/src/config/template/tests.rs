@@ -97,6 +97,8 @@ title = "${monitor.name}"
 text = "${detected}"
 link = ""
 priority = "normal"
+picture = "auto"
+picture-wait = "2s"
 url = ""
 plaintext = false
 ca-certificate = ""
@@ -112,6 +114,12 @@ secret = ""
 body = ""
 content-type = "application/json"
 expect = "2xx"
+[picture]
+base-url = ""
+link-url = ""
+order = ["objdetect", "alarm", "snapshot"]
+lifetime = "24h"
+max-size = "4MiB"
 [watchdog]
 notify = []
 camera-offline = "2m"

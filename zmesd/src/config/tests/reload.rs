@@ -40,6 +40,7 @@ const CHANGED: &str = "
     log = { level = 'debug', format = 'json' }
     end = { push = true, websocket = true }
     labels = { source = ['notes'], wait = '10s', without = 'drop' }
+    picture = { base-url = 'https://zm', link-url = '/', order = ['alarm'], lifetime = '1h', max-size = '1MiB' }
     watchdog.notify = ['user:amy']
     watchdog.ping-url = 'https://hc-ping.com/hunter2'
     watchdog.camera-offline = '3m'
@@ -126,6 +127,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::Server,
         SettingsArea::Auth,
         SettingsArea::Push,
+        SettingsArea::Picture,
         SettingsArea::Rule,
         SettingsArea::End,
         SettingsArea::Labels,

@@ -5,6 +5,7 @@
 mod labels;
 mod looks;
 mod pair;
+mod picture;
 mod push;
 mod rules;
 mod targets;
@@ -124,7 +125,7 @@ impl Checker<'_> {
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
-        let watchdog = self.watchdog(&file.watchdog);
+        let (picture, watchdog) = (self.picture(&file.picture, &file.push), self.watchdog(&file.watchdog));
         let labels = self.labels(file);
         if !file.auth.enabled.value && exposed(listen) {
             let hint = "every client sees all alarms: enable it, or listen only on 127.0.0.1";
@@ -136,6 +137,7 @@ impl Checker<'_> {
             server: server?,
             auth: file.auth.config(),
             push,
+            picture,
             rules: Arc::new(rules?),
             end: file.end.config(),
             labels,

@@ -44,13 +44,12 @@ impl Checker<'_> {
             let hint = "EVENTID is replaced by the event's id: without it every push shows the same picture";
             self.warn(&setting.place, "does not contain EVENTID", hint);
         }
-        let credentials = ["password=", "pass=", "user=", "username="];
+        let credentials = ["password=", "pass=", "user=", "username=", "token=", "auth="];
         let lower = url.to_ascii_lowercase();
         let named = |name: &&str| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}"));
         if credentials.iter().any(named) {
-            let hint =
-                "every provider on the way to the phone can read it: use a token of a user who can only view";
-            self.warn(&setting.place, "contains a user or a password", hint);
+            let hint = "every provider on the way to the phone can read it: remove it and set picture.base-url, whose links need none";
+            self.warn(&setting.place, "contains a user, a password or a token", hint);
         }
     }
 

@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use secrecy::{ExposeSecret, SecretString};
 use zmes_providers::PushPart;
 use zmes_providers::targets::{
-    GotifyConfig, NtfyConfig, PushoverConfig, TargetConfig, TargetName, TargetPriority, TargetProvider,
-    TargetTexts, TelegramConfig, Template, WebhookConfig, WebhookSecret, has_private_address,
+    GotifyConfig, NtfyConfig, PictureForm, PushoverConfig, TargetConfig, TargetName, TargetPicture,
+    TargetPriority, TargetProvider, TargetTexts, TelegramConfig, Template, WebhookConfig, WebhookMethod,
+    WebhookSecret, has_private_address,
 };
 
 use super::{Checker, Reported};
@@ -15,7 +16,7 @@ use crate::config::file::File;
 use crate::config::forms::{SecretSource, parsed};
 use crate::config::section::Setting;
 use crate::config::shown::Shown;
-use crate::config::target::{ProviderKind, TargetPhase, TargetReceiver};
+use crate::config::target::{PictureChoice, ProviderKind, TargetPhase, TargetReceiver};
 use crate::config::target_keys::TargetSection;
 
 /// Most targets.
@@ -83,9 +84,12 @@ impl Checker<'_> {
         let texts = TargetTexts {
             title: section.title.value.clone(),
             text: section.text.value.clone(),
-            link: section.link.value.clone(),
+            link: if section.link.value.is_empty() { &file.picture.link_url } else { &section.link }
+                .value
+                .clone(),
             priority: section.priority.value,
         };
+        let picture = self.target_picture(section, file.picture.base_url.value.is_some());
         let name = name?;
         let receiver = TargetReceiver {
             name,
@@ -94,7 +98,38 @@ impl Checker<'_> {
             interval: section.interval.value,
             phases: section.phases.value.clone(),
         };
-        Ok((TargetConfig { name, texts, ca_certificate: root?, service: service? }, receiver))
+        Ok((TargetConfig { name, texts, picture, ca_certificate: root?, service: service? }, receiver))
+    }
+
+    /// Returns what becomes of pictures. `links`: there are links to pictures.
+    fn target_picture(&mut self, section: &TargetSection, links: bool) -> TargetPicture {
+        let (kind, place) = (section.kind.value, &section.picture.place);
+        let offered = kind.pictures();
+        let best = offered.first().copied().unwrap_or(PictureForm::None);
+        let form = match section.picture.value {
+            PictureChoice::Auto => best,
+            PictureChoice::This(form) if offered.contains(&form) => form,
+            PictureChoice::This(form) => {
+                let words: Vec<_> = offered.iter().map(|form| format!("\"{}\"", form.word())).collect();
+                let message = format!("`{}` is nothing for {}", form.word(), kind.word());
+                self.problem(place, message, format!("write {}", words.join(" or ")));
+                PictureForm::None
+            }
+        };
+        if section.picture.value == PictureChoice::This(PictureForm::Link) && !links {
+            let hint = "set picture.base-url: how phones reach this server from outside";
+            self.warn(place, "there are no links, because picture.base-url is empty", hint);
+        }
+        if matches!(form, PictureForm::Base64 | PictureForm::Multipart)
+            && section.method.value == WebhookMethod::Get
+        {
+            self.problem(place, "is a part of the body, and a GET has none", "set method = \"POST\"");
+        }
+        if form == PictureForm::Base64 && !section.body.value.is_empty() {
+            let hint = "write picture = \"multipart\", or remove body";
+            self.problem(place, "is a member of zmesd's own JSON, and body replaces that", hint);
+        }
+        TargetPicture { form, wait: section.picture_wait.value }
     }
 
     /// Has the whole target built, unless something is wrong with it already.

@@ -167,7 +167,7 @@ fn a_picture_url_with_a_password_is_a_warning_and_is_not_shown() {
     );
     let loaded = loaded(&with(&[]), &url("https://zm/?view=image&username=u&password=hunter2"));
     let warned: Vec<_> = loaded.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(warned, ["does not contain EVENTID", "contains a user or a password"]);
+    assert_eq!(warned, ["does not contain EVENTID", "contains a user, a password or a token"]);
     let shown = format!("{} {:?}", loaded.config.show(), loaded.config);
     assert!(shown.contains("https://zm/?") && !shown.contains("hunter2"), "{shown}");
 }

@@ -15,6 +15,7 @@ use crate::config::file::ZoneminderSection;
 use crate::config::problem::{Problem, quotable};
 use crate::config::shown::{HIDDEN, Shown, toml_string};
 use crate::config::{Source, ZoneminderConfig};
+use zmes_zoneminder::pictures::StorageRoots;
 
 /// ZoneMinder's default directory for its shared memory.
 const PATH_MAP: &str = "/dev/shm";
@@ -58,13 +59,14 @@ impl Checker<'_> {
             id => Ok(Some(ServerIdentity::Id(id))),
         };
         let (database, server, path_socks) = (database?, server?, text("ZM_PATH_SOCKS"));
+        let roots = conf.as_ref().map(StorageRoots::of).unwrap_or_default();
         let zm_conf = conf.and(path);
         self.resolved.set_path(&section.path_map.place, &path_map);
         if let Some(server) = &server {
             self.resolved.set(&section.server_id.place, shown_server(server));
         }
         self.show_database(section, &database, zm_conf.as_deref(), path_socks.as_deref());
-        Ok((section.config(database, path_map, path_socks, server), zm_conf))
+        Ok((section.config(database, path_map, path_socks, roots, server), zm_conf))
     }
 
     /// Notes the database as the URL that names it, whichever file that comes from. What else is taken from `zm.conf`

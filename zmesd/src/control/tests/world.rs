@@ -18,6 +18,7 @@ use zmes_providers::{App as DeviceApp, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
+use zmes_zoneminder::pictures::NoPicture;
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{
     AlarmTrigger, DatabaseCheck, DatabaseReport, DbError, DbHealth, EventRow, EventStore, Monitor,
@@ -31,10 +32,11 @@ use crate::config::{AuthConfig, Config, Environment, LabelsConfig, Loaded, State
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
 use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration};
+use crate::links::LinkMaker;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
-    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, Retried, StageLatency,
-    SystemClock, TransportCheck, TransportHealth,
+    CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, KeyRotated, PictureCare,
+    PictureExamined, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::PushOrder;
 use crate::route::{
@@ -86,6 +88,21 @@ impl AlarmTrigger for Outside {
         };
         self.triggered.lock().unwrap().push((monitor.0, word));
         Ok(TriggerVia::SharedMemory)
+    }
+}
+
+#[async_trait]
+impl PictureCare for Outside {
+    fn base_url(&self) -> Option<String> {
+        None
+    }
+
+    async fn examine(&self, _event: EventId, _deadline: Instant) -> PictureExamined {
+        PictureExamined { monitor: None, picture: Err(NoPicture::NoEvent) }
+    }
+
+    async fn rotate(&self) -> KeyRotated {
+        KeyRotated::Written
     }
 }
 
@@ -266,6 +283,7 @@ impl Core {
             labels: watch::channel(LabelsConfig::default()).1,
             label_requests: LabelRequests::new(mpsc::channel(1).0),
             targets: watch::channel(Arc::from([])).1,
+            links: LinkMaker::off(),
             zone: TimeZone::UTC,
             pushes,
             push: watch::channel(push).1,
@@ -310,6 +328,7 @@ impl World {
             events: Arc::<Outside>::clone(&outside),
             zoneminder: Arc::<Outside>::clone(&outside),
             push: Arc::<Outside>::clone(&outside),
+            pictures: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),

@@ -3,16 +3,30 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use zmes_providers::{CheckStep, Delivered, Platform, Push, PushError, PushToken, PushTransport};
+use zmes_providers::{
+    CheckStep, Delivered, PictureFile, Platform, Push, PushError, PushToken, PushTransport,
+};
 use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Alarm, Origin, Phase, Token, TokenId};
-use crate::ports::{Clock, SystemClock};
+use crate::ports::{Clock, PictureUploads, SystemClock};
+
+/// There are no pictures.
+#[derive(Debug)]
+pub(in crate::push) struct NoUploads;
+
+#[async_trait]
+impl PictureUploads for NoUploads {
+    async fn file(&self, _event: EventId, _at: Timestamp, _wait: Duration) -> Option<PictureFile> {
+        None
+    }
+}
 
 /// A transport with scripted answers; it accepts pushes without one.
 #[derive(Debug)]
@@ -98,7 +112,9 @@ impl PushTransport for FakeTransport {
             return Err(error);
         }
         let told = self.answers.lock().unwrap().pop_front();
-        told.unwrap_or_else(|| Ok(Delivered { provider_id: Some("message-1".to_owned()) }))
+        told.unwrap_or_else(|| {
+            Ok(Delivered { provider_id: Some("message-1".to_owned()), without_picture: None })
+        })
     }
 
     async fn register(&self, token: &PushToken, _platform: Platform) -> Result<(), PushError> {

@@ -16,10 +16,11 @@ use zmes_shared::paths::STATE_FILE;
 
 use crate::config::{AuthConfig, PushConfig, StateConfig};
 use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
+use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
-use crate::push::tests::fakes::{FakeTransport, token};
-use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushStatus, STORM_WINDOW};
+use crate::push::tests::fakes::{FakeTransport, NoUploads, token};
+use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushPictures, PushStatus, STORM_WINDOW};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
@@ -100,6 +101,7 @@ impl PushWorld {
             counters: Arc::default(),
             status: Arc::clone(&status),
             rules: rules_rx,
+            pictures: PushPictures { links: LinkMaker::off(), uploads: Arc::new(NoUploads) },
             config: plan.config,
             storm_window: plan.storm_window,
             clock,

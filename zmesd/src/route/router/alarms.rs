@@ -1,5 +1,6 @@
 //! One alarm: decided for each session and each token, sockets first.
 
+mod frames;
 mod labels;
 
 use std::collections::BTreeSet;
@@ -9,7 +10,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tracing::{debug, info};
 use zmes_providers::Urgency;
 use zmes_shared::{EventId, SessionId};
@@ -21,7 +21,6 @@ use crate::domain::{
     Alarm, AlarmLabels, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze,
     SnoozeId, Token, TokenId,
 };
-use crate::protocol::{self, AlarmBody};
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
 use crate::route::policy::{self, Receiver, Verdict, Wishes};
@@ -32,6 +31,7 @@ use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::rules::{AlarmFacts, AlarmTime, Candidates, Channel, ReceiverFacts};
 use crate::state::{Note, TokenDecision};
 use crate::telemetry::TargetKind;
+use frames::AlarmFrames;
 
 /// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
@@ -169,7 +169,8 @@ impl Router {
         ids: &[SessionId],
         rules: &Candidates<'_>,
     ) -> SessionsTold {
-        let [plain, marked] = [false, true].map(|supplementary| frame(alarm, supplementary));
+        let (auth, now) = (self.auth_enabled(), self.parts.clock.now());
+        let mut frames = AlarmFrames::new(alarm, &self.parts.links, auth, now);
         let mut decided_by = Vec::new();
         let mut decisions = Vec::with_capacity(ids.len());
         let (mut sent, mut copied) = (BTreeSet::new(), BTreeSet::new());
@@ -183,8 +184,9 @@ impl Router {
             let Verdict { mut decision, by, .. } = decide(session, entry, default, alarm, round, rules);
             decided_by.extend(by.map(|by| (*id, by)));
             if decision == Decision::Send && !round.dry_run {
-                let frame = if supplementary { &marked } else { &plain };
-                decision = session.deliver(frame, round.receipts.as_ref());
+                let user = session.login().map_or("", |login| &login.user.name);
+                let frame = frames.of(user, supplementary);
+                decision = session.deliver(&frame, round.receipts.as_ref());
             }
             if decision == Decision::Send && !round.test {
                 copied.extend(token);
@@ -433,18 +435,6 @@ impl Router {
         self.ring.push(decided);
         self.parts.tap.send_with(|| show(AnnouncedAlarm { number, alarm, decided: decisions }));
     }
-}
-
-fn frame(alarm: &Alarm, supplementary: bool) -> Utf8Bytes {
-    protocol::alarm(&AlarmBody {
-        event: alarm.event,
-        monitor: alarm.monitor,
-        monitor_name: &alarm.monitor_name,
-        cause: &alarm.cause,
-        late: alarm.late(),
-        replayed: false,
-        supplementary,
-    })
 }
 
 /// Returns from when the interval of an alarm counts that is decided after others. Its own copy, which went to the

@@ -140,6 +140,7 @@ impl Router {
                 monitor: alarm.monitor,
                 monitor_name: &alarm.monitor_name,
                 cause: &format!("{ENDED}{}", alarm.cause),
+                picture: None,
                 late: alarm.late(),
                 replayed: false,
                 supplementary,

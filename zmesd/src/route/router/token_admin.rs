@@ -11,7 +11,7 @@ use super::Router;
 use crate::domain::{Revoked, SkipReason, Token, TokenId};
 use crate::route::PushOrder;
 use crate::route::import::plan;
-use crate::route::token_handle::{RecentDecisions, SessionDecision, TokenCommand, TokenImported};
+use crate::route::token_handle::{LinkUser, RecentDecisions, SessionDecision, TokenCommand, TokenImported};
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
@@ -38,9 +38,35 @@ impl Router {
             TokenCommand::Import(tokens, dry_run, reply) => drop(reply.send(self.import(tokens, dry_run))),
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
             TokenCommand::Untold(untold) => self.on_untold(untold),
+            TokenCommand::MaySee(token, monitor, reply) => {
+                reply.send(self.may_see(token, monitor)).ok();
+            }
+            TokenCommand::UserMaySee(user, monitor, reply) => {
+                reply.send(self.user_may_see(&user, monitor)).ok();
+            }
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.decisions_about(event))),
             TokenCommand::Recent(reply) => drop(reply.send(self.recent_decisions())),
+        }
+    }
+
+    fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
+        let Some(entry) = self.tokens.get(id).filter(|entry| entry.is_live()) else { return false };
+        let catalog = self.parts.catalog.borrow();
+        let rights = self.owners.rights(&entry.token().user, self.auth_enabled(), &catalog);
+        rights.is_some_and(|rights| rights.allow(monitor))
+    }
+
+    fn user_may_see(&self, user: &LinkUser, monitor: MonitorId) -> bool {
+        let auth = self.auth_enabled();
+        match user {
+            LinkUser::Anyone => !auth,
+            // An empty name would be a token without an owner.
+            LinkUser::Named(name) => {
+                let catalog = self.parts.catalog.borrow();
+                let rights = self.owners.rights(name, auth, &catalog).filter(|_| !name.is_empty());
+                rights.is_some_and(|rights| rights.allow(monitor))
+            }
         }
     }
 

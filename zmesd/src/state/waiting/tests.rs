@@ -88,6 +88,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         | Note::SnoozeEnded(..)
         | Note::Ended(_)
         | Note::Trouble(_)
+        | Note::LinkKey(..)
         | Note::Sent(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)

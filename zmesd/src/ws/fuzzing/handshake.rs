@@ -1,20 +1,22 @@
 //! The bytes before the first frame: PROXY header, then the HTTP request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+use crate::ports::{NoAnswer, PictureAnswer, PictureDoor};
 use crate::protocol::ServerIdentity;
 use crate::ws::connection_limits::ConnectionLimits;
 use crate::ws::proxy;
 use crate::ws::settings::ServerSettings;
-use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, frame_limits, upgrade};
+use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, Upgraded, frame_limits, upgrade};
 
 /// Longest answer to a request that is no upgrade, in bytes.
 const LONGEST_ANSWER: usize = 1024;
@@ -27,6 +29,21 @@ const LONGEST: Duration = Duration::from_secs(2);
 thread_local! {
     /// A refusal lingers under a deadline, which needs a clock.
     static RUNTIME: Option<Runtime> = Builder::new_current_thread().enable_time().build().ok();
+}
+
+/// Takes every link, and has no picture.
+#[derive(Debug)]
+struct OpenDoor;
+
+#[async_trait]
+impl PictureDoor for OpenDoor {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    async fn picture(&self, _link: &str, _client: IpAddr) -> Result<PictureAnswer, NoAnswer> {
+        Err(NoAnswer::None)
+    }
 }
 
 /// A request, from a proxy that is trusted and from a stranger, and the frames behind it.
@@ -49,23 +66,24 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
     let mut client = from;
     // A peer that has sent everything and hung up.
     let mut peer = tokio::io::join(request, Vec::new());
-    let upgraded = upgrade(&mut peer, from, &settings, &mut slot, &mut client);
+    let upgraded = upgrade(&mut peer, from, &settings, &mut slot, &mut client, &OpenDoor);
     let outcome = RUNTIME.with(|runtime| {
         runtime.as_ref().map(|runtime| runtime.block_on(async { timeout(LONGEST, upgraded).await }))
     })?;
     assert!(outcome.is_ok(), "the handshake waits for a peer that has hung up");
-    let outcome = outcome.ok()?.map(|_| client);
+    let outcome = outcome.ok()?.map(|upgraded| matches!(upgraded, Upgraded::WebSocket(_)).then_some(client));
     let said = String::from_utf8_lossy(peer.writer());
     assert!(said.len() <= LONGEST_ANSWER, "{said}");
     let expected = match &outcome {
-        Ok(_) => "HTTP/1.1 101 ".to_owned(),
+        Ok(Some(_)) => "HTTP/1.1 101 ".to_owned(),
         Err(UpgradeError::Origin(_)) => "HTTP/1.1 403 ".to_owned(),
         Err(UpgradeError::Full(_)) => "HTTP/1.1 429 ".to_owned(),
         Err(UpgradeError::NotWebSocket) => "HTTP/1.1 426 ".to_owned(),
-        Err(_) => String::new(),
+        // A picture is answered later.
+        Ok(None) | Err(_) => String::new(),
     };
     assert!(said.starts_with(&expected), "{outcome:?} was answered with {said:?}");
-    outcome.ok()
+    outcome.ok().flatten()
 }
 
 /// Frames of a client after the handshake: messages keep the limit, and an end is an end.

@@ -4,6 +4,7 @@ mod app;
 mod dialogue;
 mod hostile;
 mod limits;
+mod pictures;
 mod requests;
 mod time;
 mod tls;

@@ -1,7 +1,7 @@
 //! A listener with everything that it needs, scripted.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,12 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zmes_shared::control::Since;
 use zmes_shared::{EventId, MonitorId, SessionId};
+use zmes_zoneminder::pictures::{Picture, PictureKind};
 use zmes_zoneminder::{MonitorRights, User};
 
 use super::super::{AlarmRecord, Listener, ServerSettings, WsContext, WsParts, bind};
 use crate::config::TlsFiles;
 use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
-use crate::ports::{CertificateInfo, CertificateSummary, LoginCheck, SystemClock};
+use crate::ports::{
+    CertificateInfo, CertificateSummary, LoginCheck, NoAnswer, PictureAnswer, PictureDoor, SystemClock,
+};
 use crate::protocol::TokenFault;
 use crate::route::{Outgoing, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility};
 use crate::state::{RecordedAlarm, ReplaySpan, StateError};
@@ -149,6 +152,7 @@ pub(super) fn parts() -> (WsParts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<
         router: RouterHandle::new(commands_tx),
         login: Arc::<ScriptedLogin>::clone(&login),
         record: Arc::new(ScriptedRecord),
+        pictures: Arc::new(OnePicture),
         certificate: Arc::new(FixedCertificate),
         counters: Arc::default(),
         clock: Arc::new(SystemClock),
@@ -181,7 +185,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             }
             RouterCommand::Visibility(id, reply) | RouterCommand::Replays(id, reply) => {
                 let filter = filters.get(&id).cloned().unwrap_or_default();
-                reply.send(Visibility { rights: MonitorRights::All, filter }).ok();
+                reply.send(Visibility { rights: MonitorRights::All, filter, links: None }).ok();
                 continue;
             }
             RouterCommand::Token(TokenCommand::Register(_, registration, reply)) => {
@@ -206,6 +210,39 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             | RouterCommand::Ping(_) => panic!("sessions do not ask the router for this"),
         };
         heard.send(word).await.ok();
+    }
+}
+
+/// Shows one picture to who knows its link.
+#[derive(Debug)]
+pub(super) struct OnePicture;
+
+/// The bytes of that picture.
+pub(super) const PICTURE: &[u8] = b"\xff\xd8\xffpicture\xff\xd9";
+
+#[async_trait]
+impl PictureDoor for OnePicture {
+    fn is_open(&self) -> bool {
+        true
+    }
+
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer> {
+        match link {
+            "right" => {
+                let picture = Picture {
+                    bytes: PICTURE.to_vec(),
+                    kind: PictureKind::Alarm,
+                    written: Timestamp::UNIX_EPOCH,
+                    earlier: false,
+                };
+                Ok(PictureAnswer { picture: Arc::new(picture), turn: None })
+            }
+            "lost" => Err(NoAnswer::Missing),
+            "soon" => Err(NoAnswer::NotYet),
+            "busy" => Err(NoAnswer::Busy),
+            "from-198.51.100.7" if client.to_string() == "198.51.100.7" => Err(NoAnswer::Busy),
+            _ => Err(NoAnswer::None),
+        }
     }
 }
 

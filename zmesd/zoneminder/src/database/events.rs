@@ -71,6 +71,10 @@ fn times(schema: &Schema) -> (&'static str, &'static str) {
     }
 }
 
+pub(super) fn start_column(schema: &Schema) -> &'static str {
+    times(schema).0
+}
+
 /// How old an event is by its own pictures, each of which tells the same; NULL where there is none yet.
 const AGE_BY_PICTURES: &str = "(SELECT CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST(UNIX_TIMESTAMP(`f`.`TimeStamp`) AS SIGNED) \
      + CAST(`f`.`Delta` AS SIGNED) FROM `Frames` AS `f` WHERE `f`.`EventId` = `Events`.`Id` LIMIT 1)";

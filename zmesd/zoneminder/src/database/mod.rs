@@ -13,6 +13,7 @@ mod health;
 mod labels;
 mod monitors;
 mod permissions;
+mod pictures;
 mod place;
 mod pool;
 mod rights;
@@ -37,9 +38,10 @@ use self::pool::Pool;
 use self::schema::{Schema, Session};
 use crate::User;
 use crate::conf::{DatabaseConfig, ServerIdentity};
+use crate::pictures::EventPlace;
 use crate::{
     AccountStore, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore,
-    LabelSources, LabelsRead, MonitorStore, Whereabouts, Zoneminder,
+    LabelSources, LabelsRead, MonitorStore, PictureStore, Whereabouts, Zoneminder,
 };
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in
@@ -167,6 +169,17 @@ impl AccountStore for ZmDb {
 
     async fn token_secret(&self) -> Result<Option<SecretString>, DbError> {
         self.ask(Area::Accounts, settings::token_secret).await
+    }
+}
+
+#[async_trait]
+impl PictureStore for ZmDb {
+    async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError> {
+        self.ask(Area::Events, async |session| pictures::place(session, event).await).await
+    }
+
+    async fn alarm_frames(&self, event: EventId, limit: u32) -> Result<Vec<u64>, DbError> {
+        self.ask(Area::Events, async |session| pictures::alarm_frames(session, event, limit).await).await
     }
 }
 

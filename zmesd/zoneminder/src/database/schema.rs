@@ -12,7 +12,7 @@ use super::explain::{Answer, Fault};
 const PROBE: &str = "SELECT table_name AS `TableName`, column_name AS `ColumnName` FROM information_schema.columns \
      WHERE table_schema = DATABASE() AND table_name IN ('Config', 'Servers', 'Monitors', 'Events', 'Frames', 'Users', 'Groups', \
      'Groups_Monitors', 'Groups_Permissions', 'Monitors_Permissions', 'User_Roles', 'Role_Groups_Permissions', \
-     'Role_Monitors_Permissions', 'Monitor_Status', 'Tags', 'Events_Tags')";
+     'Role_Monitors_Permissions', 'Monitor_Status', 'Storage', 'Tags', 'Events_Tags')";
 
 /// Tables and their columns, in lower case: names of tables come so from servers on case-blind file systems.
 #[derive(Debug, Default)]

@@ -1,0 +1,102 @@
+//! `zmesctl pictures test` and `pictures rotate`.
+
+use std::io;
+
+use clap::{Args, Subcommand};
+use zmes_shared::EventId;
+use zmes_shared::control::Request;
+use zmes_shared::views::{Done, PictureTested};
+
+use super::ask::confirmed;
+use crate::context::{Context, Outcome};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::render::{Out, Tone, View, clean, time};
+
+#[derive(Debug, Subcommand)]
+#[command(
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  zmesctl pictures test 32910\n  zmesctl pictures rotate"
+)]
+pub enum PicturesCommand {
+    /// Read the picture of an event as for a phone, or say why there is none
+    Test(TestArgs),
+    /// Make a new key, with which all links that were sent so far end
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl pictures test 32910
+  zmesctl pictures test 32910 --json | jq .bytes
+
+Exit codes: 0 there is a picture, 1 there is none.")]
+pub struct TestArgs {
+    /// ZoneMinder's event id
+    event: EventId,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zmesctl pictures rotate
+  zmesctl pictures rotate --yes       without confirmation, for scripts
+
+Phones show no picture in pushes that they have already received. Pushes to come
+have links that work.")]
+pub struct RotateArgs {
+    /// No confirmation: for scripts
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub(crate) async fn run(command: PicturesCommand, context: &mut Context) -> Outcome {
+    match command {
+        PicturesCommand::Test(TestArgs { event }) => {
+            context.ask::<PictureTested>(Request::PicturesTest { event }).await
+        }
+        PicturesCommand::Rotate(RotateArgs { yes }) => {
+            if !yes {
+                if !context.environment.terminals.interactive() {
+                    return Err(CliError::Usage {
+                        message: "ending all links needs a confirmation, but stdin is not a terminal"
+                            .to_owned(),
+                        hint: "zmesctl pictures rotate --yes".to_owned(),
+                    });
+                }
+                if !confirmed(context, "", "End all links to pictures that were sent so far?")? {
+                    return Err(CliError::Declined);
+                }
+            }
+            context.ask::<Done>(Request::PicturesRotate).await
+        }
+    }
+}
+
+impl View for PictureTested {
+    fn human(&self, out: &mut Out) -> io::Result<()> {
+        let (event, took) = (self.event_id, time::milliseconds(self.took_ms));
+        if !self.found {
+            let line = out.paint(Tone::Bad, &format!("No picture of event {event}: {}.", clean(&self.error)));
+            out.hanging(&line, 2)?;
+            if !self.hint.is_empty() {
+                let line = out.paint(Tone::Faint, &format!("hint: {}", clean(&self.hint)));
+                out.hanging(&line, 2)?;
+            }
+            return Ok(());
+        }
+        let picture = clean(self.picture.as_deref().unwrap_or("picture")).into_owned();
+        let bytes = self.bytes.unwrap_or_default();
+        out.line(&format!("Event {event}: {picture}, {bytes} bytes, read in {took}."))?;
+        if self.links {
+            Ok(())
+        } else {
+            out.line("Pushes hold no links to pictures: picture.base-url is empty.")
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if self.found { Exit::Done } else { Exit::Negative }
+    }
+}

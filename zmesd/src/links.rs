@@ -1,0 +1,377 @@
+//! Links to pictures that a phone may open without a login: who holds one may see one picture for a while.
+//!
+//! A link needs no table: it says what it is for, and a MAC proves that this server wrote it. So it costs no write before
+//! a push, outlives a restart, and every server that has the key can answer it. Revoking the token, or the key, ends it.
+//! Pure: key and time are parameters.
+//!
+//! 40 bytes in base64url without padding, which makes 54 characters that no client escapes (the extension of zmNinjaNg on
+//! iOS decodes percent signs of the whole URL):
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 | version, 1 |
+//! | 1–8 | event |
+//! | 9–12 | token; of an app's session: the first half of its user's mark |
+//! | 13–16 | end, in minutes since 1970 |
+//! | 17 | what for: 0 a picture for a token, 1 a picture for a user |
+//! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
+//! | 22–23 | zero; of an app's session: the rest of the mark |
+//! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::{hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use tokio::sync::watch;
+use zmes_shared::EventId;
+
+use crate::config::PictureConfig;
+use crate::domain::TokenId;
+
+/// What stands before and behind the link in the path of its URL.
+const PATH: &str = "/p/";
+const SUFFIX: &str = ".jpg";
+const VERSION: u8 = 1;
+const FOR_TOKEN: u8 = 0;
+const FOR_USER: u8 = 1;
+const CLAIMS: usize = 24;
+const MAC: usize = 16;
+/// Characters of a link.
+const LENGTH: usize = 54;
+/// Bytes of the key.
+pub const KEY: usize = 32;
+const MINUTE: i64 = 60;
+
+/// What the links of this server are signed with.
+#[derive(Clone)]
+pub struct LinkKey([u8; KEY]);
+
+impl LinkKey {
+    /// Takes a key that was stored; `None`: it does not have [`KEY`] bytes.
+    pub fn stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Makes a key from the system's random numbers; `None`: it has none.
+    pub fn generate() -> Option<Self> {
+        let mut bytes = [0; KEY];
+        rand::fill(&mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// Returns the bytes for the state file, and for nothing else.
+    pub fn bytes(&self) -> &[u8; KEY] {
+        &self.0
+    }
+
+    fn mac(&self, claims: &[u8]) -> hmac::Tag {
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), claims)
+    }
+
+    /// Returns what stands for a user in links: sessions have no number of their own, and names are too long.
+    /// `None`: who comes in while auth is off.
+    pub fn mark(&self, user: Option<&str>) -> Option<UserMark> {
+        let tag = match user {
+            // The MAC of claims has 24 bytes before it, of which the first is a version: the two never meet.
+            Some(name) => self.mac(format!("user of links: {name}").as_bytes()),
+            None => self.mac(b"nobody of links"),
+        };
+        tag.as_ref().first_chunk().copied().map(UserMark)
+    }
+}
+
+/// Stands for a user in links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserMark([u8; 6]);
+
+/// Whose rights decide what a link shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkHolder {
+    /// The owner's of a token.
+    Token(TokenId),
+    /// Those of a user whose app got the link on its WebSocket.
+    User(UserMark),
+}
+
+impl fmt::Debug for LinkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkKey(hidden)")
+    }
+}
+
+/// The picture of an event, for somebody, until an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureLink {
+    pub event: EventId,
+    pub holder: LinkHolder,
+    /// When the alarm was found, to the second.
+    pub at: Timestamp,
+    /// To the minute.
+    pub until: Timestamp,
+}
+
+impl PictureLink {
+    /// Returns a link that ends after `lifetime`, to the minute, rounded up.
+    pub fn new(
+        event: EventId,
+        holder: LinkHolder,
+        at: Timestamp,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Self {
+        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
+        let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
+        let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
+        Self { event, holder, at: second(at.as_second()), until: minute(minutes) }
+    }
+
+    /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
+    pub fn seal(&self, key: &LinkKey) -> Option<String> {
+        let mut bytes = [0; CLAIMS + MAC];
+        let claims = self.claims()?;
+        bytes[..CLAIMS].copy_from_slice(&claims);
+        bytes[CLAIMS..].copy_from_slice(key.mac(&claims).as_ref().get(..MAC)?);
+        Some(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn claims(&self) -> Option<[u8; CLAIMS]> {
+        let mut claims = [0; CLAIMS];
+        claims[0] = VERSION;
+        claims[1..9].copy_from_slice(&self.event.0.to_be_bytes());
+        match self.holder {
+            LinkHolder::Token(token) => {
+                claims[9..13].copy_from_slice(&u32::try_from(token.0).ok()?.to_be_bytes());
+                claims[17] = FOR_TOKEN;
+            }
+            LinkHolder::User(UserMark([first @ .., fifth, sixth])) => {
+                claims[9..13].copy_from_slice(&first);
+                claims[17] = FOR_USER;
+                claims[22..24].copy_from_slice(&[fifth, sixth]);
+            }
+        }
+        let minutes = self.until.as_second().div_euclid(MINUTE);
+        claims[13..17].copy_from_slice(&u32::try_from(minutes).ok()?.to_be_bytes());
+        claims[18..22].copy_from_slice(&u32::try_from(self.at.as_second()).ok()?.to_be_bytes());
+        Some(claims)
+    }
+
+    /// Reads a link of this server; `None`: it is none, has ended, or was made with another key.
+    pub fn open(text: &str, key: &LinkKey, now: Timestamp) -> Option<Self> {
+        if text.len() != LENGTH {
+            return None;
+        }
+        let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
+        let tag = key.mac(claims);
+        verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
+        let [version, rest @ ..] = claims;
+        let (event, rest) = rest.split_first_chunk()?;
+        let (holder, rest) = rest.split_first_chunk::<4>()?;
+        let (minutes, rest) = rest.split_first_chunk()?;
+        let (kind, rest) = rest.split_first()?;
+        let (at, rest) = rest.split_first_chunk()?;
+        let holder = match (*kind, holder, rest) {
+            (FOR_TOKEN, token, [0, 0]) => LinkHolder::Token(TokenId(u32::from_be_bytes(*token).into())),
+            (FOR_USER, first, second) => {
+                let mark = [&first[..], second].concat();
+                LinkHolder::User(UserMark(mark.try_into().ok()?))
+            }
+            _ => return None,
+        };
+        let link = Self {
+            event: EventId(u64::from_be_bytes(*event)),
+            holder,
+            at: second(u32::from_be_bytes(*at).into()),
+            until: minute(u32::from_be_bytes(*minutes).into()),
+        };
+        (*version == VERSION && now < link.until).then_some(link)
+    }
+}
+
+/// Makes links for pushes, with the settings and the key of the moment.
+#[derive(Debug, Clone)]
+pub struct LinkMaker {
+    settings: watch::Receiver<PictureConfig>,
+    key: watch::Receiver<LinkKey>,
+}
+
+impl LinkMaker {
+    pub fn new(settings: watch::Receiver<PictureConfig>, key: watch::Receiver<LinkKey>) -> Self {
+        Self { settings, key }
+    }
+
+    /// Makes none.
+    #[cfg(test)]
+    pub fn off() -> Self {
+        let key = LinkKey::stored(&[0; KEY]).unwrap();
+        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(key).1)
+    }
+
+    /// Says whether links are made at all.
+    pub fn is_on(&self) -> bool {
+        self.settings.borrow().base_url.is_some()
+    }
+
+    /// Returns the URL of the picture of an alarm for a token; `at`: when the alarm was found. `None`: `picture.base-url` is
+    /// empty.
+    pub fn for_token(
+        &self,
+        event: EventId,
+        token: TokenId,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Option<SecretString> {
+        self.url(event, LinkHolder::Token(token), at, now)
+    }
+
+    /// The same for the session of a user; `None` as the user: auth is off.
+    pub fn for_user(
+        &self,
+        event: EventId,
+        user: Option<&str>,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Option<SecretString> {
+        let mark = self.key.borrow().mark(user)?;
+        self.url(event, LinkHolder::User(mark), at, now)
+    }
+
+    fn url(&self, event: EventId, holder: LinkHolder, at: Timestamp, now: Timestamp) -> Option<SecretString> {
+        let settings = self.settings.borrow();
+        let base = settings.base_url.as_ref()?;
+        let link = PictureLink::new(event, holder, at, now, settings.lifetime).seal(&self.key.borrow())?;
+        Some(format!("{base}{PATH}{link}{SUFFIX}").into())
+    }
+}
+
+/// Returns the link in the path of a request; `None`: the path is of something else.
+pub fn in_path(path: &str) -> Option<&str> {
+    path.strip_prefix(PATH)?.strip_suffix(SUFFIX)
+}
+
+fn minute(minutes: i64) -> Timestamp {
+    second(minutes.saturating_mul(MINUTE))
+}
+
+fn second(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> LinkKey {
+        LinkKey::stored(&[7; KEY]).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    const NOW: &str = "2026-11-30T14:03:59Z";
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn link() -> PictureLink {
+        let holder = LinkHolder::Token(TokenId(17));
+        PictureLink::new(EventId(4_294_967_300), holder, at("2026-11-30T14:03:41.7Z"), at(NOW), DAY)
+    }
+
+    #[test]
+    fn a_link_says_what_it_is_for_until_its_end() {
+        let text = link().seal(&key()).unwrap();
+        assert_eq!(text.len(), LENGTH);
+        assert!(
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')),
+            "{text}"
+        );
+        assert_eq!(link().until, at("2026-12-01T14:04:00Z"));
+        assert_eq!(link().at, at("2026-11-30T14:03:41Z"));
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(link()));
+        assert_eq!(PictureLink::open(&text, &key(), at("2026-12-01T14:03:59.999Z")), Some(link()));
+        assert_eq!(PictureLink::open(&text, &key(), at("2026-12-01T14:04:00Z")), None);
+    }
+
+    #[test]
+    fn another_key_opens_nothing() {
+        let text = link().seal(&key()).unwrap();
+        assert_eq!(PictureLink::open(&text, &LinkKey::stored(&[8; KEY]).unwrap(), at(NOW)), None);
+        let fresh = LinkKey::generate().unwrap();
+        assert_ne!(fresh.bytes(), LinkKey::generate().unwrap().bytes());
+        assert!(LinkKey::stored(&[7; KEY - 1]).is_none());
+    }
+
+    #[test]
+    fn no_bit_of_a_link_can_be_changed() {
+        let bytes = URL_SAFE_NO_PAD.decode(link().seal(&key()).unwrap()).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut forged = bytes.clone();
+            forged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(
+                PictureLink::open(&URL_SAFE_NO_PAD.encode(forged), &key(), at(NOW)),
+                None,
+                "bit {bit}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_link_is_none() {
+        let text = link().seal(&key()).unwrap();
+        for wrong in
+            ["", "x", &text[1..], &format!("{text}A"), &text.replace(&text[..1], "="), &"%".repeat(LENGTH)]
+        {
+            assert_eq!(PictureLink::open(wrong, &key(), at(NOW)), None, "{wrong}");
+        }
+        // The last character carries two bits that mean nothing: only one spelling is taken.
+        let last = text.as_bytes()[LENGTH - 1];
+        let others = (b'A'..=b'z').filter(|byte| byte.is_ascii_alphanumeric() && *byte != last);
+        let opened = others.filter(|byte| {
+            let other = format!("{}{}", &text[..LENGTH - 1], char::from(*byte));
+            PictureLink::open(&other, &key(), at(NOW)).is_some()
+        });
+        assert_eq!(opened.count(), 0);
+    }
+
+    #[test]
+    fn a_link_of_a_later_version_is_not_guessed_at() {
+        for (byte, value) in [(0, 2), (17, 2), (22, 1), (23, 1)] {
+            let mut claims = link().claims().unwrap();
+            claims[byte] = value;
+            let mac = key().mac(&claims);
+            let text = URL_SAFE_NO_PAD.encode([&claims[..], &mac.as_ref()[..MAC]].concat());
+            assert_eq!(PictureLink::open(&text, &key(), at(NOW)), None, "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_a_link_make_none() {
+        let holder = |token| LinkHolder::Token(TokenId(token));
+        let text = |token| PictureLink::new(EventId(1), holder(token), at(NOW), at(NOW), DAY).seal(&key());
+        assert!(text(i64::from(u32::MAX)).is_some());
+        assert!(text(i64::from(u32::MAX) + 1).is_none());
+        assert!(text(-1).is_none());
+    }
+
+    #[test]
+    fn the_link_of_a_session_names_its_user_and_no_other() {
+        let mark = |user| key().mark(user).unwrap();
+        let marks = [mark(Some("amy")), mark(Some("bob")), mark(Some("")), mark(None)];
+        assert!((1..marks.len()).all(|one| !marks[..one].contains(&marks[one])), "{marks:?}");
+        assert_ne!(marks[0], LinkKey::stored(&[8; KEY]).unwrap().mark(Some("amy")).unwrap());
+        let link = PictureLink { holder: LinkHolder::User(marks[0]), ..link() };
+        let text = link.seal(&key()).unwrap();
+        assert_eq!(text.len(), LENGTH);
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(link));
+    }
+
+    #[test]
+    fn the_key_is_never_printed() {
+        assert_eq!(format!("{:?}", key()), "LinkKey(hidden)");
+    }
+}

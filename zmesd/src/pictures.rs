@@ -1,0 +1,234 @@
+//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads.
+//!
+//! Who has a link is a phone without a login, somebody to whom the phone's owner forwarded it, or somebody who guesses. So
+//! each refusal is the same to the outside and takes equally long, rights are those of the moment, and everything has a
+//! bound.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::{debug, info, warn};
+use zmes_providers::PictureFile;
+use zmes_shared::EventId;
+use zmes_zoneminder::PictureStore;
+use zmes_zoneminder::pictures::{PictureReader, StorageRoots, Wanted};
+
+use crate::config::PictureConfig;
+use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
+use crate::links::{LinkHolder, LinkKey, PictureLink, UserMark};
+use crate::monitors::Catalog;
+use crate::ports::{
+    Clock, KeyRotated, NoAnswer, PictureAnswer, PictureCare, PictureDoor, PictureExamined, PictureUploads,
+};
+use crate::route::{LinkUser, RouterHandle};
+use crate::state::{Note, StateHandle};
+use crate::telemetry::{Counters, PictureRequest};
+
+/// Requests that ask the database, or are answered with a picture, at once. The others wait, networks in turn.
+const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
+/// How long a fresh push waits for its picture, and any request for its turns. Android's library gives up after 5 s.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a picture that was read waits for its turn to be sent.
+const WRITE_TURN: Duration = Duration::from_secs(4);
+/// An alarm is fresh for that long: its picture may not be written yet.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// Time for the last look at database and disk, beyond what a text waits for its picture.
+const ONE_LOOK: Duration = Duration::from_millis(500);
+/// A refusal comes after this long, whatever it was that had to be asked first.
+const REFUSED_AFTER: Duration = Duration::from_millis(250);
+/// Requests of one network.
+const PER_NETWORK: Quota = Quota { burst: 60.0, every: Duration::from_secs(1) };
+const NETWORKS: usize = 1024;
+/// Requests with one link: phones load a picture once or twice.
+const PER_LINK: Quota = Quota { burst: 20.0, every: Duration::from_mins(3) };
+const LINKS: usize = 4096;
+
+#[derive(Debug)]
+pub struct PictureDeskParts {
+    pub store: Arc<dyn PictureStore>,
+    pub roots: StorageRoots,
+    pub settings: watch::Receiver<PictureConfig>,
+    pub key: watch::Sender<LinkKey>,
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    pub router: RouterHandle,
+    pub state: StateHandle,
+    pub counters: Arc<Counters>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Owns the reader of pictures, the key of the links, and what was asked for lately.
+#[derive(Debug)]
+pub struct PictureDesk {
+    parts: PictureDeskParts,
+    reader: PictureReader<Arc<dyn PictureStore>>,
+    turns: Turns,
+    networks: Mutex<Buckets<IpAddr>>,
+    links: Mutex<Buckets<(EventId, LinkHolder)>>,
+}
+
+/// A request with its bounds.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    network: IpAddr,
+    at: Instant,
+}
+
+impl PictureDesk {
+    pub fn new(parts: PictureDeskParts) -> Self {
+        let reader = PictureReader::new(Arc::clone(&parts.store), parts.roots.clone());
+        Self {
+            parts,
+            reader,
+            turns: Turns::new(TURNS),
+            networks: Mutex::new(Buckets::new(NETWORKS)),
+            links: Mutex::new(Buckets::new(LINKS)),
+        }
+    }
+
+    /// `alarm_at`: to the second, as links have it, so that links and uploads share what was read.
+    fn wanted(&self, event: EventId, alarm_at: Option<Timestamp>) -> Wanted {
+        let settings = self.parts.settings.borrow();
+        let alarm_at = alarm_at.and_then(|at| Timestamp::from_second(at.as_second()).ok());
+        Wanted { event, order: settings.order.clone(), alarm_at, max_size: settings.max_size }
+    }
+
+    async fn turn(&self, asked: Asked) -> Result<Turn, NoAnswer> {
+        match timeout_at(asked.at + PATIENCE, self.turns.turn(asked.network)).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(NoAnswer::Busy),
+        }
+    }
+
+    async fn answer(&self, link: &str, asked: Asked) -> Result<PictureAnswer, NoAnswer> {
+        if !lock(&self.networks).try_take(asked.network, PER_NETWORK, asked.at) {
+            return Err(NoAnswer::Busy);
+        }
+        let now = self.parts.clock.now();
+        let link = PictureLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
+        if !lock(&self.links).try_take((link.event, link.holder), PER_LINK, asked.at) {
+            return Err(NoAnswer::Busy);
+        }
+        self.permit(&link, asked).await?;
+        let PictureLink { event, at, .. } = link;
+        let fresh = now.duration_since(at) < FRESH;
+        let deadline = if fresh { asked.at + PATIENCE } else { asked.at };
+        // While a picture is waited for nobody's turn is taken.
+        let read = self.reader.read(&self.wanted(event, Some(at)), deadline).await;
+        let picture = read.map_err(|problem| {
+            warn!(%event, error = %problem, hint = problem.hint(), "no picture for a phone");
+            if fresh { NoAnswer::NotYet } else { NoAnswer::Missing }
+        })?;
+        let turn = timeout(WRITE_TURN, self.turns.turn(asked.network)).await;
+        let Ok(Ok(turn)) = turn else { return Err(NoAnswer::Busy) };
+        Ok(PictureAnswer { picture, turn: Some(turn) })
+    }
+
+    /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment.
+    async fn permit(&self, link: &PictureLink, asked: Asked) -> Result<(), NoAnswer> {
+        let _turn = self.turn(asked).await?;
+        let place = self.parts.store.place(link.event).await.map_err(|problem| {
+            debug!(event = %link.event, error = %problem, "cannot look for a picture");
+            NoAnswer::Missing
+        })?;
+        let monitor = place.ok_or(NoAnswer::None)?.monitor;
+        let router = &self.parts.router;
+        let may_see = match link.holder {
+            LinkHolder::Token(token) => router.may_see(token, monitor).await,
+            LinkHolder::User(mark) => match self.user(mark) {
+                Some(user) => router.user_may_see(user, monitor).await,
+                None => Ok(false),
+            },
+        };
+        match may_see {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(NoAnswer::None),
+            Err(_busy) => Err(NoAnswer::Busy),
+        }
+    }
+
+    fn user(&self, mark: UserMark) -> Option<LinkUser> {
+        let key = self.parts.key.borrow();
+        if key.mark(None) == Some(mark) {
+            return Some(LinkUser::Anyone);
+        }
+        let catalog = self.parts.catalog.borrow();
+        let name = catalog.users.keys().find(|name| key.mark(Some(name)) == Some(mark));
+        name.map(|name| LinkUser::Named(name.clone()))
+    }
+}
+
+#[async_trait]
+impl PictureDoor for PictureDesk {
+    fn is_open(&self) -> bool {
+        self.parts.settings.borrow().base_url.is_some()
+    }
+
+    async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer> {
+        let asked = Asked { network: network(client), at: Instant::now() };
+        let answer = self.answer(link, asked).await;
+        self.parts.counters.pictures.count(match &answer {
+            Ok(_) => PictureRequest::Served,
+            Err(NoAnswer::None) => PictureRequest::Refused,
+            Err(NoAnswer::NotYet | NoAnswer::Missing) => PictureRequest::Missing,
+            Err(NoAnswer::Busy) => PictureRequest::Busy,
+        });
+        if matches!(answer, Err(NoAnswer::None | NoAnswer::Missing)) {
+            sleep_until(asked.at + REFUSED_AFTER).await;
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl PictureUploads for PictureDesk {
+    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile> {
+        let wanted = self.wanted(event, Some(at));
+        let read = timeout(wait + ONE_LOOK, self.reader.read(&wanted, Instant::now() + wait)).await;
+        let picture = match read {
+            Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
+            Ok(Err(problem)) => {
+                info!(%event, error = %problem, hint = problem.hint(), "a message goes out without its picture");
+                None
+            }
+            Err(_) => {
+                info!(%event, "a message goes out without its picture: database or disk did not answer in time");
+                None
+            }
+        };
+        let had = picture.is_some();
+        let outcome = if had { PictureRequest::Uploaded } else { PictureRequest::NotUploaded };
+        self.parts.counters.pictures.count(outcome);
+        picture
+    }
+}
+
+#[async_trait]
+impl PictureCare for PictureDesk {
+    fn base_url(&self) -> Option<String> {
+        self.parts.settings.borrow().base_url.clone()
+    }
+
+    async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined {
+        let place = self.parts.store.place(event).await;
+        let monitor = place.ok().flatten().map(|place| place.monitor);
+        PictureExamined { monitor, picture: self.reader.read(&self.wanted(event, None), deadline).await }
+    }
+
+    async fn rotate(&self) -> KeyRotated {
+        let Some(key) = LinkKey::generate() else { return KeyRotated::No };
+        if !self.parts.state.note(Note::LinkKey(key.clone(), self.parts.clock.now())) {
+            return KeyRotated::No;
+        }
+        self.parts.key.send_replace(key);
+        if self.parts.state.settle().await { KeyRotated::Written } else { KeyRotated::Unwritten }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

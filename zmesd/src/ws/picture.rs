@@ -1,0 +1,90 @@
+//! `GET /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::server::Request;
+use tokio_tungstenite::tungstenite::http::Method;
+use tokio_tungstenite::tungstenite::http::header::UPGRADE;
+
+use super::upgrade::hang_up;
+use crate::links;
+use crate::ports::{NoAnswer, PictureDoor};
+
+/// Time in which a part of a picture must have been taken.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
+/// Bytes of such a part.
+const PART: usize = 64 * 1024;
+/// Time for all of it: who takes longer keeps others from theirs.
+const ALL_DEADLINE: Duration = Duration::from_secs(30);
+/// Time until there is an answer, in case the desk does not keep its own.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+/// Nothing of a picture is kept, shown in a frame of another page, or taken for something else.
+const HEADERS: &str = "Cache-Control: private, no-store\r\n\
+    X-Content-Type-Options: nosniff\r\n\
+    Content-Security-Policy: default-src 'none'; sandbox\r\n\
+    Referrer-Policy: no-referrer\r\n\
+    Cross-Origin-Resource-Policy: cross-origin\r\n\
+    Connection: close\r\n";
+
+/// A request for a picture.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PictureAsked {
+    link: String,
+}
+
+/// Returns a request for a picture; `None`: it asks for something else.
+pub(super) fn asked(request: &Request) -> Option<PictureAsked> {
+    let asks = request.method() == Method::GET;
+    let link = links::in_path(request.uri().path())?;
+    let upgrades = request.headers().contains_key(UPGRADE);
+    (asks && !upgrades).then(|| PictureAsked { link: link.to_owned() })
+}
+
+/// Answers a request for a picture, and closes the connection.
+pub(super) async fn serve<S>(mut stream: S, asked: &PictureAsked, client: IpAddr, door: &dyn PictureDoor)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let answer = timeout(ANSWER_DEADLINE, door.picture(&asked.link, client)).await;
+    let answer = answer.unwrap_or(Err(NoAnswer::Busy));
+    let (head, body) = match &answer {
+        Ok(shown) => {
+            let bytes = &shown.picture.bytes[..];
+            (head("200 OK", "image/jpeg", "", bytes.len()), bytes)
+        }
+        Err(refusal) => {
+            let (status, retry, body): (_, _, &[u8]) = match refusal {
+                NoAnswer::None | NoAnswer::Missing => ("404 Not Found", "", b"no picture\n"),
+                NoAnswer::NotYet => ("404 Not Found", "Retry-After: 2\r\n", b"no picture\n"),
+                NoAnswer::Busy => ("503 Service Unavailable", "Retry-After: 2\r\n", b"busy\n"),
+            };
+            (head(status, "text/plain; charset=utf-8", retry, body.len()), body)
+        }
+    };
+    let written = async {
+        timeout(WRITE_DEADLINE, stream.write_all(head.as_bytes())).await.ok()?.ok()?;
+        for part in body.chunks(PART) {
+            timeout(WRITE_DEADLINE, stream.write_all(part)).await.ok()?.ok()?;
+        }
+        timeout(WRITE_DEADLINE, stream.flush()).await.ok()?.ok()
+    };
+    let written = timeout(ALL_DEADLINE, written).await;
+    // The turn of the next one.
+    drop(answer);
+    // A phone that takes no more has left.
+    if written.ok().flatten().is_some() {
+        hang_up(stream).await;
+    }
+}
+
+fn head(status: &str, kind: &str, retry: &str, length: usize) -> String {
+    let mut head =
+        format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{retry}");
+    // Writing to a String cannot fail.
+    let _ = write!(head, "{HEADERS}\r\n");
+    head
+}

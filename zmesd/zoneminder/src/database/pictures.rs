@@ -1,0 +1,106 @@
+//! Where events lie: `Events`, `Storage`, and `Config` of releases before there were storages.
+
+use std::path::PathBuf;
+
+use sqlx::{AssertSqlSafe, MySql, QueryBuilder};
+use zmes_shared::{EventId, MonitorId};
+
+use super::cells::{Cells, Odd, readable};
+use super::events::start_column;
+use super::explain::Answer;
+use super::schema::Session;
+use crate::pictures::{EventPlace, Scheme, Storage};
+
+/// `ZM_EVENT_IMAGE_DIGITS` where `Config` does not say: ZoneMinder's default.
+const DIGITS: usize = 5;
+/// Rows of `Config`: up to 1.30 all of it is there, later only the digits.
+const SETTINGS: &str = "SELECT `Name`, `Value` FROM `Config` \
+     WHERE `Name` IN ('ZM_EVENT_IMAGE_DIGITS', 'ZM_DIR_EVENTS', 'ZM_USE_DEEP_STORAGE')";
+
+#[derive(Default)]
+struct PictureSettings {
+    digits: Option<usize>,
+    events: Option<PathBuf>,
+    deep: bool,
+}
+
+pub(super) async fn place(session: &mut Session<'_>, event: EventId) -> Answer<Option<EventPlace>> {
+    let start = start_column(session.schema);
+    session.schema.require("Events", &["Id", "MonitorId", start])?;
+    let storage = session.schema.list("Events", &["StorageId", "SecondaryStorageId", "Scheme"]);
+    let sql = format!(
+        "SELECT `MonitorId`, {storage}, DATE_FORMAT(`{start}`, '%Y-%m-%dT%H:%i:%s') AS `Start` FROM `Events` WHERE `Id` = ?"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(event.0).fetch_optional(&mut *session.connection).await?;
+    let Some(row) = row else { return Ok(None) };
+    let cells = Cells(&row);
+    let settings = settings(session).await?;
+    let without_storages = !session.schema.has("Events", "StorageId");
+    let scheme = match cells.text("Scheme")? {
+        Some(scheme) => Scheme::parse(&scheme),
+        None if without_storages && !settings.deep => Scheme::Shallow,
+        None if without_storages => Scheme::Deep,
+        None => Scheme::Medium,
+    };
+    let id = |column| -> Answer<u32> {
+        let id = cells.integer(column)?.unwrap_or_default();
+        Ok(u32::try_from(id).map_err(|_| Odd(column))?)
+    };
+    let (first, second) = (id("StorageId")?, id("SecondaryStorageId")?);
+    let ids: Vec<u32> = [Some(first), (second != 0).then_some(second)].into_iter().flatten().collect();
+    let storages = storages(session, &ids, settings.events).await?;
+    Ok(Some(EventPlace {
+        event,
+        monitor: MonitorId(cells.id("MonitorId")?),
+        storages,
+        scheme,
+        start: cells.text("Start")?.and_then(|start| start.parse().ok()),
+        digits: settings.digits.unwrap_or(DIGITS),
+    }))
+}
+
+/// Returns the newest frames with an alarm, the newest first.
+pub(super) async fn alarm_frames(session: &mut Session<'_>, event: EventId, limit: u32) -> Answer<Vec<u64>> {
+    session.schema.require("Frames", &["EventId", "FrameId", "Type"])?;
+    let sql = "SELECT `FrameId` FROM `Frames` WHERE `EventId` = ? AND `Type` = 'Alarm' ORDER BY `FrameId` DESC LIMIT ?";
+    let rows = sqlx::query(sql).bind(event.0).bind(limit).fetch_all(&mut *session.connection).await?;
+    Ok(readable("Frames", &rows, |cells| cells.id("FrameId")))
+}
+
+async fn settings(session: &mut Session<'_>) -> Answer<PictureSettings> {
+    session.schema.require("Config", &["Name", "Value"])?;
+    let rows = sqlx::query(SETTINGS).fetch_all(&mut *session.connection).await?;
+    let values = readable("Config", &rows, |cells| {
+        Ok((cells.text("Name")?.unwrap_or_default(), cells.text("Value")?.unwrap_or_default()))
+    });
+    let mut settings = PictureSettings::default();
+    for (name, value) in values {
+        match name.as_str() {
+            "ZM_EVENT_IMAGE_DIGITS" => settings.digits = value.trim().parse().ok(),
+            "ZM_DIR_EVENTS" if !value.is_empty() => settings.events = Some(value.into()),
+            "ZM_USE_DEEP_STORAGE" => settings.deep = value.trim() == "1",
+            _ => {}
+        }
+    }
+    Ok(settings)
+}
+
+/// Returns the storages in the order of `ids`. One without a row has the directory of `Config`, if that has one.
+async fn storages(session: &mut Session<'_>, ids: &[u32], default: Option<PathBuf>) -> Answer<Vec<Storage>> {
+    let mut paths = Vec::new();
+    if session.schema.has("Storage", "Path") {
+        let mut query = QueryBuilder::<MySql>::new("SELECT `Id`, `Path` FROM `Storage` WHERE `Id` IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(*id);
+        }
+        query.push(")");
+        let rows = query.build().fetch_all(&mut *session.connection).await?;
+        paths = readable("Storage", &rows, |cells| Ok((cells.id::<u32>("Id")?, cells.text("Path")?)));
+    }
+    let path = |id: u32| {
+        let row = paths.iter().find(|(row, _)| *row == id);
+        row.and_then(|(_, path)| path.clone()).map(PathBuf::from).or_else(|| default.clone())
+    };
+    Ok(ids.iter().map(|id| Storage { id: *id, path: path(*id) }).collect())
+}

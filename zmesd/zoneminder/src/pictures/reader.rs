@@ -1,0 +1,220 @@
+//! Waits for the picture of an event.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use zmes_shared::EventId;
+
+use super::look::{Search, look};
+use super::place::StorageRoots;
+use super::{NoPicture, Picture, PictureKind};
+use crate::PictureStore;
+
+/// Pause between two looks at the disk.
+const PAUSE: Duration = Duration::from_millis(50);
+/// After this long the database is asked again: the event may have been moved to another storage.
+const PLACE_AGE: Duration = Duration::from_secs(1);
+/// How long a picture that is less wanted waits for a better one that ZoneMinder writes with the alarm.
+const BETTER: Duration = Duration::from_millis(300);
+/// How long the picture of an earlier alarm waits for that of the later one: often none comes.
+const LATER: Duration = Duration::from_secs(1);
+/// How long one look at the disk may take beyond the deadline.
+const GRACE: Duration = Duration::from_secs(2);
+/// Looks at the disk at once. A look at a share whose server is away ends when it is back, so that each costs a thread until then.
+const LOOKS: usize = 8;
+/// By so much `alarm.jpg` may be older than the moment at which the alarm was found.
+const FOUND_LATER: SignedDuration = SignedDuration::from_secs(2);
+/// Newest alarm frames that are tried where the pictures of the event show an earlier alarm.
+const FRAMES: u32 = 4;
+const CACHED: usize = 32;
+const CACHED_BYTES: usize = 32 * 1024 * 1024;
+const CACHED_FOR: Duration = Duration::from_secs(30);
+
+/// What is wanted of an event.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The event.
+    pub event: EventId,
+    /// The best one first.
+    pub order: Vec<PictureKind>,
+    /// Where it was not the first alarm of the event: when it was found. Pictures of earlier alarms are then only taken
+    /// where there is no other, and are marked.
+    pub alarm_at: Option<Timestamp>,
+    /// In bytes; a larger picture is none.
+    pub max_size: u64,
+}
+
+/// Held by who looks for a picture.
+type LookTurn = tokio::sync::Mutex<()>;
+/// An event, and which of its alarms.
+type LookKey = (EventId, Option<Timestamp>);
+
+/// Reads pictures. Keeps the last ones for a moment, because an alarm often goes out by several ways.
+#[derive(Debug)]
+pub struct PictureReader<S> {
+    store: S,
+    roots: StorageRoots,
+    cache: Mutex<VecDeque<Cached>>,
+    /// Who looks for a picture: others who want the same wait for the result.
+    under_way: Mutex<HashMap<LookKey, Weak<LookTurn>>>,
+    looks: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    wanted: Wanted,
+    picture: Arc<Picture>,
+    at: Instant,
+}
+
+impl<S: PictureStore> PictureReader<S> {
+    /// Returns a reader that asks `store` where events lie.
+    pub fn new(store: S, roots: StorageRoots) -> Self {
+        Self {
+            store,
+            roots,
+            cache: Mutex::default(),
+            under_way: Mutex::default(),
+            looks: Arc::new(Semaphore::new(LOOKS)),
+        }
+    }
+
+    /// Takes all places at the disk, as looks that hang do.
+    #[cfg(test)]
+    pub(super) fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(LOOKS).unwrap();
+        Arc::clone(&self.looks).try_acquire_many_owned(all).unwrap()
+    }
+
+    /// Returns the picture of an event as soon as there is a whole one, at the latest at the deadline (and the time of one
+    /// question to the database).
+    ///
+    /// # Errors
+    ///
+    /// Why there is none at the deadline, or at once where none can come.
+    pub async fn read(&self, wanted: &Wanted, deadline: Instant) -> Result<Arc<Picture>, NoPicture> {
+        if let Some(picture) = self.cached(wanted) {
+            return Ok(picture);
+        }
+        // Many phones ask for the picture of one alarm: one of them looks at the disk.
+        let turn = self.turn(wanted);
+        let _first = timeout_at(deadline, turn.lock()).await;
+        if let Some(picture) = self.cached(wanted) {
+            return Ok(picture);
+        }
+        let began = Instant::now();
+        let mut known = None;
+        let picture = loop {
+            let (search, asked) = match known.take() {
+                Some((search, asked)) if Instant::now() < asked + PLACE_AGE => (search, asked),
+                _ => (Arc::new(self.search(wanted).await?), Instant::now()),
+            };
+            let now = Instant::now();
+            match self.look(&search, deadline).await {
+                Ok(picture) if picture.earlier && (now >= deadline || now >= began + LATER) => {
+                    break self.newer(&search, picture, deadline).await;
+                }
+                Ok(picture)
+                    if !picture.earlier
+                        && (now >= deadline || now >= began + BETTER || is_best(picture.kind, wanted)) =>
+                {
+                    break picture;
+                }
+                Err(error) if now >= deadline || !error.may_come() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+            known = Some((search, asked));
+            tokio::time::sleep_until(deadline.min(now + PAUSE)).await;
+        };
+        Ok(self.keep(wanted, picture))
+    }
+
+    fn turn(&self, wanted: &Wanted) -> Arc<LookTurn> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|_, turn| turn.strong_count() > 0);
+        let key = (wanted.event, wanted.alarm_at);
+        let known = under_way.get(&key).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::default();
+            under_way.insert(key, Arc::downgrade(&turn));
+            turn
+        })
+    }
+
+    async fn search(&self, wanted: &Wanted) -> Result<Search, NoPicture> {
+        let place = self.store.place(wanted.event).await?.ok_or(NoPicture::NoEvent)?;
+        let since = wanted.alarm_at.and_then(|at| at.checked_sub(FOUND_LATER).ok());
+        Ok(Search { place, kinds: wanted.order.clone(), since, max_size: wanted.max_size })
+    }
+
+    /// Looks for the picture of an alarm frame that is newer than an earlier alarm's picture.
+    async fn newer(&self, search: &Search, earlier: Picture, deadline: Instant) -> Picture {
+        // The picture that is there is better than none.
+        let Ok(frames) = self.store.alarm_frames(search.place.event, FRAMES).await else { return earlier };
+        let kinds = frames.into_iter().map(PictureKind::Frame).collect();
+        let search = Arc::new(Search { kinds, ..search.clone() });
+        self.look(&search, deadline).await.ok().filter(|picture| !picture.earlier).unwrap_or(earlier)
+    }
+
+    async fn look(&self, search: &Arc<Search>, deadline: Instant) -> Result<Picture, NoPicture> {
+        let late = deadline.max(Instant::now()) + GRACE;
+        let place = timeout_at(late, Arc::clone(&self.looks).acquire_owned()).await;
+        let Ok(Ok(place)) = place else { return Err(NoPicture::Stuck) };
+        let (search, roots) = (Arc::clone(search), self.roots.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            look(&search, &roots)
+        });
+        match timeout_at(late, looked).await {
+            Ok(Ok(looked)) => looked,
+            // A look cannot panic, and is not aborted while the daemon runs.
+            Ok(Err(_)) | Err(_) => Err(NoPicture::Stuck),
+        }
+    }
+
+    fn cached(&self, wanted: &Wanted) -> Option<Arc<Picture>> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        cache.retain(|cached| now < cached.at + CACHED_FOR);
+        let same = cache.iter().find(|cached| cached.wanted.same(wanted))?;
+        Some(Arc::clone(&same.picture))
+    }
+
+    fn keep(&self, wanted: &Wanted, picture: Picture) -> Arc<Picture> {
+        let picture = Arc::new(picture);
+        // The right one may still come.
+        if picture.earlier {
+            return picture;
+        }
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.retain(|cached| !cached.wanted.same(wanted));
+        cache.push_back(Cached { wanted: wanted.clone(), picture: Arc::clone(&picture), at: Instant::now() });
+        let bytes =
+            |cache: &VecDeque<Cached>| cache.iter().map(|cached| cached.picture.bytes.len()).sum::<usize>();
+        while cache.len() > CACHED || bytes(&cache) > CACHED_BYTES {
+            cache.pop_front();
+        }
+        picture
+    }
+}
+
+/// Says whether nothing better comes with the alarm itself: `zm_detect`'s picture comes seconds later, and is not waited
+/// for.
+fn is_best(kind: PictureKind, wanted: &Wanted) -> bool {
+    let mut with_the_alarm = wanted.order.iter().filter(|kind| **kind != PictureKind::Objdetect);
+    kind == PictureKind::Objdetect || with_the_alarm.next().is_none_or(|best| *best == kind)
+}
+
+impl Wanted {
+    /// Says whether one picture answers both.
+    fn same(&self, other: &Self) -> bool {
+        self.event == other.event
+            && self.order == other.order
+            && self.alarm_at == other.alarm_at
+            && self.max_size == other.max_size
+    }
+}

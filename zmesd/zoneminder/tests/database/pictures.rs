@@ -1,0 +1,76 @@
+//! Where events lie, as the tables of each generation say it.
+
+use std::path::{Path, PathBuf};
+
+use zmes_shared::{EventId, MonitorId};
+use zmes_zoneminder::PictureStore;
+use zmes_zoneminder::database::ZmDb;
+use zmes_zoneminder::pictures::{EventPlace, Scheme, Storage};
+
+use crate::fixtures::{V1_28, V1_38};
+use crate::mariadb::MariaDb;
+
+async fn server_with(fixture: &str) -> Option<(MariaDb, ZmDb)> {
+    let server = MariaDb::start().await?;
+    server.load("zm", fixture).await;
+    let db = ZmDb::new(server.config("zm"), None, true);
+    Some((server, db))
+}
+
+fn storage(id: u32, path: Option<&str>) -> Storage {
+    Storage { id, path: path.map(PathBuf::from) }
+}
+
+async fn place(db: &ZmDb, event: u64) -> EventPlace {
+    db.place(EventId(event)).await.unwrap().unwrap_or_else(|| panic!("no event {event}"))
+}
+
+#[tokio::test]
+async fn before_there_were_storages_the_settings_tell() {
+    let Some((server, db)) = server_with(V1_28).await else { return };
+    let bare = place(&db, 12).await;
+    assert_eq!((bare.monitor, bare.scheme, bare.digits), (MonitorId(1), Scheme::Shallow, 5));
+    assert_eq!(bare.storages, [storage(0, None)]);
+    assert!(bare.start.is_some());
+    server
+        .sql(
+            "zm",
+            "INSERT INTO Config (Name, Value) VALUES ('ZM_DIR_EVENTS', 'events'), ('ZM_USE_DEEP_STORAGE', '1'), \
+             ('ZM_EVENT_IMAGE_DIGITS', '3')",
+        )
+        .await;
+    let told = place(&db, 12).await;
+    assert_eq!((told.scheme, told.digits), (Scheme::Deep, 3));
+    assert_eq!(told.storages, [storage(0, Some("events"))]);
+    assert_eq!(db.place(EventId(99)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_event_has_a_storage_a_copy_and_a_layout_of_its_own() {
+    let Some((server, db)) = server_with(V1_38).await else { return };
+    for statement in [
+        "ALTER TABLE Events ADD COLUMN SecondaryStorageId smallint unsigned, ADD COLUMN Scheme enum('Deep','Medium','Shallow') NOT NULL DEFAULT 'Medium'",
+        "CREATE TABLE Storage (Id smallint unsigned PRIMARY KEY, Path varchar(64) NOT NULL DEFAULT '')",
+        "INSERT INTO Storage VALUES (1, '/srv/events'), (2, '/mnt/näs')",
+        "UPDATE Events SET StorageId = 2, SecondaryStorageId = 1, Scheme = 'Deep', StartDateTime = '2026-11-30 14:03:59' WHERE Id = 2",
+        "INSERT INTO Frames (EventId, FrameId, Type) VALUES (2, 1, 'Normal'), (2, 7, 'Alarm'), (2, 9, 'Alarm'), (2, 8, 'Alarm'), (1, 99, 'Alarm')",
+    ] {
+        server.sql("zm", statement).await;
+    }
+    let moved = place(&db, 2).await;
+    assert_eq!(moved.storages, [storage(2, Some("/mnt/näs")), storage(1, Some("/srv/events"))]);
+    assert_eq!(moved.scheme, Scheme::Deep);
+    assert_eq!(moved.start, "2026-11-30T14:03:59".parse().ok());
+    let plain = place(&db, 1).await;
+    assert_eq!(plain.storages, [storage(0, None)], "zm.conf says where");
+    assert_eq!((plain.scheme, plain.start), (Scheme::Medium, None));
+    assert_eq!(db.alarm_frames(EventId(2), 2).await.unwrap(), [9, 8]);
+
+    // A row that is missing is a storage whose path nobody knows.
+    server.sql("zm", "DELETE FROM Storage WHERE Id = 2").await;
+    let lost = place(&db, 2).await;
+    assert_eq!(
+        lost.storages.iter().map(|storage| storage.path.as_deref()).collect::<Vec<_>>(),
+        [None, Some(Path::new("/srv/events"))]
+    );
+}
