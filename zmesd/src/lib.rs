@@ -20,6 +20,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod metrics;
 pub mod monitors;
+pub mod mqtt;
 pub mod ports;
 pub mod protocol;
 pub mod push;
