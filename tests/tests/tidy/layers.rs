@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 30] = [
+const LEVELS: [(&str, u8); 31] = [
     // words
     ("domain", 0),
     ("rules", 0),
@@ -33,6 +33,7 @@ const LEVELS: [(&str, u8); 30] = [
     ("control", 9),
     ("tls", 8),
     ("metrics", 9),
+    ("mqtt", 8),
     ("admin", 8),
     // the root
     ("demo", 10),

@@ -230,7 +230,7 @@ impl Hot {
             }
             // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
             // Who uses it reads it each time.
-            SettingsArea::Metrics | SettingsArea::State | SettingsArea::Watchdog => {}
+            SettingsArea::Metrics | SettingsArea::State | SettingsArea::Watchdog | SettingsArea::Mqtt => {}
         }
     }
 }

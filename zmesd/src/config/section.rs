@@ -144,6 +144,7 @@ pub enum SettingsArea {
     Labels,
     Target,
     Watchdog,
+    Mqtt,
     State,
     Control,
     Metrics,
