@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rumqttc::{
     AsyncClient, Broker as Address, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill,
-    MqttOptions, Packet, PublishOptions, QoS, SubscribeReasonCode,
+    MqttOptions, Packet, PublishOptions, QoS, StateError, SubscribeReasonCode,
 };
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
@@ -201,7 +201,7 @@ fn refusal(error: &ConnectionError) -> (FaultKind, String) {
             }
             ConnectReturnCode::NotAuthorized => (
                 FaultKind::Credentials,
-                "the broker does not let this client in (return code 5, not authorised)",
+                "the broker refused this client: a wrong user or password, or no permission (return code 5)",
             ),
             ConnectReturnCode::BadClientId => {
                 (FaultKind::Credentials, "the broker refused the client id (return code 2)")
@@ -216,6 +216,9 @@ fn refusal(error: &ConnectionError) -> (FaultKind, String) {
         },
         ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => {
             (FaultKind::Timeout, "the broker did not answer in time")
+        }
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            (FaultKind::Closed, "the broker closed the connection")
         }
         ConnectionError::NotConnAck(_) => (FaultKind::BadAnswer, "what answers there is no MQTT broker"),
         ConnectionError::RequestsDone => (FaultKind::Closed, "the connection was closed by zmesd"),
