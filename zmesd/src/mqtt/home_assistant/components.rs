@@ -60,7 +60,7 @@ impl Components {
     fn server(&mut self, site: &Site<'_>) {
         let base = site.topic;
         let object = format!("{SOFTWARE}_{}", site.instance);
-        self.add(&object, "push", "Notifications", |push| {
+        self.add(&object, "push", "Problem", |push| {
             push.device_class = Some("problem");
             push.state_topic = Some(format!("{base}/push"));
             push.json_attributes_topic = Some(format!("{base}/push/attributes"));

@@ -107,7 +107,7 @@ fn the_server_is_a_device_that_comes_first() {
             "qos": 1,
             "components": {
                 "push": {
-                    "platform": "binary_sensor", "unique_id": "zmesd_7f3a91c2_push", "name": "Notifications",
+                    "platform": "binary_sensor", "unique_id": "zmesd_7f3a91c2_push", "name": "Problem",
                     "device_class": "problem", "state_topic": "zmesd/push",
                     "json_attributes_topic": "zmesd/push/attributes"
                 },
