@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::Uid;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::binaries::repository;
@@ -102,6 +102,18 @@ impl HomeAssistant {
     /// Calls a service for one entity.
     pub async fn call(&self, domain: &str, service: &str, data: &Value) -> Result<()> {
         self.run(&["call", domain, service, &data.to_string()]).await.map(drop)
+    }
+
+    /// Takes over these automations: a list, in YAML.
+    pub async fn automations(&self, yaml: &str) -> Result<()> {
+        let file = self.directory.join("state/config/automations/test.yaml");
+        std::fs::write(&file, yaml).with_context(|| file.display().to_string())?;
+        self.call("automation", "reload", &json!({})).await
+    }
+
+    /// Returns the payload that a topic retains, or the first that comes.
+    pub async fn message(&self, topic: &str) -> Result<String> {
+        self.run(&["sub", "-C", "1", "-W", "30", "-t", topic]).await
     }
 
     /// Fails if Home Assistant has logged a warning since the last call, but for the loss of its broker.

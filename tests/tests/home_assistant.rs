@@ -1,10 +1,10 @@
 //! A real Home Assistant makes devices of what zmesd announces, shows what happens, and snoozes: over renames, removals
 //! and restarts of each of the three, without a warning in its log. Runs with `tests/run --home-assistant`.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
-use serde_json::json;
-use zmes_tests::{HomeAssistant, World, WorldBuilder, wait_until};
+use serde_json::{Value, json};
+use zmes_tests::{HomeAssistant, World, WorldBuilder, includes, repository, wait_until};
 
 /// The entities of a camera called Garage.
 const MOTION: &str = "binary_sensor.garage_motion";
@@ -73,6 +73,27 @@ async fn snoozes(home: &HomeAssistant, world: &World) -> Result<()> {
     settled(home).await
 }
 
+/// The automation of docs/home-assistant.md, which tells of an alarm through the broker here, in place of a phone.
+async fn documented_automation(home: &HomeAssistant, world: &World, event: u64) -> Result<()> {
+    let page = std::fs::read_to_string(repository()?.join("docs/home-assistant.md"))?;
+    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).context("no YAML")?;
+    let told = block
+        .replace("action: notify.mobile_app_YOUR_PHONE", "event: zmesd_told")
+        .replace("    data:\n      title", "    event_data:\n      title");
+    ensure!(told.contains("event_data"), "the page has another automation: {block}");
+    let relay = "- alias: relay\n  triggers: [{trigger: event, event_type: zmesd_told}]\n  actions:\n    - action: \
+                 mqtt.publish\n      data: {topic: test/told, retain: true, payload: '{{ trigger.event.data | to_json }}'}\n";
+    let told: String = told.lines().map(|line| format!("  {line}\n")).collect();
+    home.automations(&format!("-{}{relay}", told.strip_prefix(' ').context("empty")?)).await?;
+    world.alarm(3, event).await?;
+    let message: Value = serde_json::from_str(&home.message("test/told").await?)?;
+    let expected = json!({"title": "Garage", "message": "Motion"});
+    ensure!(includes(&message, &expected), "{message}");
+    ensure!(message["data"]["tag"].as_str().is_some_and(|tag| tag.len() == 26), "{message}");
+    world.end_alarm(3, event).await?;
+    home.wait(MOTION, "off").await
+}
+
 #[tokio::test]
 async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() -> Result<()> {
     let Some(home) = HomeAssistant::up().await? else { return Ok(()) };
@@ -83,7 +104,8 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
     home.wait("sensor.zoneminder_notifications_clients", "0").await?;
     alarm_and_end(&home, &world, 7).await?;
     snoozes(&home, &world).await?;
-    home.ensure_quiet("discovery, an alarm and snoozes").await?;
+    documented_automation(&home, &world, 70).await?;
+    home.ensure_quiet("discovery, alarms, snoozes and an automation").await?;
 
     world.database.sql("UPDATE Monitors SET Name='Carport' WHERE Id=3").await?;
     world.run(&["monitors", "reload"]).await?.expect_code(0)?;
@@ -97,7 +119,7 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
     home.wait(WATCHING, "unavailable").await?;
     world.launch_daemon().await?;
     settled(&home).await?;
-    alarm_and_end(&home, &world, 8).await?;
+    alarm_and_end(&home, &world, 80).await?;
     world.daemon()?.end(Signal::SIGTERM).await?;
     home.wait(MOTION, "unavailable").await?;
     world.launch_daemon().await?;
@@ -106,14 +128,14 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
 
     home.run(&["restart-ha"]).await?;
     settled(&home).await?;
-    alarm_and_end(&home, &world, 9).await?;
+    alarm_and_end(&home, &world, 90).await?;
     home.run(&["restart-ha", "--kill"]).await?;
     settled(&home).await?;
     home.ensure_quiet("restarts of Home Assistant").await?;
 
     home.run(&["restart-broker", "--forget"]).await?;
     settled(&home).await?;
-    alarm_and_end(&home, &world, 10).await?;
+    alarm_and_end(&home, &world, 100).await?;
     home.ensure_quiet("a restart of the broker").await?;
 
     world.settings.set("mqtt", "commands", "false");
@@ -121,7 +143,7 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
     world.run(&["reload"]).await?.expect_code(0)?;
     home.wait(NOTIFICATIONS, "gone").await?;
     home.wait(SNOOZE, "gone").await?;
-    alarm_and_end(&home, &world, 11).await?;
+    alarm_and_end(&home, &world, 110).await?;
     home.ensure_quiet("commands switched off").await
 }
 
