@@ -39,7 +39,8 @@ impl HomeAssistant {
         let named = std::env::var_os("HA_LAB_DIR").map(PathBuf::from);
         let directory = match named {
             Some(directory) => directory,
-            None => PathBuf::from(std::env::var_os("HOME").context("no $HOME")?).join(".cache/zmesd-home-assistant"),
+            None => PathBuf::from(std::env::var_os("HOME").context("no $HOME")?)
+                .join(".cache/zmesd-home-assistant"),
         };
         std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
         let lab = Self { directory };

@@ -23,6 +23,7 @@ fn house(home: &HomeAssistant) -> WorldBuilder {
         .setting("mqtt", "url", &json!(home.broker()).to_string())
         .setting("mqtt", "commands", "true")
         .setting("mqtt", "es-topic", "\"zoneminder\"")
+        .setting("mqtt", "es-ends", "true")
 }
 
 /// Waits until Home Assistant shows a healthy, quiet camera.
@@ -76,7 +77,8 @@ async fn snoozes(home: &HomeAssistant, world: &World) -> Result<()> {
 /// The automation of docs/home-assistant.md, which tells of an alarm through the broker here, in place of a phone.
 async fn documented_automation(home: &HomeAssistant, world: &World, event: u64) -> Result<()> {
     let page = std::fs::read_to_string(repository()?.join("docs/home-assistant.md"))?;
-    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).context("no YAML")?;
+    let block =
+        page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).context("no YAML")?;
     let told = block
         .replace("action: notify.mobile_app_YOUR_PHONE", "event: zmesd_told")
         .replace("    data:\n      title", "    event_data:\n      title");
@@ -94,6 +96,34 @@ async fn documented_automation(home: &HomeAssistant, world: &World, event: u64) 
     home.wait(MOTION, "off").await
 }
 
+/// A sensor that people have written for the old server's messages goes on as it did.
+async fn sensor_of_old(home: &HomeAssistant, world: &World, event: u64) -> Result<()> {
+    let sensor = json!({
+        "name": "ZM camera", "unique_id": "of_old", "state_topic": "zoneminder/3", "device_class": "motion",
+        "value_template":
+            "{% if value_json.state == 'alarm' and value_json.eventtype == 'event_start' %}ON{% else %}OFF{% endif %}",
+        "json_attributes_topic": "zoneminder/3"
+    });
+    let (entity, topic) = ("binary_sensor.zm_camera", "homeassistant/binary_sensor/of_old/config");
+    home.run(&["pub", "-r", "-t", topic, "-m", &sensor.to_string()]).await?;
+    home.wait(entity, "unknown").await?;
+    // It subscribes a moment after it is there, and nothing is retained for it.
+    wait_until("Home Assistant reads the topic", async || {
+        home.run(&["pub", "-t", "zoneminder/3", "-m", r#"{"state":"alarm","eventtype":"event_end"}"#])
+            .await?;
+        Ok((home.entity(entity).await?["state"] == "off").then_some(()))
+    })
+    .await?;
+    world.alarm(3, event).await?;
+    home.wait(entity, "on").await?;
+    home.wait_attribute(entity, "eventid", &json!(event.to_string())).await?;
+    home.wait_attribute(entity, "name", &json!(format!("Garage:({event}) Motion"))).await?;
+    world.end_alarm(3, event).await?;
+    home.wait(entity, "off").await?;
+    home.run(&["pub", "-r", "-t", topic, "-n"]).await?;
+    home.wait(entity, "gone").await
+}
+
 #[tokio::test]
 async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() -> Result<()> {
     let Some(home) = HomeAssistant::up().await? else { return Ok(()) };
@@ -105,6 +135,7 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
     alarm_and_end(&home, &world, 7).await?;
     snoozes(&home, &world).await?;
     documented_automation(&home, &world, 70).await?;
+    sensor_of_old(&home, &world, 75).await?;
     home.ensure_quiet("discovery, alarms, snoozes and an automation").await?;
 
     world.database.sql("UPDATE Monitors SET Name='Carport' WHERE Id=3").await?;

@@ -38,7 +38,7 @@ pub fn payload(message: &MachineMessage, ends: bool) -> Option<String> {
     let event = message.event.map_or_else(|| "0".to_owned(), |event| event.to_string());
     let told = EsAlarm {
         monitor: monitor.id.to_string(),
-        name: format!("{prefix}{}:({event}) {}", monitor.name, without_frame(&message.cause)),
+        name: format!("{prefix}{}:({event}) {}", monitor.name, message.cause),
         state: "alarm",
         eventid: event,
         hookvalue: PASSED,
@@ -46,17 +46,6 @@ pub fn payload(message: &MachineMessage, ends: bool) -> Option<String> {
         detection: Detection::of(message.labels.as_deref().unwrap_or_default()),
     };
     serde_json::to_string(&told).ok()
-}
-
-/// Returns a cause without the mark of the frame in which something was detected: `[a] detected:person`.
-fn without_frame(cause: &str) -> &str {
-    let mut characters = cause.chars();
-    let marked = characters.next() == Some('[') && characters.nth(1) == Some(']');
-    if !marked {
-        return cause;
-    }
-    let rest = characters.as_str();
-    rest.strip_prefix(' ').unwrap_or(rest)
 }
 
 #[derive(Serialize)]
@@ -137,7 +126,7 @@ mod tests {
             Some(vec![Label::new("person", Some(95)).unwrap(), Label::new("car", Some(8)).unwrap()]);
         assert_eq!(
             payload(&start, true).unwrap(),
-            r#"{"monitor":"2","name":"Front \"Door\":(32910) detected:person:95% Motion: All","state":"alarm","eventid":"32910","hookvalue":0,"eventtype":"event_start","detection":{"labels":["person","car"],"confidences":[0.95,0.08]}}"#
+            r#"{"monitor":"2","name":"Front \"Door\":(32910) [a] detected:person:95% Motion: All","state":"alarm","eventid":"32910","hookvalue":0,"eventtype":"event_start","detection":{"labels":["person","car"],"confidences":[0.95,0.08]}}"#
         );
         start.labels = Some(vec![Label::new("person", None).unwrap()]);
         assert!(payload(&start, true).unwrap().ends_with(r#""detection":{"labels":["person"]}}"#));
@@ -167,19 +156,5 @@ mod tests {
         assert_eq!(payload(&message(MachineKind::AlarmEnd, "Motion"), false), None);
         let nowhere = MachineMessage { monitor: None, ..message(MachineKind::AlarmStart, "Motion") };
         assert_eq!((payload(&nowhere, true), topic("zoneminder", &nowhere)), (None, None));
-    }
-
-    #[test]
-    fn the_mark_of_a_frame_is_left_out() {
-        for (cause, expected) in [
-            ("[a] detected:cat", "detected:cat"),
-            ("[s]detected", "detected"),
-            ("[ab] x", "[ab] x"),
-            ("[", "["),
-            ("", ""),
-            ("[é] x", "x"),
-        ] {
-            assert_eq!(without_frame(cause), expected, "{cause}");
-        }
     }
 }
