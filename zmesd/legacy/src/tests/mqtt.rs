@@ -1,3 +1,5 @@
+//! The old `[mqtt]`: what becomes of each setting.
+
 use super::*;
 
 fn imported(mqtt: &str) -> Conversion {
