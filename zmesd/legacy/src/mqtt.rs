@@ -71,7 +71,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         "everything is also published below mqtt.topic (`zmesd`), and Home Assistant shows each camera as a device; \
          mqtt.home-assistant.enabled = false turns that off",
     );
-    taking.next("`zmesctl mqtt check`, once zmesd runs, shows whether the broker takes what zmesd publishes");
+    taking.next("once zmesd runs: `zmesctl mqtt check` shows whether the broker takes what zmesd publishes");
 }
 
 /// Takes over the broker; says whether it could.
