@@ -3,6 +3,8 @@
 //! Actors depend on these; the adapters (edges and `demo`) implement them. What ZoneMinder offers has its traits in
 //! `zmes-zoneminder`, what sends pushes has its own in `zmes-providers`.
 
+mod broker;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,11 @@ use zmes_providers::{CheckStep, TransportFault, WallClock};
 use zmes_shared::control::ControlError;
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState};
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
+
+pub use broker::{
+    Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerMessage, BrokerSettings, LinkFull,
+    MqttFailure, MqttHealth, MqttRefusal, MqttSide,
+};
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};

@@ -194,6 +194,14 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         transport: Option<TransportChoice>,
     },
+    /// Returns [`crate::views::MqttStatus`].
+    MqttStatus,
+    /// Connects to the MQTT broker a second time, publishes a message and reads it back. Returns
+    /// [`crate::views::PushCheck`].
+    MqttCheck,
+    /// Removes everything that the MQTT broker retains of zmesd; nothing is published until a reload. Returns
+    /// [`crate::views::MqttCleared`].
+    MqttClear,
     /// Announced alarms, the newest last. Returns [`crate::views::Events`], in pages.
     Events(EventFilter),
     /// Counts the announced alarms of the last 24 hours. Returns [`crate::views::EventsHourly`].
@@ -267,6 +275,8 @@ impl Request {
             | Self::TokensLog { .. }
             | Self::PushCheck { .. }
             | Self::PushQueue
+            | Self::MqttStatus
+            | Self::MqttCheck
             | Self::Events(_)
             | Self::EventsHourly
             | Self::Why { .. }
@@ -297,6 +307,7 @@ impl Request {
             | Self::TokensRestore { .. }
             | Self::TokensExport { .. }
             | Self::PushRetry { .. }
+            | Self::MqttClear
             | Self::SnoozeSet(_)
             | Self::SnoozeEnd(_)
             | Self::ConfigShow => Access::Admin,
@@ -398,6 +409,8 @@ pub enum CheckKind {
     Tls,
     /// Every push provider can be reached and accepts the credentials.
     Push,
+    /// The MQTT broker is connected, if one is configured.
+    Mqtt,
     /// The state file can be read and written.
     Store,
     /// No trouble stands. `all` looks at what they are made of, and so does not count them.

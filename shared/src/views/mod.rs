@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod events;
 mod monitors;
+mod mqtt;
 mod push;
 mod rejected;
 mod rules;
@@ -26,6 +27,7 @@ pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
 pub use monitors::{MonitorView, Monitors, Reloaded};
+pub use mqtt::{MqttCleared, MqttStatus};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,
     RetriedTransport, StageLatency, TransportCheck, TransportView,

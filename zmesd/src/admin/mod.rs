@@ -16,6 +16,7 @@ mod level;
 mod lines;
 mod log;
 mod monitors;
+mod mqtt;
 mod push;
 mod push_cure;
 mod rules;
@@ -51,7 +52,7 @@ use self::level::TemporaryLevel;
 use self::troubles::{Keeper, TroubleBoard};
 use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, Clock, ConfigReload, PushSide};
+use crate::ports::{CertificateInfo, Clock, ConfigReload, MqttSide, PushSide};
 use crate::route::{RouterHandle, Tap};
 use crate::state::{StateHandle, TroubleRow};
 use crate::telemetry::Counters;
@@ -86,6 +87,7 @@ pub struct AdminParts {
     pub events: Arc<dyn EventStore>,
     pub zoneminder: Arc<dyn DatabaseCheck>,
     pub push: Arc<dyn PushSide>,
+    pub mqtt: Arc<dyn MqttSide>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
     pub log: LogHandle,

@@ -30,11 +30,13 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 13] = [
+const TABLES: [(&str, Key); 15] = [
     ("tokens", Key::RowId),
     ("snoozes", Key::RowId),
     ("troubles", Key::Newest),
     ("cursors", Key::RowId),
+    ("mqtt", Key::Columns("name")),
+    ("mqtt_devices", Key::Columns("topic")),
     ("held_alarms", Key::RowId),
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),

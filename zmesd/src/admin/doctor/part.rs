@@ -15,12 +15,14 @@ pub(in crate::admin) enum Part {
     Clock,
     State,
     Push,
+    /// The connection to the MQTT broker.
+    Mqtt,
     /// Phones and apps: their lists and the rights of their owners.
     Tokens,
 }
 
 impl Part {
-    pub(in crate::admin) const ALL: [Self; 11] = [
+    pub(in crate::admin) const ALL: [Self; 12] = [
         Self::Daemon,
         Self::Configuration,
         Self::Database,
@@ -31,6 +33,7 @@ impl Part {
         Self::Clock,
         Self::State,
         Self::Push,
+        Self::Mqtt,
         Self::Tokens,
     ];
 }

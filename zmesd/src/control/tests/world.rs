@@ -310,6 +310,7 @@ impl World {
             events: Arc::<Outside>::clone(&outside),
             zoneminder: Arc::<Outside>::clone(&outside),
             push: Arc::<Outside>::clone(&outside),
+            mqtt: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),

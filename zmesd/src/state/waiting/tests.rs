@@ -71,6 +71,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         Note::Attempts(attempts) => format!("outcomes {}", attempts.len()),
         Note::Devices(many) => format!("{} filters", many.len()),
         Note::Held(..)
+        | Note::Mqtt(_)
         | Note::Released(..)
         | Note::Labels(..)
         | Note::Snooze(_)
