@@ -66,6 +66,8 @@ section! {
         /// Publish alarms also as event server 6 and 7 did, at this topic and the id of the monitor: "zoneminder". Empty: do
         /// not.
         "es-topic" es_topic: Text<Option<String>> = OPTIONAL_TOPIC, Literal::Text(""), Hot;
+        /// Publish ends there, too: with `state` "alarm", as those servers did.
+        "es-ends" es_ends: Flag = Flag, Literal::Flag(false), Hot;
         /// Have the broker keep those messages (retain).
         "es-retain" es_retain: Flag = Flag, Literal::Flag(false), Hot;
     }

@@ -19,13 +19,14 @@ pub fn topic(es_topic: &str, message: &MachineMessage) -> Option<String> {
     message.monitor.as_ref().map(|monitor| format!("{es_topic}/{}", monitor.id))
 }
 
-/// Returns what the old server published; `None` for what it never told of: updates, troubles, snoozes, and tests, which its
-/// readers could not tell from alarms.
-pub fn payload(message: &MachineMessage) -> Option<String> {
+/// Returns what the old server published; `None` for ends without `ends` (`mqtt.es-ends`), and for what it never told of:
+/// updates, troubles, snoozes, and tests, which its readers could not tell from alarms.
+pub fn payload(message: &MachineMessage, ends: bool) -> Option<String> {
     let (event_type, prefix) = match message.event_type {
         MachineKind::AlarmStart => ("event_start", ""),
-        MachineKind::AlarmEnd => ("event_end", ENDED),
-        MachineKind::AlarmUpdate
+        MachineKind::AlarmEnd if ends => ("event_end", ENDED),
+        MachineKind::AlarmEnd
+        | MachineKind::AlarmUpdate
         | MachineKind::Trouble
         | MachineKind::Resolved
         | MachineKind::Test
@@ -37,7 +38,7 @@ pub fn payload(message: &MachineMessage) -> Option<String> {
     let event = message.event.map_or_else(|| "0".to_owned(), |event| event.to_string());
     let told = EsAlarm {
         monitor: monitor.id.to_string(),
-        name: format!("{prefix}{}:({event}) {}", monitor.name, without_frame(&message.cause)),
+        name: format!("{prefix}{}:({event}) {}", monitor.name, message.cause),
         state: "alarm",
         eventid: event,
         hookvalue: PASSED,
@@ -45,17 +46,6 @@ pub fn payload(message: &MachineMessage) -> Option<String> {
         detection: Detection::of(message.labels.as_deref().unwrap_or_default()),
     };
     serde_json::to_string(&told).ok()
-}
-
-/// Returns a cause without the mark of the frame in which something was detected: `[a] detected:person`.
-fn without_frame(cause: &str) -> &str {
-    let mut characters = cause.chars();
-    let marked = characters.next() == Some('[') && characters.nth(1) == Some(']');
-    if !marked {
-        return cause;
-    }
-    let rest = characters.as_str();
-    rest.strip_prefix(' ').unwrap_or(rest)
 }
 
 #[derive(Serialize)]
@@ -120,11 +110,11 @@ mod tests {
         let start = message(MachineKind::AlarmStart, "Motion: All");
         assert_eq!(topic("zoneminder", &start).as_deref(), Some("zoneminder/2"));
         assert_eq!(
-            payload(&start).unwrap(),
+            payload(&start, true).unwrap(),
             r#"{"monitor":"2","name":"Front \"Door\":(32910) Motion: All","state":"alarm","eventid":"32910","hookvalue":0,"eventtype":"event_start","detection":[]}"#
         );
         assert_eq!(
-            payload(&message(MachineKind::AlarmEnd, "Motion: All")).unwrap(),
+            payload(&message(MachineKind::AlarmEnd, "Motion: All"), true).unwrap(),
             r#"{"monitor":"2","name":"Ended:Front \"Door\":(32910) Motion: All","state":"alarm","eventid":"32910","hookvalue":0,"eventtype":"event_end","detection":[]}"#
         );
     }
@@ -135,18 +125,18 @@ mod tests {
         start.labels =
             Some(vec![Label::new("person", Some(95)).unwrap(), Label::new("car", Some(8)).unwrap()]);
         assert_eq!(
-            payload(&start).unwrap(),
-            r#"{"monitor":"2","name":"Front \"Door\":(32910) detected:person:95% Motion: All","state":"alarm","eventid":"32910","hookvalue":0,"eventtype":"event_start","detection":{"labels":["person","car"],"confidences":[0.95,0.08]}}"#
+            payload(&start, true).unwrap(),
+            r#"{"monitor":"2","name":"Front \"Door\":(32910) [a] detected:person:95% Motion: All","state":"alarm","eventid":"32910","hookvalue":0,"eventtype":"event_start","detection":{"labels":["person","car"],"confidences":[0.95,0.08]}}"#
         );
         start.labels = Some(vec![Label::new("person", None).unwrap()]);
-        assert!(payload(&start).unwrap().ends_with(r#""detection":{"labels":["person"]}}"#));
+        assert!(payload(&start, true).unwrap().ends_with(r#""detection":{"labels":["person"]}}"#));
     }
 
     #[test]
     fn an_alarm_without_an_event_has_a_number_nevertheless() {
         let alarm = MachineMessage { event: None, ..message(MachineKind::AlarmStart, "Motion") };
         assert_eq!(
-            payload(&alarm).unwrap(),
+            payload(&alarm, true).unwrap(),
             r#"{"monitor":"2","name":"Front \"Door\":(0) Motion","state":"alarm","eventid":"0","hookvalue":0,"eventtype":"event_start","detection":[]}"#
         );
     }
@@ -161,23 +151,10 @@ mod tests {
             MachineKind::SnoozeEnd,
             MachineKind::Unknown,
         ] {
-            assert_eq!(payload(&message(kind, "Motion")), None, "{kind:?}");
+            assert_eq!(payload(&message(kind, "Motion"), true), None, "{kind:?}");
         }
+        assert_eq!(payload(&message(MachineKind::AlarmEnd, "Motion"), false), None);
         let nowhere = MachineMessage { monitor: None, ..message(MachineKind::AlarmStart, "Motion") };
-        assert_eq!((payload(&nowhere), topic("zoneminder", &nowhere)), (None, None));
-    }
-
-    #[test]
-    fn the_mark_of_a_frame_is_left_out() {
-        for (cause, expected) in [
-            ("[a] detected:cat", "detected:cat"),
-            ("[s]detected", "detected"),
-            ("[ab] x", "[ab] x"),
-            ("[", "["),
-            ("", ""),
-            ("[é] x", "x"),
-        ] {
-            assert_eq!(without_frame(cause), expected, "{cause}");
-        }
+        assert_eq!((payload(&nowhere, true), topic("zoneminder", &nowhere)), (None, None));
     }
 }

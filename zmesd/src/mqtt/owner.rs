@@ -355,7 +355,8 @@ impl MqttOwner {
             return true;
         }
         if let Some(base) = &self.config.es_topic
-            && let (Some(topic), Some(payload)) = (es::topic(base, told), es::payload(told))
+            && let (Some(topic), Some(payload)) =
+                (es::topic(base, told), es::payload(told, self.config.es_ends))
         {
             let message = BrokerMessage { topic, payload: payload.into(), retain: self.config.es_retain };
             self.events.push_back(QueuedEvent { message, id: None });

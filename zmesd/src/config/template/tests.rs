@@ -138,6 +138,7 @@ keep = "10m"
 picture = true
 max-picture = "512KiB"
 es-topic = ""
+es-ends = false
 es-retain = false
 [mqtt.home-assistant]
 enabled = true

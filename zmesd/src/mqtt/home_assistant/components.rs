@@ -10,6 +10,11 @@ use super::{Announced, Availability, SOFTWARE, Site};
 /// Longest snooze that a command can ask for, in minutes: 30 days.
 const SNOOZE_MAX: u32 = 43_200;
 
+/// What an emptied topic stands for: states are emptied when a monitor or the topic is gone, which may reach Home Assistant
+/// before its device is. Without these it would warn.
+const NO_ATTRIBUTES: &str = "{{ value or '{}' }}";
+const NO_TIME: &str = "{{ value or 'None' }}";
+
 /// Every component that a version of zmesd ever announced, with its platform: to remove one, its platform has to be known.
 /// A key must never get another platform, because Home Assistant would keep the old entity.
 const PLATFORMS: [(&str, &str); 10] = [
@@ -60,10 +65,10 @@ impl Components {
     fn server(&mut self, site: &Site<'_>) {
         let base = site.topic;
         let object = format!("{SOFTWARE}_{}", site.instance);
-        self.add(&object, "push", "Notifications", |push| {
+        self.add(&object, "push", "Problem", |push| {
             push.device_class = Some("problem");
             push.state_topic = Some(format!("{base}/push"));
-            push.json_attributes_topic = Some(format!("{base}/push/attributes"));
+            push.attributes(format!("{base}/push/attributes"));
         });
         self.add(&object, "trouble", "Trouble", |trouble| {
             trouble.event_types = Some(&[MachineKind::Trouble, MachineKind::Resolved]);
@@ -82,7 +87,7 @@ impl Components {
         self.add(&object, "motion", "Motion", |motion| {
             motion.device_class = Some("motion");
             motion.state_topic = Some(format!("{base}/alarm"));
-            motion.json_attributes_topic = Some(format!("{base}/attributes"));
+            motion.attributes(format!("{base}/attributes"));
             motion.availability = Some([
                 Availability::plain(format!("{}/status", site.topic)),
                 Availability::switch(format!("{base}/watching")),
@@ -109,12 +114,13 @@ impl Components {
             watching.device_class = Some("connectivity");
             watching.entity_category = Some("diagnostic");
             watching.state_topic = Some(format!("{base}/watching"));
-            watching.json_attributes_topic = Some(format!("{base}/watching/attributes"));
+            watching.attributes(format!("{base}/watching/attributes"));
         });
         self.add(&object, "until", "Snoozed until", |until| {
             until.device_class = Some("timestamp");
             until.entity_category = Some("diagnostic");
             until.state_topic = Some(format!("{base}/snoozed-until"));
+            until.value_template = Some(NO_TIME);
         });
         if site.commands {
             self.commands(&object, &base);
@@ -172,7 +178,11 @@ struct Component {
     #[serde(skip_serializing_if = "Option::is_none")]
     state_topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    value_template: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     json_attributes_topic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_attributes_template: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     image_topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,6 +197,13 @@ struct Component {
     availability: Option<[Availability; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     availability_mode: Option<&'static str>,
+}
+
+impl Component {
+    fn attributes(&mut self, topic: String) {
+        self.json_attributes_topic = Some(topic);
+        self.json_attributes_template = Some(NO_ATTRIBUTES);
+    }
 }
 
 /// What a number can be, and how it is entered.

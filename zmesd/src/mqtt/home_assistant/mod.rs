@@ -17,6 +17,8 @@ mod components;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zmes_shared::text::{REPLACEMENT, is_hidden_in_name};
@@ -30,6 +32,8 @@ const NAME_MAX: usize = 128;
 const PORTAL_MAX: usize = 1024;
 /// Name of the software that announces, and the beginning of each device's identifier.
 const SOFTWARE: &str = "zmesd";
+/// Bytes of a hash that are kept.
+const HASH: usize = 16;
 /// QoS that Home Assistant subscribes with.
 const QOS: u8 = 1;
 
@@ -187,7 +191,12 @@ fn portal<'a>(site: &Site<'a>) -> Option<&'a str> {
 }
 
 fn hash(payload: &str) -> String {
-    Sha256::digest(payload).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let mut hash = String::with_capacity(2 * HASH);
+    for byte in Sha256::digest(payload).iter().take(HASH) {
+        // Writing to a String cannot fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash
 }
 
 /// The JSON of a device's configuration.

@@ -48,6 +48,7 @@ fn a_monitor_is_a_device_with_these_entities() {
                     "platform": "binary_sensor", "unique_id": "zmesd_7f3a91c2_3_motion", "name": "Motion",
                     "device_class": "motion", "state_topic": "zmesd/3/alarm",
                     "json_attributes_topic": "zmesd/3/attributes",
+                    "json_attributes_template": "{{ value or '{}' }}",
                     "availability": [
                         {"topic": "zmesd/status"},
                         {"topic": "zmesd/3/watching", "payload_available": "ON", "payload_not_available": "OFF"}
@@ -67,12 +68,13 @@ fn a_monitor_is_a_device_with_these_entities() {
                 "watching": {
                     "platform": "binary_sensor", "unique_id": "zmesd_7f3a91c2_3_watching", "name": "Watching",
                     "device_class": "connectivity", "entity_category": "diagnostic",
-                    "state_topic": "zmesd/3/watching", "json_attributes_topic": "zmesd/3/watching/attributes"
+                    "state_topic": "zmesd/3/watching", "json_attributes_topic": "zmesd/3/watching/attributes",
+                    "json_attributes_template": "{{ value or '{}' }}"
                 },
                 "until": {
                     "platform": "sensor", "unique_id": "zmesd_7f3a91c2_3_until", "name": "Snoozed until",
                     "device_class": "timestamp", "entity_category": "diagnostic",
-                    "state_topic": "zmesd/3/snoozed-until"
+                    "state_topic": "zmesd/3/snoozed-until", "value_template": "{{ value or 'None' }}"
                 },
                 "notify": {
                     "platform": "switch", "unique_id": "zmesd_7f3a91c2_3_notify", "name": "Notifications",
@@ -107,9 +109,10 @@ fn the_server_is_a_device_that_comes_first() {
             "qos": 1,
             "components": {
                 "push": {
-                    "platform": "binary_sensor", "unique_id": "zmesd_7f3a91c2_push", "name": "Notifications",
+                    "platform": "binary_sensor", "unique_id": "zmesd_7f3a91c2_push", "name": "Problem",
                     "device_class": "problem", "state_topic": "zmesd/push",
-                    "json_attributes_topic": "zmesd/push/attributes"
+                    "json_attributes_topic": "zmesd/push/attributes",
+                    "json_attributes_template": "{{ value or '{}' }}"
                 },
                 "trouble": {
                     "platform": "event", "unique_id": "zmesd_7f3a91c2_trouble", "name": "Trouble",
