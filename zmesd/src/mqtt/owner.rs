@@ -4,6 +4,7 @@ mod announce;
 mod backlog;
 mod command;
 mod leave;
+mod trouble;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -35,10 +36,10 @@ use crate::domain::Alarm;
 use crate::limits::Bucket;
 use crate::monitors::Catalog;
 use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttFailure, MqttHealth};
-use crate::route::{RouterHandle, Tap, TapEvent, TapReceiver, TroubleTold};
+use crate::route::{RouterHandle, Tap, TapEvent, TapReceiver};
 use crate::state::{MqttNote, Note, StateHandle};
 use crate::telemetry::Counters;
-use crate::troubles::{Trouble, TroubleChange, TroubleId};
+use crate::troubles::{Trouble, TroubleId};
 
 /// Alarms that wait in memory; the rest is read from the record.
 const EVENTS: usize = 1000;
@@ -84,11 +85,6 @@ struct QueuedEvent {
 struct PublishedStates {
     topic: String,
     monitors: Vec<u32>,
-}
-
-#[derive(Serialize)]
-struct PushAttributes {
-    troubles: Vec<String>,
 }
 
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
@@ -365,55 +361,6 @@ impl MqttOwner {
         let message = BrokerMessage { topic, payload: json(told), retain: false };
         self.events.push_back(QueuedEvent { message, id: Some(told.id.clone()) });
         true
-    }
-
-    fn on_trouble(&mut self, told: &TroubleTold) {
-        let TroubleTold { at, change, trouble } = told;
-        let raised = match change {
-            TroubleChange::Raised => true,
-            TroubleChange::Cleared => false,
-            TroubleChange::Reminder => return,
-        };
-        if raised {
-            self.troubles.insert(trouble.id.clone(), trouble.clone());
-        } else {
-            self.troubles.remove(&trouble.id);
-        }
-        self.show_troubles();
-        let camera = trouble.id.monitor();
-        let foreign = camera.is_some_and(|id| self.cameras.get(id).is_none());
-        if foreign || self.cleared || !self.line.is_up() || self.events.len() >= EVENTS {
-            return;
-        }
-        let name = camera.and_then(|id| self.cameras.get(id)).map(|camera| Arc::clone(&camera.name));
-        let monitor = camera.zip(name.as_deref());
-        let told = MachineMessage::of_trouble(raised, *at, monitor, &message::trouble(trouble, *at, raised));
-        let message =
-            BrokerMessage { topic: self.topics.server("trouble"), payload: json(&told), retain: false };
-        self.events.push_back(QueuedEvent { message, id: None });
-    }
-
-    async fn read_troubles(&mut self) {
-        match self.parts.state.standing_troubles().await {
-            Ok(rows) => {
-                let rows = rows.into_iter().map(|row| row.record.trouble);
-                self.troubles = rows.map(|trouble| (trouble.id.clone(), trouble)).collect();
-            }
-            Err(error) => warn!(%error, "mqtt cannot read which troubles stand"),
-        }
-    }
-
-    fn show_troubles(&mut self) {
-        if self.cleared {
-            return;
-        }
-        // Our own absence is over once this is read.
-        let standing =
-            self.troubles.values().filter(|trouble| trouble.id.kind != zmes_shared::words::TroubleKind::Mqtt);
-        let troubles: Vec<_> = standing.map(|trouble| trouble.sentence().to_string()).collect();
-        let word = if troubles.is_empty() { "OFF" } else { "ON" };
-        self.slots.set(&self.topics.server("push"), word);
-        self.slots.set(&self.topics.server("push/attributes"), json(&PushAttributes { troubles }));
     }
 
     async fn on_line(&mut self, event: LineEvent) {

@@ -51,7 +51,7 @@ impl MqttOwner {
         self.look_at_router().await;
     }
 
-    /// Counts what was ignored, and tells of it once until the next connection.
+    /// Counts what was ignored, and tells of the first.
     fn ignore(&mut self, topic: &str, reason: &str) {
         self.parts.counters.mqtt.ignored.increment();
         let mut first = false;
