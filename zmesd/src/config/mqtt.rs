@@ -59,7 +59,7 @@ section! {
         "commands" commands: Flag = Flag, Literal::Flag(false), Hot;
         /// Alarms that the broker missed are published afterwards if they are not older than this.
         "keep" keep: Span = Span { min: Duration::ZERO, max: DAY }, Literal::Text("10m"), Hot;
-        /// Publish the picture of the last alarm.
+        /// Publish the picture of the last alarm. This version does not do that yet.
         "picture" picture: Flag = Flag, Literal::Flag(true), Hot;
         /// Larger pictures are not published. mosquitto 2.1 refuses messages over 2,000,000 bytes.
         "max-picture" max_picture: Size = Size { min: 16 << 10, max: 16 << 20 }, Literal::Text("512KiB"), Hot;
