@@ -16,7 +16,7 @@ const MOST: usize = 1024;
 
 /// Everything up to `since` was acknowledged; of what came later, `done` was, and `open` is on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cursor {
+pub(super) struct AckCursor {
     /// Milliseconds since 1970.
     since: i64,
     done: BTreeSet<(i64, String)>,
@@ -29,7 +29,7 @@ struct Document {
     done: Vec<String>,
 }
 
-impl Cursor {
+impl AckCursor {
     /// Begins with what happens after that moment.
     pub(super) fn starting(at: Timestamp) -> Self {
         Self { since: at.as_millisecond(), done: BTreeSet::new(), open: BTreeMap::new() }
@@ -120,14 +120,14 @@ mod tests {
 
     #[test]
     fn what_was_acknowledged_is_not_taken_again_after_a_restart() {
-        let mut cursor = Cursor::starting(at(0));
+        let mut cursor = AckCursor::starting(at(0));
         assert!(cursor.take(&id(1, 10), at(10)) && cursor.take(&id(2, 20), at(20)));
         assert!(!cursor.take(&id(1, 10), at(10)), "it is on its way");
         cursor.finish(&id(2, 20));
-        let mut again = Cursor::parse(&cursor.document()).unwrap();
+        let mut again = AckCursor::parse(&cursor.document()).unwrap();
         assert!(again.since() < at(10));
         assert!(again.take(&id(1, 10), at(10)) && !again.take(&id(2, 20), at(20)));
-        assert_eq!(Cursor::parse("{}"), None);
+        assert_eq!(AckCursor::parse("{}"), None);
     }
 
     proptest! {
@@ -136,14 +136,14 @@ mod tests {
         #[test]
         fn none_is_lost(times in proptest::collection::vec(1..60_000_i64, 1..40), kills in proptest::collection::vec(any::<(bool, u8)>(), 40)) {
             let all: Vec<(String, i64)> = times.iter().zip(1..).map(|(time, event)| (id(event, *time), *time)).collect();
-            let (mut cursor, mut acknowledged) = (Cursor::starting(at(0)), BTreeSet::new());
+            let (mut cursor, mut acknowledged) = (AckCursor::starting(at(0)), BTreeSet::new());
             for (seen, ((key, time), (killed, choice))) in all.iter().zip(&kills).enumerate() {
                 if cursor.take(key, at(*time)) && choice % 3 > 0 {
                     cursor.finish(key);
                     acknowledged.insert(key.clone());
                 }
                 if *killed {
-                    cursor = Cursor::parse(&cursor.document()).unwrap();
+                    cursor = AckCursor::parse(&cursor.document()).unwrap();
                     // What the record has since then is read again.
                     for (key, time) in &all[..=seen] {
                         if at(*time) > cursor.since() {

@@ -46,17 +46,17 @@ pub(super) enum LineEvent {
     },
 }
 
-type Attempt = Pin<Box<dyn Future<Output = Result<BrokerConnection, (FaultKind, String)>> + Send>>;
+type DialAttempt = Pin<Box<dyn Future<Output = Result<BrokerConnection, (FaultKind, String)>> + Send>>;
 type Ack = Pin<Box<dyn Future<Output = (Tag, bool)> + Send>>;
 
 enum LineState {
     Off,
     Waiting(Instant),
-    Connecting(Attempt),
+    Connecting(DialAttempt),
     Up { link: Box<dyn BrokerLink>, events: mpsc::Receiver<BrokerEvent>, since: Instant },
 }
 
-pub(super) struct Line {
+pub(super) struct BrokerLine {
     broker: Arc<dyn Broker>,
     settings: Option<BrokerSettings>,
     state: LineState,
@@ -66,16 +66,16 @@ pub(super) struct Line {
     moved: Instant,
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for BrokerLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line")
+        f.debug_struct("BrokerLine")
             .field("up", &self.is_up())
             .field("in_flight", &self.acks.len())
             .finish_non_exhaustive()
     }
 }
 
-impl Line {
+impl BrokerLine {
     pub(super) fn new(broker: Arc<dyn Broker>) -> Self {
         Self {
             broker,

@@ -23,9 +23,9 @@ use zmes_shared::words::{FaultKind, MachineKind};
 
 use self::announce::Announcing;
 use super::cameras::{Cameras, json};
-use super::cursor::Cursor;
+use super::cursor::AckCursor;
 use super::es;
-use super::line::{Line, LineEvent, Tag};
+use super::line::{BrokerLine, LineEvent, Tag};
 use super::message;
 use super::slots::Slots;
 use super::topics::Topics;
@@ -95,13 +95,13 @@ pub struct MqttOwner {
     config: MqttConfig,
     instance: String,
     topics: Topics,
-    line: Line,
+    line: BrokerLine,
     tap: Option<TapReceiver>,
     slots: Slots,
     cameras: Cameras,
     troubles: BTreeMap<TroubleId, Trouble>,
     published: PublishedStates,
-    cursor: Cursor,
+    cursor: AckCursor,
     cursor_due: Option<Instant>,
     events: VecDeque<QueuedEvent>,
     /// The record has alarms that were not queued: it is read before live ones are.
@@ -119,9 +119,9 @@ impl MqttOwner {
         let config = MqttConfig::default();
         let now = Instant::now();
         Self {
-            line: Line::new(Arc::clone(&parts.broker)),
+            line: BrokerLine::new(Arc::clone(&parts.broker)),
             topics: Topics::new(&config.topic),
-            cursor: Cursor::starting(parts.clock.now()),
+            cursor: AckCursor::starting(parts.clock.now()),
             parts,
             config,
             instance: String::new(),

@@ -10,7 +10,7 @@ use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
 use super::MqttOwner;
-use crate::mqtt::cursor::Cursor;
+use crate::mqtt::cursor::AckCursor;
 use crate::mqtt::message;
 use crate::state::{MqttDevice, MqttMemory, MqttNote};
 
@@ -92,8 +92,8 @@ impl MqttOwner {
             self.note(MqttNote::Instance(made.clone()));
             made
         });
-        let known = cursor.as_deref().and_then(Cursor::parse);
-        self.cursor = known.unwrap_or_else(|| Cursor::starting(self.now()));
+        let known = cursor.as_deref().and_then(AckCursor::parse);
+        self.cursor = known.unwrap_or_else(|| AckCursor::starting(self.now()));
         // From here on a kill forgets nothing.
         self.write_cursor();
         self.published = published.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
