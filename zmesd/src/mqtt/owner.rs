@@ -182,7 +182,7 @@ impl MqttOwner {
         loop {
             let due = |at: Option<Instant>| sleep_until(at.unwrap_or_else(Instant::now));
             let (cursor_due, announcing_due) = (self.cursor_due, self.announcing_due());
-            let backlog = self.behind && self.line.is_up() && self.online_said && self.events.is_empty();
+            let backlog = self.behind && self.online_said && self.events.is_empty() && self.knows_monitors();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return false,
@@ -277,10 +277,16 @@ impl MqttOwner {
         }
         if changed {
             self.take_reports();
+            self.show_troubles();
             if self.line.is_up() {
                 self.announce(false);
             }
         }
+    }
+
+    /// Says whether the monitors are known: before that, alarms of all of them would seem to be nobody's.
+    fn knows_monitors(&self) -> bool {
+        self.parts.catalog.borrow().loaded_at.is_some()
     }
 
     /// Says whether a monitor is told of at all.
@@ -316,6 +322,10 @@ impl MqttOwner {
 
     fn on_alarm(&mut self, alarm: &Alarm) {
         let Some(mut told) = message::of_alarm(alarm) else { return };
+        if self.cameras.get(alarm.monitor).is_none() {
+            // The catalog may know it since a moment.
+            self.take_catalog();
+        }
         if self.cameras.get(alarm.monitor).is_none() || self.cleared {
             return;
         }

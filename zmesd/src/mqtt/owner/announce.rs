@@ -27,6 +27,8 @@ pub(super) struct Announcing {
     next_at: Option<Instant>,
     in_flight: usize,
     birth: Option<Instant>,
+    /// Everything was queued once for this connection.
+    whole: bool,
 }
 
 impl Announcing {
@@ -42,6 +44,7 @@ impl Announcing {
     pub(super) fn interrupt(&mut self) {
         self.queue.clear();
         (self.in_flight, self.next_at, self.birth, self.target) = (0, None, None, None);
+        self.whole = false;
     }
 
     /// Returns the next message, if it is time.
@@ -87,6 +90,8 @@ impl MqttOwner {
         if catalog.loaded_at.is_none() || self.cleared {
             return;
         }
+        let again = again || !self.announcing.whole;
+        self.announcing.whole = true;
         if !self.config.home_assistant.enabled {
             let gone = self.announcing.known.iter().map(|device| empty(&device.topic)).collect();
             self.start(gone, Vec::new());

@@ -62,6 +62,8 @@ impl MqttOwner {
         }
         // Our own absence is over once this is read.
         let standing = self.troubles.values().filter(|trouble| trouble.id.kind != TroubleKind::Mqtt);
+        let ours = |id| self.cameras.get(id).is_some();
+        let standing = standing.filter(|trouble| trouble.id.monitor().is_none_or(ours));
         let troubles: Vec<_> = standing.map(|trouble| trouble.sentence().to_string()).collect();
         let word = if troubles.is_empty() { "OFF" } else { "ON" };
         self.slots.set(&self.topics.server("push"), word);
