@@ -87,6 +87,9 @@ pub struct MachineMessage {
     /// It replaces this many alarms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<u64>,
+    /// Pushes of this monitor are snoozed; absent: not, or no receiver was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snoozed: Option<bool>,
     /// Which trouble, for `trouble` and `resolved`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<MachineTrouble>,
@@ -235,6 +238,7 @@ impl MachineMessage {
             url: None,
             urgent: None,
             digest: None,
+            snoozed: None,
             trouble: None,
         }
     }

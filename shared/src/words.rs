@@ -236,6 +236,8 @@ words! {
         Cli = "cli",
         /// The app, by a `control` message.
         App = "app",
+        /// A command over MQTT.
+        Mqtt = "mqtt",
     }
 }
 

@@ -9,8 +9,8 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, events, hook, log, monitors, pictures,
-    push, report, rules, snooze, tokens, top, troubles, watch, why,
+    alarms, badges, checks, clients, completions, config, doctor, events, hook, log, monitors, mqtt,
+    pictures, push, report, rules, snooze, tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
 use crate::options::Global;
@@ -77,6 +77,9 @@ pub enum TopCommand {
     /// Read the picture of an event, or end all links to pictures
     #[command(subcommand)]
     Pictures(pictures::PicturesCommand),
+    /// Show, check or empty the connection to the MQTT broker
+    #[command(subcommand)]
+    Mqtt(mqtt::MqttCommand),
     /// Show alarms, clients, providers and findings live, until q
     Top(top::TopArgs),
     /// Follow alarms, decisions, deliveries, clients and monitors
@@ -129,6 +132,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Alarm(command) => alarms::run(command, context).await,
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Pictures(command) => pictures::run(command, context).await,
+        TopCommand::Mqtt(command) => mqtt::run(command, context).await,
         TopCommand::Top(arguments) => top::run(arguments, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
         TopCommand::Hook(arguments) => hook::run(arguments, context).await,

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod links;
 pub mod metrics;
 pub mod monitors;
+pub mod mqtt;
 pub mod pictures;
 pub mod ports;
 pub mod protocol;

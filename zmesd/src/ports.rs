@@ -4,6 +4,7 @@
 //! `zmes-zoneminder`, what sends pushes has its own in `zmes-providers`.
 
 use std::net::IpAddr;
+mod broker;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,11 @@ use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState}
 pub use zmes_shared::views::{HeldView as Held, StageLatency};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::pictures::{NoPicture, Picture};
+
+pub use broker::{
+    Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerMessage, BrokerSettings, LinkFull,
+    MqttFailure, MqttHealth, MqttRefusal, MqttSide,
+};
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
 use crate::domain::{Login, LoginVerdict, Token};

@@ -201,6 +201,14 @@ pub enum Request {
     },
     /// Makes a new key, with which all links to pictures end. Returns [`crate::views::Done`].
     PicturesRotate,
+    /// Returns [`crate::views::MqttStatus`].
+    MqttStatus,
+    /// Connects to the MQTT broker a second time, publishes a message and reads it back. Returns
+    /// [`crate::views::PushCheck`].
+    MqttCheck,
+    /// Removes everything that the MQTT broker retains of zmesd; nothing is published until a reload. Returns
+    /// [`crate::views::MqttCleared`].
+    MqttClear,
     /// Announced alarms, the newest last. Returns [`crate::views::Events`], in pages.
     Events(EventFilter),
     /// Counts the announced alarms of the last 24 hours. Returns [`crate::views::EventsHourly`].
@@ -275,6 +283,8 @@ impl Request {
             | Self::PushCheck { .. }
             | Self::PushQueue
             | Self::PicturesTest { .. }
+            | Self::MqttStatus
+            | Self::MqttCheck
             | Self::Events(_)
             | Self::EventsHourly
             | Self::Why { .. }
@@ -306,6 +316,7 @@ impl Request {
             | Self::TokensExport { .. }
             | Self::PushRetry { .. }
             | Self::PicturesRotate
+            | Self::MqttClear
             | Self::SnoozeSet(_)
             | Self::SnoozeEnd(_)
             | Self::ConfigShow => Access::Admin,
@@ -407,6 +418,8 @@ pub enum CheckKind {
     Tls,
     /// Every push provider can be reached and accepts the credentials.
     Push,
+    /// The MQTT broker is connected, if one is configured.
+    Mqtt,
     /// The state file can be read and written.
     Store,
     /// No trouble is open. `all` checks the underlying findings itself, and so does not include this one.

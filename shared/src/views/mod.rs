@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod events;
 mod monitors;
+mod mqtt;
 mod pictures;
 mod push;
 mod rejected;
@@ -27,6 +28,7 @@ pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
 pub use monitors::{MonitorView, Monitors, Reloaded};
+pub use mqtt::{MqttCleared, MqttStatus};
 pub use pictures::PictureTested;
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,

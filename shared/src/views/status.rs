@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::doctor::Finding;
+use super::mqtt::MqttStatus;
 use super::troubles::TroubleSummary;
 use crate::sentence::SentencePart;
 
@@ -27,6 +28,9 @@ pub struct Status {
     pub tokens: TokenCounts,
     /// Pushes.
     pub push: PushCounts,
+    /// The connection to the MQTT broker; absent: none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mqtt: Option<MqttStatus>,
     /// Events.
     pub events: EventCounts,
     /// ZoneMinder's database.

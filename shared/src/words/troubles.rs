@@ -23,6 +23,8 @@ words! {
         Database = "database",
         /// The state file cannot be written, or its disk is almost full.
         Store = "store",
+        /// The MQTT broker cannot be reached, or refuses us.
+        Mqtt = "mqtt",
         /// The certificate for apps expires soon, or apps refuse it.
         Certificate = "certificate",
     }

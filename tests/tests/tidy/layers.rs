@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 32] = [
+const LEVELS: [(&str, u8); 33] = [
     // words
     ("domain", 0),
     ("rules", 0),
@@ -35,6 +35,7 @@ const LEVELS: [(&str, u8); 32] = [
     ("control", 9),
     ("tls", 8),
     ("metrics", 9),
+    ("mqtt", 8),
     ("admin", 8),
     // the root
     ("demo", 10),

@@ -16,6 +16,7 @@ pub mod hook;
 mod latency;
 pub mod log;
 pub mod monitors;
+pub mod mqtt;
 mod named;
 pub mod pictures;
 pub mod push;

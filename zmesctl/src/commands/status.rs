@@ -27,6 +27,14 @@ impl View for Status {
         facts.add("tokens", format!("{} of {} enabled", self.tokens.enabled, self.tokens.total));
         let push = format!("{} delivered, {} queued", self.push.delivered, self.push.queued);
         facts.add("push", alarming(push, self.push.failed, "failed", out) + &mode(self, out));
+        if let Some(mqtt) = &self.mqtt {
+            let (tone, word) = match (mqtt.connected, mqtt.cleared) {
+                (true, _) => (Tone::Plain, "connected to"),
+                (false, true) => (Tone::Warning, "cleared, publishes nothing to"),
+                (false, false) => (Tone::Bad, "not connected to"),
+            };
+            facts.add("mqtt", out.paint(tone, &format!("{word} {}", clean(&mqtt.broker))));
+        }
         if let Some(count @ 1..) = self.snoozes {
             facts.add("snoozes", format!("{count} set: zmesctl snooze list"));
         }

@@ -25,12 +25,15 @@ const ESCONTROL: Judgement = Missing(
     "zmesctl replaces the escontrol interface",
     "use `zmesctl tokens mute` and `zmesctl reload`; control.admin-group says who may",
 );
-const SCRIPTS: Judgement =
-    Missing("zmesd sends pushes itself and does not start programs", "`zmesctl hook` runs the script");
-const MQTT: Judgement = Missing(
-    "zmesd does not speak MQTT",
-    "run `zmesctl watch --jsonl | mosquitto_pub -l -t zoneminder` as a service",
+const SCRIPTS: Judgement = Missing(
+    "zmesd sends pushes itself and does not start programs",
+    "`zmesctl hook` runs the script: see below",
 );
+const UNVERIFIED: Judgement = Missing(
+    "zmesd always verifies the broker's certificate",
+    "set mqtt.ca-certificate to the authority that signed it, and mqtt.url to a name that it is for",
+);
+const KEPT_OPEN: Judgement = Needless("zmesd keeps the connection to the broker open by itself");
 const HOOKS: Judgement = Missing(
     "zmesd does not run hooks: it sends an alarm at once and does not wait for object detection",
     "`zmesctl hook` runs scripts; detection can run from ZoneMinder's EventStartCommand (since 1.37) or a filter",
@@ -90,18 +93,18 @@ const FATES: &[(&str, &str, Judgement)] = &[
     ("fcm", "fcm_log_raw_message", AUTHOR),
     ("fcm", "fcm_log_message_id", AUTHOR),
     ("fcm", "include_profile_in_push", Needless("pushes always contain the profile of the token")),
-    ("mqtt", "enable", Switch(&MQTT)),
-    ("mqtt", "server", MQTT),
-    ("mqtt", "topic", MQTT),
-    ("mqtt", "username", MQTT),
-    ("mqtt", "password", MQTT),
-    ("mqtt", "retain", MQTT),
-    ("mqtt", "tick_interval", MQTT),
-    ("mqtt", "close_on_send", MQTT),
-    ("mqtt", "tls_ca", MQTT),
-    ("mqtt", "tls_cert", MQTT),
-    ("mqtt", "tls_key", MQTT),
-    ("mqtt", "tls_insecure", MQTT),
+    ("mqtt", "enable", Read),
+    ("mqtt", "server", Read),
+    ("mqtt", "topic", Read),
+    ("mqtt", "username", Read),
+    ("mqtt", "password", Read),
+    ("mqtt", "retain", Read),
+    ("mqtt", "tick_interval", KEPT_OPEN),
+    ("mqtt", "close_on_send", KEPT_OPEN),
+    ("mqtt", "tls_ca", Read),
+    ("mqtt", "tls_cert", Read),
+    ("mqtt", "tls_key", Read),
+    ("mqtt", "tls_insecure", Switch(&UNVERIFIED)),
     ("ssl", "enable", Read),
     ("ssl", "cert", Read),
     ("ssl", "key", Read),

@@ -25,7 +25,7 @@
 //! | what a file is, by its content | `format` |
 //! | one reader per generation | `script` (0.93–0.98), `ini` (1.0–6.1), `yaml` (7) |
 //! | entries under the names of the latest server | `entry`, `names`, `values`, `collection` |
-//! | what becomes of each entry | `takeover` with `push` and `picture`; `fates` (no counterpart), `rules` (`es_rules`) |
+//! | what becomes of each entry | `takeover` with `push`, `picture`, `mqtt` and `hooks`; `fates` (no counterpart), `rules` (`es_rules`) |
 //! | the new file and the report | `draft`, `template`, `writer`, `report` |
 //! | reading and writing files | [`disk`]; all else is pure |
 //!
@@ -47,6 +47,7 @@ mod format;
 pub mod fuzzing;
 mod hooks;
 mod ini;
+mod mqtt;
 mod names;
 mod picture;
 mod push;

@@ -14,7 +14,7 @@ use super::report::{Fate, Finding, ImportReport};
 use super::template::NewFile;
 use super::values;
 use super::writer::Conversion;
-use super::{hooks, picture, push, rules};
+use super::{hooks, mqtt, picture, push, rules};
 
 /// The port if the file sets only an address.
 const DEFAULT_PORT: u16 = 9000;
@@ -47,6 +47,7 @@ impl Collection {
         taking.rest_of_customize();
         push::take(&mut taking);
         picture::take(&mut taking);
+        mqtt::take(&mut taking);
         rules::take(&mut taking);
         hooks::take(&mut taking);
         taking.everything_else();

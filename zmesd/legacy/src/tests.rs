@@ -50,6 +50,8 @@ fn fates(written: &Conversion, old: &str) -> Vec<String> {
     .collect()
 }
 
+mod mqtt;
+
 const TLS: &str = "[ssl]\ncert = /c.pem\nkey = /k.pem\n";
 
 #[test]
@@ -433,8 +435,8 @@ fn scripts_of_hooks_become_command_lines() {
     assert_eq!(
         start,
         "  - to go on running the script of es.ini:7 for each alarm: `zmesctl hook --on start --es-arguments --cursor \
-         /var/lib/zmes-hook/event_start_hook -- /var/lib/es/start.sh`, as a service (zmes-hook@.service); what it prints does not \
-         decide who is told"
+         /var/lib/zmes-hook/event_start_hook -- /var/lib/es/start.sh`, as a service (zmes-hook@.service). What it prints does not \
+         decide who is told; its arguments are the same, but for the path of the event at the end"
     );
     assert_eq!(steps("[customize]\nuse_hooks = no\n[hook]\nevent_start_hook = /a\n"), Vec::<String>::new());
     for hidden in ["/a --password planted", "/a;b", "!ZM_PASSWORD", "a"] {

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
+use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zmes_shared::words::FaultKind;
 
@@ -18,6 +20,7 @@ use super::answer::ProviderAnswer;
 use super::cause::ConnectCause;
 use super::http::Http;
 use super::reach::Reach;
+use crate::clock::WallClock;
 use crate::push::{CheckStep, PushError};
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
@@ -53,8 +56,8 @@ impl Steps {
         let addresses = self.step("dns", limit, resolve(http.reach, &host, port)).await?;
         let stream = self.step("tcp", limit, open(&addresses)).await?;
         if url.scheme() == "https" {
-            let shown = self.step("tls", limit, secure(http, &host, stream));
-            shown.await?;
+            let shown = self.step("tls", limit, secure(&http.tls, &http.clock, &host, stream));
+            drop(shown.await?);
         }
         Some(())
     }
@@ -86,7 +89,11 @@ pub(super) fn is_no_server_error(status: StatusCode) -> bool {
     !status.is_server_error()
 }
 
-async fn resolve(reach: Reach, host: &str, port: u16) -> Result<(Vec<SocketAddr>, String), ConnectCause> {
+pub(super) async fn resolve(
+    reach: Reach,
+    host: &str,
+    port: u16,
+) -> Result<(Vec<SocketAddr>, String), ConnectCause> {
     let found = reach.resolve(host, port).await;
     let found = found.map_err(|error| ConnectCause::new(FaultKind::Dns, ConnectCause::of(&error).text))?;
     if found.is_empty() {
@@ -96,7 +103,7 @@ async fn resolve(reach: Reach, host: &str, port: u16) -> Result<(Vec<SocketAddr>
     Ok((found, shown))
 }
 
-async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), ConnectCause> {
+pub(super) async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), ConnectCause> {
     let mut failed = ConnectCause::new(FaultKind::Dns, "no address");
     for address in addresses {
         match TcpStream::connect(address).await {
@@ -110,17 +117,23 @@ async fn open(addresses: &[SocketAddr]) -> Result<(TcpStream, String), ConnectCa
     Err(failed)
 }
 
-async fn secure(http: &Http, host: &str, stream: TcpStream) -> Result<((), String), ConnectCause> {
+pub(super) async fn secure(
+    tls: &Arc<ClientConfig>,
+    clock: &WallClock,
+    host: &str,
+    stream: TcpStream,
+) -> Result<(TlsStream<TcpStream>, String), ConnectCause> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         ConnectCause::new(FaultKind::Tls, format!("{host} is not a valid server name for TLS"))
     })?;
-    let connector = TlsConnector::from(Arc::clone(&http.tls));
+    let connector = TlsConnector::from(Arc::clone(tls));
     let connected: io::Result<_> = connector.connect(name, stream).await;
     let connection = connected.map_err(|error| ConnectCause::of(&error))?;
     let (_, session) = connection.get_ref();
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
     let chain = session.peer_certificates().unwrap_or_default();
-    Ok(((), format!("{version}, {}", describe(chain, http.clock.now()))))
+    let shown = format!("{version}, {}", describe(chain, clock.now()));
+    Ok((connection, shown))
 }
 
 /// `CN=zm.example.org < CN=R11,O=Let's Encrypt, 62 days left`

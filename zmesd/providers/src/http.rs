@@ -264,7 +264,7 @@ pub(super) fn tls(
 }
 
 /// Returns the roots of this machine (`SSL_CERT_FILE` counts) and one more.
-fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, TransportProblem> {
+pub(super) fn roots(extra: Option<(&'static str, &Path)>) -> Result<RootCertStore, TransportProblem> {
     let (mut roots, errors) = machine_roots();
     if let Some((key, path)) = extra {
         trust(&mut roots, key, path)?;

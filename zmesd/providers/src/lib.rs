@@ -64,6 +64,7 @@ mod apns_token;
 mod cause;
 mod check;
 mod clock;
+mod dial;
 mod fcm;
 mod fcm_error;
 mod fcm_oauth;
@@ -91,6 +92,7 @@ mod transports;
 mod words;
 
 pub use clock::WallClock;
+pub use dial::{Dial, DialedStream};
 pub use findings::findings;
 pub use http::Timing;
 pub use picture::{PictureFile, PictureWay, PushedPicture};

@@ -11,8 +11,8 @@ use zmes_zoneminder::MonitorSet;
 
 use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, AdminParts, Asker, STOPPING, alarms, check, clients, doctor, events, log, monitors, pictures,
-    push, rules, snoozes, status, tokens, troubles, why,
+    Admin, AdminParts, Asker, STOPPING, alarms, check, clients, doctor, events, log, monitors, mqtt,
+    pictures, push, rules, snoozes, status, tokens, troubles, why,
 };
 use crate::domain::Revoked;
 use crate::route::Busy;
@@ -50,6 +50,9 @@ pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Resu
         Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
         Request::PicturesTest { event } => json(pictures::test(parts, event).await).await,
         Request::PicturesRotate => json(pictures::rotate(parts).await?).await,
+        Request::MqttStatus => json(mqtt::status(parts)?).await,
+        Request::MqttCheck => json(mqtt::check(parts, asker).await?).await,
+        Request::MqttClear => json(mqtt::clear(parts).await?).await,
         Request::Events(filter) => json(events::list(parts, filter).await?).await,
         Request::EventsHourly => json(events::hourly(parts).await?).await,
         Request::Why { event, token } => {

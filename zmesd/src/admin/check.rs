@@ -15,12 +15,13 @@ use crate::admin::AdminParts;
 const TOLD: usize = 3;
 
 /// The checks, in the order in which `all` shows them.
-const CHECKS: [(&str, &[Part]); 10] = [
+const CHECKS: [(&str, &[Part]); 12] = [
     ("ping", &[Part::Daemon]),
     ("shm", &[Part::Monitors]),
     ("db", &[Part::Database]),
     ("tls", &[Part::Certificate]),
     ("push", &[Part::Push, Part::Pictures, Part::Tokens]),
+    ("mqtt", &[Part::Mqtt]),
     ("store", &[Part::State]),
     ("configuration", &[Part::Configuration]),
     ("port", &[Part::Port]),
@@ -42,6 +43,7 @@ pub(super) async fn run(
         CheckKind::Db => "db",
         CheckKind::Tls => "tls",
         CheckKind::Push => "push",
+        CheckKind::Mqtt => "mqtt",
         CheckKind::Store => "store",
         CheckKind::Troubles => return Ok(troubles::check(standing)),
         CheckKind::All => return Ok(all(&look(parts, board, &Part::ALL, within).await)),

@@ -16,6 +16,7 @@ mod level;
 mod lines;
 mod log;
 mod monitors;
+mod mqtt;
 mod pictures;
 mod push;
 mod push_cure;
@@ -52,7 +53,7 @@ use self::level::TemporaryLevel;
 use self::troubles::{Keeper, TroubleBoard};
 use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
-use crate::ports::{CertificateInfo, Clock, ConfigReload, PictureCare, PushSide};
+use crate::ports::{CertificateInfo, Clock, ConfigReload, MqttSide, PictureCare, PushSide};
 use crate::route::{RouterHandle, Tap};
 use crate::state::{StateHandle, TroubleRow};
 use crate::telemetry::Counters;
@@ -88,6 +89,7 @@ pub struct AdminParts {
     pub zoneminder: Arc<dyn DatabaseCheck>,
     pub push: Arc<dyn PushSide>,
     pub pictures: Arc<dyn PictureCare>,
+    pub mqtt: Arc<dyn MqttSide>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
     pub log: LogHandle,

@@ -53,7 +53,7 @@ fn configured<T>(choice: Option<&TransportChoice>, answers: &[T]) -> Result<(), 
     Err(ControlError::new(code, format!("{name} is not configured")).with_hint(hint))
 }
 
-fn checked(check: ports::TransportCheck) -> TransportCheck {
+pub(super) fn checked(check: ports::TransportCheck) -> TransportCheck {
     let steps = check.steps.into_iter().map(|step| CheckStep {
         name: step.name.to_owned(),
         ok: step.ok(),

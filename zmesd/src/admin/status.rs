@@ -5,8 +5,8 @@ use zmes_shared::views::{DatabaseState, EventCounts, Sentence, Status};
 use zmes_zoneminder::DbHealth;
 
 use super::doctor::{Board, glance};
-use super::monitors;
 use super::troubles::{self, TroubleBoard};
+use super::{monitors, mqtt};
 use crate::admin::AdminParts;
 use crate::state;
 
@@ -41,6 +41,7 @@ pub(super) async fn show(
         clients,
         tokens,
         push: parts.push.counts(),
+        mqtt: parts.mqtt.health().map(mqtt::view),
         events: EventCounts {
             seen: parts.counters.alarms.value(),
             reconciled: parts.counters.reconciled.value(),

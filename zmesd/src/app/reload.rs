@@ -150,6 +150,8 @@ impl Reloader {
         self.hot.transports.send_replace(Arc::new(transports));
         // The router learns of a target once there is a way to it.
         set(&self.hot.senders.targets, Arc::clone(&now.targets));
+        // Also where it is the same: certificates may be others, and after `mqtt clear` a reload publishes again.
+        self.hot.senders.mqtt.send_replace(now.mqtt.clone());
         self.current.store(Arc::new(now));
         // A reload always reads monitors, users and rights, too.
         self.hot.catalog.nudge();
@@ -229,9 +231,9 @@ impl Hot {
                 }
             }
             // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
-            // Who uses it reads it each time.
             SettingsArea::Picture => set(&self.senders.pictures, now.picture.clone()),
-            SettingsArea::Metrics | SettingsArea::State | SettingsArea::Watchdog => {}
+            // Who uses it reads it each time; [mqtt] is sent in any case.
+            SettingsArea::Metrics | SettingsArea::State | SettingsArea::Watchdog | SettingsArea::Mqtt => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use super::Conductor;
 use super::parts::Parts;
 use super::reload::{Hot, Reloader};
 use super::start::{Common, Opened, Start};
-use super::wiring::{CatalogEnds, Channels, DetectionEnds, Handles, PushEnds, RouterEnds};
+use super::wiring::{CatalogEnds, Channels, DetectionEnds, Handles, MqttEnds, PushEnds, RouterEnds};
 use crate::admin::AdminParts;
 use crate::config::PushConfig;
 use crate::control;
@@ -24,7 +24,8 @@ use crate::labels::LabelReader;
 use crate::links::LinkMaker;
 use crate::metrics;
 use crate::monitors::CatalogTask;
-use crate::ports::{Clock, PushSide};
+use crate::mqtt::{MqttBroker, MqttOwner, MqttParts, MqttStatus, MqttView};
+use crate::ports::{Broker, Clock, MqttSide, PushSide, wall_clock};
 use crate::push::{
     Dispatcher, DispatcherParts, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
 };
@@ -80,6 +81,7 @@ impl Conductor {
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&shared.common.counters));
         self.store.spawn("state", writer.run(self.tokens.store.clone()));
+        let mqtt = self.run_mqtt(channels.mqtt, &shared);
         let (switch, moves) = metrics::switch();
         let hot = Hot {
             log: log.clone(),
@@ -122,6 +124,7 @@ impl Conductor {
             events: parts.events,
             push,
             pictures: opened.pictures,
+            mqtt,
             zoneminder: parts.check,
             trigger: parts.trigger,
             log,
@@ -214,6 +217,29 @@ impl Conductor {
             rules: shared.handles.push_rules.clone(),
             clock: shared.clock(),
         }))
+    }
+
+    /// Starts home automation, which waits until `[mqtt]` is enabled. Returns what others may ask of it.
+    fn run_mqtt(&mut self, ends: MqttEnds, shared: &Shared) -> Arc<dyn MqttSide> {
+        let broker: Arc<dyn Broker> = Arc::new(MqttBroker::new(wall_clock(&shared.common.clock)));
+        let status = Arc::<MqttStatus>::default();
+        let view =
+            MqttView::new(Arc::clone(&status), ends.config.clone(), Arc::clone(&broker), ends.questions);
+        let owner = MqttOwner::new(MqttParts {
+            broker,
+            config: ends.config,
+            requests: ends.requests,
+            status,
+            router: shared.handles.router.clone(),
+            tap: shared.common.tap.clone(),
+            catalog: shared.handles.catalog.watch(),
+            reports: shared.handles.reports.clone(),
+            state: shared.state.clone(),
+            counters: Arc::clone(&shared.common.counters),
+            clock: shared.clock(),
+        });
+        self.front.spawn("mqtt", owner.run(self.tokens.soft.clone()));
+        Arc::new(view)
     }
 
     fn listen(&mut self, listeners: Vec<Listener>, tls: bool) -> Vec<String> {

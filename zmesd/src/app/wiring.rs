@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{AuthConfig, Config, EndConfig, LabelsConfig, PictureConfig, TargetReceiver};
+use crate::config::{AuthConfig, Config, EndConfig, LabelsConfig, MqttConfig, PictureConfig, TargetReceiver};
 use crate::detect::{DetectConfig, MonitorReports};
 use crate::domain::Alarm;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
+use crate::mqtt::MqttRequest;
 use crate::push::PushCommand;
 use crate::route::{
     LabelRequest, LabelRequests, OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle,
@@ -29,6 +30,8 @@ const LABEL_REQUESTS: usize = 1024;
 const REFRESHES: usize = 8;
 /// Commands of admins to the push side. Full: the caller gets `busy`.
 const PUSH_COMMANDS: usize = 8;
+/// Requests of admins to home automation. Full: the caller gets `busy`.
+const MQTT_REQUESTS: usize = 4;
 /// SIGHUPs that wait: one stands for all.
 const HANGUPS: usize = 1;
 
@@ -41,6 +44,7 @@ pub(super) struct Channels {
     pub(super) router: RouterEnds,
     pub(super) push: PushEnds,
     pub(super) label_requests: mpsc::Receiver<LabelRequest>,
+    pub(super) mqtt: MqttEnds,
     pub(super) settings: SettingSenders,
     pub(super) hangups: mpsc::Receiver<()>,
     pub(super) admin_group: watch::Receiver<String>,
@@ -91,6 +95,13 @@ pub(super) struct PushEnds {
     pub(super) questions: mpsc::Sender<PushCommand>,
 }
 
+#[derive(Debug)]
+pub(super) struct MqttEnds {
+    pub(super) config: watch::Receiver<MqttConfig>,
+    pub(super) requests: mpsc::Receiver<MqttRequest>,
+    pub(super) questions: mpsc::Sender<MqttRequest>,
+}
+
 /// Where a reload sends settings to those who follow them.
 #[derive(Debug)]
 pub(super) struct SettingSenders {
@@ -104,6 +115,7 @@ pub(super) struct SettingSenders {
     pub(super) ends: watch::Sender<EndConfig>,
     pub(super) labels: watch::Sender<LabelsConfig>,
     pub(super) targets: watch::Sender<Arc<[TargetReceiver]>>,
+    pub(super) mqtt: watch::Sender<MqttConfig>,
 }
 
 impl Channels {
@@ -127,6 +139,8 @@ impl Channels {
         let (labels_tx, labels) = watch::channel(config.labels.clone());
         let (label_requests_tx, label_requests) = mpsc::channel(LABEL_REQUESTS);
         let (targets_tx, targets) = watch::channel(Arc::clone(&config.targets));
+        let (mqtt_tx, mqtt) = watch::channel(config.mqtt.clone());
+        let (mqtt_requests_tx, mqtt_requests) = mpsc::channel(MQTT_REQUESTS);
         Self {
             handles: Handles {
                 router: RouterHandle::new(commands_tx),
@@ -150,6 +164,7 @@ impl Channels {
                 label_requests: LabelRequests::new(label_requests_tx),
             },
             label_requests,
+            mqtt: MqttEnds { config: mqtt, requests: mqtt_requests, questions: mqtt_requests_tx },
             push: PushEnds { orders, commands: push_commands, questions: push_commands_tx },
             settings: SettingSenders {
                 detect: detect_tx,
@@ -162,6 +177,7 @@ impl Channels {
                 ends: ends_tx,
                 labels: labels_tx,
                 targets: targets_tx,
+                mqtt: mqtt_tx,
             },
             hangups,
             admin_group,

@@ -22,6 +22,7 @@ use super::forms::{
     Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, Size, Span, Text, WATCHDOG_RECEIVERS,
     WEB_URL, WORDS, ZONEMINDER_VERSION,
 };
+use super::mqtt::{HomeAssistantSection, MqttSection};
 use super::problem::Problems;
 use super::push::PushMode;
 use super::reader::Reader;
@@ -371,6 +372,8 @@ pub const SECTIONS: &[Section] = &[
     *LabelsSection::SECTION,
     *target_keys::SECTION,
     *WatchdogSection::SECTION,
+    *MqttSection::SECTION,
+    *HomeAssistantSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
     *MetricsSection::SECTION,
@@ -397,6 +400,8 @@ pub(super) struct File {
     pub(super) labels: LabelsSection,
     pub(super) targets: Vec<TargetSection>,
     pub(super) watchdog: WatchdogSection,
+    pub(super) mqtt: MqttSection,
+    pub(super) home_assistant: HomeAssistantSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
@@ -428,6 +433,8 @@ impl File {
             labels: LabelsSection::once(r, root),
             targets: TargetSection::read_all(r, root),
             watchdog: WatchdogSection::once(r, root),
+            mqtt: MqttSection::once(r, root),
+            home_assistant: HomeAssistantSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
             metrics: MetricsSection::once(r, root),
@@ -470,6 +477,9 @@ impl File {
         add(EndSection::SECTION, self.end.values(resolved));
         add(LabelsSection::SECTION, self.labels.values(resolved));
         add(WatchdogSection::SECTION, self.watchdog.values(resolved));
+        add(MqttSection::SECTION, transport(&self.mqtt.enabled, self.mqtt.values(resolved)));
+        let home_assistant = self.home_assistant.values(resolved);
+        add(HomeAssistantSection::SECTION, transport(&self.mqtt.enabled, home_assistant));
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));
         add(MetricsSection::SECTION, self.metrics.values(resolved));

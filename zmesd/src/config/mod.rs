@@ -11,6 +11,7 @@ mod file;
 mod forms;
 pub(crate) mod fuzzing;
 mod labels;
+mod mqtt;
 mod picture;
 mod problem;
 mod push;
@@ -33,6 +34,7 @@ pub use file::{
     ServerConfig, StateConfig, WatchdogConfig, ZoneminderConfig,
 };
 pub use labels::{LabelSource, WithoutLabels};
+pub use mqtt::{BrokerConfig, BrokerIdentity, BrokerUrl, HomeAssistantConfig, MqttConfig};
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};
@@ -69,6 +71,7 @@ pub struct Config {
     /// Who hears of what through the targets; where they send is in `push`.
     pub targets: Arc<[TargetReceiver]>,
     pub watchdog: WatchdogConfig,
+    pub mqtt: MqttConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
     pub metrics: MetricsConfig,
@@ -115,6 +118,7 @@ impl Config {
         now.targets = Arc::clone(&new.targets);
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
+        now.mqtt.take(&new.mqtt);
         now.state.take_hot(&new.state);
         now.control.take_hot(&new.control);
         now.metrics.take_hot(&new.metrics);

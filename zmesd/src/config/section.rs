@@ -145,6 +145,7 @@ pub enum SettingsArea {
     Labels,
     Target,
     Watchdog,
+    Mqtt,
     State,
     Control,
     Metrics,

@@ -41,7 +41,7 @@ impl Place {
         self.directory.path().join("zmesd.toml")
     }
 
-    fn read(&self, text: &str) -> Result<Loaded, Problems> {
+    pub(super) fn read(&self, text: &str) -> Result<Loaded, Problems> {
         fs::write(self.file(), text).unwrap();
         Loaded::read(&self.file(), &self.environment, None)
     }
@@ -93,6 +93,14 @@ endpoint = 'sandbox'
 name = 'night'
 monitors = ['Garden', 4]
 between = ['22:00-06:00']
+";
+
+const MQTT: &str = "
+[mqtt]
+enabled = true
+url = 'mqtts://broker.example.org'
+username = 'zmesd'
+password = 'squeamish'
 ";
 
 #[test]
@@ -240,7 +248,7 @@ fn transports_are_typed() {
 
 /// Returns a configuration in which every key of the table has a value in force.
 fn full(place: &Place) -> Config {
-    place.config(&format!("{LEAST}{PUSH}{}", target::ONE_OF_EACH_KIND))
+    place.config(&format!("{LEAST}{PUSH}{MQTT}{}", target::ONE_OF_EACH_KIND))
 }
 
 #[test]

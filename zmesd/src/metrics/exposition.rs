@@ -108,6 +108,8 @@ impl Collector for Exposition {
             (&names::PUSH_DEFERRED, &counters.deferred_pushes),
             (&names::TOKENS_DEAD, &counters.dead_tokens),
             (&names::WATCH_LAGGED, &counters.lagged),
+            (&names::MQTT_PUBLISHED, &counters.mqtt.published),
+            (&names::MQTT_IGNORED, &counters.mqtt.ignored),
         ] {
             ConstCounter::new(counter.value()).encode(describe(to, metric)?)?;
         }

@@ -83,6 +83,7 @@ fn process(parts: &Parts, router: bool) -> Vec<Gauge> {
         one(&names::STATE_WRITABLE, u64::from(parts.state_trouble.borrow().is_none())),
         findings(parts),
         troubles(parts),
+        one(&names::MQTT_CONNECTED, parts.counters.mqtt.connected.value()),
     ]
 }
 

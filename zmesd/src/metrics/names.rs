@@ -53,5 +53,8 @@ metrics! {
     SNOOZES: Gauge "zmesd_snoozes" = "Snoozes that are set.";
     WATCH_LAGGED: Counter "zmesd_watch_lagged" = "Events that a zmesctl watch missed because it was too slow.";
     TLS_EXPIRY: Gauge "zmesd_tls_expiry_timestamp_seconds" = "Expiry of the served certificate, in seconds since 1970.";
+    MQTT_CONNECTED: Gauge "zmesd_mqtt_connected" = "1 while the MQTT broker is connected.";
+    MQTT_PUBLISHED: Counter "zmesd_mqtt_published" = "Messages that the MQTT broker has acknowledged.";
+    MQTT_IGNORED: Counter "zmesd_mqtt_commands_ignored" = "MQTT commands that were ignored.";
     CONFIG_RELOADS: Counter "zmesd_config_reloads" = "Reloads of the configuration, by result.";
 }

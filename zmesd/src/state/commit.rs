@@ -12,7 +12,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::{Note, TokenDecision};
-use super::{SqlResult, deliveries, ends, keys, labels, signed, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, keys, labels, mqtt, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -79,6 +79,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             }
         }
         Note::Withdrawn(token, reason) => deliveries::withdraw(transaction, *token, *reason).await?,
+        Note::Mqtt(note) => mqtt::keep(transaction, note).await?,
         Note::Barrier(_) => {}
         Note::Devices(devices) => {
             for device in devices {

@@ -14,6 +14,7 @@ mod file;
 mod handle;
 mod keys;
 mod labels;
+mod mqtt;
 mod note;
 mod open_error;
 mod record;
@@ -41,6 +42,7 @@ pub use handle::{
     StartedPush, StateError, StateHandle, StoreReport,
 };
 pub use labels::HeldAlarm;
+pub use mqtt::{MqttDevice, MqttMemory, MqttNote};
 pub use note::{Attempt, EndNote, Note, Outcome, TokenDecision, TroubleNote};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};

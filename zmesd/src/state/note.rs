@@ -11,6 +11,7 @@ use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipRea
 use zmes_shared::{EventId, Label, MonitorId};
 
 use super::handle::{Device, DeviceNote};
+use super::mqtt::MqttNote;
 use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
 use crate::links::LinkKey;
 use crate::troubles::{Trouble, TroubleChange};
@@ -53,6 +54,8 @@ pub enum Note {
     Trouble(Box<TroubleNote>),
     /// The key of links to pictures, made then.
     LinkKey(LinkKey, Timestamp),
+    /// What home automation is to remember.
+    Mqtt(MqttNote),
     /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
     /// Stores nothing; it is answered once all notes before it are stored.

@@ -30,12 +30,14 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 14] = [
+const TABLES: [(&str, Key); 16] = [
     ("tokens", Key::RowId),
     ("keys", Key::Columns("name")),
     ("snoozes", Key::RowId),
     ("troubles", Key::Newest),
     ("cursors", Key::RowId),
+    ("mqtt", Key::Columns("name")),
+    ("mqtt_devices", Key::Columns("topic")),
     ("held_alarms", Key::RowId),
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),

@@ -5,9 +5,11 @@
 //! beyond what the router itself holds.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use super::handle::Device;
+use super::mqtt::MqttNote;
 use super::note::{Note, TokenDecision};
 use crate::domain::{Alarm, DeliveryId, TokenId};
 
@@ -97,6 +99,7 @@ impl Waiting {
     /// Keeps only the newest state of each token and filter, and drops barriers without a receiver.
     fn keep_newest(&mut self) {
         let (mut tokens, mut devices) = (HashSet::<TokenId>::new(), HashSet::<Device>::new());
+        let mut mqtt = HashSet::new();
         let mut kept = VecDeque::with_capacity(self.notes.len());
         // The newer one keeps its position: a badge that was counted between the two must not replace it.
         while let Some(mut note) = self.notes.pop_back() {
@@ -110,6 +113,7 @@ impl Waiting {
                     many.retain(|note| devices.insert(note.device.clone()));
                     !many.is_empty()
                 }
+                Note::Mqtt(note) => mqtt.insert(discriminant(note)),
                 Note::Barrier(reply) => !reply.is_closed(),
                 Note::Announced(..)
                 | Note::Ended(_)
@@ -216,6 +220,7 @@ fn rows(note: &Note) -> usize {
         Note::TokenUntold(untold) => untold.len().max(1),
         Note::Attempts(attempts) => attempts.len().max(1),
         Note::Devices(many) => many.len().max(1),
+        Note::Mqtt(MqttNote::Devices(devices)) => 1 + devices.len(),
         Note::SnoozeEnded(_, _, digests) => 1 + rows_of(digests),
         Note::Trouble(note) => 1 + rows_of(note.push.as_slice()),
         Note::GivenUp(_)
@@ -223,7 +228,8 @@ fn rows(note: &Note) -> usize {
         | Note::Snooze(_)
         | Note::LinkKey(..)
         | Note::Withdrawn(..)
-        | Note::Barrier(_) => 1,
+        | Note::Barrier(_)
+        | Note::Mqtt(_) => 1,
     }
 }
 

@@ -309,6 +309,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::TokenSent(..)
         | Note::TokenUntold(_)
         | Note::Attempts(_)
+        | Note::Mqtt(_)
         | Note::Withdrawn(..) => None,
     }
 }

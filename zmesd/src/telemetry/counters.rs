@@ -68,6 +68,17 @@ pub struct Findings {
     pub warnings: Level,
 }
 
+/// Home automation.
+#[derive(Debug, Default)]
+pub struct MqttCounters {
+    /// 1 while the broker is connected.
+    pub connected: Level,
+    /// Messages that the broker has acknowledged.
+    pub published: Counter,
+    /// Commands that were ignored.
+    pub ignored: Counter,
+}
+
 /// All numbers of the daemon. Counting is an atomic addition, and never waits for a reader.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -110,6 +121,7 @@ pub struct Counters {
     pub handshakes: Level,
     pub listeners: Level,
     pub findings: Findings,
+    pub mqtt: MqttCounters,
     /// Open troubles.
     pub troubles: Levels<TroubleKind>,
     pub timings: Timings,

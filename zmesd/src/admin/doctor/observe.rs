@@ -11,11 +11,11 @@ use zmes_shared::words::{FaultKind, Mender, TroubleKind};
 use zmes_zoneminder::DbHealth;
 
 use super::store;
-use crate::admin::AdminParts;
 use crate::admin::conditions::{Diagnosis, diagnose};
 use crate::admin::monitors::join;
 use crate::admin::push_cure::push_cure;
 use crate::admin::troubles::SECOND_TRY;
+use crate::admin::{AdminParts, mqtt};
 use crate::detect::Condition;
 use crate::domain::{Revoked, Token};
 use crate::ports::{ProbeFailure, TransportFailure, TransportHealth};
@@ -87,6 +87,7 @@ impl Observer {
         }
         database(parts, &mut look);
         store(parts, &mut look);
+        broker(parts, &mut look);
         if let Some((_, slow)) = &self.slow {
             look.unknown_kinds.clone_from(&slow.unknown_kinds);
             for (id, observation) in &slow.found {
@@ -217,6 +218,22 @@ fn database(parts: &AdminParts, look: &mut Look) {
             look.others.insert(id, observation);
         }
     }
+}
+
+fn broker(parts: &AdminParts, look: &mut Look) {
+    let Some(health) = parts.mqtt.health() else { return };
+    if health.connected_at.is_some() || health.cleared {
+        return;
+    }
+    let (text, hint) = mqtt::away(&health);
+    let observation = Observation {
+        severity: Severity::Error,
+        name: String::new(),
+        text: text.into(),
+        hint: hint.to_owned(),
+        hold: mqtt::AWAY,
+    };
+    look.others.insert(TroubleId::of(TroubleKind::Mqtt), observation);
 }
 
 fn store(parts: &AdminParts, look: &mut Look) {

@@ -17,12 +17,14 @@ pub(in crate::admin) enum Part {
     Push,
     /// Pictures of events.
     Pictures,
+    /// The connection to the MQTT broker.
+    Mqtt,
     /// Phones and apps: their lists and the rights of their owners.
     Tokens,
 }
 
 impl Part {
-    pub(in crate::admin) const ALL: [Self; 12] = [
+    pub(in crate::admin) const ALL: [Self; 13] = [
         Self::Daemon,
         Self::Configuration,
         Self::Database,
@@ -34,6 +36,7 @@ impl Part {
         Self::State,
         Self::Push,
         Self::Pictures,
+        Self::Mqtt,
         Self::Tokens,
     ];
 }

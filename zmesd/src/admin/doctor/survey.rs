@@ -18,7 +18,7 @@ use super::{
     certificate, clock, configuration, daemon, database, handshake, monitors, pictures, push, refused,
     registrations, store,
 };
-use crate::admin::AdminParts;
+use crate::admin::{AdminParts, mqtt};
 use crate::ports::ConfigExamined;
 
 /// How long the providers may take: the longest part.
@@ -131,6 +131,7 @@ impl Probes {
             Part::Monitors => monitors::look(parts, report, &self.capturing),
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),
+            Part::Mqtt => mqtt::findings(parts).into(),
             Part::Refused => refused::findings(parts).into(),
             Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
             Part::State => self.store.clone().unwrap_or_default(),

@@ -134,6 +134,7 @@ async fn reasons(parts: &AdminParts, board: &TroubleBoard) -> Vec<String> {
         | TroubleKind::Silent
         | TroubleKind::Deaf
         | TroubleKind::Certificate
+        | TroubleKind::Mqtt
         | TroubleKind::Unknown => false,
     };
     if reasons.is_empty() && !standing.iter().any(|trouble| grave(&trouble)) {

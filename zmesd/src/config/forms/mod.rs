@@ -1,6 +1,7 @@
 //! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
 
 mod labels;
+mod mqtt;
 mod network;
 mod picture;
 mod rules;
@@ -8,6 +9,7 @@ mod targets;
 mod watchdog;
 
 pub(super) use labels::{LABEL_NAMES, LABEL_SOURCES};
+pub(super) use mqtt::{BROKER_URL, CLIENT_ID, OPTIONAL_TOPIC, TOPIC};
 pub(super) use network::SOCKET_PATH_MAX;
 pub(super) use network::{
     GATEWAY, LISTENERS, Listing, METRICS_ADDRESS, NETWORKS, ORIGINS, PICTURE_URL, WEB_URL,

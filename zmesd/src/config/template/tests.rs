@@ -128,6 +128,30 @@ probe-interval = "1h"
 ping-url = ""
 ping-interval = "1m"
 ping-fail-suffix = "/fail"
+[mqtt]
+enabled = false
+url = ""
+plaintext = false
+username = ""
+password = ""
+ca-certificate = ""
+certificate = ""
+key = ""
+client-id = ""
+topic = "zmesd"
+user = ""
+monitors = []
+commands = false
+keep = "10m"
+picture = true
+max-picture = "512KiB"
+es-topic = ""
+es-ends = false
+es-retain = false
+[mqtt.home-assistant]
+enabled = true
+prefix = "homeassistant"
+status-topic = "homeassistant/status"
 [state]
 directory = ""
 keep-deliveries = "14d"

@@ -48,6 +48,28 @@ const CHANGED: &str = "
     watchdog.probe-interval = '2h'
     watchdog.ping-interval = '2m'
     watchdog.ping-fail-suffix = ''
+    [mqtt]
+    enabled = true
+    url = 'mqtts://broker.example.org'
+    plaintext = true
+    username = 'amy'
+    password = 'hunter2'
+    ca-certificate = 'cert.pem'
+    certificate = 'cert.pem'
+    key = 'key.pem'
+    client-id = 'zmesd'
+    topic = 'home'
+    user = 'amy'
+    monitors = [4]
+    commands = true
+    keep = '1m'
+    picture = false
+    max-picture = '1MiB'
+    es-topic = 'zoneminder'
+    es-retain = true
+    home-assistant.enabled = false
+    home-assistant.prefix = 'ha'
+    home-assistant.status-topic = 'ha/status'
     [zoneminder]
     config = 'zm.conf'
     path-map = '/tmp'
@@ -120,6 +142,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
     assert_eq!((now.control.admin_group.as_str(), &now.control.socket), ("daemon", &old.control.socket));
     assert_eq!((now.log.level.as_str(), now.log.format), ("debug", old.log.format));
     assert_eq!(now.rules.iter().count(), 1);
+    assert_eq!(now.mqtt, new.mqtt);
     assert_eq!((now.auth, &now.metrics, &now.state), (new.auth, &new.metrics, &old.state));
     let areas: Vec<_> = all.hot_areas().into_iter().collect();
     let expected = [
@@ -132,6 +155,7 @@ fn what_is_used_after_a_reload_differs_only_in_what_needs_a_restart() {
         SettingsArea::End,
         SettingsArea::Labels,
         SettingsArea::Watchdog,
+        SettingsArea::Mqtt,
         SettingsArea::Control,
         SettingsArea::Metrics,
         SettingsArea::Log,

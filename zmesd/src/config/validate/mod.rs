@@ -4,6 +4,7 @@
 
 mod labels;
 mod looks;
+mod mqtt;
 mod pair;
 mod picture;
 mod push;
@@ -123,6 +124,7 @@ impl Checker<'_> {
     fn config(&mut self, file: &File) -> Result<Config, Reported> {
         let listen = &file.server.listen.value;
         let (server, zoneminder) = (self.server(&file.server, &file.tls), self.zoneminder(&file.zoneminder));
+        let mqtt = self.mqtt(file);
         let (push, state, control) = (self.push(file), self.state(&file.state), self.control(&file.control));
         let (rules, metrics) = (self.rules(&file.rules), self.metrics(file));
         let (picture, watchdog) = (self.picture(&file.picture, &file.push), self.watchdog(&file.watchdog));
@@ -143,6 +145,7 @@ impl Checker<'_> {
             labels,
             targets: targets.into(),
             watchdog: watchdog?,
+            mqtt: mqtt?,
             state: state?,
             control: control?,
             metrics: metrics?,

@@ -5,7 +5,10 @@ use zmes_shared::views::{PushCounts, PushModeState};
 
 use super::world::Outside;
 use crate::domain::Token;
-use crate::ports::{Held, PushBusy, PushSide, Retried, StageLatency, TransportCheck, TransportHealth};
+use crate::ports::{
+    Held, MqttHealth, MqttRefusal, MqttSide, PushBusy, PushSide, Retried, StageLatency, TransportCheck,
+    TransportHealth,
+};
 
 #[async_trait]
 impl PushSide for Outside {
@@ -52,5 +55,20 @@ impl PushSide for Outside {
 
     fn latencies(&self) -> Vec<StageLatency> {
         self.latencies.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl MqttSide for Outside {
+    fn health(&self) -> Option<MqttHealth> {
+        None
+    }
+
+    async fn check(&self, _: bool) -> Result<TransportCheck, MqttRefusal> {
+        Err(MqttRefusal::NotEnabled)
+    }
+
+    async fn clear(&self) -> Result<u64, MqttRefusal> {
+        Err(MqttRefusal::NotEnabled)
     }
 }

@@ -329,6 +329,7 @@ impl World {
             zoneminder: Arc::<Outside>::clone(&outside),
             push: Arc::<Outside>::clone(&outside),
             pictures: Arc::<Outside>::clone(&outside),
+            mqtt: Arc::<Outside>::clone(&outside),
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),

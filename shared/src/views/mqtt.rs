@@ -1,0 +1,42 @@
+//! `zmesctl mqtt`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The connection to the MQTT broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MqttStatus {
+    /// Whether the broker is connected.
+    pub connected: bool,
+    /// Since when it is connected, or away.
+    pub since: Option<Timestamp>,
+    /// Its URL.
+    pub broker: String,
+    /// Messages that it has acknowledged since the start.
+    pub acknowledged: u64,
+    /// Messages about alarms that wait for it in memory.
+    pub backlog: u64,
+    /// Why it was not reached the last time; `null`: that has not happened since the start.
+    pub last_error: Option<String>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<Timestamp>,
+    /// While it is away: what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Commands that were ignored since the start: retained, not understood, or too many.
+    #[serde(default)]
+    pub ignored_commands: u64,
+    /// `mqtt clear` was run: nothing is published until a reload.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub cleared: bool,
+}
+
+/// The answer to `mqtt clear`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MqttCleared {
+    /// Topics that were emptied.
+    pub topics: u64,
+}

@@ -1,0 +1,157 @@
+//! `mqtt status`, `mqtt check`, `mqtt clear`, and what doctor, `check` and the troubles say of the broker.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use zmes_shared::control::{ControlError, ErrorCode, Role};
+use zmes_shared::views::{Finding, MqttCleared, MqttStatus, PushCheck, Sentence};
+use zmes_shared::words::FaultKind;
+
+use super::push::checked;
+use crate::admin::AdminParts;
+use crate::ports::{MqttFailure, MqttHealth, MqttRefusal};
+
+/// How long the broker must be away until that is a trouble: a restart of it is none.
+pub(super) const AWAY: Duration = Duration::from_mins(1);
+const STEP: &str = "mqtt";
+const ENABLE: &str = "set enabled = true and url in [mqtt] of zmesd.toml, then: zmesctl reload";
+
+pub(super) fn status(parts: &AdminParts) -> Result<MqttStatus, ControlError> {
+    parts.mqtt.health().map(view).ok_or_else(|| refused(MqttRefusal::NotEnabled))
+}
+
+pub(super) fn view(health: MqttHealth) -> MqttStatus {
+    let MqttHealth {
+        broker,
+        connected_at,
+        away_since,
+        failure,
+        acknowledged,
+        backlog,
+        ignored_commands,
+        cleared,
+    } = health;
+    let current = failure.as_ref().filter(|_| connected_at.is_none());
+    MqttStatus {
+        connected: connected_at.is_some(),
+        since: connected_at.or(away_since),
+        broker,
+        acknowledged,
+        backlog,
+        hint: current.map(|failure| cure(failure.fault).to_owned()),
+        last_error_at: failure.as_ref().map(|failure| failure.at),
+        last_error: failure.map(|failure| failure.text),
+        ignored_commands,
+        cleared,
+    }
+}
+
+/// An admin may just have fixed something; observers get an answer that is up to 10 s old.
+pub(super) async fn check(parts: &AdminParts, role: Role) -> Result<PushCheck, ControlError> {
+    let check = parts.mqtt.check(role == Role::Admin).await.map_err(refused)?;
+    Ok(PushCheck { checks: vec![checked(check)] })
+}
+
+pub(super) async fn clear(parts: &AdminParts) -> Result<MqttCleared, ControlError> {
+    let topics = parts.mqtt.clear().await.map_err(refused)?;
+    Ok(MqttCleared { topics })
+}
+
+fn refused(refusal: MqttRefusal) -> ControlError {
+    let (code, hint) = match refusal {
+        MqttRefusal::NotEnabled => (ErrorCode::Conflict, ENABLE),
+        MqttRefusal::Away => (ErrorCode::Unavailable, "zmesctl mqtt check shows why"),
+        MqttRefusal::Unfinished => {
+            (ErrorCode::Timeout, "run it again; zmesctl mqtt status shows the connection")
+        }
+        MqttRefusal::Busy => (ErrorCode::Busy, "try again; zmesctl mqtt status shows the connection"),
+    };
+    ControlError::new(code, refusal.to_string()).with_hint(hint)
+}
+
+/// Judges the connection; nothing where `[mqtt]` is not enabled.
+pub(super) fn findings(parts: &AdminParts) -> Vec<Finding> {
+    parts.mqtt.health().map(|health| judge(&health, parts.clock.now())).into_iter().collect()
+}
+
+fn judge(health: &MqttHealth, now: Timestamp) -> Finding {
+    let MqttHealth { broker, connected_at, failure, .. } = health;
+    if health.cleared {
+        let detail = "`mqtt clear` was run: nothing is published";
+        return Finding::warning(STEP, detail, "zmesctl reload publishes again; or set mqtt.enabled = false");
+    }
+    if let Some(since) = connected_at {
+        return Finding::good(STEP, Sentence::from(format!("connected to {broker} since ")).time(*since));
+    }
+    let (detail, hint) = away(health);
+    let lasting = health.away_since.is_some_and(|since| now.duration_since(since) >= held());
+    let refused = failure.as_ref().is_some_and(|failure| failure.fault == FaultKind::Credentials);
+    if lasting || refused { Finding::error(STEP, detail, hint) } else { Finding::warning(STEP, detail, hint) }
+}
+
+fn held() -> SignedDuration {
+    SignedDuration::try_from(AWAY).unwrap_or(SignedDuration::MAX)
+}
+
+/// Says that the broker is away, and what to do.
+pub(super) fn away(health: &MqttHealth) -> (String, &'static str) {
+    let broker = &health.broker;
+    match &health.failure {
+        Some(MqttFailure { text, fault, .. }) => {
+            (format!("the MQTT broker {broker} is not connected: {text}"), cure(*fault))
+        }
+        None => (format!("the MQTT broker {broker} is not connected yet"), "zmesctl mqtt check"),
+    }
+}
+
+fn cure(fault: FaultKind) -> &'static str {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most faults are of the network")]
+    match fault {
+        FaultKind::Credentials => {
+            "check mqtt.username, mqtt.password and mqtt.client-id, and the broker's log; zmesctl mqtt check"
+        }
+        FaultKind::Dns => "check the host in mqtt.url; zmesctl mqtt check",
+        FaultKind::UnknownAuthority | FaultKind::CertificateName => {
+            "name the broker's root certificate in mqtt.ca-certificate, and the host as the certificate has it in mqtt.url"
+        }
+        FaultKind::CertificateExpired | FaultKind::BadCertificate => "renew the broker's certificate",
+        FaultKind::OwnCertificate => "check mqtt.certificate and mqtt.key: the broker refuses what they show",
+        FaultKind::Tls => "is that port one with TLS? mqtts:// is mostly port 8883, mqtt:// 1883",
+        _ => "check that the broker runs, and host and port in mqtt.url; zmesctl mqtt check",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_shared::views::Severity;
+
+    use super::*;
+
+    fn health(now: Timestamp) -> MqttHealth {
+        MqttHealth {
+            broker: "mqtts://broker:8883".to_owned(),
+            connected_at: None,
+            away_since: Some(now),
+            failure: None,
+            acknowledged: 0,
+            backlog: 0,
+            ignored_commands: 0,
+            cleared: false,
+        }
+    }
+
+    #[test]
+    fn a_short_absence_is_a_warning_and_a_refused_password_an_error_at_once() {
+        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
+        let failure =
+            |fault| Some(MqttFailure { at: now, fault, text: "tcp: connection refused".to_owned() });
+        let refused = MqttHealth { failure: failure(FaultKind::Refused), ..health(now) };
+        assert_eq!(judge(&refused, now).severity, Severity::Warning);
+        assert_eq!(judge(&refused, now + SignedDuration::from_secs(60)).severity, Severity::Error);
+        let password = MqttHealth { failure: failure(FaultKind::Credentials), ..health(now) };
+        assert_eq!(judge(&password, now).severity, Severity::Error);
+        let connected = MqttHealth { connected_at: Some(now), ..refused };
+        assert_eq!(judge(&connected, now).severity, Severity::Ok);
+        assert!(view(connected).hint.is_none());
+    }
+}

@@ -1,0 +1,340 @@
+//! What is known of each monitor, as the states that are published. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use zmes_shared::machine::MachineMessage;
+use zmes_shared::words::{MachineKind, MonitorCondition};
+use zmes_shared::{EventId, Label, MonitorId};
+
+use super::slots::Slots;
+use super::topics::{OF_MONITOR, Topics};
+use crate::detect::MonitorReport;
+use crate::domain::{Snooze, SnoozeScope};
+
+const ON: &str = "ON";
+const OFF: &str = "OFF";
+/// What Home Assistant reads as "unknown" of a sensor with a time.
+const NO_TIME: &str = "None";
+
+/// One monitor that is told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Camera {
+    pub(super) name: Arc<str>,
+    /// An alarm goes on.
+    alarmed: bool,
+    /// As it was reported last: only a change counts, because an alarm may be told before the report.
+    reported: Option<(bool, bool, MonitorCondition)>,
+    /// The event of the last start that was told.
+    started: Option<Option<EventId>>,
+    snoozed_until: Option<Timestamp>,
+}
+
+impl Camera {
+    fn new(name: Arc<str>) -> Self {
+        Self { name, alarmed: false, reported: None, started: None, snoozed_until: None }
+    }
+}
+
+/// The last alarm of a monitor, beside the state `alarm`.
+#[derive(Serialize)]
+struct LastAlarm<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventId>,
+    cause: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<&'a [Label]>,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct WatchingReason {
+    reason: &'static str,
+}
+
+/// The monitors that are told of.
+#[derive(Debug, Default)]
+pub(super) struct Cameras(BTreeMap<MonitorId, Camera>);
+
+impl Cameras {
+    pub(super) fn get(&self, id: MonitorId) -> Option<&Camera> {
+        self.0.get(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (MonitorId, &Camera)> {
+        self.0.iter().map(|(id, camera)| (*id, camera))
+    }
+
+    /// Takes the monitors that there are now; returns whether a monitor or a name has changed.
+    pub(super) fn set(
+        &mut self,
+        now: BTreeMap<MonitorId, Arc<str>>,
+        topics: &Topics,
+        slots: &mut Slots,
+    ) -> bool {
+        let gone: Vec<_> = self.0.keys().filter(|id| !now.contains_key(id)).copied().collect();
+        let mut changed = !gone.is_empty();
+        for id in gone {
+            self.0.remove(&id);
+            remove(id, topics, slots);
+        }
+        for (id, name) in now {
+            let camera = self.0.entry(id).or_insert_with(|| {
+                changed = true;
+                Camera::new(Arc::clone(&name))
+            });
+            if camera.name != name {
+                camera.name = name;
+                changed = true;
+            }
+            show(id, camera, topics, slots);
+        }
+        changed
+    }
+
+    /// Takes what the poller reports of a monitor.
+    pub(super) fn report(&mut self, report: &MonitorReport, topics: &Topics, slots: &mut Slots) {
+        let Some(camera) = self.0.get_mut(&report.id) else { return };
+        let now = (report.state.alarmed(), report.healthy(), report.condition.word());
+        if camera.reported.replace(now) != Some(now) {
+            camera.alarmed = now.0;
+            show(report.id, camera, topics, slots);
+        }
+    }
+
+    /// Takes an alarm or its end; `false`: it is the end of an earlier alarm of the same stay, and not told.
+    pub(super) fn alarm(&mut self, message: &MachineMessage, topics: &Topics, slots: &mut Slots) -> bool {
+        let Some(id) = message.monitor.as_ref().map(|monitor| monitor.id) else { return true };
+        let Some(camera) = self.0.get_mut(&id) else { return true };
+        if message.event_type == MachineKind::AlarmEnd {
+            camera.alarmed = false;
+            slots.set(&topics.monitor(id, "alarm"), OFF);
+            return camera.started.is_none_or(|started| started == message.event);
+        }
+        if message.event_type == MachineKind::AlarmStart {
+            camera.started = Some(message.event);
+            // What was found after the fact may be over.
+            if !message.late {
+                camera.alarmed = true;
+                slots.set(&topics.monitor(id, "alarm"), ON);
+            }
+            let last = LastAlarm {
+                event: message.event,
+                cause: &message.cause,
+                labels: message.labels.as_deref(),
+                at: format!("{:.3}", message.at),
+                url: message.url.as_deref(),
+            };
+            slots.set(&topics.monitor(id, "attributes"), json(&last));
+        }
+        true
+    }
+
+    /// Takes the snoozes that hold for all phones.
+    pub(super) fn snoozes<'s>(
+        &mut self,
+        snoozes: impl Iterator<Item = &'s Snooze> + Clone,
+        topics: &Topics,
+        slots: &mut Slots,
+    ) {
+        for (id, camera) in &mut self.0 {
+            let ours = snoozes.clone().filter(|snooze| {
+                snooze.scope == SnoozeScope::Everybody && snooze.monitor.is_none_or(|monitor| monitor == *id)
+            });
+            camera.snoozed_until = ours.map(|snooze| snooze.until).max();
+            show(*id, camera, topics, slots);
+        }
+    }
+
+    /// Says whether pushes of a monitor are snoozed for all phones.
+    pub(super) fn snoozed(&self, id: MonitorId, now: Timestamp) -> bool {
+        self.get(id).and_then(|camera| camera.snoozed_until).is_some_and(|until| now < until)
+    }
+}
+
+/// Removes the states of a monitor.
+pub(super) fn remove(id: MonitorId, topics: &Topics, slots: &mut Slots) {
+    for name in OF_MONITOR {
+        slots.remove(&topics.monitor(id, name));
+    }
+}
+
+fn show(id: MonitorId, camera: &Camera, topics: &Topics, slots: &mut Slots) {
+    let word = |on: bool| if on { ON } else { OFF };
+    let (_, watching, condition) = camera.reported.unwrap_or((false, false, MonitorCondition::NotLookedAt));
+    slots.set(&topics.monitor(id, "alarm"), word(camera.alarmed));
+    slots.set(&topics.monitor(id, "watching"), word(watching));
+    let reason = WatchingReason { reason: condition.word() };
+    slots.set(&topics.monitor(id, "watching/attributes"), json(&reason));
+    slots.set(&topics.monitor(id, "notifications"), word(camera.snoozed_until.is_none()));
+    let until = camera.snoozed_until.map_or_else(|| NO_TIME.to_owned(), |until| format!("{until:.0}"));
+    slots.set(&topics.monitor(id, "snoozed-until"), until);
+}
+
+pub(super) fn json(value: &impl Serialize) -> Bytes {
+    // Structs with text keys can always be written.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_shared::MonitorState;
+    use zmes_shared::machine::MachineAlarm;
+    use zmes_shared::words::SnoozeOrigin;
+
+    use super::*;
+    use crate::detect::Condition;
+    use crate::domain::SnoozeId;
+
+    const GARAGE: MonitorId = MonitorId(3);
+
+    #[derive(Default)]
+    struct Stage {
+        cameras: Cameras,
+        slots: Slots,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let mut stage = Self::default();
+            stage.monitors(&[(3, "Garage")]);
+            stage
+        }
+
+        fn topics() -> Topics {
+            Topics::new("zmesd")
+        }
+
+        fn monitors(&mut self, named: &[(u32, &str)]) -> bool {
+            let now = named.iter().map(|(id, name)| (MonitorId(*id), Arc::from(*name))).collect();
+            self.cameras.set(now, &Self::topics(), &mut self.slots)
+        }
+
+        fn report(&mut self, state: MonitorState, condition: Condition) {
+            let report = MonitorReport {
+                id: GARAGE,
+                name: "Garage".into(),
+                state,
+                last_event: None,
+                layout: None,
+                condition,
+            };
+            self.cameras.report(&report, &Self::topics(), &mut self.slots);
+        }
+
+        fn alarm(&mut self, kind: MachineKind, event: u64, late: bool) -> bool {
+            let message = MachineMessage::of_alarm(MachineAlarm {
+                kind,
+                at: "2026-11-02T10:00:07.512Z".parse().unwrap(),
+                late,
+                monitor: GARAGE,
+                name: "Garage",
+                event: Some(EventId(event)),
+                cause: "Motion: door",
+            });
+            self.cameras.alarm(&message, &Self::topics(), &mut self.slots)
+        }
+
+        /// What is published now, without the topic before the monitor's id.
+        fn published(&mut self) -> BTreeMap<String, String> {
+            let messages = std::iter::from_fn(|| self.slots.next());
+            let plain = |payload: Bytes| String::from_utf8_lossy(&payload).into_owned();
+            messages.map(|message| (message.topic.replace("zmesd/3/", ""), plain(message.payload))).collect()
+        }
+    }
+
+    fn states(states: &[(&str, &str)]) -> BTreeMap<String, String> {
+        states.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_monitor_has_all_its_states_from_the_beginning_and_none_when_it_is_gone() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Idle, Condition::Captured);
+        assert_eq!(
+            stage.published(),
+            states(&[
+                ("alarm", "OFF"),
+                ("watching", "ON"),
+                ("watching/attributes", r#"{"reason":"captured"}"#),
+                ("notifications", "ON"),
+                ("snoozed-until", "None"),
+            ])
+        );
+        assert!(!stage.monitors(&[(3, "Garage")]) && stage.monitors(&[(3, "Gate")]));
+        assert!(stage.monitors(&[]));
+        let gone = stage.published();
+        assert!(gone.len() == OF_MONITOR.len() && gone.values().all(String::is_empty), "{gone:?}");
+    }
+
+    #[test]
+    fn an_alarm_that_is_told_before_the_report_stays_on() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Idle, Condition::Captured);
+        stage.published();
+        assert!(stage.alarm(MachineKind::AlarmStart, 7, false));
+        let attributes = r#"{"event":7,"cause":"Motion: door","at":"2026-11-02T10:00:07.512Z"}"#;
+        assert_eq!(stage.published(), states(&[("alarm", "ON"), ("attributes", attributes)]));
+        stage.report(MonitorState::Idle, Condition::Captured);
+        assert_eq!(stage.published(), states(&[]), "the report of before says nothing new");
+        stage.report(MonitorState::Alarm, Condition::Captured);
+        assert_eq!(stage.published(), states(&[]));
+        assert!(stage.alarm(MachineKind::AlarmEnd, 7, false));
+        assert_eq!(stage.published(), states(&[("alarm", "OFF")]));
+    }
+
+    #[test]
+    fn what_was_found_late_switches_nothing_on_and_an_end_is_told_once() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Idle, Condition::Captured);
+        stage.published();
+        stage.alarm(MachineKind::AlarmStart, 6, true);
+        assert!(!stage.published().contains_key("alarm"));
+        stage.alarm(MachineKind::AlarmStart, 7, false);
+        assert!(!stage.alarm(MachineKind::AlarmEnd, 6, false), "the same stay in alarm has a later event");
+        assert!(stage.alarm(MachineKind::AlarmEnd, 7, false));
+    }
+
+    #[test]
+    fn a_dead_zmc_is_said_with_its_reason() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Alarm, Condition::Captured);
+        stage.published();
+        stage.report(MonitorState::Down, Condition::Frozen { age: std::time::Duration::from_secs(9) });
+        let reason = r#"{"reason":"frozen"}"#;
+        assert_eq!(
+            stage.published(),
+            states(&[("alarm", "OFF"), ("watching", "OFF"), ("watching/attributes", reason)])
+        );
+    }
+
+    #[test]
+    fn only_snoozes_for_all_phones_count() {
+        let until: Timestamp = "2026-11-02T12:00:00Z".parse().unwrap();
+        let snooze = |monitor: Option<u32>, scope| Snooze {
+            id: SnoozeId(1),
+            monitor: monitor.map(MonitorId),
+            scope,
+            since: until,
+            until,
+            hard: false,
+            tell: false,
+            by: "amy".to_owned(),
+            origin: SnoozeOrigin::Cli,
+        };
+        let mut stage = Stage::new();
+        let mut take = |snoozes: &[Snooze]| {
+            stage.cameras.snoozes(snoozes.iter(), &Stage::topics(), &mut stage.slots);
+            stage.published().get("snoozed-until").cloned()
+        };
+        assert_eq!(take(&[snooze(Some(3), SnoozeScope::User("amy".into()))]).as_deref(), Some("None"));
+        assert_eq!(take(&[snooze(Some(3), SnoozeScope::Everybody)]).as_deref(), Some("2026-11-02T12:00:00Z"));
+        assert_eq!(take(&[snooze(None, SnoozeScope::Everybody)]), None, "the same");
+        assert_eq!(take(&[snooze(Some(4), SnoozeScope::Everybody)]).as_deref(), Some("None"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Alarms that the broker missed: read from the record once it is there again.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+use zmes_shared::control::Since;
+use zmes_shared::machine::MachineMessage;
+use zmes_shared::words::MachineKind;
+
+use super::MqttOwner;
+use crate::mqtt::cursor::AckCursor;
+use crate::mqtt::message;
+use crate::state::{MqttDevice, MqttMemory, MqttNote};
+
+/// Rows that are read at a time.
+const ROWS: u32 = 10_000;
+/// How long reading may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// When it is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// Hex digits of the instance.
+const INSTANCE: usize = 8;
+
+impl MqttOwner {
+    /// Queues what came after the cursor and is not too old, in order.
+    pub(super) async fn read_backlog(&mut self) {
+        let now = self.now();
+        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
+        if let Ok(oldest) = now.saturating_sub(keep) {
+            self.cursor.skip_to(oldest);
+        }
+        let since = Since::Time(self.cursor.since());
+        let state = self.parts.state.clone();
+        let reading = async {
+            let alarms = state.alarms_since(since, ROWS).await?;
+            Ok::<_, crate::state::StateError>((alarms, state.ends_since(since, ROWS).await?))
+        };
+        let (alarms, ends) = match timeout(DEADLINE, reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return self.backlog_failed(&error.to_string()),
+            Err(_) => return self.backlog_failed("no answer in time"),
+        };
+        let mut missed: Vec<MachineMessage> =
+            alarms.alarms.iter().map(|alarm| message::of_recorded(alarm, now)).collect();
+        missed.extend(ends.iter().map(|end| message::of_recorded_end(end, now)));
+        // A stable sort: an alarm comes before an end of the same moment.
+        missed.sort_by_key(|message| message.at);
+        self.behind = false;
+        for mut told in missed {
+            let Some(monitor) = told.monitor.as_ref().map(|monitor| monitor.id) else { continue };
+            if self.cameras.get(monitor).is_none() {
+                continue;
+            }
+            if told.event_type == MachineKind::AlarmStart {
+                // Whether it still goes on the poller has reported.
+                let past = MachineMessage { late: true, ..told.clone() };
+                self.cameras.alarm(&past, &self.topics, &mut self.slots);
+            }
+            self.judge(&mut told, monitor);
+            if !self.queue(&told) {
+                break;
+            }
+        }
+        if !self.events.is_empty() {
+            info!(alarms = self.events.len(), "publishing what the MQTT broker has missed");
+        }
+    }
+
+    fn backlog_failed(&mut self, error: &str) {
+        warn!(error, "mqtt cannot read the record of alarms; trying again in {} s", RETRY.as_secs());
+        self.backlog_due = Instant::now() + RETRY;
+    }
+
+    /// Reads what a daemon before has left, and notes who we are; `false`: the daemon stops.
+    pub(super) async fn remember(&mut self, stop: &tokio_util::sync::CancellationToken) -> bool {
+        let memory = loop {
+            match self.parts.state.mqtt_memory().await {
+                Ok(memory) => break memory,
+                Err(error) => warn!(%error, "mqtt waits for the state file"),
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(RETRY)).await.is_none() {
+                return false;
+            }
+        };
+        let MqttMemory { instance, cursor, published, devices } = memory;
+        let known =
+            instance.filter(|id| id.len() == INSTANCE && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        self.instance = known.unwrap_or_else(|| {
+            let made = format!("{:08x}", fastrand::u32(..));
+            self.note(MqttNote::Instance(made.clone()));
+            made
+        });
+        let known = cursor.as_deref().and_then(AckCursor::parse);
+        self.cursor = known.unwrap_or_else(|| AckCursor::starting(self.now()));
+        // From here on a kill forgets nothing.
+        self.write_cursor();
+        self.published = published.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        self.announcing.remembered(devices.into_iter().map(device).collect());
+        true
+    }
+}
+
+fn device(device: MqttDevice) -> crate::mqtt::home_assistant::Remembered {
+    let MqttDevice { topic, object, hash, components } = device;
+    crate::mqtt::home_assistant::Remembered { object, topic, hash, components }
+}

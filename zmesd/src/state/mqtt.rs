@@ -1,0 +1,94 @@
+//! What home automation remembers: who we are to Home Assistant, which events the broker has, what is retained there.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::SqlResult;
+use super::handle::{StateHandle, StateResult};
+use super::remembered::understood;
+use super::troubles::{self, TroubleRow};
+
+const INSTANCE: &str = "instance";
+const CURSOR: &str = "cursor";
+const PUBLISHED: &str = "published";
+
+/// A device that was announced to Home Assistant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttDevice {
+    pub topic: String,
+    pub object: String,
+    pub hash: String,
+    pub components: Vec<String>,
+}
+
+/// What a daemon before has left; the texts are their owner's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MqttMemory {
+    pub instance: Option<String>,
+    pub cursor: Option<String>,
+    pub published: Option<String>,
+    pub devices: Vec<MqttDevice>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MqttNote {
+    Instance(String),
+    Cursor(String),
+    Published(String),
+    /// All devices, in place of those before.
+    Devices(Vec<MqttDevice>),
+}
+
+pub(super) async fn keep(transaction: &mut SqliteConnection, note: &MqttNote) -> SqlResult {
+    let (name, value) = match note {
+        MqttNote::Instance(value) => (INSTANCE, value),
+        MqttNote::Cursor(value) => (CURSOR, value),
+        MqttNote::Published(value) => (PUBLISHED, value),
+        MqttNote::Devices(devices) => return keep_devices(transaction, devices).await,
+    };
+    let query = sqlx::query("REPLACE INTO mqtt (name, value) VALUES (?, ?)").bind(name).bind(value);
+    query.execute(transaction).await.map(drop)
+}
+
+async fn keep_devices(transaction: &mut SqliteConnection, devices: &[MqttDevice]) -> SqlResult {
+    sqlx::query("DELETE FROM mqtt_devices").execute(&mut *transaction).await?;
+    for MqttDevice { topic, object, hash, components } in devices {
+        let insert = "REPLACE INTO mqtt_devices (topic, object, hash, components) VALUES (?, ?, ?, ?)";
+        let row = sqlx::query(insert).bind(topic).bind(object).bind(hash).bind(components.join(" "));
+        row.execute(&mut *transaction).await?;
+    }
+    Ok(())
+}
+
+impl StateHandle {
+    /// Returns what home automation remembers.
+    pub async fn mqtt_memory(&self) -> StateResult<MqttMemory> {
+        let pool = self.settled().await;
+        let rows = sqlx::query("SELECT name, value FROM mqtt").fetch_all(&pool).await;
+        let rows: Vec<(String, String)> =
+            understood("mqtt", &self.answer(rows)?, |row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let query = "SELECT topic, object, hash, components FROM mqtt_devices ORDER BY topic";
+        let devices = self.answer(sqlx::query(query).fetch_all(&pool).await)?;
+        let mut memory =
+            MqttMemory { devices: understood("mqtt_devices", &devices, device), ..MqttMemory::default() };
+        for (name, value) in rows {
+            match name.as_str() {
+                INSTANCE => memory.instance = Some(value),
+                CURSOR => memory.cursor = Some(value),
+                PUBLISHED => memory.published = Some(value),
+                _ => {}
+            }
+        }
+        Ok(memory)
+    }
+
+    /// Returns the troubles that stand, oldest first.
+    pub async fn standing_troubles(&self) -> StateResult<Vec<TroubleRow>> {
+        self.answer(troubles::standing(&self.settled().await).await)
+    }
+}
+
+fn device(row: &SqliteRow) -> SqlResult<MqttDevice> {
+    let components = row.try_get::<&str, _>(3)?.split_whitespace().map(ToOwned::to_owned).collect();
+    Ok(MqttDevice { topic: row.try_get(0)?, object: row.try_get(1)?, hash: row.try_get(2)?, components })
+}
