@@ -120,8 +120,9 @@ impl HomeAssistant {
     /// Fails if Home Assistant has logged a warning since the last call, but for the loss of its broker.
     pub async fn ensure_quiet(&self, when: &str) -> Result<()> {
         let log = self.run(&["log", "--new"]).await?;
+        let lost = ["Error returned from MQTT server", "[paho.mqtt.client]"];
         let ours: Vec<&str> =
-            log.lines().filter(|line| !line.contains("Error returned from MQTT server")).collect();
+            log.lines().filter(|line| !lost.iter().any(|words| line.contains(words))).collect();
         ensure!(ours.is_empty(), "{when}: {}", ours.join("\n"));
         Ok(())
     }

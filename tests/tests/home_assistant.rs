@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use zmes_tests::{HomeAssistant, World, WorldBuilder, includes, repository, wait_until};
+use zmes_tests::{HomeAssistant, World, WorldBuilder, epoch_seconds, includes, repository, wait_until};
 
 /// The entities of a camera called Garage.
 const MOTION: &str = "binary_sensor.garage_motion";
@@ -19,6 +19,7 @@ fn house(home: &HomeAssistant) -> WorldBuilder {
     World::new()
         .monitor(3, "Garage")
         .monitor(4, "Yard \"<b>\" \u{202e}")
+        .setting("watchdog", "camera-offline", "\"0s\"")
         .setting("mqtt", "enabled", "true")
         .setting("mqtt", "url", &json!(home.broker()).to_string())
         .setting("mqtt", "commands", "true")
@@ -26,8 +27,9 @@ fn house(home: &HomeAssistant) -> WorldBuilder {
         .setting("mqtt", "es-ends", "true")
 }
 
-/// Waits until Home Assistant shows a healthy, quiet camera.
-async fn settled(home: &HomeAssistant) -> Result<()> {
+/// Waits until Home Assistant shows a healthy, quiet camera. Restarts take longer than a camera may deliver nothing.
+async fn settled(home: &HomeAssistant, world: &World) -> Result<()> {
+    world.shm(3)?.set_heartbeat(epoch_seconds())?;
     home.wait(MOTION, "off").await?;
     home.wait(WATCHING, "on").await?;
     home.wait(NOTIFICATIONS, "on").await?;
@@ -65,13 +67,13 @@ async fn snoozes(home: &HomeAssistant, world: &World) -> Result<()> {
     home.wait(UNTIL, "20.*").await?;
     ensure!(snoozed().await? == 1, "the switch snoozed nothing");
     home.call("switch", "turn_on", &json!({"entity_id": NOTIFICATIONS})).await?;
-    settled(home).await?;
+    settled(home, world).await?;
     ensure!(snoozed().await? == 0, "the switch ended nothing");
     home.call("number", "set_value", &json!({"entity_id": SNOOZE, "value": 30})).await?;
     home.wait(NOTIFICATIONS, "off").await?;
     ensure!(snoozed().await? == 1, "the number snoozed nothing");
     home.call("number", "set_value", &json!({"entity_id": SNOOZE, "value": 0})).await?;
-    settled(home).await
+    settled(home, world).await
 }
 
 /// The automation of docs/home-assistant.md, which tells of an alarm through the broker here, in place of a phone.
@@ -128,7 +130,7 @@ async fn sensor_of_old(home: &HomeAssistant, world: &World, event: u64) -> Resul
 async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() -> Result<()> {
     let Some(home) = HomeAssistant::up().await? else { return Ok(()) };
     let mut world = house(&home).start().await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     let yard = "Yard \"<b>\" \u{fffd}";
     wait_devices(&home, &["Garage", yard, SERVER]).await?;
     home.wait("sensor.zoneminder_notifications_clients", "0").await?;
@@ -149,23 +151,23 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
     world.kill_daemon().await?;
     home.wait(WATCHING, "unavailable").await?;
     world.launch_daemon().await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     alarm_and_end(&home, &world, 80).await?;
     world.daemon()?.end(Signal::SIGTERM).await?;
     home.wait(MOTION, "unavailable").await?;
     world.launch_daemon().await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     home.ensure_quiet("restarts of zmesd").await?;
 
     home.run(&["restart-ha"]).await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     alarm_and_end(&home, &world, 90).await?;
     home.run(&["restart-ha", "--kill"]).await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     home.ensure_quiet("restarts of Home Assistant").await?;
 
     home.run(&["restart-broker", "--forget"]).await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     alarm_and_end(&home, &world, 100).await?;
     home.ensure_quiet("a restart of the broker").await?;
 
@@ -182,7 +184,7 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
 async fn a_camera_that_vanishes_while_zmesd_is_down_leaves_nothing_behind() -> Result<()> {
     let Some(home) = HomeAssistant::up().await? else { return Ok(()) };
     let mut world = house(&home).start().await?;
-    settled(&home).await?;
+    settled(&home, &world).await?;
     world.daemon()?.end(Signal::SIGTERM).await?;
     world.database.sql("DELETE FROM Monitors WHERE Id=3").await?;
     world.launch_daemon().await?;
