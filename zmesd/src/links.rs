@@ -208,8 +208,7 @@ impl LinkMaker {
     /// Makes none.
     #[cfg(test)]
     pub fn off() -> Self {
-        let key = LinkKey::stored(&[0; KEY]).unwrap();
-        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(key).1)
+        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(LinkKey([0; KEY])).1)
     }
 
     /// Says whether links are made at all.
