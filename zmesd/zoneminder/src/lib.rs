@@ -75,9 +75,9 @@ pub mod trigger;
 mod user;
 mod version;
 
-pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
+pub use monitor::{Monitor, MonitorSet, NotWatched, OtherServer, Recording};
 pub use ports::{
-    AccountStore, AlarmTrigger, DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, DbError,
+    AccountStore, AlarmTrigger, CaptureReport, CaptureReports, CaptureStatus, DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, DbError,
     DbHealth, EventRow, EventStore, LabelSources, LabelsRead, MonitorSource, MonitorStore, ServerShare,
     ServerShares, TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
 };

@@ -23,6 +23,7 @@ mod refused;
 mod registrations;
 mod rules;
 mod scene;
+mod servers;
 mod store;
 mod survey;
 mod user;

@@ -3,6 +3,7 @@
 mod labels;
 mod network;
 mod rules;
+mod servers;
 mod targets;
 mod watchdog;
 
@@ -14,6 +15,7 @@ pub(super) use network::{
 pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };
+pub(super) use servers::{ServerChoice, ServerNumber};
 pub(super) use targets::{BODY, CHAT, Expected, Headers, PHASES, TARGET_NAME, TEMPLATE, parsed};
 pub(super) use watchdog::{PING_SUFFIX, WATCHDOG_RECEIVERS};
 
