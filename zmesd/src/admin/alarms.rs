@@ -166,7 +166,8 @@ fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
 fn here(monitor: &Monitor) -> Result<(), ControlError> {
     let Some(server) = &monitor.elsewhere else { return Ok(()) };
     let id = monitor.id;
-    let message = format!("monitor {id} is captured by {server}: its alarms can only be forced and cancelled there");
+    let message =
+        format!("monitor {id} is captured by {server}: its alarms can only be forced and cancelled there");
     let hint = format!("there: zmu -m {id} -a forces one, zmu -m {id} -c cancels it");
     Err(ControlError::new(ErrorCode::Unavailable, message).with_hint(hint))
 }

@@ -4,9 +4,9 @@
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::{MonitorView, Severity};
-use zmes_zoneminder::{NotWatched, OtherServer};
 use zmes_zoneminder::shm::layout::Numbering;
 use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
+use zmes_zoneminder::{NotWatched, OtherServer};
 
 use crate::detect::{Condition, MonitorReport, RemoteSight};
 
@@ -115,7 +115,9 @@ fn remote(id: MonitorId, server: &OtherServer, sight: RemoteSight) -> Option<Dia
         }
     };
     let cure = match (sight, server.id) {
-        (RemoteSight::NoPicture, _) => format!("is the camera on, and its address right? see the log of zmc -m {id} there"),
+        (RemoteSight::NoPicture, _) => {
+            format!("is the camera on, and its address right? see the log of zmc -m {id} there")
+        }
         (_, 0) => format!("assign monitor {id} to a server in ZoneMinder's console: no server captures it"),
         (_, _) => format!("on {server}: systemctl status zoneminder; zmdc.pl restart zmc -m {id}"),
     };
@@ -240,7 +242,11 @@ mod tests {
             RemoteSight::Silent(Some(Duration::from_mins(3))),
             RemoteSight::Silent(None),
         ];
-        all.extend(sights.map(|sight| Condition::Elsewhere { server: Arc::clone(&server), sight, trouble: None }));
+        all.extend(sights.map(|sight| Condition::Elsewhere {
+            server: Arc::clone(&server),
+            sight,
+            trouble: None,
+        }));
         all
     }
 

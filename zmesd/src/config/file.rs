@@ -18,8 +18,8 @@ use zmes_zoneminder::conf::{DatabaseConfig, ServerScope};
 use super::end::EndSection;
 use super::forms::{
     APP_VERSION, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS, NETWORKS,
-    Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, ServerNumber, Size, Span, Text, WATCHDOG_RECEIVERS,
-    WEB_URL, WORDS, ZONEMINDER_VERSION,
+    Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, ServerNumber, Size, Span, Text,
+    WATCHDOG_RECEIVERS, WEB_URL, WORDS, ZONEMINDER_VERSION,
 };
 use super::problem::Problems;
 use super::push::PushMode;

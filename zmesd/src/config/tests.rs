@@ -102,7 +102,10 @@ fn what_is_left_out_has_the_pinned_default() {
     let zoneminder = &config.zoneminder;
     assert_eq!(zoneminder.database.address, DatabaseAddress::Default);
     assert_eq!(zoneminder.database.password.expose_secret(), "hunter2");
-    assert_eq!((zoneminder.path_map.as_path(), &zoneminder.servers), (Path::new("/dev"), &ServerScope::Single));
+    assert_eq!(
+        (zoneminder.path_map.as_path(), &zoneminder.servers),
+        (Path::new("/dev"), &ServerScope::Single)
+    );
     assert_eq!((zoneminder.version, zoneminder.source), (None, Source::Auto));
     assert_eq!(zoneminder.poll_interval, Duration::from_millis(20));
     assert_eq!(zoneminder.monitor_reload_interval, Duration::from_mins(1));

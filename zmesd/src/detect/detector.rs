@@ -241,7 +241,10 @@ impl Detector {
     pub fn again(&mut self, row: &EventRow, now: Instant) -> DetectorStep {
         self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
         let cause = Some(cause_of_row(row));
-        DetectorStep { found: vec![DetectedAlarm { cause, ..DetectedAlarm::polled(Some(row.id)) }], ask: None }
+        DetectorStep {
+            found: vec![DetectedAlarm { cause, ..DetectedAlarm::polled(Some(row.id)) }],
+            ask: None,
+        }
     }
 
     /// Forgets announced events after `newest`: the database was restored, their ids will be given again.

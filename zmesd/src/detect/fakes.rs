@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
-use zmes_zoneminder::{CaptureReports, DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading};
+use zmes_zoneminder::{
+    CaptureReports, DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading,
+};
 
 use super::DetectConfig;
 use crate::config::Source;

@@ -4,6 +4,7 @@
 //! memory could not be read; and every event of monitors that are not polled at all. For monitors of other servers it
 //! looks more often ([`QUICK`]), and reads what their `zmc` say of themselves.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,6 +131,7 @@ impl Reconciler {
         let mut ticks = ticker(period);
         let mut quick = ticker(QUICK);
         let mut config = self.config.clone();
+        let mut catalog = self.others.as_ref().map(|others| others.catalog.clone());
         loop {
             let hurried = period > QUICK && self.watches_others();
             self.counters.beats.reconciler.back_within(period.saturating_add(STANDSTILL));
@@ -141,6 +143,8 @@ impl Reconciler {
                         ticks = ticker(period);
                     }
                 }
+                // There may be monitors of other servers now.
+                () = changed(&mut catalog) => {}
                 _ = ticks.tick() => if self.round().await.is_err() { return },
                 _ = quick.tick(), if hurried => if self.quick_round().await.is_err() { return },
             }
@@ -293,8 +297,7 @@ impl Reconciler {
 
     fn watches_others(&self) -> bool {
         let Some(others) = &self.others else { return false };
-        let elsewhere = others.catalog.borrow().monitors.watched().any(|monitor| monitor.elsewhere.is_some());
-        elsewhere
+        others.catalog.borrow().monitors.watched().any(|monitor| monitor.elsewhere.is_some())
     }
 
     /// Reads what the `zmc` of other servers say of themselves, if it is time.
@@ -360,6 +363,17 @@ impl Reconciler {
             }
         }
         Ok(young)
+    }
+}
+
+/// Waits until the catalog has changed; for ever, where it is not followed.
+async fn changed(catalog: &mut Option<watch::Receiver<Arc<Catalog>>>) {
+    let followed = match catalog {
+        Some(catalog) => catalog.changed().await.is_ok(),
+        None => false,
+    };
+    if !followed {
+        pending().await
     }
 }
 

@@ -39,7 +39,14 @@ struct World {
 }
 
 fn monitor(id: MonitorId, name: &str, recording: Recording) -> Monitor {
-    Monitor { id, name: Arc::from(name), recording, alarm_opens_event: false, watched: Ok(()), elsewhere: None }
+    Monitor {
+        id,
+        name: Arc::from(name),
+        recording,
+        alarm_opens_event: false,
+        watched: Ok(()),
+        elsewhere: None,
+    }
 }
 
 fn catalog(monitors: Vec<Monitor>) -> Arc<Catalog> {

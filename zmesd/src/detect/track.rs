@@ -144,7 +144,12 @@ impl Track {
     /// Takes a row with an alarm. `missed`: it was there for a while, and nobody looked.
     pub(super) fn reconcile(&mut self, row: &EventRow, missed: bool, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
-        let missed = missed && self.monitor.elsewhere.is_some();
+        let remote = self.monitor.elsewhere.is_some();
+        let missed = missed && remote;
+        if remote && !row.open {
+            // It may have been announced while the monitor was polled here.
+            self.episode.event_ended(row.id);
+        }
         let mut looked = self.alarms(DetectorStep::default(), missed, round);
         if !self.polled() {
             looked.changed = self.show(MonitorReport { last_event: Some(row.id), ..self.report.clone() });

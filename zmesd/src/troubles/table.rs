@@ -197,7 +197,8 @@ impl TroubleTable {
             notices.extend(if stays { entry.remind(now) } else { entry.ceases(now) });
         }
         let group_is_over = notices.iter().any(|notice| {
-            notice.change == TroubleChange::Cleared && notice.trouble.id == TroubleId::of(TroubleKind::Zoneminder)
+            notice.change == TroubleChange::Cleared
+                && notice.trouble.id == TroubleId::of(TroubleKind::Zoneminder)
         });
         if group_is_over {
             // Those that have not come back are told of one by one, once they have had their time.

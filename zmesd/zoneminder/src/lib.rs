@@ -77,9 +77,10 @@ mod version;
 
 pub use monitor::{Monitor, MonitorSet, NotWatched, OtherServer, Recording};
 pub use ports::{
-    AccountStore, AlarmTrigger, CaptureReport, CaptureReports, CaptureStatus, DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, DbError,
-    DbHealth, EventRow, EventStore, LabelSources, LabelsRead, MonitorSource, MonitorStore, ServerShare,
-    ServerShares, TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
+    AccountStore, AlarmTrigger, CaptureReport, CaptureReports, CaptureStatus, DatabaseCheck, DatabaseFault,
+    DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore, LabelSources, LabelsRead,
+    MonitorSource, MonitorStore, ServerShare, ServerShares, TriggerCommand, TriggerError, TriggerVia,
+    Whereabouts, Zoneminder,
 };
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;

@@ -112,7 +112,8 @@ impl ServerFindings {
             self.covered.extend(sick.iter().map(|listed| listed.report.id));
             let (report, lost) = (&first.report, sick.len());
             let why = diagnose(report.id, &report.condition).map_or_else(String::new, |found| found.sentence);
-            let detail = format!("{server}: {lost} of {total} monitors deliver nothing; {}: {why}", report.name);
+            let detail =
+                format!("{server}: {lost} of {total} monitors deliver nothing; {}: {why}", report.name);
             self.findings.push(Finding::error(step, detail, cure(server)));
             return;
         }

@@ -34,8 +34,10 @@ impl Form for ServerNumber {
                 Err(self.mismatch(literal).hint("remove the quotes"))
             }
             Literal::Text(text) => {
-                let complaint = Complaint::new(format!("`{}` is neither a number nor \"{ALL}\"", quotable(text)));
-                Err(complaint.hint("write Servers.Id, as a number; a name belongs into zm.conf, as ZM_SERVER_NAME"))
+                let complaint =
+                    Complaint::new(format!("`{}` is neither a number nor \"{ALL}\"", quotable(text)));
+                Err(complaint
+                    .hint("write Servers.Id, as a number; a name belongs into zm.conf, as ZM_SERVER_NAME"))
             }
             Literal::Flag(_) | Literal::List(_) | Literal::Pairs(_) | Literal::Other(_) => {
                 Err(self.mismatch(literal))

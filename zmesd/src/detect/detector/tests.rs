@@ -6,7 +6,6 @@ use MonitorState::{Alarm, Alert, Idle, Prealarm, Tape};
 
 use super::*;
 
-
 const NONE: [u64; 0] = [];
 const STATE_LAST: [u32; 2] = [760, 768];
 const STATE_FIRST: [u32; 6] = [336, 608, 600, 864, 872, 888];

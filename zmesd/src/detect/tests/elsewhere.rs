@@ -149,7 +149,8 @@ async fn a_monitor_that_is_added_is_told_of_what_began_before_it_was_known() {
     let three = MonitorId(3);
     world.store.open(8, three, "Motion");
     world.silence().await;
-    let more = vec![monitor(ONE, "Front", Recording::OnAlarm), elsewhere(TWO, "Yard"), elsewhere(three, "Barn")];
+    let more =
+        vec![monitor(ONE, "Front", Recording::OnAlarm), elsewhere(TWO, "Yard"), elsewhere(three, "Barn")];
     world.catalog.send_replace(catalog(more));
     let alarm = world.alarm().await;
     assert_eq!((alarm.monitor, alarm.event, alarm.late()), (three, Some(EventId(8)), true));
@@ -200,4 +201,22 @@ async fn the_database_is_asked_more_often_only_for_monitors_of_other_servers() {
     let all = statements(all_servers(), true).await;
     assert_eq!(usual, 60, "newest and since, every 2 s");
     assert!((usual + 230..=usual + 260).contains(&all), "{all}: 4 a second more, and one every 5 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_moves_and_whose_row_is_read_when_it_has_ended_has_an_end() {
+    let mut world = two_servers(ScriptedStore::default(), &[]).await;
+    let here = vec![monitor(ONE, "Front", Recording::OnAlarm), monitor(TWO, "Yard", Recording::OnAlarm)];
+    world.source.show(TWO, Ok(reading(768, Idle, 7, "")));
+    world.catalog.send_replace(catalog(here));
+    sleep(Duration::from_millis(50)).await;
+    world.source.show(TWO, Ok(reading(768, Alarmed, 8, "Motion")));
+    assert_eq!(world.alarm().await.event, Some(EventId(8)));
+    let back = vec![monitor(ONE, "Front", Recording::OnAlarm), elsewhere(TWO, "Yard")];
+    world.catalog.send_replace(catalog(back));
+    world.store.past(8, TWO, Duration::ZERO);
+    let (end, took) = timed(&mut world).await;
+    assert_eq!((end.is_end(), end.event), (true, Some(EventId(8))));
+    assert!(took <= QUICKLY, "{took:?}");
+    world.silence().await;
 }

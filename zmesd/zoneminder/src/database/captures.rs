@@ -25,9 +25,8 @@ pub(super) async fn read(session: &mut Session<'_>) -> Answer<Option<CaptureRepo
         "SELECT `MonitorId`, `Status`, {pictures} AS `Pictures`, {age} AS `Age` FROM `Monitor_Status`"
     );
     let rows = session.rows(sql).await?;
-    let reports = readable("Monitor_Status", &rows, |cells| {
-        Ok((MonitorId(cells.id("MonitorId")?), report(cells)?))
-    });
+    let reports =
+        readable("Monitor_Status", &rows, |cells| Ok((MonitorId(cells.id("MonitorId")?), report(cells)?)));
     Ok(Some(CaptureReports { dated, reports: reports.into_iter().collect() }))
 }
 
@@ -39,6 +38,7 @@ fn report(cells: Cells<'_>) -> Result<CaptureReport, Odd> {
         Some(_) | None => CaptureStatus::Unknown,
     };
     let pictures = cells.integer("Pictures")?.map(|pictures| pictures != 0);
-    let age = cells.integer("Age")?.map(|age| Duration::from_secs(u64::try_from(age.max(0)).unwrap_or(u64::MAX)));
+    let age =
+        cells.integer("Age")?.map(|age| Duration::from_secs(u64::try_from(age.max(0)).unwrap_or(u64::MAX)));
     Ok(CaptureReport { status, pictures, age })
 }

@@ -108,7 +108,11 @@ struct Raw {
 async fn finish(session: &mut Session<'_>, rows: &[MySqlRow]) -> Answer<Vec<EventRow>> {
     let raw = read(rows);
     let unsure = raw.iter().any(|raw| raw.by_pictures.is_none() && raw.by_start.is_some());
-    let shifts = if unsure && pictures_tell(session.schema) { Shifts::read(session).await? } else { Shifts::default() };
+    let shifts = if unsure && pictures_tell(session.schema) {
+        Shifts::read(session).await?
+    } else {
+        Shifts::default()
+    };
     let aged = raw.into_iter().map(|Raw { mut event, by_start, by_pictures }| {
         let by_start = by_start.map(|age| age - shifts.of(event.monitor));
         let age = by_pictures.or(by_start).unwrap_or_default();

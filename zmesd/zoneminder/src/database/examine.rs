@@ -24,10 +24,7 @@ const NEEDED: [(&str, &[&str]); 4] = [
     ("Users", &["Id", "Username", "Password", "Enabled", "Events", "Monitors"]),
 ];
 
-pub(super) async fn examine(
-    session: &mut Session<'_>,
-    scope: &ServerScope,
-) -> Answer<DatabaseReport> {
+pub(super) async fn examine(session: &mut Session<'_>, scope: &ServerScope) -> Answer<DatabaseReport> {
     for (table, columns) in NEEDED {
         session.schema.require(table, columns)?;
     }

@@ -39,8 +39,8 @@ use self::schema::{Schema, Session};
 use crate::User;
 use crate::conf::{DatabaseConfig, ServerScope};
 use crate::{
-    AccountStore, CaptureReports, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore,
-    LabelSources, LabelsRead, MonitorStore, Whereabouts, Zoneminder,
+    AccountStore, CaptureReports, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth,
+    EventRow, EventStore, LabelSources, LabelsRead, MonitorStore, Whereabouts, Zoneminder,
 };
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in

@@ -11,7 +11,9 @@ use super::explain::{Answer, Fault};
 use super::schema::Session;
 use super::settings::Settings;
 use crate::conf::{ServerIdentity, ServerScope};
-use crate::{Monitor, MonitorSet, NotWatched, OtherServer, Recording, ServerShare, ServerShares, Whereabouts};
+use crate::{
+    Monitor, MonitorSet, NotWatched, OtherServer, Recording, ServerShare, ServerShares, Whereabouts,
+};
 
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
