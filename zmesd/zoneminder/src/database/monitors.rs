@@ -49,9 +49,8 @@ pub(super) async fn load(
         let mut monitor = read(cells, generation, settings)?;
         let server = u32::try_from(cells.integer("ServerId")?.unwrap_or_default()).unwrap_or_default();
         match scope {
-            ServerScope::Single => {}
             ServerScope::Own(_) if own.is_some_and(|own| own != server) => return Ok(None),
-            ServerScope::Own(_) => {}
+            ServerScope::Single | ServerScope::Own(_) => {}
             ServerScope::All(_) if !several || own == Some(server) => {}
             ServerScope::All(_) => {
                 let name = names.get(&server).cloned();
