@@ -313,7 +313,8 @@ async fn all_servers_have_their_monitors_and_each_knows_where_it_is_captured() {
     };
     let barn = Some("server 2 (Barn)".to_owned());
     let own = places(Some(ServerIdentity::Id(1))).await;
-    assert_eq!(own.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(own.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(own[3].1.as_deref(), Some("no server"));
     assert!(own[0].1.is_none() && own[2].1.is_none(), "{own:?}");
     assert_eq!(own[1].1.as_ref().map(|place| place.to_lowercase()), barn.map(|place| place.to_lowercase()));
     assert!(places(None).await.iter().all(|(_, place)| place.is_some()), "this machine is none of them");
