@@ -373,7 +373,7 @@ async fn changed(catalog: &mut Option<watch::Receiver<Arc<Catalog>>>) {
         None => false,
     };
     if !followed {
-        pending().await
+        pending::<()>().await;
     }
 }
 
