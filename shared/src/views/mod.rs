@@ -27,7 +27,7 @@ pub use clients::{ClientView, Clients, FilterFrom};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
-pub use monitors::{MonitorView, Monitors, Reloaded};
+pub use monitors::{MonitorView, Monitors, Reloaded, ServerView};
 pub use mqtt::{MqttCleared, MqttStatus};
 pub use pictures::PictureTested;
 pub use push::{

@@ -43,6 +43,21 @@ pub struct MonitorView {
     /// Until when its alarms are not pushed to anybody; absent: they are. See `snooze list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
+    /// The server that captures it, if that is not the daemon's machine: its alarms come from the Events table; absent:
+    /// it is captured on the daemon's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerView>,
+}
+
+/// A server of ZoneMinder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServerView {
+    /// `Servers.Id`; 0: none.
+    pub id: u32,
+    /// `Servers.Name`; absent where there is no such row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// The answer to `monitors reload`.

@@ -94,6 +94,9 @@ pub struct MonitorCounts {
     pub watched: u64,
     /// Watched, but unreadable; `monitors list` shows why.
     pub stale: u64,
+    /// Those to be watched that other servers capture: their alarms come from the Events table; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<u64>,
 }
 
 /// How many apps are connected.

@@ -109,6 +109,7 @@ pages! {
     pictures_is_as_it_says: "docs/pictures.md",
     scripts_is_as_it_says: "docs/scripts.md",
     security_is_as_it_says: "docs/security.md",
+    several_servers_is_as_it_says: "docs/several-servers.md",
     side_by_side_is_as_it_says: "docs/side-by-side.md",
     socket_activation_is_as_it_says: "docs/socket-activation.md",
     targets_is_as_it_says: "docs/targets.md",

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use jiff::tz::TimeZone;
 use zmes_shared::MonitorState;
 use zmes_shared::control::Request;
-use zmes_shared::views::{MonitorView, Monitors, Reloaded};
+use zmes_shared::views::{MonitorView, Monitors, Reloaded, ServerView};
 
 use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
@@ -53,7 +53,7 @@ impl View for Monitors {
             (Column::new("NAME").cuts(), &|monitor| Cell::new(&monitor.name)),
             (Column::new("STATE"), &|monitor| doing(monitor.state)),
             (Column::new("HEALTHY"), &|monitor| healthy(monitor.healthy)),
-            (Column::new("SOURCE").spare(2), &|monitor| Cell::new(&monitor.source)),
+            (Column::new("SOURCE").spare(2), &|monitor| Cell::new(&source(monitor))),
             (Column::new("LAST EVENT").right().spare(1), &|monitor| Cell::maybe(monitor.last_event_id)),
             (Column::new("REASON").wraps(), &|monitor| Cell::maybe(remark(monitor, &zone))),
         ];
@@ -62,6 +62,15 @@ impl View for Monitors {
 
     fn names(&self) -> Option<Vec<String>> {
         Some(self.monitors.iter().map(|monitor| monitor.id.to_string()).collect())
+    }
+}
+
+/// Returns where its state comes from, with the name of the server that captures it if that is another one.
+fn source(monitor: &MonitorView) -> String {
+    match &monitor.server {
+        None => monitor.source.to_string(),
+        Some(ServerView { name: Some(name), .. }) => format!("{} ({name})", monitor.source),
+        Some(ServerView { id, name: None }) => format!("{} (server {id})", monitor.source),
     }
 }
 

@@ -94,6 +94,7 @@ mod tests {
             trouble: None,
             hint: None,
             snoozed_until: None,
+            server: None,
         };
         vec![
             monitor(1, "Garage"),

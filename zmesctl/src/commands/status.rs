@@ -114,7 +114,10 @@ fn zoneminder(status: &Status, out: &Out) -> String {
 
 fn monitors(status: &Status, out: &Out) -> String {
     let counts = status.monitors;
-    let text = format!("{} of {} watched", counts.watched, counts.total);
+    let elsewhere = counts.elsewhere.map_or_else(String::new, |count| {
+        format!(" ({count} on other servers, seen in the Events table up to 0.5 s later)")
+    });
+    let text = format!("{} of {} watched{elsewhere}", counts.watched, counts.total);
     alarming(text, counts.stale, "stale: zmesctl monitors list says why", out)
 }
 

@@ -129,7 +129,7 @@ pub(super) async fn force(
 pub(super) async fn cancel(admin: &Admin, monitor: MonitorId) -> Result<AlarmForced, ControlError> {
     // An alarm of a monitor that is no longer watched can still be cancelled.
     let catalog = admin.parts.catalog.now();
-    catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
+    here(catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?)?;
     let via = admin.forced.cancel(monitor).await.map_err(refused)?;
     let (trigger, via) = ("cancelled".to_owned(), via.as_str().to_owned());
     Ok(AlarmForced { monitor_id: monitor, trigger, via, for_ms: None })
@@ -154,11 +154,22 @@ fn tested_monitor(catalog: &Catalog, wanted: Option<MonitorId>) -> Result<Arc<Mo
 
 fn forcible(catalog: &Catalog, monitor: MonitorId) -> Result<(), ControlError> {
     let found = catalog.monitors.find(monitor).ok_or_else(|| no_monitor(monitor, &catalog.monitors))?;
+    here(found)?;
     found.watched.map_err(|reason| {
         let message = format!("monitor {monitor} is not watched: {}", conditions::switched_off(reason));
         ControlError::new(ErrorCode::NotFound, message)
             .with_hint("change its function in ZoneMinder's console")
     })
+}
+
+/// Triggers lie in shared memory, which only the server that captures the monitor has.
+fn here(monitor: &Monitor) -> Result<(), ControlError> {
+    let Some(server) = &monitor.elsewhere else { return Ok(()) };
+    let id = monitor.id;
+    let message =
+        format!("monitor {id} is captured by {server}: its alarms can only be forced and cancelled there");
+    let hint = format!("there: zmu -m {id} -a forces one, zmu -m {id} -c cancels it");
+    Err(ControlError::new(ErrorCode::Unavailable, message).with_hint(hint))
 }
 
 fn refused(error: ForcedError) -> ControlError {

@@ -15,7 +15,7 @@ use crate::admin::AdminParts;
 const TOLD: usize = 3;
 
 /// The checks, in the order in which `all` shows them.
-const CHECKS: [(&str, &[Part]); 12] = [
+const CHECKS: [(&str, &[Part]); 11] = [
     ("ping", &[Part::Daemon]),
     ("shm", &[Part::Monitors]),
     ("db", &[Part::Database]),

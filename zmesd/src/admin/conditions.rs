@@ -4,11 +4,11 @@
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::{MonitorView, Severity};
-use zmes_zoneminder::NotWatched;
 use zmes_zoneminder::shm::layout::Numbering;
 use zmes_zoneminder::shm::{Denied, Ownership, ReadError};
+use zmes_zoneminder::{NotWatched, OtherServer};
 
-use crate::detect::{Condition, MonitorReport};
+use crate::detect::{Condition, MonitorReport, RemoteSight};
 
 /// How a monitor is made one that alarms.
 pub(super) const SWITCH_ON: &str =
@@ -31,6 +31,7 @@ pub(super) fn view(report: &MonitorReport) -> MonitorView {
         trouble: condition.word().trouble(),
         hint,
         snoozed_until: None,
+        server: None,
     }
 }
 
@@ -45,7 +46,9 @@ pub(crate) struct Diagnosis {
 /// Describes the problem; `None`: there is none.
 pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis> {
     let (severity, sentence, cure) = match condition {
-        Condition::Captured | Condition::Database { layout: None, trouble: None } => return None,
+        Condition::Captured
+        | Condition::Database { layout: None, trouble: None }
+        | Condition::Elsewhere { sight: RemoteSight::Captured, trouble: None, .. } => return None,
         Condition::NotWatched(reason) => {
             let sentence = switched_off(*reason).to_owned();
             return Some(Diagnosis { severity: Severity::Error, sentence, cure: None });
@@ -87,6 +90,36 @@ pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis
             let layout = layout.map_or_else(String::new, |size| format!("{}; ", fallback(size)));
             (Severity::Error, format!("{layout}{error}"), "zmesctl check db".to_owned())
         }
+        Condition::Elsewhere { trouble: Some(error), .. } => {
+            (Severity::Error, error.to_string(), "zmesctl check db".to_owned())
+        }
+        Condition::Elsewhere { server, sight, trouble: None } => return remote(id, server, *sight),
+    };
+    Some(Diagnosis { severity, sentence, cure: Some(cure) })
+}
+
+/// Says what is wrong with a monitor of another server.
+fn remote(id: MonitorId, server: &OtherServer, sight: RemoteSight) -> Option<Diagnosis> {
+    let (severity, sentence) = match sight {
+        RemoteSight::Captured => return None,
+        RemoteSight::NoPicture => {
+            (Severity::Warning, format!("zmc runs on {server}, but the camera delivers no picture"))
+        }
+        RemoteSight::Stopped => (Severity::Error, format!("zmc has ended on {server}")),
+        RemoteSight::Silent(Some(age)) => {
+            let minutes = age.as_secs() / 60;
+            (Severity::Error, format!("zmc on {server} has not renewed its Monitor_Status for {minutes} min"))
+        }
+        RemoteSight::Silent(None) => {
+            (Severity::Error, format!("no zmc on {server} says in Monitor_Status that it captures"))
+        }
+    };
+    let cure = match (sight, server.id) {
+        (RemoteSight::NoPicture, _) => {
+            format!("is the camera on, and its address right? see the log of zmc -m {id} there")
+        }
+        (_, 0) => format!("assign monitor {id} to a server in ZoneMinder's console: no server captures it"),
+        (_, _) => format!("on {server}: systemctl status zoneminder; zmdc.pl restart zmc -m {id}"),
     };
     Some(Diagnosis { severity, sentence, cure: Some(cure) })
 }
@@ -202,6 +235,18 @@ mod tests {
             Condition::Database { layout: Some(880), trouble: error() },
             Condition::Database { layout: None, trouble: error() },
         ]);
+        let server = Arc::new(OtherServer { id: 2, name: Some("nvr2".to_owned()) });
+        let sights = [
+            RemoteSight::NoPicture,
+            RemoteSight::Stopped,
+            RemoteSight::Silent(Some(Duration::from_mins(3))),
+            RemoteSight::Silent(None),
+        ];
+        all.extend(sights.map(|sight| Condition::Elsewhere {
+            server: Arc::clone(&server),
+            sight,
+            trouble: None,
+        }));
         all
     }
 

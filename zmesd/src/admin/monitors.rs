@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded};
+use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded, ServerView};
 use zmes_shared::words::MonitorCondition;
-use zmes_zoneminder::Monitor;
+use zmes_zoneminder::{Monitor, OtherServer};
 
 use super::{conditions, snoozes};
 use crate::admin::AdminParts;
@@ -15,12 +15,15 @@ pub(super) struct ListedMonitor {
     pub(super) report: MonitorReport,
     /// ZoneMinder is set up so that it can alarm.
     pub(super) watched: bool,
+    /// The server that captures it, if that is not this machine.
+    pub(super) elsewhere: Option<Arc<OtherServer>>,
 }
 
 pub(super) async fn list(parts: &AdminParts) -> Monitors {
     let silenced = snoozes::for_everybody(parts).await;
     let view = |listed: &ListedMonitor| MonitorView {
         snoozed_until: silenced.until(listed.report.id),
+        server: listed.elsewhere.as_deref().map(server),
         ..conditions::view(&listed.report)
     };
     Monitors { monitors: join(parts).iter().map(view).collect() }
@@ -38,7 +41,17 @@ pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
     let listed = join(parts);
     let (healthy, stale): (Vec<_>, Vec<_>) =
         listed.iter().filter(|listed| listed.watched).partition(|listed| listed.report.healthy());
-    MonitorCounts { total: listed.len() as u64, watched: healthy.len() as u64, stale: stale.len() as u64 }
+    let elsewhere = listed.iter().filter(|listed| listed.watched && listed.elsewhere.is_some()).count();
+    MonitorCounts {
+        total: listed.len() as u64,
+        watched: healthy.len() as u64,
+        stale: stale.len() as u64,
+        elsewhere: (elsewhere > 0).then_some(elsewhere as u64),
+    }
+}
+
+fn server(server: &OtherServer) -> ServerView {
+    ServerView { id: server.id, name: server.name.clone() }
 }
 
 impl ListedMonitor {
@@ -57,7 +70,8 @@ pub(super) fn join(parts: &AdminParts) -> Vec<ListedMonitor> {
         let seen = reports.get(&monitor.id).cloned();
         let report = seen.unwrap_or_else(|| MonitorReport::unpolled(monitor));
         let report = MonitorReport { name: Arc::clone(&monitor.name), ..report };
-        ListedMonitor { report, watched: monitor.watched.is_ok() }
+        let elsewhere = monitor.elsewhere.clone();
+        ListedMonitor { report, watched: monitor.watched.is_ok(), elsewhere }
     };
     catalog.monitors.iter().map(listed).collect()
 }

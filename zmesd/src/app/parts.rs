@@ -38,7 +38,7 @@ impl Parts {
         let zoneminder = &config.zoneminder;
         let database = Arc::new(ZmDb::new(
             zoneminder.database.clone(),
-            zoneminder.server.clone(),
+            zoneminder.servers.clone(),
             config.auth.enforce_monitor_permissions,
         ));
         Self {

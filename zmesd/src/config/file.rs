@@ -13,14 +13,14 @@ use toml::de::DeTable;
 use zmes_providers::targets::TargetConfig;
 use zmes_providers::{ApnsConfig, ApnsEndpoint, FcmConfig, PingUrl, PushProxyConfig};
 use zmes_zoneminder::ZmVersion;
-use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
+use zmes_zoneminder::conf::{DatabaseConfig, ServerScope};
 use zmes_zoneminder::pictures::StorageRoots;
 
 use super::end::EndSection;
 use super::forms::{
     APP_VERSION, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS, NETWORKS,
-    Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, Size, Span, Text, WATCHDOG_RECEIVERS,
-    WEB_URL, WORDS, ZONEMINDER_VERSION,
+    Number, ORIGINS, PATH_NAME, PICTURE_URL, PING_SUFFIX, Secret, ServerNumber, Size, Span, Text,
+    WATCHDOG_RECEIVERS, WEB_URL, WORDS, ZONEMINDER_VERSION,
 };
 use super::mqtt::{HomeAssistantSection, MqttSection};
 use super::problem::Problems;
@@ -55,8 +55,9 @@ section! {
         "database-url" database_url: Secret = Secret, Literal::Text(""), Restart;
         /// Directory of the zm.mmap.N files; overrides ZM_PATH_MAP.
         "path-map" path_map: Text<Option<PathBuf>> = PATH_NAME, Literal::Text(""), Restart;
-        /// Id of this server if ZoneMinder runs on several; 0: as zm.conf says, else all monitors.
-        "server-id" server_id: Number<u32> = Number { min: 0, max: u32::MAX }, Literal::Number(0), Restart;
+        /// Id of this server if ZoneMinder runs on several; 0: as zm.conf says, else all monitors. "all": the monitors of
+        /// all servers, those of other servers by the Events table; zm.conf must say which server this is (ZM_SERVER_*).
+        "server-id" server_id: ServerNumber = ServerNumber, Literal::Number(0), Restart;
     }
     /// `[zoneminder]`: where ZoneMinder is and how closely to look.
     #[derive(Debug, Clone)]
@@ -69,8 +70,8 @@ section! {
         path_socks: Option<PathBuf>,
         /// Where pictures lie whose storage has no absolute path (`ZM_DIR_EVENTS`, `ZM_PATH_WEB`).
         roots: StorageRoots,
-        /// The server whose monitors are ours, from `server-id` or `zm.conf`; `None`: all monitors.
-        server: Option<ServerIdentity>,
+        /// Whose monitors are watched, from `server-id` and `zm.conf`.
+        servers: ServerScope,
     } {
         /// ZoneMinder's version. Only needed if the layout of the shared memory is ambiguous and the database is not available.
         "version" version: Text<Option<ZmVersion>> = ZONEMINDER_VERSION, Literal::Text("auto"), Restart;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use zmes_providers::{ApnsEndpoint, ApnsIdentity};
-use zmes_zoneminder::conf::DatabaseAddress;
+use zmes_zoneminder::conf::{DatabaseAddress, ServerScope};
 
 use super::*;
 
@@ -110,7 +110,10 @@ fn what_is_left_out_has_the_pinned_default() {
     let zoneminder = &config.zoneminder;
     assert_eq!(zoneminder.database.address, DatabaseAddress::Default);
     assert_eq!(zoneminder.database.password.expose_secret(), "hunter2");
-    assert_eq!((zoneminder.path_map.as_path(), &zoneminder.server), (Path::new("/dev"), &None));
+    assert_eq!(
+        (zoneminder.path_map.as_path(), &zoneminder.servers),
+        (Path::new("/dev"), &ServerScope::Single)
+    );
     assert_eq!((zoneminder.version, zoneminder.source), (None, Source::Auto));
     assert_eq!(zoneminder.poll_interval, Duration::from_millis(20));
     assert_eq!(zoneminder.monitor_reload_interval, Duration::from_mins(1));

@@ -7,7 +7,7 @@ use zmes_shared::words::{MonitorCondition, StateSource};
 use zmes_shared::{EventId, MonitorId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::shm::layout::Numbering;
-use zmes_zoneminder::{DbError, Monitor, NotWatched};
+use zmes_zoneminder::{DbError, Monitor, NotWatched, OtherServer};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonitorReport {
@@ -18,6 +18,19 @@ pub struct MonitorReport {
     /// `sizeof(SharedData)`, where it is known.
     pub layout: Option<u32>,
     pub condition: Condition,
+}
+
+/// What is known of a `zmc` on another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteSight {
+    /// It captures; or it cannot be told, because this ZoneMinder keeps no such table.
+    Captured,
+    /// It runs, but its camera delivers no picture.
+    NoPicture,
+    /// It has ended.
+    Stopped,
+    /// It has renewed nothing for this long; `None`: ZoneMinder has deleted its row.
+    Silent(Option<Duration>),
 }
 
 /// Whether the alarms of a monitor are seen; if not, or if there is something to know, why.
@@ -44,6 +57,12 @@ pub enum Condition {
         layout: Option<u32>,
         trouble: Option<Arc<DbError>>,
     },
+    /// It is captured by another server, and the database is its source.
+    Elsewhere {
+        server: Arc<OtherServer>,
+        sight: RemoteSight,
+        trouble: Option<Arc<DbError>>,
+    },
 }
 
 impl MonitorReport {
@@ -66,7 +85,7 @@ impl MonitorReport {
     pub fn source(&self) -> StateSource {
         match self.condition {
             Condition::NotWatched(_) | Condition::NotLookedAt => StateSource::Nowhere,
-            Condition::Database { .. } => StateSource::Database,
+            Condition::Database { .. } | Condition::Elsewhere { .. } => StateSource::Database,
             Condition::Captured
             | Condition::NoPicture
             | Condition::Numbering(_)
@@ -89,9 +108,17 @@ impl Condition {
             Self::Numbering(_) => MonitorCondition::Numbering,
             Self::Flapping { .. } => MonitorCondition::Flapping,
             Self::Frozen { .. } => MonitorCondition::Frozen,
-            Self::Database { trouble: Some(_), .. } => MonitorCondition::DatabaseAway,
+            Self::Database { trouble: Some(_), .. } | Self::Elsewhere { trouble: Some(_), .. } => {
+                MonitorCondition::DatabaseAway
+            }
             Self::Database { layout: Some(_), trouble: None } => MonitorCondition::UnknownLayout,
             Self::Database { layout: None, trouble: None } => MonitorCondition::EventsTable,
+            Self::Elsewhere { sight, trouble: None, .. } => match sight {
+                RemoteSight::Captured => MonitorCondition::EventsTable,
+                RemoteSight::NoPicture => MonitorCondition::NoPicture,
+                RemoteSight::Stopped => MonitorCondition::Stopped,
+                RemoteSight::Silent(_) => MonitorCondition::Frozen,
+            },
             Self::Unreadable(error) => unreadable(error),
         }
     }
@@ -100,6 +127,9 @@ impl Condition {
         match self {
             Self::Captured | Self::NoPicture | Self::Numbering(_) | Self::Flapping { .. } => true,
             Self::Database { trouble, .. } => trouble.is_none(),
+            Self::Elsewhere { sight, trouble, .. } => {
+                trouble.is_none() && matches!(sight, RemoteSight::Captured | RemoteSight::NoPicture)
+            }
             Self::NotWatched(_) | Self::NotLookedAt | Self::Unreadable(_) | Self::Frozen { .. } => false,
         }
     }
@@ -115,7 +145,8 @@ impl Condition {
             | Self::NoPicture
             | Self::Numbering(_)
             | Self::Flapping { .. }
-            | Self::Database { layout: None, .. } => None,
+            | Self::Database { layout: None, .. }
+            | Self::Elsewhere { .. } => None,
         }
     }
 }

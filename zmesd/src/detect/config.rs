@@ -23,6 +23,8 @@ pub struct DetectConfig {
     pub source: Source,
     /// ZoneMinder's version as configured; `None`: as the catalog has it.
     pub version: Option<ZmVersion>,
+    /// Monitors of other servers are watched, too.
+    pub all_servers: bool,
 }
 
 impl From<&ZoneminderConfig> for DetectConfig {
@@ -36,6 +38,7 @@ impl From<&ZoneminderConfig> for DetectConfig {
             reconcile_interval: config.reconcile_interval,
             source: config.source,
             version: config.version,
+            all_servers: config.servers.is_all(),
         }
     }
 }

@@ -237,6 +237,16 @@ impl Detector {
         found
     }
 
+    /// Returns another alarm inside an event that was announced: its row has more alarm frames after a calm while.
+    pub fn again(&mut self, row: &EventRow, now: Instant) -> DetectorStep {
+        self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
+        let cause = Some(cause_of_row(row));
+        DetectorStep {
+            found: vec![DetectedAlarm { cause, ..DetectedAlarm::polled(Some(row.id)) }],
+            ask: None,
+        }
+    }
+
     /// Forgets announced events after `newest`: the database was restored, their ids will be given again.
     pub fn restored(&mut self, newest: u64) {
         self.announced.restored(newest);

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
-use zmes_zoneminder::{DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading};
+use zmes_zoneminder::{
+    CaptureReports, DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading,
+};
 
 use super::DetectConfig;
 use crate::config::Source;
@@ -28,6 +30,7 @@ pub(super) fn config() -> DetectConfig {
         reconcile_interval: Duration::from_secs(2),
         source: Source::Auto,
         version: None,
+        all_servers: false,
     }
 }
 
@@ -65,6 +68,7 @@ struct ScriptedTable {
     /// Rows look so much older than they are.
     shift: Duration,
     statements: usize,
+    captures: Option<CaptureReports>,
 }
 
 /// An Events table.
@@ -121,6 +125,11 @@ impl ScriptedStore {
         self.table().shift = shift;
     }
 
+    /// Has each `zmc` say this of itself.
+    pub(super) fn set_captures(&self, captures: Option<CaptureReports>) {
+        self.table().captures = captures;
+    }
+
     pub(super) fn statements(&self) -> usize {
         self.table().statements
     }
@@ -155,6 +164,11 @@ impl EventStore for ScriptedStore {
         self.select(|rows| {
             rows.filter(|row| row.id > after || also.contains(&row.id)).take(limit as usize).collect()
         })
+    }
+
+    async fn capture_reports(&self) -> Result<Option<CaptureReports>, DbError> {
+        self.select(|_| ())?;
+        Ok(self.table().captures.clone())
     }
 
     async fn open_events(&self, monitor: MonitorId) -> Result<Vec<EventRow>, DbError> {

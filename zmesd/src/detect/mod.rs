@@ -35,7 +35,7 @@ mod unidentified;
 mod window;
 
 pub use alarm_limit::{Gap, Gaps};
-pub use condition::{Condition, MonitorReport};
+pub use condition::{Condition, MonitorReport, RemoteSight};
 pub use config::DetectConfig;
 pub use detector::{DetectedAlarm, Detector, DetectorStep};
 pub use lookup::{Lookup, LookupAnswer, LookupQuestion};
@@ -52,6 +52,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use zmes_shared::MonitorId;
 
+use self::reconciler::Others;
+use self::window::TableEnd;
 use crate::domain::Alarm;
 use crate::monitors::Catalog;
 use crate::ports::Clock;
@@ -103,11 +105,27 @@ pub fn build(parts: DetectParts, record: Record) -> Detection {
     let (question_tx, question_rx) = mpsc::channel(QUESTIONS);
     let (answer_tx, answer_rx) = mpsc::channel(QUESTIONS);
     let (store, counters) = (Arc::clone(&parts.store), Arc::clone(&parts.counters));
+    let reconciler = Reconciler::new(store, parts.config.clone(), record, report_tx, counters);
+    let others = parts.config.borrow().all_servers.then(|| Others {
+        catalog: parts.catalog.clone(),
+        known: newest_announced(&parts),
+        captures_at: None,
+    });
     Detection {
-        reconciler: Reconciler::new(store, parts.config.clone(), record, report_tx, counters),
+        reconciler: match others {
+            Some(others) => reconciler.with_others(others),
+            None => reconciler,
+        },
         lookup: Lookup::new(Arc::clone(&parts.store), question_rx, answer_tx),
         poller: Poller::new(parts, report_rx, question_tx, answer_rx),
     }
+}
+
+/// Returns the newest event that a former daemon announced, and when: no event with a higher id is older.
+fn newest_announced(parts: &DetectParts) -> Option<TableEnd> {
+    let Cursor { event, at } = parts.cursors.values().max_by_key(|cursor| cursor.event)?;
+    let age = Duration::try_from(parts.clock.now().duration_since(*at)).unwrap_or_default();
+    Some(TableEnd { end: *event, at: tokio::time::Instant::now().checked_sub(age)? })
 }
 
 fn ticker(period: Duration) -> Interval {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, trace};
 use zmes_shared::{EventId, MonitorId};
-use zmes_zoneminder::EventRow;
+use zmes_zoneminder::{CaptureReports, EventRow};
 
 use super::condition::MonitorReport;
 use super::episode::Episode;
@@ -49,6 +49,8 @@ pub struct Poller {
     tracks: BTreeMap<MonitorId, Track>,
     /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
     unclaimed: VecDeque<(EventRow, Instant)>,
+    /// What the `zmc` of other servers said of themselves last.
+    captures: Option<CaptureReports>,
     /// The reports are not those that were published last.
     changed: bool,
 }
@@ -66,7 +68,7 @@ impl Poller {
         let (config, gaps) = (*parts.config.borrow(), parts.gaps.clone());
         let rules = PollRules { config, max_delay: WATCH_MAX_DELAY, database: None, gaps };
         let (tracks, unclaimed) = (BTreeMap::new(), VecDeque::new());
-        Self { parts, reports, questions, answers, rules, tracks, unclaimed, changed: false }
+        Self { parts, reports, questions, answers, rules, tracks, unclaimed, captures: None, changed: false }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -116,6 +118,10 @@ impl Poller {
             let mut track = before.remove(&monitor.id).unwrap_or_else(new);
             self.parts.open.remove(&monitor.id);
             track.describe(monitor);
+            if monitor.elsewhere.is_some() {
+                self.parts.source.forget(monitor.id);
+                track.captured(self.captures.as_ref(), self.rules.max_delay);
+            }
             self.tracks.insert(monitor.id, track);
         }
         for (monitor, mut track) in before {
@@ -127,7 +133,8 @@ impl Poller {
         let (now, catch_up) = (Instant::now(), self.rules.config.catch_up);
         let young = |(row, seen): (EventRow, Instant)| (row.age + (now - seen) <= catch_up).then_some(row);
         let rows = std::mem::take(&mut self.unclaimed).into_iter().filter_map(young).collect();
-        self.on_rows(rows).await?;
+        // They have waited for the catalog.
+        self.on_rows(rows, true).await?;
         if catalog.loaded_at.is_some() {
             self.unclaimed.clear();
         }
@@ -189,7 +196,20 @@ impl Poller {
 
     async fn on_report(&mut self, report: ReconcilerReport) -> Result<(), Ended> {
         match report {
-            ReconcilerReport::Rows(rows) => self.on_rows(rows).await?,
+            ReconcilerReport::Rows(rows) => self.on_rows(rows, false).await?,
+            ReconcilerReport::Missed(rows) => self.on_rows(rows, true).await?,
+            ReconcilerReport::Again(rows) => {
+                for row in rows {
+                    let looked = self.one(row.monitor, |track, round| track.again(&row, round));
+                    self.conclude(looked).await?;
+                }
+            }
+            ReconcilerReport::Captures(captures) => {
+                self.captures = captures;
+                for track in self.tracks.values_mut() {
+                    track.captured(self.captures.as_ref(), self.rules.max_delay);
+                }
+            }
             ReconcilerReport::Ended(events) => self.on_ended(&events).await?,
             ReconcilerReport::Restored(newest) => {
                 for track in self.tracks.values_mut() {
@@ -203,10 +223,10 @@ impl Poller {
         Ok(())
     }
 
-    async fn on_rows(&mut self, rows: Vec<EventRow>) -> Result<(), Ended> {
+    async fn on_rows(&mut self, rows: Vec<EventRow>, missed: bool) -> Result<(), Ended> {
         for row in rows {
             if self.tracks.contains_key(&row.monitor) {
-                let looked = self.one(row.monitor, |track, round| track.reconcile(&row, round));
+                let looked = self.one(row.monitor, |track, round| track.reconcile(&row, missed, round));
                 self.conclude(looked).await?;
             } else {
                 // The oldest make room: those of a monitor that is just being added are the newest.

@@ -1,8 +1,10 @@
 //! The reconciler task: reads the Events table for what polling cannot see.
 //!
 //! An event shorter than a poll, two between two polls, all that happened while the daemon was down or a monitor's
-//! memory could not be read; and every event of monitors that are not polled at all.
+//! memory could not be read; and every event of monitors that are not polled at all. For monitors of other servers it
+//! looks more often ([`QUICK`]), and reads what their `zmc` say of themselves.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +13,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use zmes_shared::{EventId, MonitorId};
-use zmes_zoneminder::{DbError, EventRow, EventStore};
+use zmes_zoneminder::{CaptureReports, DbError, EventRow, EventStore};
 
 use super::events::has_alarm;
 use super::record::Record;
-use super::window::{TableEnd, Window};
+use super::window::{FoundRow, RowKind, TableEnd, Window};
 use super::{DetectConfig, ticker};
 use crate::config::Source;
+use crate::monitors::Catalog;
 use crate::telemetry::Counters;
 
 const PAGE: u32 = 500;
@@ -30,10 +33,25 @@ const HALVINGS: u32 = 70;
 /// times, and each answer may take its time.
 const STANDSTILL: Duration = Duration::from_mins(2);
 
+/// How often rows of other servers' monitors are looked for.
+const QUICK: Duration = Duration::from_millis(250);
+/// How often it is read what their `zmc` say of themselves: they write every 10 s.
+const CAPTURES: Duration = Duration::from_secs(5);
+/// What the clocks and zones of two servers differ by at most, where an event's age by its own server decides how far back
+/// to read.
+const CLOCKS: Duration = Duration::from_hours(26);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
     Rows(Vec<EventRow>),
+    /// The same, but missed while the daemon or the database was away. Only told apart where monitors of other servers are
+    /// watched: of them nothing else tells.
+    Missed(Vec<EventRow>),
+    /// Events that were told of, whose alarm frames have grown after a calm while.
+    Again(Vec<EventRow>),
+    /// What each `zmc` says of itself; `None`: this ZoneMinder has no such table.
+    Captures(Option<CaptureReports>),
     /// Events that were open when they were told of, and have ended or do not exist any more.
     Ended(Vec<(MonitorId, EventId)>),
     /// The table now ends at this id, lower than before: the database was restored.
@@ -54,6 +72,24 @@ pub struct Reconciler {
     window: Option<Window>,
     reachable: Option<bool>,
     counters: Arc<Counters>,
+    others: Option<Others>,
+}
+
+/// What it needs for the monitors of other servers.
+#[derive(Debug)]
+pub(super) struct Others {
+    pub(super) catalog: watch::Receiver<Arc<Catalog>>,
+    /// The newest event that a former daemon announced, and when.
+    pub(super) known: Option<TableEnd>,
+    /// When the captures were read last.
+    pub(super) captures_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Whole,
+    /// Only what other servers may have added since a moment ago.
+    Quick,
 }
 
 enum Interruption {
@@ -76,7 +112,13 @@ impl Reconciler {
         reports: mpsc::Sender<ReconcilerReport>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { store, config, record, reports, window: None, reachable: None, counters }
+        Self { store, config, record, reports, window: None, reachable: None, counters, others: None }
+    }
+
+    /// Has it watch monitors of other servers, too.
+    #[must_use]
+    pub(super) fn with_others(self, others: Others) -> Self {
+        Self { others: Some(others), ..self }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -87,8 +129,11 @@ impl Reconciler {
     async fn keep_comparing(&mut self) {
         let mut period = self.config.borrow().reconcile_interval;
         let mut ticks = ticker(period);
+        let mut quick = ticker(QUICK);
         let mut config = self.config.clone();
+        let mut catalog = self.others.as_ref().map(|others| others.catalog.clone());
         loop {
+            let hurried = period > QUICK && self.watches_others();
             self.counters.beats.reconciler.back_within(period.saturating_add(STANDSTILL));
             tokio::select! {
                 Ok(()) = config.changed() => {
@@ -98,18 +143,39 @@ impl Reconciler {
                         ticks = ticker(period);
                     }
                 }
+                // There may be monitors of other servers now.
+                () = changed(&mut catalog) => {}
                 _ = ticks.tick() => if self.round().await.is_err() { return },
+                _ = quick.tick(), if hurried => if self.quick_round().await.is_err() { return },
             }
         }
     }
 
     /// Reads what is new; an error: the poller is gone.
     async fn round(&mut self) -> Result<(), ()> {
+        self.read_and_tell(Round::Whole).await
+    }
+
+    /// Does the same without the statements that only a restored database needs. While the database is away, whole rounds
+    /// are enough.
+    async fn quick_round(&mut self) -> Result<(), ()> {
+        if self.reachable == Some(true) { self.read_and_tell(Round::Quick).await } else { Ok(()) }
+    }
+
+    async fn read_and_tell(&mut self, round: Round) -> Result<(), ()> {
         let settings = *self.config.borrow();
         if settings.source == Source::Shm {
             return Ok(());
         }
-        let reachable = match self.compare(&settings).await {
+        let compared = match round {
+            Round::Whole => self.compare(&settings).await,
+            Round::Quick => self.follow(&settings).await,
+        };
+        let compared = match compared {
+            Ok(()) => self.captures().await,
+            failed @ Err(_) => failed,
+        };
+        let reachable = match compared {
             Ok(()) => Ok(()),
             Err(Interruption::Database(error)) => Err(error),
             Err(Interruption::PollerGone) => return Err(()),
@@ -138,23 +204,45 @@ impl Reconciler {
             }
             Some(window) => window,
             None => {
-                let position = self.start(newest, settings.catch_up).await?;
-                let mut window = Window::new(position, TableEnd { end: newest, at: now });
+                let position = self.start(newest, settings).await?;
+                let known = self.others.as_ref().and_then(|others| others.known);
+                let known = known.filter(|known| known.end <= newest);
+                let mut window = Window::new(position, TableEnd { end: newest, at: now }).knowing(known);
                 self.follow_open(&mut window).await?;
                 window.expect_ends(&self.record, now);
                 window
             }
         };
-        let read = self.read(&mut window, settings.catch_up).await;
+        let read = self.read(&mut window, settings, Round::Whole).await;
         self.window = Some(window);
         read
     }
 
-    async fn read(&mut self, window: &mut Window, catch_up: Duration) -> Result<(), Interruption> {
+    /// Reads on from where the table was read last.
+    async fn follow(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
+        let Some(mut window) = self.window.take() else { return Ok(()) };
+        let read = self.read(&mut window, settings, Round::Quick).await;
+        self.window = Some(window);
+        read
+    }
+
+    async fn read(
+        &mut self,
+        window: &mut Window,
+        settings: &DetectConfig,
+        round: Round,
+    ) -> Result<(), Interruption> {
+        let catalog = self.others.as_ref().map(|others| Arc::clone(&others.catalog.borrow()));
+        let is_other = |monitor| catalog.as_ref().is_some_and(|catalog| is_elsewhere(catalog, monitor));
+
         let began = Instant::now();
         let mut after = window.position();
         for page in 0..PAGES {
-            let watched = if page == 0 { window.watched() } else { Vec::new() };
+            let watched = match (page, round) {
+                (0, Round::Whole) => window.watched(|_| true),
+                (0, Round::Quick) => window.watched(&is_other),
+                (_, _) => Vec::new(),
+            };
             let limit = PAGE + u32::try_from(watched.len()).unwrap_or(PAGE);
             let rows = self.store.since(after, &watched, limit).await?;
             let full = rows.len() >= limit as usize;
@@ -163,12 +251,9 @@ impl Reconciler {
             }
             after = rows.last().map_or(after, |row| row.id.max(after));
             let now = Instant::now();
-            let reach = self.record.reach(catch_up, now);
-            let news = window.take(rows, now, reach, &self.record);
-            if !news.is_empty() {
-                debug!(rows = news.len(), "events with alarms in the Events table");
-                self.tell(ReconcilerReport::Rows(news)).await?;
-            }
+            let reach = self.record.reach(settings.catch_up, now);
+            let news = window.take(rows, now, reach, &self.record, settings.realarm_interval);
+            self.tell_rows(news, settings.all_servers, &is_other).await?;
             window.advance(now);
             if !full {
                 window.read_whole(began);
@@ -180,6 +265,59 @@ impl Reconciler {
             self.tell(ReconcilerReport::Ended(ended)).await?;
         }
         Ok(())
+    }
+
+    async fn tell_rows(
+        &self,
+        news: Vec<FoundRow>,
+        all_servers: bool,
+        is_other: impl Fn(MonitorId) -> bool,
+    ) -> Result<(), Interruption> {
+        let (mut missed, mut rows, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        for FoundRow { row, kind } in news {
+            match kind {
+                RowKind::Missed if all_servers => missed.push(row),
+                RowKind::Missed | RowKind::Fresh => rows.push(row),
+                // Where the monitor is polled, polling knows better.
+                RowKind::Again if is_other(row.monitor) => again.push(row),
+                RowKind::Again => {}
+            }
+        }
+        let reports = [
+            (missed, ReconcilerReport::Missed as fn(_) -> _),
+            (rows, ReconcilerReport::Rows),
+            (again, ReconcilerReport::Again),
+        ];
+        for (rows, report) in reports.into_iter().filter(|(rows, _)| !rows.is_empty()) {
+            debug!(rows = rows.len(), "events with alarms in the Events table");
+            self.tell(report(rows)).await?;
+        }
+        Ok(())
+    }
+
+    fn watches_others(&self) -> bool {
+        let Some(others) = &self.others else { return false };
+        others.catalog.borrow().monitors.watched().any(|monitor| monitor.elsewhere.is_some())
+    }
+
+    /// Reads what the `zmc` of other servers say of themselves, if it is time.
+    async fn captures(&mut self) -> Result<(), Interruption> {
+        if !self.watches_others() {
+            return Ok(());
+        }
+        let Some(others) = &mut self.others else { return Ok(()) };
+        if others.captures_at.is_some_and(|at| at.elapsed() < CAPTURES) {
+            return Ok(());
+        }
+        others.captures_at = Some(Instant::now());
+        match self.store.capture_reports().await {
+            Ok(reports) => self.tell(ReconcilerReport::Captures(reports)).await,
+            Err(error) => {
+                // Whether the database is away is for the Events table to say.
+                debug!(%error, "cannot read Monitor_Status");
+                Ok(())
+            }
+        }
     }
 
     async fn tell(&self, report: ReconcilerReport) -> Result<(), Interruption> {
@@ -204,12 +342,14 @@ impl Reconciler {
 
     /// Returns the id after which to begin: the newest on the very first start, else where what is still worth
     /// announcing begins.
-    async fn start(&mut self, newest: EventId, catch_up: Duration) -> Result<EventId, DbError> {
+    async fn start(&mut self, newest: EventId, settings: &DetectConfig) -> Result<EventId, DbError> {
         self.record.forget_after(newest);
         if self.record.is_new() {
             return Ok(newest);
         }
-        let reach = self.record.reach(catch_up, Instant::now());
+        let reach = self.record.reach(settings.catch_up, Instant::now());
+        // Halving wants ages in the order of the ids. Servers whose clocks differ break it, so that more is read.
+        let reach = if settings.all_servers { reach.saturating_add(CLOCKS) } else { reach };
         // The table may hold years: find the first young event by halving.
         let (mut old, mut young) = (EventId(0), newest);
         for _ in 0..HALVINGS {
@@ -224,6 +364,22 @@ impl Reconciler {
         }
         Ok(young)
     }
+}
+
+/// Waits until the catalog has changed; for ever, where it is not followed.
+async fn changed(catalog: &mut Option<watch::Receiver<Arc<Catalog>>>) {
+    let followed = match catalog {
+        Some(catalog) => catalog.changed().await.is_ok(),
+        None => false,
+    };
+    if !followed {
+        pending::<()>().await;
+    }
+}
+
+/// Says whether a monitor is captured by another server.
+pub(super) fn is_elsewhere(catalog: &Catalog, monitor: MonitorId) -> bool {
+    catalog.monitors.find(monitor).is_some_and(|monitor| monitor.elsewhere.is_some())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The three tasks together, with a scripted ZoneMinder under tokio's paused time.
 
 mod causes;
+mod elsewhere;
 mod ends;
 mod flapping;
 
@@ -40,7 +41,14 @@ struct World {
 }
 
 fn monitor(id: MonitorId, name: &str, recording: Recording) -> Monitor {
-    Monitor { id, name: Arc::from(name), recording, alarm_opens_event: false, watched: Ok(()) }
+    Monitor {
+        id,
+        name: Arc::from(name),
+        recording,
+        alarm_opens_event: false,
+        watched: Ok(()),
+        elsewhere: None,
+    }
 }
 
 fn catalog(monitors: Vec<Monitor>) -> Arc<Catalog> {

@@ -9,19 +9,26 @@ use tracing::{debug, info, warn};
 use zmes_shared::words::MonitorCondition;
 use zmes_shared::{EventId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
-use zmes_zoneminder::{DbError, EventRow, Monitor, MonitorSource, Reading};
+use zmes_zoneminder::{
+    CaptureReport, CaptureReports, CaptureStatus, DbError, EventRow, Monitor, MonitorSource, OtherServer,
+    Reading,
+};
 
 use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
-use super::condition::{Condition, MonitorReport};
+use super::condition::{Condition, MonitorReport, RemoteSight};
 use super::detector::{DetectedAlarm, Detector, DetectorStep};
 use super::episode::Episode;
 use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
 use super::uncaused::Uncaused;
 use crate::config::Source;
-use crate::domain::{Alarm, AlarmLabels, Phase};
+use crate::domain::{Alarm, AlarmLabels, Origin, Phase};
 use crate::ports::Clock;
+
+/// How old what a `zmc` on another server says of itself may be, at least: it writes every 10 s, and `zmstats.pl` deletes
+/// rows after a minute.
+const SILENT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(super) struct PollRules {
@@ -74,6 +81,8 @@ pub(super) struct Track {
     uncaused: Uncaused,
     limit: AlarmLimit,
     episode: Episode,
+    /// What its `zmc` says of itself, if that is on another server.
+    remote: RemoteSight,
     report: MonitorReport,
 }
 
@@ -95,17 +104,25 @@ impl Track {
             uncaused: Uncaused::default(),
             limit: AlarmLimit::default(),
             episode,
+            remote: RemoteSight::Captured,
             report,
         }
     }
 
     pub(super) fn describe(&mut self, monitor: &Arc<Monitor>) {
+        if self.monitor.elsewhere != monitor.elsewhere {
+            self.remote = RemoteSight::Captured;
+        }
         self.monitor = Arc::clone(monitor);
         self.report.name = Arc::clone(&monitor.name);
     }
 
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
-        let (step, report) = if round.rules.config.source == Source::Db {
+        let (step, report) = if let Some(server) = self.monitor.elsewhere.clone() {
+            // It may come (back) to this machine: what its zmc shows here then has begun since.
+            let step = self.detector.miss(true, round.now, &round.rules.config);
+            (step, self.elsewhere(server, round))
+        } else if round.rules.config.source == Source::Db {
             (DetectorStep::default(), self.in_database(None, round))
         } else {
             match source.read(self.monitor.id, round.now) {
@@ -115,7 +132,7 @@ impl Track {
         };
         let error = report.condition.memory_error();
         let changed = self.show(report);
-        PollResult { changed, error, ..self.alarms(step, round) }
+        PollResult { changed, error, ..self.alarms(step, false, round) }
     }
 
     pub(super) fn answer(&mut self, number: u64, open: Option<&[EventRow]>, round: &Round<'_>) -> PollResult {
@@ -123,22 +140,44 @@ impl Track {
             return self.admitted(vec![alarm], round);
         }
         let step = self.detector.answer(number, open, round.now, &round.rules.config);
-        self.alarms(step, round)
+        self.alarms(step, false, round)
     }
 
-    pub(super) fn reconcile(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
+    /// Takes a row with an alarm. `missed`: it was there for a while, and nobody looked.
+    pub(super) fn reconcile(&mut self, row: &EventRow, missed: bool, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
-        let mut looked = self.alarms(DetectorStep::default(), round);
+        let remote = self.monitor.elsewhere.is_some();
+        let missed = missed && remote;
+        if remote && !row.open {
+            // It may have been announced while the monitor was polled here.
+            self.episode.event_ended(row.id);
+        }
+        let mut looked = self.alarms(DetectorStep::default(), missed, round);
         if !self.polled() {
             looked.changed = self.show(MonitorReport { last_event: Some(row.id), ..self.report.clone() });
         }
         looked
     }
 
+    /// An event that was announced has another alarm. Where the monitor is polled, polling knows better.
+    pub(super) fn again(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
+        if self.polled() {
+            return PollResult::default();
+        }
+        let step = self.detector.again(row, round.now);
+        self.alarms(step, false, round)
+    }
+
+    /// Takes what each `zmc` says of itself; `None`: this ZoneMinder keeps no such table.
+    pub(super) fn captured(&mut self, captures: Option<&CaptureReports>, max_delay: Duration) {
+        let Some(CaptureReports { dated, reports }) = captures else { return };
+        self.remote = remote_sight(*dated, reports.get(&self.monitor.id), max_delay.max(SILENT));
+    }
+
     /// An event of the monitor has ended.
     pub(super) fn event_ended(&mut self, event: EventId, round: &Round<'_>) -> PollResult {
         self.episode.event_ended(event);
-        self.alarms(DetectorStep::default(), round)
+        self.alarms(DetectorStep::default(), false, round)
     }
 
     /// The monitor is not watched any more: returns the end of its alarm, if one was announced.
@@ -152,7 +191,7 @@ impl Track {
     }
 
     fn polled(&self) -> bool {
-        !matches!(self.report.condition, Condition::Database { .. })
+        self.monitor.elsewhere.is_none() && !matches!(self.report.condition, Condition::Database { .. })
     }
 
     fn on_reading(
@@ -234,10 +273,21 @@ impl Track {
         self.reported(MonitorState::Unknown, self.report.last_event, layout, condition)
     }
 
-    /// Makes alarms of what was found and of what polling has missed.
-    fn alarms(&mut self, step: DetectorStep, round: &Round<'_>) -> PollResult {
+    fn elsewhere(&mut self, server: Arc<OtherServer>, round: &Round<'_>) -> MonitorReport {
+        self.episode.unpolled();
+        let (sight, trouble) = (self.remote, round.rules.database.clone());
+        // What the table said before the database went away is of no use.
+        let sight = if trouble.is_some() { RemoteSight::Captured } else { sight };
+        let condition = Condition::Elsewhere { server, sight, trouble };
+        self.reported(MonitorState::Unknown, self.report.last_event, None, condition)
+    }
+
+    /// Makes alarms of what was found and of what polling has missed. `missed`: rows tell of the past.
+    fn alarms(&mut self, step: DetectorStep, missed: bool, round: &Round<'_>) -> PollResult {
         let mut found = step.found;
-        found.extend(self.detector.missed(self.polled(), round.now, &round.rules.config));
+        let rows = self.detector.missed(self.polled(), round.now, &round.rules.config);
+        let late = |found: DetectedAlarm| DetectedAlarm { origin: Origin::Reconciled, ..found };
+        found.extend(rows.into_iter().map(|found| if missed { late(found) } else { found }));
         let (mut alarms, mut ask) = (Vec::new(), step.ask);
         alarms.extend(self.uncaused.expired(round.now));
         for found in found {
@@ -314,6 +364,15 @@ impl Track {
             Condition::Frozen { age } => {
                 warn!(%monitor, name, condition = %word, age_s = age.as_secs(), "monitor unhealthy");
             }
+            Condition::Elsewhere { trouble: Some(error), .. } => {
+                warn!(%monitor, name, condition = %word, %error, "monitor unhealthy");
+            }
+            Condition::Elsewhere { server, sight: RemoteSight::Captured, trouble: None } => {
+                debug!(%monitor, name, %server, "captured by another server: using the Events table");
+            }
+            Condition::Elsewhere { server, .. } => {
+                warn!(%monitor, name, condition = %word, %server, "monitor of another server unhealthy");
+            }
             Condition::Database { layout, trouble: Some(error) } => {
                 warn!(%monitor, name, condition = %word, layout, %error, "monitor unhealthy");
             }
@@ -333,5 +392,55 @@ impl Track {
 
     pub(super) fn report(&self) -> MonitorReport {
         self.report.clone()
+    }
+}
+
+/// Judges what a `zmc` on another server says of itself. `limit`: how old that may be.
+fn remote_sight(dated: bool, report: Option<&CaptureReport>, limit: Duration) -> RemoteSight {
+    let Some(CaptureReport { status, pictures, age }) = report else {
+        return if dated { RemoteSight::Silent(None) } else { RemoteSight::Captured };
+    };
+    match (status, age) {
+        (CaptureStatus::NotRunning, _) => RemoteSight::Stopped,
+        (_, Some(age)) if *age > limit => RemoteSight::Silent(Some(Duration::from_mins(age.as_secs() / 60))),
+        (CaptureStatus::Connecting, _) => RemoteSight::NoPicture,
+        // Without a time this may be the number of a zmc that has just started.
+        (CaptureStatus::Connected, Some(_)) if *pictures == Some(false) => RemoteSight::NoPicture,
+        (CaptureStatus::Connected | CaptureStatus::Unknown, _) => RemoteSight::Captured,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_zmc_of_another_server_says_of_itself() {
+        use CaptureStatus::{Connected, Connecting, NotRunning, Unknown};
+        use RemoteSight::{Captured, NoPicture, Silent, Stopped};
+        let minute = Duration::from_mins(1);
+        let told = |status, pictures, age: Option<u64>| {
+            let report = CaptureReport { status, pictures, age: age.map(Duration::from_secs) };
+            remote_sight(age.is_some(), Some(&report), minute)
+        };
+        for (status, pictures, age, expected) in [
+            (Connected, Some(true), Some(0), Captured),
+            (Connected, Some(true), Some(60), Captured),
+            (Connected, Some(true), Some(61), Silent(Some(minute))),
+            (Connected, Some(true), Some(179), Silent(Some(minute * 2))),
+            (Connected, Some(false), Some(1), NoPicture),
+            (Connected, None, Some(1), Captured),
+            (Connecting, Some(false), Some(1), NoPicture),
+            (NotRunning, Some(false), Some(9999), Stopped),
+            (Unknown, Some(false), Some(1), Captured),
+            // Up to 1.36.33 nothing says how old a row is.
+            (Connected, Some(false), None, Captured),
+            (Connecting, Some(false), None, NoPicture),
+            (NotRunning, Some(true), None, Stopped),
+        ] {
+            assert_eq!(told(status, pictures, age), expected, "{status:?} {pictures:?} {age:?}");
+        }
+        assert_eq!(remote_sight(true, None, minute), Silent(None));
+        assert_eq!(remote_sight(false, None, minute), Captured);
     }
 }

@@ -23,6 +23,13 @@ const WATCHED: usize = 1000;
 /// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
 const WATCHED_EACH: usize = 2;
 
+/// A row that became visible at most this long before it was read was not missed.
+const FRESH: Duration = Duration::from_secs(10);
+/// How long an event must have had no new alarm frames until more of them are another alarm. ZoneMinder writes the number
+/// with the pictures, and the last ones of an alarm only with the next picture that it stores of a calm event: every
+/// hundredth (`zm_event.cpp`, `AddFrame`; `ZM_BULK_FRAME_INTERVAL`).
+const CALM: Duration = Duration::from_mins(2);
+
 /// An event is inserted when it is opened, but begins with pictures of before: at most this long before.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
@@ -44,6 +51,25 @@ struct WindowRow {
     done: bool,
     /// Its end is to be told.
     ends: bool,
+    /// Its alarm frames when they were counted last, and when they were seen to grow.
+    counted: Option<(u32, Instant)>,
+}
+
+/// A row with an alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FoundRow {
+    pub(super) row: EventRow,
+    pub(super) kind: RowKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowKind {
+    /// It has just appeared.
+    Fresh,
+    /// It was there for a while: the daemon or the database was not.
+    Missed,
+    /// It was told of before, and has another alarm.
+    Again,
 }
 
 /// The part of the Events table that is still read again.
@@ -53,12 +79,29 @@ pub(super) struct Window {
     position: EventId,
     rows: BTreeMap<EventId, WindowRow>,
     first: TableEnd,
+    /// What a former daemon knew of the table's end.
+    known: Option<TableEnd>,
     /// When the table was last read to its end.
     whole_at: Option<Instant>,
     /// Events beyond the position whose end is to be told: the table has not been read so far.
     expected: BTreeMap<EventId, MonitorId>,
     /// Events whose end is to be told now.
     ended: Vec<(MonitorId, EventId)>,
+}
+
+impl WindowRow {
+    /// Counts its alarm frames; says whether they have grown after they had stood still for `calm`.
+    fn grew(&mut self, frames: u32, now: Instant, calm: Duration) -> bool {
+        let Some((before, at)) = self.counted else {
+            self.counted = Some((frames, now));
+            return false;
+        };
+        if frames <= before {
+            return false;
+        }
+        self.counted = Some((frames, now));
+        now.saturating_duration_since(at) >= calm
+    }
 }
 
 impl Window {
@@ -68,10 +111,18 @@ impl Window {
             position,
             rows: BTreeMap::new(),
             first,
+            known: None,
             whole_at: None,
             expected: BTreeMap::new(),
             ended: Vec::new(),
         }
+    }
+
+    /// Takes an event that existed at that time, by this machine's clock: what has a higher id is younger.
+    #[must_use]
+    pub(super) fn knowing(mut self, known: Option<TableEnd>) -> Self {
+        self.known = known;
+        self
     }
 
     pub(super) fn position(&self) -> EventId {
@@ -99,6 +150,7 @@ impl Window {
                 open: true,
                 done: true,
                 ends: true,
+                counted: None,
             });
             row.ends = true;
         }
@@ -118,6 +170,7 @@ impl Window {
             open: true,
             done: false,
             ends: false,
+            counted: None,
         };
         self.rows.insert(row.id, row_of);
         self.thin_out();
@@ -140,23 +193,28 @@ impl Window {
         self.whole_at.or_else(|| (event > self.first.end).then_some(self.first.at))
     }
 
-    /// Returns the events up to the position that are still to be read again.
-    pub(super) fn watched(&self) -> Vec<EventId> {
-        self.rows.range(..=self.position).map(|(id, _)| *id).collect()
+    /// Returns the events up to the position that are still to be read again, of these monitors.
+    pub(super) fn watched(&self, of: impl Fn(MonitorId) -> bool) -> Vec<EventId> {
+        let rows = self.rows.range(..=self.position);
+        rows.filter(|(_, row)| of(row.monitor)).map(|(id, _)| *id).collect()
     }
 
-    /// Takes rows that were read, and returns those for the detectors: each once, when it has an alarm.
+    /// Takes rows that were read, and returns those for the detectors: each once, when it has an alarm, and again when its
+    /// number of alarm frames grows after `calm`.
     pub(super) fn take(
         &mut self,
         rows: Vec<EventRow>,
         now: Instant,
         catch_up: Duration,
         record: &Record,
-    ) -> Vec<EventRow> {
+        realarm: Duration,
+    ) -> Vec<FoundRow> {
+        let calm = CALM.max(realarm);
         let mut news = Vec::new();
         for mut row in rows {
             let appeared_after = self.appeared_after(row.id);
-            if let Some(then) = appeared_after {
+            let known = self.known.filter(|known| row.id > known.end).map(|known| known.at);
+            if let Some(then) = appeared_after.or(known) {
                 row.age = row.age.min(now.saturating_duration_since(then).saturating_add(BEGAN_BEFORE));
             }
             let (alarm, expected) = (has_alarm(&row), self.expected.remove(&row.id).is_some());
@@ -169,8 +227,10 @@ impl Window {
                 // had no alarm yet, there may still be one.)
                 done: record.contains(row.id) || (row.age > catch_up && (alarm || !row.open)),
                 ends: expected,
+                counted: None,
             });
             known.open = row.open;
+            let again = known.done && known.ends && known.grew(row.alarm_frames, now, calm);
             if known.ends && !row.open {
                 known.ends = false;
                 self.ended.push((row.monitor, row.id));
@@ -178,7 +238,11 @@ impl Window {
             if alarm && !known.done {
                 known.done = true;
                 known.ends = row.open;
-                news.push(row);
+                known.counted = Some((row.alarm_frames, now));
+                let fresh = appeared_after.is_some_and(|then| now.saturating_duration_since(then) <= FRESH);
+                news.push(FoundRow { row, kind: if fresh { RowKind::Fresh } else { RowKind::Missed } });
+            } else if again && row.open {
+                news.push(FoundRow { row, kind: RowKind::Again });
             }
         }
         news

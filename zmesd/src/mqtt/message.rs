@@ -1,5 +1,7 @@
 //! Alarms, ends and troubles as the messages that programs read. Pure.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::machine::{MachineAlarm, MachineMessage};
 use zmes_shared::views::TroubleView;
@@ -30,28 +32,29 @@ pub(super) fn of_alarm(alarm: &Alarm) -> Option<MachineMessage> {
         name: &alarm.monitor_name,
         event: alarm.event,
         cause: &alarm.cause,
+        lasted: alarm.lasted(),
     });
     let labels = (!alarm.labels.known.is_empty()).then(|| alarm.labels.known.to_vec());
-    let lasted = alarm.lasted().and_then(|lasted| SignedDuration::try_from(lasted).ok());
-    Some(MachineMessage {
-        labels,
-        duration: seconds(lasted.filter(|_| kind == MachineKind::AlarmEnd)),
-        ..message
-    })
+    Some(MachineMessage { labels, ..message })
 }
 
 /// Returns the message for an alarm of the record.
 pub(super) fn of_recorded(alarm: &RecordedAlarm, now: Timestamp) -> MachineMessage {
-    recorded(MachineKind::AlarmStart, alarm, alarm.at, now)
+    recorded(MachineKind::AlarmStart, alarm, alarm.at, None, now)
 }
 
 /// Returns the message for an end of the record.
 pub(super) fn of_recorded_end(end: &RecordedEnd, now: Timestamp) -> MachineMessage {
-    let message = recorded(MachineKind::AlarmEnd, &end.alarm, end.ended_at, now);
-    MachineMessage { duration: seconds(Some(end.lasted)), ..message }
+    recorded(MachineKind::AlarmEnd, &end.alarm, end.ended_at, Duration::try_from(end.lasted).ok(), now)
 }
 
-fn recorded(kind: MachineKind, alarm: &RecordedAlarm, at: Timestamp, now: Timestamp) -> MachineMessage {
+fn recorded(
+    kind: MachineKind,
+    alarm: &RecordedAlarm,
+    at: Timestamp,
+    lasted: Option<Duration>,
+    now: Timestamp,
+) -> MachineMessage {
     MachineMessage::of_alarm(MachineAlarm {
         kind,
         at,
@@ -60,11 +63,8 @@ fn recorded(kind: MachineKind, alarm: &RecordedAlarm, at: Timestamp, now: Timest
         name: &alarm.monitor_name,
         event: alarm.event,
         cause: &alarm.cause,
+        lasted,
     })
-}
-
-fn seconds(lasted: Option<SignedDuration>) -> Option<u64> {
-    u64::try_from(lasted?.as_millis().saturating_add(500) / 1000).ok()
 }
 
 /// Returns a trouble as programs are told of it.

@@ -15,6 +15,6 @@ mod tests;
 pub use damping::MOST_RAISES;
 pub use id::TroubleId;
 pub use table::{
-    CameraSight, Look, Moment, Observation, Trouble, TroubleChange, TroubleNotice, TroubleRecord,
+    CameraSight, GROUP_HOLD, Look, Moment, Observation, Trouble, TroubleChange, TroubleNotice, TroubleRecord,
     TroubleTable,
 };

@@ -16,7 +16,7 @@ use super::id::TroubleId;
 /// Troubles at a time, those that rise among them. What comes beyond that is not taken: something larger is wrong.
 const MOST: usize = 1000;
 /// How long most cameras must be lost together, if cameras are not told of at all.
-const GROUP_HOLD: Duration = Duration::from_mins(2);
+pub const GROUP_HOLD: Duration = Duration::from_mins(2);
 const HOUR: Duration = Duration::from_hours(1);
 /// When people are reminded of a trouble that stands; after the last one daily.
 const REMINDERS: [Duration; 2] = [HOUR, Duration::from_hours(6)];
@@ -56,6 +56,8 @@ pub enum CameraSight {
 pub struct Look {
     /// All cameras that are to be watched.
     pub cameras: BTreeMap<MonitorId, CameraSight>,
+    /// Those among them that other servers capture: they make no group with those of this machine.
+    pub elsewhere: BTreeSet<MonitorId>,
     /// The cameras are not known yet: nothing is concluded from those that are missing.
     pub cameras_unknown: bool,
     /// After how long a lost camera is told of; `None`: never. Cameras that are lost together are told of in any case.
@@ -66,6 +68,13 @@ pub struct Look {
     pub unknown: BTreeSet<TroubleId>,
     /// The same for all troubles of a kind.
     pub unknown_kinds: BTreeSet<TroubleKind>,
+}
+
+#[derive(Clone, Copy)]
+struct WatchedCameras<'a> {
+    cameras: &'a BTreeMap<MonitorId, CameraSight>,
+    elsewhere: &'a BTreeSet<MonitorId>,
+    unknown: bool,
 }
 
 /// A trouble as it is told.
@@ -162,12 +171,20 @@ impl TroubleTable {
 
     /// Takes what was observed, and returns what is to be told.
     pub fn look(&mut self, look: Look, now: Moment) -> Vec<TroubleNotice> {
-        let Look { cameras, cameras_unknown, camera_offline, mut others, mut unknown, mut unknown_kinds } =
-            look;
+        let Look {
+            cameras,
+            elsewhere,
+            cameras_unknown,
+            camera_offline,
+            mut others,
+            mut unknown,
+            mut unknown_kinds,
+        } = look;
         if cameras_unknown {
             unknown_kinds.insert(TroubleKind::Camera);
         }
-        self.cameras(&cameras, cameras_unknown, camera_offline, now, &mut others, &mut unknown);
+        let watched = WatchedCameras { cameras: &cameras, elsewhere: &elsewhere, unknown: cameras_unknown };
+        self.cameras(watched, camera_offline, now, &mut others, &mut unknown);
         let mut notices = Vec::new();
         for (id, observation) in others {
             if let Some(entry) = self.entry(&id, &observation, now) {
@@ -180,7 +197,8 @@ impl TroubleTable {
             notices.extend(if stays { entry.remind(now) } else { entry.ceases(now) });
         }
         let group_is_over = notices.iter().any(|notice| {
-            notice.change == TroubleChange::Cleared && notice.trouble.id.kind == TroubleKind::Zoneminder
+            notice.change == TroubleChange::Cleared
+                && notice.trouble.id == TroubleId::of(TroubleKind::Zoneminder)
         });
         if group_is_over {
             // Those that have not come back are told of one by one, once they have had their time.
@@ -223,17 +241,18 @@ impl TroubleTable {
     /// Makes observations of the cameras: of each, or one of all.
     fn cameras(
         &mut self,
-        cameras: &BTreeMap<MonitorId, CameraSight>,
-        cameras_unknown: bool,
+        watched: WatchedCameras<'_>,
         offline: Option<Duration>,
         now: Moment,
         others: &mut BTreeMap<TroubleId, Observation>,
         unknown: &mut BTreeSet<TroubleId>,
     ) {
+        let WatchedCameras { cameras, elsewhere, unknown: cameras_unknown } = watched;
         let group = TroubleId::of(TroubleKind::Zoneminder);
         let own = |id: MonitorId| self.stands(&TroubleId::camera(id));
         // A camera that has its own trouble belongs to no group.
-        let free: BTreeSet<_> = cameras.keys().copied().filter(|id| !own(*id)).collect();
+        let free = cameras.keys().copied().filter(|id| !own(*id) && !elsewhere.contains(id));
+        let free: BTreeSet<_> = free.collect();
         let is_lost = |id: &MonitorId| matches!(cameras.get(id), Some(CameraSight::Lost(_)));
         let is_known = |id: &MonitorId| !matches!(cameras.get(id), Some(CameraSight::Unknown) | None);
         let lost: BTreeSet<_> = free.iter().copied().filter(is_lost).collect();
@@ -260,6 +279,7 @@ impl TroubleTable {
                 CameraSight::Lost(_) if grouped && free.contains(id) => {}
                 CameraSight::Lost(observation) => {
                     let Some(hold) = offline else { continue };
+                    let hold = hold.max(observation.hold);
                     let observation = Observation { hold, ..observation.clone() };
                     if let Some(since) = self.losses.since(*id) {
                         self.rising(&camera, &observation, since, now);

@@ -78,11 +78,12 @@ pub mod trigger;
 mod user;
 mod version;
 
-pub use monitor::{Monitor, MonitorSet, NotWatched, Recording};
+pub use monitor::{Monitor, MonitorSet, NotWatched, OtherServer, Recording};
 pub use ports::{
-    AccountStore, AlarmTrigger, DatabaseCheck, DatabaseFault, DatabaseReport, DatabaseTrouble, DbError,
-    DbHealth, EventRow, EventStore, LabelSources, LabelsRead, MonitorSource, MonitorStore, PictureStore,
-    ServerShare, ServerShares, TriggerCommand, TriggerError, TriggerVia, Whereabouts, Zoneminder,
+    AccountStore, AlarmTrigger, CaptureReport, CaptureReports, CaptureStatus, DatabaseCheck, DatabaseFault,
+    DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore, LabelSources, LabelsRead,
+    MonitorSource, MonitorStore, PictureStore, ServerShare, ServerShares, TriggerCommand, TriggerError,
+    TriggerVia, Whereabouts, Zoneminder,
 };
 pub use reading::{Reading, Trigger};
 pub use rights::MonitorRights;

@@ -1,6 +1,7 @@
 //! Monitors as ZoneMinder's database describes them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use zmes_shared::MonitorId;
@@ -18,6 +19,27 @@ pub struct Monitor {
     pub alarm_opens_event: bool,
     /// Whether it can have alarms, else why not.
     pub watched: Result<(), NotWatched>,
+    /// The server that captures it, if that is not this machine: its shared memory is there.
+    pub elsewhere: Option<Arc<OtherServer>>,
+}
+
+/// A server of the installation that is not this machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OtherServer {
+    /// `Servers.Id`; 0: the monitor belongs to no server.
+    pub id: u32,
+    /// `Servers.Name`, where there is such a row.
+    pub name: Option<String>,
+}
+
+impl fmt::Display for OtherServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "server {} ({name})", self.id),
+            None if self.id == 0 => f.write_str("no server"),
+            None => write!(f, "server {}", self.id),
+        }
+    }
 }
 
 /// When ZoneMinder records a monitor; the two generations of columns mapped to one.
@@ -42,7 +64,7 @@ pub enum NotWatched {
     WebSite,
 }
 
-/// The monitors of this server, by id.
+/// The watched monitors, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MonitorSet {
     monitors: BTreeMap<MonitorId, Arc<Monitor>>,

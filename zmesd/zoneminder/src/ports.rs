@@ -157,6 +157,39 @@ pub struct LabelsRead {
     pub possible: bool,
 }
 
+/// What a `zmc` says of itself in `Monitor_Status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureStatus {
+    /// It captures.
+    Connected,
+    /// It runs, but has not reached its camera yet.
+    Connecting,
+    /// It has ended.
+    NotRunning,
+    /// The table does not say.
+    Unknown,
+}
+
+/// A row of `Monitor_Status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CaptureReport {
+    /// `Status`.
+    pub status: CaptureStatus,
+    /// `CaptureFPS` is above zero; `None`: there is no such column.
+    pub pictures: Option<bool>,
+    /// Time since `UpdatedOn`, by the database's own clock; `None`: there is no such column (up to 1.36.33).
+    pub age: Option<Duration>,
+}
+
+/// The rows of `Monitor_Status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaptureReports {
+    /// The rows have a time: a `zmc` that was killed is known by its age, and one that is gone by its missing row.
+    pub dated: bool,
+    /// By monitor.
+    pub reports: BTreeMap<MonitorId, CaptureReport>,
+}
+
 /// Reads events. Each call is bounded in time by the implementation.
 #[async_trait]
 pub trait EventStore: Send + Sync + fmt::Debug {
@@ -172,6 +205,11 @@ pub trait EventStore: Send + Sync + fmt::Debug {
     /// Returns what was detected in these events, at most 64 of them, and whether one of the sources is there at all.
     async fn labels(&self, _events: &[EventId], _sources: LabelSources) -> Result<LabelsRead, DbError> {
         Ok(LabelsRead::default())
+    }
+
+    /// Returns what each `zmc` says of itself; `None`: this ZoneMinder has no such table.
+    async fn capture_reports(&self) -> Result<Option<CaptureReports>, DbError> {
+        Ok(None)
     }
 
     /// Returns where the monitor of an event is; `None`: this store cannot tell.

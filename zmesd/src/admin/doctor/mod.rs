@@ -24,6 +24,7 @@ mod refused;
 mod registrations;
 mod rules;
 mod scene;
+mod servers;
 mod store;
 mod survey;
 mod user;

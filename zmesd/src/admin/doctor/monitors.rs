@@ -9,6 +9,7 @@ use zmes_zoneminder::DatabaseReport;
 
 use super::capturing::Capturing;
 use super::measure::{PartOutcome, failures, number};
+use super::servers::ServerFindings;
 use crate::admin::AdminParts;
 use crate::admin::conditions::{Diagnosis, SWITCH_ON, diagnose};
 use crate::admin::monitors::{ListedMonitor, join};
@@ -50,8 +51,10 @@ fn findings(
     if watched.is_empty() {
         return vec![nothing(listed, parts.catalog.now().loaded_at.is_some(), report)];
     }
-    let mut findings: Vec<_> = watched.iter().filter_map(|report| one(report, capturing)).collect();
-    let sick = findings.iter().filter(|finding| !finding.ok).count();
+    let servers = ServerFindings::of(listed, &parts.configuration.running().zoneminder.servers);
+    let single = watched.iter().filter(|report| !servers.covered.contains(&report.id));
+    let mut findings: Vec<_> = single.filter_map(|report| one(report, capturing)).collect();
+    let sick = servers.covered.len() + findings.iter().filter(|finding| !finding.ok).count();
     // The worst first: the others may follow from it.
     findings.sort_by_key(|finding| finding.ok);
     if findings.len() > TOLD {
@@ -60,6 +63,7 @@ fn findings(
         let list = format!("and {more} more monitors");
         findings.push(Finding::warning("monitors", list, "zmesctl monitors list"));
     }
+    findings.splice(0..0, servers.findings);
     if sick < watched.len() {
         findings.insert(0, summary(watched.len() - sick, listed));
     }

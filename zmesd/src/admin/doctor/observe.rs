@@ -1,6 +1,7 @@
 //! What the troubles are made of: the facts that `doctor` and `check` judge, as conditions with an id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,8 +9,9 @@ use tokio::time::{Instant, timeout};
 use zmes_shared::MonitorId;
 use zmes_shared::views::{Sentence, Severity};
 use zmes_shared::words::{FaultKind, Mender, TroubleKind};
-use zmes_zoneminder::DbHealth;
+use zmes_zoneminder::{DbHealth, OtherServer};
 
+use super::servers::OtherServers;
 use super::store;
 use crate::admin::conditions::{Diagnosis, diagnose};
 use crate::admin::monitors::join;
@@ -28,6 +30,8 @@ const SLOW: Duration = Duration::from_secs(30);
 const SLOW_DEADLINE: Duration = Duration::from_secs(5);
 /// How long the database must be away. Alarms still arrive, so a restart of the database is not a trouble.
 const DATABASE: Duration = Duration::from_mins(1);
+/// How long a camera of another server must be lost, at least: `zmc` tells the database every 10 s.
+const REMOTE: Duration = Duration::from_secs(30);
 /// How long pushes must fail, if they have not failed [`FAILURES`] times before.
 const PUSHES: Duration = Duration::from_mins(1);
 /// This many failures in a row are a trouble at once: the transport then pauses.
@@ -53,6 +57,7 @@ const DEAF_TOLD: usize = 20;
 #[derive(Debug, Default)]
 pub(in crate::admin) struct Observer {
     slow: Option<(Instant, SlowLook)>,
+    servers: OtherServers,
 }
 
 /// What took a query or a file to find out.
@@ -79,7 +84,7 @@ impl Observer {
             self.slow = Some((Instant::now(), read.ok().or(before).unwrap_or_else(SlowLook::unknown)));
         }
         let mut look = Look::default();
-        cameras(parts, &mut look);
+        cameras(parts, &mut self.servers, &mut look);
         let probes = parts.configuration.running().watchdog.probe_interval;
         for health in parts.push.health() {
             transport(&health, &mut look);
@@ -98,24 +103,34 @@ impl Observer {
     }
 }
 
-fn cameras(parts: &AdminParts, look: &mut Look) {
+fn cameras(parts: &AdminParts, servers: &mut OtherServers, look: &mut Look) {
     let offline = parts.configuration.running().watchdog.camera_offline;
     look.camera_offline = (!offline.is_zero()).then_some(offline);
     look.cameras_unknown = parts.catalog.now().loaded_at.is_none();
+    let mut by_server: BTreeMap<Arc<OtherServer>, Vec<MonitorId>> = BTreeMap::new();
     for listed in join(parts).iter().filter(|listed| listed.watched) {
         let report = &listed.report;
         look.cameras.insert(report.id, sight(report.id, &report.name, &report.condition));
+        if let Some(server) = &listed.elsewhere {
+            look.elsewhere.insert(report.id);
+            by_server.entry(Arc::clone(server)).or_default().push(report.id);
+        }
     }
+    servers.judge(&by_server, look);
 }
 
 fn sight(id: MonitorId, name: &str, condition: &Condition) -> CameraSight {
     match condition {
         Condition::Captured | Condition::Numbering(_) | Condition::Flapping { .. } => CameraSight::Seen,
         // Its alarms come from the database, which has its own trouble.
-        Condition::Database { .. } | Condition::NotLookedAt | Condition::NotWatched(_) => {
-            CameraSight::Unknown
-        }
-        Condition::NoPicture | Condition::Unreadable(_) | Condition::Frozen { .. } => {
+        Condition::Database { .. }
+        | Condition::NotLookedAt
+        | Condition::NotWatched(_)
+        | Condition::Elsewhere { trouble: Some(_), .. } => CameraSight::Unknown,
+        Condition::NoPicture
+        | Condition::Unreadable(_)
+        | Condition::Frozen { .. }
+        | Condition::Elsewhere { trouble: None, .. } => {
             let Some(Diagnosis { severity, sentence, cure }) = diagnose(id, condition) else {
                 return CameraSight::Seen;
             };
@@ -124,7 +139,7 @@ fn sight(id: MonitorId, name: &str, condition: &Condition) -> CameraSight {
                 name: name.to_owned(),
                 text: sentence.into(),
                 hint: cure.unwrap_or_default(),
-                hold: Duration::ZERO,
+                hold: if matches!(condition, Condition::Elsewhere { .. }) { REMOTE } else { Duration::ZERO },
             })
         }
     }

@@ -5,6 +5,7 @@ mod mqtt;
 mod network;
 mod picture;
 mod rules;
+mod servers;
 mod targets;
 mod watchdog;
 
@@ -18,6 +19,7 @@ pub(super) use picture::{BASE_URL, PICTURE_NAMES};
 pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };
+pub(super) use servers::{ServerChoice, ServerNumber};
 pub(super) use targets::{BODY, CHAT, Expected, Headers, PHASES, TARGET_NAME, TEMPLATE, parsed};
 pub(super) use watchdog::{PING_SUFFIX, WATCHDOG_RECEIVERS};
 

@@ -3,7 +3,7 @@ use std::fs;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use zmes_providers::ApnsIdentity;
-use zmes_zoneminder::conf::{DatabaseAddress, ServerIdentity};
+use zmes_zoneminder::conf::{DatabaseAddress, ServerIdentity, ServerScope};
 
 use super::*;
 
@@ -85,13 +85,13 @@ fn keys_override_zm_conf() {
     let config = loaded(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).config.zoneminder;
     assert_eq!(config.database.address, DatabaseAddress::Socket("/run/a.sock".into()));
     assert_eq!((config.path_map.as_path(), config.path_socks), (Path::new("/tmp"), Some("/run/zm".into())));
-    assert_eq!(config.server, Some(ServerIdentity::Id(3)));
+    assert_eq!(config.servers, ServerScope::Own(ServerIdentity::Id(3)));
     let text = format!(
         "zoneminder = {{ config = 'zm.conf', database-url = 'mysql://b:p@db/zm', path-map = '/dev', server-id = 7 }}\n{TLS}"
     );
     let config = loaded(&directory, &text).config.zoneminder;
     assert_eq!((config.database.user.as_str(), config.path_map.as_path()), ("b", Path::new("/dev")));
-    assert_eq!(config.server, Some(ServerIdentity::Id(7)));
+    assert_eq!(config.servers, ServerScope::Own(ServerIdentity::Id(7)));
     assert_eq!(config.path_socks, Some("/run/zm".into()));
 }
 
@@ -107,8 +107,34 @@ fn zm_conf_names_the_server_in_three_ways() {
     ] {
         let directory = with(&[("c", "-"), ("k", "-"), ("zm.conf", &format!("ZM_DB_USER=u\n{lines}"))]);
         let config = loaded(&directory, &format!("zoneminder.config = 'zm.conf'\n{TLS}")).config;
-        assert_eq!(config.zoneminder.server, expected, "{lines}");
+        assert_eq!(config.zoneminder.servers, ServerScope::from(expected), "{lines}");
     }
+}
+
+#[test]
+fn all_servers_needs_to_know_which_one_this_is() {
+    let read_with = |lines: &str, more: &str| {
+        let directory = with(&[("c", "-"), ("k", "-"), ("zm.conf", &format!("ZM_DB_USER=u\n{lines}"))]);
+        let text = format!("zoneminder = {{ config = 'zm.conf', server-id = 'all'{more} }}\n{TLS}");
+        read(&directory, &text).map(|loaded| loaded.config.zoneminder.servers)
+    };
+    let named = read_with("ZM_SERVER_ID=2", "").unwrap();
+    assert_eq!(named, ServerScope::All(Some(ServerIdentity::Id(2))));
+    let named = read_with("ZM_SERVER_NAME=nvr1", "").unwrap();
+    assert_eq!(named, ServerScope::All(Some(ServerIdentity::Name("nvr1".into()))));
+    assert_eq!(read_with("", ", source = 'db'").unwrap(), ServerScope::All(None));
+    let complaint = |lines, more| {
+        let problems = read_with(lines, more).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        (problems[0].key.clone(), problems[0].message.clone(), problems[0].hint.clone())
+    };
+    let (key, message, hint) = complaint("", "");
+    assert_eq!(key, "zoneminder.server-id");
+    assert!(message.contains("which server this machine is"), "{message}");
+    assert!(hint.starts_with("add ZM_SERVER_ID=N to zm.conf"), "{hint}");
+    let (_, message, hint) = complaint("ZM_SERVER_ID=2", ", source = 'shm'");
+    assert!(message.contains("source = \"shm\""), "{message}");
+    assert_eq!(hint, "set zoneminder.source = \"auto\"");
 }
 
 #[test]

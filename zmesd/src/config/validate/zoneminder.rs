@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 use zmes_files::FileError;
 use zmes_zoneminder::conf::{
-    ConnectionFault, Continuation, DatabaseConfig, PAIR_HINT, ServerIdentity, ValuePlace, ZmConf, ZmValue,
+    ConnectionFault, Continuation, DatabaseConfig, PAIR_HINT, ServerIdentity, ServerScope, ValuePlace,
+    ZmConf, ZmValue,
 };
 
 use super::{Checker, Reported};
 use crate::config::access::{unread, zoneminder_remedy};
 use crate::config::file::ZoneminderSection;
+use crate::config::forms::ServerChoice;
 use crate::config::problem::{Problem, quotable};
 use crate::config::shown::{HIDDEN, Shown, toml_string};
 use crate::config::{Source, ZoneminderConfig};
@@ -54,19 +56,20 @@ impl Checker<'_> {
             let hint = "is ZoneMinder running? ZM_PATH_MAP in zm.conf, or zoneminder.path-map, must name its directory";
             self.warn(&section.path_map.place, message, hint);
         }
-        let server = match section.server_id.value {
-            0 => self.server_of(conf.as_ref()),
-            id => Ok(Some(ServerIdentity::Id(id))),
+        let servers = match section.server_id.value {
+            ServerChoice::AsInZmConf => self.server_of(conf.as_ref()).map(ServerScope::from),
+            ServerChoice::One(id) => Ok(ServerScope::Own(ServerIdentity::Id(id))),
+            ServerChoice::All => self.all_servers(section, conf.as_ref()),
         };
-        let (database, server, path_socks) = (database?, server?, text("ZM_PATH_SOCKS"));
+        let (database, servers, path_socks) = (database?, servers?, text("ZM_PATH_SOCKS"));
         let roots = conf.as_ref().map(StorageRoots::of).unwrap_or_default();
         let zm_conf = conf.and(path);
         self.resolved.set_path(&section.path_map.place, &path_map);
-        if let Some(server) = &server {
-            self.resolved.set(&section.server_id.place, shown_server(server));
+        if let Some(shown) = shown_servers(&servers) {
+            self.resolved.set(&section.server_id.place, shown);
         }
         self.show_database(section, &database, zm_conf.as_deref(), path_socks.as_deref());
-        Ok((section.config(database, path_map, path_socks, roots, server), zm_conf))
+        Ok((section.config(database, path_map, path_socks, roots, servers), zm_conf))
     }
 
     /// Notes the database as the URL that names it, whichever file that comes from. What else is taken from `zm.conf`
@@ -171,6 +174,26 @@ impl Checker<'_> {
         })
     }
 
+    /// Checks `server-id = "all"`: whose shared memory lies on this machine has to be known, unless none is read.
+    fn all_servers(
+        &mut self,
+        section: &ZoneminderSection,
+        conf: Option<&ZmConf>,
+    ) -> Result<ServerScope, Reported> {
+        if section.source.value == Source::Shm {
+            let message = "\"all\" needs the Events table, which source = \"shm\" does not read";
+            return Err(self.problem(&section.server_id.place, message, "set zoneminder.source = \"auto\""));
+        }
+        let own = self.server_of(conf)?;
+        if own.is_none() && section.source.value != Source::Db {
+            let message = "\"all\" needs to know which server this machine is, and zm.conf does not say so";
+            let hint = "add ZM_SERVER_ID=N to zm.conf, with this machine's Id in table Servers (ZoneMinder itself needs \
+                        it); if no zmc runs on this machine: zoneminder.source = \"db\"";
+            return Err(self.problem(&section.server_id.place, message, hint));
+        }
+        Ok(ServerScope::All(own))
+    }
+
     /// Returns the server that `zm.conf` names: `ZM_SERVER_ID`, else `ZM_SERVER_NAME`, else `ZM_SERVER_HOST`.
     fn server_of(&mut self, conf: Option<&ZmConf>) -> Result<Option<ServerIdentity>, Reported> {
         let Some(conf) = conf else { return Ok(None) };
@@ -219,11 +242,22 @@ fn connection_hint(fault: &ConnectionFault) -> &'static str {
     }
 }
 
-fn shown_server(server: &ServerIdentity) -> Shown {
-    match server {
-        ServerIdentity::Id(id) => Shown::toml(id),
-        ServerIdentity::Name(name) => Shown::toml(format_args!("0  # {}, by zm.conf", toml_string(name))),
-    }
+fn shown_servers(servers: &ServerScope) -> Option<Shown> {
+    let shown = match servers {
+        ServerScope::Single => return None,
+        ServerScope::Own(ServerIdentity::Id(id)) => Shown::toml(id),
+        ServerScope::Own(ServerIdentity::Name(name)) => {
+            Shown::toml(format_args!("0  # {}, by zm.conf", toml_string(name)))
+        }
+        ServerScope::All(Some(ServerIdentity::Id(id))) => {
+            Shown::toml(format_args!("\"all\"  # this is server {id}, by zm.conf"))
+        }
+        ServerScope::All(Some(ServerIdentity::Name(name))) => {
+            Shown::toml(format_args!("\"all\"  # this is {}, by zm.conf", toml_string(name)))
+        }
+        ServerScope::All(None) => Shown::toml("\"all\"  # and this machine is none of them"),
+    };
+    Some(shown)
 }
 
 /// Returns where `zm.conf` is: where it is said to be; but where that is the first of `candidates`, which is the default,

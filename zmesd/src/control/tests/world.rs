@@ -195,7 +195,14 @@ pub(super) struct App {
 
 pub(super) fn monitor(id: u32, name: &str, watched: Result<(), NotWatched>) -> Monitor {
     let recording = Recording::OnAlarm;
-    Monitor { id: MonitorId(id), name: name.into(), recording, alarm_opens_event: false, watched }
+    Monitor {
+        id: MonitorId(id),
+        name: name.into(),
+        recording,
+        alarm_opens_event: false,
+        watched,
+        elsewhere: None,
+    }
 }
 
 pub(super) fn report(id: u32, name: &str, state: MonitorState) -> MonitorReport {

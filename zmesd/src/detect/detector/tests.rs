@@ -5,7 +5,6 @@ use zmes_shared::{MonitorId, MonitorState};
 use MonitorState::{Alarm, Alert, Idle, Prealarm, Tape};
 
 use super::*;
-use crate::config::Source;
 
 const NONE: [u64; 0] = [];
 const STATE_LAST: [u32; 2] = [760, 768];
@@ -44,6 +43,7 @@ impl Bench {
                 recording,
                 alarm_opens_event: false,
                 watched: Ok(()),
+                elsewhere: None,
             },
             reading: Reading {
                 state: Idle,
@@ -59,16 +59,7 @@ impl Bench {
                 order_unknown: layout == 600,
                 generation: 1,
             },
-            config: DetectConfig {
-                poll_interval: Duration::from_millis(20),
-                realarm_interval: Duration::from_mins(1),
-                alarm_limit: 60,
-                startup_grace: Duration::from_secs(10),
-                catch_up: Duration::from_mins(10),
-                reconcile_interval: Duration::from_secs(2),
-                source: Source::Auto,
-                version: None,
-            },
+            config: DetectConfig { alarm_limit: 60, ..super::super::fakes::config() },
             now,
             ask: None,
         }

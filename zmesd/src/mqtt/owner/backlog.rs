@@ -35,7 +35,8 @@ impl MqttOwner {
         let state = self.parts.state.clone();
         let reading = async {
             let alarms = state.alarms_since(since, ROWS).await?;
-            Ok::<_, crate::state::StateError>((alarms, state.ends_since(since, ROWS).await?))
+            let (ends, _) = state.ends_since(since, ROWS).await?;
+            Ok::<_, crate::state::StateError>((alarms, ends))
         };
         let (alarms, ends) = match timeout(DEADLINE, reading).await {
             Ok(Ok(read)) => read,

@@ -15,6 +15,40 @@ const PORT: u16 = 3306;
 /// What to do about one half of a client's certificate and key.
 pub const PAIR_HINT: &str = "a client certificate and its key belong together: give both or none";
 
+/// Whose monitors are watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ServerScope {
+    /// All monitors: there is one server, and it is this machine.
+    #[default]
+    Single,
+    /// Those of one server, which is this machine.
+    Own(ServerIdentity),
+    /// Those of all servers. `None`: none of them is this machine.
+    All(Option<ServerIdentity>),
+}
+
+impl ServerScope {
+    /// Returns which server this machine is, where that was said.
+    pub fn own(&self) -> Option<&ServerIdentity> {
+        match self {
+            Self::Single => None,
+            Self::Own(identity) => Some(identity),
+            Self::All(identity) => identity.as_ref(),
+        }
+    }
+
+    /// Says whether monitors of other servers are watched, too.
+    pub fn is_all(&self) -> bool {
+        matches!(self, Self::All(_))
+    }
+}
+
+impl From<Option<ServerIdentity>> for ServerScope {
+    fn from(own: Option<ServerIdentity>) -> Self {
+        own.map_or(Self::Single, Self::Own)
+    }
+}
+
 /// How `server-id` and `zm.conf` name this server in a multi-server installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerIdentity {

@@ -16,7 +16,8 @@ mod origin;
 mod zm_conf;
 
 pub use connection::{
-    ConnectionFault, DatabaseAddress, DatabaseConfig, DatabaseTls, PAIR_HINT, ServerIdentity, UrlFault,
+    ConnectionFault, DatabaseAddress, DatabaseConfig, DatabaseTls, PAIR_HINT, ServerIdentity, ServerScope,
+    UrlFault,
 };
 pub use origin::{DatabaseOrigin, ValuePlace};
 pub use zm_conf::{Continuation, ZmConf, ZmValue};

@@ -5,6 +5,7 @@
 //! writes it in the zone of its own process, which the server does not know; but the time of each picture is still
 //! written by the server, and with it how long after the start it was taken. So there the pictures tell.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::mysql::MySqlRow;
@@ -111,23 +112,47 @@ struct Raw {
 async fn finish(session: &mut Session<'_>, rows: &[MySqlRow]) -> Answer<Vec<EventRow>> {
     let raw = read(rows);
     let unsure = raw.iter().any(|raw| raw.by_pictures.is_none() && raw.by_start.is_some());
-    let shift = if unsure && pictures_tell(session.schema) { shift(session).await? } else { 0 };
+    let shifts = if unsure && pictures_tell(session.schema) {
+        Shifts::read(session).await?
+    } else {
+        Shifts::default()
+    };
     let aged = raw.into_iter().map(|Raw { mut event, by_start, by_pictures }| {
-        let age = by_pictures.or(by_start.map(|age| age - shift)).unwrap_or_default();
+        let by_start = by_start.map(|age| age - shifts.of(event.monitor));
+        let age = by_pictures.or(by_start).unwrap_or_default();
         event.age = Duration::from_secs(u64::try_from(age.max(0)).unwrap_or(u64::MAX));
         event
     });
     Ok(aged.collect())
 }
 
-/// Returns by how much the zone in which starts are written is behind the server's, in seconds: as the newest events
-/// with pictures have it.
-async fn shift(session: &mut Session<'_>) -> Answer<i128> {
-    let sql = format!("{} ORDER BY `Id` DESC LIMIT {LATEST}", select(session.schema)?);
-    let latest = session.rows(sql).await?;
-    let known = read(&latest).into_iter().find_map(|raw| Some(raw.by_start? - raw.by_pictures?));
-    // Zones differ by quarters of an hour, all else is rounding.
-    Ok(known.map_or(0, |shift| (shift + ZONE_STEP / 2).div_euclid(ZONE_STEP) * ZONE_STEP))
+/// By how much the zone in which starts are written is behind the server's, in seconds: as the newest events with pictures
+/// have it. Monitors of several servers may have zones of their own.
+#[derive(Debug, Default)]
+struct Shifts {
+    by_monitor: BTreeMap<MonitorId, i128>,
+    newest: i128,
+}
+
+impl Shifts {
+    async fn read(session: &mut Session<'_>) -> Answer<Self> {
+        let sql = format!("{} ORDER BY `Id` DESC LIMIT {LATEST}", select(session.schema)?);
+        let latest = session.rows(sql).await?;
+        let mut shifts = Self::default();
+        // The oldest first, so that the newest counts.
+        for raw in read(&latest).into_iter().rev() {
+            let (Some(by_start), Some(by_pictures)) = (raw.by_start, raw.by_pictures) else { continue };
+            // Zones differ by quarters of an hour, all else is rounding.
+            let shift = (by_start - by_pictures + ZONE_STEP / 2).div_euclid(ZONE_STEP) * ZONE_STEP;
+            shifts.by_monitor.insert(raw.event.monitor, shift);
+            shifts.newest = shift;
+        }
+        Ok(shifts)
+    }
+
+    fn of(&self, monitor: MonitorId) -> i128 {
+        self.by_monitor.get(&monitor).copied().unwrap_or(self.newest)
+    }
 }
 
 fn read(rows: &[MySqlRow]) -> Vec<Raw> {

@@ -10,7 +10,7 @@ use super::explain::Answer;
 use super::schema::Session;
 use super::{monitors, settings};
 use crate::DatabaseReport;
-use crate::conf::ServerIdentity;
+use crate::conf::ServerScope;
 
 /// Whole seconds, whatever zone the server is in.
 const SERVER: &str = "SELECT VERSION() AS `Server`, UNIX_TIMESTAMP() AS `Clock`";
@@ -24,10 +24,7 @@ const NEEDED: [(&str, &[&str]); 4] = [
     ("Users", &["Id", "Username", "Password", "Enabled", "Events", "Monitors"]),
 ];
 
-pub(super) async fn examine(
-    session: &mut Session<'_>,
-    server: Option<&ServerIdentity>,
-) -> Answer<DatabaseReport> {
+pub(super) async fn examine(session: &mut Session<'_>, scope: &ServerScope) -> Answer<DatabaseReport> {
     for (table, columns) in NEEDED {
         session.schema.require(table, columns)?;
     }
@@ -43,7 +40,7 @@ pub(super) async fn examine(
         clock: clock.and_then(|seconds| Timestamp::from_second(seconds).ok()),
         newest: newest.into_iter().collect::<BTreeMap<_, _>>(),
         connected: connected(session).await?,
-        servers: monitors::shares(session, server).await?,
+        servers: monitors::shares(session, scope).await?,
         zoneminder: settings::load(session).await?.version,
     })
 }

@@ -4,6 +4,7 @@
 //! guessed from a version; what is missing reads as NULL. Statements only read, and each call ends within
 //! [`DEADLINE`], whatever the server does. Nothing here knows about sessions, alarms or shared memory.
 
+mod captures;
 mod cells;
 mod connect;
 mod events;
@@ -37,11 +38,11 @@ use self::place::ServerAddress;
 use self::pool::Pool;
 use self::schema::{Schema, Session};
 use crate::User;
-use crate::conf::{DatabaseConfig, ServerIdentity};
+use crate::conf::{DatabaseConfig, ServerScope};
 use crate::pictures::EventPlace;
 use crate::{
-    AccountStore, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth, EventRow, EventStore,
-    LabelSources, LabelsRead, MonitorStore, PictureStore, Whereabouts, Zoneminder,
+    AccountStore, CaptureReports, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth,
+    EventRow, EventStore, LabelSources, LabelsRead, MonitorStore, PictureStore, Whereabouts, Zoneminder,
 };
 
 /// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in
@@ -57,18 +58,18 @@ pub struct ZmDb {
     pool: Pool,
     health: Health,
     schema: Mutex<Option<Arc<Schema>>>,
-    server: Option<ServerIdentity>,
+    scope: ServerScope,
     enforce_permissions: AtomicBool,
 }
 
 impl ZmDb {
-    /// Prepares to ask that database for the monitors of `server` (`None`: all monitors).
-    pub fn new(database: DatabaseConfig, server: Option<ServerIdentity>, enforce_permissions: bool) -> Self {
+    /// Prepares to ask that database for the monitors of `scope`.
+    pub fn new(database: DatabaseConfig, scope: impl Into<ServerScope>, enforce_permissions: bool) -> Self {
         Self {
             pool: Pool::new(database),
             health: Health::new(),
             schema: Mutex::default(),
-            server,
+            scope: scope.into(),
             enforce_permissions: AtomicBool::new(enforce_permissions),
         }
     }
@@ -147,7 +148,7 @@ impl MonitorStore for ZmDb {
         *self.known_schema() = None;
         self.ask(Area::Monitors, async |session| {
             let settings = settings::load(session).await?;
-            let monitors = monitors::load(session, &settings, self.server.as_ref()).await?;
+            let monitors = monitors::load(session, &settings, &self.scope).await?;
             let (version, watch_max_delay) = (settings.version, settings.watch_max_delay);
             Ok(Zoneminder { version, monitors, watch_max_delay })
         })
@@ -191,7 +192,7 @@ impl DatabaseCheck for ZmDb {
             let mut lease = self.pool.take().await?;
             let schema = Schema::probe(&mut lease.connection).await?;
             let mut session = Session { connection: &mut lease.connection, schema: &schema };
-            let report = examine::examine(&mut session, self.server.as_ref()).await?;
+            let report = examine::examine(&mut session, &self.scope).await?;
             lease.keep();
             Ok(report)
         };
@@ -215,6 +216,10 @@ impl EventStore for ZmDb {
 
     async fn labels(&self, events: &[EventId], sources: LabelSources) -> Result<LabelsRead, DbError> {
         self.ask(Area::Events, async |session| labels::read(session, events, sources).await).await
+    }
+
+    async fn capture_reports(&self) -> Result<Option<CaptureReports>, DbError> {
+        self.ask(Area::Events, captures::read).await
     }
 
     async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {

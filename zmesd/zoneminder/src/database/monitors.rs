@@ -10,8 +10,10 @@ use super::cells::{Cells, Odd, readable};
 use super::explain::{Answer, Fault};
 use super::schema::Session;
 use super::settings::Settings;
-use crate::conf::ServerIdentity;
-use crate::{Monitor, MonitorSet, NotWatched, Recording, ServerShare, ServerShares, Whereabouts};
+use crate::conf::{ServerIdentity, ServerScope};
+use crate::{
+    Monitor, MonitorSet, NotWatched, OtherServer, Recording, ServerShare, ServerShares, Whereabouts,
+};
 
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
@@ -19,7 +21,7 @@ const COLUMNS: [&str; 9] =
 pub(super) async fn load(
     session: &mut Session<'_>,
     settings: &Settings,
-    server: Option<&ServerIdentity>,
+    scope: &ServerScope,
 ) -> Answer<MonitorSet> {
     let schema = session.schema;
     schema.require("Monitors", &["Id", "Name"])?;
@@ -31,18 +33,31 @@ pub(super) async fn load(
         schema.require("Monitors", &["Function"])?;
         Generation::Function
     };
-    let server = match server {
-        Some(identity) if schema.has("Monitors", "ServerId") => Some(server_id(session, identity).await?),
-        // Before 1.30 there is one server, and all monitors are its own.
-        Some(_) | None => None,
+    // Before 1.30 there is one server, and all monitors are its own.
+    let several = schema.has("Monitors", "ServerId");
+    let own = match scope.own().filter(|_| several) {
+        Some(identity) => Some(server_id(session, identity).await?),
+        None => None,
     };
+    let names = if scope.is_all() && several { server_names(session).await? } else { BTreeMap::new() };
     let sql = format!("SELECT {} FROM `Monitors` ORDER BY `Id`", schema.list("Monitors", &COLUMNS));
     let rows = session.rows(sql).await?;
     let monitors = readable("Monitors", &rows, |cells| {
-        if cells.flag("Deleted")? || !serves(server, cells)? {
+        if cells.flag("Deleted")? {
             return Ok(None);
         }
-        read(cells, generation, settings).map(Some)
+        let mut monitor = read(cells, generation, settings)?;
+        let server = u32::try_from(cells.integer("ServerId")?.unwrap_or_default()).unwrap_or_default();
+        match scope {
+            ServerScope::Own(_) if own.is_some_and(|own| own != server) => return Ok(None),
+            ServerScope::Single | ServerScope::Own(_) => {}
+            ServerScope::All(_) if !several || own == Some(server) => {}
+            ServerScope::All(_) => {
+                let name = names.get(&server).cloned();
+                monitor.elsewhere = Some(Arc::new(OtherServer { id: server, name }));
+            }
+        }
+        Ok(Some(monitor))
     });
     Ok(monitors.into_iter().flatten().collect())
 }
@@ -65,17 +80,11 @@ pub(super) async fn whereabouts(session: &mut Session<'_>, monitor: MonitorId) -
 }
 
 /// Counts the monitors of the other servers; `None`: this server takes all monitors, whosever they are.
-pub(super) async fn shares(
-    session: &mut Session<'_>,
-    server: Option<&ServerIdentity>,
-) -> Answer<Option<ServerShares>> {
+pub(super) async fn shares(session: &mut Session<'_>, scope: &ServerScope) -> Answer<Option<ServerShares>> {
     let schema = session.schema;
-    let Some(identity) = server.filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
+    let Some(identity) = scope.own().filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
     let own = server_id(session, identity).await?;
-    let mut names = BTreeMap::new();
-    if schema.require("Servers", &["Id", "Name"]).is_ok() {
-        names.extend(servers(session).await?);
-    }
+    let names = server_names(session).await?;
     let columns = schema.list("Monitors", &["ServerId", "Deleted"]);
     let rows = session.rows(format!("SELECT {columns} FROM `Monitors`")).await?;
     let owners = readable("Monitors", &rows, |cells| {
@@ -90,11 +99,15 @@ pub(super) async fn shares(
     Ok(Some(ServerShares { own, name: names.get(&own).cloned(), others }))
 }
 
-async fn servers(session: &mut Session<'_>) -> Answer<Vec<(u32, String)>> {
+async fn server_names(session: &mut Session<'_>) -> Answer<BTreeMap<u32, String>> {
+    if session.schema.require("Servers", &["Id", "Name"]).is_err() {
+        return Ok(BTreeMap::new());
+    }
     let rows = session.rows("SELECT `Id`, `Name` FROM `Servers` ORDER BY `Id`".to_owned()).await?;
-    Ok(readable("Servers", &rows, |cells| {
+    let names = readable("Servers", &rows, |cells| {
         Ok((cells.id::<u32>("Id")?, cells.shown("Name")?.unwrap_or_default()))
-    }))
+    });
+    Ok(names.into_iter().collect())
 }
 
 /// Which columns say what a monitor does.
@@ -119,12 +132,6 @@ async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Answ
     servers.first().copied().ok_or_else(|| Fault::NoServer(name.clone()))
 }
 
-/// Says whether the monitor belongs to the server; any does where no server was asked for.
-fn serves(server: Option<u32>, cells: Cells<'_>) -> Result<bool, Odd> {
-    let Some(server) = server else { return Ok(true) };
-    Ok(cells.integer("ServerId")? == Some(server.into()))
-}
-
 fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result<Monitor, Odd> {
     let id = MonitorId(cells.id("Id")?);
     let word = |column| Ok::<_, Odd>(cells.text(column)?.unwrap_or_default());
@@ -142,6 +149,7 @@ fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result
         recording,
         alarm_opens_event,
         watched: if word("Type")? == "WebSite" { Err(NotWatched::WebSite) } else { watched },
+        elsewhere: None,
     })
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use zmes_shared::{EventId, Label, MonitorId};
-use zmes_zoneminder::conf::ServerIdentity;
+use zmes_zoneminder::conf::{ServerIdentity, ServerScope};
 use zmes_zoneminder::database::ZmDb;
 use zmes_zoneminder::{
-    AccountStore, DbError, DbHealth, EventRow, EventStore, LabelSources, LabelsRead, Monitor, MonitorRights,
-    MonitorStore, NotWatched, Recording, User, ZmVersion, Zoneminder,
+    AccountStore, CaptureReport, CaptureStatus, DbError, DbHealth, EventRow, EventStore, LabelSources,
+    LabelsRead, Monitor, MonitorRights, MonitorStore, NotWatched, Recording, User, ZmVersion, Zoneminder,
 };
 
 use crate::fixtures::{V1_28, V1_34, V1_36, V1_38};
@@ -300,6 +300,80 @@ async fn each_server_has_its_own_monitors() {
         panic!("a server that nobody knows")
     };
     assert!(cause.message.contains("`attic`"), "{cause}");
+}
+
+#[tokio::test]
+async fn all_servers_have_their_monitors_and_each_knows_where_it_is_captured() {
+    let Some((server, _)) = server_with(V1_34).await else { return };
+    let places = async |own: Option<ServerIdentity>| {
+        let house = ZmDb::new(server.config("zm"), ServerScope::All(own), true).load().await.unwrap();
+        let place =
+            |monitor: &Arc<Monitor>| (monitor.id.0, monitor.elsewhere.as_ref().map(ToString::to_string));
+        house.monitors.iter().map(place).collect::<Vec<_>>()
+    };
+    let barn = Some("server 2 (Barn)".to_owned());
+    let own = places(Some(ServerIdentity::Id(1))).await;
+    assert_eq!(own.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(own[3].1.as_deref(), Some("no server"));
+    assert!(own[0].1.is_none() && own[2].1.is_none(), "{own:?}");
+    assert_eq!(own[1].1.as_ref().map(|place| place.to_lowercase()), barn.map(|place| place.to_lowercase()));
+    assert!(places(None).await.iter().all(|(_, place)| place.is_some()), "this machine is none of them");
+    assert!(
+        places(Some(ServerIdentity::Id(9))).await[0]
+            .1
+            .as_ref()
+            .is_some_and(|place| place.starts_with("server 1"))
+    );
+    let nobody = ServerScope::All(Some(ServerIdentity::Name("attic".into())));
+    assert!(ZmDb::new(server.config("zm"), nobody, true).load().await.is_err());
+}
+
+#[tokio::test]
+async fn what_each_zmc_says_of_itself_is_read_from_every_generation() {
+    let columns = "MonitorId INT UNSIGNED PRIMARY KEY, Status ENUM('Unknown','NotRunning','Running','Connected','Signal') NOT NULL, \
+                   CaptureFPS DECIMAL(10,2) NOT NULL";
+    let rows = "(1, 'Connected', 5.01), (2, 'NotRunning', 0), (3, 'Running', 0)";
+    let Some((server, db)) = server_with(V1_36).await else { return };
+    server.sql("zm", "DROP TABLE IF EXISTS Monitor_Status").await;
+    assert_eq!(db.capture_reports().await, Ok(None), "as up to 1.30");
+    server
+        .sql(
+            "zm",
+            &format!("CREATE TABLE Monitor_Status ({columns}); INSERT INTO Monitor_Status VALUES {rows}"),
+        )
+        .await;
+    let db = ZmDb::new(server.config("zm"), None, true);
+    let read = db.capture_reports().await.unwrap().unwrap();
+    assert!(!read.dated, "as up to 1.36.33");
+    let report = |status, pictures| CaptureReport { status, pictures: Some(pictures), age: None };
+    assert_eq!(read.reports[&MonitorId(1)], report(CaptureStatus::Connected, true));
+    assert_eq!(read.reports[&MonitorId(2)], report(CaptureStatus::NotRunning, false));
+    assert_eq!(read.reports[&MonitorId(3)], report(CaptureStatus::Connecting, false));
+    // The zone of the server does not age them.
+    server.sql("", "SET GLOBAL time_zone = '-05:00'").await;
+    server.sql("zm", "ALTER TABLE Monitor_Status ADD UpdatedOn TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP; UPDATE Monitor_Status SET UpdatedOn = UpdatedOn - INTERVAL 100 SECOND WHERE MonitorId = 2").await;
+    let db = ZmDb::new(server.config("zm"), None, true);
+    let read = db.capture_reports().await.unwrap().unwrap();
+    let age = |id| read.reports[&MonitorId(id)].age.unwrap().as_secs();
+    assert!(read.dated && age(1) < 60 && (100..160).contains(&age(2)), "{read:?}");
+}
+
+#[tokio::test]
+async fn servers_in_different_zones_age_each_others_events_by_nothing() {
+    let Some((server, db)) = server_with(V1_38).await else { return };
+    server.sql("zm", "DELETE FROM Events; DELETE FROM Frames").await;
+    write_event(&server, 3, -5, "11 MINUTE", true).await;
+    write_event(&server, 4, 9, "10 MINUTE", true).await;
+    server.sql("zm", "UPDATE Events SET MonitorId = 2 WHERE Id = 4").await;
+    // Neither has pictures yet.
+    write_event(&server, 5, -5, "4 SECOND", false).await;
+    write_event(&server, 6, 9, "4 SECOND", false).await;
+    server.sql("zm", "UPDATE Events SET MonitorId = 2 WHERE Id = 6").await;
+    let rows = db.since(EventId(4), &[], 10).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert!(row.age < Duration::from_mins(1), "{row:?}");
+    }
 }
 
 #[tokio::test]
