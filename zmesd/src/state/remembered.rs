@@ -10,7 +10,7 @@ use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
-use super::{SqlResult, deliveries, ends, labels, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, labels, snoozes, tokens, troubles, updates};
 use crate::domain::MonitorFilter;
 
 /// How far back announced events are read: longer than any sensible `catch-up`.
@@ -39,6 +39,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         last_snooze: snoozes::last(pool).await?,
         troubles: troubles::standing(pool).await?,
         held: labels::held(pool).await?,
+        unlabelled: updates::unlabelled(pool, now).await?,
         rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
             .await?,
     })
