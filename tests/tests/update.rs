@@ -11,6 +11,8 @@ use zmes_tests::{AppClient, UserRow, World, includes, wait_until};
 const OF_ADMIN: &str = "update-admin:APA91bHPRgkF-one";
 const OF_AMY: &str = "update-amy:APA91bHPRgkF-two";
 
+const SECRET: &str = "whsec_cGxhbnRlZC1zaWduaW5nLXNlY3JldC1vZi10aGUtaG9vaw==";
+
 /// A garage with two cameras: an admin with a phone, and amy with another.
 struct Garage {
     fcm: Fcm,
@@ -95,7 +97,7 @@ async fn labels_that_come_late_replace_the_push_silently_once_and_everything_sho
     garage.wait_push(&garage.amy, 32_910, &Value::Null, "sent").await?;
     // What is set between the alarm and its update does not withhold it.
     garage.world.run(&["snooze", "Garage", "--for", "1h"]).await?.expect_code(0)?;
-    garage.world.run(&["tokens", "mute", &garage.amy, "--yes"]).await?.expect_code(0)?;
+    garage.world.run(&["tokens", "mute", &garage.amy]).await?.expect_code(0)?;
     garage.notes(32_910, "[a] detected:person:95% car:87% Motion: Front").await?;
     let logged = garage.wait_update(&garage.admin, 32_910).await?;
     ensure!(logged["transport"] == "fcm", "{logged}");
@@ -165,7 +167,10 @@ async fn by_default_labels_are_told_to_scripts_and_replace_no_push() -> Result<(
     garage.alarm(1, 32_920).await?;
     garage.notes(32_920, "[s] detected:person:71%").await?;
     watch.find("the update", |line| line["phase"] == "update").await?;
-    let told = wait_until("the hook was run", async || Ok(fs::read_to_string(&out).ok())).await?;
+    let told = wait_until("the hook was run", async || {
+        Ok(fs::read_to_string(&out).ok().filter(|told| told.ends_with('\n')))
+    })
+    .await?;
     let message = told.strip_prefix("update ").with_context(|| told.clone())?;
     let message: Value = serde_json::from_str(message)?;
     let expected = json!({"v": 1, "event_type": "alarm_update", "event": 32_920, "cause": "Motion",
@@ -218,7 +223,7 @@ async fn who_was_not_told_of_the_alarm_gets_no_update_and_targets_choose_by_thei
     let target = |name: &str, service: &TargetPeer, phases: &str| {
         format!(
             "[[target]]\nname = \"{name}\"\nkind = \"webhook\"\nuser = \"admin\"\nurl = \"{}{}/${{monitor.id}}\"\n\
-             token = \"{}\"\nca-certificate = \"{}\"\nphases = [{phases}]\n",
+             token = \"{}\"\nsecret = \"{SECRET}\"\nca-certificate = \"{}\"\nphases = [{phases}]\n",
             service.url(),
             TargetPeer::HOOK_PATH,
             TargetPeer::HOOK_TOKEN,

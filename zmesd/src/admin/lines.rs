@@ -72,24 +72,17 @@ pub(super) fn ended(end: &RecordedEnd) -> WatchEvent {
 /// An update from the record.
 pub(super) fn updated(update: RecordedUpdate) -> WatchEvent {
     let RecordedUpdate { alarm, at, labels } = update;
-    let WatchEvent { kind, .. } = recorded(alarm);
-    let kind = match kind {
-        WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late, lasted_ms, .. } => {
-            let phase = Phase::Update;
-            WatchKind::Alarm {
-                alarm,
-                event_id,
-                monitor_id,
-                monitor,
-                cause,
-                origin,
-                late,
-                phase,
-                lasted_ms,
-                labels,
-            }
-        }
-        other => other,
+    let kind = WatchKind::Alarm {
+        alarm: 0,
+        event_id: alarm.event,
+        monitor_id: alarm.monitor,
+        monitor: alarm.monitor_name,
+        cause: alarm.cause,
+        origin: if alarm.late { Origin::Reconciled } else { Origin::Poll },
+        late: alarm.late,
+        phase: Phase::Update,
+        lasted_ms: None,
+        labels,
     };
     WatchEvent { at, kind }
 }

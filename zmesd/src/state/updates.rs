@@ -110,7 +110,9 @@ async fn first_seen(pool: &SqlitePool, after: i64) -> SqlResult<BTreeMap<EventId
     let mut seen = BTreeMap::<EventId, FirstLabels>::new();
     for (event, at, label) in understood::<_, Vec<_>>("labels", &rows, one) {
         let (_, labels) = seen.entry(event).or_insert_with(|| (at, Vec::new()));
-        labels.extend(label.filter(|_| labels.len() < MAX_LABELS));
+        if labels.len() < MAX_LABELS {
+            labels.extend(label);
+        }
     }
     Ok(seen)
 }

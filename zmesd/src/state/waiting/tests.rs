@@ -83,6 +83,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         }
         Note::Held(..)
         | Note::GivenUp(_)
+        | Note::Updated(_)
         | Note::Labels(..)
         | Note::Snooze(_)
         | Note::SnoozeEnded(..)
