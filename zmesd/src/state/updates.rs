@@ -33,7 +33,7 @@ pub struct UnlabelledStart {
 }
 
 /// The labels of an event that were seen first, and when that was.
-pub type FirstLabels = (Timestamp, Vec<Label>);
+pub(super) type FirstLabels = (Timestamp, Vec<Label>);
 
 /// The update of an alarm, as the record has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
