@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use zmes_providers::targets::TargetName;
+use zmes_shared::words::Phase;
 
 use crate::rules::MonitorName;
 
@@ -45,7 +46,7 @@ impl TargetPhase {
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
-            Self::Update => "update",
+            Self::Update => Phase::Update.word(),
             Self::End => "end",
             Self::Trouble => "trouble",
         }
