@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
-use jiff::{ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::AlarmTime;
 
 /// How far [`Schedule::changes_after`] looks ahead: every stretch of a weekly schedule begins or ends within that.
 const DAYS_AHEAD: i64 = 8;
+/// Clock changes that [`Schedule::changes_after`] looks at: Morocco has four a year, two of them a month apart.
+const CLOCK_CHANGES: usize = 2;
 
 /// Days of the week.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,16 +170,31 @@ impl Schedule {
     }
 
     /// Returns when [`Self::covers`] changes next; `None`: never.
+    ///
+    /// That is at a limit of a window, which a clock that is set back shows twice, or at the moment when the clock is set.
     pub fn changes_after(&self, time: AlarmTime<'_>) -> Option<Zoned> {
         let now = self.local(time);
         let covered = self.covers_civil(&now);
-        let mut limits: Vec<Time> = self.windows().flat_map(|window| [window.from.0, window.to.0]).collect();
-        limits.push(Time::midnight());
-        limits.sort_unstable();
+        let zone = now.time_zone();
+        let limits: Vec<Time> = self
+            .windows()
+            .flat_map(|window| [window.from.0, window.to.0])
+            .chain([Time::midnight()])
+            .collect();
         let dates = (0..=DAYS_AHEAD).filter_map(|ahead| now.date().checked_add(ahead.days()).ok());
-        let moments = dates.flat_map(|date| limits.iter().map(move |limit| date.to_datetime(*limit)));
-        let mut moments = moments.filter_map(|moment| moment.to_zoned(now.time_zone().clone()).ok());
-        moments.find(|moment| *moment > now && self.covers_civil(moment) != covered)
+        let limits = dates.flat_map(|date| limits.iter().map(move |limit| date.to_datetime(*limit)));
+        let limits = limits.map(|limit| zone.to_ambiguous_timestamp(limit));
+        let clock_is_set =
+            zone.following(now.timestamp()).map(|transition| transition.timestamp()).take(CLOCK_CHANGES);
+        let mut moments: Vec<Timestamp> = limits
+            .flat_map(|limit| [limit.earlier(), limit.later()])
+            .flatten()
+            .chain(clock_is_set)
+            .filter(|moment| *moment > now.timestamp())
+            .collect();
+        moments.sort_unstable();
+        let mut moments = moments.into_iter().map(|moment| moment.to_zoned(zone.clone()));
+        moments.find(|moment| self.covers_civil(moment) != covered)
     }
 
     fn local(&self, time: AlarmTime<'_>) -> Zoned {

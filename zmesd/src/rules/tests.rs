@@ -271,6 +271,24 @@ fn rule_for((names, channels): (usize, usize)) -> Rule {
     }
 }
 
+#[test]
+fn a_window_in_the_hour_that_a_clock_skips_or_repeats_changes_when_the_clock_is_set() {
+    let zone = zone("America/New_York");
+    // (window, now, when it changes next)
+    for (window, now, next) in [
+        // At 02:00 it is 03:00: a window from 02:01 has begun by then.
+        ("2:01-3:02", "2027-03-14T06:43:00Z", "2027-03-14T07:00:00Z"),
+        // At 02:00 it is 01:00 again: a window from 01:30 ends then, and begins a second time.
+        ("1:30-1:45", "2027-11-07T05:50:00Z", "2027-11-07T06:30:00Z"),
+        ("1:30-2:00", "2027-11-07T05:50:00Z", "2027-11-07T06:00:00Z"),
+    ] {
+        let schedule = schedule(&["sun"], &[window]);
+        let time = AlarmTime { at: now.parse().unwrap(), machine: &zone };
+        let change = schedule.changes_after(time).map(|change| change.timestamp().to_string());
+        assert_eq!(change.as_deref(), Some(next), "{window} at {now}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_index_finds_the_first_rule_that_is_for_a_receiver(

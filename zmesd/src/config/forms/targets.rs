@@ -20,7 +20,7 @@ const HEADER_NAME_MAX: usize = 64;
 const OWN_HEADERS: [(&str, &str); 9] = [
     ("host", REMOVE),
     ("content-length", REMOVE),
-    ("content-type", "set content-type"),
+    ("Content-Type", "set content-type"),
     ("transfer-encoding", REMOVE),
     ("connection", REMOVE),
     ("te", REMOVE),
