@@ -29,7 +29,7 @@ use crate::control::{WatchEvent, WatchKind};
 use crate::text::{REPLACEMENT, bounded, is_hidden_in_name};
 use crate::views::{Severity, TroubleView};
 use crate::words::{MachineKind, Origin, Phase, TroubleKind};
-use crate::{EventId, Label, MonitorId};
+use crate::{EventId, Label, MAX_LABELS, MonitorId};
 
 /// Version of the form of messages: their member `v`.
 pub const VERSION: u32 = 1;
@@ -189,10 +189,19 @@ impl MachineMessage {
     pub fn of_watch(line: &WatchEvent) -> Option<Self> {
         match &line.kind {
             WatchKind::Alarm {
-                event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms, ..
+                event_id,
+                monitor_id,
+                monitor,
+                cause,
+                origin,
+                late,
+                phase,
+                lasted_ms,
+                labels,
+                ..
             } => {
                 let kind = kind_of(*origin, *phase)?;
-                Some(Self::of_alarm(MachineAlarm {
+                let message = Self::of_alarm(MachineAlarm {
                     kind,
                     at: line.at,
                     late: *late,
@@ -201,7 +210,9 @@ impl MachineMessage {
                     event: *event_id,
                     cause,
                     lasted: lasted_ms.map(Duration::from_millis),
-                }))
+                });
+                let labels = labels.iter().take(MAX_LABELS).cloned().collect::<Vec<_>>();
+                Some(Self { labels: Some(labels).filter(|labels| !labels.is_empty()), ..message })
             }
             WatchKind::Trouble { change, monitor_id, monitor, trouble } => {
                 let raised = match change.as_str() {
@@ -400,6 +411,18 @@ mod tests {
         assert!(told.id != start.id && start.duration.is_none());
         end["phase"] = json!("of a newer version");
         assert_eq!(MachineMessage::of_watch(&line(&end)), None);
+    }
+
+    #[test]
+    fn an_update_has_the_labels() {
+        let mut update = alarm("poll");
+        update["phase"] = json!("update");
+        update["labels"] = json!([{"name": "person", "confidence": 95}]);
+        let told = MachineMessage::of_watch(&line(&update)).unwrap();
+        let labels = vec![Label::new("person", Some(95)).unwrap()];
+        assert_eq!((told.event_type, told.labels), (MachineKind::AlarmUpdate, Some(labels)));
+        update["labels"] = json!([]);
+        assert_eq!(MachineMessage::of_watch(&line(&update)).unwrap().labels, None);
     }
 
     #[test]

@@ -196,7 +196,7 @@ words! {
     Phase {
         /// It has begun.
         Start = "start",
-        /// More is known of it.
+        /// It was told without labels, and they are known now.
         Update = "update",
         /// The monitor has left the alarm.
         End = "end",

@@ -25,7 +25,7 @@ pub struct WatchEvent {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WatchKind {
-    /// An alarm was announced, or has ended.
+    /// An alarm was announced, its labels became known, or it has ended.
     Alarm {
         /// Number of the alarm since the daemon started; decisions and deliveries repeat it. 0: from the record.
         alarm: u64,
@@ -41,12 +41,15 @@ pub enum WatchKind {
         origin: Origin,
         /// It was found after the fact, in the Events table.
         late: bool,
-        /// `end`: the alarm has ended; absent: it has begun.
+        /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
         /// Of an end: how long the alarm lasted, where that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasted_ms: Option<u64>,
+        /// Of an update: the labels of the event.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<Label>,
     },
     /// The decision for one target of an alarm.
     Decision {
@@ -60,7 +63,7 @@ pub enum WatchKind {
         target: TargetKind,
         /// Client id or token handle.
         id: String,
-        /// `end`: the alarm has ended; absent: it has begun.
+        /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
         /// The decision.
@@ -89,7 +92,7 @@ pub enum WatchKind {
         detail: Option<String>,
         /// From the alarm's detection to the outcome.
         latency_ms: u64,
-        /// `end`: the alarm has ended; absent: it has begun.
+        /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
         /// Labels of the event, as far as they were known when the push was decided.

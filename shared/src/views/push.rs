@@ -33,7 +33,7 @@ pub struct DeliveryView {
     pub monitor: String,
     /// How the alarm was found: `poll`, `reconciled`, `test`.
     pub origin: Origin,
-    /// `end`: the alarm has ended; absent: it has begun.
+    /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
     #[serde(default, skip_serializing_if = "Phase::is_start")]
     pub phase: Phase,
     /// `queued`, `sent`, `skipped` or `failed`.

@@ -94,7 +94,7 @@ pub struct WhyTarget {
     pub user: Option<String>,
     /// When.
     pub at: Timestamp,
-    /// `end`: the alarm has ended; absent: it has begun.
+    /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
     #[serde(default, skip_serializing_if = "Phase::is_start")]
     pub phase: Phase,
     /// `sent`, `skipped`, `failed`, or `queued`.

@@ -53,12 +53,16 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Origin::Trouble => " (trouble)",
         Origin::Poll | Origin::Unknown => "",
     };
-    let end = if delivery.phase == Phase::End { " (end)" } else { "" };
+    let phase = match delivery.phase {
+        Phase::End => " (end)",
+        Phase::Update => " (update)",
+        Phase::Start | Phase::Unknown => "",
+    };
     [
         Cell::new(&time::clock(out.look().now, delivery.at, &out.look().zone)),
         Cell::maybe(delivery.token.as_ref()),
         Cell::maybe(delivery.event_id.as_ref()),
-        Cell::new(&format!("{} {}{late}{end}", delivery.monitor_id, delivery.monitor)),
+        Cell::new(&format!("{} {}{late}{phase}", delivery.monitor_id, delivery.monitor)),
         Cell::decision(delivery.decision),
         Cell::maybe(delivery.transport.as_ref()),
         // One attempt is the normal case.

@@ -214,8 +214,8 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
                 None => bracketed(&words::reason(&decided.reason, decided.rule.as_deref())),
             };
             let about = about(*alarm, *event_id, Some(*monitor_id));
-            let end = end(*phase);
-            let text = format!("{about}{end}{} {id}: {}{reason}", words::target(*target), decided.decision);
+            let phase = of_phase(*phase);
+            let text = format!("{about}{phase}{} {id}: {}{reason}", words::target(*target), decided.decision);
             ("decision", Tone::of_decision(decided.decision), text)
         }
         WatchKind::Delivery {
@@ -232,7 +232,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
         } => {
             let about = about(*alarm, *event_id, *monitor_id);
             let delivered = delivered(*outcome, *latency_ms, detail.as_deref(), labels);
-            let text = format!("{about}{}{} {id}: {delivered}", end(*phase), words::target(*target));
+            let text = format!("{about}{}{} {id}: {delivered}", of_phase(*phase), words::target(*target));
             ("delivery", tone(*outcome), text)
         }
         WatchKind::Session { change, reason, client, tried, count } => {
@@ -268,10 +268,20 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
     }
 }
 
-/// Returns label, tone and text of the line of an alarm, or of its end.
+/// Returns label, tone and text of the line of an alarm, of its update, or of its end.
 fn alarm_told(kind: &WatchKind) -> (&'static str, Tone, String) {
-    let WatchKind::Alarm { alarm, event_id, monitor_id, monitor, cause, origin, late, phase, lasted_ms } =
-        kind
+    let WatchKind::Alarm {
+        alarm,
+        event_id,
+        monitor_id,
+        monitor,
+        cause,
+        origin,
+        late,
+        phase,
+        lasted_ms,
+        labels,
+    } = kind
     else {
         return ("?", Tone::Faint, String::new());
     };
@@ -285,13 +295,21 @@ fn alarm_told(kind: &WatchKind) -> (&'static str, Tone, String) {
         let text = format!("{number}monitor {monitor_id} {monitor}, {event}: ended{lasted}{late}");
         return ("END", Tone::Plain, text);
     }
+    if *phase == Phase::Update {
+        let labels = Label::listed(labels);
+        return ("LABELS", Tone::Plain, format!("{number}monitor {monitor_id} {monitor}, {event}: {labels}"));
+    }
     let text = format!("{number}monitor {monitor_id} {monitor}, {event}: {cause}{origin}{late}");
     ("ALARM", Tone::Strong, text)
 }
 
-/// Says that a line is about the end of an alarm, if it is.
-fn end(phase: Phase) -> &'static str {
-    if phase == Phase::End { "end to " } else { "" }
+/// Says that a line is about the end or the update of an alarm, if it is.
+fn of_phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::End => "end to ",
+        Phase::Update => "update to ",
+        Phase::Start | Phase::Unknown => "",
+    }
 }
 
 /// Returns what has become of a push: `sent after 112 ms (person 95 %)`.

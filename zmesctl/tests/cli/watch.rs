@@ -118,6 +118,13 @@ fn an_end_says_how_long_the_alarm_lasted_and_lines_about_it_say_so() {
 }
 
 #[test]
+fn labels_that_become_known_have_a_line_of_their_own() {
+    let daemon = FakeDaemon::saying(&json!({"item": member("item-alarm-update", "item")}).to_string());
+    let told = daemon.run("watch --count 1").stdout;
+    assert!(told.contains("LABELS    #15 monitor 2 Garage, event 32910: person 95 %\n"), "{told}");
+}
+
+#[test]
 fn the_filter_is_the_daemons_business() {
     let daemon = streaming(false);
     daemon.run("watch --count 1 --monitor 3 --token 1a2b3c4d --since 32910");

@@ -64,6 +64,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         at: clock.now(),
         test: true,
         ended: None,
+        updates: None,
         late: false,
         subject: PushSubject::default(),
     };

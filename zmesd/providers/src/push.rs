@@ -87,6 +87,8 @@ pub struct PushedAlarm {
     pub test: bool,
     /// It has ended, and lasted this long; zero: that is not known.
     pub ended: Option<Duration>,
+    /// It was told before without its labels, and began then.
+    pub updates: Option<Timestamp>,
     /// It was found after the fact.
     pub late: bool,
     /// What it tells of.

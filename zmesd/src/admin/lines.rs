@@ -1,6 +1,7 @@
 //! The lines of `watch`.
 
 use jiff::Timestamp;
+use zmes_shared::Label;
 use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
 use zmes_shared::views::{ClientView, MonitorView, SnoozedBy};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Phase, Reason, TargetKind};
@@ -10,7 +11,7 @@ use super::troubles;
 use crate::admin::rules;
 use crate::domain::{Alarm, DecidedBy, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
-use crate::state::{DeliveryRow, RecordedAlarm, RecordedEnd};
+use crate::state::{DeliveryRow, RecordedAlarm, RecordedEnd, RecordedUpdate};
 use crate::troubles::Trouble;
 
 pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
@@ -24,6 +25,7 @@ pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
         late: alarm.late(),
         phase: alarm.phase,
         lasted_ms: alarm.lasted().map(millis),
+        labels: told_labels(alarm.phase, &alarm.labels.known),
     };
     WatchEvent { at: alarm.at, kind }
 }
@@ -41,6 +43,7 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
         late: alarm.late,
         phase: Phase::Start,
         lasted_ms: None,
+        labels: Vec::new(),
     };
     WatchEvent { at: alarm.at, kind }
 }
@@ -61,8 +64,32 @@ pub(super) fn ended(end: &RecordedEnd) -> WatchEvent {
         late,
         phase: Phase::End,
         lasted_ms: lasted.map(millis),
+        labels: Vec::new(),
     };
     WatchEvent { at: *ended_at, kind }
+}
+
+/// An update from the record.
+pub(super) fn updated(update: RecordedUpdate) -> WatchEvent {
+    let RecordedUpdate { alarm, at, labels } = update;
+    let kind = WatchKind::Alarm {
+        alarm: 0,
+        event_id: alarm.event,
+        monitor_id: alarm.monitor,
+        monitor: alarm.monitor_name,
+        cause: alarm.cause,
+        origin: if alarm.late { Origin::Reconciled } else { Origin::Poll },
+        late: alarm.late,
+        phase: Phase::Update,
+        lasted_ms: None,
+        labels,
+    };
+    WatchEvent { at, kind }
+}
+
+/// Of a start they are not told, as the record does not keep what was known then: an update names them.
+fn told_labels(phase: Phase, known: &[Label]) -> Vec<Label> {
+    if phase == Phase::Update { known.to_vec() } else { Vec::new() }
 }
 
 pub(super) fn decision(
@@ -99,6 +126,7 @@ pub(super) fn recorded_with(row: &DeliveryRow) -> WatchEvent {
         late: row.origin == Origin::Reconciled,
         phase: row.phase,
         lasted_ms: row.lasted.map(millis),
+        labels: told_labels(row.phase, &row.labels.known),
     };
     WatchEvent { at: row.at, kind }
 }

@@ -246,9 +246,13 @@ impl Evidence {
     }
 }
 
-/// Marks a sentence as being about the end of the alarm, if it is.
+/// Marks a sentence as being about the end or the update of the alarm, if it is.
 fn of_phase(phase: Phase, told: String) -> String {
-    if phase == Phase::End { format!("its end: {told}") } else { told }
+    match phase {
+        Phase::End => format!("its end: {told}"),
+        Phase::Update => format!("its update: {told}"),
+        Phase::Start | Phase::Unknown => told,
+    }
 }
 
 /// A token for which nothing was decided about an event.

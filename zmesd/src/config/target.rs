@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use zmes_providers::targets::{PictureForm, TargetName};
+use zmes_shared::words::Phase;
 
 use crate::rules::MonitorName;
 
@@ -31,6 +32,8 @@ impl TargetReceiver {
 pub enum TargetPhase {
     /// Alarms.
     Start,
+    /// Alarms that were sent without labels, once labels are known.
+    Update,
     /// The ends of alarms that were sent.
     End,
     /// Troubles of the daemon, as those of `watchdog.notify` hear of them.
@@ -38,11 +41,12 @@ pub enum TargetPhase {
 }
 
 impl TargetPhase {
-    pub(super) const ALL: [Self; 3] = [Self::Start, Self::End, Self::Trouble];
+    pub(super) const ALL: [Self; 4] = [Self::Start, Self::Update, Self::End, Self::Trouble];
 
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Update => Phase::Update.word(),
             Self::End => "end",
             Self::Trouble => "trouble",
         }

@@ -42,8 +42,8 @@ section! {
         "monitors" monitors: Listing<MonitorName> = MONITOR_NAMES, Literal::List(&[]), Hot;
         /// Shortest time between two messages about one monitor; "0s": every alarm.
         "interval" interval: Span = Span { min: Duration::ZERO, max: DAY }, Literal::Text("0s"), Hot;
-        /// "start" for alarms; "end" also when they are over; "trouble" also for what keeps zmesd from seeing or telling, as
-        /// for those of watchdog.notify.
+        /// "start" for alarms; "update" also when labels of an alarm become known that was sent without; "end" also when
+        /// they are over; "trouble" also for what keeps zmesd from seeing or telling, as for those of watchdog.notify.
         "phases" phases: Listing<TargetPhase> = PHASES, Literal::List(&["start"]), Hot;
         /// Title of a message.
         "title" title: Text<Template> = TEMPLATE, Literal::Text("${monitor.name}"), Hot;

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use zmes_shared::words::{LabelWait, Origin, Phase};
 use zmes_shared::{EventId, Label, MonitorId};
+
+/// The longest time between an alarm that was told without labels and its update.
+pub const UPDATE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// An alarm of a monitor, announced once to each client and token with the right to see it.
 #[derive(Debug, Clone)]
@@ -23,13 +26,14 @@ pub struct Alarm {
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
     pub origin: Origin,
-    /// Whether it begins or ends.
+    /// Whether it begins, is told once more with labels, or ends.
     pub phase: Phase,
-    /// Of an end: how long the alarm lasted.
+    /// Of an end: how long the alarm lasted. Of an update: how long ago the alarm began.
     pub span: Option<AlarmSpan>,
 }
 
-/// How long an alarm lasted that has ended: from the first that was announced until the monitor left it.
+/// How long an alarm lasted that has ended: from the first that was announced until the monitor left it; or the time
+/// from an alarm until its update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlarmSpan {
     /// When the first was found, by the wall clock.
@@ -56,8 +60,18 @@ impl Alarm {
         self.phase == Phase::End
     }
 
-    /// Returns how long it lasted, where that is known.
+    /// Says whether it is told after a start, and only where that was told: an end or an update.
+    pub fn follows_start(&self) -> bool {
+        !self.phase.is_start()
+    }
+
+    /// Returns how long it lasted, if it has ended and that is known.
     pub fn lasted(&self) -> Option<Duration> {
-        self.span?.lasted
+        self.span.filter(|_| self.is_end())?.lasted
+    }
+
+    /// Returns when the alarm began of which this is an update.
+    pub fn updates(&self) -> Option<Timestamp> {
+        self.span.filter(|_| self.phase == Phase::Update).map(|span| span.began)
     }
 }

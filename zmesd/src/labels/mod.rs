@@ -19,7 +19,7 @@ use self::watched::WatchedEvents;
 use crate::config::LabelsConfig;
 use crate::route::{LabelReport, LabelRequest, RouterHandle};
 
-/// Between two reads while a decision waits.
+/// Between two reads while a decision or an update waits.
 const WAITING: Duration = Duration::from_millis(500);
 /// Between two reads otherwise.
 const IDLE: Duration = Duration::from_secs(2);
@@ -88,7 +88,9 @@ impl LabelReader {
     }
 
     fn pace(&self, now: Instant) -> Duration {
-        let waits = self.events.any_waits(now);
+        // A push that is to be replaced waits as much as one that is held.
+        let updates = self.config.borrow().update && self.events.any_without();
+        let waits = updates || self.events.any_waits(now);
         let usual = if waits { WAITING } else { IDLE };
         let longest = BACK_OFF[usize::from(!waits)];
         if self.failures == 0 {

@@ -156,6 +156,25 @@ async fn labels_are_found_within_half_a_second_while_a_decision_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn labels_of_a_push_that_is_to_be_replaced_are_found_within_half_a_second() {
+    let mut world = ReaderWorld::start();
+    world.config.send_modify(|config| config.update = true);
+    world.announce(7, None).await;
+    tokio::time::sleep(10 * SECOND).await;
+    let reads = world.store.reads();
+    assert!((19..=21).contains(&reads), "{reads} reads in 10 s");
+    world.store.change(|notes| drop(notes.labels.insert(EventId(7), person())));
+    let began = Instant::now();
+    assert_eq!(world.report(true).await.found, [(EventId(7), person().into())]);
+    assert!(began.elapsed() <= WAITING, "{:?}", began.elapsed());
+    // Nothing waits any more.
+    let reads = world.store.reads();
+    tokio::time::sleep(20 * SECOND).await;
+    let more = world.store.reads() - reads;
+    assert!((9..=11).contains(&more), "{more} reads in 20 s");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_router_could_not_take_is_reported_again() {
     let mut world = ReaderWorld::start();
     world.store.change(|notes| drop(notes.labels.insert(EventId(7), person())));

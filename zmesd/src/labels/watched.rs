@@ -68,6 +68,11 @@ impl WatchedEvents {
         self.0.values().any(|watched| watched.waits(now))
     }
 
+    /// Says whether there is an event without labels.
+    pub(super) fn any_without(&self) -> bool {
+        self.0.values().any(|watched| watched.told.is_empty())
+    }
+
     /// Returns the events to read now: those that are waited for, then those that were not read for longest.
     pub(super) fn batch(&mut self, now: Instant) -> Vec<EventId> {
         let mut order: Vec<_> =

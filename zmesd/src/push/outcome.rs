@@ -101,8 +101,8 @@ impl OutcomeReporter {
             Outcome::Sent { .. } => self.status.sent(),
             Outcome::Failed(_) | Outcome::GaveUp(_) => {
                 self.status.gave_up();
-                // Ends start no interval.
-                if !job.alarm.is_end() {
+                // Ends and updates start no interval.
+                if !job.alarm.follows_start() {
                     self.given_up.push((job.token.id, job.alarm.monitor, job.alarm.at));
                 }
             }

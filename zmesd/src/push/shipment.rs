@@ -181,6 +181,7 @@ fn pushed(job: &Job) -> PushedAlarm {
         at: alarm.at,
         test: alarm.origin == Origin::Test,
         ended: alarm.is_end().then(|| alarm.lasted().unwrap_or_default()),
+        updates: alarm.updates(),
         late: alarm.late(),
         subject: match alarm.origin {
             Origin::Trouble => PushSubject::Trouble,

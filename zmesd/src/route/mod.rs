@@ -28,6 +28,7 @@ mod tests;
 mod token_handle;
 mod tokens;
 mod trouble_handle;
+mod unlabelled;
 
 pub use decided::{AlarmDecisions, DecidedToken};
 pub use devices::SessionEnd;

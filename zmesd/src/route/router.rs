@@ -8,6 +8,7 @@ mod snoozes;
 mod targets;
 mod token_admin;
 mod troubles;
+mod updates;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ use super::sessions::{Session, Sessions};
 use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
+use super::unlabelled::UnlabelledAlarms;
 use crate::config::{AuthConfig, EndConfig, LabelsConfig, TargetReceiver};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::links::LinkMaker;
@@ -113,6 +115,8 @@ pub struct Router {
     /// Messages about troubles that were handled lately.
     told_troubles: troubles::ToldTroubles,
     labels: KnownLabels,
+    /// Alarms that were told without labels lately.
+    unlabelled: UnlabelledAlarms,
     /// Alarms whose decisions for tokens wait for labels.
     held: HeldDecisions,
     /// False: this ZoneMinder has no source of labels.
@@ -146,6 +150,7 @@ impl Router {
             remembered.last_snooze,
         );
         parts.remembered.held = std::mem::take(&mut remembered.held);
+        parts.remembered.unlabelled = std::mem::take(&mut remembered.unlabelled);
         let rule_hits = HitCounts::remembered(std::mem::take(&mut remembered.rule_hits));
         let open_starts = OpenStarts::remembered(std::mem::take(&mut remembered.started));
         let now = Instant::now();
@@ -164,6 +169,7 @@ impl Router {
             told_troubles: troubles::ToldTroubles::default(),
             sessions: Sessions::default(),
             labels: KnownLabels::default(),
+            unlabelled: UnlabelledAlarms::default(),
             held: HeldDecisions::default(),
             labels_possible: true,
             attachments: Attachments::default(),
@@ -185,6 +191,7 @@ impl Router {
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.hold_again();
         self.configure_targets();
+        self.tell_updates();
         loop {
             let wait_ends = self.wait_ends();
             tokio::select! {
@@ -273,6 +280,7 @@ impl Router {
             self.sessions.renew_all(&catalog, self.enforced_since);
         }
         self.release_known();
+        self.tell_updates();
     }
 
     fn auth_enabled(&self) -> bool {

@@ -37,6 +37,7 @@ mod labels;
 mod tokens;
 mod tokens_admin;
 mod troubles;
+mod updates;
 mod wishes;
 
 const PUSH_ON: PushRules =

@@ -206,6 +206,11 @@ impl TokenTable {
         entry.badge
     }
 
+    /// Returns the number on a token's icon, which grows in memory before it does on the disk.
+    pub(super) fn badge(&self, id: TokenId) -> u32 {
+        self.by_id.get(&id).map_or(0, |entry| entry.badge)
+    }
+
     pub(super) fn note_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) {
         if let Some(entry) = self.by_id.get_mut(&id) {
             entry.sent.insert(monitor, at);

@@ -45,6 +45,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             labels::release(transaction, alarm).await?;
             decide_all(transaction, messages).await?;
         }
+        Note::Updated(messages) => decide_all(transaction, messages).await?,
         Note::Labels(seen, at) => {
             for (event, found) in seen {
                 labels::keep(transaction, *event, found, *at).await?;

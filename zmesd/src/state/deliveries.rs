@@ -65,7 +65,7 @@ pub struct FailedAttempt {
     pub took: Duration,
 }
 
-/// What the file says of the start to which an end belongs.
+/// What the file says of the start to which an end or an update belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StartOnDisk {
     pub id: DeliveryId,
@@ -114,7 +114,7 @@ pub(super) async fn decide(
     .bind(&*alarm.cause)
     .bind(alarm.origin.word())
     .bind(alarm.phase.word())
-    .bind(alarm.lasted().map(millis))
+    .bind(alarm.span.and_then(|span| span.lasted).map(millis))
     .bind(labels::written(&alarm.labels.known))
     .bind(waited)
     .bind(ending)
@@ -137,7 +137,7 @@ pub(super) async fn decide(
         });
         query.build().execute(&mut *transaction).await?;
     }
-    if alarm.origin != Origin::Test && !alarm.is_end() {
+    if alarm.origin != Origin::Test && !alarm.follows_start() {
         let counted = "UPDATE tokens SET badge_count = d.badge FROM deliveries d \
              WHERE d.alarm = ? AND d.decision = 'queued' AND d.token_id = tokens.id";
         sqlx::query(counted).bind(number).execute(transaction).await?;
@@ -398,6 +398,7 @@ fn start(row: &SqliteRow, column: usize) -> SqlResult<Option<StartOnDisk>> {
 }
 
 fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
+    let phase = Phase::parse(row.try_get(16)?);
     Ok(DeliveryRow {
         id: DeliveryId(row.try_get(0)?),
         token: TokenId(row.try_get(1)?),
@@ -415,8 +416,9 @@ fn delivery(row: &SqliteRow) -> SqlResult<DeliveryRow> {
         provider_id: row.try_get(13)?,
         by: DecidedBy::parse(row.try_get(14)?),
         urgency: Urgency::parse(row.try_get(15)?),
-        phase: Phase::parse(row.try_get(16)?),
-        lasted: row.try_get::<Option<i64>, _>(17)?.map(duration),
+        phase,
+        // Of an update it is the time since the start.
+        lasted: row.try_get::<Option<i64>, _>(17)?.filter(|_| phase == Phase::End).map(duration),
         labels: labels::of_alarm(row)?,
         failures: Vec::new(),
     })

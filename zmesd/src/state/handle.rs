@@ -18,6 +18,7 @@ use super::note::Note;
 use super::open_error::is_damage;
 use super::tokens::{self, TokenRow};
 use super::troubles::{self, TroubleRow};
+use super::updates::UnlabelledStart;
 use super::{SqlResult, file, remembered, snoozes};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
 use crate::links::LinkKey;
@@ -121,6 +122,8 @@ pub struct Remembered {
     pub link_key: Option<LinkKey>,
     /// Alarms whose decisions for tokens wait for labels, oldest first.
     pub held: Vec<HeldAlarm>,
+    /// Alarms of the last minute that were told without labels, oldest first.
+    pub unlabelled: Vec<UnlabelledStart>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
     pub rule_hits: Vec<(String, Timestamp)>,
 }

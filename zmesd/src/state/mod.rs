@@ -30,6 +30,7 @@ mod tests;
 mod tokens;
 mod trouble;
 mod troubles;
+mod updates;
 mod upgrade;
 mod waiting;
 mod writer;
@@ -50,6 +51,7 @@ pub use set_aside::{SetAside, set_aside_lately};
 pub use tally::{AlarmCount, AlarmQuery, TalliedAlarm};
 pub use tokens::TokenRow;
 pub use troubles::TroubleRow;
+pub use updates::{RecordedUpdate, UnlabelledStart};
 pub use writer::{Committed, StateWriter};
 
 use zmes_shared::EventId;

@@ -30,6 +30,8 @@ pub enum Note {
     Held(Arc<Alarm>, Timestamp),
     /// Such an alarm was decided for each token, and its end with it if it has ended meanwhile: one transaction.
     Released(Arc<Alarm>, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
+    /// Updates of alarms, whose labels are known now, with what was decided about them for tokens: one transaction.
+    Updated(Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// What was detected in events, and when that was seen.
     Labels(Vec<(EventId, Arc<[Label]>)>, Timestamp),
     /// Filters and intervals of devices; one note for many, because many connections may break at the same time.

@@ -10,7 +10,7 @@ use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
-use super::{SqlResult, deliveries, ends, keys, labels, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, keys, labels, snoozes, tokens, troubles, updates};
 use crate::domain::MonitorFilter;
 
 /// How far back announced events are read: longer than any sensible `catch-up`.
@@ -40,6 +40,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         troubles: troubles::standing(pool).await?,
         link_key: keys::link_key(pool).await?,
         held: labels::held(pool).await?,
+        unlabelled: updates::unlabelled(pool, now).await?,
         rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
             .await?,
     })

@@ -120,6 +120,7 @@ impl Waiting {
                 | Note::GivenUp(_)
                 | Note::Held(..)
                 | Note::Released(..)
+                | Note::Updated(_)
                 | Note::Labels(..)
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
@@ -149,7 +150,7 @@ impl Waiting {
             }
             let dropped: Vec<Arc<[TokenDecision]>> = if let Note::Announced(_, decisions) = note {
                 vec![std::mem::replace(decisions, [].into())]
-            } else if let Note::Released(_, messages) = note {
+            } else if let Note::Released(_, messages) | Note::Updated(messages) = note {
                 messages.drain(..).map(|(_, decisions)| decisions).collect()
             } else if let Note::Ended(note) = note {
                 note.pushes.drain(..).map(|(_, decisions)| decisions).collect()
@@ -211,7 +212,7 @@ fn rows(note: &Note) -> usize {
     match note {
         Note::Ended(note) => 1 + rows_of(&note.pushes),
         Note::Announced(_, decisions) => 1 + decisions.len(),
-        Note::Released(_, messages) => 1 + rows_of(messages),
+        Note::Released(_, messages) | Note::Updated(messages) => 1 + rows_of(messages),
         Note::Held(..) => 2,
         Note::Labels(seen, _) => seen.iter().map(|(_, labels)| labels.len().max(1)).sum(),
         Note::Tokens(many) => many.len().max(1),

@@ -286,7 +286,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
     match note {
         Note::Ended(note) => last_of(&note.pushes),
         Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
-        Note::Released(_, messages) => last_of(&messages),
+        Note::Released(_, messages) | Note::Updated(messages) => last_of(&messages),
         Note::SnoozeEnded(_, _, digests) => last_of(&digests),
         Note::Trouble(note) => {
             let (_, decisions) = note.push?;

@@ -52,12 +52,13 @@ const REFUSAL: Duration = Duration::from_millis(200);
 Examples:
   zmesctl hook -- /usr/local/bin/on-alarm
   zmesctl hook --on start,trouble --monitor Garage -- /usr/local/bin/siren on
+  zmesctl hook --on start,update -- /usr/local/bin/on-alarm
   zmesctl hook --cursor /var/lib/zmes-hook/siren -- /usr/local/bin/siren
   zmesctl hook --es-arguments -- /var/lib/zmeventnotification/bin/my_hook.sh
 
 Runs the command itself, never a shell, with one JSON object on its standard
 input and with ZMES_EVENT, ZMES_MONITOR, ZMES_MONITOR_NAME, ZMES_CAUSE, ZMES_PHASE
-(start, end, trouble, resolved, test) and ZMES_ID in its environment. Runs of one
+(start, update, end, trouble, resolved, test) and ZMES_ID in its environment. Runs of one
 monitor follow each other, those of others run beside them. Follows over restarts
 of zmesd; with --cursor also over its own: a run that was not finished is repeated
 with the same ZMES_ID. Test alarms run the command too. On SIGTERM the hook waits
@@ -94,6 +95,8 @@ pub struct HookArgs {
 pub enum HookPhase {
     /// Alarms that begin, and test alarms.
     Start,
+    /// Alarms whose labels become known within a minute.
+    Update,
     /// Alarms that are over.
     End,
     /// Troubles that are raised or over.
@@ -184,7 +187,8 @@ impl Wanted {
             MachineKind::AlarmStart | MachineKind::Test => HookPhase::Start,
             MachineKind::AlarmEnd => HookPhase::End,
             MachineKind::Trouble | MachineKind::Resolved => HookPhase::Trouble,
-            MachineKind::AlarmUpdate | MachineKind::SnoozeEnd | MachineKind::Unknown => return false,
+            MachineKind::AlarmUpdate => HookPhase::Update,
+            MachineKind::SnoozeEnd | MachineKind::Unknown => return false,
         };
         let monitor = message.monitor.as_ref();
         let meant =

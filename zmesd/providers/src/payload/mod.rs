@@ -55,7 +55,9 @@ impl<'a> Message<'a> {
     ) -> Option<Self> {
         let newest = push.alarms.last()?;
         let (what, cause) = (what(newest), cause(newest));
-        let told = newest.at.to_zoned(zone.clone()).strftime(TIME_FORMAT).to_string();
+        // People know an alarm by when it began.
+        let began = newest.updates.unwrap_or(newest.at);
+        let told = began.to_zoned(zone.clone()).strftime(TIME_FORMAT).to_string();
         let body = match count(push) {
             None if newest.ended.is_some() => format!("{cause} ended at {told}{}", lasted(newest)),
             None => format!("{what} at {told}"),

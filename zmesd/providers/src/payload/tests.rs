@@ -19,6 +19,7 @@ fn alarm(event: Option<u64>, monitor: u32, name: &str, cause: &str) -> PushedAla
         at: "2026-11-25T15:12:00Z".parse().unwrap(),
         test: false,
         ended: None,
+        updates: None,
         late: false,
         subject: crate::push::PushSubject::default(),
     }

@@ -86,6 +86,20 @@ mod tests {
     }
 
     #[test]
+    fn an_update_says_the_labels_and_is_a_message_of_its_own() {
+        let (utc, texts) = (TimeZone::UTC, message_texts());
+        let mut push = push(32_910);
+        let start = TargetMessage::new(&push, &texts, &utc).unwrap().id();
+        push.alarms[0].updates = Some(push.alarms[0].at);
+        push.alarms[0].labels = [zmes_shared::Label::new("person", Some(95)).unwrap()].into();
+        let message = TargetMessage::new(&push, &texts, &utc).unwrap();
+        assert_ne!(message.id(), start);
+        let body = body(&message);
+        assert!(body.contains("\"event_type\":\"alarm_update\""), "{body}");
+        assert!(body.contains("\"labels\":[{\"name\":\"person\",\"confidence\":95}]"), "{body}");
+    }
+
+    #[test]
     fn an_end_has_the_same_duration_as_in_a_hook() {
         let lasted = |lasted| {
             let mut push = push(32_910);

@@ -50,6 +50,7 @@ pub(super) fn push(event: u64) -> Push {
         at,
         test: false,
         ended: None,
+        updates: None,
         late: false,
         subject: PushSubject::default(),
     };

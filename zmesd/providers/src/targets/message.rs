@@ -103,6 +103,7 @@ impl<'a> TargetMessage<'a> {
         match self.newest.subject {
             _ if self.newest.test => MachineKind::Test,
             PushSubject::Alarm if self.newest.ended.is_some() => MachineKind::AlarmEnd,
+            PushSubject::Alarm if self.newest.updates.is_some() => MachineKind::AlarmUpdate,
             PushSubject::Alarm => MachineKind::AlarmStart,
             PushSubject::SnoozeEnd => MachineKind::SnoozeEnd,
             // The end of a trouble makes no sound; its beginning always does.

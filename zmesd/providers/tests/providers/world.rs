@@ -29,6 +29,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         at: now,
         test: false,
         ended: None,
+        updates: None,
         late: false,
         subject: PushSubject::default(),
     };

@@ -15,7 +15,9 @@ use crate::admin::snoozes::SnoozeNames;
 use crate::admin::token_names::TokenNames;
 use crate::domain::{Alarm, TokenId};
 use crate::route::PushOutcome;
-use crate::state::{DeliveryRow, RecordedAlarm, RecordedEnd, StateError, StateHandle, TroubleRow};
+use crate::state::{
+    DeliveryRow, RecordedAlarm, RecordedEnd, RecordedUpdate, StateError, StateHandle, TroubleRow,
+};
 use crate::troubles::Trouble;
 
 const ALARMS: u32 = 10_000;
@@ -39,6 +41,10 @@ fn key_of_recorded(alarm: &RecordedAlarm) -> AlarmKey {
 
 fn key_of_end(end: &RecordedEnd) -> AlarmKey {
     (end.alarm.monitor, end.alarm.event, end.ended_at.as_millisecond(), Phase::End)
+}
+
+fn key_of_update(update: &RecordedUpdate) -> AlarmKey {
+    (update.alarm.monitor, update.alarm.event, update.at.as_millisecond(), Phase::Update)
 }
 
 fn key_of_row(row: &DeliveryRow) -> AlarmKey {
@@ -109,12 +115,14 @@ pub(super) async fn read(
 ) -> Result<Replay, StateError> {
     let recorded = state.alarms_since(since, ALARMS).await?;
     let (ends, ends_left_out) = state.ends_since(since, ALARMS).await?;
+    let (updates, updates_left_out) = state.updates_since(since, ALARMS).await?;
     let (rows, truncated) = state.deliveries_since(since, DELIVERIES).await?;
     let snoozes = SnoozeNames::of_deliveries(state, &rows).await?;
     // Who asks for alarms alone misses nothing by decisions that are too many.
     let truncated =
         truncated && (wishes.includes(WatchType::Decision) || wishes.includes(WatchType::Delivery));
-    let mut replay = Replay { gap: recorded.gap || ends_left_out || truncated, ..Replay::default() };
+    let mut replay =
+        Replay { gap: recorded.gap || ends_left_out || updates_left_out || truncated, ..Replay::default() };
     if wishes.includes(WatchType::Trouble) {
         replay.troubles(state.troubles_since(since, TROUBLES).await?, wishes, since);
     }
@@ -128,6 +136,11 @@ pub(super) async fn read(
         seen.insert(key_of_end(end));
         replay.told.add(Line::Alarm(key_of_end(end)));
         replay.events.push(lines::ended(end));
+    }
+    for update in updates.into_iter().filter(|update| wishes.alarms_of(update.alarm.monitor)) {
+        seen.insert(key_of_update(&update));
+        replay.told.add(Line::Alarm(key_of_update(&update)));
+        replay.events.push(lines::updated(update));
     }
     let wanted = |row: &&DeliveryRow| {
         let token = known.row(row.token).map(|known| &known.token);

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
 use crate::config::forms::{
-    CHANNELS, Choice, LABEL_NAMES, LABEL_SOURCES, Listing, MONITOR_NAMES, Number, RECEIVER_NAMES, RULE_NAME,
-    Span, TEXTS, Text, WINDOWS, WORDS, Weekdays, ZONE_NAME,
+    CHANNELS, Choice, Flag, LABEL_NAMES, LABEL_SOURCES, Listing, MONITOR_NAMES, Number, RECEIVER_NAMES,
+    RULE_NAME, Span, TEXTS, Text, WINDOWS, WORDS, Weekdays, ZONE_NAME,
 };
 use crate::config::reader::Reader;
 use crate::config::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
@@ -75,5 +75,8 @@ section! {
             ("send", WithoutLabels::Send),
             ("drop", WithoutLabels::Drop),
         ]), Literal::Text("send"), Hot;
+        /// Replace a push that left without labels by a silent one that names them, once they are known: at most a minute
+        /// after the alarm. Targets are told of it by their own phases.
+        "update" update: Flag = Flag, Literal::Flag(false), Hot;
     }
 }

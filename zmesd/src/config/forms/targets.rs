@@ -54,7 +54,7 @@ pub(in crate::config) const TARGET_NAME: Text<Option<TargetName>> = Text {
 };
 
 pub(in crate::config) const PHASES: Listing<TargetPhase> = Listing {
-    takes: "a list of \"start\", \"end\" and \"trouble\"",
+    takes: "a list of \"start\", \"update\", \"end\" and \"trouble\"",
     read: |texts| {
         let phase = |text: &&str| {
             let known = TargetPhase::ALL.into_iter().find(|phase| phase.word() == *text);
@@ -62,7 +62,7 @@ pub(in crate::config) const PHASES: Listing<TargetPhase> = Listing {
             known.ok_or_else(|| {
                 let meant = nearest(text, words);
                 Complaint::new(format!("`{}` is not a phase{meant}", quotable(text))).hint(
-                    "write \"start\" for alarms, \"end\" for their ends, \"trouble\" for troubles of zmesd",
+                    "write \"start\" for alarms, \"update\" for their labels, \"end\" for their ends, \"trouble\" for troubles of zmesd",
                 )
             })
         };

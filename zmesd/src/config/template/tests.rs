@@ -86,6 +86,7 @@ websocket = false
 source = ["notes", "tags"]
 wait = "0s"
 without = "send"
+update = false
 [[target]]
 name = ""
 kind = "ntfy"

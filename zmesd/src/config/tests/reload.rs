@@ -39,7 +39,7 @@ const CHANGED: &str = "
     metrics.listen = '127.0.0.1:9090'
     log = { level = 'debug', format = 'json' }
     end = { push = true, websocket = true }
-    labels = { source = ['notes'], wait = '10s', without = 'drop' }
+    labels = { source = ['notes'], wait = '10s', without = 'drop', update = true }
     picture = { base-url = 'https://zm', link-url = '/', order = ['alarm'], lifetime = '1h', max-size = '1MiB' }
     watchdog.notify = ['user:amy']
     watchdog.ping-url = 'https://hc-ping.com/hunter2'

@@ -26,6 +26,10 @@ impl Checker<'_> {
             let hint = "write source = [\"notes\", \"tags\"]";
             self.warn(&section.wait.place, "has no effect: labels.source is empty", hint);
         }
+        if labels.update && !looks {
+            let hint = "write source = [\"notes\", \"tags\"]";
+            self.warn(&section.update.place, "has no effect: labels.source is empty", hint);
+        }
         for rule in file.rules.iter().filter(|rule| rule.is_filled_in()) {
             self.rule_about_labels(rule, waits, looks);
         }

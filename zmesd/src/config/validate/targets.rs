@@ -77,6 +77,15 @@ impl Checker<'_> {
             let hint = "add \"start\": an end is only told to those who were told that the alarm had begun";
             self.problem(&section.phases.place, "has \"end\" without \"start\"", hint);
         }
+        if has(TargetPhase::Update) && !has(TargetPhase::Start) {
+            let hint =
+                "add \"start\": an update is only sent to those who were told that the alarm had begun";
+            self.problem(&section.phases.place, "has \"update\" without \"start\"", hint);
+        }
+        if has(TargetPhase::Update) && !file.labels.config().sources().any() {
+            let hint = "write source = [\"notes\", \"tags\"] in [labels]";
+            self.warn(&section.phases.place, "\"update\" has no effect: labels.source is empty", hint);
+        }
         if section.kind.value == ProviderKind::Telegram && section.priority.value > TargetPriority::Normal {
             let hint = "Telegram knows only messages with a sound and, as \"low\", without one";
             self.warn(&section.priority.place, "has no effect", hint);

@@ -420,6 +420,11 @@ fn rules_and_settings_about_labels_that_do_little_or_lose_alarms_are_warned_of()
             Some("labels.wait: has no effect: labels.source is empty"),
         ),
         (
+            "labels = { update = true, source = [] }".to_owned(),
+            Some("labels.update: has no effect: labels.source is empty"),
+        ),
+        ("labels.update = true".to_owned(), None),
+        (
             rule.to_owned(),
             Some("rule[0].labels: rarely match: pushes leave before labels are known (labels.wait is 0s)"),
         ),

@@ -20,7 +20,7 @@ pub(in crate::push) struct Job {
     pub(in crate::push) attempts: u32,
     /// The requester that waits for the outcome of the first attempt. The queue only carries it.
     pub(in crate::push) receipts: Option<mpsc::Sender<PushReceipt>>,
-    /// The start to which it belongs, if it is an end.
+    /// The start to which it belongs, if it is an end or an update.
     pub(in crate::push) start: Option<StartOfEnd>,
 }
 
@@ -50,13 +50,14 @@ impl Job {
         }
     }
 
-    /// Says whether it is the end of the alarm that this delivery announced.
+    /// Says whether it is the end or the update of the alarm that this delivery announced.
     pub(super) fn belongs_to(&self, start: DeliveryId) -> bool {
         self.start.is_some_and(|of| of.id == start)
     }
 
-    /// Says whether the storm guard counts it. Ends are no more than starts that were sent singly, and a test is asked for.
+    /// Says whether the storm guard counts it. Ends and updates are no more than starts that were sent singly,
+    /// and a test is asked for.
     pub(super) fn counts_for_storms(&self) -> bool {
-        self.alarm.origin != Origin::Test && !self.alarm.is_end()
+        self.alarm.origin != Origin::Test && !self.alarm.follows_start()
     }
 }

@@ -302,12 +302,12 @@ impl Queue {
                 return (LaneStep::Nothing, ends);
             }
             let Some(job) = pass(job) else { continue };
-            if !jobs.is_empty() && job.alarm.is_end() {
+            if !jobs.is_empty() && job.alarm.follows_start() {
                 if jobs.iter().any(|start| job.belongs_to(start.id)) {
                     ends.push(job);
                     continue;
                 }
-                // Its start was sent by itself: the end is, too, and later ones stay behind it.
+                // Its start was sent by itself: the end or update is, too, and later ones stay behind it.
                 self.lanes.put_back(vec![job]);
                 break;
             }

@@ -1,4 +1,4 @@
-//! Starts of alarms that were not sent as pushes of their own: their ends are not sent either.
+//! Starts of alarms that were not sent as pushes of their own: their ends and updates are not sent either.
 
 use std::collections::{HashMap, VecDeque};
 

@@ -66,7 +66,7 @@ pub(super) struct TokenVerdict {
     pub(super) urgency: Urgency,
     /// The number for the app's icon, where it is sent.
     pub(super) badge: u32,
-    /// Of an end: the delivery that told of its start.
+    /// Of an end or an update: the delivery that told of its start.
     pub(super) start: Option<DeliveryId>,
 }
 
@@ -97,6 +97,7 @@ impl Router {
         self.remember_sent(&alarm, &verdicts, &copied);
         let (decisions, deliveries) = self.deliveries(&verdicts);
         self.note_started(&alarm, &sessions, &deliveries);
+        self.note_unlabelled(&alarm, &deliveries);
         self.count_wishes(&alarm, &by, &verdicts);
         self.remember(self.alarms, &alarm, Some((sessions, by)), &verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
@@ -410,7 +411,7 @@ impl Router {
         let targets = sessions.len() + verdicts.len();
         let sessions_decided = sessions.iter().map(|(_, decision)| (TargetKind::Session, *decision));
         let tokens_decided = verdicts.iter().map(|verdict| (TargetKind::Token, verdict.decision));
-        if !alarm.is_end() {
+        if !alarm.follows_start() {
             self.parts.counters.decisions.count_all(sessions_decided.chain(tokens_decided));
         }
         debug!(alarm = number, monitor = %alarm.monitor, targets, announced_before, "decided");

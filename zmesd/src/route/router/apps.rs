@@ -108,6 +108,7 @@ impl Router {
         }
         if let Some(reason) = withdrawn {
             self.open_starts.forget_token(id);
+            self.unlabelled.forget_token(id);
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }

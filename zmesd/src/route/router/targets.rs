@@ -34,6 +34,14 @@ impl Targets {
         EndReceiver::Target(self.0.get(&token.id).is_some_and(|target| target.hears(TargetPhase::End)))
     }
 
+    /// Says whether a token hears of updates: a phone as `labels.update` says, a target by its phases.
+    pub(super) fn hears_updates(&self, token: &Token, phones: bool) -> bool {
+        match token.token.target() {
+            None => phones,
+            Some(_) => self.0.get(&token.id).is_some_and(|target| target.hears(TargetPhase::Update)),
+        }
+    }
+
     /// Returns the least time between two messages of a target; `None`: the token is a phone's.
     pub(super) fn interval(&self, token: &Token) -> Option<Duration> {
         token.token.target()?;

@@ -208,12 +208,18 @@ async fn an_alarm_that_ends_while_it_waits_is_told_first_and_then_its_end() {
     let mut shown = Vec::new();
     while let Ok(event) = watcher.try_recv() {
         match event {
-            TapEvent::Alarm(announced) => shown.push(("announced", announced.alarm.is_end())),
-            TapEvent::Decided(later) => shown.push(("decided", later.alarm.is_end())),
+            TapEvent::Alarm(announced) => shown.push(("announced", announced.alarm.phase)),
+            TapEvent::Decided(later) => shown.push(("decided", later.alarm.phase)),
             TapEvent::Session(..) | TapEvent::Delivery(_) | TapEvent::Token(..) | TapEvent::Trouble(_) => {}
         }
     }
-    let once = [("announced", false), ("announced", true), ("decided", false), ("decided", true)];
+    let once = [
+        ("announced", Phase::Start),
+        ("announced", Phase::End),
+        ("decided", Phase::Start),
+        ("decided", Phase::End),
+        ("announced", Phase::Update),
+    ];
     assert_eq!(shown, once, "watchers hear of each once");
     let decided = |kind| world.counters.decisions.value((kind, Decision::Send));
     let counted = (decided(TargetKind::Session), decided(TargetKind::Token));

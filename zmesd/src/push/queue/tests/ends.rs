@@ -12,6 +12,13 @@ fn end(id: i64, start: i64) -> PushBatch {
     batch
 }
 
+/// Returns the update, with that number, of the alarm that the delivery `start` announced to token 7.
+fn update(id: i64, start: i64) -> PushBatch {
+    let mut batch = end(id, start);
+    batch.alarm = Arc::new(Alarm { phase: Phase::Update, ..Alarm::clone(&batch.alarm) });
+    batch
+}
+
 /// What the dispatcher refuses.
 fn refusal(job: &Job) -> Option<Outcome> {
     let state = job.start.map(|start| start.state).unwrap_or_default();
@@ -138,4 +145,22 @@ fn what_the_disk_says_of_a_start_decides_after_a_restart() {
         queue.page(page, true, now, here);
         assert_eq!(turn(&mut queue, now).0, told, "{state:?}");
     }
+}
+
+#[test]
+fn an_update_waits_for_its_start_takes_no_place_of_an_alarm_and_is_swallowed_by_a_digest() {
+    let (mut queue, now) =
+        storm(2, vec![batch(1, &[7]), update(2, 1), end(3, 1), batch(4, &[7]), batch(5, &[7]), update(6, 5)]);
+    let turns: Vec<_> = (0..4).map(|_| turn(&mut queue, now).0).collect();
+    assert_eq!(turns, [[1], [2], [3], [4]], "the limit is two alarms");
+    assert_eq!(turn(&mut queue, now), (vec![], false, vec![]));
+    queue.accept(batch(7, &[7]), here);
+    queue.on_disk(committed(7, 0), true);
+    assert_eq!(turn(&mut queue, now + STORM_WINDOW), (vec![5, 7], true, vec![6]));
+    // A start that was given up has none.
+    let (mut queue, now) = storm(9, vec![batch(1, &[7]), update(2, 1)]);
+    let jobs = go(&mut queue, now);
+    let failed = vec![attempt(&jobs[0], Outcome::Failed(String::new()))];
+    queue.came_out(TokenId(7), None, failed, None, here);
+    assert_eq!(turn(&mut queue, now), (vec![], false, vec![2]));
 }

@@ -63,6 +63,7 @@ impl Router {
     ) {
         self.remember_sent(&alarm, &[], copied);
         self.note_started(&alarm, &sessions, &[]);
+        self.note_unlabelled(&alarm, &[]);
         self.remember(self.alarms, &alarm, Some((sessions, by.clone())), &[]);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let wait =
@@ -88,6 +89,7 @@ impl Router {
             let end = held.ended_at.map(|at| end_of_held(&held.alarm, at));
             self.held.hold(HeldDecision::new(0, Arc::new(held.alarm), until, Vec::new()).with_end(end));
         }
+        self.remember_unlabelled();
     }
 
     /// Returns when the next wait is over. Before the catalog was read no owner of a token can be judged.
@@ -95,7 +97,7 @@ impl Router {
         self.held.due().filter(|_| self.judges())
     }
 
-    fn judges(&self) -> bool {
+    pub(in crate::route::router) fn judges(&self) -> bool {
         !self.auth_enabled() || self.parts.catalog.borrow().read_at.is_some()
     }
 
@@ -124,8 +126,14 @@ impl Router {
             debug!(%event, labels = Label::listed(labels), "labels");
             self.labels.keep(*event, Arc::clone(labels));
         }
-        let noted = found.is_empty() || self.try_note(Note::Labels(found, self.parts.clock.now()));
+        let (at, events) =
+            (self.parts.clock.now(), found.iter().map(|(event, _)| *event).collect::<Vec<_>>());
+        let noted = found.is_empty() || self.try_note(Note::Labels(found, at));
+        if noted {
+            self.unlabelled.seen(&events, at);
+        }
         self.release_known();
+        self.tell_updates();
         // The caller may have given up, and reports it again.
         reply.send(noted).ok();
     }
@@ -171,6 +179,7 @@ impl Router {
             Some(ended) => end = self.end_released(&alarm, ended, &deliveries),
             None => self.note_started(&alarm, &[], &deliveries),
         }
+        self.note_unlabelled(&alarm, &deliveries);
         let (mut messages, mut batches) = (Vec::new(), Vec::new());
         for (message, decisions, deliveries) in
             [(Arc::clone(&alarm), decisions, deliveries)].into_iter().chain(end)

@@ -1,0 +1,129 @@
+//! Updates of alarms whose labels come later: who hears of them.
+
+use zmes_providers::Urgency;
+use zmes_shared::Label;
+use zmes_shared::words::Phase;
+
+use super::*;
+use crate::domain::SnoozeScope;
+use crate::route::fakes::snooze;
+use crate::rules::{RuleAction, fakes};
+
+fn person() -> Arc<[Label]> {
+    [Label::new("person", Some(95)).unwrap()].into()
+}
+
+fn now_alarm(monitor: u32, event: u64) -> Alarm {
+    Alarm { at: SystemClock.now(), ..alarm_at(monitor, event, T) }
+}
+
+impl RouterWorld {
+    async fn update(&self, on: bool) {
+        self.labels.send_modify(|config| config.update = on);
+        self.router.ping().await.unwrap();
+    }
+
+    /// Reports that a person was detected in an event.
+    async fn detected(&self, event: u64) {
+        let found = vec![(EventId(event), person())];
+        let report = LabelReport { read: [EventId(event)].into(), found, possible: true };
+        assert!(self.router.labels(report).await.unwrap());
+    }
+
+    /// Returns the pushes that the router ordered: the event and the phase, the token, the badge, how loud, whether it
+    /// belongs to a start.
+    fn ordered(&mut self) -> Vec<(u64, Phase, String, u32, Urgency, bool)> {
+        let mut ordered = Vec::new();
+        while let Ok(order) = self.pushes.try_recv() {
+            let PushOrder::Alarm(batch) = order else { continue };
+            let (event, phase) = (batch.alarm.event.map_or(0, |event| event.0), batch.alarm.phase);
+            ordered.extend(batch.deliveries.iter().map(|delivery| {
+                let token = delivery.token.token.expose().to_owned();
+                (event, phase, token, delivery.badge, delivery.urgency, delivery.start.is_some())
+            }));
+        }
+        ordered
+    }
+}
+
+async fn world_of_amy(directory: &std::path::Path) -> (RouterWorld, Client) {
+    let amy = user("amy", MonitorRights::All);
+    let mut world = RouterWorld::start(directory.into(), std::slice::from_ref(&amy)).await;
+    let client = world.login(amy, None).await;
+    world.register(&client, "A", |_| {}).await.unwrap();
+    (world, client)
+}
+
+#[tokio::test]
+async fn updates_are_off_by_default_and_on_they_follow_each_push_without_labels_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, mut client) = world_of_amy(directory.path()).await;
+    world.announce(now_alarm(1, 10)).await;
+    world.detected(10).await;
+    let start = |event, badge| (event, Phase::Start, "A".to_owned(), badge, Urgency::Normal, false);
+    let update = |event, badge| (event, Phase::Update, "A".to_owned(), badge, Urgency::Silent, true);
+    assert_eq!(world.ordered(), [start(10, 1)]);
+
+    world.update(true).await;
+    world.announce(now_alarm(1, 11)).await;
+    world.announce(now_alarm(1, 11)).await;
+    world.detected(12).await;
+    assert_eq!(world.ordered(), [start(11, 2), start(11, 3)]);
+    world.detected(11).await;
+    world.detected(11).await;
+    assert_eq!(world.ordered(), [update(11, 3)], "one for the event, which takes the place of both");
+    // Its labels are known.
+    world.announce(now_alarm(1, 11)).await;
+    world.detected(11).await;
+    assert_eq!(world.ordered(), [start(11, 4)]);
+    assert_eq!(client.events(), ["10", "11", "11", "11"], "apps hear of no updates");
+    world.stored().await;
+    let rows = world.state.deliveries_of_event(EventId(11), 100).await.unwrap();
+    let phases: Vec<_> = rows.iter().map(|row| row.phase).collect();
+    assert_eq!(phases, [Phase::Start, Phase::Start, Phase::Update, Phase::Start]);
+    assert_eq!(*rows[2].labels.known, *person());
+    assert_eq!(rows[2].lasted, None, "that is a matter of ends");
+}
+
+#[tokio::test]
+async fn what_was_withheld_has_no_update_and_what_was_told_has_one_whatever_is_set_since() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut world, _client) = world_of_amy(directory.path()).await;
+    world.update(true).await;
+    world.rules.send(Arc::new(RuleSet::new(vec![fakes::rule("night", RuleAction::Mute)]))).unwrap();
+    world.announce(now_alarm(1, 10)).await;
+    world.rules.send(Arc::default()).unwrap();
+    world.detected(10).await;
+    assert_eq!(world.ordered(), []);
+    world.announce(now_alarm(1, 11)).await;
+    let until = SystemClock.now().saturating_add(Duration::from_secs(600)).unwrap();
+    world.router.set_snooze(snooze(None, SnoozeScope::Everybody, until)).await.unwrap().unwrap();
+    world.rules.send(Arc::new(RuleSet::new(vec![fakes::rule("night", RuleAction::Mute)]))).unwrap();
+    world.detected(11).await;
+    let phases: Vec<_> = world.ordered().into_iter().map(|(event, phase, ..)| (event, phase)).collect();
+    assert_eq!(phases, [(11, Phase::Start), (11, Phase::Update)]);
+}
+
+#[tokio::test]
+async fn a_new_daemon_goes_on_with_what_the_last_one_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, _client) = world_of_amy(directory.path()).await;
+    world.announce(now_alarm(1, 10)).await;
+    world.announce(now_alarm(1, 11)).await;
+    // It is decided only by the next daemon, because updates were off.
+    world.detected(11).await;
+    world.stored().await;
+    let mut world = world.restart(&[user("amy", MonitorRights::All)]).await;
+    world.update(true).await;
+    world.ordered();
+    world.detected(10).await;
+    let phases: Vec<_> = world.ordered().into_iter().map(|(event, phase, ..)| (event, phase)).collect();
+    assert_eq!(phases, [(10, Phase::Update)]);
+    let updates = world.state.updates_since(zmes_shared::control::Since::Time(Timestamp::UNIX_EPOCH), 10);
+    world.stored().await;
+    let (updates, gap) = updates.await.unwrap();
+    let told: Vec<_> = updates.iter().map(|update| (update.alarm.event, update.labels.clone())).collect();
+    let labels = person().to_vec();
+    assert_eq!(told, [(Some(EventId(11)), labels.clone()), (Some(EventId(10)), labels)]);
+    assert!(!gap && updates[0].at < updates[1].at);
+}
