@@ -30,7 +30,7 @@ pub struct Mosquitto {
     process: Option<Process>,
     directory: PathBuf,
     port: u16,
-    /// How clients of the test come in, as options of mosquitto_pub.
+    /// How clients of the test come in, as options of `mosquitto_pub`.
     access: Vec<String>,
 }
 
@@ -101,6 +101,7 @@ impl Mosquitto {
     }
 
     /// Listens to everything, from what is retained on.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with the pipe of its child")]
     pub async fn listen(&self) -> Result<Listening> {
         let mut command = self.client("mosquitto_sub");
         command.args(["-q", "1", "-t", "#", "-F", "%j"]).stdout(Stdio::piped());

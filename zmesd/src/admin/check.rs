@@ -21,12 +21,12 @@ const CHECKS: [(&str, &[Part]); 11] = [
     ("db", &[Part::Database]),
     ("tls", &[Part::Certificate]),
     ("push", &[Part::Push, Part::Pictures, Part::Tokens]),
-    ("mqtt", &[Part::Mqtt]),
     ("store", &[Part::State]),
     ("configuration", &[Part::Configuration]),
     ("port", &[Part::Port]),
     ("clients", &[Part::Refused]),
     ("clock", &[Part::Clock]),
+    ("mqtt", &[Part::Mqtt]),
 ];
 
 pub(super) async fn run(

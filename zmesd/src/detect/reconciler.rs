@@ -240,7 +240,7 @@ impl Reconciler {
         for page in 0..PAGES {
             let watched = match (page, round) {
                 (0, Round::Whole) => window.watched(|_| true),
-                (0, Round::Quick) => window.watched(&is_other),
+                (0, Round::Quick) => window.watched(is_other),
                 (_, _) => Vec::new(),
             };
             let limit = PAGE + u32::try_from(watched.len()).unwrap_or(PAGE);

@@ -28,9 +28,15 @@ pub(super) struct Camera {
     alarmed: bool,
     /// As it was reported last: only a change counts, because an alarm may be told before the report.
     reported: Option<(bool, bool, MonitorCondition)>,
-    /// The event of the last start that was told.
-    started: Option<Option<EventId>>,
+    /// The last start that was published.
+    started: Option<LastStart>,
     snoozed_until: Option<Timestamp>,
+}
+
+/// The start of an alarm as it was published; ZoneMinder may have opened no event for it.
+#[derive(Debug, Clone, Copy)]
+struct LastStart {
+    event: Option<EventId>,
 }
 
 impl Camera {
@@ -114,10 +120,10 @@ impl Cameras {
         if message.event_type == MachineKind::AlarmEnd {
             camera.alarmed = false;
             slots.set(&topics.monitor(id, "alarm"), OFF);
-            return camera.started.is_none_or(|started| started == message.event);
+            return camera.started.is_none_or(|started| started.event == message.event);
         }
         if message.event_type == MachineKind::AlarmStart {
-            camera.started = Some(message.event);
+            camera.started = Some(LastStart { event: message.event });
             // What was found after the fact may be over.
             if !message.late {
                 camera.alarmed = true;
@@ -136,14 +142,9 @@ impl Cameras {
     }
 
     /// Takes the snoozes that hold for all phones.
-    pub(super) fn snoozes<'s>(
-        &mut self,
-        snoozes: impl Iterator<Item = &'s Snooze> + Clone,
-        topics: &Topics,
-        slots: &mut Slots,
-    ) {
+    pub(super) fn snoozes(&mut self, snoozes: &[&Snooze], topics: &Topics, slots: &mut Slots) {
         for (id, camera) in &mut self.0 {
-            let ours = snoozes.clone().filter(|snooze| {
+            let ours = snoozes.iter().filter(|snooze| {
                 snooze.scope == SnoozeScope::Everybody && snooze.monitor.is_none_or(|monitor| monitor == *id)
             });
             camera.snoozed_until = ours.map(|snooze| snooze.until).max();
@@ -329,7 +330,7 @@ mod tests {
         };
         let mut stage = Stage::new();
         let mut take = |snoozes: &[Snooze]| {
-            stage.cameras.snoozes(snoozes.iter(), &Stage::topics(), &mut stage.slots);
+            stage.cameras.snoozes(&snoozes.iter().collect::<Vec<_>>(), &Stage::topics(), &mut stage.slots);
             stage.published().get("snoozed-until").cloned()
         };
         assert_eq!(take(&[snooze(Some(3), SnoozeScope::User("amy".into()))]).as_deref(), Some("None"));

@@ -376,10 +376,10 @@ impl MqttOwner {
     async fn on_line(&mut self, event: LineEvent) {
         match event {
             LineEvent::Up => self.on_up().await,
-            LineEvent::Down(fault, text) => self.on_down(fault, text),
+            LineEvent::Down(fault, text) => self.on_down(fault, &text),
             LineEvent::Acked(tag) => self.on_ack(tag),
             LineEvent::Message { topic, payload, retained } => {
-                self.on_message(&topic, &payload, retained).await
+                self.on_message(&topic, &payload, retained).await;
             }
         }
     }
@@ -412,10 +412,10 @@ impl MqttOwner {
         self.announce(true);
     }
 
-    fn on_down(&mut self, fault: FaultKind, text: String) {
+    fn on_down(&mut self, fault: FaultKind, text: &str) {
         let now = self.parts.clock.now();
         let mut first = false;
-        let failure = MqttFailure { at: now, fault, text: text.clone() };
+        let failure = MqttFailure { at: now, fault, text: text.to_owned() };
         self.parts.status.change(|health| {
             first =
                 health.connected_at.is_some() || health.failure.as_ref().is_none_or(|last| last.text != text);

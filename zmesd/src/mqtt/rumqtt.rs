@@ -121,6 +121,10 @@ fn dial(config: &BrokerConfig, clock: WallClock) -> Result<Dial, String> {
 }
 
 /// Speaks MQTT up to the broker's answer.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the link owns the task: it awaits its end, or stops it when dropped"
+)]
 async fn greet(
     settings: &BrokerSettings,
     stream: DialedStream,

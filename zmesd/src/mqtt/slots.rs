@@ -35,7 +35,9 @@ impl Slots {
     /// A new connection: the broker may have lost everything.
     pub(super) fn all_again(&mut self) {
         let topics: Vec<_> = self.values.keys().cloned().collect();
-        topics.iter().for_each(|topic| self.enqueue(topic));
+        for topic in &topics {
+            self.enqueue(topic);
+        }
     }
 
     /// Returns the next state to publish.

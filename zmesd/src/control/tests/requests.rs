@@ -268,8 +268,19 @@ async fn checks_hold_while_everything_moves() {
         }
         let all = world.ask(r#"{"type":"check","check":"all"}"#).await["ok"].clone();
         let names: Vec<_> = all["checks"].as_array().unwrap().iter().map(|part| &part["check"]).collect();
-        let expected =
-            ["ping", "shm", "db", "tls", "push", "store", "configuration", "port", "clients", "clock"];
+        let expected = [
+            "ping",
+            "shm",
+            "db",
+            "tls",
+            "push",
+            "store",
+            "configuration",
+            "port",
+            "clients",
+            "clock",
+            "mqtt",
+        ];
         assert_eq!(json!(names), json!(expected));
         world.stop.cancel();
     };

@@ -110,8 +110,8 @@ impl MqttOwner {
             return;
         }
         if let Ok(set) = self.parts.router.snoozes().await {
-            let snoozes = set.iter().map(|one| &one.snooze);
-            self.cameras.snoozes(snoozes, &self.topics, &mut self.slots);
+            let snoozes: Vec<_> = set.iter().map(|one| &one.snooze).collect();
+            self.cameras.snoozes(&snoozes, &self.topics, &mut self.slots);
         }
         if self.looks.is_multiple_of(CLIENTS)
             && let Ok(clients) = self.parts.router.count().await

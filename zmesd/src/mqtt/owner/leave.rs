@@ -75,7 +75,7 @@ impl MqttOwner {
                 }
                 LineEvent::Acked(tag) => self.on_ack(tag),
                 LineEvent::Down(fault, text) => {
-                    self.on_down(fault, text);
+                    self.on_down(fault, &text);
                     break;
                 }
                 LineEvent::Up => {}
@@ -129,7 +129,7 @@ impl MqttOwner {
             match timeout_at(deadline, self.line.next()).await {
                 Ok(LineEvent::Acked(tag)) => self.on_ack(tag),
                 Ok(LineEvent::Down(fault, text)) => {
-                    self.on_down(fault, text);
+                    self.on_down(fault, &text);
                     return false;
                 }
                 Ok(LineEvent::Up | LineEvent::Message { .. }) => {}
