@@ -87,7 +87,8 @@ async fn documented_automation(home: &HomeAssistant, world: &World, event: u64) 
     ensure!(told.contains("event_data"), "the page has another automation: {block}");
     let relay = "- alias: relay\n  triggers: [{trigger: event, event_type: zmesd_told}]\n  actions:\n    - action: \
                  mqtt.publish\n      data: {topic: test/told, retain: true, payload: '{{ trigger.event.data | to_json }}'}\n";
-    let told: String = told.lines().map(|line| format!("  {line}\n")).collect();
+    let told: Vec<_> = told.lines().map(|line| format!("  {line}\n")).collect();
+    let told = told.concat();
     home.automations(&format!("-{}{relay}", told.strip_prefix(' ').context("empty")?)).await?;
     world.alarm(3, event).await?;
     let message: Value = serde_json::from_str(&home.message("test/told").await?)?;

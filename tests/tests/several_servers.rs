@@ -107,7 +107,10 @@ async fn expect_end(app: &mut AppClient, event: u64) -> Result<()> {
     let frame = app.next_json().await?;
     let end = &frame["events"][0];
     let cause = end["Cause"].as_str().unwrap_or_default();
-    ensure!(end["EventId"] == event.to_string() && cause.starts_with("End:"), "{frame}");
+    ensure!(
+        end["EventId"].as_str() == Some(event.to_string().as_str()) && cause.starts_with("End:"),
+        "{frame}"
+    );
     Ok(())
 }
 
@@ -429,7 +432,7 @@ async fn alarms_of_another_server_take_half_a_second_and_a_few_statements() -> R
         loop {
             let frame = app.next_json().await?;
             let told = &frame["events"][0];
-            if told["EventId"] == event.to_string()
+            if told["EventId"].as_str() == Some(event.to_string().as_str())
                 && !told["Cause"].as_str().unwrap_or_default().starts_with("End:")
             {
                 break;

@@ -164,7 +164,7 @@ async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> 
     ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
     // What a later zmesd does with it: a copy, then a step more.
     fs::copy(file(&world), world.path("state/zmesd.db.before-9"))?;
-    let step = "INSERT INTO _sqlx_migrations VALUES (9, 'zmesd 4.5.0: something new', 0, 1, x'00', 0)";
+    let step = "INSERT INTO _sqlx_migrations VALUES (99, 'zmesd 4.5.0: something new', 0, 1, x'00', 0)";
     sqlite(
         &file(&world),
         &format!("db.execute(\"{step}\")\ndb.execute('CREATE TABLE news (x)')\ndb.commit()"),
@@ -173,7 +173,7 @@ async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> 
     let said = refused(&world, 78)?;
     let back = format!("mv {0}.before-9 {0}", file(&world).display());
     for part in [
-        "has tables of version 9, made by zmesd 4.5.0",
+        "has tables of version 99, made by zmesd 4.5.0",
         "supports up to version 7",
         "install zmesd 4.5.0 again",
         &back,

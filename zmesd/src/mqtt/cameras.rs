@@ -34,7 +34,7 @@ pub(super) struct Camera {
 }
 
 /// The start of an alarm as it was published; ZoneMinder may have opened no event for it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LastStart {
     event: Option<EventId>,
 }

@@ -49,8 +49,8 @@ const SNOOZES: Duration = Duration::from_secs(2);
 const CLIENTS: u32 = 30;
 /// How often the cursor is written down at most.
 const CURSOR: Duration = Duration::from_millis(200);
-/// Room for topic and headers beside a picture, in bytes.
-const BESIDE_PICTURE: u64 = 64 * 1024;
+/// Largest packet that is sent or taken, in bytes; announcements of devices are the largest, at about 4 KiB.
+const MAX_PACKET: usize = 64 * 1024;
 /// How long the end may take: what is on its way, then the goodbye.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
@@ -230,9 +230,8 @@ impl MqttOwner {
 
     fn settings(&self, config: BrokerConfig) -> BrokerSettings {
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("zmesd-{}", self.instance));
-        let max_packet = usize::try_from(self.config.max_picture.saturating_add(BESIDE_PICTURE));
         let will = Some(BrokerMessage::retained(self.topics.server("status"), OFFLINE));
-        BrokerSettings { config, client_id, will, max_packet: max_packet.unwrap_or(usize::MAX) }
+        BrokerSettings { config, client_id, will, max_packet: MAX_PACKET }
     }
 
     /// A reload: the section has changed, or an admin wants another try. `false`: it is not enabled any more.

@@ -54,7 +54,7 @@ pub struct Site<'a> {
     pub portal: Option<&'a str>,
     /// Commands are accepted: `mqtt.commands`.
     pub commands: bool,
-    /// Pictures are published: `mqtt.picture`.
+    /// Pictures are published at the topic `picture`.
     pub picture: bool,
     /// The monitors that are told of.
     pub monitors: Vec<Announced>,
