@@ -237,6 +237,7 @@ mod tests {
                 name: "Garage",
                 event: Some(EventId(event)),
                 cause: "Motion: door",
+                lasted: None,
             });
             self.cameras.alarm(&message, &Self::topics(), &mut self.slots)
         }

@@ -102,6 +102,7 @@ mod tests {
             name: "Front \"Door\"",
             event: Some(EventId(32910)),
             cause,
+            lasted: None,
         })
     }
 

@@ -1,5 +1,10 @@
 //! Pictures in real directories, with a store that says where they lie.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files have the time of the machine; each test awaits its tasks itself"
+)]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
