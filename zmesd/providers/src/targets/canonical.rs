@@ -94,7 +94,7 @@ mod tests {
         push.alarms[0].labels = [zmes_shared::Label::new("person", Some(95)).unwrap()].into();
         let message = TargetMessage::new(&push, &texts, &utc).unwrap();
         assert_ne!(message.id(), start);
-        let body = body(&message);
+        let body = body(&message, None);
         assert!(body.contains("\"event_type\":\"alarm_update\""), "{body}");
         assert!(body.contains("\"labels\":[{\"name\":\"person\",\"confidence\":95}]"), "{body}");
     }

@@ -113,7 +113,11 @@ mod tests {
     fn complaints(text: &str) -> String {
         let place = Place::new();
         match place.read(&format!("{LEAST}{text}")) {
-            Ok(loaded) => loaded.warnings.iter().map(|warning| format!("warning {warning}\n")).collect(),
+            Ok(loaded) => {
+                let warnings: Vec<_> =
+                    loaded.warnings.iter().map(|warning| format!("warning {warning}\n")).collect();
+                warnings.concat()
+            }
             Err(problems) => problems.to_string(),
         }
     }

@@ -38,18 +38,17 @@ impl Bench {
 
     /// Returns the ids that one round reports.
     async fn ids(&mut self) -> Vec<u64> {
-        let rows = self.reports().await.into_iter().filter_map(|report| match report {
-            ReconcilerReport::Rows(rows) => Some(rows),
-            _ => None,
-        });
+        let rows =
+            self.reports().await.into_iter().filter_map(|report| {
+                if let ReconcilerReport::Rows(rows) = report { Some(rows) } else { None }
+            });
         rows.flatten().map(|row| row.id.0).collect()
     }
 
     /// Returns the events of whose end one round tells.
     async fn ended(&mut self) -> Vec<u64> {
-        let ended = self.reports().await.into_iter().filter_map(|report| match report {
-            ReconcilerReport::Ended(ended) => Some(ended),
-            _ => None,
+        let ended = self.reports().await.into_iter().filter_map(|report| {
+            if let ReconcilerReport::Ended(ended) = report { Some(ended) } else { None }
         });
         ended.flatten().map(|(_, event)| event.0).collect()
     }

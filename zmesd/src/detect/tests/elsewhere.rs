@@ -164,12 +164,7 @@ async fn what_its_zmc_says_of_itself_is_its_condition() {
         let report = CaptureReport { status, pictures: Some(true), age: Some(Duration::from_secs(age)) };
         Some(CaptureReports { dated: true, reports: [(TWO, report)].into() })
     };
-    let seen = |sight| {
-        move |report: &MonitorReport| match &report.condition {
-            Condition::Elsewhere { sight: found, trouble: None, .. } => *found == sight,
-            _ => false,
-        }
-    };
+    let seen = |sight| move |report: &MonitorReport| matches!(&report.condition, Condition::Elsewhere { sight: found, trouble: None, .. } if *found == sight);
     world.store.set_captures(says(CaptureStatus::Connected, 3));
     let report = world.report(TWO, seen(RemoteSight::Captured)).await;
     assert_eq!((report.source(), report.healthy()), (StateSource::Database, true));

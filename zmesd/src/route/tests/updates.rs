@@ -96,7 +96,7 @@ async fn what_was_withheld_has_no_update_and_what_was_told_has_one_whatever_is_s
     world.detected(10).await;
     assert_eq!(world.ordered(), []);
     world.announce(now_alarm(1, 11)).await;
-    let until = SystemClock.now().saturating_add(Duration::from_secs(600)).unwrap();
+    let until = SystemClock.now().saturating_add(Duration::from_mins(10)).unwrap();
     world.router.set_snooze(snooze(None, SnoozeScope::Everybody, until)).await.unwrap().unwrap();
     world.rules.send(Arc::new(RuleSet::new(vec![fakes::rule("night", RuleAction::Mute)]))).unwrap();
     world.detected(11).await;
