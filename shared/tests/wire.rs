@@ -18,7 +18,10 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 42] = [
+const REQUESTS: [&str; 45] = [
+    "mqtt_status",
+    "mqtt_check",
+    "mqtt_clear",
     "pictures_test",
     "pictures_rotate",
     "status",
