@@ -10,7 +10,7 @@ use zmes_shared::control::Since;
 
 use super::SqlResult;
 use super::handle::{OpenAlarm, RecordedAlarm, StartedPush, StateHandle, StateResult};
-use super::record::{after_event, alarm};
+use super::record::{alarm, moment_of};
 use super::remembered::{event, time, understood};
 use crate::domain::{Alarm, AlarmLabels, DeliveryId, Origin, Phase, TokenId};
 
@@ -100,14 +100,7 @@ impl StateHandle {
     /// Returns the ends after `since`, oldest first, at most `limit` (the newest win), and whether older ones were left out.
     pub async fn ends_since(&self, since: Since, limit: u32) -> StateResult<(Vec<RecordedEnd>, bool)> {
         let pool = self.settled().await;
-        let after = match since {
-            Since::Time(at) => at.as_millisecond(),
-            Since::Event(event) => {
-                let (number, _) = self.answer(after_event(&pool, event).await)?;
-                let at = "SELECT COALESCE(MAX(at), 0) FROM alarms WHERE number <= ?";
-                self.answer(sqlx::query_scalar(at).bind(number).fetch_one(&pool).await)?
-            }
-        };
+        let after = self.answer(moment_of(&pool, since).await)?;
         let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
                      WHERE ended_at > ? ORDER BY ended_at DESC, monitor_id DESC, number DESC LIMIT ?";
         // One more, to know whether there are others.

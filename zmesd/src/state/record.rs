@@ -84,6 +84,18 @@ pub(super) async fn after_time(pool: &SqlitePool, at: Timestamp) -> SqlResult<(i
     Ok((number.unwrap_or(0), number.is_some() || whole))
 }
 
+/// Returns the time (ms) of a point in the record: of an event, that of the last alarm up to it.
+pub(super) async fn moment_of(pool: &SqlitePool, since: Since) -> SqlResult<i64> {
+    match since {
+        Since::Time(at) => Ok(at.as_millisecond()),
+        Since::Event(event) => {
+            let (number, _) = after_event(pool, event).await?;
+            let at = "SELECT COALESCE(MAX(at), 0) FROM alarms WHERE number <= ?";
+            sqlx::query_scalar(at).bind(number).fetch_one(pool).await
+        }
+    }
+}
+
 pub(super) fn alarm(row: &SqliteRow) -> SqlResult<RecordedAlarm> {
     Ok(RecordedAlarm {
         at: time(row, 0)?,

@@ -13,7 +13,7 @@ use zmes_shared::{EventId, Label, MAX_LABELS, MonitorId};
 
 use super::SqlResult;
 use super::handle::{RecordedAlarm, StateHandle, StateResult};
-use super::record::{after_event, alarm as recorded};
+use super::record::{alarm as recorded, moment_of};
 use super::remembered::{event, time, understood};
 use crate::domain::{Alarm, AlarmLabels, DeliveryId, Origin, Phase, TokenId, UPDATE_WITHIN};
 
@@ -122,14 +122,7 @@ impl StateHandle {
     /// left out.
     pub async fn updates_since(&self, since: Since, limit: u32) -> StateResult<(Vec<RecordedUpdate>, bool)> {
         let pool = self.settled().await;
-        let after = match since {
-            Since::Time(at) => at.as_millisecond(),
-            Since::Event(event) => {
-                let (number, _) = self.answer(after_event(&pool, event).await)?;
-                let at = "SELECT COALESCE(MAX(at), 0) FROM alarms WHERE number <= ?";
-                self.answer(sqlx::query_scalar(at).bind(number).fetch_one(&pool).await)?
-            }
-        };
+        let after = self.answer(moment_of(&pool, since).await)?;
         let seen = self.answer(first_seen(&pool, after).await)?;
         let query = "SELECT a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.late, a.ended_at FROM \
              (SELECT DISTINCT l.event_id, l.at AS seen FROM labels l WHERE l.at > ?1 \
