@@ -1,5 +1,7 @@
 //! The lines of `watch`.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use zmes_shared::Label;
 use zmes_shared::control::{Decided, TokenState, WatchEvent, WatchKind, WatchedToken};
@@ -7,7 +9,6 @@ use zmes_shared::views::{ClientView, MonitorView, SnoozedBy};
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, Phase, Reason, TargetKind};
 
 use super::tokens::view::{millis, platform, told};
-use super::troubles;
 use crate::admin::rules;
 use crate::domain::{Alarm, DecidedBy, Decision, Origin, PushState, Token};
 use crate::route::{PushOutcome, SessionChange};
@@ -30,58 +31,46 @@ pub(super) fn alarm(number: u64, alarm: &Alarm) -> WatchEvent {
     WatchEvent { at: alarm.at, kind }
 }
 
-/// An alarm from the record, which has no numbers.
+/// An alarm from the record.
 pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
-    let origin = if alarm.late { Origin::Reconciled } else { Origin::Poll };
-    let kind = WatchKind::Alarm {
-        alarm: 0,
-        event_id: alarm.event,
-        monitor_id: alarm.monitor,
-        monitor: alarm.monitor_name,
-        cause: alarm.cause,
-        origin,
-        late: alarm.late,
-        phase: Phase::Start,
-        lasted_ms: None,
-        labels: Vec::new(),
-    };
-    WatchEvent { at: alarm.at, kind }
+    let (at, late) = (alarm.at, alarm.late);
+    of_record(alarm, at, late, Phase::Start, None, Vec::new())
 }
 
 /// An end from the record.
-pub(super) fn ended(end: &RecordedEnd) -> WatchEvent {
+pub(super) fn ended(end: RecordedEnd) -> WatchEvent {
     let RecordedEnd { alarm, ended_at, lasted } = end;
     // Start and end found at the same time, afterwards: the duration is not known.
-    let lasted = std::time::Duration::try_from(*lasted).ok().filter(|lasted| !lasted.is_zero());
-    let late = lasted.is_none();
-    let kind = WatchKind::Alarm {
-        alarm: 0,
-        event_id: alarm.event,
-        monitor_id: alarm.monitor,
-        monitor: alarm.monitor_name.clone(),
-        cause: alarm.cause.clone(),
-        origin: if late { Origin::Reconciled } else { Origin::Poll },
-        late,
-        phase: Phase::End,
-        lasted_ms: lasted.map(millis),
-        labels: Vec::new(),
-    };
-    WatchEvent { at: *ended_at, kind }
+    let lasted = Duration::try_from(lasted).ok().filter(|lasted| !lasted.is_zero());
+    of_record(alarm, ended_at, lasted.is_none(), Phase::End, lasted, Vec::new())
 }
 
 /// An update from the record.
 pub(super) fn updated(update: RecordedUpdate) -> WatchEvent {
     let RecordedUpdate { alarm, at, labels } = update;
+    let late = alarm.late;
+    of_record(alarm, at, late, Phase::Update, None, labels)
+}
+
+/// A line of the record, which has no numbers, and knows of the origin only whether it was late.
+fn of_record(
+    alarm: RecordedAlarm,
+    at: Timestamp,
+    late: bool,
+    phase: Phase,
+    lasted: Option<Duration>,
+    labels: Vec<Label>,
+) -> WatchEvent {
     let kind = WatchKind::Alarm {
         alarm: 0,
         event_id: alarm.event,
         monitor_id: alarm.monitor,
         monitor: alarm.monitor_name,
         cause: alarm.cause,
-        origin: if alarm.late { Origin::Reconciled } else { Origin::Poll },
-        late: alarm.late,
-        phase: Phase::Update,
-        lasted_ms: None,
+        origin: if late { Origin::Reconciled } else { Origin::Poll },
+        late,
+        phase,
+        lasted_ms: lasted.map(millis),
         labels,
     };
     WatchEvent { at, kind }
@@ -158,7 +147,7 @@ pub(super) fn outcome(
     at: Timestamp,
     detail: Option<String>,
 ) -> WatchEvent {
-    let latency = std::time::Duration::try_from(at.duration_since(row.at)).unwrap_or_default();
+    let latency = Duration::try_from(at.duration_since(row.at)).unwrap_or_default();
     let kind = WatchKind::Delivery {
         alarm: 0,
         event_id: row.event,
@@ -241,7 +230,7 @@ pub(super) fn trouble(
         change: change.to_owned(),
         monitor_id,
         monitor: monitor_id.map(|_| trouble.name.clone()),
-        trouble: troubles::view(trouble, cleared_at),
+        trouble: trouble.view(cleared_at),
     };
     WatchEvent { at, kind }
 }

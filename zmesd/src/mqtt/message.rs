@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use zmes_shared::machine::{MachineAlarm, MachineMessage};
-use zmes_shared::views::TroubleView;
 use zmes_shared::words::{MachineKind, Origin, Phase};
 
 use crate::domain::Alarm;
 use crate::state::{RecordedAlarm, RecordedEnd};
-use crate::troubles::Trouble;
 
 /// What is published later than this after it was found is late.
 const LATE: SignedDuration = SignedDuration::from_secs(5);
@@ -65,19 +63,4 @@ fn recorded(
         cause: &alarm.cause,
         lasted,
     })
-}
-
-/// Returns a trouble as programs are told of it.
-pub(super) fn trouble(trouble: &Trouble, at: Timestamp, raised: bool) -> TroubleView {
-    let (text, parts) = trouble.sentence().into_parts();
-    TroubleView {
-        id: trouble.id.to_string(),
-        kind: trouble.id.kind,
-        severity: trouble.severity,
-        since: trouble.since,
-        cleared_at: (!raised).then_some(at),
-        text,
-        parts,
-        hint: trouble.hint.clone(),
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use zmes_shared::MonitorId;
-use zmes_shared::views::{Sentence, Severity};
+use zmes_shared::views::{Sentence, Severity, TroubleView};
 use zmes_shared::words::TroubleKind;
 
 use super::damping::Damping;
@@ -95,6 +95,21 @@ impl Trouble {
         match self.name.as_str() {
             "" => self.text.clone(),
             name => Sentence::from(format!("{name}: ")).join(self.text.clone()),
+        }
+    }
+
+    /// Returns it as commands and programs get it. `cleared_at`: it is over since then.
+    pub fn view(&self, cleared_at: Option<Timestamp>) -> TroubleView {
+        let (text, parts) = self.sentence().into_parts();
+        TroubleView {
+            id: self.id.to_string(),
+            kind: self.id.kind,
+            severity: self.severity,
+            since: self.since,
+            cleared_at,
+            text,
+            parts,
+            hint: self.hint.clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use zmes_shared::control::ControlError;
-use zmes_shared::views::{Check, Sentence, Severity, TroubleSummary, TroubleView, Troubles};
+use zmes_shared::views::{Check, Sentence, Severity, TroubleSummary, Troubles};
 
 pub(super) use self::keeper::Keeper;
 pub(super) use self::ping::run as ping;
@@ -62,11 +62,11 @@ pub(super) async fn list(
     board: &TroubleBoard,
     history: bool,
 ) -> Result<Troubles, ControlError> {
-    let mut troubles: Vec<_> = board.now().iter().map(|trouble| view(trouble, None)).collect();
+    let mut troubles: Vec<_> = board.now().iter().map(|trouble| trouble.view(None)).collect();
     if history {
         let past = parts.state.past_troubles(PAST).await?;
         troubles.extend(
-            past.iter().map(|TroubleRow { record, cleared_at, .. }| view(&record.trouble, *cleared_at)),
+            past.iter().map(|TroubleRow { record, cleared_at, .. }| record.trouble.view(*cleared_at)),
         );
     }
     Ok(Troubles { troubles })
@@ -79,22 +79,8 @@ fn moment(parts: &AdminParts) -> Moment {
 /// Returns the troubles for `status`.
 pub(super) fn summary(board: &TroubleBoard) -> TroubleSummary {
     let standing = board.now();
-    let oldest = standing.iter().take(SUMMARY).map(|trouble| view(trouble, None)).collect();
+    let oldest = standing.iter().take(SUMMARY).map(|trouble| trouble.view(None)).collect();
     TroubleSummary { standing: standing.len() as u64, oldest }
-}
-
-pub(super) fn view(trouble: &Trouble, cleared_at: Option<jiff::Timestamp>) -> TroubleView {
-    let (text, parts) = trouble.sentence().into_parts();
-    TroubleView {
-        id: trouble.id.to_string(),
-        kind: trouble.id.kind,
-        severity: trouble.severity,
-        since: trouble.since,
-        cleared_at,
-        text,
-        parts,
-        hint: trouble.hint.clone(),
-    }
 }
 
 /// Judges the troubles for a monitoring system: the worst one, and how many others there are.

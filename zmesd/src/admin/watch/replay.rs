@@ -132,9 +132,9 @@ pub(super) async fn read(
         replay.told.add(Line::Alarm(key_of_recorded(&alarm)));
         replay.events.push(lines::recorded(alarm));
     }
-    for end in ends.iter().filter(|end| wishes.alarms_of(end.alarm.monitor)) {
-        seen.insert(key_of_end(end));
-        replay.told.add(Line::Alarm(key_of_end(end)));
+    for end in ends.into_iter().filter(|end| wishes.alarms_of(end.alarm.monitor)) {
+        seen.insert(key_of_end(&end));
+        replay.told.add(Line::Alarm(key_of_end(&end)));
         replay.events.push(lines::ended(end));
     }
     for update in updates.into_iter().filter(|update| wishes.alarms_of(update.alarm.monitor)) {

@@ -9,7 +9,6 @@ use zmes_shared::words::TroubleKind;
 
 use super::{EVENTS, MqttOwner, QueuedEvent};
 use crate::mqtt::cameras::json;
-use crate::mqtt::message;
 use crate::ports::BrokerMessage;
 use crate::route::TroubleTold;
 use crate::troubles::TroubleChange;
@@ -40,7 +39,8 @@ impl MqttOwner {
         }
         let name = camera.and_then(|id| self.cameras.get(id)).map(|camera| Arc::clone(&camera.name));
         let monitor = camera.zip(name.as_deref());
-        let told = MachineMessage::of_trouble(raised, *at, monitor, &message::trouble(trouble, *at, raised));
+        let view = trouble.view((!raised).then_some(*at));
+        let told = MachineMessage::of_trouble(raised, *at, monitor, &view);
         let message =
             BrokerMessage { topic: self.topics.server("trouble"), payload: json(&told), retain: false };
         self.events.push_back(QueuedEvent { message, id: None });
