@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::{MachineKind, MonitorCondition};
-use zmes_shared::{EventId, Label, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId, MonitorState};
 
 use super::slots::Slots;
 use super::topics::{OF_MONITOR, Topics};
@@ -108,7 +108,10 @@ impl Cameras {
         let Some(camera) = self.0.get_mut(&report.id) else { return };
         let now = (report.state.alarmed(), report.healthy(), report.condition.word());
         if camera.reported.replace(now) != Some(now) {
-            camera.alarmed = now.0;
+            // Of a monitor that is read from the Events table only its alarms and their ends say whether it is in alarm.
+            if report.state != MonitorState::Unknown {
+                camera.alarmed = now.0;
+            }
             show(report.id, camera, topics, slots);
         }
     }
@@ -184,7 +187,6 @@ pub(super) fn json(value: &impl Serialize) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use zmes_shared::MonitorState;
     use zmes_shared::machine::MachineAlarm;
     use zmes_shared::words::SnoozeOrigin;
 
@@ -252,6 +254,22 @@ mod tests {
 
     fn states(states: &[(&str, &str)]) -> BTreeMap<String, String> {
         states.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_camera_that_is_read_from_the_events_table_stays_in_alarm_when_its_condition_changes() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Unknown, Condition::Captured);
+        stage.alarm(MachineKind::AlarmStart, 7, false);
+        assert_eq!(stage.published()["alarm"], "ON");
+        stage.report(MonitorState::Unknown, Condition::NoPicture);
+        let published = stage.published();
+        assert!(
+            published.contains_key("watching/attributes") && !published.contains_key("alarm"),
+            "{published:?}"
+        );
+        stage.alarm(MachineKind::AlarmEnd, 7, false);
+        assert_eq!(stage.published()["alarm"], "OFF");
     }
 
     #[test]
