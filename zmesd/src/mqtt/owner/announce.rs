@@ -66,7 +66,8 @@ impl Announcing {
 
 impl MqttOwner {
     pub(super) fn announcing_due(&self) -> Option<Instant> {
-        if self.line.is_up() { self.announcing.due() } else { None }
+        // Without room nothing can be sent before an acknowledgement, which wakes the task.
+        if self.line.has_room() { self.announcing.due() } else { None }
     }
 
     pub(super) fn announce_due(&mut self) {
