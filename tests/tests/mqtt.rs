@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use zmes_tests::standin::Fcm;
 use zmes_tests::{
     Certificate, Heard, Listening, Mosquitto, Validity, World, WorldBuilder, includes,
     mosquitto_is_installed, skipped, wait_until,
@@ -439,6 +440,35 @@ async fn tls_passwords_and_acls_are_checked_and_said_in_words() -> Result<()> {
     ] {
         ensure!(!output.contains(PASSWORD), "{output}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn labels_that_come_late_are_an_update_of_the_event() -> Result<()> {
+    if !mosquitto_is_installed() {
+        return skipped("mosquitto is not installed");
+    }
+    let fcm = Fcm::start().await?;
+    let house = house().setting("labels", "update", "true").with_fcm(&fcm);
+    let (world, broker) = connected(house, "allow_anonymous true\n").await?;
+    let _phone = world.phone("android", &"a".repeat(140)).await?;
+    let live = broker.listen().await?;
+    world.alarm(1, 60).await?;
+    live.wait_count("zmesd/1/event", 1).await?;
+    let notes = "UPDATE Events SET Notes='[a] detected:person:95% Motion: Front' WHERE Id=60";
+    world.database.sql(notes).await?;
+    let update = live.wait_count("zmesd/1/event", 2).await?.remove(1).json();
+    let labels = json!([{"name": "person", "confidence": 95}]);
+    ensure!(
+        includes(&update, &json!({"event_type": "alarm_update", "event": 60, "labels": labels})),
+        "{update}"
+    );
+    wait_until("the attributes have the label", async || {
+        let attributes = live.at("zmesd/1/attributes").pop().context("no attributes")?.json();
+        Ok(includes(&attributes, &json!({"event": 60, "labels": labels})).then_some(()))
+    })
+    .await?;
+    ensure!(live.at("zmesd/1/alarm").last().is_some_and(|alarm| alarm.payload == "ON"));
     Ok(())
 }
 

@@ -37,6 +37,7 @@ pub(super) struct Camera {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LastStart {
     event: Option<EventId>,
+    at: Timestamp,
 }
 
 impl Camera {
@@ -116,7 +117,7 @@ impl Cameras {
         }
     }
 
-    /// Takes an alarm or its end; `false`: it is the end of an earlier alarm of the same stay, and not told.
+    /// Takes an alarm, its update or its end; `false`: it is the end of an earlier alarm of the same stay, and not told.
     pub(super) fn alarm(&mut self, message: &MachineMessage, topics: &Topics, slots: &mut Slots) -> bool {
         let Some(id) = message.monitor.as_ref().map(|monitor| monitor.id) else { return true };
         let Some(camera) = self.0.get_mut(&id) else { return true };
@@ -126,17 +127,22 @@ impl Cameras {
             return camera.started.is_none_or(|started| started.event == message.event);
         }
         if message.event_type == MachineKind::AlarmStart {
-            camera.started = Some(LastStart { event: message.event });
+            camera.started = Some(LastStart { event: message.event, at: message.at });
             // What was found after the fact may be over.
             if !message.late {
                 camera.alarmed = true;
                 slots.set(&topics.monitor(id, "alarm"), ON);
             }
+        } else if message.event_type != MachineKind::AlarmUpdate {
+            return true;
+        }
+        // An update of an earlier event says nothing about the last alarm.
+        if let Some(start) = camera.started.filter(|started| started.event == message.event) {
             let last = LastAlarm {
                 event: message.event,
                 cause: &message.cause,
                 labels: message.labels.as_deref(),
-                at: format!("{:.3}", message.at),
+                at: format!("{:.3}", start.at),
                 url: message.url.as_deref(),
             };
             slots.set(&topics.monitor(id, "attributes"), json(&last));
@@ -231,17 +237,7 @@ mod tests {
         }
 
         fn alarm(&mut self, kind: MachineKind, event: u64, late: bool) -> bool {
-            let message = MachineMessage::of_alarm(MachineAlarm {
-                kind,
-                at: "2026-11-02T10:00:07.512Z".parse().unwrap(),
-                late,
-                monitor: GARAGE,
-                name: "Garage",
-                event: Some(EventId(event)),
-                cause: "Motion: door",
-                lasted: None,
-            });
-            self.cameras.alarm(&message, &Self::topics(), &mut self.slots)
+            self.cameras.alarm(&message(kind, event, late), &Self::topics(), &mut self.slots)
         }
 
         /// What is published now, without the topic before the monitor's id.
@@ -252,8 +248,42 @@ mod tests {
         }
     }
 
+    fn message(kind: MachineKind, event: u64, late: bool) -> MachineMessage {
+        MachineMessage::of_alarm(MachineAlarm {
+            kind,
+            at: "2026-11-02T10:00:07.512Z".parse().unwrap(),
+            late,
+            monitor: GARAGE,
+            name: "Garage",
+            event: Some(EventId(event)),
+            cause: "Motion: door",
+            lasted: None,
+        })
+    }
+
     fn states(states: &[(&str, &str)]) -> BTreeMap<String, String> {
         states.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn labels_that_come_later_are_attributes_of_the_same_alarm_and_change_no_state() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Idle, Condition::Captured);
+        stage.alarm(MachineKind::AlarmStart, 7, false);
+        stage.published();
+        let update = |event| MachineMessage {
+            labels: Some(vec![Label::new("person", Some(95)).unwrap()]),
+            at: "2026-11-02T10:00:11.1Z".parse().unwrap(),
+            ..message(MachineKind::AlarmUpdate, event, false)
+        };
+        stage.cameras.alarm(&update(6), &Stage::topics(), &mut stage.slots);
+        assert_eq!(stage.published(), states(&[]), "of an earlier event");
+        stage.cameras.alarm(&update(7), &Stage::topics(), &mut stage.slots);
+        let attributes = concat!(
+            r#"{"event":7,"cause":"Motion: door","labels":[{"name":"person","confidence":95}],"#,
+            r#""at":"2026-11-02T10:00:07.512Z"}"#
+        );
+        assert_eq!(stage.published(), states(&[("attributes", attributes)]));
     }
 
     #[test]

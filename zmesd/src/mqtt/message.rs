@@ -17,10 +17,11 @@ pub(super) fn of_alarm(alarm: &Alarm) -> Option<MachineMessage> {
     let kind = match (alarm.origin, alarm.phase) {
         (Origin::Poll | Origin::Reconciled, Phase::Start) => MachineKind::AlarmStart,
         (Origin::Poll | Origin::Reconciled, Phase::End) => MachineKind::AlarmEnd,
+        (Origin::Poll | Origin::Reconciled, Phase::Update) => MachineKind::AlarmUpdate,
         (Origin::Test, Phase::Start) => MachineKind::Test,
-        (Origin::Test, Phase::End)
+        (Origin::Test, Phase::End | Phase::Update)
         | (Origin::Snooze | Origin::Trouble | Origin::Unknown, _)
-        | (_, Phase::Update | Phase::Unknown) => return None,
+        | (_, Phase::Unknown) => return None,
     };
     let message = MachineMessage::of_alarm(MachineAlarm {
         kind,
@@ -34,6 +35,11 @@ pub(super) fn of_alarm(alarm: &Alarm) -> Option<MachineMessage> {
     });
     let labels = (!alarm.labels.known.is_empty()).then(|| alarm.labels.known.to_vec());
     Some(MachineMessage { labels, ..message })
+}
+
+/// Says whether the record has it, with which what the broker missed is published afterwards.
+pub(super) fn is_recorded(kind: MachineKind) -> bool {
+    matches!(kind, MachineKind::AlarmStart | MachineKind::AlarmEnd)
 }
 
 /// Returns the message for an alarm of the record.

@@ -330,8 +330,9 @@ impl MqttOwner {
         }
         let wanted = self.cameras.alarm(&told, &self.topics, &mut self.slots);
         // What is recorded waits for the connection in the record, behind what is there already.
-        let recorded = told.event_type != MachineKind::Test;
-        if !self.line.is_up() || (recorded && self.behind) {
+        let recorded = message::is_recorded(told.event_type);
+        let behind = self.behind && told.event_type != MachineKind::Test;
+        if !self.line.is_up() || behind {
             self.behind |= recorded;
             return;
         }
@@ -356,7 +357,8 @@ impl MqttOwner {
             self.behind = true;
             return false;
         }
-        if !self.cursor.take(&told.id, told.at) {
+        let recorded = message::is_recorded(told.event_type);
+        if recorded && !self.cursor.take(&told.id, told.at) {
             return true;
         }
         if let Some(base) = &self.config.es_topic
@@ -368,7 +370,7 @@ impl MqttOwner {
         }
         let topic = self.topics.monitor(monitor.id, "event");
         let message = BrokerMessage { topic, payload: json(told), retain: false };
-        self.events.push_back(QueuedEvent { message, id: Some(told.id.clone()) });
+        self.events.push_back(QueuedEvent { message, id: recorded.then(|| told.id.clone()) });
         true
     }
 
