@@ -291,6 +291,42 @@ async fn a_text_goes_out_alone_where_there_is_no_picture_or_it_is_refused() -> R
 }
 
 #[tokio::test]
+async fn a_service_that_fails_at_the_picture_alone_gets_the_text_at_once() -> Result<()> {
+    let (ntfy, pager, hook) =
+        (TargetPeer::ntfy().await?, TargetPeer::pushover().await?, TargetPeer::webhook().await?);
+    let targets = [
+        target("ntfy", &ntfy, ""),
+        target("pushover", &pager, ""),
+        target("webhook", &hook, "picture = \"base64\""),
+    ];
+    let mut world = start(cameras(), &targets).await?;
+    // ntfy's answer where its directory of attachments cannot be written.
+    ntfy.answer_next(
+        1,
+        &Behaviour::status(500, r#"{"code":50001,"http":500,"error":"internal server error"}"#),
+    );
+    pager.answer_next(1, &Behaviour::CloseConnection);
+    hook.answer_next(1, &Behaviour::status(400, "no such member"));
+    world.alarm(1, 10).await?;
+    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(1))?;
+    for (service, handle) in [(&ntfy, "@ntfy"), (&pager, "@pushover"), (&hook, "@webhook")] {
+        let sent = world.wait_delivery(handle, 10, "sent").await?;
+        ensure!(sent["attempts"] == 1, "{handle}: {sent}");
+        ensure!(service.wait_accepted(1).await?.len() == 1 && service.push_count() == 2, "{handle}");
+    }
+    ensure!(ntfy.accepted()[0].json()["message"] == "Motion");
+    ensure!(hook.accepted()[0].json()["picture_base64"].is_null());
+
+    // The next picture is taken.
+    world.end_alarm(1, 10).await?;
+    world.alarm(1, 11).await?;
+    fs::write(directory(&world, 1, 11).await?.join("alarm.jpg"), jpeg(2))?;
+    ensure!(ntfy.wait_accepted(2).await?[1].request.body == jpeg(2));
+    ensure!(world.daemon()?.log().contains("internal server error"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn targets_with_links_get_links_that_open() -> Result<()> {
     let (ntfy, gotify, hook) =
         (TargetPeer::ntfy().await?, TargetPeer::gotify().await?, TargetPeer::webhook().await?);

@@ -19,7 +19,7 @@ use crate::cause::ConnectCause;
 use crate::check::Steps;
 use crate::http::{self, Http};
 use crate::problem::TransportProblem;
-use crate::push::{CheckStep, Push, PushError, TransportFault};
+use crate::push::{CheckStep, Delivered, Push, PushError, TransportFault};
 use crate::reach::Reach;
 use crate::reading::BodyContent;
 use crate::transports::{JSON, TransportContext};
@@ -84,19 +84,33 @@ impl TargetFrame {
     }
 
     /// Judges a request with a picture. `refuses`: says that the service takes the message, but not its picture.
+    ///
+    /// Services, and proxies before them, have many ways to fail at a picture alone: a full disk (ntfy answers 500), a
+    /// method or a size that is not allowed, a connection that is reset. So after each failure that is not about pace or
+    /// credentials the text is sent alone, and the answer to that counts.
     pub(super) fn tried(
         &self,
         answer: Result<ProviderAnswer, PushError>,
         refuses: impl FnOnce(&ProviderAnswer) -> bool,
+        judge: impl FnOnce(&ProviderAnswer) -> Result<Delivered, PushError>,
     ) -> Result<PictureTried, PushError> {
         match answer {
-            Ok(answer) if answer.status == StatusCode::PAYLOAD_TOO_LARGE || refuses(&answer) => {
-                Ok(PictureTried::Refused(self.said(&answer)))
-            }
-            Ok(answer) => Ok(PictureTried::Answered(answer)),
+            Ok(answer) if refuses(&answer) => Ok(PictureTried::Refused(self.said(&answer))),
+            Ok(answer) => match judge(&answer) {
+                Ok(delivered) => Ok(PictureTried::Delivered(delivered)),
+                Err(error)
+                    if matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS) =>
+                {
+                    Err(error)
+                }
+                Err(_) => Ok(PictureTried::Refused(self.said(&answer))),
+            },
             // A slow line must not keep the text back.
             Err(PushError::Transport(fault)) if fault.kind == FaultKind::Timeout => {
                 Ok(PictureTried::Refused("it was not taken in time".to_owned()))
+            }
+            Err(PushError::Transport(fault)) if fault.kind == FaultKind::Closed => {
+                Ok(PictureTried::Refused(fault.detail))
             }
             Err(error) => Err(error),
         }
@@ -196,8 +210,8 @@ pub(super) fn too_large(size: usize, limit: usize) -> String {
 /// What came of a request with a picture.
 #[derive(Debug)]
 pub(super) enum PictureTried {
-    /// It was about the message.
-    Answered(ProviderAnswer),
+    /// The message and its picture were taken.
+    Delivered(Delivered),
     /// The picture is not taken; this is why.
     Refused(String),
 }

@@ -247,8 +247,9 @@ impl PushTransport for Ntfy {
             if self.takes_files() {
                 let upload = |client: &Client| self.upload(client, &message, file);
                 let answer = self.frame.http.call(self.frame.picture_deadline(), upload).await;
-                match self.frame.tried(answer, |answer| self.refuses_file(answer))? {
-                    PictureTried::Answered(answer) => return self.judge(&answer),
+                let refuses = |answer: &ProviderAnswer| self.refuses_file(answer);
+                match self.frame.tried(answer, refuses, |answer| self.judge(answer))? {
+                    PictureTried::Delivered(delivered) => return Ok(delivered),
                     PictureTried::Refused(why) => without_picture = Some(why),
                 }
             } else {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::StatusCode;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -120,14 +119,6 @@ impl Pushover {
     }
 }
 
-/// Says whether an error is about the picture.
-fn names_attachment(answer: &ProviderAnswer) -> bool {
-    let json = frame::json(answer).unwrap_or_default();
-    let errors = json.get("errors").and_then(Value::as_array);
-    let mut said = errors.into_iter().flatten().filter_map(Value::as_str);
-    answer.status == StatusCode::BAD_REQUEST && said.any(|text| text.contains("attachment"))
-}
-
 /// Says whether an error is about token or user: `{"user":"invalid","errors":["user identifier is invalid"]}`.
 fn names_account(json: &Value) -> bool {
     let invalid = |name: &str| json.get(name).is_some_and(|value| value == "invalid");
@@ -168,8 +159,8 @@ impl PushTransport for Pushover {
                     .frame
                     .post_until(self.frame.picture_deadline(), MESSAGES, &whole, |request| request)
                     .await;
-                match self.frame.tried(answer, names_attachment)? {
-                    PictureTried::Answered(answer) => return self.judge(&answer),
+                match self.frame.tried(answer, |_| false, |answer| self.judge(answer))? {
+                    PictureTried::Delivered(delivered) => return Ok(delivered),
                     PictureTried::Refused(why) => without_picture = Some(why),
                 }
             }

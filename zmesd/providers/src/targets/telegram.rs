@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use zmes_shared::words::FaultKind;
@@ -26,8 +26,6 @@ const TEXT_MAX: usize = 4096;
 const CAPTION_MAX: usize = 1024;
 /// Largest photo, in bytes.
 const PHOTO_MAX: usize = 10_000_000;
-/// What Telegram calls the trouble with a photo: `PHOTO_INVALID_DIMENSIONS`, `IMAGE_PROCESS_FAILED`, "wrong file identifier".
-const ABOUT_PHOTO: [&str; 3] = ["photo", "image", "wrong file"];
 
 #[derive(Debug)]
 pub(super) struct Telegram {
@@ -140,13 +138,6 @@ impl Telegram {
     }
 }
 
-/// Says whether a refusal is about the photo alone.
-fn refuses_photo(answer: &ProviderAnswer) -> bool {
-    let json = frame::json(answer).unwrap_or_default();
-    let said = json.get("description").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    answer.status == StatusCode::BAD_REQUEST && ABOUT_PHOTO.iter().any(|word| said.contains(word))
-}
-
 fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -188,8 +179,10 @@ impl PushTransport for Telegram {
                     let url = http::below(&self.frame.http.base, &self.path("sendPhoto"));
                     let request = |client: &Client| form.onto(client.post(url));
                     let answer = self.frame.http.call(self.frame.picture_deadline(), request).await;
-                    match self.frame.tried(answer, refuses_photo)? {
-                        PictureTried::Answered(answer) => return Ok(self.delivered(&self.result(&answer)?)),
+                    let judge =
+                        |answer: &ProviderAnswer| self.result(answer).map(|sent| self.delivered(&sent));
+                    match self.frame.tried(answer, |_| false, judge)? {
+                        PictureTried::Delivered(delivered) => return Ok(delivered),
                         PictureTried::Refused(why) => without_picture = Some(why),
                     }
                 }
