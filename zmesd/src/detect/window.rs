@@ -23,7 +23,7 @@ const WATCHED: usize = 1000;
 /// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
 const WATCHED_EACH: usize = 2;
 
-/// A row that became visible at most this long before it was read was not missed.
+/// A row that became visible, or had no alarm yet, at most this long before it was read was not missed.
 const FRESH: Duration = Duration::from_secs(10);
 /// How long an event must have had no new alarm frames until more of them are another alarm. ZoneMinder writes the number
 /// with the pictures, and the last ones of an alarm only with the next picture that it stores of a calm event: every
@@ -53,6 +53,8 @@ struct WindowRow {
     ends: bool,
     /// Its alarm frames when they were counted last, and when they were seen to grow.
     counted: Option<(u32, Instant)>,
+    /// When it was read last without an alarm.
+    calm_at: Option<Instant>,
 }
 
 /// A row with an alarm.
@@ -64,7 +66,7 @@ pub(super) struct FoundRow {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowKind {
-    /// It has just appeared.
+    /// It has just appeared, or had no alarm when it was read just before.
     Fresh,
     /// It was there for a while: the daemon or the database was not.
     Missed,
@@ -151,6 +153,7 @@ impl Window {
                 done: true,
                 ends: true,
                 counted: None,
+                calm_at: None,
             });
             row.ends = true;
         }
@@ -171,6 +174,7 @@ impl Window {
             done: false,
             ends: false,
             counted: None,
+            calm_at: None,
         };
         self.rows.insert(row.id, row_of);
         self.thin_out();
@@ -228,6 +232,7 @@ impl Window {
                 done: record.contains(row.id) || (row.age > catch_up && (alarm || !row.open)),
                 ends: expected,
                 counted: None,
+                calm_at: None,
             });
             known.open = row.open;
             let again = known.done && known.ends && known.grew(row.alarm_frames, now, calm);
@@ -239,10 +244,13 @@ impl Window {
                 known.done = true;
                 known.ends = row.open;
                 known.counted = Some((row.alarm_frames, now));
-                let fresh = appeared_after.is_some_and(|then| now.saturating_duration_since(then) <= FRESH);
+                let before = appeared_after.or(known.calm_at);
+                let fresh = before.is_some_and(|then| now.saturating_duration_since(then) <= FRESH);
                 news.push(FoundRow { row, kind: if fresh { RowKind::Fresh } else { RowKind::Missed } });
             } else if again && row.open {
                 news.push(FoundRow { row, kind: RowKind::Again });
+            } else if !alarm {
+                known.calm_at = Some(now);
             }
         }
         news

@@ -71,7 +71,8 @@ async fn another_alarm_in_a_long_recording_is_told_after_a_calm_while() {
     world.store.open(8, TWO, "Continuous");
     world.silence().await;
     world.store.alarm_frames(8, 4);
-    assert_eq!(world.alarm().await.event, Some(EventId(8)));
+    let first = world.alarm().await;
+    assert_eq!((first.event, first.late(), first.origin), (Some(EventId(8)), false, Origin::Poll));
     for frames in 5..20 {
         sleep(Duration::from_secs(20)).await;
         world.store.alarm_frames(8, frames);
