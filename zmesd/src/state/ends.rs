@@ -10,9 +10,9 @@ use zmes_shared::control::Since;
 
 use super::SqlResult;
 use super::handle::{OpenAlarm, RecordedAlarm, StartedPush, StateHandle, StateResult};
-use super::record::{alarm, moment_of};
+use super::record::{alarm, moment_of, start_of};
 use super::remembered::{event, time, understood};
-use crate::domain::{Alarm, AlarmLabels, DeliveryId, Origin, Phase, TokenId};
+use crate::domain::{Alarm, DeliveryId, Origin, TokenId};
 
 /// Pushes that told of starts and are read at a start; more than all tokens for some monitors.
 const STARTED: u32 = 100_000;
@@ -79,18 +79,7 @@ pub(super) async fn started(pool: &SqlitePool, since: i64) -> SqlResult<Vec<Star
         Ok(StartedPush {
             token: TokenId(row.try_get(0)?),
             delivery: DeliveryId(row.try_get(1)?),
-            alarm: Alarm {
-                monitor: MonitorId(row.try_get(2)?),
-                monitor_name: row.try_get::<&str, _>(5)?.into(),
-                event: event(row, 3)?,
-                cause: row.try_get::<&str, _>(6)?.into(),
-                labels: AlarmLabels::default(),
-                at: time(row, 4)?,
-                detected: tokio::time::Instant::now(),
-                origin: Origin::Poll,
-                phase: Phase::Start,
-                span: None,
-            },
+            alarm: start_of(row, Origin::Poll)?,
         })
     };
     Ok(understood("deliveries", &rows, one))

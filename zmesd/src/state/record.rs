@@ -9,6 +9,7 @@ use zmes_shared::{EventId, MonitorId};
 use super::handle::{RecordedAlarm, Replay, ReplaySpan, StateHandle, StateResult};
 use super::remembered::{began, event, optional_time, time};
 use super::{SqlResult, signed};
+use crate::domain::{Alarm, AlarmLabels, Origin, Phase};
 
 impl StateHandle {
     /// Returns the alarms after `since`, oldest first, including the latest ones, at most `limit` (the newest win, and
@@ -94,6 +95,22 @@ pub(super) async fn moment_of(pool: &SqlitePool, since: Since) -> SqlResult<i64>
             sqlx::query_scalar(at).bind(number).fetch_one(pool).await
         }
     }
+}
+
+/// Reads a start whose columns begin at the third: monitor, event, time, name, cause.
+pub(super) fn start_of(row: &SqliteRow, origin: Origin) -> SqlResult<Alarm> {
+    Ok(Alarm {
+        monitor: MonitorId(row.try_get(2)?),
+        monitor_name: row.try_get::<&str, _>(5)?.into(),
+        event: event(row, 3)?,
+        cause: row.try_get::<&str, _>(6)?.into(),
+        labels: AlarmLabels::default(),
+        at: time(row, 4)?,
+        detected: tokio::time::Instant::now(),
+        origin,
+        phase: Phase::Start,
+        span: None,
+    })
 }
 
 pub(super) fn alarm(row: &SqliteRow) -> SqlResult<RecordedAlarm> {

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use zmes_shared::control::Since;
-use zmes_shared::{EventId, Label, MAX_LABELS, MonitorId};
+use zmes_shared::{EventId, Label, MAX_LABELS};
 
 use super::SqlResult;
 use super::handle::{RecordedAlarm, StateHandle, StateResult};
-use super::record::{alarm as recorded, moment_of};
-use super::remembered::{event, time, understood};
-use crate::domain::{Alarm, AlarmLabels, DeliveryId, Origin, Phase, TokenId, UPDATE_WITHIN};
+use super::record::{alarm as recorded, moment_of, start_of};
+use super::remembered::{time, understood};
+use crate::domain::{Alarm, DeliveryId, Origin, TokenId, UPDATE_WITHIN};
 
 /// Pushes of the last minute that are read at a start.
 const TOLD: u32 = 100_000;
@@ -78,18 +78,8 @@ type StartRow = (Option<(TokenId, DeliveryId)>, Alarm);
 
 fn told(row: &SqliteRow) -> SqlResult<StartRow> {
     let delivery = row.try_get::<Option<i64>, _>(0)?.zip(row.try_get::<Option<i64>, _>(1)?);
-    let alarm = Alarm {
-        monitor: MonitorId(row.try_get(2)?),
-        monitor_name: row.try_get::<&str, _>(5)?.into(),
-        event: event(row, 3)?,
-        cause: row.try_get::<&str, _>(6)?.into(),
-        labels: AlarmLabels::default(),
-        at: time(row, 4)?,
-        detected: tokio::time::Instant::now(),
-        origin: if row.try_get(7)? { Origin::Reconciled } else { Origin::Poll },
-        phase: Phase::Start,
-        span: None,
-    };
+    let origin = if row.try_get(7)? { Origin::Reconciled } else { Origin::Poll };
+    let alarm = start_of(row, origin)?;
     Ok((delivery.map(|(token, delivery)| (TokenId(token), DeliveryId(delivery))), alarm))
 }
 
