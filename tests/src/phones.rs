@@ -38,7 +38,15 @@ pub fn registration(token: &Value) -> Result<Value> {
 impl World {
     /// Connects an app of the user `admin` that registers a token without lists; returns when the daemon has stored it.
     pub async fn phone(&self, platform: &str, token: &str) -> Result<AppClient> {
-        let mut app = self.admin().await?;
+        self.register(self.admin().await?, platform, token).await
+    }
+
+    /// The same for another user, with an Android phone.
+    pub async fn phone_of(&self, user: &str, password: &str, token: &str) -> Result<AppClient> {
+        self.register(self.login(user, password).await?, "android", token).await
+    }
+
+    async fn register(&self, mut app: AppClient, platform: &str, token: &str) -> Result<AppClient> {
         app.send(&json!({"event": "push", "data":
             {"type": "token", "platform": platform, "token": token, "state": "enabled"}}))
             .await?;

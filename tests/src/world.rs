@@ -150,6 +150,14 @@ impl World {
         self.settings.write(&self.settings_file())
     }
 
+    /// Writes `zmesd.toml`, and below it text such as `[[rule]]` blocks.
+    pub fn write_settings_with(&self, blocks: &str) -> Result<()> {
+        self.write_settings()?;
+        let file = self.settings_file();
+        let text = fs::read_to_string(&file)?;
+        Ok(fs::write(&file, format!("{text}\n{blocks}"))?)
+    }
+
     /// Starts the daemon and waits until it watches all monitors.
     pub async fn start_daemon(&mut self) -> Result<()> {
         self.launch_daemon().await?;

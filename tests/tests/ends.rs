@@ -172,9 +172,7 @@ async fn a_kill_between_start_and_end_loses_no_end_and_repeats_none() -> Result<
 async fn without_its_start_no_end_is_sent_and_a_digest_swallows_the_ends_of_its_alarms() -> Result<()> {
     let proxy = PushProxy::start().await?;
     let mut world = house().with_push_proxy(&proxy).setting("push", "storm-limit", "1").prepare().await?;
-    let settings = world.settings_file();
-    let rule = "\n[[rule]]\nname = \"gate\"\nmonitors = [2]\naction = \"urgent\"\n";
-    std::fs::write(&settings, std::fs::read_to_string(&settings)? + rule)?;
+    world.write_settings_with("[[rule]]\nname = \"gate\"\nmonitors = [2]\naction = \"urgent\"\n")?;
     world.start_daemon().await?;
     let mut app = world.phone("android", PHONE).await?;
     let handle = world.handle(PHONE).await?;

@@ -30,17 +30,10 @@ impl Street {
         }
         let mut world = world.with_fcm(&fcm).prepare().await?;
         world.database.sql(TAGS).await?;
-        let file = world.settings_file();
-        let text = std::fs::read_to_string(&file)?;
-        std::fs::write(&file, format!("{text}\n{rules}"))?;
+        world.write_settings_with(rules)?;
         world.start_daemon().await?;
         let admin = world.phone("android", OF_ADMIN).await?;
-        let mut amy = world.login("amy", "secret").await?;
-        amy.send(&json!({"event": "push", "data":
-            {"type": "token", "platform": "android", "token": OF_AMY, "state": "enabled"}}))
-            .await?;
-        amy.sync().await?;
-        world.wait_token(OF_AMY, "registered", |_| true).await?;
+        world.phone_of("amy", "secret", OF_AMY).await?;
         let (admin_handle, amy_handle) = (world.handle(OF_ADMIN).await?, world.handle(OF_AMY).await?);
         Ok(Self { fcm, world, admin, admin_handle, amy_handle })
     }

@@ -186,9 +186,7 @@ fn target(kind: &str, service: &TargetPeer, more: &str) -> String {
 
 async fn start(builder: WorldBuilder, targets: &[String]) -> Result<World> {
     let mut world = builder.prepare().await?;
-    world.write_settings()?;
-    let file = world.settings_file();
-    fs::write(&file, format!("{}\n{}", fs::read_to_string(&file)?, targets.concat()))?;
+    world.write_settings_with(&targets.concat())?;
     fs::create_dir_all(world.path("events"))?;
     world.start_daemon().await?;
     Ok(world)

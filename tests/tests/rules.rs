@@ -1,7 +1,5 @@
 //! Rules of `zmesd.toml`: which phones they mute, what they make urgent, a reload, and what admins see of them.
 
-use std::fs;
-
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use zmes_tests::standin::Fcm;
@@ -38,7 +36,7 @@ impl Street {
         let fcm = Fcm::start().await?;
         let world = World::new().monitor(1, "Garage").monitor(2, "Yard").user(UserRow::new("amy", "secret"));
         let mut world = world.with_fcm(&fcm).prepare().await?;
-        write_rules(&world, rules)?;
+        world.write_settings_with(rules)?;
         world.start_daemon().await?;
         let admin = world.phone("android", OF_ADMIN).await?;
         let mut amy = world.login("amy", "secret").await?;
@@ -56,13 +54,6 @@ impl Street {
         self.admin.expect_alarm(event, monitor).await?;
         self.amy.expect_alarm(event, monitor).await.map(drop)
     }
-}
-
-fn write_rules(world: &World, rules: &str) -> Result<()> {
-    world.write_settings()?;
-    let file = world.settings_file();
-    let text = fs::read_to_string(&file)?;
-    Ok(fs::write(&file, format!("{text}\n{rules}"))?)
 }
 
 fn of_token<'v>(why: &'v Value, handle: &str) -> Result<&'v Value> {
@@ -154,12 +145,14 @@ async fn an_urgent_rule_reaches_the_provider_and_a_reload_changes_what_holds() -
     ensure!(told.ends_with("rule \"burglar\" makes it urgent"), "{told}");
 
     // A file with a mistake is refused with its line, and the rules stay.
-    write_rules(&street.world, "[[rule]]\nname = \"x\"\nbetween = [\"22-6\"]\n")?;
+    street.world.write_settings_with("[[rule]]\nname = \"x\"\nbetween = [\"22-6\"]\n")?;
     let refused = ctl.run(&["reload", "--json"]).await?.expect_code(1)?;
     ensure!(refused.stdout.contains("22-6") && refused.stdout.contains("zmesd.toml:"), "{}", refused.stdout);
     ensure!(ctl.json(&["rules", "list"]).await?["rules"][1]["name"] == "burglar");
 
-    write_rules(&street.world, "[[rule]]\nname = \"all-quiet\"\nchannels = [\"push\", \"websocket\"]\n")?;
+    street
+        .world
+        .write_settings_with("[[rule]]\nname = \"all-quiet\"\nchannels = [\"push\", \"websocket\"]\n")?;
     let reloaded = ctl.json(&["reload"]).await?;
     ensure!(reloaded.to_string().contains("rule"), "{reloaded}");
     street.world.alarm(2, 32_921).await?;
@@ -177,7 +170,7 @@ async fn an_urgent_rule_reaches_the_provider_and_a_reload_changes_what_holds() -
     ensure!(list["rules"][0]["hits_24h"] == 1, "an alarm counts once, whoever it was for: {list}");
 
     // What the file no longer has is still named.
-    write_rules(&street.world, "")?;
+    street.world.write_settings_with("")?;
     ctl.json(&["reload"]).await?;
     let why = ctl.json(&["why", "32921"]).await?;
     let told = of_token(&why, &amy)?["explanation"].as_str().unwrap_or_default();

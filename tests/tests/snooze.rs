@@ -25,12 +25,7 @@ fn house(proxy: &PushProxy) -> WorldBuilder {
 
 /// Connects an app of a user that registers a token.
 async fn phone(world: &World, user: &str, token: &str) -> Result<AppClient> {
-    let mut app = world.login(user, &format!("{user}pass")).await?;
-    let data = json!({"type": "token", "platform": "android", "token": token, "state": "enabled"});
-    app.send(&json!({"event": "push", "data": data})).await?;
-    app.sync().await?;
-    world.wait_token(token, "registered", |_| true).await?;
-    Ok(app)
+    world.phone_of(user, &format!("{user}pass"), token).await
 }
 
 /// Runs a command that must end with that exit code; returns its JSON.
@@ -169,9 +164,7 @@ async fn a_snooze_survives_kill_9_and_its_digest_comes_once() -> Result<()> {
 async fn it_ends_by_itself_and_only_a_hard_one_withholds_what_is_urgent() -> Result<()> {
     let proxy = PushProxy::start().await?;
     let world = house(&proxy).start().await?;
-    let settings = world.settings_file();
-    let rules = "\n[[rule]]\nname = \"gate\"\nmonitors = [1]\naction = \"urgent\"\n";
-    std::fs::write(&settings, std::fs::read_to_string(&settings)? + rules)?;
+    world.write_settings_with("[[rule]]\nname = \"gate\"\nmonitors = [1]\naction = \"urgent\"\n")?;
     world.run(&["reload"]).await?.expect_code(0)?;
     let _amy = phone(&world, "amy", ANDROID).await?;
     let handle = world.handle(ANDROID).await?;

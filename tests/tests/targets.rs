@@ -54,16 +54,9 @@ fn telegram(name: &str, service: &TargetPeer) -> String {
     )
 }
 
-fn write(world: &World, text: &str) -> Result<()> {
-    world.write_settings()?;
-    let file = world.settings_file();
-    let settings = fs::read_to_string(&file)?;
-    Ok(fs::write(&file, format!("{settings}\n{text}"))?)
-}
-
 async fn start(builder: WorldBuilder, targets: &str) -> Result<World> {
     let mut world = builder.prepare().await?;
-    write(&world, targets)?;
+    world.write_settings_with(targets)?;
     world.start_daemon().await?;
     Ok(world)
 }
@@ -268,7 +261,7 @@ async fn a_target_that_leaves_the_file_is_told_of_nothing_more_and_may_come_back
     let pruned = world.run(&["tokens", "prune", "--stale", "1ms", "--yes", "--json"]).await?.json()?;
     ensure!(pruned["count"] == 0, "{pruned}");
 
-    write(&world, &second)?;
+    world.write_settings_with(&second)?;
     let reloaded = world.ctl().json(&["reload"]).await?;
     ensure!(reloaded["applied"].to_string().contains("target[0].name"), "{reloaded}");
     let told = world.wait_delivery("@guard", 1, "skipped").await?;
@@ -282,14 +275,14 @@ async fn a_target_that_leaves_the_file_is_told_of_nothing_more_and_may_come_back
     ensure!(world.delivery("@guard", 2).await?.is_none());
 
     service.always(Behaviour::Accept);
-    write(&world, &format!("{first}{second}"))?;
+    world.write_settings_with(&format!("{first}{second}"))?;
     world.run(&["reload"]).await?.expect_code(0)?;
     listed(&world, "@guard").await?.context("it is back")?;
     world.end_alarm(1, 2).await?;
     world.alarm(1, 3).await?;
     world.wait_delivery("@guard", 3, "sent").await?;
     // A mistake changes nothing.
-    write(&world, &format!("{first}\n[[target]]\nname = \"guard\"\nkind = \"gotify\"\n"))?;
+    world.write_settings_with(&format!("{first}\n[[target]]\nname = \"guard\"\nkind = \"gotify\"\n"))?;
     let refused = world.run(&["reload"]).await?.expect_code(1)?;
     ensure!(refused.stderr.contains("`guard` is listed twice"), "{}", refused.stderr);
     listed(&world, "@red").await?.context("it is still there")?;
@@ -368,7 +361,7 @@ async fn troubles_reach_those_who_asked_for_them() -> Result<()> {
     ensure!(includes(&body, &json!({"event_type": "trouble", "monitor": {"id": 1}})), "{body}");
     verify(&told[0])?;
     world.settings.set("watchdog", "notify", "[\"@named\", \"user:admin\"]");
-    write(&world, &targets)?;
+    world.write_settings_with(&targets)?;
     world.run(&["reload"]).await?.expect_code(0)?;
     world.shm(2)?.stop()?;
     let message = named.wait_accepted(1).await?[0].json();

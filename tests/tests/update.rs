@@ -31,17 +31,10 @@ impl Garage {
             world = world.setting("labels", key, value);
         }
         let mut world = world.with_fcm(&fcm).prepare().await?;
-        let file = world.settings_file();
-        let text = fs::read_to_string(&file)?;
-        fs::write(&file, format!("{text}\n{blocks}"))?;
+        world.write_settings_with(blocks)?;
         world.start_daemon().await?;
         let app = world.phone("android", OF_ADMIN).await?;
-        let mut amy = world.login("amy", "secret").await?;
-        amy.send(&json!({"event": "push", "data":
-            {"type": "token", "platform": "android", "token": OF_AMY, "state": "enabled"}}))
-            .await?;
-        amy.sync().await?;
-        world.wait_token(OF_AMY, "registered", |_| true).await?;
+        world.phone_of("amy", "secret", OF_AMY).await?;
         let (admin, amy) = (world.handle(OF_ADMIN).await?, world.handle(OF_AMY).await?);
         Ok(Self { fcm, world, app, admin, amy })
     }
