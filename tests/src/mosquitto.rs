@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 
 use crate::process::Process;
 use crate::wait::wait_until;
@@ -76,6 +77,23 @@ impl Mosquitto {
     /// Has it read passwords and ACLs again.
     pub fn reload(&self) -> Result<()> {
         self.process.as_ref().context("no broker runs")?.signal(Signal::SIGHUP)
+    }
+
+    /// Has it stand still, as on a machine that hangs.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().context("no broker runs")?.signal(Signal::SIGSTOP)
+    }
+
+    /// Has it go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().context("no broker runs")?.signal(Signal::SIGCONT)
+    }
+
+    /// Publishes the same message again and again, until it is dropped.
+    pub fn flood(&self, topic: &str, payload: &str) -> Result<Child> {
+        let mut command = self.client("mosquitto_pub");
+        command.args(["-t", topic, "-m", payload, "--repeat", "100000000"]);
+        Ok(command.spawn()?)
     }
 
     /// Returns its port.
@@ -143,12 +161,19 @@ pub struct Heard {
     pub payload: String,
     /// The broker had kept it.
     pub retained: bool,
+    /// When it was read.
+    pub when: Instant,
 }
 
 impl Heard {
     fn of(message: &Value) -> Self {
         let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-        Self { topic: text("topic"), payload: text("payload"), retained: message["retain"] == 1 }
+        Self {
+            topic: text("topic"),
+            payload: text("payload"),
+            retained: message["retain"] == 1,
+            when: Instant::now(),
+        }
     }
 
     /// Returns the payload as JSON.

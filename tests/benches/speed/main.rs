@@ -3,7 +3,7 @@
 //! ```text
 //! cargo build --release --bins && cargo bench -p zmes-tests --bench speed   all of it, some minutes
 //! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push, logins, rules,
-//!                                                                           troubles
+//!                                                                           troubles, pictures, mqtt
 //! cargo bench -p zmes-tests --bench speed -- --quick                        few samples: does it still run?
 //! ```
 //!
@@ -14,6 +14,8 @@ mod crowd;
 mod fanout;
 mod latency;
 mod logins;
+mod mqtt;
+mod pictures;
 mod push;
 mod report;
 mod rules;
@@ -25,6 +27,10 @@ mod usage;
 use anyhow::{Result, bail};
 
 use crate::report::Report;
+
+/// Their names, in the order in which they run.
+const BENCHES: [&str; 9] =
+    ["latency", "fanout", "stalls", "push", "logins", "rules", "troubles", "pictures", "mqtt"];
 
 /// How much is measured.
 #[derive(Debug, Clone)]
@@ -47,12 +53,8 @@ impl Plan {
                 // Cargo says so to every benchmark.
                 "--bench" => {}
                 "--quick" => plan = Self { samples: 60, crowds: vec![100], rounds: 3, ..plan },
-                "latency" | "fanout" | "stalls" | "push" | "logins" | "rules" | "troubles" => {
-                    plan.only.push(argument);
-                }
-                _ => bail!(
-                    "unknown argument {argument}: latency, fanout, stalls, push, logins, rules, troubles, --quick"
-                ),
+                name if BENCHES.contains(&name) => plan.only.push(argument),
+                _ => bail!("unknown argument {argument}: {}, --quick", BENCHES.join(", ")),
             }
         }
         Ok(plan)
@@ -89,6 +91,12 @@ async fn main() -> Result<()> {
     }
     if plan.wants("troubles") {
         Box::pin(troubles::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("pictures") {
+        Box::pin(pictures::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("mqtt") {
+        Box::pin(mqtt::measure(&plan, &mut report)).await?;
     }
     println!("\n{}\n{}", report.table(), report.json());
     Ok(())

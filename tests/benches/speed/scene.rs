@@ -29,8 +29,8 @@ pub(crate) struct Scene {
 pub(crate) struct Strike {
     /// Just before the first byte of it was written.
     pub(crate) at: Instant,
-    event: u64,
-    monitor: u32,
+    pub(crate) event: u64,
+    pub(crate) monitor: u32,
 }
 
 impl Scene {
@@ -45,6 +45,23 @@ impl Scene {
         settings: &[(&str, &str, &str)],
         more: impl FnOnce(WorldBuilder) -> WorldBuilder,
     ) -> Result<Self> {
+        let world = more(Self::builder(monitors, settings)).start().await?;
+        Ok(Self { world, monitors, next_event: 1, beaten: Instant::now() })
+    }
+
+    /// The same, with `blocks` at the end of the settings.
+    pub(crate) async fn start_among(
+        monitors: u32,
+        settings: &[(&str, &str, &str)],
+        blocks: &str,
+    ) -> Result<Self> {
+        let mut world = Self::builder(monitors, settings).prepare().await?;
+        world.write_settings_with(blocks)?;
+        world.start_daemon().await?;
+        Ok(Self { world, monitors, next_event: 1, beaten: Instant::now() })
+    }
+
+    fn builder(monitors: u32, settings: &[(&str, &str, &str)]) -> WorldBuilder {
         let mut builder = World::new()
             .setting("zoneminder", "alarm-limit", "0")
             .setting("zoneminder", "reconcile-interval", "\"2s\"")
@@ -56,8 +73,7 @@ impl Scene {
         for id in 1..=monitors {
             builder = builder.monitor(id, &format!("Camera {id}"));
         }
-        let world = more(builder).start().await?;
-        Ok(Self { world, monitors, next_event: 1, beaten: Instant::now() })
+        builder
     }
 
     /// Returns what the daemon uses.
