@@ -46,7 +46,7 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
         TargetPeer::NTFY_TOKEN,
         ntfy.ca().display()
     );
-    let mut scene = Scene::start_among(MONITORS, &settings, &target).await?;
+    let mut scene = Scene::start_among(MONITORS, &settings, |builder| builder, &target).await?;
     let mut app = scene.world.admin().await?;
     let links = uploads(plan, report, &scene, &ntfy, &mut app).await?;
     let endpoint = scene.world.endpoint().await?;

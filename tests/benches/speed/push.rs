@@ -46,7 +46,7 @@ async fn scene(fcm: &Fcm, tokens: usize) -> Result<Scene> {
 }
 
 /// Registers `count` phones, as `tokens.txt` of an old event server has them.
-async fn import(world: &World, count: usize) -> Result<()> {
+pub(crate) async fn import(world: &World, count: usize) -> Result<()> {
     let record = json!({"platform": "android", "pushstate": "enabled", "monlist": "", "intlist": "",
         "appversion": "1.8.001"});
     let tokens: Map<String, Value> = (0..count).map(|number| (token(number), record.clone())).collect();

@@ -53,9 +53,10 @@ impl Scene {
     pub(crate) async fn start_among(
         monitors: u32,
         settings: &[(&str, &str, &str)],
+        more: impl FnOnce(WorldBuilder) -> WorldBuilder,
         blocks: &str,
     ) -> Result<Self> {
-        let mut world = Self::builder(monitors, settings).prepare().await?;
+        let mut world = more(Self::builder(monitors, settings)).prepare().await?;
         world.write_settings_with(blocks)?;
         world.start_daemon().await?;
         Ok(Self { world, monitors, next_event: 1, beaten: Instant::now() })
