@@ -27,8 +27,6 @@ const LINKED: u64 = 100;
 /// Fetches, and how many at a time: each phone has an address of its own in a network of its own.
 const FETCHES: usize = 1000;
 const AT_ONCE: usize = 200;
-/// Events of these alarms come after those of [`Scene::strike`].
-const FIRST_EVENT: u64 = 1_000_000;
 
 pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     let ntfy = TargetPeer::ntfy().await?;
@@ -48,7 +46,7 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     );
     let mut scene = Scene::start_among(MONITORS, &settings, |builder| builder, &target).await?;
     let mut app = scene.world.admin().await?;
-    let links = uploads(plan, report, &scene, &ntfy, &mut app).await?;
+    let links = uploads(plan, report, &mut scene, &ntfy, &mut app).await?;
     let endpoint = scene.world.endpoint().await?;
     answers(plan, report, &endpoint, &links).await?;
     ntfy.always(Behaviour::Hang);
@@ -59,7 +57,7 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
 async fn uploads(
     plan: &Plan,
     report: &mut Report,
-    scene: &Scene,
+    scene: &mut Scene,
     ntfy: &TargetPeer,
     app: &mut AppClient,
 ) -> Result<Vec<String>> {
@@ -67,16 +65,21 @@ async fn uploads(
     let mut links = Vec::new();
     for turn in 0..(plan.samples as u64).max(LINKED) {
         let before = ntfy.push_count();
-        let monitor = u32::try_from(turn % u64::from(MONITORS))? + 1;
-        let at = alarm_with_picture(&scene.world, monitor, FIRST_EVENT + turn).await?;
+        let (monitor, event) = scene.next()?;
+        let at = alarm_with_picture(&scene.world, monitor, event).await?;
         let frame = app.next_json().await?;
         let link = frame["events"][0]["Picture"].as_str().with_context(|| frame.to_string())?;
         links.push(link.strip_prefix(BASE).with_context(|| link.to_owned())?.to_owned());
         let arrived =
             wait_until("the service has it", async || Ok(ntfy.pushes().get(before).cloned())).await?;
-        ensure!(arrived.request.body.len() == BYTES, "{} bytes", arrived.request.body.len());
+        let sent = &arrived.request.body;
+        ensure!(
+            sent.len() == BYTES,
+            "turn {turn}: {}",
+            String::from_utf8_lossy(&sent[..sent.len().min(500)])
+        );
         waits.record(u64::try_from(arrived.at.saturating_duration_since(at).as_micros())?)?;
-        scene.world.end_alarm(monitor, FIRST_EVENT + turn).await?;
+        scene.world.end_alarm(monitor, event).await?;
         sleep(Duration::from_millis(30 + turn * 7 % 20)).await;
     }
     for (what, percentile, target) in [("p50", 50.0, None), ("p99", 99.0, Some(50.0))] {

@@ -1,5 +1,6 @@
 //! A world whose cameras start alarms on request; the daemon has its defaults.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -58,6 +59,7 @@ impl Scene {
     ) -> Result<Self> {
         let mut world = more(Self::builder(monitors, settings)).prepare().await?;
         world.write_settings_with(blocks)?;
+        fs::create_dir_all(world.path("events"))?;
         world.start_daemon().await?;
         Ok(Self { world, monitors, next_event: 1, beaten: Instant::now() })
     }
@@ -104,12 +106,17 @@ impl Scene {
         Ok(())
     }
 
-    /// Sets the next monitor in turn to ALARM with a new event.
-    pub(crate) async fn strike(&mut self) -> Result<Strike> {
+    /// Returns the next monitor in turn and its next event.
+    pub(crate) fn next(&mut self) -> Result<(u32, u64)> {
         self.beat()?;
         let event = self.next_event;
-        let monitor = u32::try_from(event % u64::from(self.monitors))? + 1;
         self.next_event += 1;
+        Ok((u32::try_from(event % u64::from(self.monitors))? + 1, event))
+    }
+
+    /// Sets the next monitor in turn to ALARM with a new event.
+    pub(crate) async fn strike(&mut self) -> Result<Strike> {
+        let (monitor, event) = self.next()?;
         let at = Instant::now();
         self.world.alarm_without_row(monitor, event).await?;
         Ok(Strike { at, event, monitor })

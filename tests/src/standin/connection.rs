@@ -28,7 +28,7 @@ use super::script::{Answer, Behaviour, Script};
 use crate::wait::within;
 
 /// Largest body that is read; no provider takes more than a few kilobytes.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 /// Pause between the first piece of an answer and the reset: an immediate reset would discard the piece.
 const BREAK_AFTER: Duration = Duration::from_millis(50);
 
