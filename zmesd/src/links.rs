@@ -13,7 +13,7 @@
 //! | 1–8 | event |
 //! | 9–12 | token; of an app's session: the first half of its user's mark |
 //! | 13–16 | end, in minutes since 1970 |
-//! | 17 | what for: 0 a picture for a token, 1 a picture for a user |
+//! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token |
 //! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
 //! | 22–23 | zero; of an app's session: the rest of the mark |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
@@ -31,7 +31,7 @@ use tokio::sync::watch;
 use zmes_shared::EventId;
 
 use crate::config::PictureConfig;
-use crate::domain::TokenId;
+use crate::domain::{Token, TokenId};
 
 /// What stands before and behind the link in the path of its URL.
 const PATH: &str = "/p/";
@@ -39,6 +39,7 @@ const SUFFIX: &str = ".jpg";
 const VERSION: u8 = 1;
 const FOR_TOKEN: u8 = 0;
 const FOR_USER: u8 = 1;
+const FOR_TARGET: u8 = 2;
 const CLAIMS: usize = 24;
 const MAC: usize = 16;
 /// Characters of a link.
@@ -92,10 +93,22 @@ pub struct UserMark([u8; 6]);
 /// Whose rights decide what a link shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkHolder {
-    /// The owner's of a token.
+    /// The owner's of a phone's token.
     Token(TokenId),
+    /// The owner's of a target: a topic or a chat may have many readers.
+    Target(TokenId),
     /// Those of a user whose app got the link on its WebSocket.
     User(UserMark),
+}
+
+impl LinkHolder {
+    /// Says whether more than one device opens the link.
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::Token(_) => false,
+            Self::Target(_) | Self::User(_) => true,
+        }
+    }
 }
 
 impl fmt::Debug for LinkKey {
@@ -144,9 +157,9 @@ impl PictureLink {
         claims[0] = VERSION;
         claims[1..9].copy_from_slice(&self.event.0.to_be_bytes());
         match self.holder {
-            LinkHolder::Token(token) => {
+            LinkHolder::Token(token) | LinkHolder::Target(token) => {
                 claims[9..13].copy_from_slice(&u32::try_from(token.0).ok()?.to_be_bytes());
-                claims[17] = FOR_TOKEN;
+                claims[17] = if self.holder.is_shared() { FOR_TARGET } else { FOR_TOKEN };
             }
             LinkHolder::User(UserMark([first @ .., fifth, sixth])) => {
                 claims[9..13].copy_from_slice(&first);
@@ -177,6 +190,7 @@ impl PictureLink {
         let (at, rest) = rest.split_first_chunk()?;
         let holder = match (*kind, holder, rest) {
             (FOR_TOKEN, token, [0, 0]) => LinkHolder::Token(TokenId(u32::from_be_bytes(*token).into())),
+            (FOR_TARGET, token, [0, 0]) => LinkHolder::Target(TokenId(u32::from_be_bytes(*token).into())),
             (FOR_USER, first, second) => {
                 let mark = [&first[..], second].concat();
                 LinkHolder::User(UserMark(mark.try_into().ok()?))
@@ -221,11 +235,13 @@ impl LinkMaker {
     pub fn for_token(
         &self,
         event: EventId,
-        token: TokenId,
+        token: &Token,
         at: Timestamp,
         now: Timestamp,
     ) -> Option<SecretString> {
-        self.url(event, LinkHolder::Token(token), at, now)
+        let target = token.handle.is_target();
+        let holder = if target { LinkHolder::Target(token.id) } else { LinkHolder::Token(token.id) };
+        self.url(event, holder, at, now)
     }
 
     /// The same for the session of a user; `None` as the user: auth is off.
@@ -246,6 +262,14 @@ impl LinkMaker {
         let link = PictureLink::new(event, holder, at, now, settings.lifetime).seal(&self.key.borrow())?;
         Some(format!("{base}{PATH}{link}{SUFFIX}").into())
     }
+}
+
+/// What a phone reads where a link opens nothing.
+pub const NO_PICTURE: &str = "no picture\n";
+
+/// Returns the URL of a link that opens nothing, and what is answered to it.
+pub fn nothing(base_url: &str) -> (String, &'static str) {
+    (format!("{base_url}{PATH}{}{SUFFIX}", "A".repeat(LENGTH)), NO_PICTURE)
 }
 
 /// Returns the link in the path of a request; `None`: the path is of something else.
@@ -339,13 +363,22 @@ mod tests {
 
     #[test]
     fn a_link_of_a_later_version_is_not_guessed_at() {
-        for (byte, value) in [(0, 2), (17, 2), (22, 1), (23, 1)] {
+        for (byte, value) in [(0, 2), (17, 3), (22, 1), (23, 1)] {
             let mut claims = link().claims().unwrap();
             claims[byte] = value;
             let mac = key().mac(&claims);
             let text = URL_SAFE_NO_PAD.encode([&claims[..], &mac.as_ref()[..MAC]].concat());
             assert_eq!(PictureLink::open(&text, &key(), at(NOW)), None, "byte {byte}");
         }
+    }
+
+    #[test]
+    fn the_link_of_a_target_is_another_than_that_of_a_phone() {
+        let target = PictureLink { holder: LinkHolder::Target(TokenId(17)), ..link() };
+        let text = target.seal(&key()).unwrap();
+        assert_ne!(text, link().seal(&key()).unwrap());
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(target));
+        assert!(target.holder.is_shared() && !link().holder.is_shared());
     }
 
     #[test]

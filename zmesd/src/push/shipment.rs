@@ -116,7 +116,7 @@ impl Shipment {
         match way {
             PictureWay::Nothing => None,
             PictureWay::Link => {
-                pictures.links.for_token(event, token.id, alarm.at, now).map(PushedPicture::Link)
+                pictures.links.for_token(event, token, alarm.at, now).map(PushedPicture::Link)
             }
             PictureWay::File { wait } => {
                 let fresh = *attempts == 0 && now.duration_since(alarm.at) < FRESH;

@@ -44,6 +44,7 @@ impl Router {
             TokenCommand::UserMaySee(user, monitor, reply) => {
                 reply.send(self.user_may_see(&user, monitor)).ok();
             }
+            TokenCommand::FreshUsers(reply) => drop(reply.send(self.owners.fresh_names())),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.decisions_about(event))),
             TokenCommand::Recent(reply) => drop(reply.send(self.recent_decisions())),
