@@ -60,6 +60,7 @@ pub struct CertificateSummary {
     pub subject: String,
     /// The names and addresses that it is good for.
     pub sans: Vec<String>,
+    pub self_signed: bool,
     pub not_after: Timestamp,
     /// What apps may stumble over.
     pub problems: Vec<CertificateProblem>,

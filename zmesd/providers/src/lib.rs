@@ -89,6 +89,7 @@ pub mod targets;
 mod tests;
 mod token;
 mod transports;
+mod visit;
 mod words;
 
 pub use clock::WallClock;
@@ -107,3 +108,4 @@ pub use settings::{
 };
 pub use token::{App, Destination, Platform, PushToken, TokenHandle, TokenProblem};
 pub use transports::Transports;
+pub use visit::{Visit, VisitFault, Visitor};

@@ -289,6 +289,7 @@ impl CertificateInfo for FixedCertificate {
         Some(CertificateSummary {
             subject: "CN=first".to_owned(),
             sans: vec!["localhost".to_owned()],
+            self_signed: false,
             not_after: Timestamp::UNIX_EPOCH,
             problems: Vec::new(),
             objections: Vec::new(),
