@@ -83,8 +83,18 @@ impl HalfOpen {
 
     /// Asks for a path as a browser does, and returns the answer until the connection ends: its head and its body.
     pub async fn get(endpoint: &Endpoint, path: &str) -> Result<(String, Vec<u8>)> {
+        Self::ask(endpoint, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
+    }
+
+    /// Posts an empty form.
+    pub async fn post(endpoint: &Endpoint, path: &str) -> Result<(String, Vec<u8>)> {
+        let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0";
+        Self::ask(endpoint, &format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\n")).await
+    }
+
+    async fn ask(endpoint: &Endpoint, request: &str) -> Result<(String, Vec<u8>)> {
         let mut client = Self::connect(endpoint).await?;
-        client.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await?;
+        client.write(request.as_bytes()).await?;
         let head = client.read_head().await?;
         let mut body = Vec::new();
         within("the end of the answer", client.stream.read_to_end(&mut body)).await??;

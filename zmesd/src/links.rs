@@ -1,4 +1,5 @@
-//! Links to pictures that a phone may open without a login: who holds one may see one picture for a while.
+//! Links that a phone may open without a login: who holds one may see one picture for a while, or silence one camera for one
+//! token ([`SnoozeLink`]).
 //!
 //! A link needs no table: it says what it is for, and a MAC proves that this server wrote it. So it costs no write before
 //! a push, outlives a restart, and every server that has the key can answer it. Revoking the token, or the key, ends it.
@@ -13,10 +14,12 @@
 //! | 1–8 | event |
 //! | 9–12 | token; of an app's session: the first half of its user's mark |
 //! | 13–16 | end, in minutes since 1970 |
-//! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token |
+//! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token; 3 a snooze button |
 //! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
 //! | 22–23 | zero; of an app's session: the rest of the mark |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
+
+mod snooze;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,7 +31,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::watch;
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
+
+pub use snooze::{SnoozeLink, in_snooze_path};
 
 use crate::config::PictureConfig;
 use crate::domain::{Token, TokenId};
@@ -137,19 +142,12 @@ impl PictureLink {
         now: Timestamp,
         lifetime: Duration,
     ) -> Self {
-        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
-        let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
-        let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
-        Self { event, holder, at: second(at.as_second()), until: minute(minutes) }
+        Self { event, holder, at: second(at.as_second()), until: end(now, lifetime) }
     }
 
     /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
     pub fn seal(&self, key: &LinkKey) -> Option<String> {
-        let mut bytes = [0; CLAIMS + MAC];
-        let claims = self.claims()?;
-        bytes[..CLAIMS].copy_from_slice(&claims);
-        bytes[CLAIMS..].copy_from_slice(key.mac(&claims).as_ref().get(..MAC)?);
-        Some(URL_SAFE_NO_PAD.encode(bytes))
+        sealed(&self.claims()?, key)
     }
 
     fn claims(&self) -> Option<[u8; CLAIMS]> {
@@ -167,22 +165,15 @@ impl PictureLink {
                 claims[22..24].copy_from_slice(&[fifth, sixth]);
             }
         }
-        let minutes = self.until.as_second().div_euclid(MINUTE);
-        claims[13..17].copy_from_slice(&u32::try_from(minutes).ok()?.to_be_bytes());
+        claims[13..17].copy_from_slice(&minute(self.until)?);
         claims[18..22].copy_from_slice(&u32::try_from(self.at.as_second()).ok()?.to_be_bytes());
         Some(claims)
     }
 
     /// Reads a link of this server; `None`: it is none, has ended, or was made with another key.
     pub fn open(text: &str, key: &LinkKey, now: Timestamp) -> Option<Self> {
-        if text.len() != LENGTH {
-            return None;
-        }
-        let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
-        let tag = key.mac(claims);
-        verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
-        let [version, rest @ ..] = claims;
+        let claims = opened(text, key)?;
+        let [version, rest @ ..] = &claims;
         let (event, rest) = rest.split_first_chunk()?;
         let (holder, rest) = rest.split_first_chunk::<4>()?;
         let (minutes, rest) = rest.split_first_chunk()?;
@@ -201,7 +192,7 @@ impl PictureLink {
             event: EventId(u64::from_be_bytes(*event)),
             holder,
             at: second(u32::from_be_bytes(*at).into()),
-            until: minute(u32::from_be_bytes(*minutes).into()),
+            until: at_minute(*minutes),
         };
         (*version == VERSION && now < link.until).then_some(link)
     }
@@ -256,6 +247,19 @@ impl LinkMaker {
         self.url(event, LinkHolder::User(mark), at, now)
     }
 
+    /// Returns the URL of a button that silences a monitor for a token; `None`: `picture.base-url` is empty.
+    pub fn snooze(
+        &self,
+        monitor: MonitorId,
+        token: TokenId,
+        minutes: u32,
+        now: Timestamp,
+    ) -> Option<SecretString> {
+        let settings = self.settings.borrow();
+        let link = SnoozeLink::new(monitor, token, minutes, now).seal(&self.key.borrow())?;
+        Some(SnoozeLink::url(settings.base_url.as_ref()?, &link).into())
+    }
+
     fn url(&self, event: EventId, holder: LinkHolder, at: Timestamp, now: Timestamp) -> Option<SecretString> {
         let settings = self.settings.borrow();
         let base = settings.base_url.as_ref()?;
@@ -277,8 +281,41 @@ pub fn in_path(path: &str) -> Option<&str> {
     path.strip_prefix(PATH)?.strip_suffix(SUFFIX)
 }
 
-fn minute(minutes: i64) -> Timestamp {
+/// Adds the MAC.
+fn sealed(claims: &[u8; CLAIMS], key: &LinkKey) -> Option<String> {
+    let mut bytes = [0; CLAIMS + MAC];
+    bytes[..CLAIMS].copy_from_slice(claims);
+    bytes[CLAIMS..].copy_from_slice(key.mac(claims).as_ref().get(..MAC)?);
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Returns what a link says; `None`: the key did not make it.
+fn opened(text: &str, key: &LinkKey) -> Option<[u8; CLAIMS]> {
+    if text.len() != LENGTH {
+        return None;
+    }
+    let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+    let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
+    let tag = key.mac(claims);
+    verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
+    Some(*claims)
+}
+
+/// Returns the end of a link, to the minute, rounded up.
+fn end(now: Timestamp, lifetime: Duration) -> Timestamp {
+    let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
+    let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
+    let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
     second(minutes.saturating_mul(MINUTE))
+}
+
+/// Writes an end as links have it.
+fn minute(until: Timestamp) -> Option<[u8; 4]> {
+    Some(u32::try_from(until.as_second().div_euclid(MINUTE)).ok()?.to_be_bytes())
+}
+
+fn at_minute(minutes: [u8; 4]) -> Timestamp {
+    second(i64::from(u32::from_be_bytes(minutes)).saturating_mul(MINUTE))
 }
 
 fn second(seconds: i64) -> Timestamp {

@@ -1,9 +1,11 @@
-//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads.
+//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads. Also
+//! answers the links of snooze buttons.
 //!
 //! Who has a link is a phone without a login, somebody to whom the phone's owner forwarded it, or somebody who guesses. So
 //! each refusal is the same to the outside and takes equally long, rights are those of the moment, and everything has a
 //! bound.
 
+mod snooze;
 mod sparing;
 
 use std::net::IpAddr;
@@ -16,11 +18,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 use zmes_providers::PictureFile;
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::PictureStore;
 use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots, Wanted};
 
 use crate::config::PictureConfig;
+use crate::domain::TokenId;
 use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
 use crate::links::{LinkHolder, LinkKey, PictureLink, UserMark};
 use crate::monitors::Catalog;
@@ -76,6 +79,8 @@ pub struct PictureDesk {
     turns: Turns,
     networks: Mutex<Buckets<IpAddr>>,
     links: Mutex<Buckets<LinkUse>>,
+    /// Requests about snoozes, by token and monitor.
+    buttons: Mutex<Buckets<(TokenId, MonitorId)>>,
 }
 
 /// What is counted: the fetches of one alarm's picture by one holder.
@@ -99,6 +104,7 @@ impl PictureDesk {
             turns: Turns::new(TURNS),
             networks: Mutex::new(Buckets::new(NETWORKS)),
             links: Mutex::new(Buckets::new(LINKS)),
+            buttons: Mutex::new(Buckets::new(LINKS)),
         }
     }
 

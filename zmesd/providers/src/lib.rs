@@ -100,7 +100,8 @@ pub use picture::{PictureFile, PictureWay, PushedPicture};
 pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;
 pub use push::{
-    CheckStep, Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+    CheckStep, Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, SnoozeButton, SnoozeTime,
+    TransportFault, Urgency,
 };
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,

@@ -1,4 +1,4 @@
-//! `GET /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
+//! `GET /p/…` on the apps' port: the picture of a push.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;

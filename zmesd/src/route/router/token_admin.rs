@@ -51,7 +51,7 @@ impl Router {
         }
     }
 
-    fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
+    pub(super) fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
         let Some(entry) = self.tokens.get(id).filter(|entry| entry.is_live()) else { return false };
         let catalog = self.parts.catalog.borrow();
         let rights = self.owners.rights(&entry.token().user, self.auth_enabled(), &catalog);
