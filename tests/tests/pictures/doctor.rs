@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use zmes_tests::standin::TargetPeer;
-use zmes_tests::{EventRow, World};
+use zmes_tests::{EventRow, World, wait_until};
 
 use crate::{cameras, directory, jpeg, start, target};
 
@@ -38,8 +38,12 @@ async fn doctor_tells_of_pictures_that_cannot_be_read_though_only_files_are_sent
     let told = pictures(&world).await?;
     ensure!(matches!(&told[..], [(ok, good, _)] if ok == "ok" && good.contains("can be read")), "{told:?}");
     fs::rename(world.path("events"), world.path("elsewhere"))?;
-    let told = pictures(&world).await?;
-    ensure!(matches!(&told[..], [(_, detail, _)] if detail.contains("cannot open storage")), "{told:?}");
+    // The picture that was just read is kept for a moment.
+    wait_until("the storage is missed", async || {
+        let told = pictures(&world).await?;
+        Ok(matches!(&told[..], [(_, detail, _)] if detail.contains("cannot open storage")).then_some(()))
+    })
+    .await?;
 
     // `pictures test` of an old event does not wait for what will not come.
     let began = std::time::Instant::now();
@@ -62,8 +66,7 @@ async fn doctor_opens_a_link_as_a_phone_does() -> Result<()> {
     ensure!(hint.contains("public authority"), "{told:?}");
     world.settings.set_text("picture", "base-url", "https://127.0.0.1:1/zmes");
     world.write_settings()?;
-    let reloaded = world.run(&["reload"]).await?.expect_code(0)?;
-    ensure!(reloaded.stdout.contains("has the path /zmes"), "{reloaded:?}");
+    world.run(&["reload"]).await?.expect_code(0)?;
     let told = pictures(&world).await?;
     ensure!(matches!(&told[..], [(ok, detail, _)] if ok == "ok" && detail.contains("from here")), "{told:?}");
     Ok(())
