@@ -47,14 +47,18 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
     };
     let word = url.value.word();
     let login = [&user, &password].into_iter().flatten().find(|got| !got.value.text().is_empty());
-    let why = unusable(word).or_else(|| {
-        // The old server appended user and password to the URL.
-        (login.is_some() || credentials(word)).then(|| LEFT_OUT.to_owned())
-    });
-    if let Some(why) = why {
+    if let Some(why) = unusable(word) {
         taking.open(url.entry, why, HINT);
         for got in [&switch, &user, &password] {
             taking.idle(got.as_ref(), "picture_url could not be taken over");
+        }
+        return;
+    }
+    // The old server appended user and password to the URL.
+    if login.is_some() || credentials(word) {
+        taking.open(url.entry, LEFT_OUT, HINT);
+        for got in [&switch, &user, &password].into_iter().flatten() {
+            taking.say(got.entry, Fate::Needless("links of picture.base-url need no login".to_owned()));
         }
         return;
     }
