@@ -61,7 +61,8 @@ section! {
         ]), Literal::Text("normal"), Hot;
         /// The picture of an alarm. "auto": a file where the service takes one (ntfy, Pushover, Telegram), for Gotify a link,
         /// for a webhook nothing. "upload": as a file; "link": a link of [picture], for ntfy, Gotify and webhooks; a webhook
-        /// also takes "base64" (member picture_base64 of the JSON) and "multipart" (each message is a form with payload, and picture if there is one).
+        /// also takes "base64" (member picture_base64 of the JSON) and "multipart" (each message is a form with payload, and
+        /// picture if there is one).
         "picture" picture: Choice<PictureChoice> = Choice(&[
             ("auto", PictureChoice::Auto),
             ("upload", PictureChoice::This(PictureForm::File)),
