@@ -150,12 +150,10 @@ impl PictureDesk {
     async fn read(&self, wanted: &Wanted, deadline: Instant, fresh: bool) -> Result<Arc<Picture>, NoAnswer> {
         self.reader.read(wanted, deadline).await.map_err(|problem| {
             warn!(event = %wanted.event, error = %problem, hint = problem.hint(), "no picture for a phone");
-            match problem {
-                // Phones ask again after "busy", and never after 404.
-                NoPicture::Database(_) => NoAnswer::Busy,
-                _ if fresh => NoAnswer::NotYet,
-                _ => NoAnswer::Missing,
-            }
+            // Phones ask again after "busy", and never after 404.
+            let busy = matches!(problem, NoPicture::Database(_));
+            let missing = if fresh { NoAnswer::NotYet } else { NoAnswer::Missing };
+            if busy { NoAnswer::Busy } else { missing }
         })
     }
 

@@ -29,14 +29,12 @@ impl SparingStore {
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, DbError> {
-        match timeout(TURN, self.turns.acquire()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            Ok(Err(_)) | Err(_) => {
-                let late =
-                    format!("earlier questions for pictures were not answered within {} s", TURN.as_secs());
-                Err(DbError::Unavailable(DatabaseTrouble::late(late)))
-            }
-        }
+        let turn = timeout(TURN, self.turns.acquire()).await.ok().and_then(Result::ok);
+        turn.ok_or_else(|| {
+            let seconds = TURN.as_secs();
+            let late = format!("earlier questions for pictures were not answered within {seconds} s");
+            DbError::Unavailable(DatabaseTrouble::late(late))
+        })
     }
 }
 
