@@ -238,6 +238,8 @@ words! {
         App = "app",
         /// A command over MQTT.
         Mqtt = "mqtt",
+        /// A button of a notification.
+        Link = "link",
     }
 }
 

@@ -86,6 +86,12 @@ impl HalfOpen {
         Self::ask(endpoint, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
 
+    /// Posts an empty form.
+    pub async fn post(endpoint: &Endpoint, path: &str) -> Result<(String, Vec<u8>)> {
+        let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0";
+        Self::ask(endpoint, &format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n{form}\r\n\r\n")).await
+    }
+
     /// Sends a whole request, and returns the answer until the connection ends: its head and its body.
     pub async fn ask(endpoint: &Endpoint, request: &str) -> Result<(String, Vec<u8>)> {
         let mut client = Self::connect(endpoint).await?;

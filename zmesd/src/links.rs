@@ -1,4 +1,5 @@
-//! Links to pictures that a phone may open without a login: who holds one may see one picture for a while.
+//! Links that a phone may open without a login: who holds one may see one picture for a while, or silence one camera for one
+//! token ([`SnoozeLink`]).
 //!
 //! A link needs no table: it says what it is for, and a MAC proves that this server wrote it. So it costs no write before
 //! a push, outlives a restart, and every server that has the key can answer it. Revoking the token, or the key, ends it.
@@ -13,10 +14,12 @@
 //! | 1–8 | event |
 //! | 9–12 | token; of an app's session: the first half of its user's mark |
 //! | 13–16 | end, in minutes since 1970 |
-//! | 17 | what for: 0 a picture for a token, 1 a picture for a user |
+//! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token; 3 a snooze button |
 //! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
 //! | 22–23 | zero; of an app's session: the rest of the mark |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
+
+mod snooze;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,10 +31,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::watch;
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
+
+pub use snooze::{SnoozeLink, in_snooze_path};
 
 use crate::config::PictureConfig;
-use crate::domain::TokenId;
+use crate::domain::{Token, TokenId};
 
 /// What stands before and behind the link in the path of its URL.
 const PATH: &str = "/p/";
@@ -39,6 +44,7 @@ const SUFFIX: &str = ".jpg";
 const VERSION: u8 = 1;
 const FOR_TOKEN: u8 = 0;
 const FOR_USER: u8 = 1;
+const FOR_TARGET: u8 = 2;
 const CLAIMS: usize = 24;
 const MAC: usize = 16;
 /// Characters of a link.
@@ -92,10 +98,22 @@ pub struct UserMark([u8; 6]);
 /// Whose rights decide what a link shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkHolder {
-    /// The owner's of a token.
+    /// The owner's of a phone's token.
     Token(TokenId),
+    /// The owner's of a target: a topic or a chat may have many readers.
+    Target(TokenId),
     /// Those of a user whose app got the link on its WebSocket.
     User(UserMark),
+}
+
+impl LinkHolder {
+    /// Says whether more than one device opens the link.
+    pub fn is_shared(self) -> bool {
+        match self {
+            Self::Token(_) => false,
+            Self::Target(_) | Self::User(_) => true,
+        }
+    }
 }
 
 impl fmt::Debug for LinkKey {
@@ -124,19 +142,12 @@ impl PictureLink {
         now: Timestamp,
         lifetime: Duration,
     ) -> Self {
-        let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
-        let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
-        let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
-        Self { event, holder, at: second(at.as_second()), until: minute(minutes) }
+        Self { event, holder, at: second(at.as_second()), until: end(now, lifetime) }
     }
 
     /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
     pub fn seal(&self, key: &LinkKey) -> Option<String> {
-        let mut bytes = [0; CLAIMS + MAC];
-        let claims = self.claims()?;
-        bytes[..CLAIMS].copy_from_slice(&claims);
-        bytes[CLAIMS..].copy_from_slice(key.mac(&claims).as_ref().get(..MAC)?);
-        Some(URL_SAFE_NO_PAD.encode(bytes))
+        sealed(&self.claims()?, key)
     }
 
     fn claims(&self) -> Option<[u8; CLAIMS]> {
@@ -144,9 +155,9 @@ impl PictureLink {
         claims[0] = VERSION;
         claims[1..9].copy_from_slice(&self.event.0.to_be_bytes());
         match self.holder {
-            LinkHolder::Token(token) => {
+            LinkHolder::Token(token) | LinkHolder::Target(token) => {
                 claims[9..13].copy_from_slice(&u32::try_from(token.0).ok()?.to_be_bytes());
-                claims[17] = FOR_TOKEN;
+                claims[17] = if self.holder.is_shared() { FOR_TARGET } else { FOR_TOKEN };
             }
             LinkHolder::User(UserMark([first @ .., fifth, sixth])) => {
                 claims[9..13].copy_from_slice(&first);
@@ -154,22 +165,15 @@ impl PictureLink {
                 claims[22..24].copy_from_slice(&[fifth, sixth]);
             }
         }
-        let minutes = self.until.as_second().div_euclid(MINUTE);
-        claims[13..17].copy_from_slice(&u32::try_from(minutes).ok()?.to_be_bytes());
+        claims[13..17].copy_from_slice(&minute(self.until)?);
         claims[18..22].copy_from_slice(&u32::try_from(self.at.as_second()).ok()?.to_be_bytes());
         Some(claims)
     }
 
     /// Reads a link of this server; `None`: it is none, has ended, or was made with another key.
     pub fn open(text: &str, key: &LinkKey, now: Timestamp) -> Option<Self> {
-        if text.len() != LENGTH {
-            return None;
-        }
-        let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-        let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
-        let tag = key.mac(claims);
-        verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
-        let [version, rest @ ..] = claims;
+        let claims = opened(text, key)?;
+        let [version, rest @ ..] = &claims;
         let (event, rest) = rest.split_first_chunk()?;
         let (holder, rest) = rest.split_first_chunk::<4>()?;
         let (minutes, rest) = rest.split_first_chunk()?;
@@ -177,6 +181,7 @@ impl PictureLink {
         let (at, rest) = rest.split_first_chunk()?;
         let holder = match (*kind, holder, rest) {
             (FOR_TOKEN, token, [0, 0]) => LinkHolder::Token(TokenId(u32::from_be_bytes(*token).into())),
+            (FOR_TARGET, token, [0, 0]) => LinkHolder::Target(TokenId(u32::from_be_bytes(*token).into())),
             (FOR_USER, first, second) => {
                 let mark = [&first[..], second].concat();
                 LinkHolder::User(UserMark(mark.try_into().ok()?))
@@ -187,7 +192,7 @@ impl PictureLink {
             event: EventId(u64::from_be_bytes(*event)),
             holder,
             at: second(u32::from_be_bytes(*at).into()),
-            until: minute(u32::from_be_bytes(*minutes).into()),
+            until: at_minute(*minutes),
         };
         (*version == VERSION && now < link.until).then_some(link)
     }
@@ -221,11 +226,13 @@ impl LinkMaker {
     pub fn for_token(
         &self,
         event: EventId,
-        token: TokenId,
+        token: &Token,
         at: Timestamp,
         now: Timestamp,
     ) -> Option<SecretString> {
-        self.url(event, LinkHolder::Token(token), at, now)
+        let target = token.handle.is_target();
+        let holder = if target { LinkHolder::Target(token.id) } else { LinkHolder::Token(token.id) };
+        self.url(event, holder, at, now)
     }
 
     /// The same for the session of a user; `None` as the user: auth is off.
@@ -240,6 +247,19 @@ impl LinkMaker {
         self.url(event, LinkHolder::User(mark), at, now)
     }
 
+    /// Returns the URL of a button that silences a monitor for a token; `None`: `picture.base-url` is empty.
+    pub fn snooze(
+        &self,
+        monitor: MonitorId,
+        token: TokenId,
+        minutes: u32,
+        now: Timestamp,
+    ) -> Option<SecretString> {
+        let settings = self.settings.borrow();
+        let link = SnoozeLink::new(monitor, token, minutes, now).seal(&self.key.borrow())?;
+        Some(SnoozeLink::url(settings.base_url.as_ref()?, &link).into())
+    }
+
     fn url(&self, event: EventId, holder: LinkHolder, at: Timestamp, now: Timestamp) -> Option<SecretString> {
         let settings = self.settings.borrow();
         let base = settings.base_url.as_ref()?;
@@ -248,13 +268,54 @@ impl LinkMaker {
     }
 }
 
+/// What a phone reads where a link opens nothing.
+pub const NO_PICTURE: &str = "no picture\n";
+
+/// Returns the URL of a link that opens nothing, and what is answered to it.
+pub fn nothing(base_url: &str) -> (String, &'static str) {
+    (format!("{base_url}{PATH}{}{SUFFIX}", "A".repeat(LENGTH)), NO_PICTURE)
+}
+
 /// Returns the link in the path of a request; `None`: the path is of something else.
 pub fn in_path(path: &str) -> Option<&str> {
     path.strip_prefix(PATH)?.strip_suffix(SUFFIX)
 }
 
-fn minute(minutes: i64) -> Timestamp {
+/// Adds the MAC.
+fn sealed(claims: &[u8; CLAIMS], key: &LinkKey) -> Option<String> {
+    let mut bytes = [0; CLAIMS + MAC];
+    bytes[..CLAIMS].copy_from_slice(claims);
+    bytes[CLAIMS..].copy_from_slice(key.mac(claims).as_ref().get(..MAC)?);
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Returns what a link says; `None`: the key did not make it.
+fn opened(text: &str, key: &LinkKey) -> Option<[u8; CLAIMS]> {
+    if text.len() != LENGTH {
+        return None;
+    }
+    let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+    let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
+    let tag = key.mac(claims);
+    verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
+    Some(*claims)
+}
+
+/// Returns the end of a link, to the minute, rounded up.
+fn end(now: Timestamp, lifetime: Duration) -> Timestamp {
+    let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
+    let until = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX).as_second();
+    let minutes = until.div_euclid(MINUTE) + i64::from(until.rem_euclid(MINUTE) > 0);
     second(minutes.saturating_mul(MINUTE))
+}
+
+/// Writes an end as links have it.
+fn minute(until: Timestamp) -> Option<[u8; 4]> {
+    Some(u32::try_from(until.as_second().div_euclid(MINUTE)).ok()?.to_be_bytes())
+}
+
+fn at_minute(minutes: [u8; 4]) -> Timestamp {
+    second(i64::from(u32::from_be_bytes(minutes)).saturating_mul(MINUTE))
 }
 
 fn second(seconds: i64) -> Timestamp {
@@ -339,13 +400,22 @@ mod tests {
 
     #[test]
     fn a_link_of_a_later_version_is_not_guessed_at() {
-        for (byte, value) in [(0, 2), (17, 2), (22, 1), (23, 1)] {
+        for (byte, value) in [(0, 2), (17, 3), (22, 1), (23, 1)] {
             let mut claims = link().claims().unwrap();
             claims[byte] = value;
             let mac = key().mac(&claims);
             let text = URL_SAFE_NO_PAD.encode([&claims[..], &mac.as_ref()[..MAC]].concat());
             assert_eq!(PictureLink::open(&text, &key(), at(NOW)), None, "byte {byte}");
         }
+    }
+
+    #[test]
+    fn the_link_of_a_target_is_another_than_that_of_a_phone() {
+        let target = PictureLink { holder: LinkHolder::Target(TokenId(17)), ..link() };
+        let text = target.seal(&key()).unwrap();
+        assert_ne!(text, link().seal(&key()).unwrap());
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(target));
+        assert!(target.holder.is_shared() && !link().holder.is_shared());
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads.
+//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads. Also
+//! answers the links of snooze buttons.
 //!
 //! Who has a link is a phone without a login, somebody to whom the phone's owner forwarded it, or somebody who guesses. So
 //! each refusal is the same to the outside and takes equally long, rights are those of the moment, and everything has a
 //! bound.
+
+mod snooze;
+mod sparing;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,22 +16,24 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use zmes_providers::PictureFile;
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::PictureStore;
-use zmes_zoneminder::pictures::{PictureReader, StorageRoots, Wanted};
+use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots, Wanted};
 
 use crate::config::PictureConfig;
+use crate::domain::TokenId;
 use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
 use crate::links::{LinkHolder, LinkKey, PictureLink, UserMark};
 use crate::monitors::Catalog;
 use crate::ports::{
     Clock, KeyRotated, NoAnswer, PictureAnswer, PictureCare, PictureDoor, PictureExamined, PictureUploads,
 };
-use crate::route::{LinkUser, RouterHandle};
+use crate::route::{Busy, LinkUser, RouterHandle};
 use crate::state::{Note, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
+use sparing::SparingStore;
 
 /// Requests that ask the database, or are answered with a picture, at once. The others wait, networks in turn.
 const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
@@ -44,12 +50,15 @@ const REFUSED_AFTER: Duration = Duration::from_millis(250);
 /// Requests of one network.
 const PER_NETWORK: Quota = Quota { burst: 60.0, every: Duration::from_secs(1) };
 const NETWORKS: usize = 1024;
-/// Requests with one link: phones load a picture once or twice.
+/// Requests with the link of one phone, which loads a picture once or twice.
 const PER_LINK: Quota = Quota { burst: 20.0, every: Duration::from_mins(3) };
+/// Requests with a link that many open: all apps of a user, all who read a topic of ntfy.
+const PER_SHARED_LINK: Quota = Quota { burst: 200.0, every: Duration::from_secs(18) };
 const LINKS: usize = 4096;
 
 #[derive(Debug)]
 pub struct PictureDeskParts {
+    /// Asked by few at a time: alarms and logins use the same connections.
     pub store: Arc<dyn PictureStore>,
     pub roots: StorageRoots,
     pub settings: watch::Receiver<PictureConfig>,
@@ -65,11 +74,17 @@ pub struct PictureDeskParts {
 #[derive(Debug)]
 pub struct PictureDesk {
     parts: PictureDeskParts,
-    reader: PictureReader<Arc<dyn PictureStore>>,
+    store: Arc<SparingStore>,
+    reader: PictureReader<Arc<SparingStore>>,
     turns: Turns,
     networks: Mutex<Buckets<IpAddr>>,
-    links: Mutex<Buckets<(EventId, LinkHolder)>>,
+    links: Mutex<Buckets<LinkUse>>,
+    /// Requests about snoozes, by token and monitor.
+    buttons: Mutex<Buckets<(TokenId, MonitorId)>>,
 }
+
+/// What is counted: the fetches of one alarm's picture by one holder.
+type LinkUse = (EventId, LinkHolder, Timestamp);
 
 /// A request with its bounds.
 #[derive(Debug, Clone, Copy)]
@@ -80,13 +95,16 @@ struct Asked {
 
 impl PictureDesk {
     pub fn new(parts: PictureDeskParts) -> Self {
-        let reader = PictureReader::new(Arc::clone(&parts.store), parts.roots.clone());
+        let store = Arc::new(SparingStore::new(Arc::clone(&parts.store)));
+        let reader = PictureReader::new(Arc::clone(&store), parts.roots.clone());
         Self {
             parts,
+            store,
             reader,
             turns: Turns::new(TURNS),
             networks: Mutex::new(Buckets::new(NETWORKS)),
             links: Mutex::new(Buckets::new(LINKS)),
+            buttons: Mutex::new(Buckets::new(LINKS)),
         }
     }
 
@@ -110,38 +128,51 @@ impl PictureDesk {
         }
         let now = self.parts.clock.now();
         let link = PictureLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
-        if !lock(&self.links).try_take((link.event, link.holder), PER_LINK, asked.at) {
+        let quota = if link.holder.is_shared() { PER_SHARED_LINK } else { PER_LINK };
+        if !lock(&self.links).try_take((link.event, link.holder, link.at), quota, asked.at) {
             return Err(NoAnswer::Busy);
         }
         self.permit(&link, asked).await?;
         let PictureLink { event, at, .. } = link;
         let fresh = now.duration_since(at) < FRESH;
         let deadline = if fresh { asked.at + PATIENCE } else { asked.at };
-        // While a picture is waited for nobody's turn is taken.
-        let read = self.reader.read(&self.wanted(event, Some(at)), deadline).await;
-        let picture = read.map_err(|problem| {
-            warn!(%event, error = %problem, hint = problem.hint(), "no picture for a phone");
-            if fresh { NoAnswer::NotYet } else { NoAnswer::Missing }
-        })?;
+        let wanted = self.wanted(event, Some(at));
+        // While a picture is waited for nobody's turn is taken. And while a turn is waited for no picture is held: hundreds
+        // may wait, and each would hold its own.
+        drop(self.read(&wanted, deadline, fresh).await?);
         let turn = timeout(WRITE_TURN, self.turns.turn(asked.network)).await;
         let Ok(Ok(turn)) = turn else { return Err(NoAnswer::Busy) };
+        // The reader has kept it, unless the turn was long in coming.
+        let picture = self.read(&wanted, Instant::now(), fresh).await?;
         Ok(PictureAnswer { picture, turn: Some(turn) })
+    }
+
+    async fn read(&self, wanted: &Wanted, deadline: Instant, fresh: bool) -> Result<Arc<Picture>, NoAnswer> {
+        self.reader.read(wanted, deadline).await.map_err(|problem| {
+            warn!(event = %wanted.event, error = %problem, hint = problem.hint(), "no picture for a phone");
+            // Phones ask again after "busy", and never after 404.
+            let busy = matches!(problem, NoPicture::Database(_));
+            let missing = if fresh { NoAnswer::NotYet } else { NoAnswer::Missing };
+            if busy { NoAnswer::Busy } else { missing }
+        })
     }
 
     /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment.
     async fn permit(&self, link: &PictureLink, asked: Asked) -> Result<(), NoAnswer> {
         let _turn = self.turn(asked).await?;
-        let place = self.parts.store.place(link.event).await.map_err(|problem| {
-            debug!(event = %link.event, error = %problem, "cannot look for a picture");
-            NoAnswer::Missing
+        let place = self.store.place(link.event).await.map_err(|problem| {
+            let hint = &problem.trouble().hint;
+            warn!(event = %link.event, error = %problem, hint, "no picture for a phone");
+            NoAnswer::Busy
         })?;
         let monitor = place.ok_or(NoAnswer::None)?.monitor;
         let router = &self.parts.router;
         let may_see = match link.holder {
-            LinkHolder::Token(token) => router.may_see(token, monitor).await,
-            LinkHolder::User(mark) => match self.user(mark) {
-                Some(user) => router.user_may_see(user, monitor).await,
-                None => Ok(false),
+            LinkHolder::Token(token) | LinkHolder::Target(token) => router.may_see(token, monitor).await,
+            LinkHolder::User(mark) => match self.user(mark).await {
+                Ok(Some(user)) => router.user_may_see(user, monitor).await,
+                Ok(None) => Ok(false),
+                Err(busy) => Err(busy),
             },
         };
         match may_see {
@@ -151,14 +182,19 @@ impl PictureDesk {
         }
     }
 
-    fn user(&self, mark: UserMark) -> Option<LinkUser> {
-        let key = self.parts.key.borrow();
+    /// Returns whom a mark stands for: a user of the catalog, or one who has logged in since it was read.
+    async fn user(&self, mark: UserMark) -> Result<Option<LinkUser>, Busy> {
+        let key = self.parts.key.borrow().clone();
         if key.mark(None) == Some(mark) {
-            return Some(LinkUser::Anyone);
+            return Ok(Some(LinkUser::Anyone));
         }
-        let catalog = self.parts.catalog.borrow();
-        let name = catalog.users.keys().find(|name| key.mark(Some(name)) == Some(mark));
-        name.map(|name| LinkUser::Named(name.clone()))
+        let is_meant = |name: &&String| key.mark(Some(name)) == Some(mark);
+        let known = self.parts.catalog.borrow().users.keys().find(is_meant).cloned();
+        let known = match known {
+            Some(known) => Some(known),
+            None => self.parts.router.fresh_users().await?.iter().find(is_meant).cloned(),
+        };
+        Ok(known.map(LinkUser::Named))
     }
 }
 
@@ -214,8 +250,11 @@ impl PictureCare for PictureDesk {
     }
 
     async fn examine(&self, event: EventId, deadline: Instant) -> PictureExamined {
-        let place = self.parts.store.place(event).await;
-        let monitor = place.ok().flatten().map(|place| place.monitor);
+        let monitor = match self.store.place(event).await {
+            Ok(place) => place.map(|place| place.monitor),
+            // Another question would wait as long again.
+            Err(problem) => return PictureExamined { monitor: None, picture: Err(problem.into()) },
+        };
         PictureExamined { monitor, picture: self.reader.read(&self.wanted(event, None), deadline).await }
     }
 

@@ -60,6 +60,7 @@ pub struct CertificateSummary {
     pub subject: String,
     /// The names and addresses that it is good for.
     pub sans: Vec<String>,
+    pub self_signed: bool,
     pub not_after: Timestamp,
     /// What apps may stumble over.
     pub problems: Vec<CertificateProblem>,
@@ -133,6 +134,41 @@ pub trait PictureDoor: Send + Sync + std::fmt::Debug {
 
     /// Returns the picture of a link, for a client of that address. Bounded in time by the implementation.
     async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer>;
+}
+
+/// What the link of a snooze button would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnoozeOffer {
+    /// The monitor's name.
+    pub monitor: String,
+    /// For how long; 0: it ends what another link has set.
+    pub minutes: u32,
+}
+
+/// What it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SnoozePressed {
+    Set {
+        monitor: String,
+        until: Timestamp,
+        /// The link that ends it.
+        undo: Option<String>,
+    },
+    Ended {
+        monitor: String,
+    },
+    /// Too many snoozes are set.
+    TooMany,
+}
+
+/// Answers links of snooze buttons.
+#[async_trait]
+pub trait SnoozeDoor: Send + Sync + std::fmt::Debug {
+    /// Says what a link would do, and does nothing: whoever previews links opens them, too.
+    async fn offer(&self, link: &str, client: IpAddr) -> Result<SnoozeOffer, NoAnswer>;
+
+    /// Does it.
+    async fn press(&self, link: &str, client: IpAddr) -> Result<SnoozePressed, NoAnswer>;
 }
 
 /// Reads pictures for services that take files.

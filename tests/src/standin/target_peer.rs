@@ -104,6 +104,9 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
             for header in ["x-title", "x-message", "x-priority", "x-tags", "x-filename"] {
                 checks.header(request, header);
             }
+            if let Some(text) = request.header("x-actions") {
+                actions(&serde_json::from_str(text).unwrap_or_default(), checks);
+            }
             let answer = json!({"id": "hwQ2YpKdmg", "time": 1_635_528_741, "event": "message",
                 "attachment": {"name": "alarm.jpg", "type": "image/jpeg", "size": request.body.len()}});
             return (Route::Push, Answer::json(200, &answer));
@@ -118,8 +121,9 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
         &body,
         "",
         &["topic", "title", "message", "priority", "tags"],
-        &["click", "attach", "filename"],
+        &["click", "attach", "filename", "actions"],
     );
+    actions(&body["actions"], checks);
     checks.one_of(&body, "/topic", &[TargetPeer::TOPIC]);
     checks.text(&body, "/message");
     checks.value(&body, "/priority", "1 to 5", |priority| {
@@ -134,6 +138,21 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     }
     let answer = json!({"id": "hwQ2YpKdmg", "time": 1_635_528_741, "event": "message"});
     (Route::Push, Answer::json(200, &answer))
+}
+
+/// server/actions.go: at most three, each with a label and a URL.
+fn actions(actions: &Value, checks: &mut Checks) {
+    let Some(list) = actions.as_array() else {
+        checks.ensure(actions.is_null(), "actions is not a list");
+        return;
+    };
+    checks.ensure(list.len() <= 3, "more than three actions");
+    for action in list {
+        checks.shape(action, "", &["action", "label", "url"], &["method", "clear"]);
+        checks.one_of(action, "/action", &["http"]);
+        checks.text(action, "/label");
+        checks.text(action, "/url");
+    }
 }
 
 /// pushover.net/api
@@ -194,7 +213,7 @@ fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
         "getChat" => (Route::Probe, ok(json!({"id": -100, "type": "supergroup"}))),
         "sendMessage" => {
             let required = ["chat_id", "text", "disable_notification", "link_preview_options"];
-            checks.shape(&body, "", &required, &["message_thread_id"]);
+            checks.shape(&body, "", &required, &["message_thread_id", "reply_markup"]);
             checks.text(&body, "/text");
             checks.text(&body, "/chat_id");
             (Route::Push, ok(json!({"message_id": 4711})))

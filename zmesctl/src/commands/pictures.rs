@@ -1,6 +1,7 @@
 //! `zmesctl pictures test` and `pictures rotate`.
 
 use std::io;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use zmes_shared::EventId;
@@ -12,6 +13,9 @@ use crate::context::{Context, Outcome};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
+
+/// The daemon waits for the picture, for a disk that hangs, and for a database that does not answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -54,7 +58,7 @@ pub struct RotateArgs {
 pub(crate) async fn run(command: PicturesCommand, context: &mut Context) -> Outcome {
     match command {
         PicturesCommand::Test(TestArgs { event }) => {
-            context.ask::<PictureTested>(Request::PicturesTest { event }).await
+            context.ask_within::<PictureTested>(Request::PicturesTest { event }, PATIENCE).await
         }
         PicturesCommand::Rotate(RotateArgs { yes }) => {
             if !yes {

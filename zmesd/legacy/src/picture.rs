@@ -1,6 +1,5 @@
-//! The picture of a push: its URL, the frame that it names, and the user and password that the old server appended.
-
-use std::fmt::Write;
+//! The picture of a push: its URL and the frame that it names. The user and password that the old server appended are left
+//! out.
 
 use secrecy::SecretString;
 
@@ -13,10 +12,12 @@ const DETECTED: [&str; 2] = ["objdetect", "BESTMATCH"];
 /// The frame that every event has.
 const SNAPSHOT: &str = "snapshot";
 /// Marks of a user or a password in a URL.
-const CREDENTIALS: [&str; 5] = ["username=", "user=", "password=", "pass=", "token="];
+const CREDENTIALS: [&str; 6] = ["username=", "user=", "password=", "pass=", "token=", "auth="];
 
-const HINT: &str = "set push.picture-url in zmesd.toml, with the address at which phones reach ZoneMinder's web page: \
-                    https://zm.example.org/zm/index.php?view=image&eid=EVENTID&fid=snapshot";
+const HINT: &str = "set picture.base-url in zmesd.toml to the address at which phones reach zmesd, such as \
+                    https://zm.example.org:9000: zmesd's own links need no password. Or push.picture-url, with a URL of \
+                    ZoneMinder's web page that needs none";
+const LEFT_OUT: &str = "a URL with a user, a password or a token, which every provider on the way to the phone can read: left out";
 
 pub(super) fn take(taking: &mut Takeover<'_>) {
     let included = taking.flag("customize", "include_picture");
@@ -35,8 +36,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         Some(url) if !url.value.word().is_empty() => url,
         empty => {
             if let Some(got) = &switch {
-                let hint = "set push.picture-url in zmesd.toml";
-                taking.open(got.entry, "picture_url is missing", hint);
+                taking.open(got.entry, "picture_url is missing", HINT);
             }
             taking.idle(empty.as_ref(), "it is empty");
             for got in [&user, &password] {
@@ -46,6 +46,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         }
     };
     let word = url.value.word();
+    let login = [&user, &password].into_iter().flatten().find(|got| !got.value.text().is_empty());
     if let Some(why) = unusable(word) {
         taking.open(url.entry, why, HINT);
         for got in [&switch, &user, &password] {
@@ -53,37 +54,30 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
         }
         return;
     }
-    let (mut address, rewritten) = with_snapshot(word);
+    // The old server appended user and password to the URL.
+    if login.is_some() || credentials(word) {
+        taking.open(url.entry, LEFT_OUT, HINT);
+        for got in [&switch, &user, &password].into_iter().flatten() {
+            taking.say(got.entry, Fate::Needless("links of picture.base-url need no login".to_owned()));
+        }
+        return;
+    }
+    for got in [&user, &password] {
+        taking.idle(got.as_ref(), "it is empty");
+    }
+    let (address, rewritten) = with_snapshot(word);
     let mut from = vec![url.entry];
     from.extend(switch.as_ref().map(|got| got.entry));
-    for (name, got) in [("username", &user), ("password", &password)] {
-        if let Some(got) = got.as_ref().filter(|got| !got.value.text().is_empty()) {
-            let joint = if address.contains('?') { '&' } else { '?' };
-            let _ = write!(address, "{joint}{name}={}", encoded(got.value.text()));
-            from.push(got.entry);
-        } else {
-            taking.idle(got.as_ref(), "it is empty");
-        }
-    }
-    let told = credentials(&address);
-    let value = if url.value.secret || told {
-        NewValue::Private(SecretString::from(address.as_str()))
+    let value = if url.value.secret {
+        NewValue::Private(SecretString::from(address))
     } else {
         NewValue::Text(address)
     };
     let taken = taking.take(&from, "push", "picture-url", value);
     if taken && rewritten {
         let why = "zmesd does not run object detection, so the picture is now the frame `snapshot`";
-        taking.open(
-            url.entry,
-            why,
-            "if ZoneMinder itself runs detection, write `objdetect` in push.picture-url again",
-        );
-    }
-    if taken && told {
-        let why = "the picture's URL contains a user, a password or a token, which every provider on the way to the phone can read, as before";
-        let hint = "set picture.base-url to the address at which phones reach zmesd, \"https://zm.example.org:9000\", and remove \
-                    push.picture-url: zmesd's own links need no password";
+        let hint =
+            "set picture.base-url instead: its links show the picture of a detection where there is one";
         taking.open(url.entry, why, hint);
     }
 }
@@ -124,23 +118,13 @@ fn placeholder(url: &str) -> Option<&str> {
     (found.len() <= 40 && found.chars().all(plain)).then_some(found)
 }
 
+/// Says whether a URL holds a user, a password or a token, in its query or before its host.
 fn credentials(url: &str) -> bool {
     let lower = url.to_ascii_lowercase();
-    CREDENTIALS.iter().any(|name| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}")))
-}
-
-/// Encodes a text for a query (RFC 3986 section 2.3).
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail, here and above.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    let authority = lower.split_once("://").map_or(&*lower, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let named = |name: &&str| lower.contains(&format!("?{name}")) || lower.contains(&format!("&{name}"));
+    authority.contains('@') || CREDENTIALS.iter().any(named)
 }
 
 #[cfg(test)]
@@ -171,7 +155,18 @@ mod tests {
     }
 
     #[test]
-    fn passwords_survive_a_url() {
-        assert_eq!(encoded("p&ss wörd#1"), "p%26ss%20w%C3%B6rd%231");
+    fn a_login_is_found_wherever_a_url_can_hold_one() {
+        for url in [
+            "https://me:word@a.example.org/?eid=EVENTID",
+            "https://me@a.example.org",
+            "https://a.example.org/?Username=me",
+            "https://a.example.org/?eid=EVENTID&token=x",
+            "https://a.example.org/?auth=0123",
+        ] {
+            assert!(credentials(url), "{url}");
+        }
+        for url in ["https://a.example.org/?eid=EVENTID", "https://a.example.org/user=/@x?notoken=1"] {
+            assert!(!credentials(url), "{url}");
+        }
     }
 }

@@ -89,6 +89,7 @@ pub mod targets;
 mod tests;
 mod token;
 mod transports;
+mod visit;
 mod words;
 
 pub use clock::WallClock;
@@ -99,7 +100,8 @@ pub use picture::{PictureFile, PictureWay, PushedPicture};
 pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;
 pub use push::{
-    CheckStep, Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, TransportFault, Urgency,
+    CheckStep, Delivered, Push, PushError, PushSubject, PushTransport, PushedAlarm, SnoozeButton, SnoozeTime,
+    TransportFault, Urgency,
 };
 pub use settings::{
     ApnsConfig, ApnsEndpoint, ApnsIdentity, FcmConfig, FcmProxyConfig, ProviderSettings, PushFinding,
@@ -107,3 +109,4 @@ pub use settings::{
 };
 pub use token::{App, Destination, Platform, PushToken, TokenHandle, TokenProblem};
 pub use transports::Transports;
+pub use visit::{Visit, VisitFault, Visitor};

@@ -113,6 +113,7 @@ impl Print {
             .text("target.priority", priority.word())
             .text("target.picture", target.picture.form.word())
             .text("target.picture-wait", &format!("{:?}", target.picture.wait))
+            .text("target.snooze-buttons", &format!("{:?}", target.snooze_buttons))
             .file("target.ca-certificate", target.ca_certificate.as_deref());
         match &target.service {
             TargetProvider::Ntfy(config) => print

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use zmes_shared::words::FaultKind;
 use zmes_shared::{EventId, Label, MonitorId};
 
@@ -36,8 +37,44 @@ pub struct Push {
     pub urgency: Urgency,
     /// The picture of the last alarm, as the transport takes it ([`PushTransport::picture_way`]).
     pub picture: Option<PushedPicture>,
+    /// Buttons that silence the monitor of the last alarm, for a transport that shows them
+    /// ([`PushTransport::snooze_buttons`]).
+    pub snooze: Vec<SnoozeButton>,
     /// It is not worth showing after this time.
     pub expires_at: Timestamp,
+}
+
+/// For how long a snooze button silences, in minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnoozeTime(pub u32);
+
+impl SnoozeTime {
+    fn duration(self) -> Duration {
+        Duration::from_mins(self.0.into())
+    }
+}
+
+impl fmt::Display for SnoozeTime {
+    /// Writes it as the configuration has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&zmes_shared::duration::format(self.duration()))
+    }
+}
+
+/// A button of a message.
+#[derive(Debug, Clone)]
+pub struct SnoozeButton {
+    /// For how long it silences.
+    pub time: SnoozeTime,
+    /// A POST silences, a GET shows a page with a button. Who has it may do it.
+    pub url: SecretString,
+}
+
+impl SnoozeButton {
+    /// Returns the words on it.
+    pub fn label(&self) -> String {
+        format!("Snooze {}", self.time)
+    }
 }
 
 /// How loudly a phone shows a push.
@@ -114,11 +151,13 @@ pub struct Delivered {
     pub provider_id: Option<String>,
     /// Why it did not take the picture, and got the text alone.
     pub without_picture: Option<String>,
+    /// Why it did not take the snooze buttons, and got the message without them.
+    pub without_buttons: Option<String>,
 }
 
 impl Delivered {
     pub(crate) fn with_id(provider_id: Option<String>) -> Self {
-        Self { provider_id, without_picture: None }
+        Self { provider_id, ..Self::default() }
     }
 }
 
@@ -210,6 +249,11 @@ pub trait PushTransport: Send + Sync + fmt::Debug {
     /// Returns how it takes the picture of an alarm.
     fn picture_way(&self) -> PictureWay {
         PictureWay::Link
+    }
+
+    /// Returns which snooze buttons it shows.
+    fn snooze_buttons(&self) -> &[SnoozeTime] {
+        &[]
     }
 
     /// Sends within a deadline of its own (10 s).

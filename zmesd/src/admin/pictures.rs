@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use zmes_shared::EventId;
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{Done, PictureTested};
+use zmes_zoneminder::{DatabaseTrouble, DbError};
 
 use super::AdminParts;
 use super::tokens::view::millis;
-use crate::ports::KeyRotated;
+use crate::ports::{KeyRotated, PictureExamined};
 
 /// A picture that is being written is waited for as long as for a phone.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// What is older has the pictures that it will have.
+const YOUNG: Duration = Duration::from_secs(30);
+/// Time for all questions to database and disk; `zmesctl` waits for longer.
+const DEADLINE: Duration = Duration::from_secs(15);
 
 pub(super) async fn test(parts: &AdminParts, event: EventId) -> PictureTested {
     let began = Instant::now();
-    let examined = parts.pictures.examine(event, began + PATIENCE).await;
+    let examined = timeout(DEADLINE, examined(parts, event, began)).await.unwrap_or_else(|_| {
+        let late = format!("neither database nor disk answered within {} s", DEADLINE.as_secs());
+        let late = DbError::Unavailable(DatabaseTrouble::late(late));
+        PictureExamined { monitor: None, picture: Err(late.into()) }
+    });
     let mut tested = PictureTested {
         event_id: event,
         monitor_id: examined.monitor,
@@ -42,6 +51,16 @@ pub(super) async fn test(parts: &AdminParts, event: EventId) -> PictureTested {
         }
     }
     tested
+}
+
+async fn examined(parts: &AdminParts, event: EventId, began: Instant) -> PictureExamined {
+    let before = EventId(event.0.saturating_sub(1));
+    let young = match parts.events.since(before, &[], 1).await {
+        Ok(rows) => rows.iter().any(|row| row.id == event && row.age < YOUNG),
+        Err(problem) => return PictureExamined { monitor: None, picture: Err(problem.into()) },
+    };
+    let deadline = if young { began + PATIENCE } else { began };
+    parts.pictures.examine(event, deadline).await
 }
 
 pub(super) async fn rotate(parts: &AdminParts) -> Result<Done, ControlError> {

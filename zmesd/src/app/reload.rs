@@ -350,6 +350,7 @@ impl CertificateInfo for InUse {
         Some(CertificateSummary {
             subject: pair.summary.title(),
             sans: pair.summary.names.clone(),
+            self_signed: pair.summary.self_signed,
             not_after: pair.summary.not_after,
             problems: pair.warnings_at(self.clock.now()).iter().map(problem).collect(),
             objections: pair.objections.clone(),

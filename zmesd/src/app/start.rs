@@ -131,6 +131,7 @@ impl Opened {
                 login: Arc::new(login),
                 record: Arc::new(state.handle.clone()),
                 pictures: Arc::clone(&pictures) as _,
+                snoozes: Arc::clone(&pictures) as _,
                 certificate: Arc::clone(&certificate),
                 counters: Arc::clone(&common.counters),
                 clock: Arc::clone(&common.clock),

@@ -179,7 +179,8 @@ section! {
         /// Maximum number of pushes per token and minute; those beyond it are sent as one digest.
         "storm-limit" storm_limit: Number<u32> = Number { min: 1, max: 100_000 }, Literal::Number(30), Restart;
         /// URL of the picture that phones show: "https://zm.example.org/zm/?view=image&eid=EVENTID&fid=snapshot".
-        /// EVENTID is replaced by the event's id. Providers can read the URL: put no password into it. Empty: no pictures.
+        /// EVENTID is replaced by the event's id. Providers can read the URL: put no password into it. Empty: no such
+        /// URL; see picture.base-url for links without passwords.
         "picture-url" picture_url: Text<Option<SecretString>> = PICTURE_URL, Literal::Text(""), Hot;
     }
 }

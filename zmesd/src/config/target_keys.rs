@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::de::DeTable;
+use zmes_providers::SnoozeTime;
 use zmes_providers::targets::{PictureForm, TargetName, TargetPriority, Template, WebhookMethod};
 
 use super::forms::{
-    BODY, CHAT, Choice, Expected, Flag, Headers, Listing, MONITOR_NAMES, Number, PATH_NAME, PHASES, Secret,
-    Span, TARGET_NAME, TEMPLATE, Text, WORDS,
+    BODY, CHAT, Choice, Expected, Flag, Headers, Listing, MONITOR_NAMES, Number, PATH_NAME, PHASES,
+    SNOOZE_BUTTONS, Secret, Span, TARGET_NAME, TEMPLATE, Text, WORDS,
 };
 use super::problem::KeyPlace;
 use super::reader::Reader;
@@ -60,7 +61,8 @@ section! {
         ]), Literal::Text("normal"), Hot;
         /// The picture of an alarm. "auto": a file where the service takes one (ntfy, Pushover, Telegram), for Gotify a link,
         /// for a webhook nothing. "upload": as a file; "link": a link of [picture], for ntfy, Gotify and webhooks; a webhook
-        /// also takes "base64" (member picture_base64 of the JSON) and "multipart" (a form with payload and picture).
+        /// also takes "base64" (member picture_base64 of the JSON) and "multipart" (each message is a form with payload, and
+        /// picture if there is one).
         "picture" picture: Choice<PictureChoice> = Choice(&[
             ("auto", PictureChoice::Auto),
             ("upload", PictureChoice::This(PictureForm::File)),
@@ -69,6 +71,9 @@ section! {
             ("base64", PictureChoice::This(PictureForm::Base64)),
             ("multipart", PictureChoice::This(PictureForm::Multipart)),
         ]), Literal::Text("auto"), Hot;
+        /// ntfy and Telegram: buttons that snooze the camera for this target, at most three: ["1h", "8h"]. They work for an hour
+        /// after the message, by picture.base-url.
+        "snooze-buttons" snooze_buttons: Listing<SnoozeTime> = SNOOZE_BUTTONS, Literal::List(&[]), Hot;
         /// How long the text waits for a picture that is sent as a file.
         "picture-wait" picture_wait: Span =
             Span { min: Duration::ZERO, max: Duration::from_secs(10) }, Literal::Text("2s"), Hot;
@@ -146,7 +151,7 @@ impl TargetSection {
         unused.map(|kind| kind.place.clone()).collect()
     }
 
-    fn of_kinds(&self) -> [KindKey<'_>; 16] {
+    fn of_kinds(&self) -> [KindKey<'_>; 17] {
         fn key<T>(setting: &Setting<T>, counts: bool) -> KindKey<'_> {
             KindKey { place: &setting.place, key: setting.key, counts }
         }
@@ -158,6 +163,7 @@ impl TargetSection {
             key(&self.text, !webhook),
             key(&self.priority, !webhook),
             key(&self.picture_wait, kind != ProviderKind::Gotify),
+            key(&self.snooze_buttons, telegram || kind == ProviderKind::Ntfy),
             key(&self.topic, kind == ProviderKind::Ntfy),
             key(&self.user_key, pushover),
             key(&self.device, pushover),

@@ -84,6 +84,7 @@ impl CertificateInfo for Resting {
         Some(CertificateSummary {
             subject: "CN=zm".to_owned(),
             sans: Vec::new(),
+            self_signed: false,
             not_after: Timestamp::from_second(1_900_000_000).unwrap(),
             problems: Vec::new(),
             objections: Vec::new(),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
-use tracing::info;
+use tracing::{info, warn};
 use zmes_providers::{
     Delivered, PictureWay, Push, PushError, PushSubject, PushTransport, PushedAlarm, PushedPicture,
-    TransportFault, Urgency,
+    SnoozeButton, SnoozeTime, TransportFault, Urgency,
 };
 use zmes_shared::words::FaultKind;
 
@@ -97,6 +97,7 @@ impl Shipment {
             badge: last.badge,
             urgency: self.urgency(),
             picture: None,
+            snooze: Vec::new(),
             expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
         })
     }
@@ -116,7 +117,7 @@ impl Shipment {
         match way {
             PictureWay::Nothing => None,
             PictureWay::Link => {
-                pictures.links.for_token(event, token.id, alarm.at, now).map(PushedPicture::Link)
+                pictures.links.for_token(event, token, alarm.at, now).map(PushedPicture::Link)
             }
             PictureWay::File { wait } => {
                 let fresh = *attempts == 0 && now.duration_since(alarm.at) < FRESH;
@@ -124,6 +125,20 @@ impl Shipment {
                 pictures.uploads.file(event, alarm.at, wait).await.map(PushedPicture::File)
             }
         }
+    }
+
+    /// Returns the buttons that silence the monitor for this token. A digest may tell of several monitors, and what has
+    /// ended needs none.
+    fn snooze(&self, times: &[SnoozeTime], pictures: &PushPictures, now: Timestamp) -> Vec<SnoozeButton> {
+        let [Job { alarm, token, .. }] = &self.jobs[..] else { return Vec::new() };
+        if alarm.is_end() || matches!(alarm.origin, Origin::Trouble | Origin::Snooze) {
+            return Vec::new();
+        }
+        let button = |time: &SnoozeTime| {
+            let url = pictures.links.snooze(alarm.monitor, token.id, time.0, now)?;
+            Some(SnoozeButton { time: *time, url })
+        };
+        times.iter().filter_map(button).collect()
     }
 
     /// Returns how loudly it is shown: as the loudest of its alarms.
@@ -141,6 +156,7 @@ impl Shipment {
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             if !rests {
                 push.picture = self.picture(transport.picture_way(), &pictures, now).await;
+                push.snooze = self.snooze(transport.snooze_buttons(), &pictures, now);
             }
             let began = Instant::now();
             let unanswered =
@@ -153,6 +169,9 @@ impl Shipment {
             };
             if let Ok(Delivered { without_picture: Some(why), .. }) = &result {
                 info!(transport = transport.name(), reason = %why, "a message went out without its picture");
+            }
+            if let Ok(Delivered { without_buttons: Some(why), .. }) = &result {
+                warn!(transport = transport.name(), reason = %why, "a message went out without its snooze buttons");
             }
             let elsewhere = matches!(result, Err(PushError::WrongApp(_)));
             answers.push(ProviderAnswer {

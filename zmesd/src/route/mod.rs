@@ -43,7 +43,7 @@ pub use orders::{
 pub use router::{Router, RouterParts};
 pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;
-pub use snooze_handle::{SnoozeAuthor, SnoozeCommand};
+pub use snooze_handle::{LinkSnooze, LinkSnoozed, SnoozeAuthor, SnoozeCommand};
 pub use snoozes::{MAX_SNOOZES, SnoozeSummary, TooManySnoozes};
 pub use tap::{
     AnnouncedAlarm, PushOutcome, SessionChange, Tap, TapEvent, TapReceiver, TokenChange, TroubleTold,

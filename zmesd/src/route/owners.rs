@@ -32,6 +32,11 @@ impl Owners {
         }
     }
 
+    /// Returns the names of those whom the catalog does not have.
+    pub(super) fn fresh_names(&self) -> Vec<String> {
+        self.fresh.keys().cloned().collect()
+    }
+
     /// Forgets users who logged in before the catalog was read: it has them, or they are gone.
     pub(super) fn on_catalog(&mut self, catalog: &Catalog) {
         self.fresh.retain(|_, (_, asked_at)| catalog.read_at.is_none_or(|read_at| read_at < *asked_at));

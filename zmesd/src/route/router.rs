@@ -4,6 +4,7 @@ mod alarms;
 mod app_snoozes;
 mod apps;
 mod ends;
+mod link_snoozes;
 mod snoozes;
 mod targets;
 mod token_admin;

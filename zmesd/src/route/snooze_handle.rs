@@ -1,14 +1,16 @@
 //! What others may ask of the router about snoozes.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use zmes_providers::PushToken;
-use zmes_shared::SessionId;
 use zmes_shared::words::SnoozeOrigin;
+use zmes_shared::{MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::snoozes::{SnoozeSummary, TooManySnoozes};
-use crate::domain::{Snooze, SnoozeId};
+use crate::domain::{Snooze, SnoozeId, TokenId};
 use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
 /// Who sets or ends a snooze, by which way: for the log.
@@ -19,6 +21,29 @@ pub struct SnoozeAuthor {
     pub origin: SnoozeOrigin,
 }
 
+/// What the link of a snooze button asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkSnooze {
+    pub token: TokenId,
+    pub monitor: MonitorId,
+    /// For how long; 0: what a button has set is to end.
+    pub minutes: u32,
+    /// Who asks: for the log.
+    pub address: IpAddr,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkSnoozed {
+    /// It lasts until then.
+    Set(Timestamp),
+    /// No button has silenced the monitor any more.
+    Ended,
+    /// The token was revoked, or its owner may not see the monitor.
+    Refused,
+    TooMany,
+}
+
 /// A command about snoozes, answered once it holds in memory: the next alarm is decided by it.
 #[derive(Debug)]
 pub enum SnoozeCommand {
@@ -27,6 +52,8 @@ pub enum SnoozeCommand {
     List(oneshot::Sender<Vec<SnoozeSummary>>),
     /// Ends those that are set, and returns them.
     End(Vec<SnoozeId>, SnoozeAuthor, oneshot::Sender<Vec<SnoozeSummary>>),
+    /// For the token of a link.
+    Link(LinkSnooze, oneshot::Sender<LinkSnoozed>),
     /// For the token of a session, else for its user; also tells which token the app names.
     App(
         SessionId,
@@ -54,6 +81,11 @@ impl RouterHandle {
         author: SnoozeAuthor,
     ) -> Result<Vec<SnoozeSummary>, Busy> {
         self.call(|reply| RouterCommand::Snooze(SnoozeCommand::End(ids, author, reply))).await
+    }
+
+    /// Sets or ends the snooze of a button.
+    pub async fn link_snooze(&self, wish: LinkSnooze) -> Result<LinkSnoozed, Busy> {
+        self.call(|reply| RouterCommand::Snooze(SnoozeCommand::Link(wish, reply))).await
     }
 
     /// Sets or ends snoozes for the phone of a session; returns until when, if it was set.

@@ -91,6 +91,7 @@ pub enum TokenCommand {
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
     MaySee(TokenId, MonitorId, oneshot::Sender<bool>),
     UserMaySee(LinkUser, MonitorId, oneshot::Sender<bool>),
+    FreshUsers(oneshot::Sender<Vec<String>>),
     Count(oneshot::Sender<TokenCounts>),
     Decisions(EventId, oneshot::Sender<Vec<SessionDecision>>),
     Recent(oneshot::Sender<RecentDecisions>),
@@ -113,6 +114,11 @@ impl RouterHandle {
     /// The same for a user.
     pub async fn user_may_see(&self, user: LinkUser, monitor: MonitorId) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::UserMaySee(user, monitor, reply)).await
+    }
+
+    /// Returns the names of users who have logged in since the catalog was read, and whom it does not have.
+    pub async fn fresh_users(&self) -> Result<Vec<String>, Busy> {
+        self.ask(TokenCommand::FreshUsers).await
     }
 
     /// Registers a token for the user of a session, and attaches the session to it.

@@ -184,12 +184,15 @@ pub(super) async fn forget_sent(
     Ok(())
 }
 
-/// Deletes tokens that were revoked before that time (ms). Blocked ones stay, so that a stolen phone stays blocked.
+/// Deletes tokens that were revoked before that time (ms). Blocked ones stay, so that a stolen phone stays blocked. The one
+/// with the highest id stays, too: the next registration gets the id after it, and a link of the revoked token must not open
+/// under the owner of another.
 pub(super) async fn forget_revoked(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
     let forget = "DELETE FROM token_sent WHERE token_id IN \
                   (SELECT id FROM tokens WHERE revoked_at < ? AND NOT blocked)";
     sqlx::query(forget).bind(before).execute(&mut *connection).await?;
-    let forget = "DELETE FROM tokens WHERE revoked_at < ? AND NOT blocked";
+    let forget =
+        "DELETE FROM tokens WHERE revoked_at < ? AND NOT blocked AND id < (SELECT MAX(id) FROM tokens)";
     let done = sqlx::query(forget).bind(before).execute(connection).await?;
     Ok(done.rows_affected())
 }

@@ -85,7 +85,7 @@ label! {
         Refused = "refused",
         /// The event has no picture that can be read.
         Missing = "missing",
-        /// Too many at once.
+        /// Too many at once, or the database does not answer.
         Busy = "busy",
         /// It was read for a service that takes files.
         Uploaded = "uploaded",

@@ -10,7 +10,7 @@ use zmes_shared::SessionId;
 use super::connection_limits::ConnectionLimits;
 use super::replay::AlarmRecord;
 use super::settings::ServerSettings;
-use crate::ports::{CertificateInfo, Clock, LoginCheck, PictureDoor};
+use crate::ports::{CertificateInfo, Clock, LoginCheck, PictureDoor, SnoozeDoor};
 use crate::route::RouterHandle;
 use crate::telemetry::Counters;
 
@@ -20,6 +20,7 @@ pub struct WsParts {
     pub login: Arc<dyn LoginCheck>,
     pub record: Arc<dyn AlarmRecord>,
     pub pictures: Arc<dyn PictureDoor>,
+    pub snoozes: Arc<dyn SnoozeDoor>,
     pub certificate: Arc<dyn CertificateInfo>,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,

@@ -23,12 +23,13 @@ use tracing::debug;
 use super::connection_limits::{ConnectionSlot, Eviction, UNDISTURBED};
 use super::context::WsContext;
 use super::meter::Metered;
-use super::picture::{self, PictureAsked};
+use super::picture;
 use super::proxy;
 use super::pump::Pump;
 use super::refusal::{HandshakeFailure, TlsStage};
 use super::settings::ServerSettings;
-use super::upgrade::{UpgradeError, Upgraded, upgrade};
+use super::snooze;
+use super::upgrade::{LinkAsked, UpgradeError, Upgraded, upgrade};
 use crate::ports::covers;
 use crate::route::Busy;
 use crate::telemetry::Refusal;
@@ -75,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
 enum OpenSocket {
     Secure(WebSocketStream<Metered<TlsStream<TcpStream>>>),
     Plain(WebSocketStream<Metered<TcpStream>>),
-    Picture(Box<dyn ByteStream>, PictureAsked),
+    Link(Box<dyn ByteStream>, LinkAsked),
 }
 
 impl NewConnection {
@@ -99,19 +100,26 @@ impl NewConnection {
         match outcome {
             Ok(OpenSocket::Secure(websocket)) => self.start(websocket, client).await,
             Ok(OpenSocket::Plain(websocket)) => self.start(websocket, client).await,
-            Ok(OpenSocket::Picture(stream, asked)) => self.show(stream, &asked, client.ip()).await,
+            Ok(OpenSocket::Link(stream, asked)) => self.show(stream, &asked, client.ip()).await,
             Err(failure) => refuse(&self.context, client.ip(), &failure),
         }
     }
 
-    /// Answers a request for a picture. The turn at the handshakes has ended, the place among the connections has not.
-    async fn show(self, stream: Box<dyn ByteStream>, asked: &PictureAsked, client: IpAddr) {
+    /// Answers who opens a link. The turn at the handshakes has ended, the place among the connections has not.
+    async fn show(self, stream: Box<dyn ByteStream>, asked: &LinkAsked, client: IpAddr) {
         let Self { context, slot: _slot, mut eviction, stop, .. } = self;
+        let (pictures, snoozes) = (&*context.parts.pictures, &*context.parts.snoozes);
+        let served = async {
+            match asked {
+                LinkAsked::Picture(asked) => picture::serve(stream, asked, client, pictures).await,
+                LinkAsked::Snooze(asked) => snooze::serve(stream, asked, client, snoozes).await,
+            }
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
             () = eviction.told() => {}
-            () = picture::serve(stream, asked, client, &*context.parts.pictures) => {}
+            () = served => {}
         }
     }
 
@@ -191,7 +199,7 @@ impl Handshake<'_> {
             None if first == TLS_HANDSHAKE => Err(HandshakeFailure::Encrypted),
             None => Ok(match self.upgrade(tcp, None).await? {
                 Upgraded::WebSocket(websocket) => OpenSocket::Plain(websocket),
-                Upgraded::Picture(tcp, asked) => OpenSocket::Picture(Box::new(tcp), asked),
+                Upgraded::Link(tcp, asked) => OpenSocket::Link(Box::new(tcp), asked),
             }),
             Some(_) if first.is_ascii_uppercase() => {
                 tcp.write_all(USE_TLS).await.ok();
@@ -203,7 +211,7 @@ impl Handshake<'_> {
                 let (stream, asked) = shaken.map_err(|_| HandshakeFailure::Timeout("TLS"))??;
                 Ok(match self.upgrade(stream, asked).await? {
                     Upgraded::WebSocket(websocket) => OpenSocket::Secure(websocket),
-                    Upgraded::Picture(stream, asked) => OpenSocket::Picture(Box::new(stream), asked),
+                    Upgraded::Link(stream, asked) => OpenSocket::Link(Box::new(stream), asked),
                 })
             }
         }

@@ -27,6 +27,7 @@ mod replay;
 mod request;
 mod session;
 mod settings;
+mod snooze;
 mod socket;
 mod upgrade;
 mod work;

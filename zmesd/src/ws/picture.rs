@@ -1,4 +1,4 @@
-//! `GET /p/…` on the apps' port: the picture of a push. Everything else on this port is a WebSocket.
+//! `GET /p/…` on the apps' port: the picture of a push.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -58,8 +58,8 @@ where
         }
         Err(refusal) => {
             let (status, retry, body): (_, _, &[u8]) = match refusal {
-                NoAnswer::None | NoAnswer::Missing => ("404 Not Found", "", b"no picture\n"),
-                NoAnswer::NotYet => ("404 Not Found", "Retry-After: 2\r\n", b"no picture\n"),
+                NoAnswer::None | NoAnswer::Missing => ("404 Not Found", "", links::NO_PICTURE.as_bytes()),
+                NoAnswer::NotYet => ("404 Not Found", "Retry-After: 2\r\n", links::NO_PICTURE.as_bytes()),
                 NoAnswer::Busy => ("503 Service Unavailable", "Retry-After: 2\r\n", b"busy\n"),
             };
             (head(status, "text/plain; charset=utf-8", retry, body.len()), body)

@@ -19,13 +19,24 @@ use super::upgrade::UpgradeError;
 
 /// Longest request in bytes, with all its headers: a browser may send all cookies of ZoneMinder's host.
 const LONGEST: usize = 64 * 1024;
+/// Where a POST is looked at: snooze buttons.
+const POSTED: &[u8] = b"/s/";
 /// Reads in which it must have come: each is parsed anew, and bytes one at a time would cost their square.
 const READS: usize = 512;
 /// Room at the beginning: most requests are shorter.
 const ROOM: usize = 1024;
 
-/// Reads one request and nothing beyond it. Needs a deadline around it.
-pub(super) async fn read<S>(stream: &mut S) -> Result<Request, UpgradeError>
+/// A request as it came.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// Its head, as that of a GET.
+    pub(super) request: Request,
+    /// It is a POST to a path below [`POSTED`].
+    pub(super) posted: bool,
+}
+
+/// Reads one request and nothing beyond it; of a POST also what came with its head. Needs a deadline around it.
+pub(super) async fn read<S>(stream: &mut S) -> Result<Incoming, UpgradeError>
 where
     S: AsyncRead + Unpin,
 {
@@ -37,16 +48,28 @@ where
             }
             return Err(Error::Protocol(ProtocolError::HandshakeIncomplete).into());
         }
-        match Request::try_parse(&head).map_err(|error| unreadable(&error))? {
-            Some((length, _)) if length < head.len() => {
+        match Request::try_parse(&head) {
+            Ok(Some((length, _))) if length < head.len() => {
                 return Err(UpgradeError::BadRequest("data before the handshake has ended"));
             }
-            Some((_, request)) => return Ok(request),
-            None if head.len() >= LONGEST => return Err(UpgradeError::TooLong),
-            None => {}
+            Ok(Some((_, request))) => return Ok(Incoming { request, posted: false }),
+            Ok(None) if head.len() >= LONGEST => return Err(UpgradeError::TooLong),
+            Ok(None) => {}
+            Err(error) => return posted(&head, &error).ok_or_else(|| unreadable(&error)),
         }
     }
     Err(UpgradeError::TooLong)
+}
+
+/// Reads the head of a POST that may be granted. tungstenite's parser has read it whole by then, and refuses the method
+/// alone.
+fn posted(head: &[u8], error: &Error) -> Option<Incoming> {
+    let rest = head.strip_prefix(b"POST ").filter(|rest| rest.starts_with(POSTED))?;
+    if !matches!(error, Error::Protocol(ProtocolError::WrongHttpMethod)) {
+        return None;
+    }
+    let (_, request) = Request::try_parse(&[b"GET ", rest].concat()).ok()??;
+    Some(Incoming { request, posted: true })
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum: all other errors are broken syntax")]
@@ -124,7 +147,7 @@ mod tests {
     /// What becomes of a request with these header lines.
     async fn told(lines: &[&str]) -> Result<(), String> {
         let text = format!("GET / HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n"));
-        let mut request = read(&mut text.as_bytes()).await.map_err(|error| error.to_string())?;
+        let mut request = read(&mut text.as_bytes()).await.map_err(|error| error.to_string())?.request;
         let response = grant(&mut request).map_err(|error| error.to_string())?;
         assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         Ok(())
@@ -195,6 +218,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_snooze_button_is_posted_to() {
+        let answer = |head: &'static str| async move { read(&mut head.as_bytes()).await };
+        let posted = answer("POST /s/x HTTP/1.1\r\nHost: zm\r\nContent-Length: 3\r\n\r\na=b").await.unwrap();
+        assert!(posted.posted && posted.request.uri().path() == "/s/x", "{posted:?}");
+        assert!(!answer("GET /s/x HTTP/1.1\r\nHost: zm\r\n\r\n").await.unwrap().posted);
+        for head in [
+            "POST / HTTP/1.1\r\nHost: zm\r\n\r\n",
+            "POST /p/x.jpg HTTP/1.1\r\nHost: zm\r\n\r\n",
+            "PUT /s/x HTTP/1.1\r\nHost: zm\r\n\r\n",
+            "POST /s/x HTTP/1.0\r\nHost: zm\r\n\r\n",
+        ] {
+            assert!(matches!(answer(head).await, Err(UpgradeError::NotWebSocket)), "{head}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_request_without_an_end_is_given_up() {
         let endless = format!("GET / HTTP/1.1\r\nHost: zm\r\nCookie: {}", "x".repeat(2 * LONGEST));
         assert!(matches!(read(&mut endless.as_bytes()).await, Err(UpgradeError::TooLong)));
@@ -213,7 +252,7 @@ mod tests {
             ("ws://zm.example.org:9000/", "other", "zm.example.org:9000"),
         ] {
             let text = format!("GET {line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-            let request = read(&mut text.as_bytes()).await.unwrap();
+            let request = read(&mut text.as_bytes()).await.unwrap().request;
             assert_eq!(authority(&request), HostAuthority::parse(own), "{line}");
         }
     }

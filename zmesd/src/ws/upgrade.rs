@@ -15,8 +15,10 @@ use super::authority::HostAuthority;
 use super::connection_limits::{ConnectionSlot, LimitReached};
 use super::meter::Metered;
 use super::picture::PictureAsked;
+use super::request::Incoming;
 use super::settings::ServerSettings;
-use super::{origin, picture, proxy, request};
+use super::snooze::SnoozeAsked;
+use super::{origin, picture, proxy, request, snooze};
 use crate::ports::PictureDoor;
 
 /// Longest message of an app, in bytes: the protocol's limit. Longer ones end the session with 1009.
@@ -99,7 +101,14 @@ pub(super) fn frame_limits() -> WebSocketConfig {
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Upgraded<S> {
     WebSocket(WebSocketStream<Metered<S>>),
-    Picture(S, PictureAsked),
+    Link(S, LinkAsked),
+}
+
+/// What a link is opened for.
+#[derive(Debug)]
+pub(super) enum LinkAsked {
+    Picture(PictureAsked),
+    Snooze(SnoozeAsked),
 }
 
 /// Makes a WebSocket of a byte stream and finds out the client's true address. Needs a deadline around it.
@@ -116,7 +125,7 @@ where
 {
     *client = peer;
     match shake_hands(&mut stream, settings, slot, client, pictures).await {
-        Ok(Some(asked)) => Ok(Upgraded::Picture(stream, asked)),
+        Ok(Some(asked)) => Ok(Upgraded::Link(stream, asked)),
         Ok(None) => {
             let stream = Metered::new(stream);
             let websocket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frame_limits()));
@@ -129,7 +138,7 @@ where
     }
 }
 
-/// Reads the request and grants it, or returns which picture it asks for; `client` is the peer, then the client that a
+/// Reads the request and grants it, or returns which link it opens; `client` is the peer, then the client that a
 /// trusted proxy names. Path and sub-protocols do not matter: old servers took any and answered none.
 async fn shake_hands<S>(
     stream: &mut S,
@@ -137,15 +146,18 @@ async fn shake_hands<S>(
     slot: &mut ConnectionSlot,
     client: &mut SocketAddr,
     pictures: &dyn PictureDoor,
-) -> Result<Option<PictureAsked>, UpgradeError>
+) -> Result<Option<LinkAsked>, UpgradeError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut request = request::read(stream).await?;
-    if let Some(asked) = picture::asked(&request).filter(|_| pictures.is_open()) {
+    let Incoming { mut request, posted } = request::read(stream).await?;
+    if let Some(asked) = link(&request, posted).filter(|_| pictures.is_open()) {
         *client = proxy::forwarded(texts(&request, "x-forwarded-for"), *client, settings);
         slot.claim(client.ip(), settings).map_err(UpgradeError::Full)?;
         return Ok(Some(asked));
+    }
+    if posted {
+        return Err(UpgradeError::NotWebSocket);
     }
     let response = request::grant(&mut request)?;
     let peer = *client;
@@ -166,6 +178,14 @@ where
     };
     answered.await.map_err(|error| UpgradeError::from(Error::from(error)))?;
     Ok(None)
+}
+
+/// Returns the link that a request opens; `None`: it asks for something else.
+fn link(request: &Request, posted: bool) -> Option<LinkAsked> {
+    if let Some(asked) = picture::asked(request).filter(|_| !posted) {
+        return Some(LinkAsked::Picture(asked));
+    }
+    snooze::asked(request, posted).map(LinkAsked::Snooze)
 }
 
 /// A trusted proxy may name this server differently, and then forwards the client's name.

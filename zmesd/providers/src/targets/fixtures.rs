@@ -31,7 +31,14 @@ pub(super) fn message_texts() -> TargetTexts {
 pub(super) fn target(service: TargetProvider) -> TargetConfig {
     let name = TargetName::parse("night-guard").unwrap();
     let picture = TargetPicture { form: PictureForm::File, wait: Duration::from_secs(2) };
-    TargetConfig { name, texts: message_texts(), picture, ca_certificate: None, service }
+    TargetConfig {
+        name,
+        texts: message_texts(),
+        picture,
+        snooze_buttons: Vec::new(),
+        ca_certificate: None,
+        service,
+    }
 }
 
 pub(super) fn context() -> Arc<TransportContext> {
@@ -65,6 +72,7 @@ pub(super) fn push(event: u64) -> Push {
         badge: 0,
         urgency: Urgency::Normal,
         picture: None,
+        snooze: Vec::new(),
         expires_at: at,
     }
 }

@@ -19,7 +19,7 @@ use crate::cause::ConnectCause;
 use crate::check::Steps;
 use crate::http::{self, Http};
 use crate::problem::TransportProblem;
-use crate::push::{CheckStep, Delivered, Push, PushError, TransportFault};
+use crate::push::{CheckStep, Delivered, Push, PushError, SnoozeTime, TransportFault};
 use crate::reach::Reach;
 use crate::reading::BodyContent;
 use crate::transports::{JSON, TransportContext};
@@ -44,6 +44,7 @@ pub(super) struct TargetFrame {
     pub(super) http: Http,
     pub(super) texts: TargetTexts,
     pub(super) picture: TargetPicture,
+    pub(super) snooze_buttons: Vec<SnoozeTime>,
     /// What no quote of an answer may show.
     secrets: Vec<SecretString>,
 }
@@ -69,6 +70,7 @@ impl TargetFrame {
             http,
             texts: config.texts.clone(),
             picture: config.picture,
+            snooze_buttons: config.snooze_buttons.clone(),
             secrets,
         })
     }

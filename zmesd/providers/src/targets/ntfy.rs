@@ -21,7 +21,7 @@ use crate::cause::ConnectCause;
 use crate::http;
 use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
-use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport, SnoozeButton, SnoozeTime};
 use crate::transports::TransportContext;
 
 /// Longest message, in bytes: a longer one becomes a file (server/config.go, `DefaultMessageSizeLimit`).
@@ -75,6 +75,9 @@ impl Ntfy {
         if !words.link.is_empty() {
             body["click"] = words.link.into();
         }
+        if let Some(actions) = actions(message) {
+            body["actions"] = actions;
+        }
         // The phone fetches it.
         if let Some(picture) = message.picture_link() {
             body["attach"] = picture.into();
@@ -95,6 +98,11 @@ impl Ntfy {
             .header("x-filename", PictureFile::NAME);
         let request =
             if words.link.is_empty() { request } else { request.header("x-click", header(&words.link)) };
+        // The header takes the same JSON (server/actions.go, `parseActions`).
+        let request = match actions(message) {
+            Some(actions) => request.header("x-actions", header(&actions.to_string())),
+            None => request,
+        };
         self.with_token(request).body(file.bytes().to_vec())
     }
 
@@ -185,6 +193,18 @@ impl Ntfy {
     }
 }
 
+/// Returns the snooze buttons: the phone sends the POST itself, and removes the message.
+fn actions(message: &TargetMessage<'_>) -> Option<Value> {
+    let action = |button: &SnoozeButton| {
+        json!({
+            "action": "http", "label": button.label(), "url": button.url.expose_secret(), "method": "POST",
+            "clear": true,
+        })
+    };
+    let actions: Vec<_> = message.push.snooze.iter().map(action).collect();
+    (!actions.is_empty()).then_some(Value::Array(actions))
+}
+
 fn tag(message: &TargetMessage<'_>) -> &'static str {
     match (message.is_trouble(), message.priority) {
         (true, _) => "warning",
@@ -238,6 +258,10 @@ impl PushTransport for Ntfy {
 
     fn picture_way(&self) -> PictureWay {
         self.frame.picture.way()
+    }
+
+    fn snooze_buttons(&self) -> &[SnoozeTime] {
+        &self.frame.snooze_buttons
     }
 
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::name::TargetName;
 use super::template::Template;
 use crate::picture::PictureWay;
-use crate::push::Urgency;
+use crate::push::{SnoozeTime, Urgency};
 
 /// A `[[target]]`.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct TargetConfig {
     pub texts: TargetTexts,
     /// `picture` and `picture-wait`
     pub picture: TargetPicture,
+    /// `snooze-buttons`, for services that have buttons.
+    pub snooze_buttons: Vec<SnoozeTime>,
     /// `ca-certificate`: one more root to trust, PEM.
     pub ca_certificate: Option<PathBuf>,
     /// `kind`, with its own keys.

@@ -18,7 +18,7 @@ use crate::cause::ConnectCause;
 use crate::http;
 use crate::picture::{PictureFile, PictureWay, PushedPicture};
 use crate::problem::TransportProblem;
-use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport};
+use crate::push::{CheckStep, Delivered, Push, PushError, PushTransport, SnoozeButton, SnoozeTime};
 use crate::transports::TransportContext;
 
 /// Longest text, in units of UTF-16, which Telegram counts.
@@ -65,6 +65,10 @@ impl Telegram {
             Some(thread) => form.text("message_thread_id", &thread.to_string()),
             None => form,
         };
+        let form = match keyboard(message) {
+            Some(keyboard) => form.text("reply_markup", &keyboard.to_string()),
+            None => form,
+        };
         Some(form.picture("photo", file))
     }
 
@@ -83,7 +87,23 @@ impl Telegram {
         if let Some(thread) = self.config.thread {
             body["message_thread_id"] = thread.into();
         }
+        if let Some(keyboard) = keyboard(message) {
+            body["reply_markup"] = keyboard;
+        }
         body
+    }
+
+    /// Sends the text. Telegram refuses a message whose buttons lead to an address that is not public; the alarm is then sent
+    /// without them.
+    async fn text_alone(&self, message: &TargetMessage<'_>) -> Result<Delivered, PushError> {
+        let mut body = self.body(message);
+        let why = match self.call("sendMessage", &body).await {
+            Err(PushError::Message(why)) if body.get("reply_markup").is_some() => why,
+            sent => return Ok(self.delivered(&sent?)),
+        };
+        body.as_object_mut().and_then(|body| body.remove("reply_markup"));
+        let sent = self.call("sendMessage", &body).await?;
+        Ok(Delivered { without_buttons: Some(why), ..self.delivered(&sent) })
     }
 
     fn path(&self, method: &str) -> String {
@@ -138,6 +158,13 @@ impl Telegram {
     }
 }
 
+/// Returns the snooze buttons, in one row. Telegram opens a page; it sends no POST.
+fn keyboard(message: &TargetMessage<'_>) -> Option<Value> {
+    let button = |button: &SnoozeButton| json!({ "text": button.label(), "url": button.url.expose_secret() });
+    let row: Vec<_> = message.push.snooze.iter().map(button).collect();
+    (!row.is_empty()).then(|| json!({ "inline_keyboard": [row] }))
+}
+
 fn units(text: &str) -> usize {
     text.encode_utf16().count()
 }
@@ -170,6 +197,10 @@ impl PushTransport for Telegram {
         self.frame.picture.way()
     }
 
+    fn snooze_buttons(&self) -> &[SnoozeTime] {
+        &self.frame.snooze_buttons
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let message = self.frame.message(push)?;
         let mut without_picture = None;
@@ -190,8 +221,7 @@ impl PushTransport for Telegram {
             Some(file) => without_picture = Some(too_large(file.bytes().len(), PHOTO_MAX)),
             None => {}
         }
-        let sent = self.call("sendMessage", &self.body(&message)).await?;
-        Ok(Delivered { without_picture, ..self.delivered(&sent) })
+        Ok(Delivered { without_picture, ..self.text_alone(&message).await? })
     }
 
     async fn check(&self) -> Vec<CheckStep> {

@@ -58,25 +58,33 @@ impl Webhook {
         url.ok_or_else(|| PushError::Message("target.url makes no URL of this alarm".to_owned()))
     }
 
-    /// Returns what is sent, with the picture where it is a file.
+    /// Returns what is sent, with the picture where it is a file. With `multipart` each message is a form, so that its
+    /// receiver need not know two ways.
     fn body(
         &self,
         message: &TargetMessage<'_>,
         file: Option<&PictureFile>,
     ) -> Result<WebhookBody, PushError> {
-        let text = self.text(message)?;
+        let plain = self.plain(message)?;
         let content_type = self.config.content_type.clone();
         match (self.frame.picture.form, file) {
             (PictureForm::Base64, Some(file)) => {
                 Ok(WebhookBody { content_type, bytes: canonical::body(message, Some(file)).into_bytes() })
             }
-            (PictureForm::Multipart, Some(file)) if let Some(form) = Form::new() => {
-                let form = form.document("payload", &content_type, text.as_bytes()).picture("picture", file);
+            (PictureForm::Multipart, file) if let Some(form) = Form::new() => {
+                let form = form.document("payload", &content_type, &plain.bytes);
+                let form = if let Some(file) = file { form.picture("picture", file) } else { form };
                 let (content_type, bytes) = form.finish();
                 Ok(WebhookBody { content_type, bytes })
             }
-            (_, _) => Ok(WebhookBody { content_type, bytes: text.into_bytes() }),
+            (_, _) => Ok(plain),
         }
+    }
+
+    /// The text alone, whatever `picture` says.
+    fn plain(&self, message: &TargetMessage<'_>) -> Result<WebhookBody, PushError> {
+        let bytes = self.text(message)?.into_bytes();
+        Ok(WebhookBody { content_type: self.config.content_type.clone(), bytes })
     }
 
     fn text(&self, message: &TargetMessage<'_>) -> Result<String, PushError> {
@@ -226,7 +234,9 @@ impl PushTransport for Webhook {
                 PictureTried::Refused(why) => without_picture = Some(why),
             }
         }
-        let delivered = self.judge(&send(self.body(&message, None)?, deadline).await?)?;
+        // A form that was refused may have been refused for being one.
+        let body = if without_picture.is_some() { self.plain(&message)? } else { self.body(&message, None)? };
+        let delivered = self.judge(&send(body, deadline).await?)?;
         Ok(Delivered { without_picture, ..delivered })
     }
 
@@ -342,6 +352,27 @@ mod tests {
         let url = hook.url(&hook.frame.message(&push).unwrap()).unwrap();
         assert_eq!(url.host_str(), Some("hooks.example.org"));
         assert_eq!(url.path(), "/%40evil.example.org%2F..%2F..%3Fx%23y");
+    }
+
+    #[test]
+    fn with_multipart_each_message_is_a_form_also_one_without_a_picture() {
+        let config = config("https://hooks.example.org/");
+        let mut target = target(TargetProvider::Webhook(Box::new(config.clone())));
+        target.picture.form = PictureForm::Multipart;
+        let hook = Webhook::new(&target, &config, &context()).unwrap();
+        let push = push(32_910);
+        let message = hook.frame.message(&push).unwrap();
+        let file = PictureFile::new(vec![0xff, 0xd8, 0xff, 0xff, 0xd9]);
+        for (file, parts) in [(Some(&file), 2), (None, 1)] {
+            let WebhookBody { content_type, bytes } = hook.body(&message, file).unwrap();
+            assert!(content_type.starts_with("multipart/form-data; boundary="), "{content_type}");
+            let text = String::from_utf8_lossy(&bytes);
+            assert_eq!(text.matches("Content-Disposition: form-data; name=").count(), parts, "{text}");
+            assert!(text.contains("name=\"payload\""), "{text}");
+        }
+        // What a service has refused as a form it gets as plain JSON.
+        let text = hook.plain(&message).unwrap();
+        assert_eq!(text.content_type, "application/json");
     }
 
     #[test]

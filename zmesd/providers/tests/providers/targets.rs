@@ -30,8 +30,14 @@ fn settings(service: TargetProvider, root: &Path) -> ProviderSettings {
         priority: TargetPriority::Normal,
     };
     let name = TargetName::parse("guard").unwrap();
-    let target =
-        TargetConfig { name, texts, picture: PICTURE, ca_certificate: Some(root.to_owned()), service };
+    let target = TargetConfig {
+        name,
+        texts,
+        picture: PICTURE,
+        snooze_buttons: Vec::new(),
+        ca_certificate: Some(root.to_owned()),
+        service,
+    };
     ProviderSettings { targets: vec![target], ..ProviderSettings::default() }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn look(
 }
 
 fn judge(certificate: &CertificateSummary, seconds: i64, within: Option<Duration>) -> Vec<Finding> {
-    let CertificateSummary { subject, sans, not_after, problems, objections } = certificate;
+    let CertificateSummary { subject, sans, not_after, problems, objections, .. } = certificate;
     let days = seconds.div_euclid(DAY);
     // A time that was asked for replaces the limit that follows from the certificate's lifetime.
     let problems = problems.iter().filter(|problem| within.is_none() || !problem.expires_soon());
@@ -88,6 +88,7 @@ mod tests {
         CertificateSummary {
             subject: "CN=zm".into(),
             sans: vec!["zm".into()],
+            self_signed: false,
             not_after: "2030-01-01T00:00:00Z".parse().unwrap(),
             problems,
             objections: vec![problem(false, "it is valid for 3652 days, and iOS takes 825 at most")],

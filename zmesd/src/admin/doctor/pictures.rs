@@ -1,12 +1,17 @@
-//! Pictures: can those of the newest event be read?
+//! Pictures: do links lead to this server, and can the pictures of the newest event be read?
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use zmes_providers::targets::PictureForm;
+use zmes_providers::{Visit, VisitFault, Visitor};
+use zmes_shared::EventId;
 use zmes_shared::views::Finding;
+use zmes_zoneminder::EventRow;
 use zmes_zoneminder::pictures::NoPicture;
 
 use crate::admin::AdminParts;
+use crate::links;
 use crate::ports::covers;
 
 const STEP: &str = "pictures";
@@ -14,71 +19,204 @@ const STEP: &str = "pictures";
 const ANDROID_MAX: usize = 1024 * 1024;
 /// A disk that sleeps, or one of another machine, may take that long.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The port of https:// where a URL names none.
+const HTTPS: u16 = 443;
+/// Newest events among which one of a monitor of this server is looked for: other servers write into the same table.
+const NEWEST: u32 = 50;
+/// After this long ZoneMinder has written the first picture of an event.
+const WRITTEN: Duration = Duration::from_mins(1);
 
-/// Looks where links lead and reads the picture of the newest event, if pushes hold links to pictures.
+/// Checks where links lead, and reads the picture of the newest event, if anything sends links or files.
 pub(super) async fn findings(parts: &AdminParts) -> Vec<Finding> {
-    let Some(base_url) = parts.pictures.base_url() else { return Vec::new() };
-    let mut findings: Vec<_> = unknown_name(parts, &base_url).into_iter().collect();
-    findings.extend(newest(parts).await);
-    findings
-}
-
-/// Tells of links to a name that the certificate is not for. With another port than this server's a proxy may answer.
-fn unknown_name(parts: &AdminParts, base_url: &str) -> Option<Finding> {
-    let authority = base_url.strip_prefix("https://")?.split('/').next()?;
-    let (host, port) = authority.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok())?;
-    let host = host.trim_matches(['[', ']']);
-    let listens =
-        parts.configuration.running().server.listen.iter().any(|address| address.port().to_string() == port);
-    let sans = parts.certificate.summary().filter(|_| listens)?.sans;
-    if covers(&sans, host) {
-        return None;
+    let base_url = parts.pictures.base_url();
+    if base_url.is_none() && !uploads(parts) {
+        return Vec::new();
     }
-    let detail = format!(
-        "phones load no pictures: picture.base-url names {host}, and the certificate is for {}",
-        sans.join(", ")
-    );
-    Some(Finding::warning(
-        STEP,
-        detail,
-        "set picture.base-url to a name of the certificate, or get one for that name",
-    ))
+    let links = async {
+        match &base_url {
+            Some(base_url) => addressed(parts, base_url).await,
+            None => None,
+        }
+    };
+    let (links, newest) = tokio::join!(links, newest(parts));
+    links.into_iter().chain(newest).collect()
 }
 
-async fn newest(parts: &AdminParts) -> Vec<Finding> {
+/// Says whether a target sends pictures as files.
+fn uploads(parts: &AdminParts) -> bool {
+    parts.configuration.running().push.targets.iter().any(|target| match target.picture.form {
+        PictureForm::File | PictureForm::Base64 | PictureForm::Multipart => true,
+        PictureForm::Link | PictureForm::None => false,
+    })
+}
+
+/// Returns what is known of the address of links: the first reason why phones cannot use it, or that they can.
+async fn addressed(parts: &AdminParts, base_url: &str) -> Option<Finding> {
+    match own_certificate(parts, base_url) {
+        Some(finding) => Some(finding),
+        None => visited(base_url).await,
+    }
+}
+
+/// Judges the certificate that phones are shown. With another port than this server's a proxy may answer.
+fn own_certificate(parts: &AdminParts, base_url: &str) -> Option<Finding> {
+    let (host, port) = host_and_port(base_url)?;
+    let listen = &parts.configuration.running().server.listen;
+    let certificate =
+        parts.certificate.summary().filter(|_| listen.iter().any(|address| address.port() == port))?;
+    if !covers(&certificate.sans, host) {
+        let names = certificate.sans.join(", ");
+        let detail = format!(
+            "phones load no pictures: picture.base-url names {host}, and the certificate is for {names}"
+        );
+        let hint = "set picture.base-url to a name of the certificate, or get one for that name";
+        return Some(Finding::warning(STEP, detail, hint));
+    }
+    certificate.self_signed.then(|| {
+        let detail =
+            "phones load no pictures: the certificate is self-signed, and they trust public authorities only";
+        Finding::warning(STEP, detail, PUBLIC)
+    })
+}
+
+const PUBLIC: &str =
+    "get a certificate of a public authority, such as Let's Encrypt; targets that take files need none";
+
+/// Returns host and port of a URL with https://.
+fn host_and_port(base_url: &str) -> Option<(&str, u16)> {
+    let authority = base_url.strip_prefix("https://")?.split('/').next()?;
+    let with_port = authority.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = with_port.unwrap_or((authority, HTTPS));
+    Some((host.trim_matches(['[', ']']), port))
+}
+
+/// Opens a link that is none, as a phone would, and judges who answers. That this machine cannot reach its own public
+/// address proves nothing: many routers do not send it back in.
+async fn visited(base_url: &str) -> Option<Finding> {
+    let visitor = tokio::task::spawn_blocking(Visitor::new).await.ok()?.ok()?;
+    let began = Instant::now();
+    let (url, body) = links::nothing(base_url);
+    let visit = visitor.visit(&url).await;
+    Some(judge(base_url, visit, body, began.elapsed()))
+}
+
+/// Judges what a link that opens nothing was answered with; `body`: what this server answers.
+fn judge(base_url: &str, visit: Result<Visit, VisitFault>, body: &str, took: Duration) -> Finding {
+    match visit {
+        Ok(visit) if visit.status == 404 && visit.body == body => {
+            Finding::good(STEP, format!("links lead to this server ({base_url}, {} ms)", took.as_millis()))
+        }
+        // It answers, and has too much to do.
+        Ok(visit) if visit.status == 503 => Finding::good(STEP, format!("{base_url} is busy")),
+        Ok(visit) => {
+            let status = visit.status;
+            let detail = format!(
+                "phones load no pictures: links lead elsewhere, {base_url}/p/ is answered with {status}"
+            );
+            let hint = "a proxy must pass /p/ on to zmesd, without the path of picture.base-url: docs/behind-a-proxy.md";
+            Finding::warning(STEP, detail, hint)
+        }
+        Err(VisitFault::Certificate(why)) => {
+            Finding::warning(STEP, format!("phones load no pictures: {base_url}: {why}"), PUBLIC)
+        }
+        Err(VisitFault::Unreachable(why)) => {
+            let detail =
+                format!("{base_url} cannot be opened from here ({why}); open a link of a push from outside");
+            Finding::good(STEP, detail)
+        }
+    }
+}
+
+/// Returns the newest event of the monitors of this server.
+async fn newest_event(parts: &AdminParts) -> Option<EventRow> {
     // A database that does not answer is a finding of its own.
-    let Ok(Some(newest)) = parts.events.newest().await else { return Vec::new() };
-    let examine = parts.pictures.examine(newest, Instant::now());
+    let newest = parts.events.newest().await.ok()??;
+    let after = EventId(newest.0.saturating_sub(NEWEST.into()));
+    let rows = parts.events.since(after, &[], NEWEST).await.ok()?;
+    let catalog = parts.catalog.now();
+    rows.into_iter().rev().find(|row| catalog.monitors.find(row.monitor).is_some())
+}
+
+async fn newest(parts: &AdminParts) -> Option<Finding> {
+    let row = newest_event(parts).await?;
+    let event = row.id;
+    let examine = parts.pictures.examine(event, Instant::now());
     let Ok(examined) = timeout(PATIENCE, examine).await else {
-        let detail = format!("the picture of event {newest} was not read within {} s", PATIENCE.as_secs());
-        return vec![Finding::warning(STEP, detail, "does the disk of ZoneMinder's events respond?")];
+        let detail = format!("the picture of event {event} was not read within {} s", PATIENCE.as_secs());
+        return Some(Finding::warning(STEP, detail, "does the disk of ZoneMinder's events respond?"));
     };
     match examined.picture {
         Ok(picture) if picture.bytes.len() > ANDROID_MAX => {
             let size = picture.bytes.len() / 1024;
             let detail = format!(
-                "the picture of event {newest} can be read; it has {size} KiB, and Android shows none above 1,024 KiB"
+                "the picture of event {event} can be read; it has {size} KiB, and Android shows none above 1,024 KiB"
             );
-            vec![Finding::good(STEP, detail)]
+            Some(Finding::good(STEP, detail))
         }
-        Ok(_) => vec![Finding::good(STEP, format!("the picture of event {newest} can be read"))],
-        // An event that has just begun, one that was deleted meanwhile, and what the database part says.
+        Ok(_) => Some(Finding::good(STEP, format!("the picture of event {event} can be read"))),
+        // One that was deleted meanwhile, and what the database part says.
+        Err(NoPicture::NoEvent | NoPicture::Database(_)) => None,
+        // An event that has just begun.
+        Err(NoPicture::NoDirectory(_) | NoPicture::NotWritten(_) | NoPicture::NotWhole(_))
+            if row.age < WRITTEN =>
+        {
+            None
+        }
+        // A share that is not mounted is an empty directory.
         Err(
-            NoPicture::NoEvent
-            | NoPicture::NoDirectory(_)
+            problem @ (NoPicture::NoDirectory(_)
             | NoPicture::NotWritten(_)
             | NoPicture::NotWhole(_)
-            | NoPicture::Database(_),
-        ) => Vec::new(),
-        Err(
-            problem @ (NoPicture::NoStorage(_)
+            | NoPicture::NoStorage(_)
             | NoPicture::Root { .. }
             | NoPicture::Unreadable { .. }
             | NoPicture::Link(_)
             | NoPicture::Stuck
             | NoPicture::TooLarge { .. }),
         ) => {
-            vec![Finding::warning(STEP, format!("pushes have no pictures: {problem}"), problem.hint())]
+            let detail = format!("messages have no pictures (event {event}): {problem}");
+            Some(Finding::warning(STEP, detail, problem.hint()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_shared::views::Severity;
+
+    use super::*;
+
+    #[test]
+    fn who_answers_a_link_that_opens_nothing_is_told() {
+        let judged = |visit| judge("https://zm.example.org", visit, links::NO_PICTURE, Duration::ZERO);
+        let answered = |status, body: &str| judged(Ok(Visit { status, body: body.to_owned() }));
+        assert_eq!(answered(404, "no picture\n").severity, Severity::Ok);
+        for (status, body) in
+            [(404, "<html>Not Found</html>"), (426, "This port speaks WebSocket.\n"), (200, "")]
+        {
+            let finding = answered(status, body);
+            assert!(
+                finding.severity == Severity::Warning && finding.detail.ends_with(&format!("with {status}")),
+                "{finding:?}"
+            );
+        }
+        let expired = VisitFault::Certificate("certificate expired".to_owned());
+        assert_eq!(judged(Err(expired)).severity, Severity::Warning);
+        // Many routers do not send a public address back in.
+        let unreachable = VisitFault::Unreachable("connection refused".to_owned());
+        assert_eq!(judged(Err(unreachable)).severity, Severity::Ok);
+    }
+
+    #[test]
+    fn the_port_of_https_need_not_be_written() {
+        for (url, expected) in [
+            ("https://zm.example.org", ("zm.example.org", 443)),
+            ("https://zm.example.org:9000/zmes", ("zm.example.org", 9000)),
+            ("https://[2001:db8::1]", ("2001:db8::1", 443)),
+            ("https://[2001:db8::1]:9000", ("2001:db8::1", 9000)),
+        ] {
+            assert_eq!(host_and_port(url), Some(expected), "{url}");
+        }
+        assert_eq!(host_and_port("http://zm.example.org"), None);
     }
 }

@@ -20,7 +20,9 @@ pub(super) use rules::{
     CHANNELS, MONITOR_NAMES, RECEIVER_NAMES, RULE_NAME, TEXTS, WINDOWS, Weekdays, ZONE_NAME,
 };
 pub(super) use servers::{ServerChoice, ServerNumber};
-pub(super) use targets::{BODY, CHAT, Expected, Headers, PHASES, TARGET_NAME, TEMPLATE, parsed};
+pub(super) use targets::{
+    BODY, CHAT, Expected, Headers, PHASES, SNOOZE_BUTTONS, TARGET_NAME, TEMPLATE, parsed,
+};
 pub(super) use watchdog::{PING_SUFFIX, WATCHDOG_RECEIVERS};
 
 use std::fmt::{Debug, Display};

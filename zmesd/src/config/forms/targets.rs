@@ -1,8 +1,11 @@
 //! The values of `[[target]]`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use zmes_providers::SnoozeTime;
 use zmes_providers::targets::{ExpectedStatus, TargetName, Template, TemplateProblem};
+use zmes_shared::duration;
 
 use super::network::Listing;
 use super::{Text, bounded, nearest};
@@ -11,6 +14,10 @@ use crate::config::section::{Complaint, Form, Literal};
 use crate::config::shown::{HIDDEN, Shown, toml_string};
 use crate::config::target::TargetPhase;
 
+/// Most buttons of a message: ntfy takes no more (server/actions.go, `actionsMax`).
+const BUTTONS_MAX: usize = 3;
+/// Longest snooze of a button, in minutes: that of any snooze.
+const SNOOZE_MAX: u32 = 30 * 24 * 60;
 /// Most headers of a webhook.
 const HEADERS_MAX: usize = 32;
 /// Longest name of a header, in bytes.
@@ -69,6 +76,35 @@ pub(in crate::config) const PHASES: Listing<TargetPhase> = Listing {
         texts.iter().map(phase).collect()
     },
 };
+
+/// Buttons of a message.
+pub(in crate::config) const SNOOZE_BUTTONS: Listing<SnoozeTime> =
+    Listing { takes: "a list of up to three durations", read: snooze_buttons };
+
+fn snooze_buttons(texts: &[&str]) -> Result<Vec<SnoozeTime>, Complaint> {
+    if texts.len() > BUTTONS_MAX {
+        return Err(Complaint::new(format!("lists more than {BUTTONS_MAX}"))
+            .hint("messages have room for three buttons: [\"1h\", \"8h\"]"));
+    }
+    let mut times: Vec<SnoozeTime> = Vec::new();
+    for text in texts {
+        let wrong = |why: &str| {
+            Complaint::new(format!("`{}` {why}", quotable(text)))
+                .hint("write durations of whole minutes, up to 30 days: [\"1h\", \"8h\"]")
+        };
+        let span = duration::parse(text).map_err(|error| wrong(&format!("is {error}")))?;
+        let minutes = u32::try_from(span.as_secs() / 60).unwrap_or(u32::MAX);
+        let whole = span == Duration::from_mins(minutes.into());
+        if !whole || !(1..=SNOOZE_MAX).contains(&minutes) {
+            return Err(wrong("is not from 1m to 30d, in whole minutes"));
+        }
+        if times.contains(&SnoozeTime(minutes)) {
+            return Err(wrong("is listed twice"));
+        }
+        times.push(SnoozeTime(minutes));
+    }
+    Ok(times)
+}
 
 /// A text with placeholders.
 pub(in crate::config) const TEMPLATE: Text<Template> =

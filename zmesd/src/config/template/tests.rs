@@ -99,6 +99,7 @@ text = "${detected}"
 link = ""
 priority = "normal"
 picture = "auto"
+snooze-buttons = []
 picture-wait = "2s"
 url = ""
 plaintext = false

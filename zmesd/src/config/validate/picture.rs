@@ -12,6 +12,13 @@ impl Checker<'_> {
                 let hint = "iPhones load nothing without TLS, and Android phones only where the app allows it: write the https:// address";
                 self.warn(&base.place, "is not https", hint);
             }
+            let (_, path) = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unzip();
+            if let Some(path) = path {
+                let hint = format!(
+                    "zmesd answers at /p/ only: have the proxy remove /{path}, or remove it here (docs/behind-a-proxy.md)"
+                );
+                self.warn(&base.place, format!("has the path /{path}"), hint);
+            }
             if push.picture_url.value.is_some() {
                 let hint = "remove push.picture-url: pushes have the links of [picture]";
                 self.warn(&push.picture_url.place, "is not used, because picture.base-url is set", hint);

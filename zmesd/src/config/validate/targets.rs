@@ -98,7 +98,14 @@ impl Checker<'_> {
                 .clone(),
             priority: section.priority.value,
         };
-        let picture = self.target_picture(section, file.picture.base_url.value.is_some());
+        let links = file.picture.base_url.value.is_some();
+        let picture = self.target_picture(section, links);
+        let (buttons, kinds) = (&section.snooze_buttons, [ProviderKind::Ntfy, ProviderKind::Telegram]);
+        if !buttons.value.is_empty() && kinds.contains(&section.kind.value) && !links {
+            let hint = "set picture.base-url: how phones reach this server from outside";
+            self.warn(&buttons.place, "has no effect, because picture.base-url is empty", hint);
+        }
+        let snooze_buttons = buttons.value.clone();
         let name = name?;
         let receiver = TargetReceiver {
             name,
@@ -107,7 +114,8 @@ impl Checker<'_> {
             interval: section.interval.value,
             phases: section.phases.value.clone(),
         };
-        Ok((TargetConfig { name, texts, picture, ca_certificate: root?, service: service? }, receiver))
+        let (ca_certificate, service) = (root?, service?);
+        Ok((TargetConfig { name, texts, picture, snooze_buttons, ca_certificate, service }, receiver))
     }
 
     /// Returns what becomes of pictures. `links`: there are links to pictures.

@@ -199,6 +199,19 @@ fn a_picture_url_with_a_password_is_a_warning_and_is_not_shown() {
 }
 
 #[test]
+fn a_path_in_the_address_of_pictures_is_a_warning_because_a_proxy_must_remove_it() {
+    let warned = |url: &str| {
+        let loaded = loaded(&with(&[]), &format!("{BARE}picture.base-url = '{url}'\n"));
+        loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let told = warned("https://zm.example.org/zm/");
+    assert!(told.len() == 1 && told[0].contains("has the path /zm"), "{told:?}");
+    for url in ["https://zm.example.org", "https://zm.example.org:9000/"] {
+        assert!(warned(url).is_empty(), "{url}");
+    }
+}
+
+#[test]
 fn paths_that_depend_on_the_working_directory_are_refused() {
     let text = BARE.replace("path-map = '/dev'", "path-map = 'dev'")
         + "control.socket = 'x'\nstate.directory = 'y'\n";

@@ -304,6 +304,7 @@ async fn checks_name_what_is_wrong() {
     *world.outside.certificate.lock().unwrap() = Some(CertificateSummary {
         subject: "CN=zm".into(),
         sans: Vec::new(),
+        self_signed: false,
         not_after,
         problems,
         objections,

@@ -113,7 +113,7 @@ impl PushTransport for FakeTransport {
         }
         let told = self.answers.lock().unwrap().pop_front();
         told.unwrap_or_else(|| {
-            Ok(Delivered { provider_id: Some("message-1".to_owned()), without_picture: None })
+            Ok(Delivered { provider_id: Some("message-1".to_owned()), ..Delivered::default() })
         })
     }
 

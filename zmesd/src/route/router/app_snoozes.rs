@@ -16,9 +16,9 @@ use crate::route::owners::Owners;
 use crate::route::snooze_handle::SnoozeAuthor;
 use crate::route::snoozes::MAX_SNOOZES;
 
-/// Snoozes that one user can set with apps.
+/// Snoozes that one user can set with apps and buttons of notifications.
 const PER_USER: usize = 100;
-/// Snoozes that all users together can set with apps: an admin always has room for others.
+/// Snoozes that all users together can set so: an admin always has room for others.
 const ALL_USERS: usize = MAX_SNOOZES / 2;
 
 impl Router {
@@ -98,7 +98,7 @@ impl Router {
     }
 
     /// Refuses snoozes beyond the limits; those that are there already are only changed.
-    fn make_room_for_snoozes(
+    pub(super) fn make_room_for_snoozes(
         &self,
         monitors: &[Option<MonitorId>],
         scope: &SnoozeScope,
@@ -109,7 +109,7 @@ impl Router {
             if snooze.scope == *scope {
                 there.insert(snooze.monitor);
             }
-            if snooze.origin == SnoozeOrigin::App {
+            if matches!(snooze.origin, SnoozeOrigin::App | SnoozeOrigin::Link) {
                 of_apps += 1;
                 own += usize::from(snooze.by == by);
             }
@@ -122,11 +122,11 @@ impl Router {
         if new == 0 || fits { Ok(()) } else { Err(SnoozeRefusal::TooMany) }
     }
 
-    /// Ends what an app has set for a token that another user has registered: the phone has changed hands.
+    /// Ends what an app or a button has set for a token that another user has registered: the phone has changed hands.
     pub(super) fn on_new_owner(&mut self, token: TokenId, owner: &str) {
         let own = |snooze: &&Snooze| {
             snooze.scope == SnoozeScope::Token(token)
-                && snooze.origin == SnoozeOrigin::App
+                && matches!(snooze.origin, SnoozeOrigin::App | SnoozeOrigin::Link)
                 && snooze.by != owner
         };
         let ids: Vec<_> =

@@ -185,6 +185,9 @@ impl Router {
         let is_first = before.is_none();
         let kind = before.map_or(kind, |before| known(kind, before.device.kind));
         let device = Device { user: user.name.clone(), kind, app: app.unwrap_or_default() };
+        if self.auth_enabled() {
+            self.owners.remember(Arc::clone(&user), asked_at, &self.parts.catalog.borrow());
+        }
         if before.is_some_and(|before| before.device == device) {
             self.sessions.log_in_again(id, user, pass, asked_at);
         } else {

@@ -36,6 +36,7 @@ impl Router {
                 drop(reply.send(self.snoozes.all().map(SnoozeEntry::summary).collect()));
             }
             SnoozeCommand::End(ids, author, reply) => drop(reply.send(self.end_snoozes(&ids, &author))),
+            SnoozeCommand::Link(wish, reply) => drop(reply.send(self.on_link_snooze(&wish))),
             SnoozeCommand::App(session, snooze, hint, reply) => {
                 reply.send(self.on_app_snooze(session, &snooze, hint.as_ref())).ok();
             }

@@ -44,13 +44,14 @@ impl Router {
             TokenCommand::UserMaySee(user, monitor, reply) => {
                 reply.send(self.user_may_see(&user, monitor)).ok();
             }
+            TokenCommand::FreshUsers(reply) => drop(reply.send(self.owners.fresh_names())),
             TokenCommand::Count(reply) => drop(reply.send(self.tokens.counts(self.parts.clock.now()))),
             TokenCommand::Decisions(event, reply) => drop(reply.send(self.decisions_about(event))),
             TokenCommand::Recent(reply) => drop(reply.send(self.recent_decisions())),
         }
     }
 
-    fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
+    pub(super) fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
         let Some(entry) = self.tokens.get(id).filter(|entry| entry.is_live()) else { return false };
         let catalog = self.parts.catalog.borrow();
         let rights = self.owners.rights(&entry.token().user, self.auth_enabled(), &catalog);

@@ -6,6 +6,7 @@ mod hostile;
 mod limits;
 mod pictures;
 mod requests;
+mod snooze;
 mod time;
 mod tls;
 mod world;

@@ -114,7 +114,7 @@ async fn a_request_that_is_too_long_is_told_so() {
 async fn an_answer_reaches_a_peer_that_is_still_sending() {
     let world = WsWorld::plain(settings());
     let request =
-        format!("POST /s/1 HTTP/1.1\r\nHost: zm\r\nContent-Length: 20000\r\n\r\n{}", "x".repeat(20_000));
+        format!("POST /x/1 HTTP/1.1\r\nHost: zm\r\nContent-Length: 20000\r\n\r\n{}", "x".repeat(20_000));
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
     tcp.write_all(request.as_bytes()).await.unwrap();
     let mut told = String::new();

@@ -22,7 +22,8 @@ use super::super::{AlarmRecord, Listener, ServerSettings, WsContext, WsParts, bi
 use crate::config::TlsFiles;
 use crate::domain::{Credentials, Login, LoginVerdict, MonitorFilter};
 use crate::ports::{
-    CertificateInfo, CertificateSummary, LoginCheck, NoAnswer, PictureAnswer, PictureDoor, SystemClock,
+    CertificateInfo, CertificateSummary, LoginCheck, NoAnswer, PictureAnswer, PictureDoor, SnoozeDoor,
+    SnoozeOffer, SnoozePressed, SystemClock,
 };
 use crate::protocol::TokenFault;
 use crate::route::{Outgoing, RouterCommand, RouterHandle, SessionOpening, TokenCommand, Visibility};
@@ -153,6 +154,7 @@ pub(super) fn parts() -> (WsParts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<
         login: Arc::<ScriptedLogin>::clone(&login),
         record: Arc::new(ScriptedRecord),
         pictures: Arc::new(OnePicture),
+        snoozes: Arc::new(OneButton),
         certificate: Arc::new(FixedCertificate),
         counters: Arc::default(),
         clock: Arc::new(SystemClock),
@@ -246,6 +248,34 @@ impl PictureDoor for OnePicture {
     }
 }
 
+/// The link `right` snoozes the garage for an hour, `undo` ends that, `full` finds no room, `busy` no time.
+#[derive(Debug)]
+struct OneButton;
+
+#[async_trait]
+impl SnoozeDoor for OneButton {
+    async fn offer(&self, link: &str, _client: IpAddr) -> Result<SnoozeOffer, NoAnswer> {
+        let minutes = match link {
+            "right" | "full" => 60,
+            "undo" => 0,
+            "busy" => return Err(NoAnswer::Busy),
+            _ => return Err(NoAnswer::None),
+        };
+        Ok(SnoozeOffer { monitor: "Garage".to_owned(), minutes })
+    }
+
+    async fn press(&self, link: &str, client: IpAddr) -> Result<SnoozePressed, NoAnswer> {
+        let SnoozeOffer { monitor, .. } = self.offer(link, client).await?;
+        Ok(match link {
+            "right" => {
+                SnoozePressed::Set { monitor, until: Timestamp::UNIX_EPOCH, undo: Some("undo".to_owned()) }
+            }
+            "undo" => SnoozePressed::Ended { monitor },
+            _ => SnoozePressed::TooMany,
+        })
+    }
+}
+
 /// amy/secret may come in, slow/secret after [`ScriptedLogin::release`], down/* cannot be looked at.
 #[derive(Debug, Default)]
 pub(super) struct ScriptedLogin {
@@ -289,6 +319,7 @@ impl CertificateInfo for FixedCertificate {
         Some(CertificateSummary {
             subject: "CN=first".to_owned(),
             sans: vec!["localhost".to_owned()],
+            self_signed: false,
             not_after: Timestamp::UNIX_EPOCH,
             problems: Vec::new(),
             objections: Vec::new(),

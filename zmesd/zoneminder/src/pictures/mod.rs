@@ -17,7 +17,7 @@ mod whole;
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -153,15 +153,8 @@ impl NoPicture {
             Self::Database(error) => error.trouble().hint.clone(),
             Self::NoEvent | Self::NotWhole(_) => String::new(),
             Self::NoStorage(_) => "set the storage of the monitor in ZoneMinder: Options, Storage".to_owned(),
-            Self::Root { path, source } if source.kind() == io::ErrorKind::NotFound => format!(
-                "is it mounted? Under systemd, directories below /home, /root and /tmp are hidden from zmesd: \
-                 systemctl edit zmesd, and add BindReadOnlyPaths={}",
-                path.display()
-            ),
-            Self::Root { path, .. } | Self::Unreadable { path, .. } => format!(
-                "the user of zmesd must be able to read it, as a member of the web server's group: ls -ld {}",
-                path.display()
-            ),
+            Self::Root { path, source } => root_hint(path, source.kind()),
+            Self::Unreadable { path, .. } => readable(path),
             Self::Stuck => {
                 "is the storage a network share, and is its server up? `ls` there shows whether it hangs"
                     .to_owned()
@@ -169,15 +162,44 @@ impl NoPicture {
             Self::Link(_) => {
                 "make the directory a storage of its own in ZoneMinder, or mount it with --bind".to_owned()
             }
-            Self::NoDirectory(_) | Self::NotWritten(_) => {
-                "does the disk of the storage have room, and does the monitor record?".to_owned()
-            }
+            Self::NoDirectory(path) | Self::NotWritten(path) => format!(
+                "is the storage mounted (findmnt -T {})? Has its disk room, and does the monitor record?",
+                path.display()
+            ),
             Self::TooLarge { .. } => {
                 "lower the resolution of the monitor, or ZM_JPEG_FILE_QUALITY in ZoneMinder's options"
                     .to_owned()
             }
         }
     }
+}
+
+/// Returns what to do about a root that cannot be opened, by what the unit hides. `ProtectHome=yes` makes directories
+/// inaccessible, so that they are refused rather than absent, and nothing can be mounted below them; `PrivateTmp=yes`
+/// only empties them (systemd.exec).
+fn root_hint(path: &Path, kind: io::ErrorKind) -> String {
+    let below = |directories: &[&str]| directories.iter().any(|directory| path.starts_with(directory));
+    let (shown, denied) = (path.display(), kind == io::ErrorKind::PermissionDenied);
+    let hidden = below(&["/home", "/root", "/run/user"]) && (denied || kind == io::ErrorKind::NotFound);
+    if hidden || below(&["/tmp", "/var/tmp"]) && kind == io::ErrorKind::NotFound {
+        let home = if hidden { "ProtectHome=tmpfs and " } else { "" };
+        return format!(
+            "does it exist? The systemd unit hides /home, /root, /run/user and /tmp from zmesd: systemctl edit zmesd, \
+             add {home}BindReadOnlyPaths={shown} below [Service], then systemctl restart zmesd"
+        );
+    }
+    if kind == io::ErrorKind::NotFound {
+        format!("is it mounted? findmnt -T {shown}")
+    } else {
+        readable(path)
+    }
+}
+
+fn readable(path: &Path) -> String {
+    let shown = path.display();
+    format!(
+        "the user of zmesd must be able to read it, as a member of the web server's group: ls -ld {shown}"
+    )
 }
 
 #[cfg(test)]

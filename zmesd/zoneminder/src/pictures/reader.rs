@@ -1,11 +1,12 @@
 //! Waits for the picture of an event.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::EventId;
 
@@ -18,21 +19,29 @@ use crate::PictureStore;
 const PAUSE: Duration = Duration::from_millis(50);
 /// After this long the database is asked again: the event may have been moved to another storage.
 const PLACE_AGE: Duration = Duration::from_secs(1);
-/// How long a picture that is less wanted waits for a better one that ZoneMinder writes with the alarm.
-const BETTER: Duration = Duration::from_millis(300);
+/// How long a picture that is less wanted waits for a better one that ZoneMinder writes with the alarm. `snapshot.jpg` is
+/// there with the first frame of the event, without motion; `alarm.jpg` only when the pre-event buffer has been written.
+const BETTER: Duration = Duration::from_millis(1500);
 /// How long the picture of an earlier alarm waits for that of the later one: often none comes.
 const LATER: Duration = Duration::from_secs(1);
 /// How long one look at the disk may take beyond the deadline.
 const GRACE: Duration = Duration::from_secs(2);
-/// Looks at the disk at once. A look at a share whose server is away ends when it is back, so that each costs a thread until then.
+/// Looks at all disks at once. A look at a share whose server is away ends when it is back, so that each costs a thread until then.
 const LOOKS: usize = 8;
+/// Looks at one storage at once: a share that hangs leaves the others to other storages.
+const LOOKS_PER_ROOT: usize = 3;
 /// By so much `alarm.jpg` may be older than the moment at which the alarm was found.
 const FOUND_LATER: SignedDuration = SignedDuration::from_secs(2);
 /// Newest alarm frames that are tried where the pictures of the event show an earlier alarm.
 const FRAMES: u32 = 4;
 const CACHED: usize = 32;
 const CACHED_BYTES: usize = 32 * 1024 * 1024;
+/// How long the picture that is wanted most is kept.
 const CACHED_FOR: Duration = Duration::from_secs(30);
+/// How long any other is kept: a better one may come, as that of `zm_detect` does seconds later.
+const SECOND_BEST_FOR: Duration = Duration::from_secs(1);
+/// How long one of an earlier alarm is kept: whoever asks next waits [`LATER`] again.
+const EARLIER_FOR: Duration = Duration::from_secs(2);
 
 /// What is wanted of an event.
 #[derive(Debug, Clone)]
@@ -62,13 +71,24 @@ pub struct PictureReader<S> {
     /// Who looks for a picture: others who want the same wait for the result.
     under_way: Mutex<HashMap<LookKey, Weak<LookTurn>>>,
     looks: Arc<Semaphore>,
+    /// The looks at each storage, by its root.
+    of_roots: Mutex<HashMap<Option<PathBuf>, Weak<Semaphore>>>,
 }
 
 #[derive(Debug)]
 struct Cached {
     wanted: Wanted,
     picture: Arc<Picture>,
-    at: Instant,
+    until: Instant,
+    /// Nobody would wait longer for a better one. One that was taken at its deadline is for those who wait no more either.
+    settled: bool,
+}
+
+/// A look at a disk, counted until it ends, even if nobody waits for it any more.
+#[derive(Debug)]
+struct LookPlace {
+    _of_root: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
 }
 
 impl<S: PictureStore> PictureReader<S> {
@@ -80,14 +100,18 @@ impl<S: PictureStore> PictureReader<S> {
             cache: Mutex::default(),
             under_way: Mutex::default(),
             looks: Arc::new(Semaphore::new(LOOKS)),
+            of_roots: Mutex::default(),
         }
     }
 
-    /// Takes all places at the disk, as looks that hang do.
+    /// Takes all places at the disk of a storage, as looks that hang do.
     #[cfg(test)]
-    pub(super) fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = u32::try_from(LOOKS).unwrap();
-        Arc::clone(&self.looks).try_acquire_many_owned(all).unwrap()
+    pub(super) async fn occupy(&self, root: &std::path::Path) -> impl Sized + use<S> {
+        let mut hung = Vec::new();
+        for _ in 0..LOOKS_PER_ROOT {
+            hung.push(self.look_place(Some(root.to_owned())).await);
+        }
+        hung
     }
 
     /// Returns the picture of an event as soon as there is a whole one, at the latest at the deadline (and the time of one
@@ -97,40 +121,44 @@ impl<S: PictureStore> PictureReader<S> {
     ///
     /// Why there is none at the deadline, or at once where none can come.
     pub async fn read(&self, wanted: &Wanted, deadline: Instant) -> Result<Arc<Picture>, NoPicture> {
-        if let Some(picture) = self.cached(wanted) {
+        if let Some(picture) = self.cached(wanted, deadline) {
             return Ok(picture);
         }
         // Many phones ask for the picture of one alarm: one of them looks at the disk.
         let turn = self.turn(wanted);
         let _first = timeout_at(deadline, turn.lock()).await;
-        if let Some(picture) = self.cached(wanted) {
+        if let Some(picture) = self.cached(wanted, deadline) {
             return Ok(picture);
         }
         let began = Instant::now();
         let mut known = None;
-        let picture = loop {
+        let (picture, settled) = loop {
             let (search, asked) = match known.take() {
                 Some((search, asked)) if Instant::now() < asked + PLACE_AGE => (search, asked),
                 _ => (Arc::new(self.search(wanted).await?), Instant::now()),
             };
             let now = Instant::now();
             match self.look(&search, deadline).await {
-                Ok(picture) if picture.earlier && (now >= deadline || now >= began + LATER) => {
-                    break self.newer(&search, picture, deadline).await;
-                }
-                Ok(picture)
-                    if !picture.earlier
-                        && (now >= deadline || now >= began + BETTER || is_best(picture.kind, wanted)) =>
-                {
-                    break picture;
+                Ok(picture) => {
+                    let settled = if picture.earlier {
+                        now >= began + LATER
+                    } else {
+                        now >= began + BETTER || is_best(picture.kind, wanted)
+                    };
+                    if picture.earlier && (settled || now >= deadline) {
+                        break (self.newer(&search, picture, deadline).await, settled);
+                    }
+                    if settled || now >= deadline {
+                        break (picture, settled);
+                    }
                 }
                 Err(error) if now >= deadline || !error.may_come() => return Err(error),
-                Ok(_) | Err(_) => {}
+                Err(_) => {}
             }
             known = Some((search, asked));
             tokio::time::sleep_until(deadline.min(now + PAUSE)).await;
         };
-        Ok(self.keep(wanted, picture))
+        Ok(self.keep(wanted, picture, settled))
     }
 
     fn turn(&self, wanted: &Wanted) -> Arc<LookTurn> {
@@ -162,8 +190,10 @@ impl<S: PictureStore> PictureReader<S> {
 
     async fn look(&self, search: &Arc<Search>, deadline: Instant) -> Result<Picture, NoPicture> {
         let late = deadline.max(Instant::now()) + GRACE;
-        let place = timeout_at(late, Arc::clone(&self.looks).acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(NoPicture::Stuck) };
+        let root = search.place.storages.first().and_then(|storage| self.roots.root(storage));
+        let Ok(Some(place)) = timeout_at(late, self.look_place(root)).await else {
+            return Err(NoPicture::Stuck);
+        };
         let (search, roots) = (Arc::clone(search), self.roots.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let _place = place;
@@ -176,23 +206,47 @@ impl<S: PictureStore> PictureReader<S> {
         }
     }
 
-    fn cached(&self, wanted: &Wanted) -> Option<Arc<Picture>> {
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        cache.retain(|cached| now < cached.at + CACHED_FOR);
-        let same = cache.iter().find(|cached| cached.wanted.same(wanted))?;
-        Some(Arc::clone(&same.picture))
+    /// Waits for a place at the disk of a storage; `None` never comes, as no semaphore is closed.
+    async fn look_place(&self, root: Option<PathBuf>) -> Option<LookPlace> {
+        let of_root = {
+            let mut roots = self.of_roots.lock().unwrap_or_else(PoisonError::into_inner);
+            // A look holds the semaphore of its storage, and so does whoever waits for it.
+            roots.retain(|_, looks| looks.strong_count() > 0);
+            let known = roots.get(&root).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let looks = Arc::new(Semaphore::new(LOOKS_PER_ROOT));
+                roots.insert(root, Arc::downgrade(&looks));
+                looks
+            })
+        };
+        let of_root = of_root.acquire_owned().await.ok()?;
+        let of_all = Arc::clone(&self.looks).acquire_owned().await.ok()?;
+        Some(LookPlace { _of_root: of_root, _of_all: of_all })
     }
 
-    fn keep(&self, wanted: &Wanted, picture: Picture) -> Arc<Picture> {
+    fn cached(&self, wanted: &Wanted, deadline: Instant) -> Option<Arc<Picture>> {
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        cache.retain(|cached| now < cached.until);
+        let same = cache.iter().find(|cached| cached.wanted.same(wanted))?;
+        (same.settled || now >= deadline).then(|| Arc::clone(&same.picture))
+    }
+
+    fn keep(&self, wanted: &Wanted, picture: Picture, settled: bool) -> Arc<Picture> {
         let picture = Arc::new(picture);
-        // The right one may still come.
-        if picture.earlier {
-            return picture;
-        }
+        let keep_for = match wanted.order.first() {
+            _ if picture.earlier => EARLIER_FOR,
+            Some(best) if *best == picture.kind => CACHED_FOR,
+            _ => SECOND_BEST_FOR,
+        };
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|cached| !cached.wanted.same(wanted));
-        cache.push_back(Cached { wanted: wanted.clone(), picture: Arc::clone(&picture), at: Instant::now() });
+        cache.push_back(Cached {
+            wanted: wanted.clone(),
+            picture: Arc::clone(&picture),
+            until: Instant::now() + keep_for,
+            settled,
+        });
         let bytes =
             |cache: &VecDeque<Cached>| cache.iter().map(|cached| cached.picture.bytes.len()).sum::<usize>();
         while cache.len() > CACHED || bytes(&cache) > CACHED_BYTES {

@@ -32,6 +32,8 @@ struct Store {
     frames: Vec<u64>,
     /// How often it was asked for a place.
     asked: AtomicUsize,
+    /// How often it was asked for alarm frames.
+    asked_frames: AtomicUsize,
 }
 
 #[async_trait]
@@ -42,6 +44,7 @@ impl PictureStore for Store {
     }
 
     async fn alarm_frames(&self, _event: EventId, limit: u32) -> Result<Vec<u64>, DbError> {
+        self.asked_frames.fetch_add(1, Ordering::Relaxed);
         Ok(self.frames.iter().copied().take(usize::try_from(limit).unwrap()).collect())
     }
 }
@@ -68,7 +71,12 @@ impl World {
             start: "2026-11-30T14:03:59".parse().ok(),
             digits: 5,
         };
-        let store = Arc::new(Store { place: Mutex::new(Some(place)), frames, asked: AtomicUsize::new(0) });
+        let store = Arc::new(Store {
+            place: Mutex::new(Some(place)),
+            frames,
+            asked: AtomicUsize::new(0),
+            asked_frames: AtomicUsize::new(0),
+        });
         let reader = PictureReader::new(Arc::clone(&store), StorageRoots::default());
         Self { disk, store, reader }
     }
@@ -207,23 +215,75 @@ async fn a_directory_that_is_not_there_yet_is_waited_for() {
     writer.await.unwrap();
 }
 
-#[tokio::test]
-async fn the_picture_of_the_alarm_is_awaited_for_a_moment_though_a_snapshot_is_there() {
+#[tokio::test(start_paused = true)]
+async fn the_picture_of_the_alarm_is_awaited_though_a_snapshot_is_there() {
     let world = World::new(Scheme::Shallow);
     world.put("3/4711/snapshot.jpg", &jpeg(1, 300));
     let path = world.path("3/4711/alarm.jpg");
+    // ZoneMinder writes the pre-event buffer first.
     let writer = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         put(&path, &jpeg(2, 300));
     });
     let picture = world.read_for(Duration::from_secs(30), any()).await.unwrap();
     writer.await.unwrap();
-    // On a machine that stalls just then the moment is over before the file is there.
-    assert!(matches!(picture.kind, PictureKind::Alarm | PictureKind::Snapshot));
+    assert_eq!(picture.kind, PictureKind::Alarm);
     let alone = World::new(Scheme::Shallow);
     alone.put("3/4711/snapshot.jpg", &jpeg(1, 300));
+    let began = Instant::now();
     let picture = alone.read_for(Duration::from_secs(30), any()).await.unwrap();
-    assert_eq!(picture.kind, PictureKind::Snapshot, "long before the deadline");
+    assert_eq!(picture.kind, PictureKind::Snapshot);
+    assert!(began.elapsed() < Duration::from_secs(2), "long before the deadline");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_was_taken_in_a_hurry_is_not_what_others_get_who_wait() {
+    let world = World::new(Scheme::Shallow);
+    world.put("3/4711/snapshot.jpg", &jpeg(1, 300));
+    assert_eq!(world.read().await.unwrap().kind, PictureKind::Snapshot);
+    let path = world.path("3/4711/alarm.jpg");
+    let writer = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        put(&path, &jpeg(2, 300));
+    });
+    assert_eq!(world.read_for(Duration::from_secs(4), any()).await.unwrap().kind, PictureKind::Alarm);
+    writer.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_waited_for_detection_shows_its_picture_though_another_was_shown_before() {
+    let world = World::new(Scheme::Shallow);
+    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
+    let wait = Duration::from_secs(2);
+    assert_eq!(world.read_for(wait, any()).await.unwrap().kind, PictureKind::Alarm);
+    world.put("3/4711/objdetect.jpg", &jpeg(2, 300));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let best = world.read_for(wait, any()).await.unwrap();
+    assert_eq!(best.kind, PictureKind::Objdetect);
+    // That one is kept.
+    fs::remove_file(world.path("3/4711/objdetect.jpg")).unwrap();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert!(Arc::ptr_eq(&best, &world.read().await.unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_picture_is_looked_for_once_though_many_ask() {
+    let world = World::new(Scheme::Shallow);
+    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
+    age(&world.path("3/4711/alarm.jpg"), 600);
+    let again = Wanted { alarm_at: Some(Timestamp::now()), ..any() };
+    let began = Instant::now();
+    for _ in 0..20 {
+        let picture = world.read_for(Duration::from_secs(4), again.clone()).await.unwrap();
+        assert_eq!((picture.kind, picture.earlier), (PictureKind::Alarm, true));
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(world.store.asked_frames.load(Ordering::Relaxed), 1);
+    // The right one may have come meanwhile.
+    tokio::time::advance(Duration::from_secs(3)).await;
+    world.put("3/4711/snapshot.jpg", &jpeg(2, 300));
+    let picture = world.read_for(Duration::from_secs(4), again).await.unwrap();
+    assert_eq!((picture.kind, picture.earlier), (PictureKind::Snapshot, false));
 }
 
 #[tokio::test]
@@ -292,8 +352,29 @@ async fn a_copy_on_another_storage_stands_in_for_one_that_is_not_mounted() {
     let error = world.read_for(Duration::from_secs(30), any()).await.unwrap_err();
     assert!(matches!(&error, NoPicture::Root { path, .. } if *path == gone), "{error:?}");
     assert!(error.hint().contains("BindReadOnlyPaths="), "{}", error.hint());
+    assert!(!error.hint().contains("ProtectHome"), "a directory below /tmp: {}", error.hint());
     storages(&[&gone, &copy]);
     assert!(world.read().await.is_ok());
+}
+
+/// `ProtectHome=yes` denies what lies there, and takes no mount below it.
+#[test]
+fn a_storage_that_systemd_hides_is_told_with_the_lines_that_show_it() {
+    let hint =
+        |path: &str, kind: io::ErrorKind| NoPicture::Root { path: path.into(), source: kind.into() }.hint();
+    for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::NotFound] {
+        for path in ["/home/zm/events", "/root", "/run/user/1000/events"] {
+            let told = hint(path, kind);
+            let lines = format!("add ProtectHome=tmpfs and BindReadOnlyPaths={path} below [Service]");
+            assert!(told.contains(&lines), "{path}: {told}");
+        }
+    }
+    let told = hint("/tmp/events", io::ErrorKind::NotFound);
+    assert!(told.contains("add BindReadOnlyPaths=/tmp/events below"), "{told}");
+    for path in ["/tmp/events", "/srv/events", "/homes/events"] {
+        assert!(hint(path, io::ErrorKind::PermissionDenied).contains("ls -ld"), "{path}");
+    }
+    assert!(hint("/srv/events", io::ErrorKind::NotFound).starts_with("is it mounted?"));
 }
 
 #[tokio::test]
@@ -304,7 +385,7 @@ async fn an_event_that_was_deleted_has_none() {
     assert!(matches!(error, NoPicture::NoEvent), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_same_picture_is_read_once_for_all_ways() {
     let world = World::new(Scheme::Shallow);
     world.put("3/4711/alarm.jpg", &jpeg(1, 300));
@@ -336,16 +417,27 @@ async fn a_hundred_phones_that_wait_for_one_picture_look_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disk_that_hangs_is_given_up_and_works_again() {
+async fn a_disk_that_hangs_is_given_up_takes_no_other_storage_with_it_and_works_again() {
     let world = World::new(Scheme::Shallow);
     world.put("3/4711/alarm.jpg", &jpeg(1, 300));
-    let hung = world.reader.occupy();
+    let hung = world.reader.occupy(world.disk.path()).await;
     let began = Instant::now();
     let error = world.read_for(Duration::from_secs(4), any()).await.unwrap_err();
     assert!(matches!(error, NoPicture::Stuck), "{error:?}");
     assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+
+    // Meanwhile the pictures of another disk are read.
+    world.put("other/3/4711/alarm.jpg", &jpeg(2, 300));
+    let on = |path: PathBuf| {
+        let storages = vec![Storage { id: 2, path: Some(path) }];
+        world.store.place.lock().unwrap().as_mut().unwrap().storages = storages;
+    };
+    on(world.path("other"));
+    assert_eq!(world.read().await.unwrap().bytes[3], 2);
+    on(world.disk.path().to_owned());
+    tokio::time::advance(Duration::from_mins(1)).await;
     drop(hung);
-    assert_eq!(world.read().await.unwrap().kind, PictureKind::Alarm);
+    assert_eq!(world.read().await.unwrap().bytes[3], 1);
 }
 
 #[test]

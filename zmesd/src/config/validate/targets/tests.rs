@@ -204,3 +204,31 @@ fn a_link_local_address_can_be_named() {
         assert_eq!(is_named_local(url), named, "{url}");
     }
 }
+
+#[test]
+fn snooze_buttons_are_up_to_three_times_of_whole_minutes_for_services_that_show_them() {
+    let problem = |buttons: &str| problems(&format!("{GUARD}snooze-buttons = {buttons}\n"));
+    for (buttons, told) in [
+        ("['1h', '2h', '3h', '4h']", "lists more than 3"),
+        ("['90s']", "`90s` is not from 1m to 30d, in whole minutes"),
+        ("['31d']", "`31d` is not from 1m to 30d, in whole minutes"),
+        ("['1h', '60m']", "`60m` is listed twice"),
+    ] {
+        let found = problem(buttons);
+        assert!(found.len() == 1 && found[0].ends_with(told), "{found:?}");
+    }
+    let buttons = "snooze-buttons = ['1h', '8h']\n";
+    let warned = |text: &str| {
+        let warnings = loaded(text).warnings;
+        warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
+    };
+    let links = "picture.base-url = 'https://zm.example.org'\n";
+    let with = loaded(&format!("{links}{GUARD}{buttons}"));
+    assert!(with.warnings.is_empty(), "{:?}", with.warnings);
+    let times: Vec<_> = with.config.push.targets[0].snooze_buttons.iter().map(|time| time.0).collect();
+    assert_eq!(times, [60, 480]);
+    assert_eq!(warned(&format!("{GUARD}{buttons}")), ["has no effect, because picture.base-url is empty"]);
+    let gotify = "[[target]]\nname = 'g'\nkind = 'gotify'\nuser = 'amy'\nurl = 'https://g.example.org'\ntoken = 't'\n\
+                  picture = 'none'\n";
+    assert_eq!(warned(&format!("{links}{gotify}{buttons}")), ["has no effect for kind \"gotify\""]);
+}

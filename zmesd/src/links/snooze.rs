@@ -1,0 +1,122 @@
+//! Links of snooze buttons: who holds one may silence one camera for one token, for a while.
+//!
+//! Made like those to pictures, with the same key. Bytes 1–8 are the monitor, 9–12 the token, 18–21 for how many minutes
+//! (0: it ends what such a link has set).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use zmes_shared::MonitorId;
+
+use super::{CLAIMS, LinkKey, VERSION, end, minute, opened, sealed};
+use crate::domain::TokenId;
+
+const PATH: &str = "/s/";
+const FOR_SNOOZE: u8 = 3;
+/// A link that is passed on, or stays in the history of a browser, soon does nothing.
+const LIFETIME: Duration = Duration::from_hours(1);
+
+/// A button of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnoozeLink {
+    pub monitor: MonitorId,
+    pub token: TokenId,
+    /// For how long; 0: it ends what another link has set.
+    pub minutes: u32,
+    /// To the minute.
+    pub until: Timestamp,
+}
+
+impl SnoozeLink {
+    pub fn new(monitor: MonitorId, token: TokenId, minutes: u32, now: Timestamp) -> Self {
+        Self { monitor, token, minutes, until: end(now, LIFETIME) }
+    }
+
+    /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
+    pub fn seal(&self, key: &LinkKey) -> Option<String> {
+        let mut claims = [0; CLAIMS];
+        claims[0] = VERSION;
+        claims[1..9].copy_from_slice(&u64::from(self.monitor.0).to_be_bytes());
+        claims[9..13].copy_from_slice(&u32::try_from(self.token.0).ok()?.to_be_bytes());
+        claims[13..17].copy_from_slice(&minute(self.until)?);
+        claims[17] = FOR_SNOOZE;
+        claims[18..22].copy_from_slice(&self.minutes.to_be_bytes());
+        sealed(&claims, key)
+    }
+
+    /// Reads a link of this server; `None`: it is none, has ended, is for a picture, or was made with another key.
+    pub fn open(text: &str, key: &LinkKey, now: Timestamp) -> Option<Self> {
+        let claims = opened(text, key)?;
+        let [version, rest @ ..] = &claims;
+        let (monitor, rest) = rest.split_first_chunk()?;
+        let (token, rest) = rest.split_first_chunk()?;
+        let (ends, rest) = rest.split_first_chunk()?;
+        let (kind, rest) = rest.split_first()?;
+        let (minutes, rest) = rest.split_first_chunk()?;
+        let link = Self {
+            monitor: MonitorId(u64::from_be_bytes(*monitor).try_into().ok()?),
+            token: TokenId(u32::from_be_bytes(*token).into()),
+            minutes: u32::from_be_bytes(*minutes),
+            until: super::at_minute(*ends),
+        };
+        let right = *version == VERSION && *kind == FOR_SNOOZE && *rest == [0, 0];
+        (right && now < link.until).then_some(link)
+    }
+
+    /// Returns the URL of a link.
+    pub(super) fn url(base: &str, link: &str) -> String {
+        format!("{base}{PATH}{link}")
+    }
+}
+
+/// Returns the link of a snooze button in the path of a request; `None`: the path is of something else.
+pub fn in_snooze_path(path: &str) -> Option<&str> {
+    path.strip_prefix(PATH)
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_shared::EventId;
+
+    use super::*;
+    use crate::links::{KEY, LinkHolder, PictureLink};
+
+    fn key() -> LinkKey {
+        LinkKey::stored(&[7; KEY]).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn link() -> SnoozeLink {
+        SnoozeLink::new(MonitorId(3), TokenId(17), 480, at("2026-11-30T14:03:59Z"))
+    }
+
+    #[test]
+    fn a_button_works_for_an_hour() {
+        let text = link().seal(&key()).unwrap();
+        assert_eq!(SnoozeLink::open(&text, &key(), at("2026-11-30T15:03:59Z")), Some(link()));
+        assert_eq!(SnoozeLink::open(&text, &key(), at("2026-11-30T15:04:00Z")), None);
+        assert_eq!(SnoozeLink::open(&text, &LinkKey::stored(&[8; KEY]).unwrap(), link().until), None);
+    }
+
+    #[test]
+    fn a_link_to_a_picture_silences_nothing_and_a_button_shows_no_picture() {
+        let now = at("2026-11-30T14:03:59Z");
+        let holder = LinkHolder::Token(TokenId(17));
+        let picture = PictureLink::new(EventId(3), holder, now, now, LIFETIME).seal(&key()).unwrap();
+        assert_eq!(SnoozeLink::open(&picture, &key(), now), None);
+        assert_eq!(PictureLink::open(&link().seal(&key()).unwrap(), &key(), now), None);
+    }
+
+    #[test]
+    fn what_is_no_button_opens_nothing() {
+        let text = link().seal(&key()).unwrap();
+        for wrong in ["", "x", &text[1..], &format!("{text}A"), &text.replace(&text[..1], "=")] {
+            assert_eq!(SnoozeLink::open(wrong, &key(), at("2026-11-30T14:04:00Z")), None, "{wrong}");
+        }
+        assert_eq!(in_snooze_path("/s/abc"), Some("abc"));
+        assert_eq!(in_snooze_path("/p/abc"), None);
+    }
+}

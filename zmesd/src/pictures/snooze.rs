@@ -1,0 +1,74 @@
+//! Links of snooze buttons: checked as those to pictures are.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Asked, PER_LINK, PER_NETWORK, PictureDesk, REFUSED_AFTER, lock};
+use crate::limits::network;
+use crate::links::SnoozeLink;
+use crate::ports::{NoAnswer, SnoozeDoor, SnoozeOffer, SnoozePressed};
+use crate::route::{LinkSnooze, LinkSnoozed};
+
+impl PictureDesk {
+    /// Returns what a link says, and the name of its monitor, if its token may still see that.
+    async fn button(&self, link: &str, asked: Asked) -> Result<(SnoozeLink, String), NoAnswer> {
+        if !lock(&self.networks).try_take(asked.network, PER_NETWORK, asked.at) {
+            return Err(NoAnswer::Busy);
+        }
+        let now = self.parts.clock.now();
+        let link = SnoozeLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
+        if !lock(&self.buttons).try_take((link.token, link.monitor), PER_LINK, asked.at) {
+            return Err(NoAnswer::Busy);
+        }
+        let name = {
+            let catalog = self.parts.catalog.borrow();
+            catalog.monitors.find(link.monitor).map(|monitor| monitor.name.to_string())
+        };
+        match self.parts.router.may_see(link.token, link.monitor).await {
+            Ok(true) => Ok((link, name.ok_or(NoAnswer::None)?)),
+            Ok(false) => Err(NoAnswer::None),
+            Err(_busy) => Err(NoAnswer::Busy),
+        }
+    }
+
+    async fn pressed(&self, link: &str, client: IpAddr, asked: Asked) -> Result<SnoozePressed, NoAnswer> {
+        let (link, monitor) = self.button(link, asked).await?;
+        let SnoozeLink { token, minutes, .. } = link;
+        let wish = LinkSnooze { token, monitor: link.monitor, minutes, address: client };
+        match self.parts.router.link_snooze(wish).await {
+            Ok(LinkSnoozed::Set(until)) => {
+                let undo = SnoozeLink::new(link.monitor, token, 0, self.parts.clock.now());
+                Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.parts.key.borrow()) })
+            }
+            Ok(LinkSnoozed::Ended) => Ok(SnoozePressed::Ended { monitor }),
+            Ok(LinkSnoozed::Refused) => Err(NoAnswer::None),
+            Ok(LinkSnoozed::TooMany) => Ok(SnoozePressed::TooMany),
+            Err(_busy) => Err(NoAnswer::Busy),
+        }
+    }
+}
+
+/// Holds a refusal back, so that each takes as long.
+async fn answered<T>(answer: Result<T, NoAnswer>, asked: Asked) -> Result<T, NoAnswer> {
+    if matches!(answer, Err(NoAnswer::None | NoAnswer::Missing)) {
+        sleep_until(asked.at + REFUSED_AFTER).await;
+    }
+    answer
+}
+
+#[async_trait]
+impl SnoozeDoor for PictureDesk {
+    async fn offer(&self, link: &str, client: IpAddr) -> Result<SnoozeOffer, NoAnswer> {
+        let asked = Asked { network: network(client), at: Instant::now() };
+        let button = self.button(link, asked).await;
+        let offer = button.map(|(link, monitor)| SnoozeOffer { monitor, minutes: link.minutes });
+        answered(offer, asked).await
+    }
+
+    async fn press(&self, link: &str, client: IpAddr) -> Result<SnoozePressed, NoAnswer> {
+        let asked = Asked { network: network(client), at: Instant::now() };
+        answered(self.pressed(link, client, asked).await, asked).await
+    }
+}
