@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
 use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use super::labels::HeldAlarm;
 use super::note::Note;
@@ -122,6 +122,8 @@ pub struct Remembered {
     pub link_key: Option<LinkKey>,
     /// Alarms whose decisions for tokens wait for labels, oldest first.
     pub held: Vec<HeldAlarm>,
+    /// Labels of events that may have another alarm, the oldest event first.
+    pub labels: Vec<(EventId, Vec<Label>)>,
     /// Alarms of the last minute that were told without labels, oldest first.
     pub unlabelled: Vec<UnlabelledStart>,
     /// Names of rules that decided within the last 24 hours, each with the time, oldest first.

@@ -40,6 +40,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         troubles: troubles::standing(pool).await?,
         link_key: keys::link_key(pool).await?,
         held: labels::held(pool).await?,
+        labels: labels::recent(pool, now, recent).await?,
         unlabelled: updates::unlabelled(pool, now).await?,
         rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
             .await?,

@@ -184,8 +184,11 @@ pub struct CaptureReport {
 /// The rows of `Monitor_Status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureReports {
-    /// The rows have a time: a `zmc` that was killed is known by its age, and one that is gone by its missing row.
+    /// The rows have a time: a `zmc` that was killed is known by its age. `zmstats.pl` deletes rows that are older than a minute.
     pub dated: bool,
+    /// A capturing `zmc` inserts its row again after it was deleted (1.37.74 and later); before, a row that was deleted
+    /// stays away until `zmc` connects to its camera the next time.
+    pub returning: bool,
     /// By monitor.
     pub reports: BTreeMap<MonitorId, CaptureReport>,
 }

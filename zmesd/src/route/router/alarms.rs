@@ -19,7 +19,7 @@ use super::Router;
 use crate::config::WithoutLabels;
 use crate::domain::{
     Alarm, AlarmLabels, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze,
-    SnoozeId, Token, TokenId,
+    SnoozeId, Token, TokenId, ToldStart,
 };
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
@@ -66,8 +66,8 @@ pub(super) struct TokenVerdict {
     pub(super) urgency: Urgency,
     /// The number for the app's icon, where it is sent.
     pub(super) badge: u32,
-    /// Of an end or an update: the delivery that told of its start.
-    pub(super) start: Option<DeliveryId>,
+    /// Of an end or an update: what told of its start.
+    pub(super) start: Option<ToldStart>,
 }
 
 impl Router {
@@ -383,7 +383,7 @@ impl Router {
                 badge,
                 by: verdict.by.clone(),
                 urgency,
-                start,
+                start: start.map(|start| start.id),
             }
         };
         (verdicts.iter().map(&mut number).collect(), deliveries)

@@ -90,15 +90,7 @@ impl ZmDb {
         area: Area,
         question: impl AsyncFnOnce(&mut Session<'_>) -> Answer<T>,
     ) -> Result<T, DbError> {
-        let answer = self.within_deadline(async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease.connection).await?;
-            let mut session = Session { connection: &mut lease.connection, schema: &schema };
-            let answer = question(&mut session).await?;
-            lease.keep();
-            Ok(answer)
-        });
-        let answer = answer.await;
+        let answer = self.ask_aside(question).await;
         if answer.is_err() {
             // The next server may be another one, or the same after an upgrade.
             *self.known_schema() = None;
@@ -106,6 +98,22 @@ impl ZmDb {
         }
         self.health.record(area, answer.as_ref().err());
         answer
+    }
+
+    /// Asks for something that alarms do not depend on: its failure says nothing of the database.
+    async fn ask_aside<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut Session<'_>) -> Answer<T>,
+    ) -> Result<T, DbError> {
+        self.within_deadline(async {
+            let mut lease = self.pool.take().await?;
+            let schema = self.schema(&mut lease.connection).await?;
+            let mut session = Session { connection: &mut lease.connection, schema: &schema };
+            let answer = question(&mut session).await?;
+            lease.keep();
+            Ok(answer)
+        })
+        .await
     }
 
     /// Ends a question at the deadline, and puts its failure into words.
@@ -219,7 +227,7 @@ impl EventStore for ZmDb {
     }
 
     async fn capture_reports(&self) -> Result<Option<CaptureReports>, DbError> {
-        self.ask(Area::Events, captures::read).await
+        self.ask_aside(captures::read).await
     }
 
     async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {

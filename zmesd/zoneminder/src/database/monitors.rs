@@ -139,6 +139,7 @@ fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result
         Generation::Function => from_function(&word("Function")?)?,
         Generation::Capturing => from_capturing(&word("Capturing")?, &word("Recording")?)?,
     };
+    let on_demand = matches!(generation, Generation::Capturing) && word("Capturing")? == "Ondemand";
     let alarm_opens_event = match word("EventCloseMode")?.as_str() {
         "" | "system" => settings.alarm_opens_event,
         mode => mode == "alarm",
@@ -149,6 +150,7 @@ fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result
         recording,
         alarm_opens_event,
         watched: if word("Type")? == "WebSite" { Err(NotWatched::WebSite) } else { watched },
+        on_demand,
         elsewhere: None,
     })
 }
