@@ -145,6 +145,31 @@ async fn cameras_of_both_servers_are_seen_told_and_explained_alike() -> Result<(
     Ok(())
 }
 
+/// Within a recording that was read without an alarm: it is as live as any.
+#[tokio::test]
+async fn an_alarm_in_a_recording_of_the_other_server_is_live_and_waits_for_labels() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let world = World::new().setting("labels", "wait", "\"20s\"").with_push_proxy(&proxy);
+    let site = TwoServers::start(world).await?;
+    let mut app = site.world.phone("android", PHONE).await?;
+    site.world.insert_event(EventRow::new(15, 2).continuous()).await?;
+    site.world.insert_event(EventRow::new(16, 3)).await?;
+    expect_live(&mut app, 16, 3).await?;
+    let alarm = "UPDATE Events SET AlarmFrames=3, Notes='detected:person:95%' WHERE Id IN (15, 16)";
+    site.world.database.sql(alarm).await?;
+    expect_live(&mut app, 15, 2).await?;
+    for event in ["15", "16"] {
+        wait_until("the push says the labels", async || {
+            let why = site.world.ctl().json(&["why", event]).await?;
+            let found = json!({"decision": "sent", "label_wait": {"outcome": "found"}});
+            let mut targets = why["targets"].as_array().into_iter().flatten();
+            Ok(targets.any(|target| includes(target, &found)).then_some(()))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_is_on_the_other_server_is_said() -> Result<()> {
     let site = TwoServers::start(World::new()).await?;

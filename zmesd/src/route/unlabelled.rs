@@ -163,8 +163,8 @@ mod tests {
             Some(after(&second, Duration::from_secs(1))),
             "when they were first seen"
         );
-        let second = ToldStart { id: DeliveryId(12), first: Some(DeliveryId(11)) };
-        let told = [(TokenId(1), DeliveryId(10).into()), (TokenId(2), second)];
+        let twice = ToldStart { id: DeliveryId(12), first: Some(DeliveryId(11)) };
+        let told = [(TokenId(1), DeliveryId(10).into()), (TokenId(2), twice)];
         assert_eq!(taken[0].told, told.into());
         alarms.seen(&[EventId(7)], after(&second, Duration::from_secs(9)));
         assert!(alarms.take_seen().is_empty(), "once");
