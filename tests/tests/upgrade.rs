@@ -174,7 +174,7 @@ async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> 
     let back = format!("mv {0}.before-99 {0}", file(&world).display());
     for part in [
         "has tables of version 99, made by zmesd 4.5.0",
-        "supports up to version 9",
+        "supports up to version 12",
         "install zmesd 4.5.0 again",
         &back,
     ] {

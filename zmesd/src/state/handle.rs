@@ -16,6 +16,7 @@ use zmes_shared::{EventId, Label, MonitorId};
 use super::labels::HeldAlarm;
 use super::note::Note;
 use super::open_error::is_damage;
+use super::rule_hits::RuleHitRow;
 use super::tokens::{self, TokenRow};
 use super::troubles::{self, TroubleRow};
 use super::updates::UnlabelledStart;
@@ -126,8 +127,8 @@ pub struct Remembered {
     pub labels: Vec<(EventId, Vec<Label>)>,
     /// Alarms of the last minute that were told without labels, oldest first.
     pub unlabelled: Vec<UnlabelledStart>,
-    /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
-    pub rule_hits: Vec<(String, Timestamp)>,
+    /// How often rules decided, by the hour, oldest first.
+    pub rule_hits: Vec<RuleHitRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -309,11 +309,14 @@ impl Router {
             .chain(verdicts.iter().filter_map(|verdict| verdict.by.as_ref()));
         let names: BTreeSet<&Arc<str>> = by.filter_map(DecidedBy::rule).collect();
         let rules = Arc::clone(&self.parts.rules.borrow());
-        for name in names {
+        for name in &names {
             self.rule_hits.count(name, alarm.at);
-            if let Some(rule) = rules.iter().find(|rule| rule.name == *name) {
+            if let Some(rule) = rules.iter().find(|rule| rule.name == **name) {
                 self.parts.counters.rules.count(rule.action);
             }
+        }
+        if !names.is_empty() {
+            self.note(Note::RuleHits(names.into_iter().cloned().collect(), alarm.at));
         }
         for TokenVerdict { token, by, .. } in verdicts {
             if let Some(DecidedBy::Snooze(id)) = by {

@@ -303,7 +303,7 @@ async fn watchers_hear_of_an_alarm_once_and_of_its_decisions_when_they_are_made(
 #[tokio::test]
 async fn a_push_that_says_the_labels_needs_no_update_of_an_earlier_one() {
     let directory = tempfile::tempdir().unwrap();
-    let (mut world, _client, _) = world_of_amy(directory.path()).await;
+    let (world, _client, _) = world_of_amy(directory.path()).await;
     world.labels.send_modify(|config| config.update = true);
     world.wait_for_labels(SHORT, WithoutLabels::Send).await;
     world.announce(now_alarm(1, 10)).await;

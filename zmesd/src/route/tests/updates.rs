@@ -136,6 +136,8 @@ async fn what_a_former_daemon_read_labels_the_next_alarm_of_the_event() {
     world.detected(10).await;
     world.stored().await;
     let mut world = world.restart(&[user("amy", MonitorRights::All)]).await;
+    // While updates are off it tells of none.
+    world.router.ping().await.unwrap();
     world.ordered();
     world.update(true).await;
     world.announce(now_alarm(1, 10)).await;
