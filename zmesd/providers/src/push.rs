@@ -1,4 +1,4 @@
-//! One message for one phone, the provider's answer, and the trait of transports.
+//! One message for one phone, what a provider answers, and the trait of transports.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use zmes_shared::{EventId, Label, MonitorId};
 use crate::picture::{PictureWay, PushedPicture};
 use crate::token::{App, Platform, PushToken};
 
-/// One message for one phone, independent of the provider's format.
+/// One message for one phone, ready to be put into a provider's words.
 #[derive(Debug, Clone)]
 pub struct Push {
     /// Which phone.
@@ -36,7 +36,7 @@ pub struct Push {
     pub urgency: Urgency,
     /// The picture of the last alarm, as the transport takes it ([`PushTransport::picture_way`]).
     pub picture: Option<PushedPicture>,
-    /// After this time it expires.
+    /// It is not worth showing after this time.
     pub expires_at: Timestamp,
 }
 
@@ -87,9 +87,9 @@ pub struct PushedAlarm {
     pub test: bool,
     /// It has ended, and lasted this long; zero: that is not known.
     pub ended: Option<Duration>,
-    /// It was sent before without its labels, and began then.
+    /// It was told before without its labels, and began then.
     pub updates: Option<Timestamp>,
-    /// It was found late.
+    /// It was found after the fact.
     pub late: bool,
     /// What it tells of.
     pub subject: PushSubject,

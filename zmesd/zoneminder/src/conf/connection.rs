@@ -71,7 +71,7 @@ pub struct DatabaseConfig {
     pub name: String,
     /// TLS, if `ZM_DB_SSL_CA_CERT` is set.
     pub tls: Option<DatabaseTls>,
-    /// Where these values come from.
+    /// Where these values stand.
     pub origin: DatabaseOrigin,
 }
 
@@ -102,7 +102,7 @@ pub struct DatabaseTls {
     pub verify_server: bool,
 }
 
-/// What is wrong with the database's settings in `zm.conf`.
+/// What is wrong with the values of `zm.conf` that lead to the database.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionFault {
     /// `ZM_DB_TYPE` is neither `mysql` nor `mariadb`.
@@ -148,7 +148,7 @@ pub enum UrlFault {
     #[error("names no database")]
     MissingDatabase,
     /// Neither `host`, `host:port` nor `[ipv6]:port`.
-    #[error("has no valid host and port")]
+    #[error("has no proper host and port")]
     InvalidHost,
     /// An option that is not one of `socket`, `ssl-ca`, `ssl-cert`, `ssl-key`.
     #[error("has an unknown option `{}`", quotable(.0))]
@@ -187,7 +187,7 @@ impl UrlFault {
 }
 
 impl DatabaseConfig {
-    /// Reads `ZM_DB_*`; returns all problems at once.
+    /// Takes `ZM_DB_*`; gives all that is wrong with them.
     pub fn from_zmconf(conf: &ZmConf) -> Result<Self, Vec<ConnectionFault>> {
         let mut faults = Vec::new();
         if let Some(kind) = conf.text("ZM_DB_TYPE").filter(|kind| !matches!(*kind, "mysql" | "mariadb")) {
@@ -244,7 +244,7 @@ impl DatabaseConfig {
         Ok(Self { address, user, password: SecretString::from(password), name, tls, origin })
     }
 
-    /// Sets where the URL comes from.
+    /// Notes where the URL stands that it was read from.
     #[must_use]
     pub fn stated_at(self, place: ValuePlace) -> Self {
         Self { origin: DatabaseOrigin::of_url(place), ..self }
@@ -281,7 +281,7 @@ impl DatabaseConfig {
         format!("{} at {address} as {}", self.name, self.user)
     }
 
-    /// Warns that a server on another machine is not verified, and says which setting verifies it.
+    /// Says that the server is on another machine and that nothing proves who answers there, with what to add.
     pub fn unverified(&self) -> Option<(String, String)> {
         let DatabaseAddress::Tcp { host, port } = &self.address else { return None };
         if self.tls.is_some() || self.address.is_local() {
@@ -342,7 +342,7 @@ fn tls_of_zmconf(conf: &ZmConf) -> Result<Option<DatabaseTls>, ConnectionFault> 
         (Some(_), None) => return Err(ConnectionFault::CertificateWithoutKey),
         (None, Some(_)) => return Err(ConnectionFault::KeyWithoutCertificate),
     };
-    // Unset, the client library decides, and most do not compare names.
+    // Unset, the client library decides, and the one of most installations does not compare names.
     let verify_server = conf
         .text("ZM_DB_SSL_VERIFY_SERVER_CERT")
         .is_some_and(|text| !["0", "false", "no", "off"].iter().any(|no| text.eq_ignore_ascii_case(no)));

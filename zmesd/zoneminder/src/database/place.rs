@@ -25,7 +25,7 @@ pub(super) enum ServerAddress {
 }
 
 impl ServerAddress {
-    /// Returns where the server may be now: a socket may have appeared since the last call.
+    /// Returns where the server may be at this moment: a socket may have appeared since the last time.
     pub(super) fn all(database: &DatabaseConfig) -> Vec<Self> {
         match &database.address {
             DatabaseAddress::Socket(path) => vec![Self::Socket(path.clone())],
@@ -58,8 +58,8 @@ fn this_machine(sockets: impl Iterator<Item = PathBuf>) -> Vec<ServerAddress> {
     sockets.filter(is_a_servers).map(ServerAddress::Socket).chain([tcp]).collect()
 }
 
-/// Says whether there is a socket of root or a system account. Anyone can create one in `/tmp`, and would get the
-/// password.
+/// Says whether a socket is there that a server may have made. Anybody can make one in `/tmp` and would be told the
+/// password; servers run as root or as an account of the system.
 fn is_a_servers(path: &PathBuf) -> bool {
     path.metadata().is_ok_and(|found| path != Path::new("/tmp/mysql.sock") || found.uid() < FIRST_PERSON)
 }

@@ -18,15 +18,15 @@ use crate::PictureStore;
 const PAUSE: Duration = Duration::from_millis(50);
 /// After this long the database is asked again: the event may have been moved to another storage.
 const PLACE_AGE: Duration = Duration::from_secs(1);
-/// How long a picture of lower preference waits for a better one that ZoneMinder writes with the alarm.
+/// How long a picture that is less wanted waits for a better one that ZoneMinder writes with the alarm.
 const BETTER: Duration = Duration::from_millis(300);
 /// How long the picture of an earlier alarm waits for that of the later one: often none comes.
 const LATER: Duration = Duration::from_secs(1);
 /// How long one look at the disk may take beyond the deadline.
 const GRACE: Duration = Duration::from_secs(2);
-/// Concurrent looks at the disk. One at a share whose server is down keeps its thread until the server is back.
+/// Looks at the disk at once. A look at a share whose server is away ends when it is back, so that each costs a thread until then.
 const LOOKS: usize = 8;
-/// How much older than the detection of the alarm `alarm.jpg` may be.
+/// By so much `alarm.jpg` may be older than the moment at which the alarm was found.
 const FOUND_LATER: SignedDuration = SignedDuration::from_secs(2);
 /// Newest alarm frames that are tried where the pictures of the event show an earlier alarm.
 const FRAMES: u32 = 4;
@@ -48,7 +48,7 @@ pub struct Wanted {
     pub max_size: u64,
 }
 
-/// Held by the task that looks for a picture.
+/// Held by who looks for a picture.
 type LookTurn = tokio::sync::Mutex<()>;
 /// An event, and which of its alarms.
 type LookKey = (EventId, Option<Timestamp>);
@@ -59,7 +59,7 @@ pub struct PictureReader<S> {
     store: S,
     roots: StorageRoots,
     cache: Mutex<VecDeque<Cached>>,
-    /// The tasks that look for a picture: others that want the same one wait for the result.
+    /// Who looks for a picture: others who want the same wait for the result.
     under_way: Mutex<HashMap<LookKey, Weak<LookTurn>>>,
     looks: Arc<Semaphore>,
 }
