@@ -348,6 +348,8 @@ async fn a_server_that_is_gone_is_told_of_once() -> Result<()> {
         .await?;
     let off = async |says: &str| {
         wait_long(says, async || {
+            // The other one captures.
+            site.world.database.sql("UPDATE Monitor_Status SET UpdatedOn=NOW() WHERE MonitorId=2").await?;
             let found = ctl.troubles().await?.into_iter().find(|trouble| trouble["id"] == "camera:3");
             let text = |trouble: &Value| trouble["text"].as_str().unwrap_or_default().to_owned();
             Ok(found.filter(|trouble| text(trouble).contains(says)))
