@@ -70,19 +70,14 @@ impl RemoteCapture {
         }
         let sight = self.judge(captures, limit, read_at);
         let patient = self.grace.is_some_and(|until| read_at < until);
-        self.sight = match sight {
+        let waits = matches!(sight, RemoteSight::Silent(_) | RemoteSight::Unreached(_));
+        self.sight = if monitor.on_demand && sight != RemoteSight::Stopped {
             // Between two viewers it renews nothing.
             RemoteSight::Captured
-            | RemoteSight::NoPicture
-            | RemoteSight::Unreached(_)
-            | RemoteSight::Silent(_)
-            | RemoteSight::Unknown
-                if monitor.on_demand =>
-            {
-                RemoteSight::Captured
-            }
-            RemoteSight::Silent(_) | RemoteSight::Unreached(_) if patient => RemoteSight::Unknown,
-            sight => sight,
+        } else if patient && waits {
+            RemoteSight::Unknown
+        } else {
+            sight
         };
     }
 

@@ -353,6 +353,9 @@ impl Track {
     fn log(&self, condition: &Condition) {
         let (monitor, name, word) = (self.monitor.id, &*self.monitor.name, condition.word());
         match condition {
+            Condition::NotWatched(_)
+            | Condition::NotLookedAt
+            | Condition::Elsewhere { sight: RemoteSight::Unknown, trouble: None, .. } => {}
             // Each restart of a zmc passes through these.
             Condition::Unreadable(error) if error.zmc_is_away() => {
                 info!(%monitor, name, condition = %word, %error, "monitor is not captured");
@@ -366,7 +369,6 @@ impl Track {
             Condition::Elsewhere { trouble: Some(error), .. } => {
                 warn!(%monitor, name, condition = %word, %error, "monitor unhealthy");
             }
-            Condition::Elsewhere { sight: RemoteSight::Unknown, trouble: None, .. } => {}
             Condition::Elsewhere { server, sight: RemoteSight::Captured, trouble: None } => {
                 debug!(%monitor, name, %server, "captured by another server: using the Events table");
             }
@@ -383,7 +385,6 @@ impl Track {
             Condition::Database { layout: None, trouble: None } => {
                 debug!(%monitor, name, "using the Events table");
             }
-            Condition::NotWatched(_) | Condition::NotLookedAt => {}
             Condition::NoPicture | Condition::Numbering(_) | Condition::Flapping { .. } => {
                 warn!(%monitor, name, condition = %word, "monitor is captured, with a remark");
             }

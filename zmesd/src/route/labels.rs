@@ -181,7 +181,9 @@ impl KnownLabels {
     /// Takes what the state file has, oldest first.
     pub(super) fn remembered(labels: Vec<(EventId, Vec<Label>)>) -> Self {
         let mut known = Self::default();
-        labels.into_iter().for_each(|(event, labels)| known.keep(event, &labels));
+        for (event, labels) in labels {
+            known.keep(event, &labels);
+        }
         known
     }
 
