@@ -341,31 +341,25 @@ async fn a_server_that_is_gone_is_told_of_once() -> Result<()> {
     ensure!(!cameras.iter().any(of_them), "{cameras:?}");
     site.captures("'Connected', 5, NOW()").await?;
     ctl.wait_trouble_over("zoneminder:2").await?;
-    // One camera of two without a picture is that camera.
-    site.world
-        .database
-        .sql("UPDATE Monitor_Status SET Status='Running', CaptureFPS=0, UpdatedOn=NOW() WHERE MonitorId=3")
-        .await?;
-    let off = async |says: &str| {
-        wait_long(says, async || {
-            // The other one captures.
-            site.world.database.sql("UPDATE Monitor_Status SET UpdatedOn=NOW() WHERE MonitorId=2").await?;
-            let found = ctl.troubles().await?.into_iter().find(|trouble| trouble["id"] == "camera:3");
-            let text = |trouble: &Value| trouble["text"].as_str().unwrap_or_default().to_owned();
-            Ok(found.filter(|trouble| text(trouble).contains(says)))
-        })
-        .await
-    };
-    let trouble = off("the camera delivers no picture").await?;
-    ensure!(
-        trouble["text"] == "Barn: zmc runs on server 2 (nvr2), but the camera delivers no picture",
-        "{trouble}"
-    );
-    // zmc writes nothing while it does not reach the camera.
+    // One camera of two that is off is that camera: while it is, its zmc writes nothing more.
+    let reason = |monitor: &Value| monitor["reason"].as_str().unwrap_or_default().to_owned();
+    let off = "UPDATE Monitor_Status SET UpdatedOn=NOW(), Status=IF(MonitorId=3, 'Running', Status)";
+    site.world.database.sql(off).await?;
+    let dark = "zmc runs on server 2 (nvr2), but the camera delivers no picture";
+    site.world.wait_monitor(3, "dark", |monitor| reason(monitor) == dark).await?;
     let aged = "UPDATE Monitor_Status SET UpdatedOn=NOW() - INTERVAL 2 MINUTE WHERE MonitorId=3";
     site.world.database.sql(aged).await?;
-    let trouble = off("has not reached the camera for 2 min").await?;
-    ensure!(trouble["severity"] == "warning", "{trouble}");
+    let unreached = "zmc on server 2 (nvr2) has not reached the camera for 2 min";
+    site.world.wait_monitor(3, "off", |monitor| reason(monitor).starts_with(unreached)).await?;
+    let doctor = site.world.ctl().run(&["doctor", "--json"]).await?.stdout;
+    let doctor: Value = serde_json::from_str(&doctor)?;
+    let findings = doctor["findings"].as_array().context("no findings")?;
+    let severity = |step: &str| {
+        let found = findings.iter().find(|finding| finding["step"] == step);
+        found.map(|finding| finding["severity"].clone())
+    };
+    ensure!(severity("monitor 3") == Some(json!("warning")), "{findings:?}");
+    ensure!(severity("server 2") == Some(json!("ok")), "{findings:?}");
     Ok(())
 }
 
