@@ -79,7 +79,7 @@ async fn a_server_that_speaks_only_tls_1_0_is_used_without_tls() -> Result<()> {
     let ca = authorities.ca().display().to_string();
     configure(&world, &format!("ZM_DB_HOST=127.0.0.1:{port}\nZM_DB_SSL_CA_CERT={ca}\n"))?;
     world.launch_daemon().await?;
-    let hint = ails(&world, "speaks only versions of TLS before 1.2").await?;
+    let hint = ails(&world, "only supports TLS versions before 1.2").await?;
     ensure!(hint.contains("tls_version"), "{hint}");
     world.database.restart_with([listening(port), authorities.arguments(Kind::Good)?].concat()).await?;
     goes_on(&world, 101).await

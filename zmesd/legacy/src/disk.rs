@@ -1,4 +1,4 @@
-//! Reads old files and writes the new ones: all or none, readable only for the owner and the daemon's group.
+//! Reads old files and writes the new ones: all or none, readable only by the owner and the daemon's group.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};

@@ -30,7 +30,7 @@ pub(super) enum FileFormat {
 }
 
 impl FileFormat {
-    /// Says what it is, with an article where the word takes one.
+    /// Returns its description, with an article if needed.
     pub(super) fn as_str(&self) -> &'static str {
         match self {
             Self::Script => "a script up to 0.98",

@@ -9,7 +9,7 @@ struct OldScript {
     section: &'static str,
     key: &'static str,
     switch: (&'static str, &'static str),
-    /// What it was run for.
+    /// When it was run.
     phase: &'static str,
     /// What differs in what it is told.
     differs: &'static str,

@@ -1,4 +1,4 @@
-//! What old servers called a setting, and what the latest one calls it.
+//! Names of settings in old servers, and in the latest one.
 
 /// The section of settings that only scripts have.
 pub(super) const SCRIPT: &str = "script";

@@ -42,7 +42,7 @@ fn token_file(taking: &mut Takeover<'_>) {
     }
 }
 
-/// Takes over the PushProxy of 0.93; says whether it was in use.
+/// Takes over the PushProxy of 0.93; returns whether it was in use.
 fn push_proxy(taking: &mut Takeover<'_>) -> bool {
     let used = taking.flag(SCRIPT, "usePushProxy");
     let [url, name, key, sound] =

@@ -10,7 +10,7 @@ pub(super) struct DecodedText {
     pub(super) latin: bool,
 }
 
-/// What bytes are that are not text, and what to do about it.
+/// Why bytes are not text, and what to do about it.
 type NotText = (&'static str, &'static str);
 
 /// As some editors of Windows write it.

@@ -84,7 +84,7 @@ impl Steps {
     }
 }
 
-/// A server that answers at all works, whatever it thinks of the request: for addresses where nothing is to be found.
+/// Any answer is a success, whatever its status: for addresses without content.
 pub(super) fn is_no_server_error(status: StatusCode) -> bool {
     !status.is_server_error()
 }

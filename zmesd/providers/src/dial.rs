@@ -1,4 +1,4 @@
-//! Connects to a server that speaks another protocol than HTTP, with the same TLS, steps and words as pushes.
+//! Connects to a server with another protocol than HTTP, with the same TLS, steps and messages as for pushes.
 
 use std::fmt;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::push::CheckStep;
 /// A connection, with TLS or without.
 pub type DialedStream = Either<TcpStream, TlsStream<TcpStream>>;
 
-/// A server, and how it is spoken to.
+/// A server, and how to connect to it.
 #[derive(Clone)]
 pub struct Dial {
     host: String,
@@ -55,7 +55,7 @@ impl Dial {
         });
         let roots: RootCertStore = roots(root)?;
         let mut config = tls(roots, identity.transpose()?, Versions::Any)?;
-        // The names of versions of HTTP mean nothing to it.
+        // ALPN names of HTTP do not apply.
         config.alpn_protocols.clear();
         Ok(Self { tls: Some(Arc::new(config)), ..self })
     }

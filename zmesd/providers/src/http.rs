@@ -81,7 +81,7 @@ impl Http {
         Self::reaching(base, root, Reach::Anywhere, common)
     }
 
-    /// The same, for a server that may not be everywhere.
+    /// The same with a limit on where the server may be.
     pub(super) fn reaching(
         base: Url,
         root: Option<(&'static str, &Path)>,

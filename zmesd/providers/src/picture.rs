@@ -24,7 +24,7 @@ pub enum PictureWay {
 /// The picture of the last alarm of a push.
 #[derive(Debug, Clone)]
 pub enum PushedPicture {
-    /// Where the phone finds it. A secret: who has it sees that picture.
+    /// Its link for the phone. A secret: whoever has the link can see the picture.
     Link(SecretString),
     /// The picture itself.
     File(PictureFile),
@@ -46,14 +46,14 @@ impl PushedPicture {
     }
 }
 
-/// A whole JPEG. `Debug` says its size alone.
+/// A whole JPEG. `Debug` prints only its size.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PictureFile(Arc<Vec<u8>>);
 
 impl PictureFile {
-    /// What services are told of its type.
+    /// Its media type for services.
     pub const TYPE: &'static str = "image/jpeg";
-    /// What services call it.
+    /// Its file name for services.
     pub const NAME: &'static str = "alarm.jpg";
 
     /// Takes the bytes of a JPEG.

@@ -127,7 +127,7 @@ impl PushTransport for Proxy {
         self.http.target()
     }
 
-    /// It knows texts alone.
+    /// It supports only text.
     fn picture_way(&self) -> PictureWay {
         PictureWay::Nothing
     }

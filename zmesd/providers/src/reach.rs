@@ -1,5 +1,5 @@
-//! Which addresses a client may connect to. A URL of a target comes from an admin, but its name is resolved by somebody
-//! else, and a cloud's metadata service answers to everybody on the machine.
+//! Which addresses a client may connect to. An admin writes a target's URL, but others control what its name resolves to,
+//! and a cloud's metadata service answers every program on the machine.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -25,7 +25,7 @@ pub(super) enum Reach {
 }
 
 impl Reach {
-    /// Returns where a target of that URL may be. An address that the URL names itself was meant.
+    /// Returns where a target of that URL may be. An address written in the URL itself is intended.
     pub(super) fn of(url: &Url) -> Self {
         match (url.scheme(), url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse().ok())) {
             (_, Some(IpAddr::V4(_) | IpAddr::V6(_))) => Self::Anywhere,

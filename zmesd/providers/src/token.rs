@@ -12,7 +12,7 @@ use crate::targets::TargetName;
 const MAX_TOKEN: usize = 4096;
 /// Hexadecimal digits of a handle that people see.
 const HANDLE_DIGITS: usize = 8;
-/// Begins what stands for a target in place of a token. No provider issues such tokens.
+/// Prefix of a target's entry in place of a token. Providers do not issue such tokens.
 const TARGET: &str = "target:";
 
 /// A device's push token, as FCM or APNs issued it. It allows sending to the phone, so it prints as its handle:

@@ -48,7 +48,11 @@ pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis
     let (severity, sentence, cure) = match condition {
         Condition::Captured
         | Condition::Database { layout: None, trouble: None }
-        | Condition::Elsewhere { sight: RemoteSight::Captured, trouble: None, .. } => return None,
+        | Condition::Elsewhere {
+            sight: RemoteSight::Captured | RemoteSight::Unknown, trouble: None, ..
+        } => {
+            return None;
+        }
         Condition::NotWatched(reason) => {
             let sentence = switched_off(*reason).to_owned();
             return Some(Diagnosis { severity: Severity::Error, sentence, cure: None });
@@ -101,9 +105,16 @@ pub(crate) fn diagnose(id: MonitorId, condition: &Condition) -> Option<Diagnosis
 /// Says what is wrong with a monitor of another server.
 fn remote(id: MonitorId, server: &OtherServer, sight: RemoteSight) -> Option<Diagnosis> {
     let (severity, sentence) = match sight {
-        RemoteSight::Captured => return None,
+        RemoteSight::Captured | RemoteSight::Unknown => return None,
         RemoteSight::NoPicture => {
             (Severity::Warning, format!("zmc runs on {server}, but the camera delivers no picture"))
+        }
+        RemoteSight::Unreached(age) => {
+            let minutes = age.as_secs() / 60;
+            let sentence = format!(
+                "zmc on {server} has not reached the camera for {minutes} min, or was killed meanwhile"
+            );
+            (Severity::Warning, sentence)
         }
         RemoteSight::Stopped => (Severity::Error, format!("zmc has ended on {server}")),
         RemoteSight::Silent(Some(age)) => {
@@ -117,6 +128,11 @@ fn remote(id: MonitorId, server: &OtherServer, sight: RemoteSight) -> Option<Dia
     let cure = match (sight, server.id) {
         (RemoteSight::NoPicture, _) => {
             format!("is the camera on, and its address right? see the log of zmc -m {id} there")
+        }
+        (RemoteSight::Unreached(_), _) => {
+            format!(
+                "is the camera on? if it is, on {server}: systemctl status zoneminder, and the log of zmc -m {id}"
+            )
         }
         (_, 0) => format!("assign monitor {id} to a server in ZoneMinder's console: no server captures it"),
         (_, _) => format!("on {server}: systemctl status zoneminder; zmdc.pl restart zmc -m {id}"),
@@ -238,6 +254,7 @@ mod tests {
         let server = Arc::new(OtherServer { id: 2, name: Some("nvr2".to_owned()) });
         let sights = [
             RemoteSight::NoPicture,
+            RemoteSight::Unreached(Duration::from_mins(3)),
             RemoteSight::Stopped,
             RemoteSight::Silent(Some(Duration::from_mins(3))),
             RemoteSight::Silent(None),

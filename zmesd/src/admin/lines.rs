@@ -40,9 +40,11 @@ pub(super) fn recorded(alarm: RecordedAlarm) -> WatchEvent {
 /// An end from the record.
 pub(super) fn ended(end: RecordedEnd) -> WatchEvent {
     let RecordedEnd { alarm, ended_at, lasted } = end;
-    // Start and end found at the same time, afterwards: the duration is not known.
-    let lasted = Duration::try_from(lasted).ok().filter(|lasted| !lasted.is_zero());
-    of_record(alarm, ended_at, lasted.is_none(), Phase::End, lasted, Vec::new())
+    // Start and end were found at the same time, afterwards: the duration is not known. It is not known either where the
+    // clock was set back meanwhile; that end was seen when it came.
+    let late = lasted.is_zero();
+    let lasted = Duration::try_from(lasted).ok().filter(|_| !late);
+    of_record(alarm, ended_at, late, Phase::End, lasted, Vec::new())
 }
 
 /// An update from the record.
@@ -233,4 +235,38 @@ pub(super) fn trouble(
         trouble: trouble.view(cleared_at),
     };
     WatchEvent { at, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use zmes_shared::MonitorId;
+
+    use super::*;
+
+    #[test]
+    fn an_end_before_its_start_is_not_late_but_one_at_the_same_time_is() {
+        let told = |seconds| {
+            let at = Timestamp::from_second(1_800_000_000).unwrap();
+            let lasted = SignedDuration::from_secs(seconds);
+            let alarm = RecordedAlarm {
+                at,
+                event: None,
+                monitor: MonitorId(1),
+                monitor_name: "Front".to_owned(),
+                cause: "Motion".to_owned(),
+                late: false,
+                ended_at: Some(at + lasted),
+            };
+            let WatchKind::Alarm { late, origin, lasted_ms, .. } =
+                ended(RecordedEnd { alarm, ended_at: at + lasted, lasted }).kind
+            else {
+                panic!("no alarm")
+            };
+            (late, origin, lasted_ms)
+        };
+        assert_eq!(told(7), (false, Origin::Poll, Some(7000)));
+        assert_eq!(told(0), (true, Origin::Reconciled, None));
+        assert_eq!(told(-3600), (false, Origin::Poll, None), "the clock was set back");
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zmes_shared::control::{ClientFilter, ControlError, Role};
 use zmes_shared::views::{HeldView, Why, WhyAlarm, WhyTarget, WhyTimes};
-use zmes_shared::words::{DeliveryState, Phase, Reason, TargetKind};
+use zmes_shared::words::{DeliveryState, Phase, Reason, StateSource, TargetKind};
 use zmes_shared::{EventId, Label, MonitorId, SessionId};
 
 use super::answers::off_loop;
@@ -29,6 +29,8 @@ const DELIVERIES: u32 = 20_000;
 struct Evidence {
     event: EventId,
     alarms: Vec<RecordedAlarm>,
+    /// The monitor is polled, not followed in the Events table alone.
+    polled: bool,
     sessions: Vec<SessionDecision>,
     deliveries: Vec<DeliveryRow>,
     known: TokenNames,
@@ -98,7 +100,11 @@ async fn gather(parts: &AdminParts, event: EventId, known: TokenNames) -> Result
     let rules = parts.router.rules().await?;
     let labels = state.labels_of(&[event]).await?.remove(&event).unwrap_or_default();
     let held = state.is_held(event).await?;
-    Ok(Evidence { event, alarms, sessions, deliveries, known, snoozes, users, rules, labels, held })
+    let monitor = alarms.first().map(|alarm| alarm.monitor);
+    let reports = parts.reports.borrow().clone();
+    let report = monitor.and_then(|monitor| reports.get(&monitor));
+    let polled = report.is_none_or(|report| report.source() != StateSource::Database);
+    Ok(Evidence { event, alarms, polled, sessions, deliveries, known, snoozes, users, rules, labels, held })
 }
 
 fn alarm(alarm: RecordedAlarm) -> WhyAlarm {
@@ -126,8 +132,13 @@ impl Evidence {
             ([], Some(delivery)) if delivery.origin == Origin::Test => "a test alarm".to_owned(),
             ([], Some(_)) => "announced; the alarm itself is no longer in the record".to_owned(),
             ([], None) => "a test alarm, or one that is no longer in the record".to_owned(),
-            ([alarm], _) if alarm.late => {
+            ([alarm], _) if alarm.late && self.polled => {
                 "announced late: polling did not see it, the Events table had it".to_owned()
+            }
+            ([alarm], _) if alarm.late => {
+                "announced late: the Events table had it for a while before zmesd read it, and no other source tells of \
+                 this monitor"
+                    .to_owned()
             }
             ([_], _) => "announced once".to_owned(),
             ([_, _, ..], _) => format!("announced {} times", self.alarms.len()),

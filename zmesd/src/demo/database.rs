@@ -135,6 +135,7 @@ fn monitor(number: u32) -> Monitor {
         recording: Recording::OnAlarm,
         alarm_opens_event: true,
         watched: Ok(()),
+        on_demand: false,
         elsewhere: None,
     }
 }

@@ -1,5 +1,6 @@
 //! What the poller knows of a monitor, as facts: `admin` makes sentences of them.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +22,19 @@ pub struct MonitorReport {
 }
 
 /// What is known of a `zmc` on another server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RemoteSight {
-    /// It captures; or it cannot be told, because this ZoneMinder keeps no such table.
+    /// Nothing was read yet, or the table does not say.
+    #[default]
+    Unknown,
     Captured,
     /// It runs, but its camera delivers no picture.
     NoPicture,
+    /// It has not reached its camera for this long. It renews nothing meanwhile, so it may have been killed, too.
+    Unreached(Duration),
     /// It has ended.
     Stopped,
-    /// It has renewed nothing for this long; `None`: ZoneMinder has deleted its row.
+    /// It has renewed nothing for this long; `None`: there is no row of it.
     Silent(Option<Duration>),
 }
 
@@ -114,8 +119,8 @@ impl Condition {
             Self::Database { layout: Some(_), trouble: None } => MonitorCondition::UnknownLayout,
             Self::Database { layout: None, trouble: None } => MonitorCondition::EventsTable,
             Self::Elsewhere { sight, trouble: None, .. } => match sight {
-                RemoteSight::Captured => MonitorCondition::EventsTable,
-                RemoteSight::NoPicture => MonitorCondition::NoPicture,
+                RemoteSight::Unknown | RemoteSight::Captured => MonitorCondition::EventsTable,
+                RemoteSight::NoPicture | RemoteSight::Unreached(_) => MonitorCondition::NoPicture,
                 RemoteSight::Stopped => MonitorCondition::Stopped,
                 RemoteSight::Silent(_) => MonitorCondition::Frozen,
             },
@@ -128,9 +133,21 @@ impl Condition {
             Self::Captured | Self::NoPicture | Self::Numbering(_) | Self::Flapping { .. } => true,
             Self::Database { trouble, .. } => trouble.is_none(),
             Self::Elsewhere { sight, trouble, .. } => {
-                trouble.is_none() && matches!(sight, RemoteSight::Captured | RemoteSight::NoPicture)
+                trouble.is_none() && !matches!(sight, RemoteSight::Stopped | RemoteSight::Silent(_))
             }
             Self::NotWatched(_) | Self::NotLookedAt | Self::Unreadable(_) | Self::Frozen { .. } => false,
+        }
+    }
+
+    /// Says whether another condition differs from this one at most in an age.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Frozen { .. }, Self::Frozen { .. }) => true,
+            (
+                Self::Elsewhere { server, sight, trouble },
+                Self::Elsewhere { server: server2, sight: sight2, trouble: trouble2 },
+            ) => server == server2 && discriminant(sight) == discriminant(sight2) && trouble == trouble2,
+            _ => self == other,
         }
     }
 

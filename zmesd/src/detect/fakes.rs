@@ -69,6 +69,7 @@ struct ScriptedTable {
     shift: Duration,
     statements: usize,
     captures: Option<CaptureReports>,
+    captures_fail: bool,
 }
 
 /// An Events table.
@@ -130,6 +131,10 @@ impl ScriptedStore {
         self.table().captures = captures;
     }
 
+    pub(super) fn fail_captures(&self, fail: bool) {
+        self.table().captures_fail = fail;
+    }
+
     pub(super) fn statements(&self) -> usize {
         self.table().statements
     }
@@ -168,6 +173,9 @@ impl EventStore for ScriptedStore {
 
     async fn capture_reports(&self) -> Result<Option<CaptureReports>, DbError> {
         self.select(|_| ())?;
+        if self.table().captures_fail {
+            return Err(DbError::Unexpected(DatabaseTrouble::late("the table is crashed")));
+        }
         Ok(self.table().captures.clone())
     }
 

@@ -28,6 +28,7 @@ mod poller;
 mod pulse;
 mod reconciler;
 mod record;
+mod remote;
 mod settling;
 mod track;
 mod uncaused;
@@ -110,6 +111,7 @@ pub fn build(parts: DetectParts, record: Record) -> Detection {
         catalog: parts.catalog.clone(),
         known: newest_announced(&parts),
         captures_at: None,
+        capture_failures: 0,
     });
     Detection {
         reconciler: match others {

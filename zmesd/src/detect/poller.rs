@@ -49,8 +49,8 @@ pub struct Poller {
     tracks: BTreeMap<MonitorId, Track>,
     /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
     unclaimed: VecDeque<(EventRow, Instant)>,
-    /// What the `zmc` of other servers said of themselves last.
-    captures: Option<CaptureReports>,
+    /// What the `zmc` of other servers said of themselves last, and when.
+    captures: Option<(CaptureReports, Instant)>,
     /// The reports are not those that were published last.
     changed: bool,
 }
@@ -120,7 +120,9 @@ impl Poller {
             track.describe(monitor);
             if monitor.elsewhere.is_some() {
                 self.parts.source.forget(monitor.id);
-                track.captured(self.captures.as_ref(), self.rules.max_delay);
+                if let Some((captures, read_at)) = &self.captures {
+                    track.captured(Some((captures, *read_at)), self.rules.max_delay);
+                }
             }
             self.tracks.insert(monitor.id, track);
         }
@@ -205,9 +207,10 @@ impl Poller {
                 }
             }
             ReconcilerReport::Captures(captures) => {
-                self.captures = captures;
+                self.captures = captures.map(|captures| (captures, Instant::now()));
+                let captures = self.captures.as_ref().map(|(captures, at)| (captures, *at));
                 for track in self.tracks.values_mut() {
-                    track.captured(self.captures.as_ref(), self.rules.max_delay);
+                    track.captured(captures, self.rules.max_delay);
                 }
             }
             ReconcilerReport::Ended(events) => self.on_ended(&events).await?,
@@ -218,6 +221,10 @@ impl Poller {
             }
             ReconcilerReport::Database(reachable) => {
                 self.rules.database = reachable.err().map(Arc::new);
+                if self.rules.database.is_some() {
+                    self.captures = None;
+                    self.tracks.values_mut().for_each(Track::database_away);
+                }
             }
         }
         Ok(())

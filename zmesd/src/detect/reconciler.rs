@@ -37,6 +37,10 @@ const STANDSTILL: Duration = Duration::from_mins(2);
 const QUICK: Duration = Duration::from_millis(250);
 /// How often it is read what their `zmc` say of themselves: they write every 10 s.
 const CAPTURES: Duration = Duration::from_secs(5);
+/// After this many failed readings nothing is known of them any more. A table that is locked costs the alarms of other
+/// servers the deadline of a question each time, so that it is read less often then.
+const CAPTURE_FAILURES: u32 = 3;
+const CAPTURES_FAILED: Duration = Duration::from_mins(1);
 /// What the clocks and zones of two servers differ by at most, where an event's age by its own server decides how far back
 /// to read.
 const CLOCKS: Duration = Duration::from_hours(26);
@@ -50,7 +54,7 @@ pub enum ReconcilerReport {
     Missed(Vec<EventRow>),
     /// Events that were told of, whose alarm frames have grown after a calm while.
     Again(Vec<EventRow>),
-    /// What each `zmc` says of itself; `None`: this ZoneMinder has no such table.
+    /// What each `zmc` says of itself; `None`: this ZoneMinder has no such table, or it cannot be read.
     Captures(Option<CaptureReports>),
     /// Events that were open when they were told of, and have ended or do not exist any more.
     Ended(Vec<(MonitorId, EventId)>),
@@ -83,6 +87,8 @@ pub(super) struct Others {
     pub(super) known: Option<TableEnd>,
     /// When the captures were read last.
     pub(super) captures_at: Option<Instant>,
+    /// How often in a row they could not be read.
+    pub(super) capture_failures: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,18 +312,28 @@ impl Reconciler {
             return Ok(());
         }
         let Some(others) = &mut self.others else { return Ok(()) };
-        if others.captures_at.is_some_and(|at| at.elapsed() < CAPTURES) {
+        let pause = if others.capture_failures < CAPTURE_FAILURES { CAPTURES } else { CAPTURES_FAILED };
+        if others.captures_at.is_some_and(|at| at.elapsed() < pause) {
             return Ok(());
         }
         others.captures_at = Some(Instant::now());
-        match self.store.capture_reports().await {
-            Ok(reports) => self.tell(ReconcilerReport::Captures(reports)).await,
-            Err(error) => {
-                // Whether the database is away is for the Events table to say.
-                debug!(%error, "cannot read Monitor_Status");
-                Ok(())
+        let reports = match self.store.capture_reports().await {
+            Ok(reports) => {
+                others.capture_failures = 0;
+                reports
             }
-        }
+            // Whether the database is away is for the Events table to say.
+            Err(error) => {
+                others.capture_failures = others.capture_failures.saturating_add(1);
+                if others.capture_failures != CAPTURE_FAILURES {
+                    debug!(%error, "cannot read Monitor_Status");
+                    return Ok(());
+                }
+                warn!(%error, "cannot read Monitor_Status: not known which cameras of other servers are lost");
+                None
+            }
+        };
+        self.tell(ReconcilerReport::Captures(reports)).await
     }
 
     async fn tell(&self, report: ReconcilerReport) -> Result<(), Interruption> {

@@ -47,6 +47,7 @@ fn monitor(id: MonitorId, name: &str, recording: Recording) -> Monitor {
         recording,
         alarm_opens_event: false,
         watched: Ok(()),
+        on_demand: false,
         elsewhere: None,
     }
 }

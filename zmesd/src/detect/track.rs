@@ -9,10 +9,7 @@ use tracing::{debug, info, warn};
 use zmes_shared::words::MonitorCondition;
 use zmes_shared::{EventId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
-use zmes_zoneminder::{
-    CaptureReport, CaptureReports, CaptureStatus, DbError, EventRow, Monitor, MonitorSource, OtherServer,
-    Reading,
-};
+use zmes_zoneminder::{CaptureReports, DbError, EventRow, Monitor, MonitorSource, OtherServer, Reading};
 
 use super::DetectConfig;
 use super::alarm_limit::{AlarmLimit, Gaps};
@@ -21,14 +18,11 @@ use super::detector::{DetectedAlarm, Detector, DetectorStep};
 use super::episode::Episode;
 use super::events::{MOTION, cause_of_reading, event_id};
 use super::pulse::Pulse;
+use super::remote::RemoteCapture;
 use super::uncaused::Uncaused;
 use crate::config::Source;
 use crate::domain::{Alarm, AlarmLabels, Origin, Phase};
 use crate::ports::Clock;
-
-/// How old what a `zmc` on another server says of itself may be, at least: it writes every 10 s, and `zmstats.pl` deletes
-/// rows after a minute.
-const SILENT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(super) struct PollRules {
@@ -82,7 +76,7 @@ pub(super) struct Track {
     limit: AlarmLimit,
     episode: Episode,
     /// What its `zmc` says of itself, if that is on another server.
-    remote: RemoteSight,
+    remote: RemoteCapture,
     report: MonitorReport,
 }
 
@@ -104,14 +98,14 @@ impl Track {
             uncaused: Uncaused::default(),
             limit: AlarmLimit::default(),
             episode,
-            remote: RemoteSight::Captured,
+            remote: RemoteCapture::default(),
             report,
         }
     }
 
     pub(super) fn describe(&mut self, monitor: &Arc<Monitor>) {
         if self.monitor.elsewhere != monitor.elsewhere {
-            self.remote = RemoteSight::Captured;
+            self.remote = RemoteCapture::default();
         }
         self.monitor = Arc::clone(monitor);
         self.report.name = Arc::clone(&monitor.name);
@@ -147,6 +141,9 @@ impl Track {
     pub(super) fn reconcile(&mut self, row: &EventRow, missed: bool, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
         let remote = self.monitor.elsewhere.is_some();
+        if !missed {
+            self.remote.alarmed();
+        }
         let missed = missed && remote;
         if remote && !row.open {
             // It may have been announced while the monitor was polled here.
@@ -164,14 +161,18 @@ impl Track {
         if self.polled() {
             return PollResult::default();
         }
+        self.remote.alarmed();
         let step = self.detector.again(row, round.now);
         self.alarms(step, false, round)
     }
 
-    /// Takes what each `zmc` says of itself; `None`: this ZoneMinder keeps no such table.
-    pub(super) fn captured(&mut self, captures: Option<&CaptureReports>, max_delay: Duration) {
-        let Some(CaptureReports { dated, reports }) = captures else { return };
-        self.remote = remote_sight(*dated, reports.get(&self.monitor.id), max_delay.max(SILENT));
+    /// Takes what each `zmc` said of itself at that time; `None`: nothing is known.
+    pub(super) fn captured(&mut self, captures: Option<(&CaptureReports, Instant)>, max_delay: Duration) {
+        self.remote.read(captures, &self.monitor, max_delay);
+    }
+
+    pub(super) fn database_away(&mut self) {
+        self.remote.database_away();
     }
 
     /// An event of the monitor has ended.
@@ -275,9 +276,7 @@ impl Track {
 
     fn elsewhere(&mut self, server: Arc<OtherServer>, round: &Round<'_>) -> MonitorReport {
         self.episode.unpolled();
-        let (sight, trouble) = (self.remote, round.rules.database.clone());
-        // What the table said before the database went away is of no use.
-        let sight = if trouble.is_some() { RemoteSight::Captured } else { sight };
+        let (sight, trouble) = (self.remote.sight(), round.rules.database.clone());
         let condition = Condition::Elsewhere { server, sight, trouble };
         self.reported(MonitorState::Unknown, self.report.last_event, None, condition)
     }
@@ -344,7 +343,7 @@ impl Track {
         if self.report == report {
             return false;
         }
-        if self.report.condition != report.condition {
+        if !self.report.condition.is_like(&report.condition) {
             self.log(&report.condition);
         }
         self.report = report;
@@ -354,6 +353,9 @@ impl Track {
     fn log(&self, condition: &Condition) {
         let (monitor, name, word) = (self.monitor.id, &*self.monitor.name, condition.word());
         match condition {
+            Condition::NotWatched(_)
+            | Condition::NotLookedAt
+            | Condition::Elsewhere { sight: RemoteSight::Unknown, trouble: None, .. } => {}
             // Each restart of a zmc passes through these.
             Condition::Unreadable(error) if error.zmc_is_away() => {
                 info!(%monitor, name, condition = %word, %error, "monitor is not captured");
@@ -383,7 +385,6 @@ impl Track {
             Condition::Database { layout: None, trouble: None } => {
                 debug!(%monitor, name, "using the Events table");
             }
-            Condition::NotWatched(_) | Condition::NotLookedAt => {}
             Condition::NoPicture | Condition::Numbering(_) | Condition::Flapping { .. } => {
                 warn!(%monitor, name, condition = %word, "monitor is captured, with a remark");
             }
@@ -392,55 +393,5 @@ impl Track {
 
     pub(super) fn report(&self) -> MonitorReport {
         self.report.clone()
-    }
-}
-
-/// Judges what a `zmc` on another server says of itself. `limit`: how old that may be.
-fn remote_sight(dated: bool, report: Option<&CaptureReport>, limit: Duration) -> RemoteSight {
-    let Some(CaptureReport { status, pictures, age }) = report else {
-        return if dated { RemoteSight::Silent(None) } else { RemoteSight::Captured };
-    };
-    match (status, age) {
-        (CaptureStatus::NotRunning, _) => RemoteSight::Stopped,
-        (_, Some(age)) if *age > limit => RemoteSight::Silent(Some(Duration::from_mins(age.as_secs() / 60))),
-        (CaptureStatus::Connecting, _) => RemoteSight::NoPicture,
-        // Without a time this may be the number of a zmc that has just started.
-        (CaptureStatus::Connected, Some(_)) if *pictures == Some(false) => RemoteSight::NoPicture,
-        (CaptureStatus::Connected | CaptureStatus::Unknown, _) => RemoteSight::Captured,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_zmc_of_another_server_says_of_itself() {
-        use CaptureStatus::{Connected, Connecting, NotRunning, Unknown};
-        use RemoteSight::{Captured, NoPicture, Silent, Stopped};
-        let minute = Duration::from_mins(1);
-        let told = |status, pictures, age: Option<u64>| {
-            let report = CaptureReport { status, pictures, age: age.map(Duration::from_secs) };
-            remote_sight(age.is_some(), Some(&report), minute)
-        };
-        for (status, pictures, age, expected) in [
-            (Connected, Some(true), Some(0), Captured),
-            (Connected, Some(true), Some(60), Captured),
-            (Connected, Some(true), Some(61), Silent(Some(minute))),
-            (Connected, Some(true), Some(179), Silent(Some(minute * 2))),
-            (Connected, Some(false), Some(1), NoPicture),
-            (Connected, None, Some(1), Captured),
-            (Connecting, Some(false), Some(1), NoPicture),
-            (NotRunning, Some(false), Some(9999), Stopped),
-            (Unknown, Some(false), Some(1), Captured),
-            // Up to 1.36.33 nothing says how old a row is.
-            (Connected, Some(false), None, Captured),
-            (Connecting, Some(false), None, NoPicture),
-            (NotRunning, Some(true), None, Stopped),
-        ] {
-            assert_eq!(told(status, pictures, age), expected, "{status:?} {pictures:?} {age:?}");
-        }
-        assert_eq!(remote_sight(true, None, minute), Silent(None));
-        assert_eq!(remote_sight(false, None, minute), Captured);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zmes_shared::words::{DeliveryState, Reason, SkipReason};
 
-use super::SnoozeId;
+use super::{DeliveryId, SnoozeId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
@@ -39,6 +39,21 @@ pub enum StartState {
     Shadow,
     /// It was refused, given up, withdrawn, or was part of a digest.
     NotSent,
+}
+
+/// The push to which an end or an update belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToldStart {
+    /// The last one that told of the alarm.
+    pub id: DeliveryId,
+    /// The first one of the same event: what the phone shows if the last one was not sent.
+    pub first: Option<DeliveryId>,
+}
+
+impl From<DeliveryId> for ToldStart {
+    fn from(id: DeliveryId) -> Self {
+        Self { id, first: None }
+    }
 }
 
 /// What an admin or a user has set that made a decision.

@@ -8,7 +8,7 @@ mod push;
 mod snooze;
 
 pub use alarm::{Alarm, AlarmLabels, AlarmSpan, UPDATE_WITHIN};
-pub use decision::{DecidedBy, Decision, StartState};
+pub use decision::{DecidedBy, Decision, StartState, ToldStart};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
 pub use push::{DeliveryId, PushState, Registration, Revoked, Token, TokenId};

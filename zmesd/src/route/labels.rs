@@ -1,6 +1,6 @@
 //! Labels as the router has them: what it asks the reader of labels, what it is told, and the alarms that wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,19 +169,74 @@ impl HeldDecisions {
     }
 }
 
-/// The labels of the newest events.
+/// The labels of the events that had some last.
 #[derive(Debug, Default)]
-pub(super) struct KnownLabels(BTreeMap<EventId, Arc<[Label]>>);
+pub(super) struct KnownLabels {
+    by_event: HashMap<EventId, Arc<[Label]>>,
+    /// Not by id: in a restored database new events have lower ids.
+    oldest_first: VecDeque<EventId>,
+}
 
 impl KnownLabels {
-    pub(super) fn of(&self, event: Option<EventId>) -> Arc<[Label]> {
-        event.and_then(|event| self.0.get(&event)).cloned().unwrap_or_default()
+    /// Takes what the state file has, oldest first.
+    pub(super) fn remembered(labels: Vec<(EventId, Vec<Label>)>) -> Self {
+        let mut known = Self::default();
+        for (event, labels) in labels {
+            known.keep(event, &labels);
+        }
+        known
     }
 
-    pub(super) fn keep(&mut self, event: EventId, labels: Arc<[Label]>) {
-        self.0.insert(event, labels);
-        if self.0.len() > MAX_KNOWN {
-            self.0.pop_first();
+    pub(super) fn of(&self, event: Option<EventId>) -> Arc<[Label]> {
+        event.and_then(|event| self.by_event.get(&event)).cloned().unwrap_or_default()
+    }
+
+    /// Adds labels of an event. Those that it had stay, whatever ZoneMinder has written over them.
+    pub(super) fn keep(&mut self, event: EventId, labels: &[Label]) {
+        let Some(known) = self.by_event.get_mut(&event) else {
+            self.by_event.insert(event, labels.into());
+            self.oldest_first.push_back(event);
+            if self.oldest_first.len() > MAX_KNOWN
+                && let Some(oldest) = self.oldest_first.pop_front()
+            {
+                self.by_event.remove(&oldest);
+            }
+            return;
+        };
+        let mut all = known.to_vec();
+        let mut changed = false;
+        for label in labels {
+            changed |= label.clone().merge_into(&mut all);
         }
+        if changed {
+            *known = all.into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(names: &[&str]) -> Vec<Label> {
+        names.iter().filter_map(|name| Label::new(name, None)).collect()
+    }
+
+    #[test]
+    fn in_a_restored_database_new_events_keep_their_labels() {
+        let full = (0..MAX_KNOWN as u64).map(|event| (EventId(100_000 + event), labels(&["person"])));
+        let mut known = KnownLabels::remembered(full.collect());
+        known.keep(EventId(7), &labels(&["car"]));
+        assert_eq!(Label::listed(&known.of(Some(EventId(7)))), "car");
+        assert!(known.of(Some(EventId(100_000))).is_empty(), "the oldest gives way");
+        assert_eq!((known.by_event.len(), known.oldest_first.len()), (MAX_KNOWN, MAX_KNOWN));
+    }
+
+    #[test]
+    fn what_was_once_read_stays() {
+        let mut known = KnownLabels::remembered(vec![(EventId(7), labels(&["person"]))]);
+        known.keep(EventId(7), &labels(&["car"]));
+        assert_eq!(Label::listed(&known.of(Some(EventId(7)))), "person, car");
+        assert_eq!(known.oldest_first.len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use zmes_providers::Urgency;
 
-use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId, ToldStart};
 
 /// Never waited for: when the queue is full, what was ordered is found on the disk.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub struct PushDelivery {
     pub token: Arc<Token>,
     pub badge: u32,
     pub urgency: Urgency,
-    /// Of an end: the delivery that told of its start.
-    pub start: Option<DeliveryId>,
+    /// Of an end or an update: what told of its start.
+    pub start: Option<ToldStart>,
 }
 
 /// What became of a delivery, once nothing more will be tried.

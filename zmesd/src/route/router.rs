@@ -152,6 +152,7 @@ impl Router {
         );
         parts.remembered.held = std::mem::take(&mut remembered.held);
         parts.remembered.unlabelled = std::mem::take(&mut remembered.unlabelled);
+        let labels = KnownLabels::remembered(std::mem::take(&mut remembered.labels));
         let rule_hits = HitCounts::remembered(std::mem::take(&mut remembered.rule_hits));
         let open_starts = OpenStarts::remembered(std::mem::take(&mut remembered.started));
         let now = Instant::now();
@@ -169,7 +170,7 @@ impl Router {
             unended: Vec::new(),
             told_troubles: troubles::ToldTroubles::default(),
             sessions: Sessions::default(),
-            labels: KnownLabels::default(),
+            labels,
             unlabelled: UnlabelledAlarms::default(),
             held: HeldDecisions::default(),
             labels_possible: true,
@@ -192,6 +193,7 @@ impl Router {
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.hold_again();
         self.configure_targets();
+        self.release_known();
         self.tell_updates();
         loop {
             let wait_ends = self.wait_ends();

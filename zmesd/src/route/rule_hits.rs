@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use crate::rules::{MAX_RULES, RuleSet};
+use crate::state::RuleHitRow;
 
 /// Hours that are counted: the current one and those before it.
 const HOURS: i64 = 24;
@@ -59,16 +60,20 @@ pub(super) struct HitCounts {
 
 impl HitCounts {
     /// Takes what the state file has, oldest first.
-    pub(super) fn remembered(hits: Vec<(String, Timestamp)>) -> Self {
+    pub(super) fn remembered(hits: Vec<RuleHitRow>) -> Self {
         let mut counts = Self::default();
-        for (name, at) in hits {
-            counts.count(&name.into(), at);
+        for RuleHitRow { rule, last, alarms } in hits {
+            counts.add(&rule, last, alarms);
         }
         counts
     }
 
     /// Counts one alarm for a rule.
     pub(super) fn count(&mut self, name: &Arc<str>, at: Timestamp) {
+        self.add(name, at, 1);
+    }
+
+    fn add(&mut self, name: &Arc<str>, at: Timestamp, alarms: u64) {
         if self.by_name.len() >= 2 * MAX_RULES && !self.by_name.contains_key(name) {
             self.forget(at);
         }
@@ -77,7 +82,7 @@ impl HitCounts {
             .by_name
             .entry(Arc::clone(name))
             .or_insert_with(|| Tracked { hours: BTreeMap::new(), last: at });
-        *tracked.hours.entry(hour).or_default() += 1;
+        *tracked.hours.entry(hour).or_default() += alarms;
         tracked.last = tracked.last.max(at);
         while tracked.hours.len() > KEPT {
             tracked.hours.pop_first();
@@ -118,8 +123,8 @@ mod tests {
     #[test]
     fn hits_are_those_of_a_day_and_the_last_one_stays() {
         let night: Arc<str> = "night".into();
-        let mut counts =
-            HitCounts::remembered(vec![("night".to_owned(), hour(0)), ("night".to_owned(), hour(0))]);
+        let row = RuleHitRow { rule: Arc::clone(&night), last: hour(0), alarms: 2 };
+        let mut counts = HitCounts::remembered(vec![row]);
         counts.count(&night, hour(5));
         assert_eq!(counts.at(hour(6))[&night], RuleHits { day: 3, last: hour(5) });
         assert_eq!(counts.at(hour(24))[&night], RuleHits { day: 1, last: hour(5) });

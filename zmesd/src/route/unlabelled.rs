@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use zmes_shared::{EventId, MonitorId};
 
-use crate::domain::{Alarm, DeliveryId, TokenId, UPDATE_WITHIN};
+use crate::domain::{Alarm, DeliveryId, TokenId, ToldStart, UPDATE_WITHIN};
 
 /// Alarms that are kept; the oldest gives way, and gets no update.
 const MAX_ALARMS: usize = 1024;
@@ -20,8 +20,8 @@ const MAX_TOLD: usize = 200_000;
 pub(super) struct UnlabelledAlarm {
     /// The last one of the event.
     pub(super) alarm: Arc<Alarm>,
-    /// Each token with the delivery that told it last.
-    pub(super) told: BTreeMap<TokenId, DeliveryId>,
+    /// Each token with what told it.
+    pub(super) told: BTreeMap<TokenId, ToldStart>,
     /// When labels were seen, if they were.
     pub(super) seen_at: Option<Timestamp>,
 }
@@ -55,8 +55,24 @@ impl UnlabelledAlarms {
     pub(super) fn told(&mut self, alarm: &Alarm, token: TokenId, delivery: DeliveryId) {
         let Some(event) = alarm.event else { return };
         let Some(known) = self.by_event.get_mut(&(event, alarm.monitor)) else { return };
-        self.told += usize::from(known.told.insert(token, delivery).is_none());
+        let mut is_new = false;
+        let told = known.told.entry(token).and_modify(|told| {
+            // The last one may still fail.
+            *told = ToldStart { id: delivery, first: Some(told.first.unwrap_or(told.id)) };
+        });
+        told.or_insert_with(|| {
+            is_new = true;
+            delivery.into()
+        });
+        self.told += usize::from(is_new);
         self.make_room();
+    }
+
+    /// A push told a token of an alarm with its labels: it shows what an update would.
+    pub(super) fn labelled(&mut self, alarm: &Alarm, token: TokenId) {
+        let Some(event) = alarm.event else { return };
+        let Some(known) = self.by_event.get_mut(&(event, alarm.monitor)) else { return };
+        self.told -= usize::from(known.told.remove(&token).is_some());
     }
 
     /// Labels of these events were seen at that time.
@@ -147,7 +163,8 @@ mod tests {
             Some(after(&second, Duration::from_secs(1))),
             "when they were first seen"
         );
-        let told = [(TokenId(1), DeliveryId(10)), (TokenId(2), DeliveryId(12))];
+        let twice = ToldStart { id: DeliveryId(12), first: Some(DeliveryId(11)) };
+        let told = [(TokenId(1), DeliveryId(10).into()), (TokenId(2), twice)];
         assert_eq!(taken[0].told, told.into());
         alarms.seen(&[EventId(7)], after(&second, Duration::from_secs(9)));
         assert!(alarms.take_seen().is_empty(), "once");

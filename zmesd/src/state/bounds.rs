@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 
 use super::deliveries::millis;
-use super::{SqlResult, deliveries, labels, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, labels, rule_hits, snoozes, tokens, troubles};
 use crate::config::StateConfig;
 
 /// Maximum number of deliveries (and alarms) dropped in one transaction, because writing waits meanwhile.
@@ -35,6 +35,7 @@ pub(super) async fn by_age(
     let alarms = alarms.execute(&mut *connection).await?.rows_affected();
     labels::forget(&mut *connection, before(keep.keep_events)).await?;
     let deliveries = deliveries::forget(&mut *connection, before(keep.keep_deliveries)).await?;
+    rule_hits::forget(&mut *connection, now, before(keep.keep_deliveries)).await?;
     snoozes::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     troubles::forget(&mut *connection, before(keep.keep_deliveries)).await?;
     let tokens = tokens::forget_revoked(&mut *connection, before(keep.keep_tombstones)).await?;

@@ -12,7 +12,7 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::{Note, TokenDecision};
-use super::{SqlResult, deliveries, ends, keys, labels, mqtt, signed, snoozes, tokens, troubles};
+use super::{SqlResult, deliveries, ends, keys, labels, mqtt, rule_hits, signed, snoozes, tokens, troubles};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -62,6 +62,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
                 deliveries::decide(transaction, alarm, decisions).await?;
             }
         }
+        Note::RuleHits(rules, at) => rule_hits::count(transaction, rules, *at).await?,
         Note::LinkKey(key, at) => keys::keep_link_key(transaction, key, *at).await?,
         Note::Token(token) => tokens::keep(transaction, token).await?,
         Note::Tokens(many) => {

@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_providers::App;
 use zmes_shared::control::Since;
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::{EventId, Label, MonitorId};
 
 use super::labels::HeldAlarm;
 use super::note::Note;
 use super::open_error::is_damage;
+use super::rule_hits::RuleHitRow;
 use super::tokens::{self, TokenRow};
 use super::troubles::{self, TroubleRow};
 use super::updates::UnlabelledStart;
@@ -122,10 +123,12 @@ pub struct Remembered {
     pub link_key: Option<LinkKey>,
     /// Alarms whose decisions for tokens wait for labels, oldest first.
     pub held: Vec<HeldAlarm>,
+    /// Labels of events that may have another alarm, the oldest event first.
+    pub labels: Vec<(EventId, Vec<Label>)>,
     /// Alarms of the last minute that were told without labels, oldest first.
     pub unlabelled: Vec<UnlabelledStart>,
-    /// Names of rules that decided within the last 24 hours, each with the time, oldest first.
-    pub rule_hits: Vec<(String, Timestamp)>,
+    /// How often rules decided, by the hour, oldest first.
+    pub rule_hits: Vec<RuleHitRow>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::time::Instant;
@@ -18,6 +18,10 @@ use crate::domain::{Alarm, AlarmLabels, Origin, Phase};
 
 /// Maximum number of waiting alarms that a new daemon reads: as many as a daemon holds.
 const HELD: u32 = 1024;
+/// How old the last alarm of an event may be that a new daemon reads the labels of.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+/// As many events as the router keeps the labels of.
+const RECENT_EVENTS: u32 = 1024;
 
 /// An alarm whose decisions for tokens wait for labels.
 #[derive(Debug, Clone)]
@@ -95,6 +99,37 @@ pub(super) async fn held(pool: &SqlitePool) -> SqlResult<Vec<HeldAlarm>> {
     Ok(understood("held_alarms", &rows, alarm))
 }
 
+/// Returns the labels of events that may have another alarm: of the last hour, or with one that has not ended since
+/// `open_since` (ms). The oldest event first.
+pub(super) async fn recent(
+    pool: &SqlitePool,
+    now: Timestamp,
+    open_since: i64,
+) -> SqlResult<Vec<(EventId, Vec<Label>)>> {
+    let since = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN).as_millisecond();
+    let query = "SELECT e.event_id, l.name, l.confidence FROM (SELECT event_id, MAX(number) AS last FROM alarms \
+         WHERE at >= ?2 AND event_id IS NOT NULL AND (at >= ?1 OR open = 1) \
+         GROUP BY event_id ORDER BY last DESC LIMIT ?3) e \
+         JOIN labels l ON l.event_id = e.event_id ORDER BY e.last, l.confidence DESC, l.name";
+    let query = sqlx::query(query).bind(since).bind(open_since.min(since)).bind(RECENT_EVENTS);
+    let rows = query.fetch_all(pool).await?;
+    let mut recent = Vec::<(EventId, Vec<Label>)>::new();
+    for (event, label) in understood::<_, Vec<_>>("labels", &rows, label) {
+        let Some(label) = label else { continue };
+        match recent.last_mut().filter(|(last, _)| *last == event) {
+            Some((_, labels)) => drop(label.merge_into(labels)),
+            None => recent.push((event, vec![label])),
+        }
+    }
+    Ok(recent)
+}
+
+/// Reads three columns: an event, the name of a label, its confidence.
+fn label(row: &SqliteRow) -> SqlResult<(EventId, Option<Label>)> {
+    let event = EventId(row.try_get::<i64, _>(0)?.cast_unsigned());
+    Ok((event, Label::new(row.try_get(1)?, row.try_get::<Option<u32>, _>(2)?)))
+}
+
 /// Deletes the labels that were seen before that time (ms).
 pub(super) async fn forget(connection: &mut SqliteConnection, before: i64) -> SqlResult {
     sqlx::query("DELETE FROM labels WHERE at < ?").bind(before).execute(connection).await.map(drop)
@@ -139,10 +174,6 @@ impl StateHandle {
         }
         query.push(") ORDER BY event_id, confidence DESC, name");
         let rows = self.answer(query.build().fetch_all(&self.reader()).await)?;
-        let label = |row: &SqliteRow| {
-            let event = EventId(row.try_get::<i64, _>(0)?.cast_unsigned());
-            Ok((event, Label::new(row.try_get(1)?, row.try_get::<Option<u32>, _>(2)?)))
-        };
         for (event, label) in understood::<_, Vec<_>>("labels", &rows, label) {
             if let Some(label) = label {
                 label.merge_into(found.entry(event).or_default());

@@ -54,6 +54,8 @@ pub enum Note {
     SnoozeEnded(SnoozeId, Timestamp, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// What has become of a trouble, with the push that tells of it: one transaction.
     Trouble(Box<TroubleNote>),
+    /// These rules decided about an alarm of that time.
+    RuleHits(Vec<Arc<str>>, Timestamp),
     /// The key of links to pictures, made then.
     LinkKey(LinkKey, Timestamp),
     /// What home automation is to remember.

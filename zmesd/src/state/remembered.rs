@@ -10,14 +10,11 @@ use zmes_providers::App;
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Cursor, Device, LastFilter, Remembered};
-use super::{SqlResult, deliveries, ends, keys, labels, snoozes, tokens, troubles, updates};
+use super::{SqlResult, deliveries, ends, keys, labels, rule_hits, snoozes, tokens, troubles, updates};
 use crate::domain::MonitorFilter;
 
 /// How far back announced events are read: longer than any sensible `catch-up`.
 const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
-
-/// How far back hits of rules are counted.
-const RULE_HITS_SINCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reads the remembered state; unreadable rows are skipped.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembered> {
@@ -40,9 +37,9 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         troubles: troubles::standing(pool).await?,
         link_key: keys::link_key(pool).await?,
         held: labels::held(pool).await?,
+        labels: labels::recent(pool, now, recent).await?,
         unlabelled: updates::unlabelled(pool, now).await?,
-        rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
-            .await?,
+        rule_hits: rule_hits::all(pool).await?,
     })
 }
 

@@ -30,7 +30,7 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 16] = [
+const TABLES: [(&str, Key); 17] = [
     ("tokens", Key::RowId),
     ("keys", Key::Columns("name")),
     ("snoozes", Key::RowId),
@@ -42,6 +42,7 @@ const TABLES: [(&str, Key); 16] = [
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),
     ("device_sent", Key::Columns("user_name, kind, app, monitor_id")),
+    ("rule_hits", Key::Columns("rule, hour")),
     ("alarms", Key::Newest),
     ("labels", Key::Columns("event_id, name")),
     ("pushed_alarms", Key::Newest),

@@ -10,7 +10,7 @@ use zmes_shared::words::{Origin, SnoozeOrigin};
 
 use super::SqlResult;
 use super::remembered::{time, understood};
-use crate::domain::{DecidedBy, Snooze, SnoozeId, SnoozeScope, TokenId};
+use crate::domain::{Snooze, SnoozeId, SnoozeScope, TokenId};
 
 const EVERYBODY: &str = "everybody";
 const USER: &str = "user";
@@ -100,21 +100,6 @@ pub(super) async fn withheld(pool: &SqlitePool) -> SqlResult<BTreeMap<SnoozeId, 
         withheld.entry(snooze).or_default().insert(token, count);
     }
     Ok(withheld)
-}
-
-/// Returns the alarms that each rule decided for at least one token since that time, oldest first. Tests do not count.
-pub(super) async fn rule_hits(pool: &SqlitePool, since: Timestamp) -> SqlResult<Vec<(String, Timestamp)>> {
-    let query = "SELECT DISTINCT d.decided_by, a.at, a.number FROM deliveries d \
-         JOIN pushed_alarms a ON a.number = d.alarm \
-         WHERE d.decided_by <> '' AND d.decided_by LIKE 'rule:%' AND a.origin <> 'test' AND a.at >= ? ORDER BY a.at";
-    let rows = sqlx::query(query).bind(since.as_millisecond()).fetch_all(pool).await?;
-    let hits: Vec<_> =
-        understood("deliveries", &rows, |row| Ok((row.try_get::<String, _>(0)?, time(row, 1)?)));
-    let named = hits.into_iter().filter_map(|(by, at)| match DecidedBy::parse(&by)? {
-        DecidedBy::Rule(name) => Some((name.to_string(), at)),
-        DecidedBy::Snooze(_) => None,
-    });
-    Ok(named.collect())
 }
 
 fn snooze(row: &SqliteRow) -> SqlResult<Snooze> {

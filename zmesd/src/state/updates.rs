@@ -52,6 +52,9 @@ pub(super) async fn unlabelled(pool: &SqlitePool, now: Timestamp) -> SqlResult<V
          AND p.phase = 'start' AND p.origin IN ('poll', 'reconciled') AND p.labels = '' \
          LEFT JOIN deliveries d ON d.alarm = p.number AND (d.decision = 'queued' \
          OR (d.decision = 'sent' AND d.reason = '') OR (d.decision = 'skipped' AND d.reason = 'shadow')) \
+         AND NOT EXISTS (SELECT 1 FROM pushed_alarms q JOIN deliveries r ON r.alarm = q.number \
+         WHERE q.event_id = a.event_id AND q.monitor_id = a.monitor_id AND q.phase = 'start' AND q.labels <> '' \
+         AND r.token_id = d.token_id AND r.decision IN ('queued', 'sent')) \
          WHERE a.at >= ? AND a.event_id IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.event_id = a.event_id AND l.at < a.at) \
          AND NOT EXISTS (SELECT 1 FROM pushed_alarms u WHERE u.event_id = a.event_id \

@@ -126,6 +126,7 @@ impl Waiting {
                 | Note::SnoozeEnded(..)
                 | Note::Trouble(_)
                 | Note::LinkKey(..)
+                | Note::RuleHits(..)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
                 | Note::TokenUntold(_)
@@ -216,6 +217,7 @@ fn rows(note: &Note) -> usize {
         Note::Held(..) => 2,
         Note::Labels(seen, _) => seen.iter().map(|(_, labels)| labels.len().max(1)).sum(),
         Note::Tokens(many) => many.len().max(1),
+        Note::RuleHits(rules, _) => rules.len().max(1),
         Note::Sent(devices, ..) => devices.len().max(1),
         Note::TokenSent(told, ..) => told.len().max(1),
         Note::TokenUntold(untold) => untold.len().max(1),

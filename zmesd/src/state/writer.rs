@@ -305,6 +305,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Token(_)
         | Note::Snooze(_)
         | Note::LinkKey(..)
+        | Note::RuleHits(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)
         | Note::TokenUntold(_)

@@ -196,7 +196,7 @@ impl TroubleTable {
             mut unknown_kinds,
         } = look;
         if cameras_unknown {
-            unknown_kinds.insert(TroubleKind::Camera);
+            unknown_kinds.extend([TroubleKind::Camera, TroubleKind::Zoneminder]);
         }
         let watched = WatchedCameras { cameras: &cameras, elsewhere: &elsewhere, unknown: cameras_unknown };
         self.cameras(watched, camera_offline, now, &mut others, &mut unknown);

@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use crate::AccessPass;
 
-/// Longest token that is looked at; ZoneMinder's have about 200 bytes.
+/// Maximum length of a token; ZoneMinder's have about 200 bytes.
 pub const MAX_TOKEN: usize = 4096;
 
-/// What a token says. All of it is there in a token of ZoneMinder's.
+/// The claims of a token. ZoneMinder's tokens have all of them.
 #[derive(Debug, Deserialize)]
 pub struct Claims {
     /// The user's name.
@@ -57,7 +57,7 @@ pub fn read(token: &str, secret: &str, now: Timestamp) -> Result<Claims, &'stati
 }
 
 impl Claims {
-    /// Returns what the token is worth. One that claims to be good beyond the end of time is good until then.
+    /// Returns the validity of the token. One that expires after the last representable time expires then.
     pub fn pass(&self) -> AccessPass {
         let expires_at = Timestamp::from_second(self.exp).unwrap_or(Timestamp::MAX);
         AccessPass { issued_at: self.iat, expires_at }

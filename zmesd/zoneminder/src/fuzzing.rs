@@ -1,5 +1,4 @@
-//! Readers of bytes from outside as functions of bytes, together with what must hold whatever the bytes are; a broken
-//! promise is a panic. `zmesd::fuzzing` lists them for the fuzzer.
+//! Readers of bytes from outside, with what must hold for all bytes; a violation is a panic. `zmesd::fuzzing` lists them for the fuzzer.
 
 use std::path::Path;
 
@@ -28,7 +27,7 @@ pub fn credentials(bytes: &[u8]) {
     if let Ok(claims) = serde_json::from_str::<Value>(text) {
         signed(&claims, now);
     }
-    // Each step of the cost doubles the time: what is dear is only read.
+    // Each step of the cost doubles the time: expensive hashes are only parsed.
     if let Ok(scheme) = Scheme::read(text)
         && cost(text).is_none_or(|cost| cost <= 4)
     {

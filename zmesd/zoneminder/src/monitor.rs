@@ -19,6 +19,9 @@ pub struct Monitor {
     pub alarm_opens_event: bool,
     /// Whether it can have alarms, else why not.
     pub watched: Result<(), NotWatched>,
+    /// It is captured only while somebody watches it (`Capturing` is `Ondemand`). Otherwise its `zmc` waits, and renews
+    /// nothing in the database (`zmc.cpp`).
+    pub on_demand: bool,
     /// The server that captures it, if that is not this machine: its shared memory is there.
     pub elsewhere: Option<Arc<OtherServer>>,
 }

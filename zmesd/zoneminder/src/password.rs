@@ -1,17 +1,17 @@
-//! Passwords against what `Users.Password` holds.
+//! Checks passwords against `Users.Password`.
 //!
 //! Every wrong login costs the same work, whatever is stored: the highest bcrypt cost of this installation. Otherwise
-//! the time of the answer tells which user names exist (a dummy of cost 10 is four times faster than PHP 8.4's 12).
+//! the response time would reveal which user names exist (a dummy of cost 10 is four times faster than PHP 8.4's 12).
 
 use bcrypt::HashParts;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-/// Longest password that is looked at. Bcrypt takes 72 bytes; this only keeps nonsense away from SHA-1.
+/// Maximum length of a password. Bcrypt uses 72 bytes; this bounds the work of SHA-1.
 pub const MAX_PASSWORD: usize = 4096;
 
-/// Highest bcrypt cost that is taken, about 3 s of one core. A hash with cost 31 would keep it busy for two days.
+/// Highest accepted bcrypt cost, about 3 s of one core. A hash with cost 31 would take two days.
 const MAX_COST: u32 = 15;
 
 const MIN_COST: u32 = 4;

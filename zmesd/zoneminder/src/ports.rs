@@ -1,4 +1,4 @@
-//! The traits behind which ZoneMinder stands, with their data and errors: a consumer's tests put fakes in their place.
+//! The traits that ZoneMinder is reached through, with their data and errors. Tests of their users have fakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,30 +15,30 @@ use crate::shm::ReadError;
 use crate::shm::layout::Numbering;
 use crate::{MonitorSet, Reading, User, ZmVersion};
 
-/// Looks at monitors, one at a time. Synchronous and quick: it is asked for each monitor at each poll.
+/// Reads monitors, one at a time. Synchronous and quick: it is called for each monitor at each poll.
 pub trait MonitorSource: Send + fmt::Debug {
-    /// Takes one look.
+    /// Reads one monitor.
     fn read(&mut self, monitor: MonitorId, now: Instant) -> Result<Reading, ReadError>;
 
-    /// Says which ZoneMinder this is, where that is known; only used where the memory alone is ambiguous.
+    /// Sets ZoneMinder's version, if it is known; only used if the memory alone is ambiguous.
     fn assume_version(&mut self, _version: Option<ZmVersion>) {}
 
-    /// Lets go of what is kept open for a monitor that is not asked for any more.
+    /// Closes what is open for a monitor that is not read any more.
     fn forget(&mut self, _monitor: MonitorId) {}
 
-    /// Returns how the states of a monitor are numbered, where that is not what the version suggests.
+    /// Returns how the states of a monitor are numbered, if the version suggests something else.
     fn other_numbering(&self, _monitor: MonitorId) -> Option<Numbering> {
         None
     }
 }
 
-/// Why a question to ZoneMinder's database has no answer.
+/// Why a query of ZoneMinder's database failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DbError {
     /// The database cannot be reached, refuses the login, or does not answer in time.
     #[error("database not available: {0}")]
     Unavailable(DatabaseTrouble),
-    /// The database answered, but not with what a ZoneMinder database should hold.
+    /// The database answered, but its content is not that of a ZoneMinder database.
     #[error("database answers unexpectedly: {0}")]
     Unexpected(DatabaseTrouble),
 }
@@ -55,7 +55,7 @@ impl DbError {
 /// A ZoneMinder installation at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zoneminder {
-    /// Its version, where `Config` tells it.
+    /// Its version, if `Config` has it.
     pub version: Option<ZmVersion>,
     /// The monitors of this server.
     pub monitors: MonitorSet,
@@ -66,28 +66,28 @@ pub struct Zoneminder {
 /// Where monitors and settings come from.
 #[async_trait]
 pub trait MonitorStore: Send + Sync + fmt::Debug {
-    /// Reads all. Bounded in time by the implementation.
+    /// Reads everything. The implementation has a deadline.
     async fn load(&self) -> Result<Zoneminder, DbError>;
 }
 
 /// How the database answered last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DbHealth {
-    /// Nothing was asked yet.
+    /// There was no query yet.
     Untried,
-    /// The last statement was answered.
+    /// The last query succeeded.
     Up,
-    /// It was not, and why.
+    /// It failed, and why.
     Down(DatabaseTrouble),
 }
 
-/// ZoneMinder's users. Each call is bounded in time by the implementation.
+/// ZoneMinder's users. The implementation has a deadline for each call.
 #[async_trait]
 pub trait AccountStore: Send + Sync + fmt::Debug {
     /// Returns the user of that name as it is now, or `None`.
     async fn find(&self, name: &str) -> Result<Option<User>, DbError>;
 
-    /// Returns all users, to renew the rights of those who are connected.
+    /// Returns all users, to update the rights of connected clients.
     async fn all(&self) -> Result<Vec<User>, DbError>;
 
     /// Returns `ZM_AUTH_HASH_SECRET`, with which ZoneMinder signs access tokens; `None` if it is empty.
@@ -113,7 +113,7 @@ pub struct EventRow {
     pub open: bool,
 }
 
-/// Where a monitor is that is not among those of this server.
+/// Where a monitor is that this server does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whereabouts {
     /// There is no such row: it was deleted.
@@ -123,7 +123,7 @@ pub enum Whereabouts {
         /// Its name.
         name: String,
     },
-    /// It is there, on this server or another one.
+    /// It exists, on this server or another one.
     There {
         /// Its name.
         name: String,
@@ -184,13 +184,16 @@ pub struct CaptureReport {
 /// The rows of `Monitor_Status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureReports {
-    /// The rows have a time: a `zmc` that was killed is known by its age, and one that is gone by its missing row.
+    /// The rows have a time: a `zmc` that was killed is known by its age. `zmstats.pl` deletes rows that are older than a minute.
     pub dated: bool,
+    /// A capturing `zmc` inserts its row again after it was deleted (1.37.74 and later); before, a row that was deleted
+    /// stays away until `zmc` connects to its camera the next time.
+    pub returning: bool,
     /// By monitor.
     pub reports: BTreeMap<MonitorId, CaptureReport>,
 }
 
-/// Reads events. Each call is bounded in time by the implementation.
+/// Reads events. The implementation has a deadline for each call.
 #[async_trait]
 pub trait EventStore: Send + Sync + fmt::Debug {
     /// Returns the highest id; `None` in an empty table.
@@ -218,7 +221,7 @@ pub trait EventStore: Send + Sync + fmt::Debug {
     }
 }
 
-/// Says where pictures lie. Each call is bounded in time by the implementation.
+/// Says where pictures are stored. The implementation has a deadline for each call.
 #[async_trait]
 pub trait PictureStore: Send + Sync + fmt::Debug {
     /// Returns where an event lies now: its storage can change. `None`: there is no such event.
@@ -239,10 +242,10 @@ impl<S: PictureStore + ?Sized> PictureStore for std::sync::Arc<S> {
     }
 }
 
-/// What the database says of itself.
+/// What `doctor` reads from the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DatabaseReport {
-    /// The server's version, in its own words.
+    /// The server's version, as it reports it.
     pub server: String,
     /// ZoneMinder's version, where `Config` tells it.
     pub zoneminder: Option<ZmVersion>,
@@ -252,7 +255,7 @@ pub struct DatabaseReport {
     pub newest: BTreeMap<MonitorId, EventId>,
     /// The monitors that `zmc` itself reports as connected.
     pub connected: BTreeSet<MonitorId>,
-    /// Whose monitors there are, where this server is one of several.
+    /// The servers' shares of the monitors, if there are several servers.
     pub servers: Option<ServerShares>,
 }
 
@@ -263,14 +266,14 @@ pub struct ServerShares {
     pub own: u32,
     /// Its name, where table `Servers` has one.
     pub name: Option<String>,
-    /// What belongs to others, the largest share first.
+    /// The shares of the other servers, the largest first.
     pub others: Vec<ServerShare>,
 }
 
 /// The monitors of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerShare {
-    /// Its id; 0: monitors that belong to none.
+    /// Its id; 0: monitors without a server.
     pub id: u32,
     /// Its name, where table `Servers` has one.
     pub name: Option<String>,
@@ -285,25 +288,25 @@ pub enum DatabaseFault {
     Unreachable,
     /// The server's host name cannot be resolved.
     Name,
-    /// TLS is demanded and not possible: mostly the server's certificate.
+    /// TLS is required and fails, usually because of the server's certificate.
     Tls,
-    /// A file of a certificate or key cannot be read, or holds something else.
+    /// A certificate or key file cannot be read, or contains something else.
     File,
-    /// The server refuses the name or the password.
+    /// The server refuses the user name or the password.
     Login,
-    /// The account logs in by a method that zmesd does not speak.
+    /// The account uses a login method that zmesd does not support.
     Plugin,
     /// There is no such database, or it is not ZoneMinder's.
     Schema,
-    /// The account may not read what it must.
+    /// The account lacks a privilege that zmesd needs.
     Privileges,
-    /// The server has too many connections, or takes none from here.
+    /// The server has too many connections, or does not accept this host.
     Busy,
-    /// The server answers with something unexpected.
+    /// The server's answer is unexpected.
     Other,
 }
 
-/// Why ZoneMinder's database cannot be used, as doctor, checks, status and log say it.
+/// Why ZoneMinder's database cannot be used, as shown by doctor, checks, status and log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseTrouble {
     /// What it is.
@@ -329,15 +332,15 @@ impl fmt::Display for DatabaseTrouble {
     }
 }
 
-/// Looks at the database.
+/// Examines the database.
 #[async_trait]
 pub trait DatabaseCheck: Send + Sync + fmt::Debug {
-    /// Connects anew or uses a connection, and reads what [`DatabaseReport`] holds. Bounded in time by the
-    /// implementation.
+    /// Connects, or uses an open connection, and reads what [`DatabaseReport`] has. The implementation has a
+    /// deadline.
     async fn examine(&self) -> Result<DatabaseReport, DbError>;
 }
 
-/// What to tell ZoneMinder.
+/// A command for ZoneMinder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerCommand {
     /// Force an alarm.
@@ -349,11 +352,11 @@ pub enum TriggerCommand {
         /// Becomes part of the event's notes; at most 255 bytes, no `'`.
         text: String,
     },
-    /// Take it back.
+    /// Cancel it.
     Cancel,
 }
 
-/// How ZoneMinder was told.
+/// How the command reached ZoneMinder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TriggerVia {
     /// Written into the monitor's shared memory.
@@ -372,13 +375,13 @@ impl TriggerVia {
     }
 }
 
-/// Why ZoneMinder could not be told.
+/// Why the command did not reach ZoneMinder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TriggerError {
-    /// No capture daemon serves the monitor.
+    /// No `zmc` runs for the monitor.
     #[error("monitor {0} is not captured: its shared memory is not there or not valid")]
     NotCaptured(MonitorId),
-    /// Neither way is permitted to the daemon.
+    /// The daemon is not permitted to use either way.
     #[error("not permitted: {0}")]
     NotPermitted(String),
     /// Something else failed.
@@ -394,6 +397,6 @@ pub enum TriggerError {
 /// Forces and cancels alarms.
 #[async_trait]
 pub trait AlarmTrigger: Send + Sync + fmt::Debug {
-    /// Tells ZoneMinder. Bounded in time by the implementation.
+    /// Sends the command. The implementation has a deadline.
     async fn set(&self, monitor: MonitorId, command: TriggerCommand) -> Result<TriggerVia, TriggerError>;
 }

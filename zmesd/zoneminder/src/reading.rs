@@ -30,9 +30,9 @@ pub struct Reading {
     pub layout: u32,
     /// Whether `state` is written after `last_event` (layouts 760 and 768), so that both belong together.
     pub state_written_last: bool,
-    /// Whether the layout's releases differ in that order (600: 1.32.3 to 1.34.26), so that only time can tell.
+    /// The order differs between releases of the layout (600: 1.32.3 to 1.34.26), so the detector waits for both.
     pub order_unknown: bool,
-    /// Grows when the file was opened again (new inode): what is known of the old one is void.
+    /// Grows when the file was opened again (new inode): state of the old file no longer applies.
     pub generation: u64,
 }
 

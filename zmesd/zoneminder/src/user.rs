@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::MonitorRights;
 
-/// A row of `Users` with its rights worked out.
+/// A row of `Users` with its computed rights.
 #[derive(Debug, Clone)]
 pub struct User {
     /// `Users.Username`.
@@ -42,8 +42,8 @@ impl AccessPass {
 }
 
 impl User {
-    /// Says whether the password is stored in none of ZoneMinder's formats (`$2…`, `-ZM-…`, `*` and 40 digits): then no
-    /// login can succeed, and only setting it again helps.
+    /// Says whether the stored password has none of ZoneMinder's formats (`$2…`, `-ZM-…`, `*` and 40 digits): then no login
+    /// can succeed until it is set again.
     pub fn has_plain_password(&self) -> bool {
         let stored = self.password.expose_secret();
         let mysql = stored.strip_prefix('*').is_some_and(|digits| {

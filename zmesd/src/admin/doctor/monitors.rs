@@ -54,7 +54,9 @@ fn findings(
     let servers = ServerFindings::of(listed, &parts.configuration.running().zoneminder.servers);
     let single = watched.iter().filter(|report| !servers.covered.contains(&report.id));
     let mut findings: Vec<_> = single.filter_map(|report| one(report, capturing)).collect();
-    let sick = servers.covered.len() + findings.iter().filter(|finding| !finding.ok).count();
+    // A camera without a picture is alive, by itself and among others.
+    let lost = watched.iter().filter(|report| servers.covered.contains(&report.id) && !report.healthy());
+    let sick = lost.count() + findings.iter().filter(|finding| !finding.ok).count();
     // The worst first: the others may follow from it.
     findings.sort_by_key(|finding| finding.ok);
     if findings.len() > TOLD {

@@ -18,7 +18,7 @@ use crate::admin::monitors::join;
 use crate::admin::push_cure::push_cure;
 use crate::admin::troubles::SECOND_TRY;
 use crate::admin::{AdminParts, mqtt};
-use crate::detect::Condition;
+use crate::detect::{Condition, RemoteSight};
 use crate::domain::{Revoked, Token};
 use crate::ports::{ProbeFailure, TransportFailure, TransportHealth};
 use crate::state::{self, TokenRow};
@@ -75,6 +75,11 @@ impl SlowLook {
 }
 
 impl Observer {
+    /// Starts with the troubles that stood when the daemon ended.
+    pub(in crate::admin) fn remembering<'a>(standing: impl Iterator<Item = &'a TroubleId>) -> Self {
+        Self { servers: OtherServers::remembering(standing), ..Self::default() }
+    }
+
     /// Returns the current observations.
     pub(in crate::admin) async fn look(&mut self, parts: &AdminParts) -> Look {
         if self.slow.as_ref().is_none_or(|(at, _)| at.elapsed() >= SLOW) {
@@ -126,7 +131,8 @@ fn sight(id: MonitorId, name: &str, condition: &Condition) -> CameraSight {
         Condition::Database { .. }
         | Condition::NotLookedAt
         | Condition::NotWatched(_)
-        | Condition::Elsewhere { trouble: Some(_), .. } => CameraSight::Unknown,
+        | Condition::Elsewhere { trouble: Some(_), .. }
+        | Condition::Elsewhere { sight: RemoteSight::Unknown, .. } => CameraSight::Unknown,
         Condition::NoPicture
         | Condition::Unreadable(_)
         | Condition::Frozen { .. }

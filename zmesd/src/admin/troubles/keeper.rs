@@ -47,10 +47,11 @@ pub(in crate::admin) struct Keeper {
 impl Keeper {
     /// Starts with the troubles that stood when the daemon ended.
     pub(in crate::admin) fn new(remembered: Vec<TroubleRow>, parts: &AdminParts) -> Self {
+        let observer = Observer::remembering(remembered.iter().map(|row| &row.record.trouble.id));
         let told = remembered.iter().map(|row| (row.record.trouble.id.clone(), row.told.clone())).collect();
         let records = remembered.into_iter().map(|row| row.record).collect();
         Self {
-            observer: Observer::default(),
+            observer,
             table: TroubleTable::remembered(records, moment(parts)),
             told,
             waiting: VecDeque::new(),

@@ -126,7 +126,8 @@ async fn reasons(parts: &AdminParts, board: &TroubleBoard) -> Vec<String> {
     let no_way = !transports.is_empty() && transports.iter().all(fails);
     let now = parts.clock.now();
     let grave = |trouble: &&Trouble| match trouble.id.kind {
-        TroubleKind::Zoneminder => true,
+        // One server of several is not everything.
+        TroubleKind::Zoneminder => trouble.id.subject.is_empty(),
         TroubleKind::Store => trouble.severity == Severity::Error,
         TroubleKind::Push | TroubleKind::Credentials | TroubleKind::Quota | TroubleKind::Probe => no_way,
         TroubleKind::Database => now.duration_since(trouble.since) > DATABASE,

@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, Unit};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{Why, WhyTarget, WhyTimes};
-use zmes_shared::words::SkipReason;
+use zmes_shared::words::{MonitorCondition, SkipReason};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{DbError, EventRow, EventStore, Whereabouts};
 
 use super::skipped;
 use crate::admin::{AdminParts, conditions, words};
+use crate::detect::Condition;
 use crate::domain::{PushState, Token};
 
 /// Deadline of the database; shorter than that of `zmesctl`.
@@ -134,11 +135,15 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<(String, WhyTimes)
         let reason = "it began before zmesd started, and was older than zoneminder.catch-up then";
         return Ok((reason.to_owned(), times));
     }
-    let reason = unhealthy(parts, monitor).unwrap_or_else(|| {
-        format!(
+    let reason = unhealthy(parts, monitor).unwrap_or_else(|| match &found.elsewhere {
+        None => format!(
             "it was not announced, though monitor {monitor} is watched: perhaps another alarm of it was announced \
              just before (zoneminder.realarm-interval)"
-        )
+        ),
+        Some(server) => format!(
+            "it was not announced, though monitor {monitor} of {server} is watched in the Events table: perhaps the \
+             database did not answer for longer than zoneminder.catch-up"
+        ),
     });
     Ok((reason, times))
 }
@@ -146,9 +151,16 @@ async fn reason(parts: &AdminParts, row: &EventRow) -> Result<(String, WhyTimes)
 /// A monitor that this server does not have.
 async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
     let asked = tokio::time::timeout(ASKED, parts.events.whereabouts(monitor)).await;
+    let all = parts.configuration.running().zoneminder.servers.is_all();
     match asked {
         Ok(Ok(Some(Whereabouts::Gone))) => format!("monitor {monitor} was deleted"),
         Ok(Ok(Some(Whereabouts::Deleted { name }))) => format!("monitor {monitor} ({name}) was deleted"),
+        // Of all servers each monitor is watched, once zmesd knows of it.
+        Ok(Ok(Some(Whereabouts::There { name, .. }))) if all => {
+            format!(
+                "monitor {monitor} ({name}) is new: zmesd has not read the monitors since; zmesctl monitors reload"
+            )
+        }
         Ok(Ok(Some(Whereabouts::There { name, server: 0 }))) => {
             format!(
                 "monitor {monitor} ({name}) belongs to no server, and zmesd serves one (zoneminder.server-id)"
@@ -158,6 +170,11 @@ async fn elsewhere(parts: &AdminParts, monitor: MonitorId) -> String {
             "monitor {monitor} ({name}) belongs to server {server}, not to the one that zmesd serves \
              (zoneminder.server-id); or it is new: zmesctl monitors reload"
         ),
+        Ok(Ok(None) | Err(_)) | Err(_) if all => {
+            format!(
+                "zmesd does not know monitor {monitor}: it is new, or was deleted; zmesctl monitors reload"
+            )
+        }
         Ok(Ok(None) | Err(_)) | Err(_) => {
             format!("monitor {monitor} is not one of this server's (zoneminder.server-id), or was deleted")
         }
@@ -169,7 +186,12 @@ fn unhealthy(parts: &AdminParts, monitor: MonitorId) -> Option<String> {
     let reports = parts.reports.borrow();
     let report = reports.get(&monitor).filter(|report| !report.healthy())?;
     let reason = conditions::diagnose(monitor, &report.condition)?.sentence;
-    Some(format!(
-        "monitor {monitor} cannot be read: {reason}; its alarms are still found late, in the Events table"
-    ))
+    let found = if report.condition.word() == MonitorCondition::DatabaseAway {
+        "its alarms are found late, once the database answers"
+    } else if matches!(report.condition, Condition::Elsewhere { .. }) {
+        "a monitor that is not captured has no alarms"
+    } else {
+        "its alarms are still found late, in the Events table"
+    };
+    Some(format!("monitor {monitor} cannot be read: {reason}; {found}"))
 }

@@ -201,6 +201,7 @@ pub(super) fn monitor(id: u32, name: &str, watched: Result<(), NotWatched>) -> M
         recording,
         alarm_opens_event: false,
         watched,
+        on_demand: false,
         elsewhere: None,
     }
 }

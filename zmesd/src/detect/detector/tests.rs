@@ -43,6 +43,7 @@ impl Bench {
                 recording,
                 alarm_opens_event: false,
                 watched: Ok(()),
+                on_demand: false,
                 elsewhere: None,
             },
             reading: Reading {

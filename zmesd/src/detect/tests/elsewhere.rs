@@ -163,7 +163,7 @@ async fn what_its_zmc_says_of_itself_is_its_condition() {
     let mut world = two_servers(ScriptedStore::default(), &[]).await;
     let says = |status, age| {
         let report = CaptureReport { status, pictures: Some(true), age: Some(Duration::from_secs(age)) };
-        Some(CaptureReports { dated: true, reports: [(TWO, report)].into() })
+        Some(CaptureReports { dated: true, returning: false, reports: [(TWO, report)].into() })
     };
     let seen = |sight| move |report: &MonitorReport| matches!(&report.condition, Condition::Elsewhere { sight: found, trouble: None, .. } if *found == sight);
     world.store.set_captures(says(CaptureStatus::Connected, 3));
@@ -179,6 +179,23 @@ async fn what_its_zmc_says_of_itself_is_its_condition() {
     world.store.set_down(false);
     world.store.set_captures(says(CaptureStatus::Connected, 1));
     world.report(TWO, seen(RemoteSight::Captured)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_monitor_status_that_cannot_be_read_hides_no_alarm_and_shows_no_old_sight() {
+    let mut world = two_servers(ScriptedStore::default(), &[]).await;
+    let report = CaptureReport { status: CaptureStatus::NotRunning, pictures: None, age: None };
+    let stopped = CaptureReports { dated: true, returning: true, reports: [(TWO, report)].into() };
+    world.store.set_captures(Some(stopped.clone()));
+    let sight = |sight| move |report: &MonitorReport| matches!(&report.condition, Condition::Elsewhere { sight: found, trouble: None, .. } if *found == sight);
+    world.report(TWO, sight(RemoteSight::Stopped)).await;
+    world.store.fail_captures(true);
+    world.report(TWO, sight(RemoteSight::Unknown)).await;
+    world.store.open(8, TWO, "Motion");
+    assert_eq!(world.alarm().await.event, Some(EventId(8)));
+    world.store.fail_captures(false);
+    sleep(Duration::from_mins(1)).await;
+    world.report(TWO, sight(RemoteSight::Stopped)).await;
 }
 
 #[tokio::test(start_paused = true)]

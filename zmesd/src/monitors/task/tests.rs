@@ -88,6 +88,7 @@ fn zoneminder(ids: &[u32]) -> Zoneminder {
         recording: Recording::OnAlarm,
         alarm_opens_event: false,
         watched: Ok(()),
+        on_demand: false,
         elsewhere: None,
     });
     Zoneminder {

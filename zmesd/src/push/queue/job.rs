@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use zmes_providers::Urgency;
 
-use crate::domain::{Alarm, DeliveryId, Origin, StartState, Token};
+use crate::domain::{Alarm, DeliveryId, Origin, StartState, Token, ToldStart};
 use crate::route::PushReceipt;
 
 #[derive(Debug, Clone)]
@@ -27,14 +27,14 @@ pub(in crate::push) struct Job {
 /// The push that announced the start of an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::push) struct StartOfEnd {
-    id: DeliveryId,
+    start: ToldStart,
     /// Its outcome: known when the end's turn comes, because the start precedes it.
     pub(in crate::push) state: StartState,
 }
 
 impl StartOfEnd {
-    pub(in crate::push) fn new(id: DeliveryId) -> Self {
-        Self { id, state: StartState::default() }
+    pub(in crate::push) fn new(start: ToldStart) -> Self {
+        Self { start, state: StartState::default() }
     }
 }
 
@@ -45,14 +45,20 @@ impl Job {
     }
 
     pub(super) fn judge_start(&mut self, state: impl Fn(DeliveryId) -> StartState) {
-        if let Some(start) = &mut self.start {
-            start.state = state(start.id);
+        if let Some(of) = &mut self.start {
+            of.state = state(of.start.id);
+            // The phone shows the first one.
+            if of.state == StartState::NotSent
+                && let Some(first) = of.start.first
+            {
+                of.state = state(first);
+            }
         }
     }
 
-    /// Says whether it is the end or the update of the alarm that this delivery announced.
+    /// Says whether it is the end or the update of what this delivery announced, and of nothing else.
     pub(super) fn belongs_to(&self, start: DeliveryId) -> bool {
-        self.start.is_some_and(|of| of.id == start)
+        self.start.is_some_and(|of| of.start.id == start && of.start.first.is_none())
     }
 
     /// Says whether the storm guard counts it. Ends and updates are no more than starts that were sent singly,

@@ -191,7 +191,7 @@ impl Queue {
                 self.unstarted.put(start.id, start.state);
             }
             if !concluded.contains(&id) && self.in_memory.insert(id) {
-                let start = start.map(|start| StartOfEnd::new(start.id));
+                let start = start.map(|start| StartOfEnd::new(start.id.into()));
                 let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None, start };
                 self.enqueue(job, &gate_of);
             }

@@ -19,7 +19,7 @@ use super::Router;
 use crate::config::WithoutLabels;
 use crate::domain::{
     Alarm, AlarmLabels, DecidedBy, Decision, DeliveryId, Origin, Phase, PushState, SkipReason, Snooze,
-    SnoozeId, Token, TokenId,
+    SnoozeId, Token, TokenId, ToldStart,
 };
 use crate::route::decided::AlarmDecisions;
 use crate::route::handle::{AlarmTarget, AlarmTestReport, AlarmTestRequest, TestTarget, WriteReport};
@@ -66,8 +66,8 @@ pub(super) struct TokenVerdict {
     pub(super) urgency: Urgency,
     /// The number for the app's icon, where it is sent.
     pub(super) badge: u32,
-    /// Of an end or an update: the delivery that told of its start.
-    pub(super) start: Option<DeliveryId>,
+    /// Of an end or an update: what told of its start.
+    pub(super) start: Option<ToldStart>,
 }
 
 impl Router {
@@ -309,11 +309,14 @@ impl Router {
             .chain(verdicts.iter().filter_map(|verdict| verdict.by.as_ref()));
         let names: BTreeSet<&Arc<str>> = by.filter_map(DecidedBy::rule).collect();
         let rules = Arc::clone(&self.parts.rules.borrow());
-        for name in names {
+        for name in &names {
             self.rule_hits.count(name, alarm.at);
-            if let Some(rule) = rules.iter().find(|rule| rule.name == *name) {
+            if let Some(rule) = rules.iter().find(|rule| rule.name == **name) {
                 self.parts.counters.rules.count(rule.action);
             }
+        }
+        if !names.is_empty() {
+            self.note(Note::RuleHits(names.into_iter().cloned().collect(), alarm.at));
         }
         for TokenVerdict { token, by, .. } in verdicts {
             if let Some(DecidedBy::Snooze(id)) = by {
@@ -383,7 +386,7 @@ impl Router {
                 badge,
                 by: verdict.by.clone(),
                 urgency,
-                start,
+                start: start.map(|start| start.id),
             }
         };
         (verdicts.iter().map(&mut number).collect(), deliveries)

@@ -171,7 +171,7 @@ impl Router {
             let decision = self.may_hear(id, Some(alarm.monitor)).filter(|_| wants)?;
             let badge = self.tokens.next_badge(id, false);
             let verdict = self.notice(id, decision, None, Urgency::Silent)?;
-            Some(TokenVerdict { badge, start: Some(start), ..verdict })
+            Some(TokenVerdict { badge, start: Some(start.into()), ..verdict })
         };
         tokens.iter().filter_map(verdict).collect()
     }

@@ -14,7 +14,7 @@ use crate::route::PushBatch;
 use crate::route::tap::{TapEvent, TroubleTold};
 use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
 use crate::state::{Note, TroubleNote};
-use crate::troubles::{Trouble, TroubleChange, TroubleNotice};
+use crate::troubles::{Trouble, TroubleChange, TroubleId, TroubleNotice};
 
 /// Messages whose outcome is remembered: more than the keeper of the troubles sends at a time.
 const REMEMBERED: usize = 64;
@@ -69,7 +69,7 @@ impl Router {
             phase: Phase::Start,
             span: None,
         });
-        let urgency = urgency(change, trouble.id.kind);
+        let urgency = urgency(change, &trouble.id);
         let verdict = |(id, (decision, by))| self.notice(id, decision, by, urgency);
         let verdicts: Vec<_> = decided.into_iter().filter_map(verdict).collect();
         let (decisions, deliveries) = self.deliveries(&verdicts);
@@ -119,10 +119,11 @@ impl Router {
     }
 }
 
-/// Only what silences everything may break through a phone's focus.
-fn urgency(change: TroubleChange, kind: TroubleKind) -> Urgency {
-    match (change, kind) {
-        (TroubleChange::Raised, TroubleKind::Zoneminder | TroubleKind::Push) => Urgency::Urgent,
+/// Only what silences everything may break through a phone's focus: not one server of several.
+fn urgency(change: TroubleChange, id: &TroubleId) -> Urgency {
+    match (change, id.kind) {
+        (TroubleChange::Raised, TroubleKind::Zoneminder) if id.subject.is_empty() => Urgency::Urgent,
+        (TroubleChange::Raised, TroubleKind::Push) => Urgency::Urgent,
         (TroubleChange::Raised | TroubleChange::Reminder, _) => Urgency::Normal,
         (TroubleChange::Cleared, _) => Urgency::Silent,
     }

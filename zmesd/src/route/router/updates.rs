@@ -13,17 +13,24 @@ use zmes_providers::Urgency;
 
 use super::Router;
 use super::alarms::TokenVerdict;
-use crate::domain::{Alarm, AlarmLabels, AlarmSpan, DeliveryId, Origin, Phase, Token, TokenId};
+use crate::domain::{Alarm, AlarmLabels, AlarmSpan, Origin, Phase, Token, TokenId, ToldStart};
 use crate::route::labels::LabelRequest;
 use crate::route::unlabelled::UnlabelledAlarm;
 use crate::route::{PushBatch, PushDelivery};
 use crate::state::{Note, UnlabelledStart};
 
 impl Router {
-    /// Notes an alarm that is told without labels, and the pushes that tell of it.
+    /// Notes an alarm that is told without labels, and the pushes that tell of it; of one with labels, who needs no update
+    /// any more.
     pub(super) fn note_unlabelled(&mut self, alarm: &Arc<Alarm>, deliveries: &[PushDelivery]) {
         let looked_for = self.parts.labels.borrow().sources().any();
-        if !looked_for || !alarm.labels.known.is_empty() || alarm.origin == Origin::Test {
+        if !looked_for || alarm.origin == Origin::Test {
+            return;
+        }
+        if !alarm.labels.known.is_empty() {
+            for delivery in deliveries {
+                self.unlabelled.labelled(alarm, delivery.token.id);
+            }
             return;
         }
         self.unlabelled.add(alarm);
@@ -45,7 +52,7 @@ impl Router {
                 self.unlabelled.told(&alarm, token, delivery);
             }
             if let Some((at, labels)) = seen {
-                self.labels.keep(event, labels.into());
+                self.labels.keep(event, &labels);
                 self.unlabelled.seen(&[event], at);
             } else {
                 // Without room the event is not read, and there is no update.
@@ -95,11 +102,11 @@ impl Router {
         self.reaches(token) && self.targets.hears_updates(token, self.parts.labels.borrow().update)
     }
 
-    fn update_tokens(&self, alarm: &Alarm, told: &BTreeMap<TokenId, DeliveryId>) -> Vec<TokenVerdict> {
+    fn update_tokens(&self, alarm: &Alarm, told: &BTreeMap<TokenId, ToldStart>) -> Vec<TokenVerdict> {
         if !self.push.enabled {
             return Vec::new();
         }
-        let verdict = |(&id, &start): (&TokenId, &DeliveryId)| {
+        let verdict = |(&id, &start): (&TokenId, &ToldStart)| {
             let wants = self.tokens.get(id).is_some_and(|entry| self.token_wants_update(entry.token()));
             let decision = self.may_hear(id, Some(alarm.monitor)).filter(|_| wants)?;
             let badge = self.tokens.badge(id);

@@ -15,6 +15,7 @@ fn house(users: &[User]) -> Arc<Catalog> {
         recording: Recording::OnAlarm,
         alarm_opens_event: false,
         watched: Ok(()),
+        on_demand: false,
         elsewhere: None,
     };
     let monitors = (1..=300).map(monitor).collect();

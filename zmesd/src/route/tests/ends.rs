@@ -23,7 +23,8 @@ pub(super) fn pushed(world: &mut RouterWorld) -> Vec<(i64, Option<i64>)> {
         let PushOrder::Alarm(batch) = order else { continue };
         let event = batch.alarm.event.map_or(0, |event| event.0.cast_signed());
         let event = if batch.alarm.is_end() { -event } else { event };
-        pushed.extend(batch.deliveries.iter().map(|delivery| (event, delivery.start.map(|start| start.0))));
+        pushed
+            .extend(batch.deliveries.iter().map(|delivery| (event, delivery.start.map(|start| start.id.0))));
     }
     pushed
 }

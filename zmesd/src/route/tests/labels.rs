@@ -299,3 +299,21 @@ async fn watchers_hear_of_an_alarm_once_and_of_its_decisions_when_they_are_made(
     assert_eq!((released.number, decided.sessions.len(), decided.tokens.len()), (announced.number, 0, 1));
     world.pushed();
 }
+
+#[tokio::test]
+async fn a_push_that_says_the_labels_needs_no_update_of_an_earlier_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, _client, _) = world_of_amy(directory.path()).await;
+    world.labels.send_modify(|config| config.update = true);
+    world.wait_for_labels(SHORT, WithoutLabels::Send).await;
+    world.announce(now_alarm(1, 10)).await;
+    assert_eq!(world.decided(10).await.len(), 1, "it went out without labels");
+    // Another alarm of the event still waits when labels come.
+    world.wait_for_labels(LONG, WithoutLabels::Send).await;
+    world.announce(now_alarm(1, 10)).await;
+    world.read(10, &person()).await;
+    world.stored().await;
+    let rows = world.state.deliveries_of_event(EventId(10), 100).await.unwrap();
+    let phases: Vec<_> = rows.iter().map(|row| (row.phase, row.labels.known.len())).collect();
+    assert_eq!(phases, [(Phase::Start, 0), (Phase::Start, 1)]);
+}

@@ -127,3 +127,23 @@ async fn a_new_daemon_goes_on_with_what_the_last_one_told() {
     assert_eq!(told, [(Some(EventId(11)), labels.clone()), (Some(EventId(10)), labels)]);
     assert!(!gap && updates[0].at < updates[1].at);
 }
+
+#[tokio::test]
+async fn what_a_former_daemon_read_labels_the_next_alarm_of_the_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, _client) = world_of_amy(directory.path()).await;
+    world.announce(now_alarm(1, 10)).await;
+    world.detected(10).await;
+    world.stored().await;
+    let mut world = world.restart(&[user("amy", MonitorRights::All)]).await;
+    // While updates are off it tells of none.
+    world.router.ping().await.unwrap();
+    world.ordered();
+    world.update(true).await;
+    world.announce(now_alarm(1, 10)).await;
+    let Ok(PushOrder::Alarm(batch)) = world.pushes.try_recv() else { panic!("no push") };
+    assert_eq!((batch.alarm.event, &*batch.alarm.labels.known), (Some(EventId(10)), &*person()));
+    // The reader of labels, which is new, too, finds them again.
+    world.detected(10).await;
+    assert_eq!(world.ordered(), []);
+}

@@ -99,3 +99,41 @@ async fn of_too_many_ends_the_newest_are_read_and_it_is_said_that_there_were_mor
         assert_eq!((events, gap), (newest, left_out));
     }
 }
+
+/// Returns the number of transactions in SQLite's log: its frames that end one (SQLite, "WAL-mode File Format").
+fn transactions(directory: &Path) -> usize {
+    let log = std::fs::read(directory.join("zmesd.db-wal")).unwrap();
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
+    let (page, salts) = (number(8) as usize, &log[16..24]);
+    let frames = (32..log.len().saturating_sub(24 + page - 1)).step_by(24 + page);
+    frames.filter(|at| log[at + 8..at + 16] == *salts && number(at + 4) != 0).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ends_that_come_together_share_a_flush_of_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = State::open(&config(directory.path()), clock()).await.unwrap();
+    let (stop, writing) = (CancellationToken::new(), TaskTracker::new());
+    writing.spawn(state.writer.run(stop.clone()));
+    let now = clock().now();
+    let starts: Vec<_> = (1..=40).map(|id| started(u64::from(id), id, now)).collect();
+    let mut counts = vec![transactions(directory.path())];
+    let begin = starts.iter().map(announced).collect::<Vec<_>>();
+    let end = starts.iter().map(|start| end_of(start, Duration::from_secs(5))).collect::<Vec<_>>();
+    for notes in [begin, end] {
+        for note in notes {
+            assert!(state.handle.note(note));
+        }
+        // Waits for what was noted before.
+        assert!(!state.handle.ends_since(Since::Time(now), 100).await.unwrap().1);
+        counts.push(transactions(directory.path()));
+    }
+    let (ends, _) = state.handle.ends_since(Since::Time(now), 100).await.unwrap();
+    assert_eq!(ends.len(), 40);
+    let used: Vec<_> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    println!("40 starts: {} transactions, 40 ends: {}", used[0], used[1]);
+    assert!(used.iter().all(|used| (1..=8).contains(used)), "{used:?}");
+    stop.cancel();
+    writing.close();
+    writing.wait().await;
+}

@@ -84,6 +84,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         Note::Held(..)
         | Note::GivenUp(_)
         | Note::Mqtt(_)
+        | Note::RuleHits(..)
         | Note::Updated(_)
         | Note::Labels(..)
         | Note::Snooze(_)

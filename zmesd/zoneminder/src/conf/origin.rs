@@ -1,4 +1,4 @@
-//! Where the values stand that lead to the database: what an admin has to change, by file and line.
+//! Where the database's settings come from, by file and line, for messages that say what to change.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::zm_conf::ZmConf;
 
-/// The names of `zm.conf` that lead to the database, and to the server's row in it.
+/// The names in `zm.conf` for the database and for the server's row in it.
 const NAMES: [&str; 10] = [
     "ZM_DB_HOST",
     "ZM_DB_NAME",
@@ -38,7 +38,7 @@ impl fmt::Display for ValuePlace {
     }
 }
 
-/// Where each of the database's values stands.
+/// Where each setting of the database comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DatabaseOrigin {
     /// `database-url`, which says all of it.

@@ -16,9 +16,9 @@ use zmes_files::{FileError, read_bounded, without_bom};
 
 use crate::ZmVersion;
 
-/// Largest file, in bytes; real ones are a few KiB.
+/// Maximum size of a file, in bytes; real ones have a few KiB.
 const FILE_MAX: u64 = 1024 * 1024;
-/// Most files in `conf.d`; real ones are three.
+/// Maximum number of files in `conf.d`; usual are three.
 const FILES_MAX: usize = 256;
 
 /// The first version for which a `\` at the end of a line continues the line.
@@ -95,8 +95,8 @@ impl fmt::Debug for ZmConf {
 }
 
 impl ZmConf {
-    /// Reads `path` and `conf.d/*.conf` beside it. One file that cannot be read fails all, with its path: without it
-    /// the values would be others than ZoneMinder's.
+    /// Reads `path` and `conf.d/*.conf` beside it. Fails with the path of a file that cannot be read: without it the
+    /// values could differ from ZoneMinder's.
     pub fn load(path: &Path, continuation: Continuation) -> Result<Self, (PathBuf, FileError)> {
         let mut conf = Self { path: path.to_owned(), ..Self::default() };
         let beside = path.parent().unwrap_or(Path::new("")).join("conf.d");
@@ -132,7 +132,7 @@ impl ZmConf {
         &self.path
     }
 
-    /// Returns a value; an empty one is as good as none, as ZoneMinder has it.
+    /// Returns a value; an empty one counts as not set, as in ZoneMinder.
     pub fn value(&self, name: &str) -> Option<&ZmValue> {
         self.values.get(name).filter(|value| !value.text.is_empty())
     }
@@ -195,7 +195,7 @@ fn logical_lines(content: &[u8], continuation: Continuation) -> Vec<(usize, Vec<
     lines
 }
 
-/// Returns a value without what stands around it: blanks then quotes in front, blanks and quotes mixed behind.
+/// Strips a value: blanks then quotes before it, blanks and quotes in any order after it.
 fn unquoted(value: &[u8]) -> &[u8] {
     let mut value = value.trim_ascii_start();
     while let [b'\'' | b'"', rest @ ..] = value {

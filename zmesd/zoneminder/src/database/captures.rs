@@ -1,8 +1,10 @@
 //! The rows of `Monitor_Status`: what each `zmc` says of itself.
 //!
-//! From 1.36.34 on a row has the time of its last change, which a capturing `zmc` renews every 10 s (`zm_monitor.cpp`,
-//! `UpdateFPS`), and `zmstats.pl` of 1.38 deletes rows older than a minute. Before, only a `zmc` that ends in order says
-//! so: one that was killed stays "Connected" for ever.
+//! From 1.36.34 on a row has the time when a capturing `zmc` renewed it last, every 10 s (`zm_monitor.cpp`, `UpdateFPS`), and
+//! `zmstats.pl` deletes rows older than a minute. A `zmc` of 1.38 inserts its row again. One of 1.36 only updates it: a row
+//! that was deleted while the database did not answer comes back when `zmc` connects to its camera again, perhaps never.
+//! A `zmc` that does not reach its camera writes "Running" once, and then nothing (`zmc.cpp`, around `PrimeCapture`).
+//! Up to 1.36.33 only a `zmc` that ends in order says so: one that was killed stays "Connected" for ever.
 
 use std::time::Duration;
 
@@ -27,7 +29,9 @@ pub(super) async fn read(session: &mut Session<'_>) -> Answer<Option<CaptureRepo
     let rows = session.rows(sql).await?;
     let reports =
         readable("Monitor_Status", &rows, |cells| Ok((MonitorId(cells.id("MonitorId")?), report(cells)?)));
-    Ok(Some(CaptureReports { dated, reports: reports.into_iter().collect() }))
+    // Snapshots up to 1.37.65 are taken for 1.38, too.
+    let returning = dated && schema.has("Monitors", "Capturing");
+    Ok(Some(CaptureReports { dated, returning, reports: reports.into_iter().collect() }))
 }
 
 fn report(cells: Cells<'_>) -> Result<CaptureReport, Odd> {

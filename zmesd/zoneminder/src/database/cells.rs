@@ -1,16 +1,16 @@
-//! Reading single values out of rows whose types differ from release to release.
+//! Reads single values of rows whose types differ between releases.
 
 use sqlx::Row;
 use sqlx::mysql::MySqlRow;
 use tracing::warn;
 use zmes_shared::text::is_hidden_in_name;
 
-/// Longest name or cause that is passed on, in characters.
+/// Maximum length of a name or cause, in characters.
 pub(super) const MAX_TEXT: usize = 255;
 
-/// A value that is not what its column should hold.
+/// A column whose value is unexpected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("column `{0}` does not hold what it should")]
+#[error("column `{0}` has an unexpected value")]
 pub(super) struct Odd(pub(super) &'static str);
 
 /// The cells of a row, by column name. NULL, and a column that this ZoneMinder does not have, is `None`.
@@ -53,8 +53,8 @@ impl Cells<'_> {
     }
 }
 
-/// Makes a text harmless to logs, terminals and JSON: at most `limit` characters, and what steers a terminal or turns
-/// the direction of writing replaced. Names and causes come from whoever may edit a monitor or send a trigger.
+/// Makes a text safe for logs, terminals and JSON: at most `limit` characters, control characters and changes of the
+/// writing direction replaced. Anyone who may edit a monitor or send a trigger can choose names and causes.
 pub(super) fn clean(text: &str, limit: usize) -> String {
     text.chars()
         .take(limit)
@@ -62,7 +62,7 @@ pub(super) fn clean(text: &str, limit: usize) -> String {
         .collect()
 }
 
-/// Keeps the rows that can be read; the others are left out with one warning for all of them.
+/// Returns the rows that can be read; one warning counts the others.
 pub(super) fn readable<T>(
     table: &'static str,
     rows: &[MySqlRow],

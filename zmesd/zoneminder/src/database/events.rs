@@ -17,11 +17,11 @@ use super::explain::Answer;
 use super::schema::{Schema, Session};
 use crate::EventRow;
 
-/// Open events of one monitor that are looked at. One is usual; crashes leave others open for ever.
+/// Maximum number of open events of a monitor that are read. One is usual; crashes leave others open.
 const MAX_OPEN: u32 = 8;
-/// Newest events that are asked for the zone; the very last may have no pictures yet.
+/// Number of newest events that the zone is computed from; the last may have no pictures yet.
 const LATEST: u32 = 20;
-/// What zones differ by, in seconds.
+/// The smallest difference of two zones, in seconds.
 const ZONE_STEP: i128 = 15 * 60;
 
 pub(super) async fn newest(session: &mut Session<'_>) -> Answer<Option<EventId>> {
@@ -50,7 +50,7 @@ pub(super) async fn since(
         query.push(")");
     }
     query.push(" ORDER BY `Id` LIMIT ").push_bind(limit);
-    // With a list the text is new each time and not worth a place among the prepared statements.
+    // With a list the text differs each time: not worth preparing.
     let rows = query.build().persistent(also.is_empty()).fetch_all(&mut *session.connection).await?;
     finish(session, &rows).await
 }
@@ -76,18 +76,18 @@ pub(super) fn start_column(schema: &Schema) -> &'static str {
     times(schema).0
 }
 
-/// How old an event is by its own pictures, each of which tells the same; NULL where there is none yet.
+/// The age of an event by its own pictures, which all give the same; NULL before the first one.
 const AGE_BY_PICTURES: &str = "(SELECT CAST(UNIX_TIMESTAMP() AS SIGNED) - CAST(UNIX_TIMESTAMP(`f`.`TimeStamp`) AS SIGNED) \
      + CAST(`f`.`Delta` AS SIGNED) FROM `Frames` AS `f` WHERE `f`.`EventId` = `Events`.`Id` LIMIT 1)";
 
-/// Says whether the pictures are to be asked: see above.
+/// Says whether ages come from pictures: see above.
 fn pictures_tell(schema: &Schema) -> bool {
     let needed =
         [("Monitors", "Capturing"), ("Frames", "EventId"), ("Frames", "TimeStamp"), ("Frames", "Delta")];
     needed.iter().all(|(table, column)| schema.has(table, column))
 }
 
-/// The first line of the notes, as long as a cause may be.
+/// The first line of the notes, up to the length of a cause.
 const FIRST_LINE: &str = "SUBSTRING_INDEX(LEFT(`Notes`, 255), '\n', 1)";
 
 fn select(schema: &Schema) -> Answer<String> {
@@ -101,10 +101,10 @@ fn select(schema: &Schema) -> Answer<String> {
     ))
 }
 
-/// A row whose age may still have to be put right.
+/// A row whose age may still need a correction for the zone.
 struct Raw {
     event: EventRow,
-    /// Seconds since its start as it is written.
+    /// Seconds since its start, as written.
     by_start: Option<i128>,
     by_pictures: Option<i128>,
 }

@@ -1,4 +1,4 @@
-//! What `doctor` wants to know of the server: its version and clock, what the account may read, the newest events.
+//! What `doctor` reads from the server: version, clock, privileges of the account, the newest events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use super::{monitors, settings};
 use crate::DatabaseReport;
 use crate::conf::ServerScope;
 
-/// Whole seconds, whatever zone the server is in.
+/// Whole seconds, independent of the server's zone.
 const SERVER: &str = "SELECT VERSION() AS `Server`, UNIX_TIMESTAMP() AS `Clock`";
 /// By the index on `MonitorId` that every ZoneMinder has, this reads one row a monitor.
 const NEWEST: &str = "SELECT `MonitorId`, MAX(`Id`) AS `Newest` FROM `Events` GROUP BY `MonitorId`";
-/// What nothing works without.
+/// Tables and columns that zmesd cannot work without.
 const NEEDED: [(&str, &[&str]); 4] = [
     ("Config", &["Name", "Value"]),
     ("Monitors", &["Id", "Name"]),
@@ -45,12 +45,12 @@ pub(super) async fn examine(session: &mut Session<'_>, scope: &ServerScope) -> A
     })
 }
 
-/// Reads what each `zmc` says of itself: it writes `Connected` while it captures, and `NotRunning` when it ends.
+/// Reads which `zmc` run: each writes `Connected` while it captures, and `NotRunning` when it ends.
 async fn connected(session: &mut Session<'_>) -> Answer<BTreeSet<MonitorId>> {
     if !session.schema.has("Monitor_Status", "Status") {
         return Ok(BTreeSet::new());
     }
-    // What a zmc has left behind that was killed is told by the time, where there is one (from 1.36.3x on).
+    // A zmc that was killed leaves its row behind; its time tells, if there is one (1.36.34 and later).
     let recent = if session.schema.has("Monitor_Status", "UpdatedOn") {
         " AND `UpdatedOn` > NOW() - INTERVAL 10 MINUTE"
     } else {

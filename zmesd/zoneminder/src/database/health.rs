@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use crate::{DatabaseTrouble, DbError, DbHealth};
 
-/// What a question was about. An account that may read events but not users gets answers and refusals in turn; both
-/// are kept apart so that the one does not hide the other.
+/// What a query was about. With an account that may read events but not users, successes and failures alternate: each
+/// area has its own state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Area {
     Monitors,
@@ -16,7 +16,7 @@ pub(super) enum Area {
     Events,
 }
 
-/// Owns the health; hears the outcome of every question.
+/// Owns the health; gets the outcome of every query.
 #[derive(Debug)]
 pub(super) struct Health {
     troubles: Mutex<Troubles>,
@@ -25,9 +25,9 @@ pub(super) struct Health {
 
 #[derive(Debug, Default)]
 struct Troubles {
-    /// Why nothing was answered; any answer ends it.
+    /// Why the server did not answer; any answer ends this.
     unavailable: Option<DatabaseTrouble>,
-    /// Why the questions of an area are answered badly; a good answer in the same area ends it.
+    /// Why queries of an area fail; a success in the same area ends this.
     unexpected: BTreeMap<Area, DatabaseTrouble>,
 }
 
@@ -40,7 +40,7 @@ impl Health {
         self.health.subscribe()
     }
 
-    /// Takes note of an outcome and tells those who watch if it changes the picture.
+    /// Records an outcome, and notifies watchers if the health changes.
     pub(super) fn record(&self, area: Area, failure: Option<&DbError>) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         troubles.unavailable = None;

@@ -13,8 +13,8 @@ use crate::{LabelSources, LabelsRead};
 /// Events of one statement.
 const EVENTS: usize = 64;
 
-/// What stands in the notes from the first `detected:` on, at most 4 KiB: notes may hold megabytes. Compared as bytes,
-/// because the column's collation has no regard to case.
+/// The notes from the first `detected:` on, at most 4 KiB: notes may have megabytes. Compared as bytes, because the
+/// column's collation ignores case.
 const NOTES: &str = "SUBSTRING(CAST(`Notes` AS BINARY), \
      LOCATE(CAST('detected:' AS BINARY), CAST(`Notes` AS BINARY)), 4096)";
 
@@ -81,6 +81,6 @@ async fn of_events(
         ids.push_bind(id.0);
     }
     query.push(rest);
-    // The number of events differs each time: not worth a place among the prepared statements.
+    // The number of events differs each time: not worth preparing.
     Ok(query.build().persistent(false).fetch_all(&mut *session.connection).await?)
 }

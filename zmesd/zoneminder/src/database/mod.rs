@@ -1,8 +1,8 @@
-//! ZoneMinder's database: the one place that knows its tables, its columns and MySQL.
+//! ZoneMinder's database. Only this module knows its tables, its columns and MySQL.
 //!
-//! The tables differ from release to release, so what is there is looked up in `information_schema` instead of being
-//! guessed from a version; what is missing reads as NULL. Statements only read, and each call ends within
-//! [`DEADLINE`], whatever the server does. Nothing here knows about sessions, alarms or shared memory.
+//! The tables differ between releases, so the columns are looked up in `information_schema` and not guessed from a
+//! version; a missing column reads as NULL. Statements only read, and each call ends within [`DEADLINE`]. Sessions,
+//! alarms and shared memory are not known here.
 
 mod captures;
 mod cells;
@@ -45,14 +45,14 @@ use crate::{
     EventRow, EventStore, LabelSources, LabelsRead, MonitorStore, PictureStore, Whereabouts, Zoneminder,
 };
 
-/// Longest time for one call, from the wait for a free connection to the last row. A healthy server answers in
-/// milliseconds; an app waits 20 s for its login, so two calls must fit in there.
+/// Deadline of one call, from the wait for a free connection to the last row. A healthy server answers in
+/// milliseconds. An app waits 20 s for its login, which may take two calls.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// ZoneMinder's database.
 ///
-/// Owns the connections, the schema as it was last seen and the health. Connects when the first question is asked,
-/// and again whenever it has to; being away is an answer ([`DbError::Unavailable`]), never a failure to start.
+/// Owns the connections, the schema as last read, and the health. Connects for the first query, and again when
+/// needed. A database that is down is an answer ([`DbError::Unavailable`]) and does not prevent the start.
 #[derive(Debug)]
 pub struct ZmDb {
     pool: Pool,
@@ -74,31 +74,23 @@ impl ZmDb {
         }
     }
 
-    /// Returns a receiver that always has how the database answered last.
+    /// Returns a receiver of the health.
     pub fn health(&self) -> watch::Receiver<DbHealth> {
         self.health.watch()
     }
 
-    /// Sets whether users are held to their monitors (`enforce-monitor-permissions`), from the next question on.
+    /// Sets whether users only see their monitors (`enforce-monitor-permissions`), from the next query on.
     pub fn enforce_permissions(&self, enforce: bool) {
         self.enforce_permissions.store(enforce, Ordering::Relaxed);
     }
 
-    /// Asks a question on one connection, and records the outcome.
+    /// Runs a query on one connection, and records the outcome.
     async fn ask<T>(
         &self,
         area: Area,
         question: impl AsyncFnOnce(&mut Session<'_>) -> Answer<T>,
     ) -> Result<T, DbError> {
-        let answer = self.within_deadline(async {
-            let mut lease = self.pool.take().await?;
-            let schema = self.schema(&mut lease.connection).await?;
-            let mut session = Session { connection: &mut lease.connection, schema: &schema };
-            let answer = question(&mut session).await?;
-            lease.keep();
-            Ok(answer)
-        });
-        let answer = answer.await;
+        let answer = self.ask_aside(question).await;
         if answer.is_err() {
             // The next server may be another one, or the same after an upgrade.
             *self.known_schema() = None;
@@ -108,7 +100,23 @@ impl ZmDb {
         answer
     }
 
-    /// Ends a question at the deadline, and puts its failure into words.
+    /// The same for a query that alarms do not depend on: its failure is not a failure of the database.
+    async fn ask_aside<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut Session<'_>) -> Answer<T>,
+    ) -> Result<T, DbError> {
+        self.within_deadline(async {
+            let mut lease = self.pool.take().await?;
+            let schema = self.schema(&mut lease.connection).await?;
+            let mut session = Session { connection: &mut lease.connection, schema: &schema };
+            let answer = question(&mut session).await?;
+            lease.keep();
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Ends a query at the deadline, and describes its failure.
     async fn within_deadline<T>(&self, question: impl Future<Output = Answer<T>>) -> Result<T, DbError> {
         let database = &self.pool.connector.database;
         match tokio::time::timeout(DEADLINE, question).await {
@@ -121,7 +129,7 @@ impl ZmDb {
         }
     }
 
-    /// Returns the tables and columns as they were last seen.
+    /// Returns the tables and columns as last read.
     async fn schema(&self, connection: &mut MySqlConnection) -> Answer<Arc<Schema>> {
         let known = self.known_schema().clone();
         if let Some(schema) = known {
@@ -187,7 +195,7 @@ impl PictureStore for ZmDb {
 #[async_trait]
 impl DatabaseCheck for ZmDb {
     async fn examine(&self) -> Result<DatabaseReport, DbError> {
-        // Not by way of `ask`: what is found here says nothing of the questions that the daemon asks.
+        // Not through `ask`: this outcome is not that of the daemon's own queries.
         let question = async {
             let mut lease = self.pool.take().await?;
             let schema = Schema::probe(&mut lease.connection).await?;
@@ -219,7 +227,7 @@ impl EventStore for ZmDb {
     }
 
     async fn capture_reports(&self) -> Result<Option<CaptureReports>, DbError> {
-        self.ask(Area::Events, captures::read).await
+        self.ask_aside(captures::read).await
     }
 
     async fn whereabouts(&self, monitor: MonitorId) -> Result<Option<Whereabouts>, DbError> {

@@ -79,7 +79,7 @@ pub(super) async fn whereabouts(session: &mut Session<'_>, monitor: MonitorId) -
     Ok(found.into_iter().next().unwrap_or(Whereabouts::Gone))
 }
 
-/// Counts the monitors of the other servers; `None`: this server takes all monitors, whosever they are.
+/// Counts the monitors of the other servers; `None`: all monitors are this server's.
 pub(super) async fn shares(session: &mut Session<'_>, scope: &ServerScope) -> Answer<Option<ServerShares>> {
     let schema = session.schema;
     let Some(identity) = scope.own().filter(|_| schema.has("Monitors", "ServerId")) else { return Ok(None) };
@@ -125,7 +125,7 @@ async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Answ
         ServerIdentity::Name(name) => name,
     };
     session.schema.require("Servers", &["Id", "Name"])?;
-    // The server compares, as it does for ZoneMinder: mostly whatever the case, and without blanks at the end.
+    // The server compares, as it does for ZoneMinder: usually ignoring case and trailing blanks.
     let sql = "SELECT `Id` FROM `Servers` WHERE `Name` = ? ORDER BY `Id`";
     let rows = sqlx::query(sql).bind(name).fetch_all(&mut *session.connection).await?;
     let servers = readable("Servers", &rows, |cells| cells.id::<u32>("Id"));
@@ -139,6 +139,7 @@ fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result
         Generation::Function => from_function(&word("Function")?)?,
         Generation::Capturing => from_capturing(&word("Capturing")?, &word("Recording")?)?,
     };
+    let on_demand = matches!(generation, Generation::Capturing) && word("Capturing")? == "Ondemand";
     let alarm_opens_event = match word("EventCloseMode")?.as_str() {
         "" | "system" => settings.alarm_opens_event,
         mode => mode == "alarm",
@@ -149,11 +150,12 @@ fn read(cells: Cells<'_>, generation: Generation, settings: &Settings) -> Result
         recording,
         alarm_opens_event,
         watched: if word("Type")? == "WebSite" { Err(NotWatched::WebSite) } else { watched },
+        on_demand,
         elsewhere: None,
     })
 }
 
-/// A monitor without a name gets its id as one: an alarm must not be nameless.
+/// Returns the name, or one made of the id: apps show the name of each alarm.
 fn name(cells: Cells<'_>, id: MonitorId) -> Result<Arc<str>, Odd> {
     let name = cells.shown("Name")?.unwrap_or_default();
     Ok(if name.trim().is_empty() { format!("Monitor {id}").into() } else { name.into() })

@@ -1,5 +1,5 @@
-//! The permission tables of 1.37 and later. A row that cannot be read here ends the question: leaving out a denial
-//! would show somebody what is not theirs to see.
+//! The permission tables of 1.37 and later. A row that cannot be read fails the query: without a denial a user would see
+//! too much.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) struct Permissions {
 impl Permissions {
     /// Reads the tables; of the users' own permissions only those of `user`, if one is given.
     pub(super) async fn load(session: &mut Session<'_>, user: Option<OwnerId>) -> Answer<Self> {
-        // Both came in when MonitorIds went. If they are hidden, so are denials.
+        // Both replaced MonitorIds. If they are hidden from the account, so are denials.
         let users = grants(session, "", "UserId", user).await?;
         let mut all = Self { users, ..Self::default() };
         session.schema.require("Groups", &["Id", "ParentId"])?;

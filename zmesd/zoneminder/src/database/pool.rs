@@ -1,8 +1,7 @@
-//! Connections to the database server: which are free, and new ones where there are none.
+//! Connections to the database server: free ones, and new ones if none is free.
 //!
-//! This is not sqlx's own pool because that one retries a refused connection by itself until its time is up and then
-//! only says that it timed out, and because it keeps the address it was made with. Here every attempt looks anew which
-//! socket exists, and the first honest reason comes back at once.
+//! Not sqlx's own pool: that retries a refused connection until its timeout and then reports only the timeout, and it
+//! keeps its first address. Here each attempt looks for the sockets again, and the first error is returned at once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -33,7 +32,7 @@ impl Pool {
         }
     }
 
-    /// Waits for a free connection; makes one where there is none or the old ones are dead.
+    /// Waits for a free connection; opens one if there is none or the old ones are dead.
     pub(super) async fn take(&self) -> Answer<Lease<'_>> {
         let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
         while let Some(mut connection) = self.pop() {
@@ -51,8 +50,8 @@ impl Pool {
     }
 }
 
-/// A connection in use. It is only used again if [`keep`](Lease::keep) is called: after a failure, or when a deadline
-/// cut a statement short, nobody knows what is still to come on it.
+/// A connection in use. Only [`keep`](Lease::keep) makes it available again: after an error or a deadline the rest of
+/// an answer may still arrive on it.
 #[derive(Debug)]
 pub(super) struct Lease<'a> {
     pool: &'a Pool,

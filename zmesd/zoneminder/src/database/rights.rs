@@ -1,4 +1,4 @@
-//! Which monitors a user may see, worked out from ZoneMinder's permissions. Pure: no database in here.
+//! Which monitors a user may see, computed from ZoneMinder's permissions. Pure.
 //!
 //! Up to 1.36 `Users.MonitorIds` restricts a user to a list. From 1.37 on three questions are asked in turn, first of
 //! the user's own permissions and then (1.38) of those of the user's role: is there one for the monitor itself? Is
@@ -28,7 +28,7 @@ pub(super) enum Permission {
 }
 
 impl Permission {
-    /// Reads a value of one of ZoneMinder's permission columns; a word that nobody knows allows nothing.
+    /// Reads a value of a permission column; an unknown word allows nothing.
     pub(super) fn parse(word: &str) -> Self {
         match word {
             "Inherit" => Self::Inherit,
@@ -64,7 +64,7 @@ impl Grants {
         *known = known.and(permission);
     }
 
-    /// Returns what is said about single monitors, be it directly or by their groups.
+    /// Returns the permissions of single monitors, their own and those of their groups.
     fn by_monitor(&self, groups: &Groups) -> BTreeMap<MonitorId, Permission> {
         let mut monitors = BTreeMap::new();
         for (group, permission) in &self.groups {
@@ -99,7 +99,7 @@ impl Groups {
         self.members.entry(group).or_default().push(monitor);
     }
 
-    /// Returns the monitors of a group and of all groups below it. A circle of parents does no harm.
+    /// Returns the monitors of a group and of all groups below it. Parents may form a circle.
     fn monitors_under(&self, group: GroupId) -> BTreeSet<MonitorId> {
         let mut seen = BTreeSet::new();
         let mut waiting = vec![group];
@@ -114,7 +114,7 @@ impl Groups {
     }
 }
 
-/// Works out the rights from permission tables (1.37 and later).
+/// Computes the rights from permission tables (1.37 and later).
 ///
 /// `chain` holds the user's permissions and, if there is one, the role's, in that order; `general` is whether the user
 /// may see monitors of which nobody says anything.
@@ -136,7 +136,8 @@ pub(super) fn resolve(chain: &[&Grants], groups: &Groups, general: bool) -> Moni
     }
 }
 
-/// Works out the rights from `Users.MonitorIds` (up to 1.36): empty is all monitors, what is no number is no monitor.
+/// Computes the rights from `Users.MonitorIds` (up to 1.36). Empty means all monitors; entries that are not numbers are
+/// ignored.
 pub(super) fn from_list(monitor_ids: Option<&str>) -> MonitorRights {
     let list = monitor_ids.unwrap_or_default();
     if list.trim().is_empty() {

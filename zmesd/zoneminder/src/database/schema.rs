@@ -8,13 +8,13 @@ use sqlx::{AssertSqlSafe, MySqlConnection};
 use super::cells::{Cells, Odd};
 use super::explain::{Answer, Fault};
 
-/// The tables that are looked at; all others may be as they like.
+/// The tables that are probed.
 const PROBE: &str = "SELECT table_name AS `TableName`, column_name AS `ColumnName` FROM information_schema.columns \
      WHERE table_schema = DATABASE() AND table_name IN ('Config', 'Servers', 'Monitors', 'Events', 'Frames', 'Users', 'Groups', \
      'Groups_Monitors', 'Groups_Permissions', 'Monitors_Permissions', 'User_Roles', 'Role_Groups_Permissions', \
      'Role_Monitors_Permissions', 'Monitor_Status', 'Storage', 'Tags', 'Events_Tags')";
 
-/// Tables and their columns, in lower case: names of tables come so from servers on case-blind file systems.
+/// Tables and their columns, in lower case: servers on case-insensitive file systems return them so.
 #[derive(Debug, Default)]
 pub(super) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
@@ -51,7 +51,7 @@ impl Schema {
         columns.is_some_and(|columns| columns.contains(&column.to_lowercase()))
     }
 
-    /// Refuses to go on where a column is missing without which the answer would be wrong.
+    /// Fails if a column is missing without which the answer would be wrong.
     pub(super) fn require(&self, table: &str, columns: &[&str]) -> Answer<()> {
         if !self.tables.contains_key(&table.to_lowercase()) {
             return Err(Fault::Missing(format!("table `{table}`")));
@@ -62,7 +62,7 @@ impl Schema {
         }
     }
 
-    /// Returns the list for a SELECT: each column that is there, NULL under its name for each that is not.
+    /// Returns the list for a SELECT: existing columns, and NULL under the name of each missing one.
     pub(super) fn list(&self, table: &str, columns: &[&'static str]) -> String {
         let list = columns.iter().map(|column| {
             if self.has(table, column) { format!("`{column}`") } else { format!("NULL AS `{column}`") }

@@ -1,4 +1,4 @@
-//! The rows of `Config` that concern us.
+//! The rows of `Config` that zmesd uses.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::ZmVersion;
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 
-/// `ZM_WATCH_MAX_DELAY` above this is taken for a mistake.
+/// A `ZM_WATCH_MAX_DELAY` above this counts as a mistake.
 const WATCH_MAX_DELAY_LIMIT: u64 = 86_400;
 
 const SETTINGS: &str = "SELECT `Name`, `Value` FROM `Config` WHERE `Name` IN \
@@ -62,7 +62,7 @@ pub(super) async fn token_secret(session: &mut Session<'_>) -> Answer<Option<Sec
     let value: Option<Vec<u8>> =
         sqlx::query_scalar(TOKEN_SECRET).fetch_optional(&mut *session.connection).await?;
     let Some(value) = value else { return Ok(None) };
-    // Bytes that were replaced would make another key: no key is the safer answer.
+    // With replaced bytes it would be another key: none is safer.
     match String::from_utf8(value) {
         Ok(secret) if secret.is_empty() => Ok(None),
         Ok(secret) => Ok(Some(secret.into())),

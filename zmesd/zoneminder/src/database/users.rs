@@ -1,4 +1,4 @@
-//! The rows of `Users`, with rights worked out.
+//! The rows of `Users`, with computed rights.
 
 use sqlx::AssertSqlSafe;
 use sqlx::mysql::MySqlRow;
@@ -24,24 +24,24 @@ const COLUMNS: [&str; 11] = [
     "System",
 ];
 
-/// What every ZoneMinder has; without one of these nobody's rights are known.
+/// Columns that every ZoneMinder has; without one of them no rights can be computed.
 const REQUIRED: [&str; 6] = ["Id", "Username", "Password", "Enabled", "Events", "Monitors"];
 
-/// Users of the same name but for its case that are looked at; the names themselves are unique.
+/// Maximum number of users whose names differ only in case; exact names are unique.
 const MAX_NAMESAKES: u32 = 16;
 
-/// `Users.Id` of nobody: the column counts from 1.
+/// Never a `Users.Id`: the column counts from 1.
 const NOBODY: u32 = 0;
 
 #[derive(Debug)]
 struct Row {
-    /// Its rights are not yet worked out.
+    /// Without its rights.
     user: User,
     general: General,
     monitor_ids: Option<String>,
 }
 
-/// Returns the user of that name: exactly that, or whatever its case where ZoneMinder takes it so.
+/// Returns the user of that name, ignoring case if ZoneMinder does.
 pub(super) async fn find(session: &mut Session<'_>, name: &str, enforce: bool) -> Answer<Option<User>> {
     let schema = session.schema;
     schema.require("Users", &REQUIRED)?;
@@ -63,7 +63,7 @@ pub(super) async fn find(session: &mut Session<'_>, name: &str, enforce: bool) -
     let same = |row: &Row| any_case && row.user.name.to_lowercase() == name.to_lowercase();
     let loose = || namesakes.iter().position(same);
     let Some(row) = exact.or_else(loose).and_then(|at| namesakes.into_iter().nth(at)) else {
-        // The same questions as for a user who exists: the time of the answer must not tell.
+        // The same queries as for an existing user: the response time must not reveal which names exist.
         permissions(session, Some(NOBODY)).await?;
         return Ok(None);
     };
@@ -80,7 +80,7 @@ pub(super) async fn all(session: &mut Session<'_>, enforce: bool) -> Answer<Vec<
     Ok(read(schema, &rows).into_iter().map(|row| user(row, permissions.as_ref(), enforce)).collect())
 }
 
-/// Reads the permission tables where there are such; up to 1.36 `MonitorIds` says it all.
+/// Reads the permission tables, if there are any; up to 1.36 `MonitorIds` is all there is.
 async fn permissions(session: &mut Session<'_>, user: Option<u32>) -> Answer<Option<Permissions>> {
     if session.schema.has("Users", "MonitorIds") {
         return Ok(None);
@@ -102,8 +102,8 @@ fn read(schema: &Schema, rows: &[MySqlRow]) -> Vec<Row> {
             name: cells.text("Username")?.ok_or(Odd("Username"))?,
             password: cells.text("Password")?.unwrap_or_default().into(),
             enabled: cells.flag("Enabled")?,
-            // Debian's ZoneMinder 1.36 is installed with an admin whose APIEnabled is 0. Whoever may edit users can
-            // switch it on for himself, so that keeping him out would protect nothing.
+            // Debian's ZoneMinder 1.36 is installed with an admin whose APIEnabled is 0. Admins can switch it on for
+            // themselves, so refusing them would protect nothing.
             api_enabled: !has_api
                 || cells.flag("APIEnabled")?
                 || cells.text("System")?.as_deref() == Some("Edit"),

@@ -1,4 +1,4 @@
-//! Where the pictures of an event lie. Pure.
+//! Where the pictures of an event are stored. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub struct Storage {
     pub path: Option<PathBuf>,
 }
 
-/// What the database says about where an event lies.
+/// What the database says about where an event is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventPlace {
     /// `Events.Id`.
@@ -73,7 +73,7 @@ impl StorageRoots {
         Self { events: path("ZM_DIR_EVENTS"), web: path("ZM_PATH_WEB") }
     }
 
-    /// Returns the root directory of a storage; `None`: nobody says where it is.
+    /// Returns the root directory of a storage; `None`: it is not known.
     pub(super) fn root(&self, storage: &Storage) -> Option<PathBuf> {
         let path = storage.path.as_ref().filter(|path| !path.as_os_str().is_empty());
         let path = path.or(self.events.as_ref())?;

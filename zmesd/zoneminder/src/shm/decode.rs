@@ -1,7 +1,7 @@
-//! Bytes of a `zm.mmap.N` to a [`Reading`]. Pure; any bytes are expected, none are trusted.
+//! Decodes the bytes of a `zm.mmap.N` to a [`Reading`]. Pure; no byte is trusted.
 //!
-//! `zmc` writes without locks, so that fields need not belong together and texts can be half written; and `zmc`
-//! itself parses what cameras send, so that its memory is not to be trusted more than they are.
+//! `zmc` writes without locks, so fields may be from different moments and texts half written. `zmc` also parses what
+//! cameras send, so its memory is as untrusted as they are.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::{Reading, Recording, Trigger};
 /// What the bytes alone do not say.
 #[derive(Debug, Clone)]
 pub(super) struct Context {
-    /// How `state` is numbered where the layout does not tell.
+    /// How `state` is numbered if the layout does not say.
     pub(super) numbering: Numbering,
     /// [`Reading::generation`]
     pub(super) generation: u64,
@@ -25,12 +25,12 @@ pub(super) struct Context {
     pub(super) cause: Arc<str>,
 }
 
-/// A reading, and the bare number of its state.
+/// A reading, and the raw number of its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decoded {
     /// The reading.
     pub(super) reading: Reading,
-    /// `state` as it stands there.
+    /// `state` as written.
     pub(super) number: u32,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn decode(bytes: &[u8], context: &Context) -> Result<Decoded, ReadErr
     Ok(Decoded { reading, number })
 }
 
-/// Returns the layout of memory that `zmc` has filled and not let go of.
+/// Returns the layout of memory that a running `zmc` has filled.
 pub(super) fn usable(bytes: &[u8]) -> Result<&'static Layout, ReadError> {
     let Some(size) = u32_at(bytes, 0) else {
         // Created, but not extended yet.
@@ -104,7 +104,7 @@ fn state(number: u32, numbering: Numbering) -> Option<MonitorState> {
         3 => Some(MonitorState::Alarm),
         4 => Some(MonitorState::Alert),
         5 => Some(MonitorState::Tape),
-        // The number that only the other numbering knows must not end the reading: it is what settles the question.
+        // A number that only the other numbering has is not an error: it decides which numbering is used.
         6 if number == 5 => Some(MonitorState::Unknown),
         _ => None,
     }

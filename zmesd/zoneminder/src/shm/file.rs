@@ -1,6 +1,6 @@
 //! One `zm.mmap.N`: opened once, read by position, opened again when `zmc` has replaced it.
 //!
-//! Knows how the file lives, not what it holds. No mapping: a `zmc` that truncates the file under a mapping would
+//! Handles the file, not its content. It is not mapped: a `zmc` that truncates the file under a mapping would
 //! kill the daemon, and reading 1448 bytes costs a microsecond.
 
 use std::fs::{File, Metadata, OpenOptions};
@@ -12,14 +12,14 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use tokio::time::Instant;
 
-/// How often the path is compared with what is open. `zmc` marks the memory as invalid before it goes, which is
-/// noticed at once; this is for what went without.
+/// How often the path is compared with the open file. A `zmc` that ends marks its memory as invalid, which is seen at
+/// once; this finds the others.
 const COMPARE_EVERY: Duration = Duration::from_millis(200);
 
-/// How long a file that could not be opened is left alone. A new `zmc` needs seconds until its first picture.
+/// Pause after a failed open. A new `zmc` needs seconds until its first picture.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 
-/// The same for a file that may not be opened: that is not over in a moment, and finding out whose it is costs more.
+/// The same after a permission error: it lasts longer, and reading the owners costs more.
 const RETRY_DENIED_EVERY: Duration = Duration::from_secs(5);
 
 /// Which file a descriptor belongs to.
@@ -55,7 +55,7 @@ impl ShmFile {
         self.opened
     }
 
-    /// Says that nothing would be looked at now, because the last attempt is too young.
+    /// Says whether the pause after a failed open still lasts.
     pub(super) fn resting(&self, now: Instant) -> bool {
         self.open.is_none() && self.retry_at.is_some_and(|at| now < at)
     }
@@ -76,7 +76,7 @@ impl ShmFile {
         length
     }
 
-    /// Looks whether the path is (still) that of the open file, and lets go of it if not; true: it is another one.
+    /// Closes the file if the path now leads to another one; returns whether it did.
     pub(super) fn compare(&mut self, now: Instant) -> bool {
         let Some(open) = &mut self.open else { return false };
         open.compare_at = now + COMPARE_EVERY;
@@ -110,8 +110,8 @@ fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
-/// Opens a regular file and nothing else: `/dev/shm` is writable by everybody, and a FIFO or a link there must
-/// neither block the daemon nor lead it elsewhere.
+/// Opens regular files only: everyone can write to `/dev/shm`, and a FIFO there would block the daemon, a link lead it
+/// to another file.
 pub(super) fn open_regular(path: &Path, write: bool) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
     let file = OpenOptions::new().read(true).write(write).custom_flags(flags.bits()).open(path)?;

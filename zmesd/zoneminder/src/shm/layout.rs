@@ -7,7 +7,7 @@ use crate::ZmVersion;
 
 /// `sizeof(TriggerData)`, in every version.
 pub const TRIGGER_SIZE: u32 = 560;
-/// The most that is ever read: the largest `SharedData` and `TriggerData`.
+/// Maximum number of bytes read: the largest `SharedData` and its `TriggerData`.
 pub const MAX_READ: usize = 888 + TRIGGER_SIZE as usize;
 
 /// Offsets within `TriggerData`, which follows `SharedData`.
@@ -83,11 +83,11 @@ pub struct Layout {
     pub last_write_time: usize,
     /// `alarm_cause`, [`CAUSE_LEN`] bytes.
     pub alarm_cause: Option<usize>,
-    /// How `state` is numbered; `None`: the layout alone does not tell (760).
+    /// How `state` is numbered; `None`: the layout alone does not say (760).
     pub numbering: Option<Numbering>,
     /// `state` is written after `last_event` in every release of the layout, so that both belong together.
     pub state_written_last: bool,
-    /// It is in some of them and not in others, and the layout does not tell which.
+    /// That differs between releases of this layout.
     pub order_unknown: bool,
     /// Offsets before which four bytes of padding are missing on i386.
     padded: &'static [usize],

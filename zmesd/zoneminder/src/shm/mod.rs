@@ -1,6 +1,6 @@
 //! ZoneMinder's shared memory: the files `zm.mmap.N` that each `zmc` writes.
 //!
-//! [`ShmSource`] owns the open files and what was learnt of them; it must not know what an alarm is.
+//! [`ShmSource`] owns the open files and what was found out about them. It does not know alarms.
 
 mod decode;
 mod file;
@@ -34,7 +34,7 @@ use crate::{Reading, ZmVersion};
 /// The layout that was used both before and after the states were renumbered.
 const AMBIGUOUS: u32 = 760;
 
-/// So often must a state that only one numbering knows be seen in a row, to rule out a torn read.
+/// How often in a row a state that only one numbering has must be seen: once could be a torn read.
 const WITNESSES: u8 = 2;
 
 /// Returns the path of a monitor's shared memory.
@@ -60,9 +60,9 @@ impl fmt::Debug for ShmSource {
 #[derive(Debug)]
 struct Slot {
     file: ShmFile,
-    /// Why the file could not be opened; told again while it rests.
+    /// Why the file could not be opened; returned again until the next attempt.
     refused: Option<ReadError>,
-    /// How often the file was found not (or no longer) filled, and filled again without having been replaced.
+    /// How often the file was empty and then filled again without being replaced.
     refilled: u64,
     unfilled: bool,
     cause: Arc<str>,
@@ -124,7 +124,7 @@ impl Slot {
             return Err(refused.clone());
         }
         let mut result = self.look(buffer, assumed, now);
-        // A zmc that goes says so in the memory, after it has unlinked the path: the next one may be there already.
+        // A zmc that ends unlinks the path first and then marks its memory: the next one may already run.
         if matches!(result, Err(ReadError::Stopped)) && self.file.compare(now) {
             result = self.look(buffer, assumed, now);
         }
@@ -164,7 +164,7 @@ impl Slot {
         Ok(decoded.reading)
     }
 
-    /// Takes note of a state that only one numbering knows; true: the numbering is now known to be another.
+    /// Counts a state that only one numbering has; true: the numbering differs from the assumed one.
     fn testify(&mut self, number: u32, startup_time: i64) -> bool {
         if startup_time != self.startup_time {
             // Another zmc, perhaps of another version.

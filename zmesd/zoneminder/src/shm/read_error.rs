@@ -1,4 +1,4 @@
-//! Why a look at a monitor shows nothing, in sentences for admins.
+//! Why a monitor's shared memory cannot be read, in sentences for admins.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -22,10 +22,10 @@ pub enum ReadError {
     /// The file is there, but `zmc` has not filled it yet.
     #[error("zmc is starting")]
     Starting,
-    /// `valid` is 0: `zmc` has let go of the memory.
+    /// `valid` is 0: `zmc` has ended.
     #[error("zmc has stopped")]
     Stopped,
-    /// The first word is no size of `SharedData` that is known.
+    /// The first word is not a known size of `SharedData`.
     #[error("unknown shared-memory layout (size {0})")]
     UnknownLayout(u32),
     /// The second structure does not begin with its size.
@@ -33,7 +33,7 @@ pub enum ReadError {
         "half-initialised shared memory (trigger size {0} instead of 560): zmc is starting, or it is damaged"
     )]
     HalfInitialised(u32),
-    /// The file ends before what its header promises.
+    /// The file is shorter than its header says.
     #[error("shared memory is {found} bytes long, {needed} are needed: zmc is starting, or it is damaged")]
     Short {
         /// Bytes that could be read.
@@ -41,7 +41,7 @@ pub enum ReadError {
         /// Bytes that the layout needs.
         needed: usize,
     },
-    /// A field holds what no `zmc` writes.
+    /// A field holds a value that no `zmc` writes.
     #[error("shared memory is damaged: {field} is {value}")]
     Implausible {
         /// Which field.
@@ -62,7 +62,7 @@ pub enum ReadError {
     },
 }
 
-/// A file that may not be opened, and whose it is.
+/// A file that the daemon may not open, and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
     /// Which file.
@@ -73,7 +73,7 @@ pub struct Denied {
     pub own_user: Arc<str>,
 }
 
-/// Permission bits and owners of a file.
+/// Permissions and owners of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ownership {
     /// Permission bits.
@@ -85,7 +85,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
-    /// Returns mode and owners, which anybody may see who may list the directory.
+    /// Returns mode and owners; search permission on the directory is enough to read them.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::symlink_metadata(path).ok()?;
         let gid = Gid::from_raw(metadata.gid());
@@ -124,7 +124,7 @@ impl fmt::Display for Denied {
 }
 
 impl ReadError {
-    /// Says that no `zmc` serves the monitor: there is nothing to see, and a new one will start from nothing.
+    /// Says whether no `zmc` runs for the monitor; the next one starts with fresh memory.
     pub fn zmc_is_away(&self) -> bool {
         matches!(self, Self::NotThere { .. } | Self::Starting | Self::Stopped)
     }

@@ -12,7 +12,7 @@ use super::layout::{MAX_READ, trigger};
 use super::read_error::Ownership;
 use crate::{TriggerCommand, TriggerError};
 
-/// Writes a command; the state comes last, because it is what `zmc` acts on.
+/// Writes a command; the state comes last, because `zmc` acts on it.
 pub(crate) fn write(path: &Path, monitor: MonitorId, command: &TriggerCommand) -> Result<(), TriggerError> {
     let failed = |error: io::Error| refused(path, monitor, &error);
     let file = open_regular(path, true).map_err(failed)?;

@@ -14,15 +14,15 @@ use crate::shm::trigger::{bounded, write};
 use crate::shm::{layout, path_of};
 use crate::{AlarmTrigger, TriggerCommand, TriggerError, TriggerVia};
 
-/// Writing takes microseconds on a tmpfs; a `ZM_PATH_MAP` on something slower must not hold anybody.
+/// Deadline of a write: on tmpfs it takes microseconds, but `ZM_PATH_MAP` may be on a slower disk.
 const WRITE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Name of the socket in `ZM_PATH_SOCKS`.
 const SOCKET_NAME: &str = "zmtrigger.sock";
-/// `zmtrigger.pl` comes round every 0.25 s, and longer where it has to read its monitors again.
+/// `zmtrigger.pl` reads its sockets every 0.25 s, and later if it has to read its monitors again.
 const ZMTRIGGER_DEADLINE: Duration = Duration::from_secs(3);
 
-/// The most that is read of what `zmtrigger.pl` tells of other alarms meanwhile.
+/// Maximum number of bytes read of other alarms that `zmtrigger.pl` reports meanwhile.
 const MAX_CHATTER: u64 = 64 * 1024;
 
 /// Forces and cancels alarms of the monitors of this machine.
@@ -92,8 +92,8 @@ impl AlarmTrigger for LocalTrigger {
 /// Sends one command to `zmtrigger.pl`, which runs as ZoneMinder's own user and so may write its memory; returns once it
 /// has been taken.
 ///
-/// `zmtrigger.pl` answers nothing; but it works off what it has read before it closes its end of a connection that
-/// the other side has finished writing.
+/// `zmtrigger.pl` does not answer. It carries out what it has read before it closes a connection whose other side has
+/// shut down writing.
 async fn ask(mut stream: UnixStream, monitor: MonitorId, command: &TriggerCommand) -> io::Result<()> {
     let converse = async {
         stream.write_all(line(monitor, command).as_bytes()).await?;
@@ -112,7 +112,7 @@ fn line(monitor: MonitorId, command: &TriggerCommand) -> String {
     }
 }
 
-/// Takes out what ZoneMinder does not escape (`'` breaks its INSERT) and what ends a field or line of zmtrigger.
+/// Removes what ZoneMinder does not escape (`'` breaks its INSERT) and what ends a field or line of zmtrigger.
 fn harmless(command: TriggerCommand) -> TriggerCommand {
     let clean = |text: &str, length: usize| {
         let text = text.replace(|c: char| c.is_control() || matches!(c, '\'' | '"' | '|' | '\\'), " ");

@@ -356,6 +356,12 @@ async fn what_each_zmc_says_of_itself_is_read_from_every_generation() {
     let read = db.capture_reports().await.unwrap().unwrap();
     let age = |id| read.reports[&MonitorId(id)].age.unwrap().as_secs();
     assert!(read.dated && age(1) < 60 && (100..160).contains(&age(2)), "{read:?}");
+    assert!(!read.returning, "1.36 only updates a row");
+    // A table that is damaged says nothing of the database.
+    let health = db.health();
+    server.sql("zm", "ALTER TABLE Monitor_Status DROP COLUMN Status").await;
+    assert!(db.capture_reports().await.is_err());
+    assert_eq!(*health.borrow(), DbHealth::Untried, "only captures were asked for");
 }
 
 #[tokio::test]

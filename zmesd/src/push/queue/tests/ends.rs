@@ -1,13 +1,13 @@
 //! Ends of alarms: after their starts, and only if these were sent as single pushes.
 
 use super::*;
-use crate::domain::{Alarm, Phase};
+use crate::domain::{Alarm, Phase, ToldStart};
 
 /// Returns the end, with that number, of the alarm that the delivery `start` announced to token 7.
 fn end(id: i64, start: i64) -> PushBatch {
     let mut batch = batch(id, &[7]);
     batch.alarm = Arc::new(Alarm { phase: Phase::End, ..Alarm::clone(&batch.alarm) });
-    batch.deliveries[0].start = Some(DeliveryId(start));
+    batch.deliveries[0].start = Some(DeliveryId(start).into());
     batch.deliveries[0].urgency = Urgency::Silent;
     batch
 }
@@ -163,4 +163,36 @@ fn an_update_waits_for_its_start_takes_no_place_of_an_alarm_and_is_swallowed_by_
     let failed = vec![attempt(&jobs[0], Outcome::Failed(String::new()))];
     queue.came_out(TokenId(7), None, failed, None, here);
     assert_eq!(turn(&mut queue, now), (vec![], false, vec![2]));
+}
+
+#[test]
+fn an_update_of_several_alarms_takes_the_place_of_the_first_if_the_last_was_not_sent() {
+    let of_both = |id| {
+        let mut batch = update(id, 2);
+        batch.deliveries[0].start = Some(ToldStart { id: DeliveryId(2), first: Some(DeliveryId(1)) });
+        batch
+    };
+    let (mut queue, now) = storm(9, vec![batch(1, &[7]), batch(2, &[7]), of_both(3)]);
+    assert_eq!(turn(&mut queue, now), (vec![1], false, vec![]));
+    let jobs = go(&mut queue, now);
+    let refused = attempt(&jobs[0], Outcome::Failed(String::new()));
+    queue.came_out(TokenId(7), None, vec![refused], None, here);
+    assert_eq!(turn(&mut queue, now), (vec![3], false, vec![]), "the phone shows alarm 1");
+
+    // A digest swallows the last alarm, not what concerns the first.
+    let (mut queue, now) = storm(1, vec![batch(1, &[7]), batch(2, &[7]), of_both(3), batch(4, &[7])]);
+    assert_eq!(turn(&mut queue, now), (vec![1], false, vec![]));
+    turn(&mut queue, now);
+    let later = now + STORM_WINDOW;
+    assert_eq!(turn(&mut queue, later), (vec![2], true, vec![]));
+    assert_eq!(turn(&mut queue, later), (vec![3], false, vec![]));
+
+    // Neither was sent.
+    let (mut queue, now) = storm(9, vec![batch(1, &[7]), batch(2, &[7]), of_both(3)]);
+    for _ in 0..2 {
+        let jobs = go(&mut queue, now);
+        let refused = attempt(&jobs[0], Outcome::Failed(String::new()));
+        queue.came_out(TokenId(7), None, vec![refused], None, here);
+    }
+    assert_eq!(turn(&mut queue, now), (vec![], false, vec![3]));
 }

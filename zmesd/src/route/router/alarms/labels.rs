@@ -124,7 +124,7 @@ impl Router {
         self.held.read(&read, Instant::now());
         for (event, labels) in &found {
             debug!(%event, labels = Label::listed(labels), "labels");
-            self.labels.keep(*event, Arc::clone(labels));
+            self.labels.keep(*event, labels);
         }
         let (at, events) =
             (self.parts.clock.now(), found.iter().map(|(event, _)| *event).collect::<Vec<_>>());

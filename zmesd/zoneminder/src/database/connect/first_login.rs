@@ -37,7 +37,7 @@ pub(super) enum FirstLoginError {
     /// The server says no.
     #[error("refused")]
     Refused,
-    /// The server says what it should not at this point.
+    /// The server's packet is not allowed at this point.
     #[error("unexpected packet")]
     Unexpected,
     #[error("the server's RSA key cannot be used")]
@@ -92,7 +92,7 @@ async fn log_in<S: packets::Io>(
     }
     let mut nonce = greeting.nonce;
     stream.send(&packets::response(user, &packets::scramble(password, &nonce))).await?;
-    // A server that keeps asking is not answered for ever.
+    // A server that keeps asking must not keep us here.
     for _ in 0..4 {
         match Reply::parse(&stream.receive().await?).ok_or(FirstLoginError::Unexpected)? {
             Reply::Done => return Ok(()),

@@ -1,9 +1,8 @@
-//! Making one connection: at which place, with TLS or without, and how the account logs in.
+//! Opens one connection: where, with or without TLS, and with which login method.
 //!
-//! Where no CA certificate is named, TLS is what nobody asked for: it is tried first (MySQL 8 wants it for the first
-//! login), and where it fails for whatever reason, the connection is made without it, as ZoneMinder makes it. Where a CA
-//! is named, the server is verified and there is no way around that. Over a local socket nothing is verified: nobody can
-//! stand between.
+//! Without a CA certificate in `zm.conf`, TLS is tried first (MySQL 8 wants it for the first login). If it fails, the
+//! connection is made without TLS, as ZoneMinder does. With a CA, the server is always verified. A local socket is not
+//! verified: nothing can be between.
 
 mod first_login;
 mod tls_files;
@@ -22,9 +21,9 @@ use super::explain::{Answer, Fault, TlsFault};
 use super::place::ServerAddress;
 use crate::conf::DatabaseConfig;
 
-/// Said to each new session, one by one, because no server knows them all: an old or a different one refuses some,
-/// which is fine. The limits are the server's half of [`super::DEADLINE`]: a statement that nobody waits for any more
-/// must not wait on for a table that `zmupdate.pl` holds for an hour, and pile up there.
+/// Sent to each new session, one by one: no server knows all of them, and a refusal does no harm. The limits are the
+/// server's side of [`super::DEADLINE`]: `zmupdate.pl` may lock a table for an hour, and abandoned statements must not
+/// pile up behind it.
 const SESSION: [&str; 5] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET SESSION TRANSACTION READ ONLY",
@@ -33,15 +32,15 @@ const SESSION: [&str; 5] = [
     "SET SESSION max_execution_time = 5000",
 ];
 
-/// Makes connections to one database, and remembers what the last ones taught.
+/// Opens connections to one database, and remembers whether TLS works.
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) database: DatabaseConfig,
     /// Connect without TLS at once: it failed, and nothing has changed since.
     plain: AtomicBool,
-    /// Why TLS was given up, as it was told last.
+    /// Why TLS was given up, as last logged.
     told: Mutex<Option<String>>,
-    /// That nobody verifies the server was told.
+    /// It was logged that the server is not verified.
     unverified: AtomicBool,
 }
 
@@ -51,12 +50,12 @@ impl Connector {
         Self { database, plain, told: Mutex::default(), unverified }
     }
 
-    /// Takes note that a connection broke: the server may be another one now, so TLS is tried again.
+    /// Reports that a connection broke: it may be another server now, so TLS is tried again.
     pub(super) fn failed(&self) {
         self.plain.store(false, Ordering::Relaxed);
     }
 
-    /// Tries each place in turn until a server answers, be it with a refusal.
+    /// Tries each place in turn until a server answers, also if it refuses.
     pub(super) async fn connect(&self) -> Answer<MySqlConnection> {
         let texts = TlsTexts::read(&self.database).await?;
         let mut silent = Vec::new();
@@ -100,7 +99,7 @@ impl Connector {
                 self.tell_plain(place, &reason);
                 Ok(connection)
             }
-            // It was not about TLS: nobody answers any more.
+            // The cause was not TLS: the server does not answer any more.
             Err(error @ sqlx::Error::Io(_)) => Err(error.into()),
             Err(error) => Err(Fault::WithoutTls { error, reason }),
         }
@@ -147,7 +146,7 @@ impl Connector {
         }
     }
 
-    /// Tells once that TLS was given up, and again if the reason is another one.
+    /// Logs once that TLS was given up, and again if the reason changes.
     fn tell_plain(&self, place: &ServerAddress, reason: &TlsFault) {
         let reason = reason.sentence();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +180,7 @@ enum Tls<'t> {
     Asked(&'t TlsTexts),
 }
 
-/// Sorts out what is about TLS, where TLS was asked for.
+/// Separates failures of TLS from others, if TLS was used.
 fn refused(place: &ServerAddress, error: sqlx::Error) -> Fault {
     match TlsFault::of(&error) {
         Some(fault) => Fault::Tls { place: place.clone(), fault },
@@ -189,7 +188,7 @@ fn refused(place: &ServerAddress, error: sqlx::Error) -> Fault {
     }
 }
 
-/// Says [`SESSION`]; a refusal of the server is no fault, a broken connection is.
+/// Sends [`SESSION`]. The server may refuse parts of it; a broken connection is an error.
 async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     for statement in SESSION {
         match sqlx::raw_sql(statement).execute(&mut *connection).await {

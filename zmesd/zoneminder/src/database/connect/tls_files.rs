@@ -25,7 +25,7 @@ impl std::fmt::Debug for TlsTexts {
 }
 
 impl TlsTexts {
-    /// Reads the files where a CA certificate is named. Each connection reads them anew: they may have been renewed.
+    /// Reads the files if a CA certificate is set. Each connection reads them again: they may have been renewed.
     pub(super) async fn read(database: &DatabaseConfig) -> Answer<Option<Self>> {
         let Some(tls) = database.tls.clone() else { return Ok(None) };
         let read = spawn_blocking(move || Self::read_blocking(&tls)).await;
@@ -46,7 +46,7 @@ impl TlsTexts {
         Ok(Self { ca, client, verify_server: tls.verify_server })
     }
 
-    /// Asks for TLS. Over a socket the server is not verified: nobody can stand between, and it has no name there.
+    /// Requires TLS. Over a local socket the server is not verified: it has no name there, and nothing can be between.
     pub(super) fn apply(&self, options: MySqlConnectOptions, place: &ServerAddress) -> MySqlConnectOptions {
         let mode = match place {
             ServerAddress::Socket(_) => MySqlSslMode::Preferred,

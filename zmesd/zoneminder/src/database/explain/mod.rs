@@ -1,6 +1,6 @@
-//! Failures of the database in words that say what to do, and in which line of which file.
+//! Describes failures of the database: what to do, and in which line of which file.
 //!
-//! The one place that words them: doctor, `check db`, `status` and the log repeat what is said here.
+//! Doctor, `check db`, `status` and the log all use these sentences.
 
 mod refusal;
 mod tls;
@@ -18,10 +18,10 @@ use super::place::ServerAddress;
 use crate::conf::{DatabaseAddress, DatabaseConfig};
 use crate::{DatabaseFault, DatabaseTrouble, DbError};
 
-/// Longest text of a server that is repeated.
+/// Maximum length of a server's text in a message.
 const SERVER_TEXT: usize = 200;
 
-/// Why a question was not answered, before it is put into words.
+/// Why a query failed, before it is described.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// No server answered at any of these places.
@@ -31,18 +31,18 @@ pub(super) enum Fault {
         place: ServerAddress,
         fault: TlsFault,
     },
-    /// TLS was offered and not possible, and without it the server said no.
+    /// TLS was offered and failed, and without TLS the server refused.
     WithoutTls {
         error: sqlx::Error,
         reason: TlsFault,
     },
-    /// A file that `zm.conf` names is not what it should be.
+    /// A file named in `zm.conf` is missing or wrong.
     File {
         name: &'static str,
         problem: PemError,
     },
     Sql(sqlx::Error),
-    /// The answer is not what ZoneMinder's tables should hold.
+    /// The answer is not what ZoneMinder's tables contain.
     Answer(String),
     /// There is no server of that name in `Servers`.
     NoServer(String),
@@ -50,7 +50,7 @@ pub(super) enum Fault {
     Missing(String),
 }
 
-/// What a question leads to.
+/// The outcome of a query.
 pub(super) type Answer<T> = Result<T, Fault>;
 
 impl From<sqlx::Error> for Fault {
@@ -66,7 +66,7 @@ impl From<Odd> for Fault {
 }
 
 impl Fault {
-    /// Turns the failure into what the ports know.
+    /// Converts the failure to the ports' error.
     pub(super) fn explain(self, database: &DatabaseConfig) -> DbError {
         let DatabaseConfig { user, name, origin, .. } = database;
         match self {
@@ -82,7 +82,7 @@ impl Fault {
                 file_hint(name, &problem, database),
             )),
             Self::Answer(what) => {
-                let hint = format!("is the database whole? mysqlcheck {name}; journalctl -u zmesd -n 50");
+                let hint = format!("check the tables: mysqlcheck {name}; journalctl -u zmesd -n 50");
                 DbError::Unexpected(trouble(DatabaseFault::Other, what, hint))
             }
             Self::NoServer(server) => DbError::Unexpected(trouble(
@@ -108,7 +108,7 @@ impl Fault {
     }
 }
 
-/// Names a value of `zm.conf` that is to be changed; the way to the database is read at a start alone.
+/// Names a value of `zm.conf` to change; the database's address is only read at the start.
 fn correct(name: &'static str, database: &DatabaseConfig) -> String {
     format!("correct {}, then: systemctl restart zmesd", database.origin.of(name))
 }
@@ -117,19 +117,19 @@ fn trouble(fault: DatabaseFault, message: String, hint: String) -> DatabaseTroub
     DatabaseTrouble { fault, message, hint }
 }
 
-/// Says why nobody answered, and what the first of the reasons asks for.
+/// Says why no server answered, with the hint for the first reason.
 fn unreachable(places: &[(ServerAddress, io::Error)], database: &DatabaseConfig) -> DatabaseTrouble {
     let message: Vec<String> =
         places.iter().map(|(place, error)| format!("{place}: {}", io(error))).collect();
     let message = message.join("; ");
     let denied = places.iter().find(|(_, error)| error.kind() == io::ErrorKind::PermissionDenied);
     if let Some((ServerAddress::Socket(path), _)) = denied {
-        let hint = format!("namei -l {} shows what is closed to zmesd's user", path.display());
+        let hint = format!("namei -l {} shows which directory zmesd's user cannot enter", path.display());
         return trouble(DatabaseFault::Unreachable, message, hint);
     }
     if let Some((ServerAddress::Tcp(host, _), _)) = places.iter().find(|(_, error)| is_unknown_name(error)) {
         let hint = format!(
-            "getent hosts {host} shows what this machine knows; else {}",
+            "getent hosts {host} shows how this machine resolves it; else {}",
             correct("ZM_DB_HOST", database)
         );
         return trouble(DatabaseFault::Name, message, hint);
@@ -184,7 +184,7 @@ fn file_hint(name: &'static str, problem: &PemError, database: &DatabaseConfig) 
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
 fn sql(error: &sqlx::Error, database: &DatabaseConfig) -> DbError {
-    // The driver's words are for developers: they go to the log of level debug alone.
+    // The driver's text is for developers: it is only logged at level debug.
     debug!(%error, "the database's driver failed");
     let place = ServerAddress::describe(database);
     match error {
@@ -218,17 +218,17 @@ fn sql(error: &sqlx::Error, database: &DatabaseConfig) -> DbError {
     }
 }
 
-/// What answers does not speak as a database server does.
+/// What answers is not a database server.
 fn strange(place: &str, database: &DatabaseConfig) -> DbError {
     let hint = format!(
         "is a MySQL or MariaDB server behind {}? zmesctl log level debug shows the details",
         database.origin.of("ZM_DB_HOST")
     );
-    let message = format!("{place}: what answers there does not speak MySQL's protocol as expected");
+    let message = format!("{place}: the peer does not speak MySQL's protocol");
     DbError::Unavailable(trouble(DatabaseFault::Other, message, hint))
 }
 
-/// Returns the first word of a text of the driver's, which goes on with a place in its source.
+/// Returns the first word of a driver's text, whose rest is a position in its source.
 fn first_word(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or("unknown")
 }

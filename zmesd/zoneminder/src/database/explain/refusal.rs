@@ -1,4 +1,4 @@
-//! The refusals of a server that an operator meets, by MySQL's error numbers, which MariaDB shares.
+//! Refusals of a server, by MySQL's error numbers, which MariaDB shares.
 
 use super::{SERVER_TEXT, clean, correct, trouble};
 use crate::conf::{DatabaseAddress, DatabaseConfig};
@@ -13,7 +13,7 @@ pub(super) fn explain(number: u16, text: &str, database: &DatabaseConfig) -> DbE
         // The server is there, but wants TLS: MySQL, MariaDB.
         3159 | 4031 => unavailable(
             DatabaseFault::Tls,
-            format!("the server takes only connections with TLS ({text})"),
+            format!("the server only accepts connections with TLS ({text})"),
             format!("set {} to the CA certificate of the server", origin.of("ZM_DB_SSL_CA_CERT")),
         ),
         1045 | 1698 => unavailable(
@@ -38,7 +38,7 @@ pub(super) fn explain(number: u16, text: &str, database: &DatabaseConfig) -> DbE
         1251 | 1524 => plugin(&text, database),
         1129 | 1130 => unavailable(
             DatabaseFault::Busy,
-            format!("the server takes no connections from this machine ({text})"),
+            format!("the server does not accept connections from this machine ({text})"),
             "mysqladmin flush-hosts on the server; an account for this machine: CREATE USER 'USER'@'THIS-HOST'".into(),
         ),
         1040 | 1203 | 1226 => unavailable(
@@ -52,13 +52,13 @@ pub(super) fn explain(number: u16, text: &str, database: &DatabaseConfig) -> DbE
             unavailable(DatabaseFault::Unreachable, format!("the server says: {text} ({number})"), hint)
         }
         _ => {
-            let hint = format!("is the database whole? mysqlcheck {name}");
+            let hint = format!("check the tables: mysqlcheck {name}");
             DbError::Unexpected(trouble(DatabaseFault::Other, format!("the server says: {text} ({number})"), hint))
         }
     }
 }
 
-/// Says how to log in; 1698 is what an account of the operating system's user gets (`unix_socket`, `auth_socket`).
+/// Says how to log in; 1698 is for accounts tied to a system user (`unix_socket`, `auth_socket`).
 fn login_hint(number: u16, database: &DatabaseConfig) -> String {
     let DatabaseConfig { user, name, origin, .. } = database;
     let place = match &database.address {
@@ -81,7 +81,7 @@ fn login_hint(number: u16, database: &DatabaseConfig) -> String {
     )
 }
 
-/// A method of logging in that zmesd does not speak: `ed25519`, `parsec`, `gssapi` and others.
+/// A login method that zmesd does not support: `ed25519`, `parsec`, `gssapi` and others.
 pub(super) fn plugin(name: &str, database: &DatabaseConfig) -> DbError {
     let user = &database.user;
     let (message, hint) = if name == "caching_sha2_password" {
@@ -96,7 +96,7 @@ pub(super) fn plugin(name: &str, database: &DatabaseConfig) -> DbError {
         let method = name.strip_prefix("client_").unwrap_or(name);
         (
             format!(
-                "`{user}` is to log in by a method that zmesd does not speak ({})",
+                "`{user}` uses a login method that zmesd does not support ({})",
                 clean(method, SERVER_TEXT)
             ),
             format!(
@@ -112,7 +112,7 @@ fn native(user: &str) -> String {
     format!("ALTER USER `{user}`@`localhost` IDENTIFIED VIA mysql_native_password USING PASSWORD('…')")
 }
 
-/// Returns the command that lets an account read; the account as the server names it, if it does.
+/// Returns the GRANT for an account, as the server names it in its refusal, if it does.
 pub(super) fn grant(account: Option<&str>, database: &DatabaseConfig) -> String {
     let DatabaseConfig { user, name, .. } = database;
     let host = if database.address.is_local() { "localhost" } else { "%" };

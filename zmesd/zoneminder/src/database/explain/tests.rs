@@ -79,7 +79,7 @@ fn a_login_method_that_the_driver_does_not_speak_comes_with_its_cure() {
         assert_eq!(trouble.fault, DatabaseFault::Plugin);
         assert_eq!(
             trouble.message,
-            format!("`zmuser` is to log in by a method that zmesd does not speak ({method})")
+            format!("`zmuser` uses a login method that zmesd does not support ({method})")
         );
         assert!(
             trouble.hint.contains("IDENTIFIED VIA mysql_native_password USING PASSWORD"),
@@ -97,10 +97,7 @@ fn a_login_method_that_the_driver_does_not_speak_comes_with_its_cure() {
 fn what_speaks_no_mysql_is_said_without_the_drivers_words() {
     let error = sqlx::Error::Protocol("expected to read 4 bytes (sqlx_mysql::connection:1)".to_owned());
     let trouble = told(Fault::Sql(error), &remote());
-    assert_eq!(
-        trouble.message,
-        "db.lan:3306: what answers there does not speak MySQL's protocol as expected"
-    );
+    assert_eq!(trouble.message, "db.lan:3306: the peer does not speak MySQL's protocol");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What keeps TLS to the database from working: mostly the server's certificate, and whose it is to replace it.
+//! Why TLS to the database fails, usually because of the server's certificate, and who has to replace it.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::conf::DatabaseConfig;
 use crate::database::cells::clean;
 use crate::database::place::ServerAddress;
 
-/// Longest text of a library that is repeated.
+/// Maximum length of a library's text in a message.
 const TEXT: usize = 120;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +24,7 @@ pub(in crate::database) enum TlsFault {
 }
 
 impl TlsFault {
-    /// Returns what in a failure to connect is, or may be, about TLS.
+    /// Returns the TLS failure in a failure to connect, if there may be one.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the driver's and the standard library's lists, not ours"
@@ -57,7 +57,7 @@ impl TlsFault {
         }
     }
 
-    /// Returns the trouble where TLS is asked for.
+    /// Returns the trouble if TLS is required.
     pub(super) fn trouble(&self, place: &ServerAddress, database: &DatabaseConfig) -> DatabaseTrouble {
         if *self == Self::Closed {
             let hint = "systemctl status mariadb; did it restart?".to_owned();
@@ -67,7 +67,7 @@ impl TlsFault {
         trouble(DatabaseFault::Tls, format!("{place}: {}", self.sentence()), self.hint(place, database))
     }
 
-    /// Adds to a refusal without TLS why there is none; where the server takes nothing else, that is the trouble.
+    /// Adds to a refusal why TLS was not used; if the server requires TLS, that is the trouble.
     pub(super) fn beside(&self, refused: DatabaseTrouble, database: &DatabaseConfig) -> DatabaseTrouble {
         let message = format!("{}; TLS is not possible: {}", refused.message, self.sentence());
         if refused.fault == DatabaseFault::Tls {
@@ -155,7 +155,7 @@ impl TlsFault {
     }
 }
 
-/// Who has to do something.
+/// Who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     NotOffered,
@@ -168,7 +168,7 @@ enum Kind {
     Other,
 }
 
-/// Returns the command that makes a certificate which every library takes.
+/// Returns the command for a certificate that every library accepts.
 fn reissue(host: &str) -> String {
     let kind = if host.parse::<std::net::IpAddr>().is_ok() { "IP" } else { "DNS" };
     format!(
@@ -188,9 +188,9 @@ fn rustls_sentence(error: &rustls::Error) -> String {
         | Error::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
-        ) => "the database server speaks only versions of TLS before 1.2".to_owned(),
+        ) => "the database server only supports TLS versions before 1.2".to_owned(),
         Error::AlertReceived(AlertDescription::HandshakeFailure) => {
-            "the database server and zmesd have no way of encryption in common".to_owned()
+            "the database server and zmesd have no cipher suite in common".to_owned()
         }
         Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the database server asks for a client certificate".to_owned()
@@ -202,7 +202,7 @@ fn rustls_sentence(error: &rustls::Error) -> String {
             | AlertDescription::CertificateUnknown,
         ) => "the database server refuses the client certificate".to_owned(),
         Error::InconsistentKeys(_) => "the client certificate and its key do not belong together".to_owned(),
-        Error::InvalidMessage(_) => "what answers there does not speak TLS".to_owned(),
+        Error::InvalidMessage(_) => "the peer does not speak TLS".to_owned(),
         error => format!("TLS: {}", clean(&error.to_string(), TEXT)),
     }
 }
@@ -245,7 +245,7 @@ fn certificate_sentence(problem: &CertificateError) -> String {
             _ => "cannot be used".to_owned(),
         },
         problem if format!("{problem:?}").contains("UnsupportedSignatureAlgorithm") => {
-            "is signed by a method that is not accepted any more (SHA-1?)".to_owned()
+            "is signed with an algorithm that is no longer accepted (SHA-1?)".to_owned()
         }
         _ => "cannot be verified".to_owned(),
     }

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The only method of logging in that is spoken here.
+/// The only login method that is supported here.
 pub(super) const PLUGIN: &str = "caching_sha2_password";
 /// Longest packet that is read, in bytes: an RSA key of 8192 bits takes 1.5 KiB.
 const MAX_PACKET: usize = 16 * 1024;
@@ -22,7 +22,7 @@ pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// A connection that counts its packets.
+/// A connection with the number of the next packet.
 #[derive(Debug)]
 pub(super) struct Stream<S> {
     inner: S,
