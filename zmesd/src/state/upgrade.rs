@@ -32,7 +32,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (7, "zmesd 0.3.0: labels", include_str!("../../migrations/0007_labels.sql")),
     (8, "zmesd 0.3.0: keys of its own", include_str!("../../migrations/0008_keys.sql")),
     (9, "zmesd 0.3.0: home automation", include_str!("../../migrations/0009_mqtt.sql")),
-    (12, "zmesd 0.3.0: hits of rules", include_str!("../../migrations/0012_rule_hits.sql")),
+    (10, "zmesd 0.3.0: hits of rules", include_str!("../../migrations/0010_rule_hits.sql")),
 ];
 /// The version of the tables that this zmesd reads and writes.
 pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
