@@ -1,8 +1,10 @@
 //! The task: owns the connection, the states, the alarms on their way and what was announced.
 
+mod alarms;
 mod announce;
 mod backlog;
 mod command;
+mod connection;
 mod leave;
 mod trouble;
 
@@ -16,26 +18,21 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 use zmes_shared::MonitorId;
-use zmes_shared::machine::MachineMessage;
-use zmes_shared::words::{FaultKind, MachineKind};
 
 use self::announce::Announcing;
-use super::cameras::{Cameras, json};
+use super::cameras::Cameras;
 use super::cursor::AckCursor;
-use super::es;
-use super::line::{BrokerLine, LineEvent, Tag};
-use super::message;
+use super::line::BrokerLine;
 use super::slots::Slots;
 use super::topics::Topics;
 use super::view::{MqttRequest, MqttStatus};
 use crate::config::{BrokerConfig, MqttConfig};
 use crate::detect::MonitorReports;
-use crate::domain::Alarm;
 use crate::limits::Bucket;
 use crate::monitors::Catalog;
-use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttFailure, MqttHealth};
+use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttHealth};
 use crate::route::{RouterHandle, Tap, TapEvent, TapReceiver};
 use crate::state::{MqttNote, Note, StateHandle};
 use crate::telemetry::Counters;
@@ -47,8 +44,6 @@ const EVENTS: usize = 1000;
 const SNOOZES: Duration = Duration::from_secs(2);
 /// Looks at snoozes between two at the number of clients.
 const CLIENTS: u32 = 30;
-/// How often the cursor is written down at most.
-const CURSOR: Duration = Duration::from_millis(200);
 /// Largest packet that is sent or taken, in bytes; announcements of devices are the largest, at about 4 KiB.
 const MAX_PACKET: usize = 64 * 1024;
 /// How long the end may take: what is on its way, then the goodbye.
@@ -300,169 +295,6 @@ impl MqttOwner {
         let reports = Arc::clone(&self.parts.reports.borrow_and_update());
         for report in reports.values() {
             self.cameras.report(report, &self.topics, &mut self.slots);
-        }
-    }
-
-    async fn on_tap(&mut self, event: Result<TapEvent, RecvError>) {
-        match event {
-            Ok(TapEvent::Alarm(announced)) => self.on_alarm(&announced.alarm),
-            Ok(TapEvent::Trouble(told)) => self.on_trouble(&told),
-            Ok(TapEvent::Decided(_) | TapEvent::Session(_) | TapEvent::Token(_) | TapEvent::Delivery(_)) => {}
-            Err(RecvError::Lagged(missed)) => {
-                warn!(missed, "mqtt was too slow for what happened: reading it from the record");
-                self.behind = true;
-                self.read_troubles().await;
-                self.show_troubles();
-            }
-            // The router has ended, and the daemon is about to.
-            Err(RecvError::Closed) => self.tap = None,
-        }
-    }
-
-    fn on_alarm(&mut self, alarm: &Alarm) {
-        let Some(mut told) = message::of_alarm(alarm) else { return };
-        if self.cameras.get(alarm.monitor).is_none() {
-            // The catalog may know it since a moment.
-            self.take_catalog();
-        }
-        if self.cameras.get(alarm.monitor).is_none() || self.cleared {
-            return;
-        }
-        let wanted = self.cameras.alarm(&told, &self.topics, &mut self.slots);
-        // What is recorded waits for the connection in the record, behind what is there already.
-        let recorded = message::is_recorded(told.event_type);
-        let behind = self.behind && told.event_type != MachineKind::Test;
-        if !self.line.is_up() || behind {
-            self.behind |= recorded;
-            return;
-        }
-        if !wanted {
-            return;
-        }
-        self.judge(&mut told, alarm.monitor);
-        self.queue(&told);
-    }
-
-    /// Adds what depends on this moment.
-    fn judge(&self, told: &mut MachineMessage, monitor: MonitorId) {
-        if self.cameras.snoozed(monitor, self.parts.clock.now()) {
-            told.snoozed = Some(true);
-        }
-    }
-
-    /// Queues an alarm, unless the broker has it; `false`: there is no room.
-    fn queue(&mut self, told: &MachineMessage) -> bool {
-        let Some(monitor) = &told.monitor else { return true };
-        if self.events.len() >= EVENTS {
-            self.behind = true;
-            return false;
-        }
-        let recorded = message::is_recorded(told.event_type);
-        if recorded && !self.cursor.take(&told.id, told.at) {
-            return true;
-        }
-        if let Some(base) = &self.config.es_topic
-            && let (Some(topic), Some(payload)) =
-                (es::topic(base, told), es::payload(told, self.config.es_ends))
-        {
-            let message = BrokerMessage { topic, payload: payload.into(), retain: self.config.es_retain };
-            self.events.push_back(QueuedEvent { message, id: None });
-        }
-        let topic = self.topics.monitor(monitor.id, "event");
-        let message = BrokerMessage { topic, payload: json(told), retain: false };
-        self.events.push_back(QueuedEvent { message, id: recorded.then(|| told.id.clone()) });
-        true
-    }
-
-    async fn on_line(&mut self, event: LineEvent) {
-        match event {
-            LineEvent::Up => self.on_up().await,
-            LineEvent::Down(fault, text) => self.on_down(fault, &text),
-            LineEvent::Acked(tag) => self.on_ack(tag),
-            LineEvent::Message { topic, payload, retained } => {
-                self.on_message(&topic, &payload, retained).await;
-            }
-        }
-    }
-
-    async fn on_up(&mut self) {
-        let now = self.parts.clock.now();
-        let mut broker = String::new();
-        self.parts.status.change(|health| {
-            (health.connected_at, health.away_since) = (Some(now), None);
-            broker.clone_from(&health.broker);
-        });
-        info!(broker, "connected to the MQTT broker");
-        let mut filters = Vec::new();
-        if self.config.commands {
-            filters.extend(self.topics.commands());
-        }
-        if self.config.home_assistant.enabled {
-            filters.push(self.config.home_assistant.status_topic.clone());
-        }
-        if let Err(error) = self.line.subscribe(&filters).await {
-            warn!(error, "what comes over MQTT is not heard: check the broker's ACL; zmesctl mqtt check");
-        }
-        self.online_said = false;
-        self.cursor.reopen();
-        self.events.clear();
-        (self.behind, self.backlog_due) = (true, Instant::now());
-        self.clean_up_before();
-        self.look_at_router().await;
-        self.slots.all_again();
-        self.announce(true);
-    }
-
-    fn on_down(&mut self, fault: FaultKind, text: &str) {
-        let now = self.parts.clock.now();
-        let mut first = false;
-        let failure = MqttFailure { at: now, fault, text: text.to_owned() };
-        self.parts.status.change(|health| {
-            first =
-                health.connected_at.is_some() || health.failure.as_ref().is_none_or(|last| last.text != text);
-            health.connected_at = None;
-            health.away_since.get_or_insert(now);
-            health.failure = Some(failure);
-        });
-        if first {
-            warn!(error = text, "the MQTT broker is away; zmesctl mqtt check shows why");
-        }
-        self.events.clear();
-        self.cursor.reopen();
-        self.online_said = false;
-        self.announcing.interrupt();
-    }
-
-    fn on_ack(&mut self, tag: Tag) {
-        self.parts.counters.mqtt.published.increment();
-        self.parts.status.change(|health| health.acknowledged += 1);
-        match tag {
-            Tag::Event(Some(id)) => {
-                self.cursor.finish(&id);
-                self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
-            }
-            Tag::Discovery => self.announced(),
-            Tag::State | Tag::Online | Tag::Event(None) => {}
-        }
-    }
-
-    /// Hands over as much as the connection takes: states, then that we are there, then alarms, then devices.
-    fn send(&mut self) {
-        while self.line.has_room() && !self.cleared {
-            let (message, tag) = if let Some(message) = self.slots.next() {
-                (message, Tag::State)
-            } else if !self.online_said {
-                self.online_said = true;
-                (BrokerMessage::retained(self.topics.server("status"), ONLINE), Tag::Online)
-            } else if let Some(QueuedEvent { message, id }) = self.events.pop_front() {
-                (message, Tag::Event(id))
-            } else if let Some(message) = self.announcing.next(Instant::now()) {
-                (message, Tag::Discovery)
-            } else {
-                return;
-            };
-            // There is room, so it only fails if the connection is about to end, and then all is sent again.
-            self.line.publish(message, tag);
         }
     }
 

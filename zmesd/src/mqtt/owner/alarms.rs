@@ -1,0 +1,87 @@
+//! Alarms and troubles from the tap: what becomes a message, and what waits in the record.
+
+use tokio::sync::broadcast::error::RecvError;
+use tracing::warn;
+use zmes_shared::MonitorId;
+use zmes_shared::machine::MachineMessage;
+use zmes_shared::words::MachineKind;
+
+use super::{EVENTS, MqttOwner, QueuedEvent};
+use crate::domain::Alarm;
+use crate::mqtt::cameras::json;
+use crate::mqtt::{es, message};
+use crate::ports::BrokerMessage;
+use crate::route::TapEvent;
+
+impl MqttOwner {
+    pub(super) async fn on_tap(&mut self, event: Result<TapEvent, RecvError>) {
+        match event {
+            Ok(TapEvent::Alarm(announced)) => self.on_alarm(&announced.alarm),
+            Ok(TapEvent::Trouble(told)) => self.on_trouble(&told),
+            Ok(TapEvent::Decided(_) | TapEvent::Session(_) | TapEvent::Token(_) | TapEvent::Delivery(_)) => {}
+            Err(RecvError::Lagged(missed)) => {
+                warn!(missed, "mqtt was too slow for what happened: reading it from the record");
+                self.behind = true;
+                self.read_troubles().await;
+                self.show_troubles();
+            }
+            // The router has ended, and the daemon is about to.
+            Err(RecvError::Closed) => self.tap = None,
+        }
+    }
+
+    fn on_alarm(&mut self, alarm: &Alarm) {
+        let Some(mut told) = message::of_alarm(alarm) else { return };
+        if self.cameras.get(alarm.monitor).is_none() {
+            // The catalog may know it since a moment.
+            self.take_catalog();
+        }
+        if self.cameras.get(alarm.monitor).is_none() || self.cleared {
+            return;
+        }
+        let wanted = self.cameras.alarm(&told, &self.topics, &mut self.slots);
+        // What is recorded waits for the connection in the record, behind what is there already.
+        let recorded = message::is_recorded(told.event_type);
+        let behind = self.behind && told.event_type != MachineKind::Test;
+        if !self.line.is_up() || behind {
+            self.behind |= recorded;
+            return;
+        }
+        if !wanted {
+            return;
+        }
+        self.judge(&mut told, alarm.monitor);
+        self.queue(&told);
+    }
+
+    /// Adds what depends on this moment.
+    pub(super) fn judge(&self, told: &mut MachineMessage, monitor: MonitorId) {
+        if self.cameras.snoozed(monitor, self.parts.clock.now()) {
+            told.snoozed = Some(true);
+        }
+    }
+
+    /// Queues an alarm, unless the broker has it; `false`: there is no room.
+    pub(super) fn queue(&mut self, told: &MachineMessage) -> bool {
+        let Some(monitor) = &told.monitor else { return true };
+        if self.events.len() >= EVENTS {
+            self.behind = true;
+            return false;
+        }
+        let recorded = message::is_recorded(told.event_type);
+        if recorded && !self.cursor.take(&told.id, told.at) {
+            return true;
+        }
+        if let Some(base) = &self.config.es_topic
+            && let (Some(topic), Some(payload)) =
+                (es::topic(base, told), es::payload(told, self.config.es_ends))
+        {
+            let message = BrokerMessage { topic, payload: payload.into(), retain: self.config.es_retain };
+            self.events.push_back(QueuedEvent { message, id: None });
+        }
+        let topic = self.topics.monitor(monitor.id, "event");
+        let message = BrokerMessage { topic, payload: json(told), retain: false };
+        self.events.push_back(QueuedEvent { message, id: recorded.then(|| told.id.clone()) });
+        true
+    }
+}
