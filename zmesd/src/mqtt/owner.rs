@@ -8,7 +8,7 @@ mod connection;
 mod leave;
 mod trouble;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 use zmes_shared::MonitorId;
 
 use self::announce::Announcing;
@@ -34,7 +34,7 @@ use crate::limits::Bucket;
 use crate::monitors::Catalog;
 use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttHealth};
 use crate::route::{RouterHandle, Tap, TapEvent, TapReceiver};
-use crate::state::{MqttNote, Note, StateHandle};
+use crate::state::{MqttNote, Note, OpenAlarm, StateHandle};
 use crate::telemetry::Counters;
 use crate::troubles::{Trouble, TroubleId};
 
@@ -44,7 +44,7 @@ const EVENTS: usize = 1000;
 const SNOOZES: Duration = Duration::from_secs(2);
 /// Looks at snoozes between two at the number of clients.
 const CLIENTS: u32 = 30;
-/// Largest packet that is sent or taken, in bytes; announcements of devices are the largest, at about 4 KiB.
+/// Largest packet that is sent, in bytes; announcements of devices are the largest, at about 4 KiB.
 const MAX_PACKET: usize = 64 * 1024;
 /// How long the end may take: what is on its way, then the goodbye.
 const GOODBYE: Duration = Duration::from_millis(1500);
@@ -80,6 +80,9 @@ struct QueuedEvent {
 struct PublishedStates {
     topic: String,
     monitors: Vec<u32>,
+    /// `mqtt.es-topic`, where its messages are retained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    es: Option<String>,
 }
 
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
@@ -95,15 +98,25 @@ pub struct MqttOwner {
     slots: Slots,
     cameras: Cameras,
     troubles: BTreeMap<TroubleId, Trouble>,
+    /// What the broker may retain, as far as that is written down.
     published: PublishedStates,
     cursor: AckCursor,
     cursor_due: Option<Instant>,
     events: VecDeque<QueuedEvent>,
     /// The record has alarms that were not queued: it is read before live ones are.
     behind: bool,
+    /// Since when: what came later is published whatever `mqtt.keep` says.
+    behind_since: Timestamp,
+    /// Alarms and ends that were seen meanwhile.
+    waiting: u64,
+    /// Alarms may wait for the disk and be missing in the record: it is read once more.
+    unsettled: bool,
     backlog_due: Instant,
     announcing: Announcing,
     online_said: bool,
+    /// Alarms that go on, as the record has them, until the cameras take them.
+    open: Vec<OpenAlarm>,
+    user_missed: bool,
     commands_left: Bucket,
     looks: u32,
     cleared: bool,
@@ -117,6 +130,7 @@ impl MqttOwner {
             line: BrokerLine::new(Arc::clone(&parts.broker)),
             topics: Topics::new(&config.topic),
             cursor: AckCursor::starting(parts.clock.now()),
+            behind_since: parts.clock.now(),
             parts,
             config,
             instance: String::new(),
@@ -128,9 +142,13 @@ impl MqttOwner {
             cursor_due: None,
             events: VecDeque::new(),
             behind: true,
+            waiting: 0,
+            unsettled: false,
             backlog_due: now,
             announcing: Announcing::default(),
             online_said: false,
+            open: Vec::new(),
+            user_missed: false,
             commands_left: Bucket::full(command::QUOTA, now),
             looks: 0,
             cleared: false,
@@ -140,7 +158,7 @@ impl MqttOwner {
     /// Runs until `stop`. Without `[mqtt]` it only waits for a configuration that has it.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            if !self.wait_until_enabled(&stop).await {
+            if !self.wait_until_enabled(&stop).await || !self.remember(&stop).await {
                 return;
             }
             if !self.serve(&stop).await {
@@ -165,21 +183,19 @@ impl MqttOwner {
 
     /// Serves until `[mqtt]` is not enabled any more (`true`), or until `stop`.
     async fn serve(&mut self, stop: &CancellationToken) -> bool {
-        let remembered = self.remember(stop).await;
-        if !remembered {
-            return false;
-        }
         self.tap = Some(self.parts.tap.subscribe());
         self.read_troubles().await;
+        self.read_open().await;
         self.take_config();
         let mut snoozes = interval(SNOOZES);
         snoozes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = |at: Option<Instant>| sleep_until(at.unwrap_or_else(Instant::now));
             let (cursor_due, announcing_due) = (self.cursor_due, self.announcing_due());
-            let backlog = self.behind && self.online_said && self.events.is_empty() && self.knows_monitors();
+            let reads = (self.behind || self.unsettled) && self.online_said;
+            let backlog = reads && self.events.is_empty() && self.knows_monitors();
+            // By chance, not in order: whoever floods one of them holds up no other.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => return false,
                 Ok(()) = self.parts.config.changed() => if !self.on_config().await { return true },
                 event = next_of(&mut self.tap) => self.on_tap(event).await,
@@ -193,9 +209,10 @@ impl MqttOwner {
                 _ = snoozes.tick() => self.look_at_router().await,
             }
             self.send();
-            let (backlog, slots) = (self.events.len() as u64, self.line.is_up());
+            let queued = self.events.iter().filter(|event| event.id.is_some()).count() as u64;
+            let (backlog, connected) = (queued + self.waiting, self.line.is_up());
             self.parts.status.change(|health| health.backlog = backlog);
-            self.parts.counters.mqtt.connected.set(u64::from(slots));
+            self.parts.counters.mqtt.connected.set(u64::from(connected));
         }
     }
 
@@ -204,18 +221,23 @@ impl MqttOwner {
         self.config = self.parts.config.borrow_and_update().clone();
         self.topics = Topics::new(&self.config.topic);
         self.slots.forget();
-        self.cameras = Cameras::default();
+        self.cameras = Cameras::starting(std::mem::take(&mut self.open));
         self.cleared = false;
         let Some(broker) = self.config.broker.clone() else { return };
+        let url = broker.url.to_string();
+        // What is counted since the start goes on, unless it is of another broker.
+        let before = self.parts.status.get().filter(|health| health.broker == url);
+        let away_since = before.as_ref().and_then(|health| health.away_since);
         self.parts.status.set(Some(MqttHealth {
-            broker: broker.url.to_string(),
+            broker: url,
             connected_at: None,
-            away_since: Some(self.parts.clock.now()),
-            failure: None,
-            acknowledged: 0,
+            away_since: away_since.or_else(|| Some(self.parts.clock.now())),
+            acknowledged: before.as_ref().map_or(0, |health| health.acknowledged),
+            ignored_commands: before.as_ref().map_or(0, |health| health.ignored_commands),
+            failure: before.and_then(|health| health.failure),
             backlog: 0,
-            ignored_commands: 0,
             cleared: false,
+            unsubscribed: false,
         }));
         self.take_catalog();
         self.take_reports();
@@ -232,7 +254,8 @@ impl MqttOwner {
     /// A reload: the section has changed, or an admin wants another try. `false`: it is not enabled any more.
     async fn on_config(&mut self) -> bool {
         let new = self.parts.config.borrow_and_update().clone();
-        if new == self.config && !self.cleared && self.line.is_up() {
+        let works = self.line.is_up() && !self.line.is_unsubscribed() && !self.cleared;
+        if new == self.config && works {
             return true;
         }
         let enabled = new.broker.is_some();
@@ -241,7 +264,7 @@ impl MqttOwner {
         if moves && self.line.is_up() {
             // What is retained there would be false for ever.
             let discovery = url(&new) != url(&self.config);
-            self.empty(discovery).await;
+            self.empty(discovery, BTreeSet::new(), Instant::now() + leave::EMPTY).await;
         }
         self.goodbye().await;
         if !enabled {
@@ -251,18 +274,21 @@ impl MqttOwner {
             self.config = new;
             return false;
         }
+        self.read_open().await;
         self.take_config();
         true
     }
 
     fn take_catalog(&mut self) {
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
-        if catalog.loaded_at.is_none() || self.cleared {
+        if !self.knows_monitors() || self.cleared {
+            self.warn_of_user();
             return;
         }
         let monitors =
             catalog.monitors.iter().filter(|monitor| self.tells_of(&catalog, monitor.id, &monitor.name));
         let now: BTreeMap<_, _> = monitors.map(|monitor| (monitor.id, Arc::clone(&monitor.name))).collect();
+        self.empty_es(|id| !now.contains_key(&id));
         let changed = self.cameras.set(now, &self.topics, &mut self.slots);
         if self.line.is_up() {
             self.clean_up_before();
@@ -278,9 +304,19 @@ impl MqttOwner {
         }
     }
 
-    /// Says whether the monitors are known: before that, alarms of all of them would seem to be nobody's.
+    /// Says whether it is known which monitors are told of: before that, all of them would seem to be gone. A user whom
+    /// ZoneMinder does not have is a mistake, for which no device is removed.
     fn knows_monitors(&self) -> bool {
-        self.parts.catalog.borrow().loaded_at.is_some()
+        let (catalog, user) = (self.parts.catalog.borrow(), &self.config.user);
+        catalog.loaded_at.is_some() && (user.is_empty() || catalog.users.contains_key(user))
+    }
+
+    /// Tells, once, that ZoneMinder does not have the user of `mqtt.user`.
+    fn warn_of_user(&mut self) {
+        if self.parts.catalog.borrow().loaded_at.is_some() && !self.cleared && !self.user_missed {
+            self.user_missed = true;
+            warn!(user = self.config.user, "mqtt.user names no user of ZoneMinder: nothing is published");
+        }
     }
 
     /// Says whether a monitor is told of at all.

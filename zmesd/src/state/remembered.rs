@@ -21,7 +21,7 @@ const RULE_HITS_SINCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Reads the remembered state; unreadable rows are skipped.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembered> {
-    let recent = now.saturating_sub(ANNOUNCED_SINCE).unwrap_or(Timestamp::MIN).as_millisecond();
+    let recent = recent(now);
     Ok(Remembered {
         cursors: cursors(pool).await?,
         since: Some(began(pool).await?),
@@ -44,6 +44,11 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         rule_hits: snoozes::rule_hits(pool, now.saturating_sub(RULE_HITS_SINCE).unwrap_or(Timestamp::MIN))
             .await?,
     })
+}
+
+/// Returns since when (ms) announced alarms are read.
+pub(super) fn recent(now: Timestamp) -> i64 {
+    now.saturating_sub(ANNOUNCED_SINCE).unwrap_or(Timestamp::MIN).as_millisecond()
 }
 
 async fn cursors(pool: &SqlitePool) -> SqlResult<HashMap<MonitorId, Cursor>> {

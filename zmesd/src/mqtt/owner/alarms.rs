@@ -1,6 +1,8 @@
 //! Alarms and troubles from the tap: what becomes a message, and what waits in the record.
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tracing::warn;
 use zmes_shared::MonitorId;
 use zmes_shared::machine::MachineMessage;
@@ -13,6 +15,9 @@ use crate::mqtt::{es, message};
 use crate::ports::BrokerMessage;
 use crate::route::TapEvent;
 
+/// How old what the tap drops can be: longer than the task is ever busy with one thing.
+const TAP: SignedDuration = SignedDuration::from_secs(30);
+
 impl MqttOwner {
     pub(super) async fn on_tap(&mut self, event: Result<TapEvent, RecvError>) {
         match event {
@@ -21,7 +26,7 @@ impl MqttOwner {
             Ok(TapEvent::Decided(_) | TapEvent::Session(_) | TapEvent::Token(_) | TapEvent::Delivery(_)) => {}
             Err(RecvError::Lagged(missed)) => {
                 warn!(missed, "mqtt was too slow for what happened: reading it from the record");
-                self.behind = true;
+                self.fall_behind();
                 self.read_troubles().await;
                 self.show_troubles();
             }
@@ -44,7 +49,10 @@ impl MqttOwner {
         let recorded = message::is_recorded(told.event_type);
         let behind = self.behind && told.event_type != MachineKind::Test;
         if !self.line.is_up() || behind {
-            self.behind |= recorded;
+            if recorded {
+                self.fall_behind();
+                self.waiting += 1;
+            }
             return;
         }
         if !wanted {
@@ -52,6 +60,15 @@ impl MqttOwner {
         }
         self.judge(&mut told, alarm.monitor);
         self.queue(&told);
+    }
+
+    /// From now on the record is read before live alarms are published.
+    pub(super) fn fall_behind(&mut self) {
+        if !std::mem::replace(&mut self.behind, true) {
+            // What the tap has dropped is a little older.
+            self.behind_since = self.now().saturating_sub(TAP).unwrap_or(Timestamp::MIN);
+            self.backlog_due = Instant::now();
+        }
     }
 
     /// Adds what depends on this moment.
@@ -65,14 +82,16 @@ impl MqttOwner {
     pub(super) fn queue(&mut self, told: &MachineMessage) -> bool {
         let Some(monitor) = &told.monitor else { return true };
         if self.events.len() >= EVENTS {
-            self.behind = true;
+            self.fall_behind();
             return false;
         }
         let recorded = message::is_recorded(told.event_type);
         if recorded && !self.cursor.take(&told.id, told.at) {
             return true;
         }
-        if let Some(base) = &self.config.es_topic
+        // The old server told of nothing afterwards: its readers would take an alarm of long ago for one of now.
+        let of_now = !told.late || told.event_type != MachineKind::AlarmStart;
+        if let Some(base) = self.config.es_topic.as_ref().filter(|_| of_now)
             && let (Some(topic), Some(payload)) =
                 (es::topic(base, told), es::payload(told, self.config.es_ends))
         {

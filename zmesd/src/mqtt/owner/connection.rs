@@ -43,10 +43,12 @@ impl MqttOwner {
         if let Err(error) = self.line.subscribe(&filters).await {
             warn!(error, "what comes over MQTT is not heard: check the broker's ACL; zmesctl mqtt check");
         }
+        let unsubscribed = self.line.is_unsubscribed();
+        self.parts.status.change(|health| health.unsubscribed = unsubscribed);
         self.online_said = false;
         self.cursor.reopen();
         self.events.clear();
-        (self.behind, self.backlog_due) = (true, Instant::now());
+        (self.behind, self.behind_since, self.backlog_due) = (true, now, Instant::now());
         self.clean_up_before();
         self.look_at_router().await;
         self.slots.all_again();
@@ -78,10 +80,16 @@ impl MqttOwner {
         self.parts.status.change(|health| health.acknowledged += 1);
         match tag {
             Tag::Event(Some(id)) => {
-                self.cursor.finish(&id);
+                self.cursor.finish(&id, self.parts.clock.now());
                 self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
             }
             Tag::Discovery => self.announced(),
+            Tag::Emptied(topic) => {
+                self.slots.emptied(&topic);
+                if !self.slots.is_emptying() {
+                    self.note_published();
+                }
+            }
             Tag::State | Tag::Online | Tag::Event(None) => {}
         }
     }
@@ -90,7 +98,8 @@ impl MqttOwner {
     pub(super) fn send(&mut self) {
         while self.line.has_room() && !self.cleared {
             let (message, tag) = if let Some(message) = self.slots.next() {
-                (message, Tag::State)
+                let empty = message.payload.is_empty().then(|| Tag::Emptied(message.topic.clone()));
+                (message, empty.unwrap_or(Tag::State))
             } else if !self.online_said {
                 self.online_said = true;
                 (BrokerMessage::retained(self.topics.server("status"), ONLINE), Tag::Online)
