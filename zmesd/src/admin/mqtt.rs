@@ -195,6 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn whoever_names_a_user_or_a_monitor_that_does_not_exist_is_told_so() {
+        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
+        let catalog = Catalog { loaded_at: Some(now), ..Catalog::default() };
+        let told = |user: &str, monitors: &[&str]| {
+            let monitors = monitors.iter().map(|name| MonitorName::parse(name)).collect();
+            told_of(&MqttChoice { user: user.to_owned(), monitors }, &catalog)
+        };
+        assert_eq!(told("", &[]), []);
+        let user = told("amy", &[]);
+        assert!(user[0].severity == Severity::Error && user[0].detail.to_string().contains("no such user"));
+        let monitor = told("", &["Gatre", "7"]);
+        assert_eq!(monitor[0].severity, Severity::Warning);
+        assert!(monitor[0].detail.to_string().contains("no monitor Gatre, 7"), "{monitor:?}");
+        let never = Catalog::default();
+        assert_eq!(told_of(&MqttChoice { user: "amy".to_owned(), monitors: Vec::new() }, &never), []);
+    }
+
+    #[test]
     fn a_short_absence_is_a_warning_and_a_refused_password_an_error_at_once() {
         let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
         let failure =

@@ -229,6 +229,12 @@ impl Cameras {
         self.known.values().any(|camera| camera.remembered && !camera.polled)
     }
 
+    /// Says whether the last alarm of a monitor is of that event.
+    pub(super) fn is_last(&self, id: MonitorId, event: EventId) -> bool {
+        let last = self.get(id).and_then(|camera| camera.started);
+        last.is_some_and(|started| started.event == Some(event))
+    }
+
     /// Takes the snoozes that hold for all phones.
     pub(super) fn snoozes(&mut self, snoozes: &[&Snooze], topics: &Topics, slots: &mut Slots) {
         for (id, camera) in &mut self.known {
@@ -383,6 +389,66 @@ mod tests {
         );
         stage.alarm(MachineKind::AlarmEnd, 7, false);
         assert_eq!(stage.published()["alarm"], "OFF");
+    }
+
+    #[test]
+    fn an_alarm_of_the_record_goes_on_after_a_restart_until_a_report_or_its_end() {
+        let open = |event: u64| OpenAlarm {
+            monitor: GARAGE,
+            event: Some(EventId(event)),
+            monitor_name: "Garage".into(),
+            cause: "Motion".into(),
+            began: "2026-11-02T10:00:07.512Z".parse().unwrap(),
+            at: "2026-11-02T10:00:07.512Z".parse().unwrap(),
+            closed: false,
+        };
+        let again = || {
+            let mut stage = Stage { cameras: Cameras::starting(vec![open(7)]), slots: Slots::default() };
+            stage.monitors(&[(3, "Garage")]);
+            assert_eq!(stage.published()["alarm"], "ON");
+            stage
+        };
+        let mut stage = again();
+        stage.report(MonitorState::Unknown, Condition::Captured);
+        assert!(!stage.published().contains_key("alarm"));
+        assert!(stage.alarm(MachineKind::AlarmEnd, 7, false));
+        assert_eq!(stage.published()["alarm"], "OFF");
+        let mut stage = again();
+        stage.report(MonitorState::Idle, Condition::Captured);
+        assert_eq!(stage.published()["alarm"], "OFF", "it is over");
+        // Its end was seen by nobody, and the record has given it up.
+        let mut stage = again();
+        stage.cameras.compare(vec![open(7)], false, &Stage::topics(), &mut stage.slots);
+        assert!(!stage.published().contains_key("alarm") && stage.cameras.remembers_an_alarm());
+        stage.cameras.compare(Vec::new(), false, &Stage::topics(), &mut stage.slots);
+        assert_eq!(stage.published()["alarm"], "OFF");
+        // A start that was missed.
+        stage.cameras.compare(vec![open(8)], true, &Stage::topics(), &mut stage.slots);
+        assert_eq!(stage.published()["alarm"], "ON");
+    }
+
+    #[test]
+    fn an_end_that_was_missed_switches_off_its_own_alarm_and_no_later_one() {
+        let mut stage = Stage::new();
+        stage.report(MonitorState::Idle, Condition::Captured);
+        stage.alarm(MachineKind::AlarmStart, 7, false);
+        stage.published();
+        let missed = |stage: &mut Stage, kind, event, at: &str| {
+            let message = MachineMessage { at: at.parse().unwrap(), ..message(kind, event, true) };
+            stage.cameras.missed(&message, &Stage::topics(), &mut stage.slots);
+            stage.published().get("alarm").cloned()
+        };
+        let earlier = "2026-11-02T10:00:05Z";
+        assert_eq!(missed(&mut stage, MachineKind::AlarmStart, 6, "2026-11-02T10:00:04Z"), None);
+        assert_eq!(missed(&mut stage, MachineKind::AlarmEnd, 6, earlier), None, "an earlier alarm");
+        assert!(stage.cameras.is_last(GARAGE, EventId(7)));
+        let end = "2026-11-02T10:00:09Z";
+        assert_eq!(missed(&mut stage, MachineKind::AlarmEnd, 7, end).as_deref(), Some("OFF"));
+        // While the monitor is reported to be in alarm, a later one goes on.
+        stage.alarm(MachineKind::AlarmStart, 8, false);
+        stage.report(MonitorState::Alarm, Condition::Captured);
+        stage.published();
+        assert_eq!(missed(&mut stage, MachineKind::AlarmEnd, 8, end), None);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) enum Tag {
     /// An alarm, by its id; `None`: nothing depends on its arrival.
     Event(Option<String>),
     Discovery,
+    Picture,
 }
 
 #[derive(Debug, PartialEq, Eq)]

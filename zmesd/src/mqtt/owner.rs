@@ -6,6 +6,7 @@ mod backlog;
 mod command;
 mod connection;
 mod leave;
+mod pictures;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,27 +14,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use zmes_shared::MonitorId;
+use zmes_shared::{EventId, MonitorId};
 
 use self::announce::Announcing;
+use self::pictures::AlarmPictures;
 use super::cameras::Cameras;
 use super::cursor::AckCursor;
 use super::line::BrokerLine;
 use super::slots::Slots;
 use super::topics::Topics;
 use super::view::{MqttRequest, MqttStatus};
-use crate::config::{BrokerConfig, MqttConfig};
+use crate::config::{BrokerConfig, MqttConfig, PictureConfig};
 use crate::detect::MonitorReports;
 use crate::limits::Bucket;
 use crate::monitors::Catalog;
-use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttHealth};
+use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttHealth, PictureUploads};
 use crate::route::{RouterHandle, Tap, TapEvent, TapReceiver};
+use crate::rules::RuleSet;
 use crate::state::{MqttNote, Note, OpenAlarm, StateHandle};
 use crate::telemetry::Counters;
 use crate::troubles::{Trouble, TroubleId};
@@ -44,7 +48,7 @@ const EVENTS: usize = 1000;
 const SNOOZES: Duration = Duration::from_secs(2);
 /// Looks at snoozes between two at the number of clients.
 const CLIENTS: u32 = 30;
-/// Largest packet that is sent, in bytes; announcements of devices are the largest, at about 4 KiB.
+/// Largest packet that is sent, in bytes, beside pictures; announcements of devices are the largest, at about 4 KiB.
 const MAX_PACKET: usize = 64 * 1024;
 /// How long the end may take: what is on its way, then the goodbye.
 const GOODBYE: Duration = Duration::from_millis(1500);
@@ -63,6 +67,11 @@ pub struct MqttParts {
     pub tap: Tap,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub reports: watch::Receiver<MonitorReports>,
+    pub pictures: Arc<dyn PictureUploads>,
+    /// For links to events.
+    pub links: watch::Receiver<PictureConfig>,
+    pub rules: watch::Receiver<Arc<RuleSet>>,
+    pub zone: TimeZone,
     pub state: StateHandle,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -83,6 +92,9 @@ struct PublishedStates {
     /// `mqtt.es-topic`, where its messages are retained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     es: Option<String>,
+    /// Pictures may be retained.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pictures: bool,
 }
 
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
@@ -113,6 +125,9 @@ pub struct MqttOwner {
     unsettled: bool,
     backlog_due: Instant,
     announcing: Announcing,
+    pictures: AlarmPictures,
+    /// Of the last start of each monitor: its event, and whether a rule has muted it.
+    decided: BTreeMap<MonitorId, (Option<EventId>, bool)>,
     online_said: bool,
     /// Alarms that go on, as the record has them, until the cameras take them.
     open: Vec<OpenAlarm>,
@@ -126,6 +141,7 @@ impl MqttOwner {
     pub fn new(parts: MqttParts) -> Self {
         let config = MqttConfig::default();
         let now = Instant::now();
+        let pictures = AlarmPictures::new(Arc::clone(&parts.pictures));
         Self {
             line: BrokerLine::new(Arc::clone(&parts.broker)),
             topics: Topics::new(&config.topic),
@@ -146,6 +162,8 @@ impl MqttOwner {
             unsettled: false,
             backlog_due: now,
             announcing: Announcing::default(),
+            pictures,
+            decided: BTreeMap::new(),
             online_said: false,
             open: Vec::new(),
             user_missed: false,
@@ -204,6 +222,8 @@ impl MqttOwner {
                 Ok(()) = self.parts.reports.changed() => self.take_reports(),
                 Ok(()) = self.parts.catalog.changed() => self.take_catalog(),
                 () = due(cursor_due), if cursor_due.is_some() => self.write_cursor(),
+                Ok(()) = self.parts.links.changed() => if self.line.is_up() { self.announce(false) },
+                found = self.pictures.next() => self.on_picture(found),
                 () = due(announcing_due), if announcing_due.is_some() => self.announce_due(),
                 () = sleep_until(self.backlog_due), if backlog => self.read_backlog().await,
                 _ = snoozes.tick() => self.look_at_router().await,
@@ -222,7 +242,8 @@ impl MqttOwner {
         self.topics = Topics::new(&self.config.topic);
         self.slots.forget();
         self.cameras = Cameras::starting(std::mem::take(&mut self.open));
-        self.cleared = false;
+        (self.cleared, self.user_missed) = (false, false);
+        self.pictures.forget();
         let Some(broker) = self.config.broker.clone() else { return };
         let url = broker.url.to_string();
         // What is counted since the start goes on, unless it is of another broker.
@@ -248,7 +269,8 @@ impl MqttOwner {
     fn settings(&self, config: BrokerConfig) -> BrokerSettings {
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("zmesd-{}", self.instance));
         let will = Some(BrokerMessage::retained(self.topics.server("status"), OFFLINE));
-        BrokerSettings { config, client_id, will, max_packet: MAX_PACKET }
+        let picture = if self.config.picture { usize::try_from(self.config.max_picture) } else { Ok(0) };
+        BrokerSettings { config, client_id, will, max_packet: MAX_PACKET + picture.unwrap_or(0) }
     }
 
     /// A reload: the section has changed, or an admin wants another try. `false`: it is not enabled any more.

@@ -3,17 +3,19 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 use zmes_shared::MonitorId;
 use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
+use super::connection::CURSOR;
 use super::{EVENTS, MqttOwner, QueuedEvent};
 use crate::domain::Alarm;
 use crate::mqtt::cameras::json;
 use crate::mqtt::{es, message};
 use crate::ports::BrokerMessage;
 use crate::route::TapEvent;
+use crate::rules::{AlarmFacts, AlarmTime, Channel, ReceiverFacts, RuleAction};
 
 /// How old what the tap drops can be: longer than the task is ever busy with one thing.
 const TAP: SignedDuration = SignedDuration::from_secs(30);
@@ -36,7 +38,8 @@ impl MqttOwner {
     }
 
     fn on_alarm(&mut self, alarm: &Alarm) {
-        let Some(mut told) = message::of_alarm(alarm) else { return };
+        let Some(told) = message::of_alarm(alarm) else { return };
+        let mut told = self.linked(told);
         if self.cameras.get(alarm.monitor).is_none() {
             // The catalog may know it since a moment.
             self.take_catalog();
@@ -59,7 +62,53 @@ impl MqttOwner {
             return;
         }
         self.judge(&mut told, alarm.monitor);
-        self.queue(&told);
+        if self.queue(&told) {
+            self.want_picture(&told);
+        }
+    }
+
+    /// Says whether a rule for this channel mutes it. Ends and updates obey what was decided of their start: what a start
+    /// has switched on, its end switches off.
+    fn is_muted(&mut self, told: &MachineMessage, monitor: MonitorId) -> bool {
+        let start = match told.event_type {
+            MachineKind::AlarmStart => true,
+            MachineKind::AlarmEnd | MachineKind::AlarmUpdate => false,
+            MachineKind::Trouble
+            | MachineKind::Resolved
+            | MachineKind::Test
+            | MachineKind::SnoozeEnd
+            | MachineKind::Unknown => return false,
+        };
+        let known = self.decided.get(&monitor).filter(|(event, _)| *event == told.event && !start);
+        if let Some((_, muted)) = known {
+            return *muted;
+        }
+        let alarm = AlarmFacts {
+            monitor,
+            monitor_name: told.monitor.as_ref().map_or("", |monitor| &monitor.name),
+            cause: &told.cause,
+            labels: told.labels.as_deref(),
+            time: AlarmTime { at: told.at, machine: &self.parts.zone },
+        };
+        let user = &self.config.user;
+        let receiver = ReceiverFacts { channel: Channel::Mqtt, user, handle: None, platform: None };
+        let rules = self.parts.rules.borrow();
+        let rule = rules.candidates(&alarm).decide(&receiver);
+        let muted = rule.is_some_and(|rule| rule.action == RuleAction::Mute);
+        if let Some(rule) = rule.filter(|_| muted) {
+            debug!(%monitor, rule = &*rule.name, "an event is not published: a rule mutes it");
+        }
+        drop(rules);
+        if start {
+            self.decided.insert(monitor, (told.event, muted));
+        }
+        muted
+    }
+
+    /// Adds the page of the event.
+    pub(super) fn linked(&self, told: MachineMessage) -> MachineMessage {
+        let url = self.parts.links.borrow().link_url.link(&told, &self.parts.zone);
+        MachineMessage { url, ..told }
     }
 
     /// From now on the record is read before live alarms are published.
@@ -87,6 +136,12 @@ impl MqttOwner {
         }
         let recorded = message::is_recorded(told.event_type);
         if recorded && !self.cursor.take(&told.id, told.at) {
+            return true;
+        }
+        if self.is_muted(told, monitor.id) {
+            // It is done: nothing publishes it later, whatever rules there are then.
+            self.cursor.finish(&told.id, self.parts.clock.now());
+            self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
             return true;
         }
         // The old server told of nothing afterwards: its readers would take an alarm of long ago for one of now.

@@ -99,6 +99,7 @@ impl MqttOwner {
             self.start(gone, Vec::new());
             return;
         }
+        let portal = self.parts.links.borrow().link_url.page();
         let version = catalog.version.map(|version| version.to_string());
         let monitors =
             self.cameras.iter().map(|(id, camera)| Announced { id: id.0, name: camera.name.to_string() });
@@ -108,9 +109,9 @@ impl MqttOwner {
             prefix: &self.config.home_assistant.prefix,
             version: env!("CARGO_PKG_VERSION"),
             zoneminder_version: version.as_deref(),
-            portal: None,
+            portal: portal.as_deref(),
             commands: self.config.commands,
-            picture: false,
+            picture: self.config.picture,
             monitors: monitors.collect(),
         };
         let mut queue: VecDeque<_> = home_assistant::changes(&self.announcing.known, &site).into();

@@ -51,7 +51,8 @@ impl MqttOwner {
         if self.unsettled {
             self.backlog_due = Instant::now() + UNSETTLED;
         }
-        for mut told in missed {
+        for told in missed {
+            let mut told = self.linked(told);
             let Some(monitor) = told.monitor.as_ref().map(|monitor| monitor.id) else { continue };
             if self.cameras.get(monitor).is_none() {
                 continue;
@@ -61,6 +62,7 @@ impl MqttOwner {
             if !self.queue(&told) {
                 break;
             }
+            self.want_picture(&told);
         }
         self.cameras.compare(open, true, &self.topics, &mut self.slots);
         if !self.events.is_empty() {

@@ -11,7 +11,7 @@ use crate::mqtt::line::{LineEvent, Tag};
 use crate::ports::{BrokerMessage, MqttFailure};
 
 /// How often the cursor is written down at most.
-const CURSOR: Duration = Duration::from_millis(200);
+pub(super) const CURSOR: Duration = Duration::from_millis(200);
 
 impl MqttOwner {
     pub(super) async fn on_line(&mut self, event: LineEvent) {
@@ -73,6 +73,7 @@ impl MqttOwner {
         self.cursor.reopen();
         self.online_said = false;
         self.announcing.interrupt();
+        self.pictures.interrupt();
     }
 
     pub(super) fn on_ack(&mut self, tag: Tag) {
@@ -84,6 +85,7 @@ impl MqttOwner {
                 self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
             }
             Tag::Discovery => self.announced(),
+            Tag::Picture => self.pictures.sent(),
             Tag::Emptied(topic) => {
                 self.slots.emptied(&topic);
                 if !self.slots.is_emptying() {
@@ -94,7 +96,7 @@ impl MqttOwner {
         }
     }
 
-    /// Hands over as much as the connection takes: states, then that we are there, then alarms, then devices.
+    /// Hands over as much as the connection takes: states, then that we are there, then alarms, then devices and pictures.
     pub(super) fn send(&mut self) {
         while self.line.has_room() && !self.cleared {
             let (message, tag) = if let Some(message) = self.slots.next() {
@@ -107,6 +109,8 @@ impl MqttOwner {
                 (message, Tag::Event(id))
             } else if let Some(message) = self.announcing.next(Instant::now()) {
                 (message, Tag::Discovery)
+            } else if let Some(picture) = self.next_picture() {
+                picture
             } else {
                 return;
             };

@@ -218,7 +218,7 @@ impl MqttOwner {
         if !self.knows_monitors() {
             return;
         }
-        let PublishedStates { topic, monitors, es } = &self.published;
+        let PublishedStates { topic, monitors, es, pictures } = &self.published;
         let old = Topics::new(topic);
         let moved = !topic.is_empty() && *topic != self.config.topic;
         let es_moved = es.as_ref() != self.retained_es();
@@ -226,6 +226,9 @@ impl MqttOwner {
             let gone = self.cameras.get(id).is_none();
             if moved || gone {
                 cameras::remove(id, &old, &mut self.slots);
+            }
+            if *pictures && !self.config.picture {
+                self.slots.remove(&old.monitor(id, "picture"));
             }
             if let Some(es) = es.as_ref().filter(|_| es_moved || gone) {
                 self.slots.remove(&format!("{es}/{id}"));
@@ -268,7 +271,8 @@ impl MqttOwner {
             }
             monitors.extend(&before.monitors);
         }
-        let now = PublishedStates { topic, monitors: monitors.into_iter().collect(), es };
+        let pictures = self.config.picture || !emptied && before.pictures;
+        let now = PublishedStates { topic, monitors: monitors.into_iter().collect(), es, pictures };
         if now != *before {
             // Numbers and texts can always be written.
             self.note(MqttNote::Published(serde_json::to_string(&now).unwrap_or_default()));
