@@ -2,6 +2,7 @@
 
 mod faults;
 mod large;
+mod muted;
 mod pictures;
 
 use std::collections::BTreeSet;

@@ -99,15 +99,14 @@ impl BrokerLine {
     /// Connects with these settings from now on. What was on its way is forgotten.
     pub(super) fn connect(&mut self, settings: BrokerSettings) {
         self.settings = Some(settings);
-        self.unsubscribed = false;
-        self.again();
-    }
-
-    /// Ends the connection without a goodbye, and makes another at once.
-    pub(super) fn again(&mut self) {
         self.backoff.reset();
         self.acks.clear();
         self.attempt();
+    }
+
+    /// Subscribes again, from the next connection on: what was too long may have been removed.
+    pub(super) fn hear_again(&mut self) {
+        self.unsubscribed = false;
     }
 
     /// Says whether nothing is subscribed to, because a message that was too long has ended a connection.

@@ -297,6 +297,7 @@ impl MqttOwner {
             return false;
         }
         self.read_open().await;
+        self.line.hear_again();
         self.take_config();
         true
     }

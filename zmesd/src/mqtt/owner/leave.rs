@@ -46,11 +46,13 @@ impl MqttOwner {
             return Err(MqttRefusal::Away);
         }
         let Some(emptied) = self.clear_until(Instant::now() + CLEAR).await else {
-            // Part of it is gone, and too much is subscribed to: a new connection publishes everything again.
+            // Part of it is gone, and too much is subscribed to: everything is published again from nothing.
             if self.line.is_up() {
                 self.on_down(FaultKind::Timeout, "the broker did not take in time what mqtt clear removes");
-                self.line.again();
             }
+            self.line.cut();
+            self.read_open().await;
+            self.take_config();
             return Err(MqttRefusal::Unfinished);
         };
         self.goodbye().await;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{info, warn};
 use zmes_providers::PictureFile;
 use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
@@ -27,6 +27,9 @@ const LOOKING: usize = 4;
 const FOUND: usize = 4;
 /// How long a picture is waited for, from the alarm on: ZoneMinder writes it when it has seen some frames.
 const WAIT: Duration = Duration::from_secs(4);
+
+/// Connections that may end while a picture is on its way, until none is sent any more.
+const LOSSES: u8 = 2;
 
 type Look = Pin<Box<dyn Future<Output = FoundPicture> + Send>>;
 
@@ -46,6 +49,8 @@ pub(super) struct AlarmPictures {
     found: BTreeMap<MonitorId, Bytes>,
     /// One is on its way to the broker.
     sending: bool,
+    /// Connections that have ended one after the other while a picture was on its way.
+    losses: u8,
 }
 
 impl fmt::Debug for AlarmPictures {
@@ -66,6 +71,7 @@ impl AlarmPictures {
             looks: FuturesUnordered::new(),
             found: BTreeMap::new(),
             sending: false,
+            losses: 0,
         }
     }
 
@@ -76,12 +82,24 @@ impl AlarmPictures {
 
     /// The connection is over. What was found is sent with the next one.
     pub(super) fn interrupt(&mut self) {
-        self.sending = false;
+        if std::mem::take(&mut self.sending) {
+            self.losses = self.losses.saturating_add(1);
+            if self.losses == LOSSES {
+                warn!(
+                    "the MQTT broker ends the connection at pictures: none are published until a reload; lower mqtt.max-picture"
+                );
+            }
+        }
+    }
+
+    /// A broker whose limit they exceed would end each connection, and alarms would wait.
+    fn refused(&self) -> bool {
+        self.losses >= LOSSES
     }
 
     /// The broker has one.
     pub(super) fn sent(&mut self) {
-        self.sending = false;
+        (self.sending, self.losses) = (false, 0);
     }
 
     fn want(&mut self, monitor: MonitorId, event: EventId, at: Timestamp) {
@@ -116,6 +134,7 @@ impl MqttOwner {
             && let Some(monitor) = &told.monitor
             && told.event_type == MachineKind::AlarmStart
             && self.config.picture
+            && !self.pictures.refused()
             && self.cameras.is_last(monitor.id, event)
         {
             self.pictures.want(monitor.id, event, told.at);
@@ -139,7 +158,7 @@ impl MqttOwner {
 
     /// Returns the next picture to send, if there is one and none is on its way.
     pub(super) fn next_picture(&mut self) -> Option<(BrokerMessage, Tag)> {
-        if self.pictures.sending {
+        if self.pictures.sending || self.pictures.refused() {
             return None;
         }
         let (monitor, bytes) = self.pictures.found.pop_first()?;
@@ -147,5 +166,59 @@ impl MqttOwner {
         self.cameras.get(monitor)?;
         self.pictures.sending = true;
         Some((BrokerMessage::retained(self.topics.monitor(monitor, "picture"), bytes), Tag::Picture))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Desk;
+
+    #[async_trait::async_trait]
+    impl PictureUploads for Desk {
+        async fn file(&self, event: EventId, _: Timestamp, _: Duration) -> Option<PictureFile> {
+            Some(PictureFile::new(vec![u8::try_from(event.0).unwrap()]))
+        }
+    }
+
+    #[tokio::test]
+    async fn few_are_looked_for_at_a_time_and_of_each_monitor_the_last() {
+        let mut pictures = AlarmPictures::new(Arc::new(Desk));
+        for monitor in 0..4 {
+            pictures.want(MonitorId(monitor), EventId(1), Timestamp::UNIX_EPOCH);
+        }
+        for event in 2..9 {
+            pictures.want(MonitorId(9), EventId(event), Timestamp::UNIX_EPOCH);
+        }
+        assert_eq!((pictures.looks.len(), pictures.wanted.len()), (LOOKING, 1));
+        let mut events = Vec::new();
+        for _ in 0..=LOOKING {
+            events.extend(pictures.next().await.map(|(_, event, _)| event.0));
+        }
+        events.sort_unstable();
+        assert_eq!(events, [1, 1, 1, 1, 8]);
+    }
+
+    #[test]
+    fn a_broker_that_ends_each_connection_at_a_picture_gets_no_more() {
+        let mut pictures = AlarmPictures::new(Arc::new(Desk));
+        for _ in 0..LOSSES {
+            pictures.interrupt();
+            assert!(!pictures.refused(), "no picture was on its way");
+        }
+        pictures.sending = true;
+        pictures.interrupt();
+        pictures.sending = true;
+        pictures.sent();
+        pictures.sending = true;
+        pictures.interrupt();
+        assert!(!pictures.refused(), "one has arrived in between");
+        pictures.sending = true;
+        pictures.interrupt();
+        assert!(pictures.refused());
+        pictures.forget();
+        assert!(!pictures.refused());
     }
 }
