@@ -8,13 +8,13 @@ use super::{enable, house, wait_connected};
 
 const RULES: &str = "
 [[rule]]
-name = \"not the yard\"
+name = \"not-the-yard\"
 monitors = [\"Yard\"]
 channels = [\"mqtt\"]
 action = \"mute\"
 
 [[rule]]
-name = \"no phones\"
+name = \"no-phones\"
 action = \"mute\"
 ";
 
@@ -39,7 +39,7 @@ async fn a_rule_mutes_events_of_a_camera_and_no_state_and_no_end_that_was_begun(
     live.wait_count("zoneminder/1", 1).await?;
     let tested = world.ctl().json(&["rules", "test", "--monitor", "2", "--channel", "mqtt"]).await?;
     ensure!(
-        includes(&tested, &json!({"rule": "not the yard", "action": "mute", "channel": "mqtt"})),
+        includes(&tested, &json!({"rule": "not-the-yard", "action": "mute", "channel": "mqtt"})),
         "{tested}"
     );
 
