@@ -29,6 +29,7 @@ async fn the_picture_of_the_last_alarm_is_retained_and_no_event_waits_for_it() -
     let link = "\"https://zm.example.org/zm/index.php?view=event&eid=${event}\"";
     let house = house().setting("mqtt", "max-picture", "\"64KiB\"").setting("picture", "link-url", link);
     let (mut world, mut broker) = connected(house, "allow_anonymous true\n").await?;
+    fs::create_dir_all(world.path("events"))?;
     let live = broker.listen().await?;
     live.wait("zmesd/status", "online").await?;
     world.alarm(1, 10).await?;
