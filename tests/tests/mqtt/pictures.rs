@@ -50,6 +50,7 @@ async fn the_picture_of_the_last_alarm_is_retained_and_no_event_waits_for_it() -
 
     // Too large: the last one stays. A broker that was away has it afterwards.
     world.end_alarm(1, 10).await?;
+    live.wait("zmesd/1/alarm", "OFF").await?;
     world.alarm(1, 11).await?;
     live.wait_count("zmesd/1/event", 3).await?;
     fs::write(place(&world, 1, 11).await?, jpeg(70_000))?;
