@@ -1,6 +1,7 @@
 //! Rules for the channel `mqtt`.
 
 use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
 use serde_json::json;
 use zmes_tests::{Mosquitto, includes, mosquitto_is_installed, skipped};
 
@@ -59,7 +60,7 @@ async fn a_rule_mutes_events_of_a_camera_and_no_state_and_no_end_that_was_begun(
     ensure!(live.at("zmesd/1/event").len() == 2 && live.at("zoneminder/2").len() == 1);
 
     // What was muted is not published after a restart, whatever rules there are then.
-    world.kill_daemon().await?;
+    world.daemon()?.end(Signal::SIGTERM).await?;
     world.write_settings_with("")?;
     world.start_daemon().await?;
     live.wait("zmesd/status", "online").await?;

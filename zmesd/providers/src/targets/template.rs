@@ -197,11 +197,10 @@ impl Template {
                 message.monitor.as_ref().map_or("", |monitor| monitor.name.as_str()).into()
             }
             Placeholder::Event => message.event.map_or(Cow::Borrowed(""), |event| event.to_string().into()),
-            Placeholder::Cause => message.cause.as_str().into(),
             Placeholder::Detected if names().next().is_some() => {
                 names().collect::<Vec<_>>().join(", ").into()
             }
-            Placeholder::Detected => message.cause.as_str().into(),
+            Placeholder::Cause | Placeholder::Detected => message.cause.as_str().into(),
             Placeholder::At => format!("{:.3}", message.at).into(),
             Placeholder::AtLocal => message.at.to_zoned(zone.clone()).strftime(LOCAL).to_string().into(),
             Placeholder::Late => if message.late { "true" } else { "false" }.into(),
