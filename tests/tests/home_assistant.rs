@@ -59,6 +59,7 @@ async fn alarm_and_end(home: &HomeAssistant, world: &World, event: u64) -> Resul
 /// The picture of an alarm, as its entity shows it.
 async fn picture(home: &HomeAssistant, world: &World, event: u64) -> Result<()> {
     home.wait(PICTURE, "unknown").await?;
+    std::fs::create_dir_all(world.path("events"))?;
     world.alarm(3, event).await?;
     home.wait(MOTION, "on").await?;
     let day = world.database.sql(&format!("SELECT DATE(StartDateTime) FROM Events WHERE Id={event}")).await?;
