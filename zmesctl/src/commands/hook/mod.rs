@@ -343,13 +343,12 @@ impl Hook {
 
     fn on_line(&mut self, event: &WatchEvent, follower: &mut Follower, context: &mut Context) {
         if let WatchKind::Lagged { missed } = event.kind {
-            match missed {
-                0 => say(&HookLine::Gap, context),
+            if missed == 0 {
+                say(&HookLine::Gap, context);
+            } else {
                 // Lines are missing: the record has them.
-                1.. => {
-                    self.cursor.follow_clock(now());
-                    follower.resume(self.cursor.since());
-                }
+                self.cursor.follow_clock(now());
+                follower.resume(self.cursor.since());
             }
         } else if let Some(message) = MachineMessage::of_watch(event) {
             self.take(message, context);
