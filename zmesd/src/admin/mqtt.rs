@@ -204,10 +204,10 @@ mod tests {
         };
         assert_eq!(told("", &[]), []);
         let user = told("amy", &[]);
-        assert!(user[0].severity == Severity::Error && user[0].detail.to_string().contains("no such user"));
+        assert!(user[0].severity == Severity::Error && user[0].detail.contains("no such user"));
         let monitor = told("", &["Gatre", "7"]);
         assert_eq!(monitor[0].severity, Severity::Warning);
-        assert!(monitor[0].detail.to_string().contains("no monitor Gatre, 7"), "{monitor:?}");
+        assert!(monitor[0].detail.contains("no monitor Gatre, 7"), "{monitor:?}");
         let never = Catalog::default();
         assert_eq!(told_of(&MqttChoice { user: "amy".to_owned(), monitors: Vec::new() }, &never), []);
     }

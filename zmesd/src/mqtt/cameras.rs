@@ -123,7 +123,9 @@ impl Cameras {
             let camera = self.known.entry(id).or_insert_with(|| {
                 changed = true;
                 let mut camera = Camera::new(Arc::clone(&name));
-                open.iter().for_each(|open| camera.remember(open));
+                if let Some(open) = &open {
+                    camera.remember(open);
+                }
                 camera
             });
             if camera.name != name {

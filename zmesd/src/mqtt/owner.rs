@@ -84,6 +84,21 @@ struct QueuedEvent {
     id: Option<String>,
 }
 
+/// What waits in the record, as far as is known.
+#[derive(Debug)]
+struct EventBacklog {
+    /// The record has alarms that were not queued: it is read before live ones are.
+    behind: bool,
+    /// Since when: what came later is published whatever `mqtt.keep` says.
+    since: Timestamp,
+    /// Alarms and ends that were seen meanwhile.
+    waiting: u64,
+    /// Alarms may wait for the disk and be missing in the record: it is read once more.
+    unsettled: bool,
+    /// When it is read next.
+    due: Instant,
+}
+
 /// Where states are retained, and of which monitors: what a daemon after this one has to clean up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct PublishedStates {
@@ -115,15 +130,7 @@ pub struct MqttOwner {
     cursor: AckCursor,
     cursor_due: Option<Instant>,
     events: VecDeque<QueuedEvent>,
-    /// The record has alarms that were not queued: it is read before live ones are.
-    behind: bool,
-    /// Since when: what came later is published whatever `mqtt.keep` says.
-    behind_since: Timestamp,
-    /// Alarms and ends that were seen meanwhile.
-    waiting: u64,
-    /// Alarms may wait for the disk and be missing in the record: it is read once more.
-    unsettled: bool,
-    backlog_due: Instant,
+    backlog: EventBacklog,
     announcing: Announcing,
     pictures: AlarmPictures,
     /// Of the last start of each monitor: its event, and whether a rule has muted it.
@@ -146,7 +153,13 @@ impl MqttOwner {
             line: BrokerLine::new(Arc::clone(&parts.broker)),
             topics: Topics::new(&config.topic),
             cursor: AckCursor::starting(parts.clock.now()),
-            behind_since: parts.clock.now(),
+            backlog: EventBacklog {
+                behind: true,
+                since: parts.clock.now(),
+                waiting: 0,
+                unsettled: false,
+                due: now,
+            },
             parts,
             config,
             instance: String::new(),
@@ -157,10 +170,6 @@ impl MqttOwner {
             published: PublishedStates::default(),
             cursor_due: None,
             events: VecDeque::new(),
-            behind: true,
-            waiting: 0,
-            unsettled: false,
-            backlog_due: now,
             announcing: Announcing::default(),
             pictures,
             decided: BTreeMap::new(),
@@ -210,7 +219,7 @@ impl MqttOwner {
         loop {
             let due = |at: Option<Instant>| sleep_until(at.unwrap_or_else(Instant::now));
             let (cursor_due, announcing_due) = (self.cursor_due, self.announcing_due());
-            let reads = (self.behind || self.unsettled) && self.online_said;
+            let reads = (self.backlog.behind || self.backlog.unsettled) && self.online_said;
             let backlog = reads && self.events.is_empty() && self.knows_monitors();
             // By chance, not in order: whoever floods one of them holds up no other.
             tokio::select! {
@@ -225,12 +234,12 @@ impl MqttOwner {
                 Ok(()) = self.parts.links.changed() => if self.line.is_up() { self.announce(false) },
                 found = self.pictures.next() => self.on_picture(found),
                 () = due(announcing_due), if announcing_due.is_some() => self.announce_due(),
-                () = sleep_until(self.backlog_due), if backlog => self.read_backlog().await,
+                () = sleep_until(self.backlog.due), if backlog => self.read_backlog().await,
                 _ = snoozes.tick() => self.look_at_router().await,
             }
             self.send();
             let queued = self.events.iter().filter(|event| event.id.is_some()).count() as u64;
-            let (backlog, connected) = (queued + self.waiting, self.line.is_up());
+            let (backlog, connected) = (queued + self.backlog.waiting, self.line.is_up());
             self.parts.status.change(|health| health.backlog = backlog);
             self.parts.counters.mqtt.connected.set(u64::from(connected));
         }
@@ -311,7 +320,7 @@ impl MqttOwner {
         let monitors =
             catalog.monitors.iter().filter(|monitor| self.tells_of(&catalog, monitor.id, &monitor.name));
         let now: BTreeMap<_, _> = monitors.map(|monitor| (monitor.id, Arc::clone(&monitor.name))).collect();
-        self.empty_es(|id| !now.contains_key(&id));
+        self.empty_es(|id| !now.contains_key(id));
         let changed = self.cameras.set(now, &self.topics, &mut self.slots);
         if self.line.is_up() {
             self.clean_up_before();

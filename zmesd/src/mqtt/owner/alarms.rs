@@ -50,11 +50,11 @@ impl MqttOwner {
         let wanted = self.cameras.alarm(&told, &self.topics, &mut self.slots);
         // What is recorded waits for the connection in the record, behind what is there already.
         let recorded = message::is_recorded(told.event_type);
-        let behind = self.behind && told.event_type != MachineKind::Test;
+        let behind = self.backlog.behind && told.event_type != MachineKind::Test;
         if !self.line.is_up() || behind {
             if recorded {
                 self.fall_behind();
-                self.waiting += 1;
+                self.backlog.waiting += 1;
             }
             return;
         }
@@ -113,10 +113,10 @@ impl MqttOwner {
 
     /// From now on the record is read before live alarms are published.
     pub(super) fn fall_behind(&mut self) {
-        if !std::mem::replace(&mut self.behind, true) {
+        if !std::mem::replace(&mut self.backlog.behind, true) {
             // What the tap has dropped is a little older.
-            self.behind_since = self.now().saturating_sub(TAP).unwrap_or(Timestamp::MIN);
-            self.backlog_due = Instant::now();
+            self.backlog.since = self.now().saturating_sub(TAP).unwrap_or(Timestamp::MIN);
+            self.backlog.due = Instant::now();
         }
     }
 

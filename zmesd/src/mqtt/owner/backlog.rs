@@ -30,7 +30,7 @@ impl MqttOwner {
         let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
         self.cursor.follow_clock(now, keep);
         // What came while connected is not too old, whatever `keep` says.
-        let oldest = now.saturating_sub(keep).unwrap_or(Timestamp::MIN).min(self.behind_since);
+        let oldest = now.saturating_sub(keep).unwrap_or(Timestamp::MIN).min(self.backlog.since);
         self.cursor.skip_to(oldest);
         let reading = self.parts.state.mqtt_missed(self.cursor.since(), now, ROWS);
         let MqttMissed { alarms, ends, open, settled } = match timeout(DEADLINE, reading).await {
@@ -45,11 +45,11 @@ impl MqttOwner {
         missed.retain(|message| oldest < message.at && message.at <= now);
         // A stable sort: an alarm comes before an end of the same moment.
         missed.sort_by_key(|message| message.at);
-        (self.behind, self.waiting) = (false, 0);
-        self.unsettled = !settled;
-        self.cursor.hold(self.unsettled);
-        if self.unsettled {
-            self.backlog_due = Instant::now() + UNSETTLED;
+        (self.backlog.behind, self.backlog.waiting) = (false, 0);
+        self.backlog.unsettled = !settled;
+        self.cursor.hold(self.backlog.unsettled);
+        if self.backlog.unsettled {
+            self.backlog.due = Instant::now() + UNSETTLED;
         }
         for told in missed {
             let mut told = self.linked(told);
@@ -72,7 +72,7 @@ impl MqttOwner {
 
     fn backlog_failed(&mut self, error: &str) {
         warn!(error, "mqtt cannot read the record of alarms; trying again in {} s", RETRY.as_secs());
-        self.backlog_due = Instant::now() + RETRY;
+        self.backlog.due = Instant::now() + RETRY;
     }
 
     /// Reads which alarms go on, before the cameras begin anew.

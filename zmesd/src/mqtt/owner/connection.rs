@@ -48,7 +48,7 @@ impl MqttOwner {
         self.online_said = false;
         self.cursor.reopen();
         self.events.clear();
-        (self.behind, self.behind_since, self.backlog_due) = (true, now, Instant::now());
+        (self.backlog.behind, self.backlog.since, self.backlog.due) = (true, now, Instant::now());
         self.clean_up_before();
         self.look_at_router().await;
         self.slots.all_again();
