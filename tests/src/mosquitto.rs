@@ -118,18 +118,35 @@ impl Mosquitto {
         Ok(())
     }
 
+    /// Publishes the content of a file, retained.
+    pub async fn publish_file(&self, topic: &str, file: &Path) -> Result<()> {
+        let mut command = self.client("mosquitto_pub");
+        command.args(["-q", "1", "-r", "-t", topic, "-f"]).arg(file);
+        let output = command.output().await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Returns what is retained, by topic.
+    pub async fn retained(&self) -> Result<BTreeMap<String, String>> {
+        let listening = self.listen().await?;
+        let retained = listening.all().into_iter().filter(|heard| heard.retained);
+        Ok(retained.map(|heard| (heard.topic, heard.payload)).collect())
+    }
+
     /// Listens to everything, from what is retained on.
     #[expect(clippy::disallowed_methods, reason = "the task ends with the pipe of its child")]
     pub async fn listen(&self) -> Result<Listening> {
         let mut command = self.client("mosquitto_sub");
         command.args(["-q", "1", "-t", "#", "-F", "%j"]).stdout(Stdio::piped());
         let mut child = command.spawn()?;
-        let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        // Pictures are no text.
+        let lines = BufReader::new(child.stdout.take().context("no output")?).split(b'\n');
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let (sink, mut lines) = (Arc::clone(&heard), lines);
         tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                if let Ok(message) = serde_json::from_str::<Value>(&line) {
+            while let Ok(Some(line)) = lines.next_segment().await {
+                if let Ok(message) = serde_json::from_str::<Value>(&String::from_utf8_lossy(&line)) {
                     sink.lock().unwrap_or_else(PoisonError::into_inner).push(Heard::of(&message));
                 }
             }
@@ -159,6 +176,8 @@ pub struct Heard {
     pub topic: String,
     /// What.
     pub payload: String,
+    /// Bytes of the payload.
+    pub length: u64,
     /// The broker had kept it.
     pub retained: bool,
     /// When it was read.
@@ -171,6 +190,7 @@ impl Heard {
         Self {
             topic: text("topic"),
             payload: text("payload"),
+            length: message["payloadlen"].as_u64().unwrap_or_default(),
             retained: message["retain"] == 1,
             when: Instant::now(),
         }

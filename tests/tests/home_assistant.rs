@@ -10,6 +10,7 @@ use zmes_tests::{HomeAssistant, World, WorldBuilder, epoch_seconds, includes, re
 const MOTION: &str = "binary_sensor.garage_motion";
 const WATCHING: &str = "binary_sensor.garage_watching";
 const ALARM: &str = "event.garage_alarm";
+const PICTURE: &str = "image.garage_last_alarm";
 const NOTIFICATIONS: &str = "switch.garage_notifications";
 const SNOOZE: &str = "number.garage_snooze";
 const UNTIL: &str = "sensor.garage_snoozed_until";
@@ -53,6 +54,23 @@ async fn alarm_and_end(home: &HomeAssistant, world: &World, event: u64) -> Resul
     world.end_alarm(3, event).await?;
     home.wait(MOTION, "off").await?;
     home.wait_attribute(ALARM, "event_type", &json!("alarm_end")).await
+}
+
+/// The picture of an alarm, as its entity shows it.
+async fn picture(home: &HomeAssistant, world: &World, event: u64) -> Result<()> {
+    home.wait(PICTURE, "unknown").await?;
+    std::fs::create_dir_all(world.path("events"))?;
+    world.alarm(3, event).await?;
+    home.wait(MOTION, "on").await?;
+    let day = world.database.sql(&format!("SELECT DATE(StartDateTime) FROM Events WHERE Id={event}")).await?;
+    let day = day.split_whitespace().last().context("no day")?.to_owned();
+    let directory = world.path("events").join("3").join(day).join(event.to_string());
+    std::fs::create_dir_all(&directory)?;
+    let jpeg = [&[0xff, 0xd8, 0xff], &[b'a'; 5000][..], &[0xff, 0xd9]].concat();
+    std::fs::write(directory.join("alarm.jpg"), jpeg)?;
+    home.wait(PICTURE, "20.*").await?;
+    world.end_alarm(3, event).await?;
+    home.wait(MOTION, "off").await
 }
 
 /// Snoozes by the switch and by the number, and ends it by each.
@@ -136,6 +154,7 @@ async fn home_assistant_shows_what_happens_over_renames_removals_and_restarts() 
     wait_devices(&home, &["Garage", yard, SERVER]).await?;
     home.wait("sensor.zoneminder_notifications_clients", "0").await?;
     alarm_and_end(&home, &world, 7).await?;
+    picture(&home, &world, 60).await?;
     snoozes(&home, &world).await?;
     documented_automation(&home, &world, 70).await?;
     sensor_of_old(&home, &world, 75).await?;

@@ -72,7 +72,8 @@ impl Environment {
     }
 }
 
+/// Returns the time now. Commands take that of their start; only what goes on for days asks again, because clocks are set.
 #[expect(clippy::disallowed_methods, reason = "the one place where zmesctl looks at the clock")]
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::now()
 }

@@ -19,8 +19,8 @@ use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::pictures::{NoPicture, Picture};
 
 pub use broker::{
-    Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerMessage, BrokerSettings, LinkFull,
-    MqttFailure, MqttHealth, MqttRefusal, MqttSide,
+    Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerLoss, BrokerMessage, BrokerSettings,
+    LinkFull, MqttChoice, MqttFailure, MqttHealth, MqttRefusal, MqttSide,
 };
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};

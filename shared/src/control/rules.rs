@@ -40,4 +40,6 @@ pub enum ChannelKind {
     /// To connected apps.
     #[cfg_attr(feature = "clap", value(name = "websocket"))]
     WebSocket,
+    /// To the MQTT broker, as an event.
+    Mqtt,
 }

@@ -15,14 +15,14 @@ pub struct MqttStatus {
     pub broker: String,
     /// Messages that it has acknowledged since the start.
     pub acknowledged: u64,
-    /// Messages about alarms that wait for it in memory.
+    /// Alarms and ends that wait for it.
     pub backlog: u64,
     /// Why it was not reached the last time; `null`: that has not happened since the start.
     pub last_error: Option<String>,
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error_at: Option<Timestamp>,
-    /// While it is away: what to do about it.
+    /// What to do about it, while it is away, or while nothing can be heard from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// Commands that were ignored since the start: retained, not understood, or too many.

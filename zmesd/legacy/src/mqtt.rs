@@ -65,7 +65,7 @@ pub(super) fn take(taking: &mut Takeover<'_>) {
     ends(taking);
     taking.note(
         "alarms are published to the old topic at once and with QoS 1: they do not wait for hooks, `hookvalue` is \
-         always 0, and `detection` has only what ZoneMinder's database knows by then",
+         always 0, and `detection` has only what ZoneMinder's database knows by then; what is found late is not published there",
     );
     taking.note(
         "everything is also published below mqtt.topic (`zmesd`), and Home Assistant shows each camera as a device; \

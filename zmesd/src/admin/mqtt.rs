@@ -3,18 +3,25 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode, Role};
 use zmes_shared::views::{Finding, MqttCleared, MqttStatus, PushCheck, Sentence};
 use zmes_shared::words::FaultKind;
 
 use super::push::checked;
 use crate::admin::AdminParts;
-use crate::ports::{MqttFailure, MqttHealth, MqttRefusal};
+use crate::monitors::Catalog;
+use crate::ports::{MqttChoice, MqttFailure, MqttHealth, MqttRefusal};
+use crate::rules::MonitorName;
 
 /// How long the broker must be away until that is a trouble: a restart of it is none.
 pub(super) const AWAY: Duration = Duration::from_mins(1);
 const STEP: &str = "mqtt";
 const ENABLE: &str = "set enabled = true and url in [mqtt] of zmesd.toml, then: zmesctl reload";
+
+/// What to do once a message that was too long has ended the connection.
+const SUBSCRIBE: &str = "remove the message of more than 1 MiB that the broker retains at mqtt.home-assistant.status-topic \
+                         or below mqtt.topic, then: zmesctl reload";
 
 pub(super) fn status(parts: &AdminParts) -> Result<MqttStatus, ControlError> {
     parts.mqtt.health().map(view).ok_or_else(|| refused(MqttRefusal::NotEnabled))
@@ -30,15 +37,17 @@ pub(super) fn view(health: MqttHealth) -> MqttStatus {
         backlog,
         ignored_commands,
         cleared,
+        unsubscribed,
     } = health;
     let current = failure.as_ref().filter(|_| connected_at.is_none());
+    let cure = current.map(|failure| cure(failure.fault)).or_else(|| unsubscribed.then_some(SUBSCRIBE));
     MqttStatus {
         connected: connected_at.is_some(),
         since: connected_at.or(away_since),
         broker,
         acknowledged,
         backlog,
-        hint: current.map(|failure| cure(failure.fault).to_owned()),
+        hint: cure.map(ToOwned::to_owned),
         last_error_at: failure.as_ref().map(|failure| failure.at),
         last_error: failure.map(|failure| failure.text),
         ignored_commands,
@@ -71,14 +80,58 @@ fn refused(refusal: MqttRefusal) -> ControlError {
 
 /// Judges the connection; nothing where `[mqtt]` is not enabled.
 pub(super) fn findings(parts: &AdminParts) -> Vec<Finding> {
-    parts.mqtt.health().map(|health| judge(&health, parts.clock.now())).into_iter().collect()
+    let Some(health) = parts.mqtt.health() else { return Vec::new() };
+    let mut findings = vec![judge(&health, parts.clock.now())];
+    findings.extend(told_of(&parts.mqtt.choice(), &parts.catalog.now()));
+    findings
 }
+
+/// Judges whose monitors are published: a mistake there looks as if all were well.
+fn told_of(choice: &MqttChoice, catalog: &Catalog) -> Vec<Finding> {
+    let MqttChoice { user, monitors } = choice;
+    if catalog.loaded_at.is_none() {
+        return Vec::new();
+    }
+    if !user.is_empty() {
+        let wrong = match catalog.users.get(user) {
+            None => Some("has no such user"),
+            Some(found) => found.barred().map(|_| "lets this user see nothing"),
+        };
+        if let Some(wrong) = wrong {
+            let detail = format!("mqtt.user is {user}, but ZoneMinder {wrong}: no alarm is published");
+            return vec![Finding::error(STEP, detail, USERS)];
+        }
+    }
+    let known =
+        |wanted: &MonitorName| catalog.monitors.iter().any(|monitor| wanted.names(monitor.id, &monitor.name));
+    let unknown: Vec<_> = monitors.iter().filter(|name| !known(name)).map(ToString::to_string).collect();
+    if !unknown.is_empty() {
+        let detail = format!("ZoneMinder has no monitor {}, which mqtt.monitors names", unknown.join(", "));
+        return vec![Finding::warning(STEP, detail, "zmesctl monitors list shows names and ids")];
+    }
+    let told = |id: MonitorId| user.is_empty() || catalog.may_hear(user, id).is_ok();
+    let chosen = |id, name: &str| monitors.is_empty() || monitors.iter().any(|wanted| wanted.names(id, name));
+    let mut all = catalog.monitors.iter();
+    let any = all.any(|monitor| chosen(monitor.id, &monitor.name) && told(monitor.id));
+    if any || catalog.monitors.iter().next().is_none() {
+        return Vec::new();
+    }
+    let detail = format!("no monitor is published: {user} may see none of them");
+    vec![Finding::warning(STEP, detail, USERS)]
+}
+
+const USERS: &str = "correct mqtt.user, or the user's rights in ZoneMinder; then: zmesctl reload";
 
 fn judge(health: &MqttHealth, now: Timestamp) -> Finding {
     let MqttHealth { broker, connected_at, failure, .. } = health;
     if health.cleared {
         let detail = "`mqtt clear` was run: nothing is published";
         return Finding::warning(STEP, detail, "zmesctl reload publishes again; or set mqtt.enabled = false");
+    }
+    if health.unsubscribed && connected_at.is_some() {
+        let detail =
+            format!("{broker} retains a message that is too long: nothing that comes over MQTT is heard");
+        return Finding::warning(STEP, detail, SUBSCRIBE);
     }
     if let Some(since) = connected_at {
         return Finding::good(STEP, Sentence::from(format!("connected to {broker} since ")).time(*since));
@@ -137,7 +190,26 @@ mod tests {
             backlog: 0,
             ignored_commands: 0,
             cleared: false,
+            unsubscribed: false,
         }
+    }
+
+    #[test]
+    fn whoever_names_a_user_or_a_monitor_that_does_not_exist_is_told_so() {
+        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
+        let catalog = Catalog { loaded_at: Some(now), ..Catalog::default() };
+        let told = |user: &str, monitors: &[&str]| {
+            let monitors = monitors.iter().map(|name| MonitorName::parse(name)).collect();
+            told_of(&MqttChoice { user: user.to_owned(), monitors }, &catalog)
+        };
+        assert_eq!(told("", &[]), []);
+        let user = told("amy", &[]);
+        assert!(user[0].severity == Severity::Error && user[0].detail.contains("no such user"));
+        let monitor = told("", &["Gatre", "7"]);
+        assert_eq!(monitor[0].severity, Severity::Warning);
+        assert!(monitor[0].detail.contains("no monitor Gatre, 7"), "{monitor:?}");
+        let never = Catalog::default();
+        assert_eq!(told_of(&MqttChoice { user: "amy".to_owned(), monitors: Vec::new() }, &never), []);
     }
 
     #[test]

@@ -91,6 +91,7 @@ pub(super) async fn test(
     let channel = match channel.unwrap_or_default() {
         ChannelKind::Push => Channel::Push,
         ChannelKind::WebSocket => Channel::WebSocket,
+        ChannelKind::Mqtt => Channel::Mqtt,
     };
     off_loop(move || {
         let time = AlarmTime { at, machine: &used.zone };

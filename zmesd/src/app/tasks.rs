@@ -25,7 +25,7 @@ use crate::links::LinkMaker;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::mqtt::{MqttBroker, MqttOwner, MqttParts, MqttStatus, MqttView};
-use crate::ports::{Broker, Clock, MqttSide, PushSide, wall_clock};
+use crate::ports::{Broker, Clock, MqttSide, PictureUploads, PushSide, wall_clock};
 use crate::push::{
     Dispatcher, DispatcherParts, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
 };
@@ -81,7 +81,7 @@ impl Conductor {
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&shared.common.counters));
         self.store.spawn("state", writer.run(self.tokens.store.clone()));
-        let mqtt = self.run_mqtt(channels.mqtt, &shared);
+        let mqtt = self.run_mqtt(channels.mqtt, Arc::clone(&opened.pictures) as _, &shared);
         let (switch, moves) = metrics::switch();
         let hot = Hot {
             log: log.clone(),
@@ -220,7 +220,12 @@ impl Conductor {
     }
 
     /// Starts home automation, which waits until `[mqtt]` is enabled. Returns what others may ask of it.
-    fn run_mqtt(&mut self, ends: MqttEnds, shared: &Shared) -> Arc<dyn MqttSide> {
+    fn run_mqtt(
+        &mut self,
+        ends: MqttEnds,
+        pictures: Arc<dyn PictureUploads>,
+        shared: &Shared,
+    ) -> Arc<dyn MqttSide> {
         let broker: Arc<dyn Broker> = Arc::new(MqttBroker::new(wall_clock(&shared.common.clock)));
         let status = Arc::<MqttStatus>::default();
         let view =
@@ -234,6 +239,10 @@ impl Conductor {
             tap: shared.common.tap.clone(),
             catalog: shared.handles.catalog.watch(),
             reports: shared.handles.reports.clone(),
+            pictures,
+            links: shared.handles.pictures.clone(),
+            rules: shared.handles.rules.clone(),
+            zone: TimeZone::system(),
             state: shared.state.clone(),
             counters: Arc::clone(&shared.common.counters),
             clock: shared.clock(),

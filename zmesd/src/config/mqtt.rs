@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeTable;
 
 use super::forms::{
-    BROKER_URL, CLIENT_ID, Flag, Listing, MONITOR_NAMES, OPTIONAL_TOPIC, PATH_NAME, Secret, Span, TOPIC,
-    Text, WORDS,
+    BROKER_URL, CLIENT_ID, Flag, Listing, MONITOR_NAMES, OPTIONAL_TOPIC, PATH_NAME, Secret, Size, Span,
+    TOPIC, Text, WORDS,
 };
 use super::problem::Problems;
 use super::reader::Reader;
@@ -59,6 +59,10 @@ section! {
         "commands" commands: Flag = Flag, Literal::Flag(false), Hot;
         /// Alarms that the broker missed are published afterwards if they are not older than this.
         "keep" keep: Span = Span { min: Duration::ZERO, max: DAY }, Literal::Text("10m"), Hot;
+        /// Publish the picture of the last alarm of each monitor, the first of picture.order; retained.
+        "picture" picture: Flag = Flag, Literal::Flag(true), Hot;
+        /// Larger pictures are not published.
+        "max-picture" max_picture: Size = Size { min: 64 << 10, max: 8 << 20 }, Literal::Text("512KiB"), Hot;
         /// Publish alarms also as event server 6 and 7 did, at this topic and the id of the monitor: "zoneminder". Empty: do
         /// not.
         "es-topic" es_topic: Text<Option<String>> = OPTIONAL_TOPIC, Literal::Text(""), Hot;

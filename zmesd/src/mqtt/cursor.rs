@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use zmes_shared::machine::time_of_id;
 
@@ -21,6 +21,8 @@ pub(super) struct AckCursor {
     since: i64,
     done: BTreeSet<(i64, String)>,
     open: BTreeMap<String, i64>,
+    /// The record has alarms that cannot be read yet: `since` does not move.
+    held: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,14 +34,14 @@ struct Document {
 impl AckCursor {
     /// Begins with what happens after that moment.
     pub(super) fn starting(at: Timestamp) -> Self {
-        Self { since: at.as_millisecond(), done: BTreeSet::new(), open: BTreeMap::new() }
+        Self { since: at.as_millisecond(), done: BTreeSet::new(), open: BTreeMap::new(), held: false }
     }
 
     /// Reads what [`Self::document`] wrote; `None`: it is something else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let Document { since, done } = serde_json::from_str(text).ok()?;
         let done = done.into_iter().filter_map(|id| Some((time_of_id(&id)?.as_millisecond(), id)));
-        Some(Self { since, done: done.collect(), open: BTreeMap::new() })
+        Some(Self { since, done: done.collect(), open: BTreeMap::new(), held: false })
     }
 
     /// Returns what to remember: what is open is in it by not being done.
@@ -67,10 +69,12 @@ impl AckCursor {
     }
 
     /// The broker has it.
-    pub(super) fn finish(&mut self, id: &str) {
+    pub(super) fn finish(&mut self, id: &str, now: Timestamp) {
         let Some(at) = self.open.remove(id) else { return };
         self.done.insert((at, id.to_owned()));
-        let newest = self.done.last().map_or(at, |(newest, _)| *newest);
+        // What has a time from before the clock was set back would put the cursor into the future.
+        let until_now = ..=(now.as_millisecond().max(at), char::MAX.to_string());
+        let newest = self.done.range(until_now).next_back().map_or(at, |(newest, _)| *newest);
         self.pass(newest - SLACK);
         while self.done.len() > MOST {
             let Some((at, _)) = self.done.pop_first() else { break };
@@ -88,6 +92,19 @@ impl AckCursor {
         self.pass(at.as_millisecond());
     }
 
+    /// After the clock was set back: the cursor would be blind until the time that it names.
+    pub(super) fn follow_clock(&mut self, now: Timestamp, keep: SignedDuration) {
+        if self.since > now.as_millisecond() {
+            let kept = now.saturating_sub(keep).unwrap_or(Timestamp::MIN);
+            self.since = kept.as_millisecond();
+        }
+    }
+
+    /// Keeps the cursor where it is, while what comes after it cannot be read.
+    pub(super) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     fn pass(&mut self, at: i64) {
         self.since = self.since.max(at.min(self.oldest_open()));
         self.done = self.done.split_off(&(self.since + 1, String::new()));
@@ -95,6 +112,9 @@ impl AckCursor {
 
     /// Returns the last moment before what is open.
     fn oldest_open(&self) -> i64 {
+        if self.held {
+            return self.since;
+        }
         self.open.values().min().map_or(i64::MAX, |at| at - 1)
     }
 }
@@ -123,11 +143,44 @@ mod tests {
         let mut cursor = AckCursor::starting(at(0));
         assert!(cursor.take(&id(1, 10), at(10)) && cursor.take(&id(2, 20), at(20)));
         assert!(!cursor.take(&id(1, 10), at(10)), "it is on its way");
-        cursor.finish(&id(2, 20));
+        cursor.finish(&id(2, 20), at(20));
         let mut again = AckCursor::parse(&cursor.document()).unwrap();
         assert!(again.since() < at(10));
         assert!(again.take(&id(1, 10), at(10)) && !again.take(&id(2, 20), at(20)));
         assert_eq!(AckCursor::parse("{}"), None);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_the_cursor_is_not_blind() {
+        const HOUR: i64 = 3_600_000;
+        let keep = SignedDuration::from_mins(10);
+        let mut cursor = AckCursor::starting(at(HOUR));
+        cursor.take(&id(1, HOUR + 5), at(HOUR + 5));
+        cursor.finish(&id(1, HOUR + 5), at(HOUR + 5));
+        cursor.follow_clock(at(HOUR + 10), keep);
+        assert!(cursor.since() > at(HOUR - 60_000), "a clock that goes on moves nothing");
+        // One hour back: an alarm is acknowledged, and the next one happens while the broker is away.
+        cursor.follow_clock(at(0), keep);
+        assert_eq!(cursor.since(), at(-600_000));
+        assert!(cursor.take(&id(2, 10), at(10)));
+        cursor.finish(&id(2, 10), at(20));
+        assert!(cursor.since() <= at(10) && cursor.since() >= at(-SLACK));
+        let again = AckCursor::parse(&cursor.document()).unwrap();
+        assert!(again.since() < at(30), "it is read from the record");
+        assert!(!again.clone().take(&id(1, HOUR + 5), at(HOUR + 5)), "it was acknowledged");
+    }
+
+    #[test]
+    fn while_the_record_cannot_be_read_the_cursor_stays() {
+        let mut cursor = AckCursor::starting(at(0));
+        cursor.hold(true);
+        cursor.take(&id(2, 60_000), at(60_000));
+        cursor.finish(&id(2, 60_000), at(60_000));
+        cursor.skip_to(at(30_000));
+        assert_eq!(cursor.since(), at(0));
+        cursor.hold(false);
+        assert!(cursor.take(&id(1, 20_000), at(20_000)));
+        assert!(!cursor.take(&id(2, 60_000), at(60_000)));
     }
 
     proptest! {
@@ -139,7 +192,7 @@ mod tests {
             let (mut cursor, mut acknowledged) = (AckCursor::starting(at(0)), BTreeSet::new());
             for (seen, ((key, time), (killed, choice))) in all.iter().zip(&kills).enumerate() {
                 if cursor.take(key, at(*time)) && choice % 3 > 0 {
-                    cursor.finish(key);
+                    cursor.finish(key, at(*time));
                     acknowledged.insert(key.clone());
                 }
                 if *killed {

@@ -14,7 +14,9 @@ use zmes_providers::CheckStep;
 use zmes_shared::words::FaultKind;
 
 use super::backoff::Backoff;
-use crate::ports::{Broker, BrokerConnection, BrokerEvent, BrokerLink, BrokerMessage, BrokerSettings};
+use crate::ports::{
+    Broker, BrokerConnection, BrokerEvent, BrokerLink, BrokerLoss, BrokerMessage, BrokerSettings,
+};
 
 /// Messages that are on their way at a time.
 const IN_FLIGHT: usize = 20;
@@ -27,10 +29,13 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tag {
     State,
+    /// An empty message at this topic: the broker retains nothing there any more.
+    Emptied(String),
     Online,
     /// An alarm, by its id; `None`: nothing depends on its arrival.
     Event(Option<String>),
     Discovery,
+    Picture,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +69,9 @@ pub(super) struct BrokerLine {
     acks: FuturesUnordered<Ack>,
     /// When a message was acknowledged last, or the first of those under way was sent.
     moved: Instant,
+    /// A message that was too long has ended a connection: nothing is subscribed to any more. A broker that retains it
+    /// would end each connection.
+    unsubscribed: bool,
 }
 
 impl fmt::Debug for BrokerLine {
@@ -84,6 +92,7 @@ impl BrokerLine {
             backoff: Backoff::default(),
             acks: FuturesUnordered::new(),
             moved: Instant::now(),
+            unsubscribed: false,
         }
     }
 
@@ -93,6 +102,16 @@ impl BrokerLine {
         self.backoff.reset();
         self.acks.clear();
         self.attempt();
+    }
+
+    /// Subscribes again, from the next connection on: what was too long may have been removed.
+    pub(super) fn hear_again(&mut self) {
+        self.unsubscribed = false;
+    }
+
+    /// Says whether nothing is subscribed to, because a message that was too long has ended a connection.
+    pub(super) fn is_unsubscribed(&self) -> bool {
+        self.unsubscribed
     }
 
     /// Ends the connection without a goodbye, and makes no other.
@@ -135,6 +154,9 @@ impl BrokerLine {
     }
 
     pub(super) async fn subscribe(&mut self, filters: &[String]) -> Result<(), String> {
+        if self.unsubscribed {
+            return Err("a message that is too long has ended the connection before".to_owned());
+        }
         match &mut self.state {
             LineState::Up { link, .. } => link.subscribe(filters).await,
             LineState::Off | LineState::Waiting(_) | LineState::Connecting(_) => Ok(()),
@@ -164,18 +186,22 @@ impl BrokerLine {
                 LineState::Up { events, .. } => {
                     let lost = tokio::select! {
                         biased;
-                        event = events.recv() => match event {
-                            Some(BrokerEvent::Message { topic, payload, retained }) => {
-                                return LineEvent::Message { topic, payload, retained };
-                            }
-                            Some(BrokerEvent::Lost(text)) => (FaultKind::Closed, text),
-                            None => (FaultKind::Closed, "the connection ended".to_owned()),
-                        },
-                        // The end of the connection tells why an acknowledgement does not come.
+                        // At most `IN_FLIGHT`, before any flood of messages. Without an answer the connection ends, and
+                        // that tells why.
                         Some((tag, true)) = self.acks.next() => {
                             self.moved = Instant::now();
                             return LineEvent::Acked(tag);
                         }
+                        event = events.recv() => match event {
+                            Some(BrokerEvent::Message { topic, payload, retained }) => {
+                                return LineEvent::Message { topic, payload, retained };
+                            }
+                            Some(BrokerEvent::Lost(BrokerLoss { text, oversized })) => {
+                                self.unsubscribed |= oversized;
+                                (FaultKind::Closed, text)
+                            }
+                            None => (FaultKind::Closed, "the connection ended".to_owned()),
+                        },
                         () = sleep_until(self.moved + ACKNOWLEDGED_WITHIN), if !self.acks.is_empty() => {
                             let text = format!("no acknowledgement for {} s", ACKNOWLEDGED_WITHIN.as_secs());
                             (FaultKind::Timeout, text)

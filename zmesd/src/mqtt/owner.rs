@@ -1,43 +1,44 @@
 //! The task: owns the connection, the states, the alarms on their way and what was announced.
 
+mod alarms;
 mod announce;
 mod backlog;
 mod command;
+mod connection;
 mod leave;
+mod pictures;
 mod trouble;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use zmes_shared::MonitorId;
-use zmes_shared::machine::MachineMessage;
-use zmes_shared::words::{FaultKind, MachineKind};
+use zmes_shared::{EventId, MonitorId};
 
 use self::announce::Announcing;
-use super::cameras::{Cameras, json};
+use self::pictures::AlarmPictures;
+use super::cameras::Cameras;
 use super::cursor::AckCursor;
-use super::es;
-use super::line::{BrokerLine, LineEvent, Tag};
-use super::message;
+use super::line::BrokerLine;
 use super::slots::Slots;
 use super::topics::Topics;
 use super::view::{MqttRequest, MqttStatus};
-use crate::config::{BrokerConfig, MqttConfig};
+use crate::config::{BrokerConfig, MqttConfig, PictureConfig};
 use crate::detect::MonitorReports;
-use crate::domain::Alarm;
 use crate::limits::Bucket;
 use crate::monitors::Catalog;
-use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttFailure, MqttHealth};
+use crate::ports::{Broker, BrokerMessage, BrokerSettings, Clock, MqttHealth, PictureUploads};
 use crate::route::{RouterHandle, Tap, TapEvent, TapReceiver};
-use crate::state::{MqttNote, Note, StateHandle};
+use crate::rules::RuleSet;
+use crate::state::{MqttNote, Note, OpenAlarm, StateHandle};
 use crate::telemetry::Counters;
 use crate::troubles::{Trouble, TroubleId};
 
@@ -47,9 +48,7 @@ const EVENTS: usize = 1000;
 const SNOOZES: Duration = Duration::from_secs(2);
 /// Looks at snoozes between two at the number of clients.
 const CLIENTS: u32 = 30;
-/// How often the cursor is written down at most.
-const CURSOR: Duration = Duration::from_millis(200);
-/// Largest packet that is sent or taken, in bytes; announcements of devices are the largest, at about 4 KiB.
+/// Largest packet that is sent, in bytes, beside pictures; announcements of devices are the largest, at about 4 KiB.
 const MAX_PACKET: usize = 64 * 1024;
 /// How long the end may take: what is on its way, then the goodbye.
 const GOODBYE: Duration = Duration::from_millis(1500);
@@ -68,6 +67,11 @@ pub struct MqttParts {
     pub tap: Tap,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub reports: watch::Receiver<MonitorReports>,
+    pub pictures: Arc<dyn PictureUploads>,
+    /// For links to events.
+    pub links: watch::Receiver<PictureConfig>,
+    pub rules: watch::Receiver<Arc<RuleSet>>,
+    pub zone: TimeZone,
     pub state: StateHandle,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -80,11 +84,32 @@ struct QueuedEvent {
     id: Option<String>,
 }
 
+/// What waits in the record, as far as is known.
+#[derive(Debug)]
+struct EventBacklog {
+    /// The record has alarms that were not queued: it is read before live ones are.
+    behind: bool,
+    /// Since when: what came later is published whatever `mqtt.keep` says.
+    since: Timestamp,
+    /// Alarms and ends that were seen meanwhile.
+    waiting: u64,
+    /// Alarms may wait for the disk and be missing in the record: it is read once more.
+    unsettled: bool,
+    /// When it is read next.
+    due: Instant,
+}
+
 /// Where states are retained, and of which monitors: what a daemon after this one has to clean up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct PublishedStates {
     topic: String,
     monitors: Vec<u32>,
+    /// `mqtt.es-topic`, where its messages are retained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    es: Option<String>,
+    /// Pictures may be retained.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pictures: bool,
 }
 
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
@@ -100,15 +125,20 @@ pub struct MqttOwner {
     slots: Slots,
     cameras: Cameras,
     troubles: BTreeMap<TroubleId, Trouble>,
+    /// What the broker may retain, as far as that is written down.
     published: PublishedStates,
     cursor: AckCursor,
     cursor_due: Option<Instant>,
     events: VecDeque<QueuedEvent>,
-    /// The record has alarms that were not queued: it is read before live ones are.
-    behind: bool,
-    backlog_due: Instant,
+    backlog: EventBacklog,
     announcing: Announcing,
+    pictures: AlarmPictures,
+    /// Of the last start of each monitor: its event, and whether a rule has muted it.
+    decided: BTreeMap<MonitorId, (Option<EventId>, bool)>,
     online_said: bool,
+    /// Alarms that go on, as the record has them, until the cameras take them.
+    open: Vec<OpenAlarm>,
+    user_missed: bool,
     commands_left: Bucket,
     looks: u32,
     cleared: bool,
@@ -118,10 +148,18 @@ impl MqttOwner {
     pub fn new(parts: MqttParts) -> Self {
         let config = MqttConfig::default();
         let now = Instant::now();
+        let pictures = AlarmPictures::new(Arc::clone(&parts.pictures));
         Self {
             line: BrokerLine::new(Arc::clone(&parts.broker)),
             topics: Topics::new(&config.topic),
             cursor: AckCursor::starting(parts.clock.now()),
+            backlog: EventBacklog {
+                behind: true,
+                since: parts.clock.now(),
+                waiting: 0,
+                unsettled: false,
+                due: now,
+            },
             parts,
             config,
             instance: String::new(),
@@ -132,10 +170,12 @@ impl MqttOwner {
             published: PublishedStates::default(),
             cursor_due: None,
             events: VecDeque::new(),
-            behind: true,
-            backlog_due: now,
             announcing: Announcing::default(),
+            pictures,
+            decided: BTreeMap::new(),
             online_said: false,
+            open: Vec::new(),
+            user_missed: false,
             commands_left: Bucket::full(command::QUOTA, now),
             looks: 0,
             cleared: false,
@@ -145,7 +185,7 @@ impl MqttOwner {
     /// Runs until `stop`. Without `[mqtt]` it only waits for a configuration that has it.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            if !self.wait_until_enabled(&stop).await {
+            if !self.wait_until_enabled(&stop).await || !self.remember(&stop).await {
                 return;
             }
             if !self.serve(&stop).await {
@@ -170,21 +210,19 @@ impl MqttOwner {
 
     /// Serves until `[mqtt]` is not enabled any more (`true`), or until `stop`.
     async fn serve(&mut self, stop: &CancellationToken) -> bool {
-        let remembered = self.remember(stop).await;
-        if !remembered {
-            return false;
-        }
         self.tap = Some(self.parts.tap.subscribe());
         self.read_troubles().await;
+        self.read_open().await;
         self.take_config();
         let mut snoozes = interval(SNOOZES);
         snoozes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = |at: Option<Instant>| sleep_until(at.unwrap_or_else(Instant::now));
             let (cursor_due, announcing_due) = (self.cursor_due, self.announcing_due());
-            let backlog = self.behind && self.online_said && self.events.is_empty() && self.knows_monitors();
+            let reads = (self.backlog.behind || self.backlog.unsettled) && self.online_said;
+            let backlog = reads && self.events.is_empty() && self.knows_monitors();
+            // By chance, not in order: whoever floods one of them holds up no other.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => return false,
                 Ok(()) = self.parts.config.changed() => if !self.on_config().await { return true },
                 event = next_of(&mut self.tap) => self.on_tap(event).await,
@@ -193,14 +231,17 @@ impl MqttOwner {
                 Ok(()) = self.parts.reports.changed() => self.take_reports(),
                 Ok(()) = self.parts.catalog.changed() => self.take_catalog(),
                 () = due(cursor_due), if cursor_due.is_some() => self.write_cursor(),
+                Ok(()) = self.parts.links.changed() => if self.line.is_up() { self.announce(false) },
+                found = self.pictures.next() => self.on_picture(found),
                 () = due(announcing_due), if announcing_due.is_some() => self.announce_due(),
-                () = sleep_until(self.backlog_due), if backlog => self.read_backlog().await,
+                () = sleep_until(self.backlog.due), if backlog => self.read_backlog().await,
                 _ = snoozes.tick() => self.look_at_router().await,
             }
             self.send();
-            let (backlog, slots) = (self.events.len() as u64, self.line.is_up());
+            let queued = self.events.iter().filter(|event| event.id.is_some()).count() as u64;
+            let (backlog, connected) = (queued + self.backlog.waiting, self.line.is_up());
             self.parts.status.change(|health| health.backlog = backlog);
-            self.parts.counters.mqtt.connected.set(u64::from(slots));
+            self.parts.counters.mqtt.connected.set(u64::from(connected));
         }
     }
 
@@ -209,18 +250,24 @@ impl MqttOwner {
         self.config = self.parts.config.borrow_and_update().clone();
         self.topics = Topics::new(&self.config.topic);
         self.slots.forget();
-        self.cameras = Cameras::default();
-        self.cleared = false;
+        self.cameras = Cameras::starting(std::mem::take(&mut self.open));
+        (self.cleared, self.user_missed) = (false, false);
+        self.pictures.forget();
         let Some(broker) = self.config.broker.clone() else { return };
+        let url = broker.url.to_string();
+        // What is counted since the start goes on, unless it is of another broker.
+        let before = self.parts.status.get().filter(|health| health.broker == url);
+        let away_since = before.as_ref().and_then(|health| health.away_since);
         self.parts.status.set(Some(MqttHealth {
-            broker: broker.url.to_string(),
+            broker: url,
             connected_at: None,
-            away_since: Some(self.parts.clock.now()),
-            failure: None,
-            acknowledged: 0,
+            away_since: away_since.or_else(|| Some(self.parts.clock.now())),
+            acknowledged: before.as_ref().map_or(0, |health| health.acknowledged),
+            ignored_commands: before.as_ref().map_or(0, |health| health.ignored_commands),
+            failure: before.and_then(|health| health.failure),
             backlog: 0,
-            ignored_commands: 0,
             cleared: false,
+            unsubscribed: false,
         }));
         self.take_catalog();
         self.take_reports();
@@ -231,13 +278,15 @@ impl MqttOwner {
     fn settings(&self, config: BrokerConfig) -> BrokerSettings {
         let client_id = config.client_id.clone().unwrap_or_else(|| format!("zmesd-{}", self.instance));
         let will = Some(BrokerMessage::retained(self.topics.server("status"), OFFLINE));
-        BrokerSettings { config, client_id, will, max_packet: MAX_PACKET }
+        let picture = if self.config.picture { usize::try_from(self.config.max_picture) } else { Ok(0) };
+        BrokerSettings { config, client_id, will, max_packet: MAX_PACKET + picture.unwrap_or(0) }
     }
 
     /// A reload: the section has changed, or an admin wants another try. `false`: it is not enabled any more.
     async fn on_config(&mut self) -> bool {
         let new = self.parts.config.borrow_and_update().clone();
-        if new == self.config && !self.cleared && self.line.is_up() {
+        let works = self.line.is_up() && !self.line.is_unsubscribed() && !self.cleared;
+        if new == self.config && works {
             return true;
         }
         let enabled = new.broker.is_some();
@@ -246,7 +295,7 @@ impl MqttOwner {
         if moves && self.line.is_up() {
             // What is retained there would be false for ever.
             let discovery = url(&new) != url(&self.config);
-            self.empty(discovery).await;
+            self.empty(discovery, BTreeSet::new(), Instant::now() + leave::EMPTY).await;
         }
         self.goodbye().await;
         if !enabled {
@@ -256,18 +305,22 @@ impl MqttOwner {
             self.config = new;
             return false;
         }
+        self.read_open().await;
+        self.line.hear_again();
         self.take_config();
         true
     }
 
     fn take_catalog(&mut self) {
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
-        if catalog.loaded_at.is_none() || self.cleared {
+        if !self.knows_monitors() || self.cleared {
+            self.warn_of_user();
             return;
         }
         let monitors =
             catalog.monitors.iter().filter(|monitor| self.tells_of(&catalog, monitor.id, &monitor.name));
         let now: BTreeMap<_, _> = monitors.map(|monitor| (monitor.id, Arc::clone(&monitor.name))).collect();
+        self.empty_es(|id| !now.contains_key(id));
         let changed = self.cameras.set(now, &self.topics, &mut self.slots);
         if self.line.is_up() {
             self.clean_up_before();
@@ -283,9 +336,19 @@ impl MqttOwner {
         }
     }
 
-    /// Says whether the monitors are known: before that, alarms of all of them would seem to be nobody's.
+    /// Says whether it is known which monitors are told of: before that, all of them would seem to be gone. A user whom
+    /// ZoneMinder does not have is a mistake, for which no device is removed.
     fn knows_monitors(&self) -> bool {
-        self.parts.catalog.borrow().loaded_at.is_some()
+        let (catalog, user) = (self.parts.catalog.borrow(), &self.config.user);
+        catalog.loaded_at.is_some() && (user.is_empty() || catalog.users.contains_key(user))
+    }
+
+    /// Tells, once, that ZoneMinder does not have the user of `mqtt.user`.
+    fn warn_of_user(&mut self) {
+        if self.parts.catalog.borrow().loaded_at.is_some() && !self.cleared && !self.user_missed {
+            self.user_missed = true;
+            warn!(user = self.config.user, "mqtt.user names no user of ZoneMinder: nothing is published");
+        }
     }
 
     /// Says whether a monitor is told of at all.
@@ -300,169 +363,6 @@ impl MqttOwner {
         let reports = Arc::clone(&self.parts.reports.borrow_and_update());
         for report in reports.values() {
             self.cameras.report(report, &self.topics, &mut self.slots);
-        }
-    }
-
-    async fn on_tap(&mut self, event: Result<TapEvent, RecvError>) {
-        match event {
-            Ok(TapEvent::Alarm(announced)) => self.on_alarm(&announced.alarm),
-            Ok(TapEvent::Trouble(told)) => self.on_trouble(&told),
-            Ok(TapEvent::Decided(_) | TapEvent::Session(_) | TapEvent::Token(_) | TapEvent::Delivery(_)) => {}
-            Err(RecvError::Lagged(missed)) => {
-                warn!(missed, "mqtt was too slow for what happened: reading it from the record");
-                self.behind = true;
-                self.read_troubles().await;
-                self.show_troubles();
-            }
-            // The router has ended, and the daemon is about to.
-            Err(RecvError::Closed) => self.tap = None,
-        }
-    }
-
-    fn on_alarm(&mut self, alarm: &Alarm) {
-        let Some(mut told) = message::of_alarm(alarm) else { return };
-        if self.cameras.get(alarm.monitor).is_none() {
-            // The catalog may know it since a moment.
-            self.take_catalog();
-        }
-        if self.cameras.get(alarm.monitor).is_none() || self.cleared {
-            return;
-        }
-        let wanted = self.cameras.alarm(&told, &self.topics, &mut self.slots);
-        // What is recorded waits for the connection in the record, behind what is there already.
-        let recorded = message::is_recorded(told.event_type);
-        let behind = self.behind && told.event_type != MachineKind::Test;
-        if !self.line.is_up() || behind {
-            self.behind |= recorded;
-            return;
-        }
-        if !wanted {
-            return;
-        }
-        self.judge(&mut told, alarm.monitor);
-        self.queue(&told);
-    }
-
-    /// Adds what depends on this moment.
-    fn judge(&self, told: &mut MachineMessage, monitor: MonitorId) {
-        if self.cameras.snoozed(monitor, self.parts.clock.now()) {
-            told.snoozed = Some(true);
-        }
-    }
-
-    /// Queues an alarm, unless the broker has it; `false`: there is no room.
-    fn queue(&mut self, told: &MachineMessage) -> bool {
-        let Some(monitor) = &told.monitor else { return true };
-        if self.events.len() >= EVENTS {
-            self.behind = true;
-            return false;
-        }
-        let recorded = message::is_recorded(told.event_type);
-        if recorded && !self.cursor.take(&told.id, told.at) {
-            return true;
-        }
-        if let Some(base) = &self.config.es_topic
-            && let (Some(topic), Some(payload)) =
-                (es::topic(base, told), es::payload(told, self.config.es_ends))
-        {
-            let message = BrokerMessage { topic, payload: payload.into(), retain: self.config.es_retain };
-            self.events.push_back(QueuedEvent { message, id: None });
-        }
-        let topic = self.topics.monitor(monitor.id, "event");
-        let message = BrokerMessage { topic, payload: json(told), retain: false };
-        self.events.push_back(QueuedEvent { message, id: recorded.then(|| told.id.clone()) });
-        true
-    }
-
-    async fn on_line(&mut self, event: LineEvent) {
-        match event {
-            LineEvent::Up => self.on_up().await,
-            LineEvent::Down(fault, text) => self.on_down(fault, &text),
-            LineEvent::Acked(tag) => self.on_ack(tag),
-            LineEvent::Message { topic, payload, retained } => {
-                self.on_message(&topic, &payload, retained).await;
-            }
-        }
-    }
-
-    async fn on_up(&mut self) {
-        let now = self.parts.clock.now();
-        let mut broker = String::new();
-        self.parts.status.change(|health| {
-            (health.connected_at, health.away_since) = (Some(now), None);
-            broker.clone_from(&health.broker);
-        });
-        info!(broker, "connected to the MQTT broker");
-        let mut filters = Vec::new();
-        if self.config.commands {
-            filters.extend(self.topics.commands());
-        }
-        if self.config.home_assistant.enabled {
-            filters.push(self.config.home_assistant.status_topic.clone());
-        }
-        if let Err(error) = self.line.subscribe(&filters).await {
-            warn!(error, "what comes over MQTT is not heard: check the broker's ACL; zmesctl mqtt check");
-        }
-        self.online_said = false;
-        self.cursor.reopen();
-        self.events.clear();
-        (self.behind, self.backlog_due) = (true, Instant::now());
-        self.clean_up_before();
-        self.look_at_router().await;
-        self.slots.all_again();
-        self.announce(true);
-    }
-
-    fn on_down(&mut self, fault: FaultKind, text: &str) {
-        let now = self.parts.clock.now();
-        let mut first = false;
-        let failure = MqttFailure { at: now, fault, text: text.to_owned() };
-        self.parts.status.change(|health| {
-            first =
-                health.connected_at.is_some() || health.failure.as_ref().is_none_or(|last| last.text != text);
-            health.connected_at = None;
-            health.away_since.get_or_insert(now);
-            health.failure = Some(failure);
-        });
-        if first {
-            warn!(error = text, "the MQTT broker is away; zmesctl mqtt check shows why");
-        }
-        self.events.clear();
-        self.cursor.reopen();
-        self.online_said = false;
-        self.announcing.interrupt();
-    }
-
-    fn on_ack(&mut self, tag: Tag) {
-        self.parts.counters.mqtt.published.increment();
-        self.parts.status.change(|health| health.acknowledged += 1);
-        match tag {
-            Tag::Event(Some(id)) => {
-                self.cursor.finish(&id);
-                self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
-            }
-            Tag::Discovery => self.announced(),
-            Tag::State | Tag::Online | Tag::Event(None) => {}
-        }
-    }
-
-    /// Hands over as much as the connection takes: states, then that we are there, then alarms, then devices.
-    fn send(&mut self) {
-        while self.line.has_room() && !self.cleared {
-            let (message, tag) = if let Some(message) = self.slots.next() {
-                (message, Tag::State)
-            } else if !self.online_said {
-                self.online_said = true;
-                (BrokerMessage::retained(self.topics.server("status"), ONLINE), Tag::Online)
-            } else if let Some(QueuedEvent { message, id }) = self.events.pop_front() {
-                (message, Tag::Event(id))
-            } else if let Some(message) = self.announcing.next(Instant::now()) {
-                (message, Tag::Discovery)
-            } else {
-                return;
-            };
-            // There is room, so it only fails if the connection is about to end, and then all is sent again.
-            self.line.publish(message, tag);
         }
     }
 

@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, Broker as Address, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill,
-    MqttOptions, Packet, PublishOptions, QoS, StateError, SubscribeReasonCode,
+    AsyncClient, Broker as Address, ConnectReturnCode, ConnectionError, Error, Event, EventLoop, LastWill,
+    MqttOptions, Packet, Publish, PublishOptions, QoS, StateError, SubscribeReasonCode,
 };
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
@@ -23,7 +24,8 @@ use zmes_shared::words::FaultKind;
 
 use crate::config::BrokerConfig;
 use crate::ports::{
-    Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerMessage, BrokerSettings, LinkFull,
+    Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerLoss, BrokerMessage, BrokerSettings,
+    LinkFull,
 };
 
 /// For each step of a connection, and for the answer to a subscription.
@@ -34,8 +36,12 @@ const KEEP_ALIVE: u16 = 30;
 const IN_FLIGHT: u16 = 20;
 /// Messages on their way to the crate.
 const REQUESTS: usize = 64;
-/// Messages of the broker that were not read yet. Full: dropped.
-const EVENTS: usize = 64;
+/// Messages of the broker that were not read yet, each without most of its payload. Full: dropped.
+const EVENTS: usize = 4096;
+/// Longest topic that is heard of, in bytes: longer than any of ours.
+const TOPIC: usize = 1024;
+/// Longest message that is read, in bytes. Anyone who may publish where zmesd listens decides how long it is.
+const INCOMING: usize = 1 << 20;
 /// Refused topics that are named.
 const NAMED: usize = 3;
 
@@ -132,7 +138,7 @@ async fn greet(
     let BrokerSettings { config, client_id, will, max_packet } = settings;
     let mut options =
         MqttOptions::new(client_id.as_str(), Address::tcp(config.url.host.as_str(), config.url.port));
-    options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_max_packet_size(*max_packet, *max_packet);
+    options.set_keep_alive(KEEP_ALIVE).set_clean_session(true).set_max_packet_size(INCOMING, *max_packet);
     options.set_inflight(IN_FLIGHT).set_max_request_batch(usize::from(IN_FLIGHT));
     match (&config.username, &config.password) {
         (Some(name), Some(password)) => {
@@ -176,20 +182,42 @@ async fn pump(mut polled: EventLoop, events: mpsc::Sender<BrokerEvent>, stop: Ca
         };
         match event {
             Ok(Event::Incoming(Packet::Publish(message))) => {
-                let Ok(topic) = String::from_utf8(message.topic.to_vec()) else { continue };
-                let message =
-                    BrokerEvent::Message { topic, payload: message.payload, retained: message.retain };
-                // Full: a flood of commands must not take memory.
-                events.try_send(message).ok();
+                if let Some(heard) = heard(&message) {
+                    // Full: a flood of commands must not take memory.
+                    events.try_send(heard).ok();
+                }
             }
             Ok(_) => {}
             Err(error) => {
-                let (_, text) = refusal(&error);
-                stop.run_until_cancelled(events.send(BrokerEvent::Lost(text))).await;
+                let lost = BrokerEvent::Lost(loss(&error));
+                stop.run_until_cancelled(events.send(lost)).await;
                 return;
             }
         }
     }
+}
+
+/// Returns what is kept of a message: little, because thousands of them may wait.
+fn heard(message: &Publish) -> Option<BrokerEvent> {
+    let topic = message.topic.get(..).filter(|topic| topic.len() <= TOPIC)?;
+    let beginning = message.payload.get(..BrokerEvent::PAYLOAD).unwrap_or(&message.payload);
+    Some(BrokerEvent::Message {
+        topic: String::from_utf8(topic.to_vec()).ok()?,
+        // A copy: a part of it would keep the whole in memory.
+        payload: Bytes::copy_from_slice(beginning),
+        retained: message.retain,
+    })
+}
+
+fn loss(error: &ConnectionError) -> BrokerLoss {
+    if let ConnectionError::MqttState(StateError::Deserialization(Error::PayloadSizeLimitExceeded(bytes))) =
+        error
+    {
+        let text = format!("the broker sent a message of {bytes} bytes, and at most {INCOMING} are read");
+        return BrokerLoss { text, oversized: true };
+    }
+    let (_, text) = refusal(error);
+    BrokerLoss { text, oversized: false }
 }
 
 /// Says in words why a connection was refused or lost.

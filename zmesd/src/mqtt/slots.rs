@@ -27,9 +27,22 @@ impl Slots {
         }
     }
 
-    /// Removes a state: an empty message takes away what the broker retains. It is repeated after each connection.
+    /// Removes a state: an empty message takes away what the broker retains. It is repeated until the broker has it
+    /// ([`Self::emptied`]), and not after that: the topic may be somebody else's then.
     pub(super) fn remove(&mut self, topic: &str) {
         self.set(topic, Bytes::new());
+    }
+
+    /// The broker has taken the empty message of a topic.
+    pub(super) fn emptied(&mut self, topic: &str) {
+        if !self.queued.contains(topic) && self.values.get(topic).is_some_and(Bytes::is_empty) {
+            self.values.remove(topic);
+        }
+    }
+
+    /// Says whether the broker has not yet confirmed that a topic is empty.
+    pub(super) fn is_emptying(&self) -> bool {
+        self.values.values().any(Bytes::is_empty)
     }
 
     /// A new connection: the broker may have lost everything.
@@ -93,6 +106,26 @@ mod tests {
         assert_eq!(slots.topics().collect::<Vec<_>>(), ["zmesd/1/alarm"]);
         slots.all_again();
         assert_eq!(drain(&mut slots), [told("zmesd/1/alarm", "ON"), told("zmesd/2/alarm", "")]);
+    }
+
+    #[test]
+    fn a_topic_that_the_broker_has_emptied_is_left_alone_from_then_on() {
+        let mut slots = Slots::default();
+        slots.set("zmesd/status", "x");
+        slots.remove("zmesd/status");
+        slots.emptied("zmesd/status");
+        assert!(slots.is_emptying(), "the empty message was not sent yet");
+        assert_eq!(drain(&mut slots).len(), 1);
+        slots.all_again();
+        assert_eq!(drain(&mut slots).len(), 1, "the connection broke before the acknowledgement");
+        slots.emptied("zmesd/status");
+        slots.all_again();
+        assert_eq!((drain(&mut slots).len(), slots.is_emptying()), (0, false));
+        slots.remove("zmesd/1/alarm");
+        drain(&mut slots);
+        slots.set("zmesd/1/alarm", "ON");
+        slots.emptied("zmesd/1/alarm");
+        assert_eq!(drain(&mut slots).len(), 1, "it has a value again");
     }
 
     proptest! {

@@ -7,6 +7,8 @@ pub(super) const OF_MONITOR: [&str; 7] =
     ["alarm", "attributes", "notifications", "picture", "snoozed-until", "watching", "watching/attributes"];
 /// What there is of the server, all of it retained but the last.
 const OF_SERVER: [&str; 5] = ["status", "push", "push/attributes", "clients", "probe"];
+/// What is retained of the server.
+pub(super) const OF_PLACE: [&str; 4] = ["status", "push", "push/attributes", "clients"];
 
 /// The topics below `mqtt.topic`.
 #[derive(Debug, Clone, PartialEq, Eq)]

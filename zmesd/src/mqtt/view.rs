@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use zmes_providers::CheckStep;
@@ -12,8 +13,8 @@ use zmes_shared::words::FaultKind;
 use super::topics::Topics;
 use crate::config::{BrokerConfig, MqttConfig};
 use crate::ports::{
-    Broker, BrokerConnection, BrokerEvent, BrokerMessage, BrokerSettings, MqttHealth, MqttRefusal, MqttSide,
-    TransportCheck,
+    Broker, BrokerConnection, BrokerEvent, BrokerLink, BrokerMessage, BrokerSettings, MqttChoice, MqttHealth,
+    MqttRefusal, MqttSide, TransportCheck,
 };
 
 /// How long the answer of a check serves others who only look.
@@ -22,8 +23,8 @@ const FRESH: Duration = Duration::from_secs(10);
 const READ_BACK: Duration = Duration::from_secs(5);
 /// How long a whole check may take.
 const CHECK: Duration = Duration::from_secs(30);
-/// How long removing everything may take, with the time to find it.
-const CLEAR: Duration = Duration::from_secs(20);
+/// How long removing everything may take; the owner gives up before.
+const CLEAR: Duration = Duration::from_secs(30);
 /// Enough for a check.
 const PACKET: usize = 64 * 1024;
 /// What a check's client is called, behind the name of the other.
@@ -54,7 +55,7 @@ impl MqttStatus {
         }
     }
 
-    fn get(&self) -> Option<MqttHealth> {
+    pub(super) fn get(&self) -> Option<MqttHealth> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -89,7 +90,7 @@ impl MqttView {
             max_packet: PACKET,
         };
         let mut steps = Vec::new();
-        if timeout(CHECK, self.steps(&settings, &config.topic, &mut steps)).await.is_err() {
+        if timeout(CHECK, self.steps(&settings, &probes(config), &mut steps)).await.is_err() {
             steps.push(step(
                 "time",
                 Instant::now(),
@@ -107,45 +108,89 @@ impl MqttView {
     }
 
     /// mosquitto acknowledges a publish that its ACL denies (MQTT 3.1.1 has no other answer), so it is read back.
-    async fn steps(&self, settings: &BrokerSettings, base: &str, steps: &mut Vec<CheckStep>) {
+    async fn steps(&self, settings: &BrokerSettings, probes: &[ProbeMessage], steps: &mut Vec<CheckStep>) {
         let Some(BrokerConnection { mut link, mut events }) = self.broker.connect(settings, steps).await
         else {
             return;
         };
-        let probe = Topics::new(base).server(PROBE);
         let begun = Instant::now();
-        let subscribed = link.subscribe(std::slice::from_ref(&probe)).await;
+        let topics: Vec<_> = probes.iter().map(|probe| probe.topic.clone()).collect();
+        let subscribed = link.subscribe(&topics).await;
         let may_read = subscribed.is_ok();
-        let shown = subscribed.map(|()| probe.clone()).map_err(|text| (FaultKind::Credentials, text));
+        let shown = subscribed.map(|()| topics.join(", ")).map_err(|text| (FaultKind::Credentials, text));
         steps.push(step("subscribe", begun, shown));
-        if may_read {
+        for probe in probes.iter().filter(|_| may_read) {
             let begun = Instant::now();
-            let text = format!("{:016x}", fastrand::u64(..));
-            let message = BrokerMessage { topic: probe.clone(), payload: text.clone().into(), retain: false };
-            let taken = link.publish(message).is_ok();
-            let back = async {
-                while let Some(event) = events.recv().await {
-                    match event {
-                        BrokerEvent::Message { payload, .. } if payload == text.as_bytes() => return true,
-                        BrokerEvent::Message { .. } => {}
-                        BrokerEvent::Lost(_) => return false,
-                    }
-                }
-                false
-            };
-            let read = match timeout(READ_BACK, back).await {
-                Ok(true) if taken => Ok(format!("{probe} was read back")),
-                Ok(_) => Err((FaultKind::Closed, "the broker closed the connection".to_owned())),
-                Err(_) => {
-                    let text = format!(
-                        "a message to {probe} did not come back: the broker's ACL may deny it silently"
-                    );
-                    Err((FaultKind::Credentials, text))
-                }
-            };
-            steps.push(step("publish", begun, read));
+            let read = read_back(&*link, &mut events, probe).await;
+            let failed = read.is_err();
+            steps.push(step(probe.step, begun, read));
+            if failed {
+                break;
+            }
         }
         link.close(Duration::from_secs(1)).await;
+    }
+}
+
+/// A message that is published and read back.
+#[derive(Debug, PartialEq, Eq)]
+struct ProbeMessage {
+    step: &'static str,
+    topic: String,
+    payload: Bytes,
+}
+
+/// Returns a message for each place where something is published, and that nobody there misunderstands.
+fn probes(config: &MqttConfig) -> Vec<ProbeMessage> {
+    let own = ProbeMessage {
+        step: "publish",
+        topic: Topics::new(&config.topic).server(PROBE),
+        payload: format!("{:016x}", fastrand::u64(..)).into(),
+    };
+    // Nothing to read for programs that expect JSON of a monitor.
+    let es = config.es_topic.as_ref().map(|topic| ProbeMessage {
+        step: "es-topic",
+        topic: format!("{topic}/{PROBE}"),
+        payload: Bytes::from_static(b"{}"),
+    });
+    // Home Assistant takes it for the end of a device that it does not have.
+    let discovery = config.home_assistant.enabled.then(|| ProbeMessage {
+        step: "discovery",
+        topic: format!("{}/device/zmesd_{PROBE}/config", config.home_assistant.prefix),
+        payload: Bytes::new(),
+    });
+    [Some(own), es, discovery].into_iter().flatten().collect()
+}
+
+async fn read_back(
+    link: &dyn BrokerLink,
+    events: &mut mpsc::Receiver<BrokerEvent>,
+    probe: &ProbeMessage,
+) -> Result<String, (FaultKind, String)> {
+    let ProbeMessage { topic: wanted, payload: sent, .. } = probe;
+    let message = BrokerMessage { topic: wanted.clone(), payload: sent.clone(), retain: false };
+    let taken = link.publish(message).is_ok();
+    let back = async {
+        while let Some(event) = events.recv().await {
+            match event {
+                BrokerEvent::Message { topic, payload, .. } if topic == *wanted && payload == *sent => {
+                    return true;
+                }
+                BrokerEvent::Message { .. } => {}
+                BrokerEvent::Lost(_) => return false,
+            }
+        }
+        false
+    };
+    match timeout(READ_BACK, back).await {
+        Ok(true) if taken => Ok(format!("{wanted} was read back")),
+        Ok(_) => Err((FaultKind::Closed, "the broker closed the connection".to_owned())),
+        Err(_) => {
+            let text = format!(
+                "a message to {wanted} did not come back: the broker's ACL may deny silently to write or to read it"
+            );
+            Err((FaultKind::Credentials, text))
+        }
     }
 }
 
@@ -161,6 +206,11 @@ fn step(name: &'static str, begun: Instant, outcome: Result<String, (FaultKind, 
 impl MqttSide for MqttView {
     fn health(&self) -> Option<MqttHealth> {
         self.status.get()
+    }
+
+    fn choice(&self) -> MqttChoice {
+        let config = self.config.borrow();
+        MqttChoice { user: config.user.clone(), monitors: config.monitors.clone() }
     }
 
     async fn check(&self, fresh: bool) -> Result<TransportCheck, MqttRefusal> {

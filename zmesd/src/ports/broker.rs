@@ -13,6 +13,7 @@ use zmes_shared::words::FaultKind;
 
 use super::TransportCheck;
 use crate::config::BrokerConfig;
+use crate::rules::MonitorName;
 
 /// How a connection is made.
 #[derive(Debug, Clone)]
@@ -21,7 +22,7 @@ pub struct BrokerSettings {
     pub client_id: String,
     /// What the broker publishes if the connection breaks; `None`: nothing.
     pub will: Option<BrokerMessage>,
-    /// Longest message in either direction, in bytes.
+    /// Longest message that is sent, in bytes.
     pub max_packet: usize,
 }
 
@@ -44,9 +45,23 @@ impl BrokerMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BrokerEvent {
     /// A message of a topic that was subscribed to. `retained`: the broker had kept it; it was not published just now.
+    /// Of a payload that is longer than [`BrokerEvent::PAYLOAD`], only the beginning is here.
     Message { topic: String, payload: Bytes, retained: bool },
-    /// The connection is over, and why.
-    Lost(String),
+    /// The connection is over.
+    Lost(BrokerLoss),
+}
+
+impl BrokerEvent {
+    /// Bytes of a payload that are kept: more than any command or answer that is understood has.
+    pub const PAYLOAD: usize = 64;
+}
+
+/// Why a connection is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerLoss {
+    pub text: String,
+    /// The broker has sent a message that was too long to be read.
+    pub oversized: bool,
 }
 
 /// Ends once the broker has acknowledged a message; `false`: the connection ended first.
@@ -109,12 +124,23 @@ pub struct MqttHealth {
     pub failure: Option<MqttFailure>,
     /// Messages that the broker has acknowledged since the start.
     pub acknowledged: u64,
-    /// Alarms that wait for the broker, as far as they are in memory.
+    /// Alarms and ends that wait for the broker, since the start.
     pub backlog: u64,
     /// Commands that were ignored: retained, not understood, or too many.
     pub ignored_commands: u64,
     /// `mqtt clear` has removed everything, and nothing is published until a reload.
     pub cleared: bool,
+    /// A message that was too long has ended the connection: nothing is subscribed to until a reload.
+    pub unsubscribed: bool,
+}
+
+/// Which monitors are published, as the configuration says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MqttChoice {
+    /// Empty: whatever ZoneMinder's users may see.
+    pub user: String,
+    /// Empty: all that the user may see.
+    pub monitors: Vec<MonitorName>,
 }
 
 /// Why something was not done.
@@ -134,6 +160,9 @@ pub enum MqttRefusal {
 pub trait MqttSide: Send + Sync + fmt::Debug {
     /// `None`: `[mqtt]` is not enabled.
     fn health(&self) -> Option<MqttHealth>;
+
+    /// Returns which monitors are to be published.
+    fn choice(&self) -> MqttChoice;
 
     /// Connects a second time, publishes a message and reads it back; one check at a time. `fresh`: not the answer of a
     /// moment ago.

@@ -45,6 +45,7 @@ impl RuleBits {
 pub(super) struct ReceiverIndex {
     push: RuleBits,
     websocket: RuleBits,
+    mqtt: RuleBits,
     /// Those that name no receivers.
     everybody: RuleBits,
     ios: RuleBits,
@@ -77,6 +78,7 @@ impl ReceiverIndex {
         match channel {
             Channel::Push => &mut self.push,
             Channel::WebSocket => &mut self.websocket,
+            Channel::Mqtt => &mut self.mqtt,
         }
     }
 
@@ -120,6 +122,7 @@ impl ReceiverIndex {
         named.and(match receiver.channel {
             Channel::Push => self.push,
             Channel::WebSocket => self.websocket,
+            Channel::Mqtt => self.mqtt,
         })
     }
 }

@@ -10,16 +10,19 @@ pub enum Channel {
     Push,
     /// Connected apps.
     WebSocket,
+    /// Events at the MQTT broker; states are not alarms.
+    Mqtt,
 }
 
 impl Channel {
-    pub const ALL: [Self; 2] = [Self::Push, Self::WebSocket];
+    pub const ALL: [Self; 3] = [Self::Push, Self::WebSocket, Self::Mqtt];
 
     /// Returns the word of `channels` in `zmesd.toml`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::WebSocket => "websocket",
+            Self::Mqtt => "mqtt",
         }
     }
 

@@ -292,13 +292,13 @@ fn a_window_in_the_hour_that_a_clock_skips_or_repeats_changes_when_the_clock_is_
 proptest! {
     #[test]
     fn the_index_finds_the_first_rule_that_is_for_a_receiver(
-        bits in proptest::collection::vec((0_usize..1024, 0_usize..4), 0..MAX_RULES),
+        bits in proptest::collection::vec((0_usize..1024, 0_usize..8), 0..MAX_RULES),
         user in prop::sample::select(vec!["amy", "Amy", "AMY", "jürgen", "Jürgen", "ios", "bob", "", "\u{212a}"]),
-        (handle, platform, push) in (0_usize..4, 0_usize..4, any::<bool>()),
+        (handle, platform, channel) in (0_usize..4, 0_usize..4, prop::sample::select(Channel::ALL.to_vec())),
     ) {
         let rules: Vec<Rule> = bits.into_iter().map(rule_for).collect();
         let receiver = ReceiverFacts {
-            channel: if push { Channel::Push } else { Channel::WebSocket },
+            channel,
             user,
             handle: [
                 None,

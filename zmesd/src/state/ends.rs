@@ -88,22 +88,30 @@ pub(super) async fn started(pool: &SqlitePool, since: i64) -> SqlResult<Vec<Star
 impl StateHandle {
     /// Returns the ends after `since`, oldest first, at most `limit` (the newest win), and whether older ones were left out.
     pub async fn ends_since(&self, since: Since, limit: u32) -> StateResult<(Vec<RecordedEnd>, bool)> {
-        let pool = self.settled().await;
-        let after = self.answer(moment_of(&pool, since).await)?;
-        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
-                     WHERE ended_at > ? ORDER BY ended_at DESC, monitor_id DESC, number DESC LIMIT ?";
-        // One more, to know whether there are others.
-        let query = sqlx::query(query).bind(after).bind(limit.saturating_add(1));
-        let rows = self.answer(query.fetch_all(&pool).await)?;
-        let alarms: Vec<RecordedAlarm> = self.answer(rows.iter().rev().map(alarm).collect())?;
-        let gap = alarms.len() > limit as usize;
-        let mut ends = together(alarms);
-        if gap {
-            // Its first alarms may be missing.
-            ends.remove(0);
-        }
-        Ok((ends, gap))
+        self.answer(after(&self.settled().await, since, limit).await)
     }
+}
+
+/// Reads the ends after `since`, oldest first, at most `limit` (the newest win), and whether older ones were left out.
+pub(super) async fn after(
+    pool: &SqlitePool,
+    since: Since,
+    limit: u32,
+) -> SqlResult<(Vec<RecordedEnd>, bool)> {
+    let after = moment_of(pool, since).await?;
+    let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
+                 WHERE ended_at > ? ORDER BY ended_at DESC, monitor_id DESC, number DESC LIMIT ?";
+    // One more, to know whether there are others.
+    let query = sqlx::query(query).bind(after).bind(limit.saturating_add(1));
+    let rows = query.fetch_all(pool).await?;
+    let alarms: Vec<RecordedAlarm> = rows.iter().rev().map(alarm).collect::<SqlResult<_>>()?;
+    let gap = alarms.len() > limit as usize;
+    let mut ends = together(alarms);
+    if gap {
+        // Its first alarms may be missing.
+        ends.remove(0);
+    }
+    Ok((ends, gap))
 }
 
 /// Makes one end of the alarms of a monitor that ended together.

@@ -44,7 +44,7 @@ pub use handle::{
     StartedPush, StateError, StateHandle, StoreReport,
 };
 pub use labels::HeldAlarm;
-pub use mqtt::{MqttDevice, MqttMemory, MqttNote};
+pub use mqtt::{MqttDevice, MqttMemory, MqttMissed, MqttNote};
 pub use note::{Attempt, EndNote, Note, Outcome, TokenDecision, TroubleNote};
 pub use open_error::{OpenError, StoreFault};
 pub use room::{Room, room, room_hint, try_write, write_hint};

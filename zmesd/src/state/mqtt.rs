@@ -1,12 +1,15 @@
 //! What home automation remembers: who we are to Home Assistant, which events the broker has, what is retained there.
 
+use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use zmes_shared::control::Since;
 
-use super::SqlResult;
-use super::handle::{StateHandle, StateResult};
-use super::remembered::understood;
+use super::ends::{self, RecordedEnd};
+use super::handle::{OpenAlarm, RecordedAlarm, StateHandle, StateResult};
+use super::remembered::{recent, understood};
 use super::troubles::{self, TroubleRow};
+use super::{SqlResult, record};
 
 const INSTANCE: &str = "instance";
 const CURSOR: &str = "cursor";
@@ -28,6 +31,19 @@ pub struct MqttMemory {
     pub cursor: Option<String>,
     pub published: Option<String>,
     pub devices: Vec<MqttDevice>,
+}
+
+/// Alarms that may have been missed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MqttMissed {
+    /// Oldest first.
+    pub alarms: Vec<RecordedAlarm>,
+    /// Oldest first.
+    pub ends: Vec<RecordedEnd>,
+    /// The last alarm of each monitor that goes on.
+    pub open: Vec<OpenAlarm>,
+    /// Everything that was noted before is on the disk, and so in here.
+    pub settled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +96,22 @@ impl StateHandle {
             }
         }
         Ok(memory)
+    }
+
+    /// Returns alarms and ends after `since`, at most `limit` of each (the newest win), and what goes on now.
+    pub async fn mqtt_missed(&self, since: Timestamp, now: Timestamp, limit: u32) -> StateResult<MqttMissed> {
+        let settled = self.settle().await;
+        let (pool, since) = (self.reader(), Since::Time(since));
+        let span = self.answer(record::span(&pool, since, limit).await)?;
+        let alarms = self.replay_page(span, limit).await?.into_iter().map(|(_, alarm)| alarm).collect();
+        let (ends, _) = self.answer(ends::after(&pool, since, limit).await)?;
+        let open = self.answer(ends::open(&pool, recent(now)).await)?;
+        Ok(MqttMissed { alarms, ends, open, settled })
+    }
+
+    /// Returns the last alarm of each monitor that goes on.
+    pub async fn alarms_that_go_on(&self, now: Timestamp) -> StateResult<Vec<OpenAlarm>> {
+        self.answer(ends::open(&self.settled().await, recent(now)).await)
     }
 
     /// Returns the troubles that stand, oldest first.

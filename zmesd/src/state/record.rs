@@ -49,7 +49,7 @@ impl StateHandle {
     }
 }
 
-async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<ReplaySpan> {
+pub(super) async fn span(pool: &SqlitePool, since: Since, limit: u32) -> SqlResult<ReplaySpan> {
     let (after, reaches_back) = match since {
         Since::Event(event) => after_event(pool, event).await?,
         Since::Time(at) => after_time(pool, at).await?,

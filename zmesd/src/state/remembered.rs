@@ -18,7 +18,7 @@ const ANNOUNCED_SINCE: SignedDuration = SignedDuration::from_hours(48);
 
 /// Reads the remembered state; unreadable rows are skipped.
 pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembered> {
-    let recent = now.saturating_sub(ANNOUNCED_SINCE).unwrap_or(Timestamp::MIN).as_millisecond();
+    let recent = recent(now);
     Ok(Remembered {
         cursors: cursors(pool).await?,
         since: Some(began(pool).await?),
@@ -41,6 +41,11 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         unlabelled: updates::unlabelled(pool, now).await?,
         rule_hits: rule_hits::all(pool).await?,
     })
+}
+
+/// Returns since when (ms) announced alarms are read.
+pub(super) fn recent(now: Timestamp) -> i64 {
+    now.saturating_sub(ANNOUNCED_SINCE).unwrap_or(Timestamp::MIN).as_millisecond()
 }
 
 async fn cursors(pool: &SqlitePool) -> SqlResult<HashMap<MonitorId, Cursor>> {

@@ -22,6 +22,8 @@ pub(super) struct Cursor {
     since: i64,
     done: BTreeSet<(i64, String)>,
     open: BTreeMap<String, i64>,
+    /// What time it is, as far as is known.
+    now: i64,
 }
 
 /// The cursor in its file.
@@ -36,7 +38,8 @@ struct CursorFile {
 impl Cursor {
     /// Begins with what happens after that moment.
     pub(super) fn starting(at: Timestamp) -> Self {
-        Self { since: at.as_millisecond(), done: BTreeSet::new(), open: BTreeMap::new() }
+        let since = at.as_millisecond();
+        Self { since, done: BTreeSet::new(), open: BTreeMap::new(), now: since }
     }
 
     /// Reads what [`Self::document`] wrote; an error says what is wrong with it.
@@ -50,7 +53,10 @@ impl Cursor {
             None => Err("it names something that is no id".to_owned()),
         });
         let done = done.collect::<Result<_, _>>()?;
-        Ok(Self { since: file.since.as_millisecond(), done, open: BTreeMap::new() })
+        let done: BTreeSet<(i64, String)> = done;
+        let since = file.since.as_millisecond();
+        let now = done.last().map_or(since, |(newest, _)| since.max(*newest));
+        Ok(Self { since, done, open: BTreeMap::new(), now })
     }
 
     /// Returns the file: what is open is in it by not being done.
@@ -74,6 +80,7 @@ impl Cursor {
             return false;
         }
         self.open.insert(message.id.clone(), at);
+        self.now = self.now.max(at);
         // One that was recorded very late: it must be asked for again if it is not handled.
         self.since = self.since.min(at - 1);
         true
@@ -87,9 +94,20 @@ impl Cursor {
         }
     }
 
+    /// The clock shows this time. Once it was set back, the cursor would be blind until the time that it names.
+    pub(super) fn follow_clock(&mut self, now: Timestamp) {
+        let now = now.as_millisecond();
+        if self.since > now {
+            self.since = now - SLACK_MS;
+        }
+        self.now = now;
+    }
+
     /// Everything was seen up to `at`, and some of it may be open.
     pub(super) fn advance(&mut self, at: i64) {
-        let newest = self.done.last().map_or(at, |(newest, _)| at.max(*newest));
+        // What has a time from before the clock was set back would put the cursor into the future.
+        let until_now = ..=(self.now.max(at), char::MAX.to_string());
+        let newest = self.done.range(until_now).next_back().map_or(at, |(newest, _)| at.max(*newest));
         let oldest_open = self.open.values().min().copied();
         self.since = self.since.max(oldest_open.map_or(newest, |open| newest.min(open)) - SLACK_MS);
         // Whatever is asked for comes after `since`.
@@ -205,6 +223,23 @@ mod tests {
         }
         assert_eq!(cursor.done.len(), MOST);
         assert!(again(&cursor).document().len() < 200_000);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_the_cursor_is_not_blind() {
+        const HOUR: i64 = 3_600_000;
+        let at = |ms: i64| Timestamp::from_millisecond(START + ms).unwrap();
+        let mut cursor = Cursor::starting(at(HOUR));
+        let before = message(1, START + HOUR + 5);
+        cursor.take(&before);
+        cursor.finish(&before.id);
+        cursor.follow_clock(at(10));
+        assert_eq!(cursor.since(), Since::Time(at(10 - SLACK_MS)));
+        let after = message(2, START + 20);
+        assert!(cursor.take(&after));
+        cursor.finish(&after.id);
+        assert_eq!(cursor.since(), Since::Time(at(20 - SLACK_MS)), "not back into the future");
+        assert!(!again(&cursor).take(&before), "it was handled");
     }
 
     proptest! {

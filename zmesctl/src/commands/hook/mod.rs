@@ -34,6 +34,7 @@ use self::store::CursorStore;
 use crate::commands::follow::{Followed, Follower};
 use crate::commands::named;
 use crate::context::{Context, Outcome};
+use crate::environment::now;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::Format;
@@ -44,6 +45,8 @@ use crate::values::{self, MonitorArg};
 const LIMIT: Duration = Duration::from_secs(30);
 /// How often the cursor follows the clock while nothing happens: the record forgets what is old.
 const ADVANCE: Duration = Duration::from_mins(1);
+/// How far the time of an alarm can be ahead of the clock.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// How long the daemon has to refuse what it is asked.
 const REFUSAL: Duration = Duration::from_millis(200);
 
@@ -119,7 +122,8 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
     let mut signals = Signals::listen()?;
     let monitors = resolve(monitor, context).await?;
     let (store, known) = store.unzip();
-    let cursor = known.flatten().unwrap_or_else(|| Cursor::starting(context.environment.now));
+    let mut cursor = known.flatten().unwrap_or_else(|| Cursor::starting(context.environment.now));
+    cursor.follow_clock(context.environment.now);
     if let Some(store) = &store {
         store.begin(&cursor)?;
     }
@@ -319,6 +323,7 @@ impl Hook {
                     self.connection = Connection::Away;
                     say(&HookLine::lost(&error), context);
                 }
+                self.cursor.follow_clock(now());
                 follower.resume(self.cursor.since());
             }
         }
@@ -338,10 +343,12 @@ impl Hook {
 
     fn on_line(&mut self, event: &WatchEvent, follower: &mut Follower, context: &mut Context) {
         if let WatchKind::Lagged { missed } = event.kind {
-            match missed {
-                0 => say(&HookLine::Gap, context),
+            if missed == 0 {
+                say(&HookLine::Gap, context);
+            } else {
                 // Lines are missing: the record has them.
-                1.. => follower.resume(self.cursor.since()),
+                self.cursor.follow_clock(now());
+                follower.resume(self.cursor.since());
             }
         } else if let Some(message) = MachineMessage::of_watch(event) {
             self.take(message, context);
@@ -349,6 +356,12 @@ impl Hook {
     }
 
     fn take(&mut self, message: MachineMessage, context: &mut Context) {
+        let now = now();
+        self.cursor.follow_clock(now);
+        // Only a record from before the clock was set back has such times, and it was heard then.
+        if message.at > now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX) {
+            return;
+        }
         if !self.wanted.includes(&message) || !self.cursor.take(&message) {
             return;
         }
@@ -375,8 +388,10 @@ impl Hook {
         if self.connection == Connection::Open {
             let (began, since) = self.began;
             let elapsed = SignedDuration::try_from(since.elapsed()).unwrap_or_default();
-            let now = began.saturating_add(elapsed).unwrap_or(began);
-            self.cursor.advance(now.as_millisecond());
+            let lived = began.saturating_add(elapsed).unwrap_or(began);
+            // Clocks are set; of both, the one that shows less misses nothing.
+            self.cursor.follow_clock(now());
+            self.cursor.advance(lived.min(now()).as_millisecond());
             self.keep();
         }
     }

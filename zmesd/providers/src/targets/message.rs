@@ -13,7 +13,7 @@ use zmes_shared::text::{is_hidden, is_hidden_in_name, stripped};
 use zmes_shared::words::MachineKind;
 
 /// How a time is written for people.
-const LOCAL: &str = "%Y-%m-%d %H:%M:%S";
+pub(super) const LOCAL: &str = "%Y-%m-%d %H:%M:%S";
 
 /// A push with what a target says of it.
 #[derive(Debug, Clone)]

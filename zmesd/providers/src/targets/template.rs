@@ -1,9 +1,13 @@
 //! Texts with placeholders: `${monitor.name}`. No language: a placeholder is replaced by its value, encoded for the place
 //! where it stands.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::message::TargetMessage;
+use jiff::tz::TimeZone;
+use zmes_shared::machine::MachineMessage;
+
+use super::message::{LOCAL, TargetMessage};
 
 /// Characters that stay as they are in a URL (RFC 3986 2.3).
 const UNRESERVED: &[u8] = b"-._~";
@@ -174,11 +178,50 @@ impl Template {
     }
 
     pub(super) fn render(&self, message: &TargetMessage<'_>, encoding: Encoding) -> String {
+        self.filled(|placeholder| message.value(placeholder), encoding)
+    }
+
+    /// Returns the link for an alarm of the JSON for programs; `None`: it is empty, or needs an event and there is none.
+    pub fn link(&self, message: &MachineMessage, zone: &TimeZone) -> Option<String> {
+        if self.is_empty() || (message.event.is_none() && self.source.contains("${event}")) {
+            return None;
+        }
+        let names = || message.labels.iter().flatten().map(|label| label.name.as_str());
+        let value = |placeholder| match placeholder {
+            Placeholder::Id => Cow::Borrowed(message.id.as_str()),
+            Placeholder::EventType => message.event_type.word().into(),
+            Placeholder::MonitorId => {
+                message.monitor.as_ref().map_or(Cow::Borrowed(""), |monitor| monitor.id.to_string().into())
+            }
+            Placeholder::MonitorName => {
+                message.monitor.as_ref().map_or("", |monitor| monitor.name.as_str()).into()
+            }
+            Placeholder::Event => message.event.map_or(Cow::Borrowed(""), |event| event.to_string().into()),
+            Placeholder::Detected if names().next().is_some() => {
+                names().collect::<Vec<_>>().join(", ").into()
+            }
+            Placeholder::Cause | Placeholder::Detected => message.cause.as_str().into(),
+            Placeholder::At => format!("{:.3}", message.at).into(),
+            Placeholder::AtLocal => message.at.to_zoned(zone.clone()).strftime(LOCAL).to_string().into(),
+            Placeholder::Late => if message.late { "true" } else { "false" }.into(),
+            Placeholder::Url | Placeholder::Picture | Placeholder::Digest => "".into(),
+        };
+        Some(self.filled(value, Encoding::Url))
+    }
+
+    /// Returns ZoneMinder's web page, if this is a link to one of its views.
+    pub fn page(&self) -> Option<String> {
+        let Some(TemplatePart::Text(beginning)) = self.parts.first() else { return None };
+        let (page, query) = beginning.split_once('?')?;
+        query.starts_with("view=").then(|| page.trim_end_matches("index.php").to_owned())
+    }
+
+    fn filled<'v>(&self, value: impl Fn(Placeholder) -> Cow<'v, str>, encoding: Encoding) -> String {
         let mut out = String::with_capacity(self.source.len());
         for part in &self.parts {
             match part {
                 TemplatePart::Text(text) => out.push_str(text),
-                TemplatePart::Value(placeholder) => encoding.write(&message.value(*placeholder), &mut out),
+                TemplatePart::Value(placeholder) => encoding.write(&value(*placeholder), &mut out),
             }
         }
         out
@@ -193,6 +236,10 @@ impl fmt::Debug for Template {
 
 #[cfg(test)]
 mod tests {
+    use zmes_shared::machine::MachineAlarm;
+    use zmes_shared::words::MachineKind;
+    use zmes_shared::{EventId, MonitorId};
+
     use super::*;
 
     fn encoded(encoding: Encoding, value: &str) -> String {
@@ -208,6 +255,32 @@ mod tests {
         assert_eq!(encoded(Encoding::Url, value), "a%20%22b%22%0D%0A%2F%C3%BC%3F%26%25");
         assert_eq!(encoded(Encoding::Header, value), "a \"b\"  /ü?&%");
         assert_eq!(encoded(Encoding::Json, value), "a \\\"b\\\"\\r\\n/ü?&%");
+    }
+
+    #[test]
+    fn a_link_for_programs_has_the_event_and_its_page_is_zoneminders() {
+        let template = |text: &str| Template::parse(text).unwrap();
+        let link = template("https://zm/zm/index.php?view=event&eid=${event}&n=${monitor.name}");
+        let message = |event| {
+            MachineMessage::of_alarm(MachineAlarm {
+                kind: MachineKind::AlarmStart,
+                at: "2026-11-02T10:00:07.512Z".parse().unwrap(),
+                late: false,
+                monitor: MonitorId(3),
+                name: "A&B",
+                event,
+                cause: "Motion",
+                lasted: None,
+            })
+        };
+        let with = link.link(&message(Some(EventId(7))), &TimeZone::UTC);
+        assert_eq!(with.as_deref(), Some("https://zm/zm/index.php?view=event&eid=7&n=A%26B"));
+        assert_eq!(link.link(&message(None), &TimeZone::UTC), None);
+        assert_eq!(template("").link(&message(Some(EventId(7))), &TimeZone::UTC), None);
+        assert_eq!(link.page().as_deref(), Some("https://zm/zm/"));
+        for other in ["", "https://ha/lovelace?x=1", "${url}?view=event", "https://zm/${event}?view=event"] {
+            assert_eq!(template(other).page(), None, "{other}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ section! {
         /// Users, handles of tokens or targets, "ios", "android" or "target" (all targets): ["amy", "@guard"]. A user called
         /// like one: "user:ios".
         "receivers" receivers: Listing<ReceiverName> = RECEIVER_NAMES, Literal::List(&[]), Hot;
-        /// "push" for phones, "websocket" for connected apps.
+        /// "push" for phones, "websocket" for connected apps, "mqtt" for events at the MQTT broker.
         "channels" channels: Listing<Channel> = CHANNELS, Literal::List(&["push"]), Hot;
         /// The days on which a time begins: ["mon", "tue", "wed", "thu", "fri"].
         "days" days: Weekdays = Weekdays, Literal::List(&[]), Hot;

@@ -43,12 +43,14 @@ pub(in crate::config) const RECEIVER_NAMES: Listing<ReceiverName> = Listing {
 pub(in crate::config) const TEXTS: Listing<String> =
     Listing { takes: "a list of strings", read: |texts| entries(texts, |text| Ok(text.to_owned())) };
 
-pub(in crate::config) const CHANNELS: Listing<Channel> =
-    Listing { takes: "a list of \"push\" and \"websocket\"", read: |texts| entries(texts, channel) };
+pub(in crate::config) const CHANNELS: Listing<Channel> = Listing {
+    takes: "a list of \"push\", \"websocket\" and \"mqtt\"",
+    read: |texts| entries(texts, channel),
+};
 
 fn channel(text: &str) -> Result<Channel, Complaint> {
     let unknown = || Complaint::new(format!("`{}` is not a channel", quotable(text)));
-    Channel::parse(text).ok_or_else(|| unknown().hint("write \"push\" or \"websocket\""))
+    Channel::parse(text).ok_or_else(|| unknown().hint("write \"push\", \"websocket\" or \"mqtt\""))
 }
 
 pub(in crate::config) const WINDOWS: Listing<Window> =

@@ -49,9 +49,9 @@ impl Checker<'_> {
         if !looks {
             let hint = "write source = [\"notes\", \"tags\"] in [labels]";
             self.warn(place, "never match: labels.source is empty", hint);
-        } else if rule.channels.value == [Channel::WebSocket] {
+        } else if !rule.channels.value.is_empty() && !rule.channels.value.contains(&Channel::Push) {
             let hint = "add \"push\" to channels: only pushes wait for labels";
-            self.warn(place, "rarely match: connected apps are told before labels are known", hint);
+            self.warn(place, "rarely match: connected apps and MQTT are told before labels are known", hint);
         } else if !waits {
             let hint = "set labels.wait, such as \"10s\": detection takes seconds";
             self.warn(place, "rarely match: pushes leave before labels are known (labels.wait is 0s)", hint);

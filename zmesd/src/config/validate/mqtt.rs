@@ -103,7 +103,8 @@ impl Checker<'_> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -126,7 +127,13 @@ mod tests {
     fn an_enabled_mqtt_needs_a_broker_that_may_be_reached_so() {
         assert_eq!(complaints("mqtt.url = 'mqtt://broker'"), "", "not enabled");
         assert!(complaints("mqtt.enabled = true").contains("mqtt.url"));
-        for local in ["mqtt://127.0.0.1", "mqtt://localhost:18830", "mqtt://[::1]", "mqtts://broker"] {
+        for local in [
+            "mqtt://127.0.0.1",
+            "mqtt://localhost:18830",
+            "mqtt://LOCALHOST",
+            "mqtt://[::1]",
+            "mqtts://broker",
+        ] {
             assert_eq!(complaints(&format!("mqtt = {{ enabled = true, url = '{local}' }}")), "", "{local}");
         }
         let remote = complaints("mqtt = { enabled = true, url = 'mqtt://192.0.2.1' }");

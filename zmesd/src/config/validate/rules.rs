@@ -30,7 +30,7 @@ impl Checker<'_> {
                 return Err(self.problem(place, format!("too many rules (limit {MAX_RULES})"), hint));
             }
             if section.channels.value.is_empty() {
-                let hint = "write [\"push\"], [\"websocket\"] or both";
+                let hint = "write [\"push\"], [\"websocket\"], [\"mqtt\"] or several";
                 complete = Err(self.problem(&section.channels.place, "is empty", hint));
             }
             if section.action.value == RuleAction::Urgent && section.channels.value == [Channel::WebSocket] {

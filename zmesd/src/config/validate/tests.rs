@@ -444,7 +444,7 @@ fn rules_and_settings_about_labels_that_do_little_or_lose_alarms_are_warned_of()
         (format!("labels.source = []\n{rule}"), Some("rule[0].labels: never match: labels.source is empty")),
         (
             format!("labels.wait = '10s'\n{rule}channels = ['websocket']"),
-            Some("rule[0].labels: rarely match: connected apps are told before labels are known"),
+            Some("rule[0].labels: rarely match: connected apps and MQTT are told before labels are known"),
         ),
         (
             "[[rule]]\nname = 'x'\nmin-confidence = 50".to_owned(),

@@ -6,8 +6,8 @@ use zmes_shared::views::{PushCounts, PushModeState};
 use super::world::Outside;
 use crate::domain::Token;
 use crate::ports::{
-    Held, MqttHealth, MqttRefusal, MqttSide, PushBusy, PushSide, Retried, StageLatency, TransportCheck,
-    TransportHealth,
+    Held, MqttChoice, MqttHealth, MqttRefusal, MqttSide, PushBusy, PushSide, Retried, StageLatency,
+    TransportCheck, TransportHealth,
 };
 
 #[async_trait]
@@ -62,6 +62,10 @@ impl PushSide for Outside {
 impl MqttSide for Outside {
     fn health(&self) -> Option<MqttHealth> {
         None
+    }
+
+    fn choice(&self) -> MqttChoice {
+        MqttChoice::default()
     }
 
     async fn check(&self, _: bool) -> Result<TransportCheck, MqttRefusal> {

@@ -81,14 +81,15 @@ impl MqttOwner {
     /// Home Assistant has started.
     pub(super) fn on_birth(&mut self) {
         debug!("Home Assistant has started: announcing devices again");
-        self.announcing.birth = Some(Instant::now() + AFTER_BIRTH.mul_f64(fastrand::f64()));
+        // Another message does not postpone what is due.
+        let due = Instant::now() + AFTER_BIRTH.mul_f64(fastrand::f64());
+        self.announcing.birth.get_or_insert(due);
     }
 
     /// Announces what has changed; `again`: also what has not, because the broker or Home Assistant may have lost it.
     pub(super) fn announce(&mut self, again: bool) {
         let catalog = std::sync::Arc::clone(&self.parts.catalog.borrow());
-        // Before the monitors are known, all of them would seem to be gone.
-        if catalog.loaded_at.is_none() || self.cleared {
+        if !self.knows_monitors() || self.cleared {
             return;
         }
         let again = again || !self.announcing.whole;
@@ -98,6 +99,7 @@ impl MqttOwner {
             self.start(gone, Vec::new());
             return;
         }
+        let portal = self.parts.links.borrow().link_url.page();
         let version = catalog.version.map(|version| version.to_string());
         let monitors =
             self.cameras.iter().map(|(id, camera)| Announced { id: id.0, name: camera.name.to_string() });
@@ -107,9 +109,9 @@ impl MqttOwner {
             prefix: &self.config.home_assistant.prefix,
             version: env!("CARGO_PKG_VERSION"),
             zoneminder_version: version.as_deref(),
-            portal: None,
+            portal: portal.as_deref(),
             commands: self.config.commands,
-            picture: false,
+            picture: self.config.picture,
             monitors: monitors.collect(),
         };
         let mut queue: VecDeque<_> = home_assistant::changes(&self.announcing.known, &site).into();

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
-use zmes_shared::control::Since;
 use zmes_shared::machine::MachineMessage;
-use zmes_shared::words::MachineKind;
 
 use super::MqttOwner;
 use crate::mqtt::cursor::AckCursor;
 use crate::mqtt::message;
-use crate::state::{MqttDevice, MqttMemory, MqttNote};
+use crate::state::{MqttDevice, MqttMemory, MqttMissed, MqttNote};
 
 /// Rows that are read at a time.
 const ROWS: u32 = 10_000;
@@ -20,6 +18,8 @@ const ROWS: u32 = 10_000;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// When it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// When it is read once more, while the disk does not take what is noted.
+const UNSETTLED: Duration = Duration::from_secs(15);
 /// Hex digits of the instance.
 const INSTANCE: usize = 8;
 
@@ -28,42 +28,43 @@ impl MqttOwner {
     pub(super) async fn read_backlog(&mut self) {
         let now = self.now();
         let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
-        if let Ok(oldest) = now.saturating_sub(keep) {
-            self.cursor.skip_to(oldest);
-        }
-        let since = Since::Time(self.cursor.since());
-        let state = self.parts.state.clone();
-        let reading = async {
-            let alarms = state.alarms_since(since, ROWS).await?;
-            let (ends, _) = state.ends_since(since, ROWS).await?;
-            Ok::<_, crate::state::StateError>((alarms, ends))
-        };
-        let (alarms, ends) = match timeout(DEADLINE, reading).await {
-            Ok(Ok(read)) => read,
+        self.cursor.follow_clock(now, keep);
+        // What came while connected is not too old, whatever `keep` says.
+        let oldest = now.saturating_sub(keep).unwrap_or(Timestamp::MIN).min(self.backlog.since);
+        self.cursor.skip_to(oldest);
+        let reading = self.parts.state.mqtt_missed(self.cursor.since(), now, ROWS);
+        let MqttMissed { alarms, ends, open, settled } = match timeout(DEADLINE, reading).await {
+            Ok(Ok(missed)) => missed,
             Ok(Err(error)) => return self.backlog_failed(&error.to_string()),
             Err(_) => return self.backlog_failed("no answer in time"),
         };
         let mut missed: Vec<MachineMessage> =
-            alarms.alarms.iter().map(|alarm| message::of_recorded(alarm, now)).collect();
+            alarms.iter().map(|alarm| message::of_recorded(alarm, now)).collect();
         missed.extend(ends.iter().map(|end| message::of_recorded_end(end, now)));
+        // After the clock was set back, the record has times that are still to come: these alarms were told.
+        missed.retain(|message| oldest < message.at && message.at <= now);
         // A stable sort: an alarm comes before an end of the same moment.
         missed.sort_by_key(|message| message.at);
-        self.behind = false;
-        for mut told in missed {
+        (self.backlog.behind, self.backlog.waiting) = (false, 0);
+        self.backlog.unsettled = !settled;
+        self.cursor.hold(self.backlog.unsettled);
+        if self.backlog.unsettled {
+            self.backlog.due = Instant::now() + UNSETTLED;
+        }
+        for told in missed {
+            let mut told = self.linked(told);
             let Some(monitor) = told.monitor.as_ref().map(|monitor| monitor.id) else { continue };
             if self.cameras.get(monitor).is_none() {
                 continue;
             }
-            if told.event_type == MachineKind::AlarmStart {
-                // Whether it still goes on the poller has reported.
-                let past = MachineMessage { late: true, ..told.clone() };
-                self.cameras.alarm(&past, &self.topics, &mut self.slots);
-            }
+            self.cameras.missed(&told, &self.topics, &mut self.slots);
             self.judge(&mut told, monitor);
             if !self.queue(&told) {
                 break;
             }
+            self.want_picture(&told);
         }
+        self.cameras.compare(open, true, &self.topics, &mut self.slots);
         if !self.events.is_empty() {
             info!(alarms = self.events.len(), "publishing what the MQTT broker has missed");
         }
@@ -71,7 +72,24 @@ impl MqttOwner {
 
     fn backlog_failed(&mut self, error: &str) {
         warn!(error, "mqtt cannot read the record of alarms; trying again in {} s", RETRY.as_secs());
-        self.backlog_due = Instant::now() + RETRY;
+        self.backlog.due = Instant::now() + RETRY;
+    }
+
+    /// Reads which alarms go on, before the cameras begin anew.
+    pub(super) async fn read_open(&mut self) {
+        match self.parts.state.alarms_that_go_on(self.now()).await {
+            Ok(open) => self.open = open,
+            Err(error) => warn!(%error, "mqtt cannot read which alarms go on"),
+        }
+    }
+
+    /// Looks whether alarms that are known from the record alone still go on.
+    pub(super) async fn look_at_open(&mut self) {
+        if self.cameras.remembers_an_alarm()
+            && let Ok(open) = self.parts.state.alarms_that_go_on(self.now()).await
+        {
+            self.cameras.compare(open, false, &self.topics, &mut self.slots);
+        }
     }
 
     /// Reads what a daemon before has left, and notes who we are; `false`: the daemon stops.
@@ -95,6 +113,9 @@ impl MqttOwner {
         });
         let known = cursor.as_deref().and_then(AckCursor::parse);
         self.cursor = known.unwrap_or_else(|| AckCursor::starting(self.now()));
+        let keep = self.parts.config.borrow().keep;
+        let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
+        self.cursor.follow_clock(self.now(), keep);
         // From here on a kill forgets nothing.
         self.write_cursor();
         self.published = published.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

@@ -118,6 +118,9 @@ impl MqttOwner {
         {
             self.slots.set(&self.topics.server("clients"), clients.authenticated.to_string());
         }
+        if self.looks.is_multiple_of(CLIENTS) {
+            self.look_at_open().await;
+        }
         self.looks = self.looks.wrapping_add(1);
     }
 }

@@ -6,25 +6,32 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{info, warn};
 use zmes_shared::MonitorId;
+use zmes_shared::words::FaultKind;
 
 use super::{GOODBYE, MqttOwner, OFFLINE, PublishedStates};
 use crate::mqtt::cameras;
 use crate::mqtt::line::{LineEvent, Tag};
-use crate::mqtt::topics::Topics;
+use crate::mqtt::topics::{OF_MONITOR, OF_PLACE, Topics};
 use crate::mqtt::view::MqttRequest;
 use crate::ports::{BrokerMessage, MqttRefusal};
 use crate::state::MqttNote;
 
 /// How long emptying everything may take.
-const EMPTY: Duration = Duration::from_secs(10);
-/// How long the broker is listened to for what it retains.
-const LISTEN: Duration = Duration::from_secs(1);
+pub(super) const EMPTY: Duration = Duration::from_secs(10);
+/// How long `mqtt clear` may take: less than its caller waits.
+const CLEAR: Duration = Duration::from_secs(20);
+/// How long the broker is listened to for what it retains, at most.
+const LISTEN: Duration = Duration::from_secs(3);
+/// Without a message for this long it has told everything.
+const QUIET: Duration = Duration::from_millis(500);
 /// Retained messages that are looked at in that time.
 const HEARD: usize = 20_000;
 
 impl MqttOwner {
     pub(super) async fn on_request(&mut self, request: MqttRequest) {
         match request {
+            // Whoever asked was told that it did not work.
+            MqttRequest::Clear(reply) if reply.is_closed() => {}
             MqttRequest::Clear(reply) => {
                 let cleared = self.clear().await;
                 // The caller may have given up.
@@ -38,11 +45,16 @@ impl MqttOwner {
         if !self.line.is_up() {
             return Err(MqttRefusal::Away);
         }
-        let heard = self.listen().await;
-        for topic in &heard {
-            self.slots.set(topic, "-");
-        }
-        let emptied = self.empty(true).await.ok_or(MqttRefusal::Unfinished)?;
+        let Some(emptied) = self.clear_until(Instant::now() + CLEAR).await else {
+            // Part of it is gone, and too much is subscribed to: everything is published again from nothing.
+            if self.line.is_up() {
+                self.on_down(FaultKind::Timeout, "the broker did not take in time what mqtt clear removes");
+            }
+            self.line.cut();
+            self.read_open().await;
+            self.take_config();
+            return Err(MqttRefusal::Unfinished);
+        };
         self.goodbye().await;
         self.line.cut();
         self.cleared = true;
@@ -53,19 +65,38 @@ impl MqttOwner {
         Ok(emptied)
     }
 
-    /// Returns the topics of ours that the broker retains, as far as it lets us know.
-    async fn listen(&mut self) -> BTreeSet<String> {
+    /// Listens and empties by turns until nothing more is heard; returns from how many topics. `None`: not in time.
+    async fn clear_until(&mut self, deadline: Instant) -> Option<u64> {
+        let heard = self.listen(deadline).await?;
+        let mut emptied = self.empty(true, heard, deadline).await?;
+        loop {
+            // What came too fast was not heard the first time.
+            let rest = self.listen(deadline).await?;
+            if rest.is_empty() {
+                return Some(emptied);
+            }
+            emptied += rest.len() as u64;
+            let messages = rest.into_iter().map(|topic| BrokerMessage::retained(topic, "")).collect();
+            if !self.drive(messages, deadline).await {
+                return None;
+            }
+        }
+    }
+
+    /// Returns the topics of ours that the broker retains, as far as it lets us know. `None`: the connection is lost.
+    async fn listen(&mut self, deadline: Instant) -> Option<BTreeSet<String>> {
         let prefix = &self.config.home_assistant.prefix;
         let filters = [format!("{}/#", self.config.topic), format!("{prefix}/device/+/config")];
         let device = format!("{prefix}/device/zmesd_{}", self.instance);
         let mut found = BTreeSet::new();
         if let Err(error) = self.line.subscribe(&filters).await {
             warn!(error, "removing only what this zmesd has published itself");
-            return found;
+            return Some(found);
         }
-        let until = Instant::now() + LISTEN;
+        let until = deadline.min(Instant::now() + LISTEN);
         for _ in 0..HEARD {
-            let Ok(event) = timeout_at(until, self.line.next()).await else { break };
+            let quiet = until.min(Instant::now() + QUIET);
+            let Ok(event) = timeout_at(quiet, self.line.next()).await else { break };
             match event {
                 LineEvent::Message { topic, payload, retained } => {
                     let ours = self.topics.is_ours(&topic) || topic.starts_with(&device);
@@ -76,30 +107,35 @@ impl MqttOwner {
                 LineEvent::Acked(tag) => self.on_ack(tag),
                 LineEvent::Down(fault, text) => {
                     self.on_down(fault, &text);
-                    break;
+                    return None;
                 }
                 LineEvent::Up => {}
             }
         }
-        found
+        Some(found)
     }
 
-    /// Empties every topic of ours, `discovery`: also the devices; returns how many. `None`: not in time.
-    pub(super) async fn empty(&mut self, discovery: bool) -> Option<u64> {
+    /// Empties every topic of ours, and these, which the broker retains, too; `discovery`: also the devices. Returns how
+    /// many. `None`: not in time, and nothing is forgotten.
+    pub(super) async fn empty(
+        &mut self,
+        discovery: bool,
+        heard: BTreeSet<String>,
+        deadline: Instant,
+    ) -> Option<u64> {
         let status = self.topics.server("status");
-        let mut topics: BTreeSet<String> = self.slots.topics().cloned().collect();
+        let mut topics = heard;
+        topics.extend(self.slots.topics().cloned());
+        topics.extend(self.retained_before());
         if discovery {
             topics.extend(self.announcing.known().iter().map(|device| device.topic.clone()));
-        }
-        if let Some(es) = self.config.es_topic.as_ref().filter(|_| self.config.es_retain) {
-            topics.extend(self.cameras.iter().map(|(id, _)| format!("{es}/{id}")));
         }
         topics.remove(&status);
         let count = topics.len() as u64 + 1;
         let mut messages = VecDeque::from([BrokerMessage::retained(status.clone(), OFFLINE)]);
         messages.extend(topics.into_iter().map(|topic| BrokerMessage::retained(topic, "")));
         messages.push_back(BrokerMessage::retained(status, ""));
-        if !self.drive(messages, EMPTY).await {
+        if !self.drive(messages, deadline).await {
             return None;
         }
         if discovery {
@@ -111,9 +147,26 @@ impl MqttOwner {
         Some(count)
     }
 
+    /// Returns what may be retained of monitors, whatever this daemon has published of them.
+    fn retained_before(&self) -> BTreeSet<String> {
+        let ids: BTreeSet<u32> =
+            self.cameras.iter().map(|(id, _)| id.0).chain(self.published.monitors.iter().copied()).collect();
+        let old = Some(&self.published.topic).filter(|topic| !topic.is_empty());
+        let places: BTreeSet<&String> = old.into_iter().chain([&self.config.topic]).collect();
+        let es = [self.retained_es(), self.published.es.as_ref()].into_iter().flatten();
+        let mut topics: BTreeSet<String> =
+            es.flat_map(|es| ids.iter().map(move |id| format!("{es}/{id}"))).collect();
+        for place in places {
+            let place = Topics::new(place);
+            topics.extend(OF_PLACE.map(|name| place.server(name)));
+            let of_monitor = |id: &u32| OF_MONITOR.map(|name| place.monitor(MonitorId(*id), name));
+            topics.extend(ids.iter().flat_map(of_monitor));
+        }
+        topics
+    }
+
     /// Publishes messages and waits until the broker has them; `false`: not in time.
-    async fn drive(&mut self, mut messages: VecDeque<BrokerMessage>, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
+    async fn drive(&mut self, mut messages: VecDeque<BrokerMessage>, deadline: Instant) -> bool {
         loop {
             while self.line.has_room()
                 && let Some(message) = messages.pop_front()
@@ -143,7 +196,7 @@ impl MqttOwner {
         // After everything was emptied, nothing may be there again.
         if self.line.is_up() && self.online_said && self.slots.topics().next().is_some() {
             let offline = BrokerMessage::retained(self.topics.server("status"), OFFLINE);
-            self.drive(VecDeque::from([offline]), GOODBYE).await;
+            self.drive(VecDeque::from([offline]), Instant::now() + GOODBYE).await;
         }
         self.line.close(Duration::from_millis(500)).await;
         self.online_said = false;
@@ -164,41 +217,65 @@ impl MqttOwner {
 
     /// Removes what is retained below an earlier topic, and of monitors that went while there was no connection.
     pub(super) fn clean_up_before(&mut self) {
-        let before = std::mem::take(&mut self.published);
-        let old = Topics::new(&before.topic);
-        let moved = !before.topic.is_empty() && before.topic != self.config.topic;
-        let gone = |id: &MonitorId| moved || self.cameras.get(*id).is_none();
-        // Before the monitors are known, all of them would seem to be gone.
-        if self.parts.catalog.borrow().loaded_at.is_none() {
-            self.published = before;
+        if !self.knows_monitors() {
             return;
         }
-        let gone: Vec<_> = before.monitors.iter().map(|id| MonitorId(*id)).filter(gone).collect();
-        for id in gone {
-            cameras::remove(id, &old, &mut self.slots);
+        let PublishedStates { topic, monitors, es, pictures } = &self.published;
+        let old = Topics::new(topic);
+        let moved = !topic.is_empty() && *topic != self.config.topic;
+        let es_moved = es.as_ref() != self.retained_es();
+        for id in monitors.iter().map(|id| MonitorId(*id)) {
+            let gone = self.cameras.get(id).is_none();
+            if moved || gone {
+                cameras::remove(id, &old, &mut self.slots);
+            }
+            if *pictures && !self.config.picture {
+                self.slots.remove(&old.monitor(id, "picture"));
+            }
+            if let Some(es) = es.as_ref().filter(|_| es_moved || gone) {
+                self.slots.remove(&format!("{es}/{id}"));
+            }
         }
         if moved {
-            for name in ["status", "push", "push/attributes", "clients"] {
+            for name in OF_PLACE {
                 self.slots.remove(&old.server(name));
             }
         }
         self.note_published();
     }
 
-    /// Notes below which topic states are retained, and of which monitors.
+    /// Empties what programs for the old event server are retained of the monitors that are gone.
+    pub(super) fn empty_es(&mut self, gone: impl Fn(&MonitorId) -> bool) {
+        let Some(es) = self.retained_es().cloned() else { return };
+        for id in self.cameras.iter().map(|(id, _)| id).filter(gone) {
+            self.slots.remove(&format!("{es}/{id}"));
+        }
+    }
+
+    /// Returns where messages for programs of the old event server are retained.
+    fn retained_es(&self) -> Option<&String> {
+        self.config.es_topic.as_ref().filter(|_| self.config.es_retain)
+    }
+
+    /// Notes below which topic states may be retained, and of which monitors. What is to be emptied is in it until the
+    /// broker has confirmed that: a daemon that is killed before leaves it to the next one.
     pub(super) fn note_published(&mut self) {
-        // What was there before is still to be cleaned up.
-        let same_place = self.published.topic.is_empty() || self.published.topic == self.config.topic;
-        if !same_place && !self.line.is_up() {
+        if !self.knows_monitors() {
             return;
         }
+        let before = &self.published;
         let mut monitors: BTreeSet<u32> = self.cameras.iter().map(|(id, _)| id.0).collect();
-        if !self.line.is_up() {
-            monitors.extend(&self.published.monitors);
+        let (topic, es) = (self.config.topic.clone(), self.retained_es().cloned());
+        let emptied = self.line.is_up() && !self.slots.is_emptying();
+        if !emptied && !before.topic.is_empty() {
+            if before.topic != topic || before.es.is_some() && before.es != es {
+                return;
+            }
+            monitors.extend(&before.monitors);
         }
-        let now =
-            PublishedStates { topic: self.config.topic.clone(), monitors: monitors.into_iter().collect() };
-        if now != self.published {
+        let pictures = self.config.picture || !emptied && before.pictures;
+        let now = PublishedStates { topic, monitors: monitors.into_iter().collect(), es, pictures };
+        if now != *before {
             // Numbers and texts can always be written.
             self.note(MqttNote::Published(serde_json::to_string(&now).unwrap_or_default()));
             self.published = now;

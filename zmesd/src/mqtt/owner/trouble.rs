@@ -13,6 +13,9 @@ use crate::ports::BrokerMessage;
 use crate::route::TroubleTold;
 use crate::troubles::TroubleChange;
 
+/// Troubles that are named in the attributes: a packet has a bound, and hundreds of cameras can be away.
+const TOLD: usize = 50;
+
 #[derive(Serialize)]
 struct PushAttributes {
     troubles: Vec<String>,
@@ -64,7 +67,11 @@ impl MqttOwner {
         let standing = self.troubles.values().filter(|trouble| trouble.id.kind != TroubleKind::Mqtt);
         let ours = |id| self.cameras.get(id).is_some();
         let standing = standing.filter(|trouble| trouble.id.monitor().is_none_or(ours));
-        let troubles: Vec<_> = standing.map(|trouble| trouble.sentence().to_string()).collect();
+        let mut troubles: Vec<_> = standing.map(|trouble| trouble.sentence().to_string()).collect();
+        if let Some(more) = troubles.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            troubles.truncate(TOLD);
+            troubles.push(format!("and {more} more"));
+        }
         let word = if troubles.is_empty() { "OFF" } else { "ON" };
         self.slots.set(&self.topics.server("push"), word);
         self.slots.set(&self.topics.server("push/attributes"), json(&PushAttributes { troubles }));

@@ -1,5 +1,10 @@
 //! Home automation on Debian's mosquitto: states and events over restarts of both sides, commands, TLS, ACLs, the way out.
 
+mod faults;
+mod large;
+mod muted;
+mod pictures;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -120,7 +125,9 @@ async fn states_are_retained_and_an_alarm_is_told_from_on_to_off() -> Result<()>
     live.wait("zmesd/2/watching", "OFF").await?;
     world.daemon()?.end(nix::sys::signal::Signal::SIGTERM).await?;
     live.wait("zmesd/status", "offline").await?;
-    ensure!(broker.log().contains("disconnected"), "a goodbye, not a will: {}", broker.log());
+    let log = broker.log();
+    let goodbye = log.lines().any(|line| line.contains("Client zmesd-") && line.contains("disconnected"));
+    ensure!(goodbye, "a goodbye, not a will: {log}");
     Ok(())
 }
 
@@ -234,25 +241,40 @@ async fn after_a_kill_the_will_says_offline_and_a_changed_topic_leaves_nothing_b
     if !mosquitto_is_installed() {
         return skipped("mosquitto is not installed");
     }
-    let (mut world, broker) = connected(house(), "allow_anonymous true\n").await?;
+    let (mut world, mut broker) = connected(house(), "allow_anonymous true\n").await?;
     let live = broker.listen().await?;
     live.wait("zmesd/status", "online").await?;
+    world.alarm(1, 29).await?;
+    live.wait_count("zmesd/1/attributes", 1).await?;
+    world.end_alarm(1, 29).await?;
+    live.wait("zmesd/1/alarm", "OFF").await?;
     world.kill_daemon().await?;
     live.wait("zmesd/status", "offline").await?;
     world.start_daemon().await?;
     live.wait("zmesd/status", "online").await?;
 
+    // Also what a daemon before has published.
     world.settings.set_text("mqtt", "topic", "home/cameras");
     world.settings.set_text("mqtt", "es-topic", "zoneminder");
+    world.settings.set("mqtt", "es-retain", "true");
     world.write_settings()?;
     world.run(&["reload"]).await?.expect_code(0)?;
     live.wait("home/cameras/status", "online").await?;
     live.wait("zmesd/status", "").await?;
     wait_until("nothing is left at the old topic", async || {
-        let left = live.states().into_keys().filter(|topic| topic.starts_with("zmesd/"));
+        let states = live.states().into_keys().filter(|topic| !topic.ends_with("/event"));
+        let left = states.filter(|topic| topic.starts_with("zmesd/"));
         Ok((left.count() == 0).then_some(()))
     })
     .await?;
+    // The old topic may be another server's now: a broker that forgets everything is told nothing there.
+    broker.kill().await?;
+    broker.launch().await?;
+    let live = broker.listen().await?;
+    live.wait("home/cameras/status", "online").await?;
+    live.wait("home/cameras/2/watching", "ON").await?;
+    let old: Vec<_> = live.all().into_iter().filter(|heard| heard.topic.starts_with("zmesd/")).collect();
+    ensure!(old.is_empty(), "{old:?}");
     world.alarm(1, 30).await?;
     let old = live.wait_count("zoneminder/1", 1).await?.remove(0).json();
     let expected = json!({"monitor": "1", "name": "Garage:(30) Motion", "state": "alarm", "eventid": "30",
@@ -263,11 +285,15 @@ async fn after_a_kill_the_will_says_offline_and_a_changed_topic_leaves_nothing_b
     // A topic that changes while the daemon is down, too.
     world.kill_daemon().await?;
     world.settings.set_text("mqtt", "topic", "zmesd");
+    world.settings.set("mqtt", "es-retain", "false");
     world.write_settings()?;
     world.start_daemon().await?;
     live.wait("zmesd/status", "online").await?;
     live.wait("home/cameras/1/alarm", "").await?;
     live.wait("home/cameras/status", "").await?;
+    live.wait("home/cameras/1/attributes", "").await?;
+    let emptied = async || Ok((!broker.retained().await?.contains_key("zoneminder/1")).then_some(()));
+    wait_until("no old message is retained", emptied).await?;
 
     // A monitor that goes takes its states and its device along.
     world.database.sql("DELETE FROM Monitors WHERE Id=2").await?;
@@ -469,31 +495,5 @@ async fn labels_that_come_late_are_an_update_of_the_event() -> Result<()> {
     })
     .await?;
     ensure!(live.at("zmesd/1/alarm").last().is_some_and(|alarm| alarm.payload == "ON"));
-    Ok(())
-}
-
-#[tokio::test]
-async fn two_hundred_monitors_are_announced_and_an_alarm_does_not_wait_for_that() -> Result<()> {
-    if !mosquitto_is_installed() {
-        return skipped("mosquitto is not installed");
-    }
-    let house = (1..=200).fold(World::new(), |world, id| world.monitor(id, &format!("Camera {id}")));
-    let (world, broker) = connected(house, "allow_anonymous true\n").await?;
-    let live = broker.listen().await?;
-    live.wait("zmesd/200/watching", "ON").await?;
-    world.alarm(200, 50).await?;
-    live.wait_count("zmesd/200/event", 1).await?;
-    wait_until("all devices are announced", async || {
-        let devices = live.states().into_keys().filter(|topic| topic.starts_with("homeassistant/device/"));
-        Ok((devices.count() == 201).then_some(()))
-    })
-    .await?;
-    let size: usize = live
-        .all()
-        .iter()
-        .filter(|one| one.topic.starts_with("homeassistant/"))
-        .map(|one| one.payload.len())
-        .sum();
-    ensure!(size < 2 << 20, "{size} bytes");
     Ok(())
 }

@@ -1,0 +1,224 @@
+//! Pictures of the last alarms. They are looked for beside everything else, and sent last, one at a time: no alarm waits for
+//! one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tracing::{info, warn};
+use zmes_providers::PictureFile;
+use zmes_shared::machine::MachineMessage;
+use zmes_shared::words::MachineKind;
+use zmes_shared::{EventId, MonitorId};
+
+use super::MqttOwner;
+use crate::mqtt::line::Tag;
+use crate::ports::{BrokerMessage, PictureUploads};
+
+/// Pictures that are looked for at a time. Of the others the last of each monitor waits.
+const LOOKING: usize = 4;
+/// Pictures that wait to be sent: each takes up to `mqtt.max-picture`. Full: nothing more is looked for.
+const FOUND: usize = 4;
+/// How long a picture is waited for, from the alarm on: ZoneMinder writes it when it has seen some frames.
+const WAIT: Duration = Duration::from_secs(4);
+
+/// Connections that may end while a picture is on its way, until none is sent any more.
+const LOSSES: u8 = 2;
+
+type Look = Pin<Box<dyn Future<Output = FoundPicture> + Send>>;
+
+#[derive(Debug)]
+struct FoundPicture {
+    monitor: MonitorId,
+    event: EventId,
+    file: Option<PictureFile>,
+}
+
+/// Pictures from the alarm to the broker.
+pub(super) struct AlarmPictures {
+    desk: Arc<dyn PictureUploads>,
+    /// The last alarm of each monitor that nobody looks for yet.
+    wanted: BTreeMap<MonitorId, (EventId, Timestamp)>,
+    looks: FuturesUnordered<Look>,
+    found: BTreeMap<MonitorId, Bytes>,
+    /// One is on its way to the broker.
+    sending: bool,
+    /// Connections that have ended one after the other while a picture was on its way.
+    losses: u8,
+}
+
+impl fmt::Debug for AlarmPictures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlarmPictures")
+            .field("wanted", &self.wanted.len())
+            .field("looks", &self.looks.len())
+            .field("found", &self.found.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl AlarmPictures {
+    pub(super) fn new(desk: Arc<dyn PictureUploads>) -> Self {
+        Self {
+            desk,
+            wanted: BTreeMap::new(),
+            looks: FuturesUnordered::new(),
+            found: BTreeMap::new(),
+            sending: false,
+            losses: 0,
+        }
+    }
+
+    /// Forgets everything: the settings have changed, or nothing is published any more.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(Arc::clone(&self.desk));
+    }
+
+    /// The connection is over. What was found is sent with the next one.
+    pub(super) fn interrupt(&mut self) {
+        if std::mem::take(&mut self.sending) {
+            self.losses = self.losses.saturating_add(1);
+            if self.losses == LOSSES {
+                warn!(
+                    "the MQTT broker ends the connection at pictures: none are published until a reload; lower mqtt.max-picture"
+                );
+            }
+        }
+    }
+
+    /// A broker whose limit they exceed would end each connection, and alarms would wait.
+    fn refused(&self) -> bool {
+        self.losses >= LOSSES
+    }
+
+    /// The broker has one.
+    pub(super) fn sent(&mut self) {
+        (self.sending, self.losses) = (false, 0);
+    }
+
+    fn want(&mut self, monitor: MonitorId, event: EventId, at: Timestamp) {
+        self.wanted.insert(monitor, (event, at));
+        self.look();
+    }
+
+    fn look(&mut self) {
+        while self.looks.len() < LOOKING && self.found.len() < FOUND {
+            let Some((monitor, (event, at))) = self.wanted.pop_first() else { return };
+            let desk = Arc::clone(&self.desk);
+            self.looks.push(Box::pin(async move {
+                FoundPicture { monitor, event, file: desk.file(event, at, WAIT).await }
+            }));
+        }
+    }
+
+    /// Returns what was found next. Nothing is lost if the future is dropped before that.
+    pub(super) async fn next(&mut self) -> Option<(MonitorId, EventId, PictureFile)> {
+        let Some(FoundPicture { monitor, event, file }) = self.looks.next().await else {
+            return std::future::pending().await;
+        };
+        self.look();
+        file.map(|file| (monitor, event, file))
+    }
+}
+
+impl MqttOwner {
+    /// An alarm that was published, or read from the record: its picture follows.
+    pub(super) fn want_picture(&mut self, told: &MachineMessage) {
+        if let Some(event) = told.event
+            && let Some(monitor) = &told.monitor
+            && told.event_type == MachineKind::AlarmStart
+            && self.config.picture
+            && !self.pictures.refused()
+            && self.cameras.is_last(monitor.id, event)
+        {
+            self.pictures.want(monitor.id, event, told.at);
+        }
+    }
+
+    pub(super) fn on_picture(&mut self, found: Option<(MonitorId, EventId, PictureFile)>) {
+        let Some((monitor, event, file)) = found else { return };
+        let limit = self.config.max_picture;
+        // A later alarm has its own, and a monitor may be gone.
+        if self.cleared || !self.cameras.is_last(monitor, event) {
+            return;
+        }
+        let bytes = file.bytes();
+        if bytes.len() as u64 > limit {
+            info!(%event, size = bytes.len(), limit, "picture larger than mqtt.max-picture: not published");
+            return;
+        }
+        self.pictures.found.insert(monitor, Bytes::copy_from_slice(bytes));
+    }
+
+    /// Returns the next picture to send, if there is one and none is on its way.
+    pub(super) fn next_picture(&mut self) -> Option<(BrokerMessage, Tag)> {
+        if self.pictures.sending || self.pictures.refused() {
+            return None;
+        }
+        let (monitor, bytes) = self.pictures.found.pop_first()?;
+        self.pictures.look();
+        self.cameras.get(monitor)?;
+        self.pictures.sending = true;
+        Some((BrokerMessage::retained(self.topics.monitor(monitor, "picture"), bytes), Tag::Picture))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Desk;
+
+    #[async_trait::async_trait]
+    impl PictureUploads for Desk {
+        async fn file(&self, event: EventId, _: Timestamp, _: Duration) -> Option<PictureFile> {
+            Some(PictureFile::new(vec![u8::try_from(event.0).unwrap()]))
+        }
+    }
+
+    #[tokio::test]
+    async fn few_are_looked_for_at_a_time_and_of_each_monitor_the_last() {
+        let mut pictures = AlarmPictures::new(Arc::new(Desk));
+        for monitor in 0..4 {
+            pictures.want(MonitorId(monitor), EventId(1), Timestamp::UNIX_EPOCH);
+        }
+        for event in 2..9 {
+            pictures.want(MonitorId(9), EventId(event), Timestamp::UNIX_EPOCH);
+        }
+        assert_eq!((pictures.looks.len(), pictures.wanted.len()), (LOOKING, 1));
+        let mut events = Vec::new();
+        for _ in 0..=LOOKING {
+            events.extend(pictures.next().await.map(|(_, event, _)| event.0));
+        }
+        events.sort_unstable();
+        assert_eq!(events, [1, 1, 1, 1, 8]);
+    }
+
+    #[test]
+    fn a_broker_that_ends_each_connection_at_a_picture_gets_no_more() {
+        let mut pictures = AlarmPictures::new(Arc::new(Desk));
+        for _ in 0..LOSSES {
+            pictures.interrupt();
+            assert!(!pictures.refused(), "no picture was on its way");
+        }
+        pictures.sending = true;
+        pictures.interrupt();
+        pictures.sending = true;
+        pictures.sent();
+        pictures.sending = true;
+        pictures.interrupt();
+        assert!(!pictures.refused(), "one has arrived in between");
+        pictures.sending = true;
+        pictures.interrupt();
+        assert!(pictures.refused());
+        pictures.forget();
+        assert!(!pictures.refused());
+    }
+}
