@@ -1,0 +1,277 @@
+//! What became of alarms for devices: written by the pusher, read by whoever takes over from it, and by `why`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
+use zmes_shared::MonitorId;
+
+use crate::alarms::{AlarmKey, LoggedAlarm, alarm_of_row, columns};
+use crate::devices::DeviceHandle;
+use crate::fault::LedgerError;
+use crate::line::{Line, Work};
+use crate::node::NodeId;
+use crate::times;
+
+/// Most outcomes of one [`Report`].
+pub const REPORT_MAX: usize = 200;
+/// Longest reason and longest id of a provider, in characters.
+const TEXT: usize = 120;
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutcomeKind {
+    /// The provider took it.
+    Taken,
+    /// It was not to be sent.
+    Withheld,
+    /// It was tried, and will not be tried again.
+    Abandoned,
+}
+
+impl OutcomeKind {
+    fn number(self) -> u8 {
+        match self {
+            Self::Taken => 1,
+            Self::Withheld => 2,
+            Self::Abandoned => 3,
+        }
+    }
+
+    fn of_number(number: u8) -> Option<Self> {
+        [Self::Taken, Self::Withheld, Self::Abandoned].into_iter().find(|kind| kind.number() == number)
+    }
+}
+
+/// What became of an alarm for one device. The first that is written stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceOutcome {
+    /// The device.
+    pub device: DeviceHandle,
+    /// What became of it.
+    pub kind: OutcomeKind,
+    /// Why, as a word; more than 120 characters are cut off.
+    pub reason: String,
+    /// The provider's id of the message; more than 120 characters are cut off.
+    pub provider_id: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the pusher has done, written in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Outcomes; at most [`REPORT_MAX`] are a good size.
+    pub outcomes: Vec<(AlarmKey, DeviceOutcome)>,
+    /// When devices were last told of a monitor.
+    pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
+    /// Numbers on icons.
+    pub badges: Vec<(DeviceHandle, u32, Timestamp)>,
+    /// Alarms of which nothing is left to be pushed, once these outcomes are written.
+    pub settled: Vec<AlarmKey>,
+}
+
+/// Writes what the pusher has done. It may be repeated, and also a pusher that has lost the lease reports what it sent: the
+/// next one must know.
+pub async fn report(line: &mut Line, report: &Report) -> Result<(), LedgerError> {
+    line.transaction(async |connection| {
+        for (alarm, outcomes) in by_alarm(&report.outcomes) {
+            insert(connection, alarm, outcomes.iter().map(|(_, outcome)| outcome)).await?;
+        }
+        told(connection, &report.told).await?;
+        badges(connection, &report.badges).await?;
+        for alarm in &report.settled {
+            let sql = "UPDATE `alarm` SET `settled` = TRUE WHERE `node` = ? AND `seq` = ?";
+            sqlx::query(sql).bind(alarm.node.0).bind(alarm.seq).execute(&mut *connection).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Groups neighbours of the same alarm.
+fn by_alarm(
+    outcomes: &[(AlarmKey, DeviceOutcome)],
+) -> impl Iterator<Item = (AlarmKey, &[(AlarmKey, DeviceOutcome)])> {
+    let groups = outcomes.chunk_by(|(one, _), (other, _)| one == other);
+    groups.filter_map(|group| group.first().map(|(alarm, _)| (*alarm, group)))
+}
+
+/// Writes outcomes of one alarm.
+pub(crate) async fn insert<'o>(
+    connection: &mut MySqlConnection,
+    alarm: AlarmKey,
+    outcomes: impl Iterator<Item = &'o DeviceOutcome>,
+) -> Work<()> {
+    let mut outcomes = outcomes.peekable();
+    while outcomes.peek().is_some() {
+        let mut query = QueryBuilder::<MySql>::new(
+            "INSERT INTO `done` (`node`, `seq`, `handle`, `outcome`, `reason`, `provider_id`, `at`) VALUES ",
+        );
+        let chunk = outcomes.by_ref().take(REPORT_MAX);
+        for (index, outcome) in chunk.enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            let mut values = query.separated(", ");
+            values.push_bind(alarm.node.0).push_bind(alarm.seq);
+            values.push_bind(outcome.device.as_bytes().to_vec()).push_bind(outcome.kind.number());
+            values.push_bind(cut(&outcome.reason)).push_bind(cut(&outcome.provider_id));
+            query.push(", ");
+            push_datetime(&mut query, outcome.at);
+            query.push(")");
+        }
+        // `INSERT IGNORE` would also ignore what does not fit.
+        query.push(" ON DUPLICATE KEY UPDATE `at` = `at`");
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn push_datetime(query: &mut QueryBuilder<MySql>, at: Timestamp) {
+    let (before, after) = times::DATETIME.split_once('?').unwrap_or_default();
+    query.push(before).push_bind(times::bound(at)).push(after);
+}
+
+async fn told(connection: &mut MySqlConnection, told: &[(DeviceHandle, MonitorId, Timestamp)]) -> Work<()> {
+    for chunk in told.chunks(REPORT_MAX) {
+        let mut query = QueryBuilder::<MySql>::new("INSERT INTO `sent` (`handle`, `monitor`, `at`) VALUES ");
+        for (index, (device, monitor, at)) in chunk.iter().enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(monitor.0).push(", ");
+            push_datetime(&mut query, *at);
+            query.push(")");
+        }
+        query.push(" ON DUPLICATE KEY UPDATE `at` = GREATEST(`at`, VALUES(`at`))");
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn badges(connection: &mut MySqlConnection, badges: &[(DeviceHandle, u32, Timestamp)]) -> Work<()> {
+    for chunk in badges.chunks(REPORT_MAX) {
+        let mut query = QueryBuilder::<MySql>::new("INSERT INTO `badge` (`handle`, `count`, `at`) VALUES ");
+        for (index, (device, count, at)) in chunk.iter().enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(*count).push(", ");
+            push_datetime(&mut query, *at);
+            query.push(")");
+        }
+        // The count first: the server assigns from left to right, and the time is what decides.
+        query.push(
+            " ON DUPLICATE KEY UPDATE `count` = IF(VALUES(`at`) >= `at`, VALUES(`count`), `count`), \
+             `at` = GREATEST(`at`, VALUES(`at`))",
+        );
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT).collect()
+}
+
+/// An alarm that may have to be pushed still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAlarm {
+    /// The alarm.
+    pub logged: LoggedAlarm,
+    /// Devices for which it is known what became of it: these are done.
+    pub done: Vec<DeviceHandle>,
+}
+
+/// Returns alarms that were written within `younger_than` and are not settled, in the order in which they were written,
+/// beginning `after` an alarm: what a new pusher has to look at. An empty answer is the end.
+pub async fn open_alarms(
+    line: &mut Line,
+    younger_than: Duration,
+    after: Option<AlarmKey>,
+    limit: u32,
+) -> Result<Vec<OpenAlarm>, LedgerError> {
+    line.statements(async |connection| {
+        // Ordered by node and number, so that a page ends at a place that can be named; the caller sorts by time.
+        let sql = format!(
+            "SELECT {} FROM `alarm` WHERE NOT `settled` \
+             AND `written` > UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND \
+             AND (`node` > ? OR `node` = ? AND `seq` > ?) ORDER BY `node`, `seq` LIMIT ?",
+            columns()
+        );
+        let (node, seq) = after.map_or((0, 0), |key| (key.node.0, key.seq));
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(times::interval(younger_than))
+            .bind(node)
+            .bind(node)
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut open = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let Some(logged) = alarm_of_row(row)? else { continue };
+            let done = outcomes_of_alarm(connection, logged.key).await?;
+            open.push(OpenAlarm { logged, done: done.into_iter().map(|outcome| outcome.device).collect() });
+        }
+        Ok(open)
+    })
+    .await
+}
+
+/// Returns what became of an alarm for each device.
+pub async fn outcomes_of(line: &mut Line, alarm: AlarmKey) -> Result<Vec<DeviceOutcome>, LedgerError> {
+    line.statements(async |connection| outcomes_of_alarm(connection, alarm).await).await
+}
+
+async fn outcomes_of_alarm(connection: &mut MySqlConnection, alarm: AlarmKey) -> Work<Vec<DeviceOutcome>> {
+    let sql = format!(
+        "SELECT `handle`, `outcome`, `reason`, `provider_id`, {} FROM `done` WHERE `node` = ? AND `seq` = ?",
+        times::millis("`at`")
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(alarm.node.0).bind(alarm.seq);
+    let rows = query.fetch_all(connection).await?;
+    let mut outcomes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        outcomes.extend(outcome_of_row(row)?);
+    }
+    Ok(outcomes)
+}
+
+fn outcome_of_row(row: &MySqlRow) -> Result<Option<DeviceOutcome>, sqlx::Error> {
+    let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { return Ok(None) };
+    // What a newer version has written means at least that it is done.
+    let kind = OutcomeKind::of_number(row.try_get(1)?).unwrap_or(OutcomeKind::Abandoned);
+    let (reason, provider_id) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(Some(DeviceOutcome { device, kind, reason, provider_id, at: times::timestamp(row.try_get(4)?) }))
+}
+
+/// When devices were last told of monitors, and the numbers on their icons: what a new pusher begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PusherState {
+    /// When a device was last told of a monitor.
+    pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
+    /// Numbers on icons.
+    pub badges: Vec<(DeviceHandle, u32)>,
+}
+
+/// Reads what the pusher before has left.
+pub async fn pusher_state(line: &mut Line) -> Result<PusherState, LedgerError> {
+    line.statements(async |connection| {
+        let mut state = PusherState::default();
+        let sql = format!("SELECT `handle`, `monitor`, {} FROM `sent`", times::millis("`at`"));
+        for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
+            let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { continue };
+            state.told.push((device, MonitorId(row.try_get(1)?), times::timestamp(row.try_get(2)?)));
+        }
+        for row in sqlx::query("SELECT `handle`, `count` FROM `badge`").fetch_all(&mut *connection).await? {
+            let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { continue };
+            state.badges.push((device, row.try_get(1)?));
+        }
+        Ok(state)
+    })
+    .await
+}
+
+impl AlarmKey {
+    /// The alarm with this number of this node.
+    pub fn new(node: NodeId, seq: u64) -> Self {
+        Self { node, seq }
+    }
+}
