@@ -10,7 +10,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use crate::fault::{LedgerError, LedgerFault};
-use crate::line::{Line, Work};
+use crate::line::{Line, Work, attempt};
 use crate::times;
 
 /// Longest token and longest body of a device, in bytes.
@@ -118,7 +118,7 @@ pub async fn change(line: &mut Line, devices: &[LedgerDevice]) -> Result<Vec<Dev
     for device in devices {
         check(device)?;
     }
-    line.transaction(async |connection| {
+    attempt!(line.transaction(), |connection| {
         // First of all: whoever else changes devices waits here, and so nobody waits for anybody in a circle.
         let mut rev = locked(connection, "device").await?;
         let before = rev;
@@ -139,7 +139,6 @@ pub async fn change(line: &mut Line, devices: &[LedgerDevice]) -> Result<Vec<Dev
         }
         Ok(changes)
     })
-    .await
 }
 
 fn check(device: &LedgerDevice) -> Result<(), LedgerError> {
@@ -211,18 +210,16 @@ impl DeviceReader {
     /// Returns the next changes, at most [`PAGE`] of them. After an error nothing is missed.
     pub async fn read(&mut self, line: &mut Line) -> Result<DeviceNews, LedgerError> {
         let (since, is_reading_all) = (self.rev, self.is_reading_all);
-        let (devices, from_scratch) = line
-            .statements(async |connection| {
-                let devices = page(connection, since).await?;
-                // Asked after the page: what was forgotten meanwhile is seen here.
-                let sql = "SELECT `value` FROM `counter` WHERE `name` = 'device-floor'";
-                let floor: u64 = sqlx::query(sql).fetch_one(&mut *connection).await?.try_get(0)?;
-                if is_reading_all || since >= floor {
-                    return Ok((devices, since == 0));
-                }
-                Ok((page(connection, 0).await?, true))
-            })
-            .await?;
+        let (devices, from_scratch) = attempt!(line.statements(), |connection| {
+            let devices = page(connection, since).await?;
+            // Asked after the page: what was forgotten meanwhile is seen here.
+            let sql = "SELECT `value` FROM `counter` WHERE `name` = 'device-floor'";
+            let floor: u64 = sqlx::query(sql).fetch_one(&mut *connection).await?.try_get(0)?;
+            if is_reading_all || since >= floor {
+                return Ok((devices, since == 0));
+            }
+            Ok((page(connection, 0).await?, true))
+        })?;
         let more = devices.len() == PAGE as usize;
         self.rev = devices.last().map_or(if from_scratch { 0 } else { since }, |(rev, _)| *rev);
         self.is_reading_all = more && (is_reading_all || from_scratch);

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use crate::fault::LedgerError;
 use crate::lease::LeaseRow;
-use crate::line::{Line, Stop, Work};
+use crate::line::{Line, Stop, Work, attempt};
 use crate::node::{NodeId, NodeKey, SILENCE};
 use crate::times;
 
@@ -45,7 +45,7 @@ impl Head {
 
 /// Looks at the ledger.
 pub async fn glance(line: &mut Line) -> Result<Glance, LedgerError> {
-    line.statements(async |connection| look(connection).await).await
+    attempt!(line.statements(), |connection| { look(connection).await })
 }
 
 pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {

@@ -11,6 +11,7 @@ pub mod lease;
 mod line;
 pub mod node;
 pub mod outcomes;
+pub mod retention;
 pub mod schema;
 mod server;
 mod times;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault::{LedgerError, LedgerFault, is_contention, number};
@@ -66,92 +67,132 @@ impl Line {
         }
     }
 
-    /// Runs statements that stand each for itself.
-    pub(crate) async fn statements<T>(
-        &mut self,
-        work: impl AsyncFnMut(&mut MySqlConnection) -> Work<T>,
-    ) -> Result<T, LedgerError> {
-        self.run(false, work).await
+    /// Begins statements that stand each for itself: see [`attempt!`].
+    pub(crate) fn statements(&mut self) -> Call<'_> {
+        Call::new(self, false)
     }
 
-    /// Runs statements as one transaction. Galera decides at the COMMIT whether it holds, so all of it is repeated.
-    pub(crate) async fn transaction<T>(
-        &mut self,
-        work: impl AsyncFnMut(&mut MySqlConnection) -> Work<T>,
-    ) -> Result<T, LedgerError> {
-        self.run(true, work).await
-    }
-
-    async fn run<T>(
-        &mut self,
-        as_transaction: bool,
-        mut work: impl AsyncFnMut(&mut MySqlConnection) -> Work<T>,
-    ) -> Result<T, LedgerError> {
-        let until = Instant::now() + self.deadline;
-        let server = Arc::clone(&self.server);
-        // An idle connection may be dead without our knowledge; one that was just made is not.
-        let mut idle = self.connection.is_some();
-        let mut attempt = 1;
-        loop {
-            let step = async {
-                let mut connection = match self.connection.take() {
-                    Some(connection) => connection,
-                    None => server.connect().await.map_err(Stop::Fault)?,
-                };
-                let result = attempted(&mut connection, as_transaction, &mut work).await;
-                if !matches!(&result, Err(Stop::Sql(_))) {
-                    self.connection = Some(connection);
-                }
-                result
-            };
-            let error = match timeout_at(until, step).await {
-                Err(_elapsed) => {
-                    self.connection = None;
-                    return Err(server.late());
-                }
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(Stop::Fault(fault))) => return Err(fault),
-                Ok(Err(Stop::Again)) => contended(),
-                Ok(Err(Stop::Sql(error))) => {
-                    if idle && is_broken(&error) {
-                        idle = false;
-                        continue;
-                    }
-                    return Err(LedgerError::of(&error));
-                }
-            };
-            if attempt == ATTEMPTS {
-                return Err(error);
-            }
-            attempt += 1;
-            sleep(Duration::from_millis(fastrand::u64(JITTER))).await;
-        }
+    /// Begins a transaction: see [`attempt!`]. Galera decides at the COMMIT whether it holds, so all of it is repeated.
+    pub(crate) fn transaction(&mut self) -> Call<'_> {
+        Call::new(self, true)
     }
 }
 
-/// Does the work once. After anything but success nothing of a transaction is left, or the connection is of no use.
-async fn attempted<T>(
-    connection: &mut MySqlConnection,
-    as_transaction: bool,
-    work: &mut impl AsyncFnMut(&mut MySqlConnection) -> Work<T>,
-) -> Work<T> {
-    if as_transaction {
-        say(connection, "START TRANSACTION").await?;
+/// Does work on a connection, until it is done or the time is up; the value is a `Result<_, LedgerError>`. The work is a
+/// block that ends in a [`Work`]; it is repeated where others were in its way.
+///
+/// This is a macro because a function would take an `AsyncFnMut(&mut MySqlConnection)`, and the compiler cannot see yet that
+/// what such a function returns may move between threads.
+macro_rules! attempt {
+    ($call:expr, |$connection:ident| $work:block) => {{
+        let mut call = $call;
+        loop {
+            let until = call.until();
+            let done = match call.open().await {
+                Ok($connection) => tokio::time::timeout_at(until, async $work).await,
+                Err(stop) => Ok(Err(stop)),
+            };
+            if let Some(result) = call.settle(done).await {
+                break result;
+            }
+        }
+    }};
+}
+pub(crate) use attempt;
+
+/// One piece of work on a [`Line`], with its attempts. The connection goes back to the line only after a good end.
+pub(crate) struct Call<'l> {
+    line: &'l mut Line,
+    connection: Option<MySqlConnection>,
+    /// The connection was made long ago, and may be dead without our knowledge.
+    is_old: bool,
+    is_transaction: bool,
+    until: Instant,
+    attempt: u32,
+}
+
+impl<'l> Call<'l> {
+    fn new(line: &'l mut Line, is_transaction: bool) -> Self {
+        let connection = line.connection.take();
+        let (is_old, until) = (connection.is_some(), Instant::now() + line.deadline);
+        Self { line, connection, is_old, is_transaction, until, attempt: 1 }
     }
-    let done = match work(connection).await {
-        Ok(value) if as_transaction => say(connection, "COMMIT").await.map(|()| value).map_err(Stop::Sql),
-        other => other,
-    };
-    let stop = match done {
-        Ok(value) => return Ok(value),
-        // After a deadlock nothing is left to roll back, after a lock wait there is.
-        Err(Stop::Sql(error)) if number(&error).is_some_and(is_contention) => Stop::Again,
-        Err(stop) => stop,
-    };
-    if as_transaction && !matches!(stop, Stop::Sql(_)) {
-        say(connection, "ROLLBACK").await?;
+
+    pub(crate) fn until(&self) -> Instant {
+        self.until
     }
-    Err(stop)
+
+    /// Returns the connection, ready for the work.
+    pub(crate) async fn open(&mut self) -> Work<&mut MySqlConnection> {
+        let Self { line, connection, until, .. } = self;
+        let open = async {
+            let connection = match connection {
+                Some(connection) => connection,
+                None => connection.insert(line.server.connect().await.map_err(Stop::Fault)?),
+            };
+            if self.is_transaction {
+                say(connection, "START TRANSACTION").await?;
+            }
+            Ok(connection)
+        };
+        timeout_at(*until, open).await.unwrap_or_else(|_elapsed| Err(Stop::Fault(line.server.late())))
+    }
+
+    /// Ends an attempt. `None`: another one is to be made.
+    pub(crate) async fn settle<T>(
+        &mut self,
+        done: Result<Work<T>, Elapsed>,
+    ) -> Option<Result<T, LedgerError>> {
+        let until = self.until;
+        let done = match done {
+            Ok(Ok(value)) => timeout_at(until, self.end("COMMIT")).await.map(|ended| ended.map(|()| value)),
+            Ok(Err(stop)) => Ok(Err(stop)),
+            Err(elapsed) => Err(elapsed),
+        };
+        let stop = match done {
+            Ok(Ok(value)) => {
+                self.line.connection = self.connection.take();
+                return Some(Ok(value));
+            }
+            // Nobody knows what is still to come on this connection.
+            Err(_elapsed) => {
+                self.connection = None;
+                return Some(Err(self.line.server.late()));
+            }
+            // After a deadlock nothing is left to roll back, after a lock wait there is.
+            Ok(Err(Stop::Sql(error))) if number(&error).is_some_and(is_contention) => Stop::Again,
+            Ok(Err(stop)) => stop,
+        };
+        if let Stop::Sql(error) = stop {
+            self.connection = None;
+            if self.is_old && is_broken(&error) {
+                self.is_old = false;
+                return None;
+            }
+            return Some(Err(LedgerError::of(&error)));
+        }
+        if !matches!(timeout_at(until, self.end("ROLLBACK")).await, Ok(Ok(()))) {
+            self.connection = None;
+        }
+        if let Stop::Fault(fault) = stop {
+            self.line.connection = self.connection.take();
+            return Some(Err(fault));
+        }
+        if self.attempt == ATTEMPTS || Instant::now() >= until {
+            self.line.connection = self.connection.take();
+            return Some(Err(contended()));
+        }
+        self.attempt += 1;
+        sleep(Duration::from_millis(fastrand::u64(JITTER))).await;
+        None
+    }
+
+    async fn end(&mut self, statement: &'static str) -> Work<()> {
+        match &mut self.connection {
+            Some(connection) if self.is_transaction => Ok(say(connection, statement).await?),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 async fn say(connection: &mut MySqlConnection, statement: &'static str) -> Result<(), sqlx::Error> {

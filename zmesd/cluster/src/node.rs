@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use crate::fault::{LedgerError, is_duplicate};
-use crate::line::{Line, Stop, Work};
+use crate::line::{Line, Stop, Work, attempt};
 use crate::times;
 
 /// A node of which nothing was heard for this long counts as gone: others may take its name, or watch its monitors.
@@ -143,7 +143,7 @@ pub enum Removal {
 
 /// Registers a start of a node, and fences the one before.
 pub async fn register(line: &mut Line, settings: &NodeSettings) -> Result<Admission, LedgerError> {
-    line.transaction(async |connection| {
+    attempt!(line.transaction(), |connection| {
         let Some(known) = Known::read(connection, &settings.name).await? else {
             return insert(connection, settings).await.map(Admission::Member);
         };
@@ -155,7 +155,6 @@ pub async fn register(line: &mut Line, settings: &NodeSettings) -> Result<Admiss
         update(connection, settings, key).await?;
         Ok(Admission::Member(Membership { key, seq: known.seq }))
     })
-    .await
 }
 
 /// The row of a name, locked until the transaction ends.
@@ -235,7 +234,7 @@ async fn update(connection: &mut MySqlConnection, settings: &NodeSettings, key: 
 pub async fn heartbeat(line: &mut Line, key: NodeKey, health: &Health) -> Result<Heartbeat, LedgerError> {
     // Not in a transaction: one statement is one anyway. The server counts rows that match, also where nothing changes
     // (sqlx asks for it: CLIENT_FOUND_ROWS).
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = "UPDATE `node` SET `seen` = UTC_TIMESTAMP(3), `health` = ?, `clock` = ? WHERE `id` = ? AND `epoch` = ?";
         let done = sqlx::query(sql)
             .bind(&health.trouble)
@@ -251,23 +250,21 @@ pub async fn heartbeat(line: &mut Line, key: NodeKey, health: &Health) -> Result
         let row = row.fetch_optional(&mut *connection).await?;
         Ok(if row.is_some() { Heartbeat::Fenced } else { Heartbeat::Removed })
     })
-    .await
 }
 
 /// Says goodbye: others need not wait to see that this node is gone.
 pub async fn stop(line: &mut Line, key: NodeKey) -> Result<(), LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql =
             "UPDATE `node` SET `stopped` = TRUE, `seen` = UTC_TIMESTAMP(3) WHERE `id` = ? AND `epoch` = ?";
         sqlx::query(sql).bind(key.id.0).bind(key.epoch).execute(connection).await?;
         Ok(())
     })
-    .await
 }
 
 /// Returns all nodes, ordered by name.
 pub async fn nodes(line: &mut Line) -> Result<Vec<NodeRow>, LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = format!(
             "SELECT `id`, `epoch`, `name`, `server`, `seq`, {}, `stopped`, `clock`, `prefer`, `version`, `address`, \
              `health` FROM `node` ORDER BY `name`",
@@ -292,12 +289,11 @@ pub async fn nodes(line: &mut Line) -> Result<Vec<NodeRow>, LedgerError> {
         }
         Ok(nodes)
     })
-    .await
 }
 
 /// Removes a node that is not at work any more.
 pub async fn remove(line: &mut Line, name: &str) -> Result<Removal, LedgerError> {
-    line.transaction(async |connection| {
+    attempt!(line.transaction(), |connection| {
         let Some(known) = Known::read(connection, name).await? else { return Ok(Removal::Unknown) };
         if !known.stopped && known.silent < SILENCE {
             return Ok(Removal::Alive);
@@ -305,5 +301,4 @@ pub async fn remove(line: &mut Line, name: &str) -> Result<Removal, LedgerError>
         sqlx::query("DELETE FROM `node` WHERE `id` = ?").bind(known.key.id.0).execute(connection).await?;
         Ok(Removal::Done)
     })
-    .await
 }

@@ -10,7 +10,7 @@ use zmes_shared::MonitorId;
 use crate::alarms::{AlarmKey, LoggedAlarm, alarm_of_row, columns};
 use crate::devices::DeviceHandle;
 use crate::fault::LedgerError;
-use crate::line::{Line, Work};
+use crate::line::{Line, Work, attempt};
 use crate::node::NodeId;
 use crate::times;
 
@@ -75,7 +75,7 @@ pub struct Report {
 /// Writes what the pusher has done. It may be repeated, and also a pusher that has lost the lease reports what it sent: the
 /// next one must know.
 pub async fn report(line: &mut Line, report: &Report) -> Result<(), LedgerError> {
-    line.transaction(async |connection| {
+    attempt!(line.transaction(), |connection| {
         for (alarm, outcomes) in by_alarm(&report.outcomes) {
             insert(connection, alarm, outcomes.iter().map(|(_, outcome)| outcome)).await?;
         }
@@ -87,7 +87,6 @@ pub async fn report(line: &mut Line, report: &Report) -> Result<(), LedgerError>
         }
         Ok(())
     })
-    .await
 }
 
 /// Groups neighbours of the same alarm.
@@ -187,7 +186,7 @@ pub async fn open_alarms(
     after: Option<AlarmKey>,
     limit: u32,
 ) -> Result<Vec<OpenAlarm>, LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         // Ordered by node and number, so that a page ends at a place that can be named; the caller sorts by time.
         let sql = format!(
             "SELECT {} FROM `alarm` WHERE NOT `settled` \
@@ -212,12 +211,11 @@ pub async fn open_alarms(
         }
         Ok(open)
     })
-    .await
 }
 
 /// Returns what became of an alarm for each device.
 pub async fn outcomes_of(line: &mut Line, alarm: AlarmKey) -> Result<Vec<DeviceOutcome>, LedgerError> {
-    line.statements(async |connection| outcomes_of_alarm(connection, alarm).await).await
+    attempt!(line.statements(), |connection| { outcomes_of_alarm(connection, alarm).await })
 }
 
 async fn outcomes_of_alarm(connection: &mut MySqlConnection, alarm: AlarmKey) -> Work<Vec<DeviceOutcome>> {
@@ -253,7 +251,7 @@ pub struct PusherState {
 
 /// Reads what the pusher before has left.
 pub async fn pusher_state(line: &mut Line) -> Result<PusherState, LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let mut state = PusherState::default();
         let sql = format!("SELECT `handle`, `monitor`, {} FROM `sent`", times::millis("`at`"));
         for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
@@ -266,7 +264,6 @@ pub async fn pusher_state(line: &mut Line) -> Result<PusherState, LedgerError> {
         }
         Ok(state)
     })
-    .await
 }
 
 impl AlarmKey {

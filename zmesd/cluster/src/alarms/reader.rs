@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection};
 use super::{AlarmKey, LedgerAlarm, alarm_of_row, columns};
 use crate::fault::LedgerError;
 use crate::glance::{Glance, Head, look};
-use crate::line::{Line, Work};
+use crate::line::{Line, Work, attempt};
 use crate::node::NodeId;
 
 /// Alarms of one node that are read at once.
@@ -71,24 +71,22 @@ impl Reader {
     pub async fn read(&mut self, line: &mut Line) -> Result<News, LedgerError> {
         let reading = &*self;
         // All on one connection: another one may lead to a Galera member that does not have yet what this one has.
-        let (glance, positions, alarms, more) = line
-            .statements(async |connection| {
-                let glance = look(connection).await?;
-                let mut positions = reading.placed(&glance);
-                let news = reading.with_news(&glance, &positions);
-                let mut more = news.len() > NODES;
-                let mut alarms = Vec::new();
-                for head in news.iter().take(NODES) {
-                    let Some(position) = positions.get_mut(&head.node.id) else { continue };
-                    let page = page(connection, head.node.id, position.seq).await?;
-                    more |= page.rows == PAGE;
-                    // Numbers have gaps. Up to the head nothing can come any more: it was committed with its alarms.
-                    position.seq = if page.rows < PAGE { head.seq.max(page.last) } else { page.last };
-                    alarms.extend(page.alarms);
-                }
-                Ok((glance, positions, alarms, more))
-            })
-            .await?;
+        let (glance, positions, alarms, more) = attempt!(line.statements(), |connection| {
+            let glance = look(connection).await?;
+            let mut positions = reading.placed(&glance);
+            let news = reading.with_news(&glance, &positions);
+            let mut more = news.len() > NODES;
+            let mut alarms = Vec::new();
+            for head in news.iter().take(NODES) {
+                let Some(position) = positions.get_mut(&head.node.id) else { continue };
+                let page = page(connection, head.node.id, position.seq).await?;
+                more |= page.rows == PAGE;
+                // Numbers have gaps. Up to the head nothing can come any more: it was committed with its alarms.
+                position.seq = if page.rows < PAGE { head.seq.max(page.last) } else { page.last };
+                alarms.extend(page.alarms);
+            }
+            Ok((glance, positions, alarms, more))
+        })?;
         self.positions = positions;
         self.begun = true;
         self.turn = self.turn.wrapping_add(NODES);

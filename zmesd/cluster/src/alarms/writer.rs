@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use super::{AlarmKey, Backlog, BacklogEntry, LedgerAlarm, Ticket, phase_number};
 use crate::fault::{LedgerError, is_duplicate};
-use crate::line::{Line, Stop, Work};
+use crate::line::{Line, Stop, Work, attempt};
 use crate::node::{Membership, NodeId, NodeKey};
 use crate::outcomes::{self, DeviceOutcome};
 use crate::times;
@@ -81,17 +81,15 @@ impl AlarmWriter {
         let batch = self.backlog.batch(BATCH);
         let Some(last) = batch.last() else { return Ok(Vec::new()) };
         let (node, seq) = (self.node, last.seq());
-        let written = line
-            .transaction(async |connection| {
-                fence(connection, node, seq).await?;
-                let mut written = Vec::with_capacity(batch.len());
-                for entry in &batch {
-                    let place = write(connection, node.id, entry).await?;
-                    written.push(Written { ticket: entry.ticket, place });
-                }
-                Ok(written)
-            })
-            .await?;
+        let written = attempt!(line.transaction(), |connection| {
+            fence(connection, node, seq).await?;
+            let mut written = Vec::with_capacity(batch.len());
+            for entry in &batch {
+                let place = write(connection, node.id, entry).await?;
+                written.push(Written { ticket: entry.ticket, place });
+            }
+            Ok(written)
+        })?;
         self.backlog.settle();
         Ok(written)
     }

@@ -168,10 +168,17 @@ impl World {
         match self.rng.u64(0..1_200) {
             0 => self.nodes[index].stands_still_until = at + self.rng.u64(100..12_000),
             1 => {
-                let (id, epoch) = (self.nodes[index].key.id.0, self.nodes[index].key.epoch + 1);
-                let restarted = SimulatedNode::start(id, epoch, at, &mut self.rng);
-                let crashed = std::mem::replace(&mut self.nodes[index], restarted);
-                self.late.extend(crashed.flight.filter(|flight| !flight.is_executed));
+                let id = self.nodes[index].key.id;
+                let starts = self.nodes.iter().filter(|node| node.key.id == id).map(|node| node.key.epoch);
+                let epoch = starts.max().unwrap_or_default() + 1;
+                let started = SimulatedNode::start(id.0, epoch, at, &mut self.rng);
+                if self.nodes.len() < 6 && self.rng.bool() {
+                    // The one before is still there: a twin.
+                    self.nodes.push(started);
+                } else {
+                    let crashed = std::mem::replace(&mut self.nodes[index], started);
+                    self.late.extend(crashed.flight.filter(|flight| !flight.is_executed));
+                }
             }
             2 => self.nodes[index].tell(LeaseEvent::Stop, at),
             _ => {}
@@ -294,10 +301,8 @@ fn when_all_is_well_again_one_node_sends() {
         // Nodes that were told to stop do not take it again: each is started anew.
         for at in (0..60_000).step_by(STEP as usize) {
             if at == 25_000 {
-                for index in 0..world.nodes.len() {
-                    let (id, epoch) = (world.nodes[index].key.id.0, world.nodes[index].key.epoch + 1);
-                    world.nodes[index] = SimulatedNode::start(id, epoch, at, &mut world.rng);
-                }
+                let start = |id| SimulatedNode::start(id, 1_000, at, &mut world.rng);
+                world.nodes = (1..=3).map(start).collect();
             }
             world.step(at);
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LeaseAction, LeaseEvent, LeaseRow};
 use crate::fault::LedgerError;
-use crate::line::Line;
+use crate::line::{Line, attempt};
 use crate::node::{NodeId, NodeKey};
 
 /// Does what [`Lease::on`](super::Lease::on) asked for, and returns what to tell it; `None`: it is no statement. An error is
@@ -41,7 +41,7 @@ pub async fn perform(
 }
 
 async fn take(line: &mut Line, own: NodeKey, seen: LeaseRow) -> Result<bool, LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `holder` = ?, `holder_epoch` = ?, `epoch` = `epoch` + 1, `beat` = `beat` + 1, \
                    `wanted` = NULL, `renewed` = UTC_TIMESTAMP(3) WHERE `name` = 'push' AND `epoch` = ? AND `beat` = ?";
         let done = sqlx::query(sql)
@@ -53,45 +53,40 @@ async fn take(line: &mut Line, own: NodeKey, seen: LeaseRow) -> Result<bool, Led
             .await?;
         Ok(done.rows_affected() > 0)
     })
-    .await
 }
 
 async fn renew(line: &mut Line, own: NodeKey, epoch: u64) -> Result<bool, LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `beat` = `beat` + 1, `renewed` = UTC_TIMESTAMP(3) WHERE `name` = 'push' \
                    AND `holder` = ? AND `holder_epoch` = ? AND `epoch` = ?";
         let query = sqlx::query(sql).bind(own.id.0).bind(own.epoch).bind(epoch);
         Ok(query.execute(connection).await?.rows_affected() > 0)
     })
-    .await
 }
 
 async fn release(line: &mut Line, own: NodeKey, epoch: u64) -> Result<(), LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `holder` = NULL, `beat` = `beat` + 1, `renewed` = UTC_TIMESTAMP(3) \
                    WHERE `name` = 'push' AND `holder` = ? AND `holder_epoch` = ? AND `epoch` = ?";
         sqlx::query(sql).bind(own.id.0).bind(own.epoch).bind(epoch).execute(connection).await?;
         Ok(())
     })
-    .await
 }
 
 async fn ask(line: &mut Line, wanted: NodeId, seen: LeaseRow) -> Result<(), LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `wanted` = ? WHERE `name` = 'push' AND `epoch` = ? AND `wanted` <=> ?";
         let query = sqlx::query(sql).bind(wanted.0).bind(seen.epoch).bind(seen.wanted.map(|node| node.0));
         query.execute(connection).await?;
         Ok(())
     })
-    .await
 }
 
 /// Asks the holder to hand over to this node (`zmesctl cluster handover`). It does so if that node is at work.
 pub async fn ask_for(line: &mut Line, wanted: NodeId) -> Result<(), LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `wanted` = ? WHERE `name` = 'push'";
         sqlx::query(sql).bind(wanted.0).execute(connection).await?;
         Ok(())
     })
-    .await
 }

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use super::tables::{NEEDS, STEPS, VERSION};
 use crate::fault::{LedgerError, LedgerFault, number};
-use crate::line::{Line, Stop, Work};
+use crate::line::{Line, Stop, Work, attempt};
 
 /// Longest name of a schema, an account or a host.
 const NAME: usize = 64;
@@ -56,7 +56,7 @@ impl Plan {
     /// schemas and accounts.
     pub async fn make(admin: &mut Line, schema: &str, account: &Account) -> Result<Self, LedgerError> {
         let schema_name = name("schema", schema)?;
-        let found = admin.statements(async |connection| version(connection, schema).await).await?;
+        let found = attempt!(admin.statements(), |connection| { version(connection, schema).await })?;
         usable(found)?;
         let found = found.map(|found| found.is);
         let mut statements = vec![plain(format!("CREATE DATABASE IF NOT EXISTS {schema_name}"))];
@@ -76,15 +76,13 @@ impl Plan {
     /// Runs it. A failure names the statement; what was done before stays, and running the plan again goes on.
     pub async fn run(&self, admin: &mut Line) -> Result<(), LedgerError> {
         let statements = &self.statements;
-        admin
-            .statements(async |connection| {
-                for statement in statements {
-                    let run = sqlx::raw_sql(AssertSqlSafe(statement.text.clone())).execute(&mut *connection);
-                    run.await.map_err(|error| failed(statement, &error))?;
-                }
-                Ok(())
-            })
-            .await
+        attempt!(admin.statements(), |connection| {
+            for statement in statements {
+                let run = sqlx::raw_sql(AssertSqlSafe(statement.text.clone())).execute(&mut *connection);
+                run.await.map_err(|error| failed(statement, &error))?;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 use super::plan::{Tables, usable, version};
 use super::tables::{TABLES, VERSION};
 use crate::fault::LedgerError;
-use crate::line::{Line, Work};
+use crate::line::{Line, Work, attempt};
 use crate::times;
 
 /// Database and node may differ by this much, in milliseconds: changes of devices are ordered by the nodes' clocks.
@@ -71,12 +71,12 @@ impl ClockOffset {
 
 /// Compares the clocks. `wall` tells the node's time.
 pub async fn clock_offset(line: &mut Line, wall: impl Fn() -> Timestamp) -> Result<ClockOffset, LedgerError> {
-    line.statements(async |connection| offset(connection, &wall).await).await
+    attempt!(line.statements(), |connection| { offset(connection, &wall).await })
 }
 
 /// Looks at everything. An error: the database does not answer, or lets the account do nothing.
 pub async fn verify(line: &mut Line, wall: impl Fn() -> Timestamp) -> Result<Vec<CheckFinding>, LedgerError> {
-    line.statements(async |connection| {
+    attempt!(line.statements(), |connection| {
         let mut findings = vec![schema(connection).await?];
         // Without tables nothing can be said of the rest.
         if findings.iter().all(|finding| finding.gravity < Gravity::Critical) {
@@ -89,7 +89,6 @@ pub async fn verify(line: &mut Line, wall: impl Fn() -> Timestamp) -> Result<Vec
         findings.extend(galera(connection, &variables).await?);
         Ok(findings)
     })
-    .await
 }
 
 fn fine(check: Check, detail: impl Into<String>) -> CheckFinding {

@@ -1,0 +1,89 @@
+//! Forgets what is old, in steps that hold no lock for long and fit into one write set of Galera.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
+
+use crate::devices::locked;
+use crate::fault::LedgerError;
+use crate::line::{Line, Work, attempt};
+use crate::times;
+
+/// Rows of one step.
+pub const STEP: u64 = 1_000;
+
+/// What a step has forgotten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Alarms.
+    pub alarms: u64,
+    /// Outcomes of alarms.
+    pub outcomes: u64,
+    /// Devices that were unregistered.
+    pub devices: u64,
+}
+
+impl Forgotten {
+    /// Says whether there may be more.
+    pub fn has_more(self) -> bool {
+        self.alarms == STEP || self.outcomes == STEP || self.devices == STEP
+    }
+}
+
+/// Forgets alarms and outcomes that are older than `keep`, and devices that were unregistered longer ago than
+/// `keep_deleted`: one step of each. Ages are by the database's clock. The pusher calls it, until there is no more.
+pub async fn forget(
+    line: &mut Line,
+    keep: Duration,
+    keep_deleted: Duration,
+) -> Result<Forgotten, LedgerError> {
+    // An outcome is younger than its alarm, so it outlives it.
+    let (alarms, outcomes) = attempt!(line.statements(), |connection| {
+        let alarms = delete(connection, "alarm", "written", keep).await?;
+        Ok((alarms, delete(connection, "done", "at", keep).await?))
+    })?;
+    let devices =
+        attempt!(line.transaction(), |connection| { forget_devices(connection, keep_deleted).await })?;
+    Ok(Forgotten { alarms, outcomes, devices })
+}
+
+async fn delete(connection: &mut MySqlConnection, table: &str, time: &str, keep: Duration) -> Work<u64> {
+    let sql = format!(
+        "DELETE FROM `{table}` WHERE `{time}` < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND \
+         ORDER BY `{time}` LIMIT {STEP}"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(times::interval(keep));
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+/// A node that was away when a device was unregistered, and comes back when that is forgotten, would keep it for ever. So
+/// the number of what was forgotten is noted: who has read less reads everything anew.
+async fn forget_devices(connection: &mut MySqlConnection, keep: Duration) -> Work<u64> {
+    let sql = format!(
+        "SELECT `rev`, `handle` FROM `device` WHERE `deleted` \
+         AND `updated` < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND ORDER BY `rev` LIMIT {STEP}"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(times::interval(keep));
+    if query.fetch_all(&mut *connection).await?.is_empty() {
+        return Ok(0);
+    }
+    // Nobody changes devices from here on; what was found before may have been registered again.
+    let _rev: u64 = locked(connection, "device").await?;
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(times::interval(keep));
+    let rows = query.fetch_all(&mut *connection).await?;
+    let Some(last) = rows.last() else { return Ok(0) };
+    let floor: u64 = last.try_get(0)?;
+    let sql = "UPDATE `counter` SET `value` = GREATEST(`value`, ?) WHERE `name` = 'device-floor'";
+    sqlx::query(sql).bind(floor).execute(&mut *connection).await?;
+    let handles: Vec<Vec<u8>> = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
+    for table in ["sent", "badge", "device"] {
+        let mut query = QueryBuilder::<MySql>::new(format!("DELETE FROM `{table}` WHERE `handle` IN ("));
+        let mut list = query.separated(", ");
+        for handle in &handles {
+            list.push_bind(handle);
+        }
+        query.push(")");
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(handles.len() as u64)
+}

@@ -1,0 +1,41 @@
+//! The ledger on a real MariaDB: nodes are handles, and a proxy stands between them and the database.
+
+#[cfg(test)]
+#[path = "support/mariadb.rs"]
+mod mariadb;
+
+#[cfg(test)]
+#[path = "support/proxy.rs"]
+mod proxy;
+
+#[cfg(test)]
+#[path = "support/nodes.rs"]
+mod nodes;
+
+#[cfg(test)]
+#[path = "ledger/schema.rs"]
+mod schema;
+
+#[cfg(test)]
+#[path = "ledger/membership.rs"]
+mod membership;
+
+#[cfg(test)]
+#[path = "ledger/alarms.rs"]
+mod alarms;
+
+#[cfg(test)]
+#[path = "ledger/failures.rs"]
+mod failures;
+
+#[cfg(test)]
+#[path = "ledger/leases.rs"]
+mod leases;
+
+#[cfg(test)]
+#[path = "ledger/devices.rs"]
+mod devices;
+
+#[cfg(test)]
+#[path = "ledger/outcomes.rs"]
+mod outcomes;
