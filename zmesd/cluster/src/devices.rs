@@ -109,8 +109,8 @@ pub struct DeviceNews {
 pub struct DeviceReader {
     /// All changes up to this number were read.
     rev: u64,
-    /// All devices are being read, so that what was forgotten before does not matter.
-    is_reading_all: bool,
+    /// All devices are being read, and before that began changes up to this number were forgotten.
+    reading_all: Option<u64>,
 }
 
 /// Writes changes of devices; returns what came of each, in their order.
@@ -199,7 +199,7 @@ async fn write(connection: &mut MySqlConnection, device: &LedgerDevice, rev: u64
 impl DeviceReader {
     /// A reader that has read all changes up to this number; 0: none.
     pub fn after(rev: u64) -> Self {
-        Self { rev, is_reading_all: rev == 0 }
+        Self { rev, reading_all: None }
     }
 
     /// Number of the last change that was read.
@@ -209,23 +209,38 @@ impl DeviceReader {
 
     /// Returns the next changes, at most [`PAGE`] of them. After an error nothing is missed.
     pub async fn read(&mut self, line: &mut Line) -> Result<DeviceNews, LedgerError> {
-        let (since, is_reading_all) = (self.rev, self.is_reading_all);
-        let (devices, from_scratch) = attempt!(line.statements(), |connection| {
-            let devices = page(connection, since).await?;
-            // Asked after the page: what was forgotten meanwhile is seen here.
-            let sql = "SELECT `value` FROM `counter` WHERE `name` = 'device-floor'";
-            let floor: u64 = sqlx::query(sql).fetch_one(&mut *connection).await?.try_get(0)?;
-            if is_reading_all || since >= floor {
-                return Ok((devices, since == 0));
+        let (since, known) = (self.rev, self.reading_all);
+        let (devices, reading_all) = attempt!(line.statements(), |connection| {
+            if since == 0 {
+                let floor = floor(connection).await?;
+                return Ok((page(connection, 0).await?, Some(floor)));
             }
-            Ok((page(connection, 0).await?, true))
+            let devices = page(connection, since).await?;
+            if known.is_some() {
+                return Ok((devices, known));
+            }
+            // Asked after the page: what was forgotten meanwhile is seen here.
+            let floor = floor(connection).await?;
+            if since >= floor {
+                return Ok((devices, None));
+            }
+            Ok((page(connection, 0).await?, Some(floor)))
         })?;
+        let from_scratch = reading_all.is_some() && known.is_none();
         let more = devices.len() == PAGE as usize;
-        self.rev = devices.last().map_or(if from_scratch { 0 } else { since }, |(rev, _)| *rev);
-        self.is_reading_all = more && (is_reading_all || from_scratch);
+        let last = devices.last().map_or(if from_scratch { 0 } else { since }, |(rev, _)| *rev);
+        // Who has read all of it has missed nothing that was forgotten before.
+        self.rev = if more { last } else { last.max(reading_all.unwrap_or_default()) };
+        self.reading_all = reading_all.filter(|_| more);
         let devices = devices.into_iter().filter_map(|(_, device)| device).collect();
         Ok(DeviceNews { devices, from_scratch, more })
     }
+}
+
+/// Returns the number of the last change that is forgotten.
+async fn floor(connection: &mut MySqlConnection) -> Work<u64> {
+    let sql = "SELECT `value` FROM `counter` WHERE `name` = 'device-floor'";
+    Ok(sqlx::query(sql).fetch_one(connection).await?.try_get(0)?)
 }
 
 /// Returns changes after a number, each with its own; `None` in place of what cannot be read.

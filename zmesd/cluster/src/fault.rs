@@ -26,8 +26,10 @@ pub enum LedgerFault {
     OldSchema,
     /// The schema is newer than this program.
     NewSchema,
-    /// Another instance has this node's name, or the node was removed: it must not write any more.
+    /// Another instance has this node's name: this one must not write any more.
     Fenced,
+    /// The node was removed, or the database has lost it: it may register again.
+    Forgotten,
     /// What was to be stored does not fit.
     Unfit,
     /// Something that should not be.
@@ -58,12 +60,21 @@ impl LedgerError {
         Self { fault, message: message.into(), hint: hint.into() }
     }
 
-    /// The node's row has another epoch, or is gone.
+    /// The node's row has a later epoch.
     pub(crate) fn fenced() -> Self {
         Self::new(
             LedgerFault::Fenced,
-            "another zmesd has registered under the name of this node, or the node was removed",
+            "another zmesd has registered under the name of this node",
             "zmesctl cluster status shows the nodes; give each its own [cluster] name, then restart this zmesd",
+        )
+    }
+
+    /// The node's row is gone, or older than what the database had confirmed.
+    pub(crate) fn forgotten() -> Self {
+        Self::new(
+            LedgerFault::Forgotten,
+            "this node was removed from the ledger, or the database has lost what it had confirmed",
+            "zmesd registers again by itself; set innodb_flush_log_at_trx_commit = 1 if the server had crashed",
         )
     }
 

@@ -28,6 +28,8 @@ pub struct Head {
     pub node: NodeKey,
     /// Number of its newest alarm. All alarms up to it are visible.
     pub seq: u64,
+    /// What that was when the node started: the alarms after it are of this start.
+    pub first: u64,
     /// How long nothing was heard of it.
     pub silent: Duration,
     /// It has said goodbye.
@@ -51,7 +53,7 @@ pub async fn glance(line: &mut Line) -> Result<Glance, LedgerError> {
 pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
     let sql = format!(
         "SELECT l.`holder`, l.`holder_epoch`, l.`epoch`, l.`beat`, l.`wanted`, c.`value`, \
-         n.`id`, n.`epoch`, n.`seq`, {}, n.`stopped`, n.`prefer` \
+         n.`id`, n.`epoch`, n.`seq`, n.`first`, {}, n.`stopped`, n.`prefer` \
          FROM `lease` l JOIN `counter` c ON c.`name` = 'device' LEFT JOIN `node` n ON TRUE \
          WHERE l.`name` = 'push' ORDER BY n.`id`",
         times::age("n.`seen`")
@@ -71,9 +73,10 @@ pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
         heads.push(Head {
             node: NodeKey { id: NodeId(id), epoch: row.try_get(7)? },
             seq: row.try_get(8)?,
-            silent: times::duration(row.try_get(9)?),
-            stopped: row.try_get(10)?,
-            prefer: row.try_get(11)?,
+            first: row.try_get(9)?,
+            silent: times::duration(row.try_get(10)?),
+            stopped: row.try_get(11)?,
+            prefer: row.try_get(12)?,
         });
     }
     Ok(Glance { heads, lease, device_rev })

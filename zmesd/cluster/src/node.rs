@@ -35,6 +35,8 @@ pub struct NodeSettings {
     pub name: String,
     /// Random, made once and kept on the node's own disk.
     pub identity: [u8; 16],
+    /// The last epoch that this node remembers (0: none): after a crash of the database that forgot it, it is not used again.
+    pub last_epoch: u64,
     /// `Servers.Id` of the host in ZoneMinder, where it has one.
     pub server: Option<u32>,
     /// The node with the highest number sends pushes, if it is well.
@@ -85,6 +87,8 @@ pub enum Heartbeat {
     Fenced,
     /// An admin has removed the node; it may register anew.
     Removed,
+    /// The database has lost what it had confirmed, this start of the node with it: register anew.
+    Forgotten,
 }
 
 /// What a node tells with a sign of life.
@@ -151,7 +155,7 @@ pub async fn register(line: &mut Line, settings: &NodeSettings) -> Result<Admiss
             let Known { address, server, silent, .. } = known;
             return Ok(Admission::Twin(Twin { name: settings.name.clone(), address, server, silent }));
         }
-        let key = NodeKey { id: known.key.id, epoch: known.key.epoch + 1 };
+        let key = NodeKey { id: known.key.id, epoch: known.key.epoch.max(settings.last_epoch) + 1 };
         update(connection, settings, key).await?;
         Ok(Admission::Member(Membership { key, seq: known.seq }))
     })
@@ -193,11 +197,12 @@ impl Known {
 async fn insert(connection: &mut MySqlConnection, settings: &NodeSettings) -> Work<Membership> {
     // Not `ON DUPLICATE KEY UPDATE`: each start would use up a number of the small `id`.
     let sql = "INSERT INTO `node` (`name`, `identity`, `server`, `epoch`, `seen`, `prefer`, `version`, `address`) \
-               VALUES (?, ?, ?, 1, UTC_TIMESTAMP(3), ?, ?, ?)";
+               VALUES (?, ?, ?, ?, UTC_TIMESTAMP(3), ?, ?, ?)";
     let inserted = sqlx::query(sql)
         .bind(&settings.name)
         .bind(settings.identity.as_slice())
         .bind(settings.server)
+        .bind(settings.last_epoch + 1)
         .bind(settings.prefer)
         .bind(&settings.version)
         .bind(&settings.address)
@@ -206,7 +211,7 @@ async fn insert(connection: &mut MySqlConnection, settings: &NodeSettings) -> Wo
     match inserted {
         Ok(done) => {
             let id = u16::try_from(done.last_insert_id()).map_err(|_| sqlx::Error::RowNotFound)?;
-            Ok(Membership { key: NodeKey { id: NodeId(id), epoch: 1 }, seq: 0 })
+            Ok(Membership { key: NodeKey { id: NodeId(id), epoch: settings.last_epoch + 1 }, seq: 0 })
         }
         // Two new hosts with one name: the second one finds the first.
         Err(error) if is_duplicate(&error) => Err(Stop::Again),
@@ -215,7 +220,7 @@ async fn insert(connection: &mut MySqlConnection, settings: &NodeSettings) -> Wo
 }
 
 async fn update(connection: &mut MySqlConnection, settings: &NodeSettings, key: NodeKey) -> Work<()> {
-    let sql = "UPDATE `node` SET `identity` = ?, `server` = ?, `epoch` = ?, `seen` = UTC_TIMESTAMP(3), \
+    let sql = "UPDATE `node` SET `identity` = ?, `server` = ?, `epoch` = ?, `first` = `seq`, `seen` = UTC_TIMESTAMP(3), \
                `stopped` = FALSE, `prefer` = ?, `version` = ?, `address` = ?, `health` = '' WHERE `id` = ?";
     sqlx::query(sql)
         .bind(settings.identity.as_slice())
@@ -246,10 +251,21 @@ pub async fn heartbeat(line: &mut Line, key: NodeKey, health: &Health) -> Result
         if done.rows_affected() > 0 {
             return Ok(Heartbeat::Alive);
         }
-        let row = sqlx::query("SELECT 1 FROM `node` WHERE `id` = ?").bind(key.id.0);
-        let row = row.fetch_optional(&mut *connection).await?;
-        Ok(if row.is_some() { Heartbeat::Fenced } else { Heartbeat::Removed })
+        not_ours(connection, key).await
     })
+}
+
+/// Says what became of a node whose row did not match.
+pub(crate) async fn not_ours(connection: &mut MySqlConnection, key: NodeKey) -> Work<Heartbeat> {
+    let row = sqlx::query("SELECT `epoch` FROM `node` WHERE `id` = ?").bind(key.id.0);
+    let epoch: Option<u64> = row.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?;
+    match epoch {
+        None => Ok(Heartbeat::Removed),
+        Some(epoch) if epoch > key.epoch => Ok(Heartbeat::Fenced),
+        Some(epoch) if epoch < key.epoch => Ok(Heartbeat::Forgotten),
+        // It was not ours a moment ago: look again.
+        Some(_) => Err(Stop::Again),
+    }
 }
 
 /// Says goodbye: others need not wait to see that this node is gone.

@@ -109,6 +109,11 @@ impl Backlog {
         }
     }
 
+    /// Goes on after this number at least. What is in doubt keeps its numbers.
+    pub(crate) fn skip_to(&mut self, seq: u64) {
+        self.last_seq = self.last_seq.max(seq);
+    }
+
     /// Number of alarms that wait.
     pub fn len(&self) -> usize {
         self.entries.len()

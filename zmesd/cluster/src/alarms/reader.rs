@@ -103,19 +103,21 @@ impl Reader {
         lag.collect()
     }
 
-    /// Returns the positions of the nodes that exist. A node that comes later is read from its first alarm. One that has
-    /// started again with lower numbers (the database was restored from a copy) is read from its newest.
+    /// Returns the positions of the nodes that exist. A node that comes later is read from its first alarm. Of one that
+    /// has started again all alarms since are read: after a crash of the database that took its last alarms with it, numbers
+    /// that were read are used again.
     fn placed(&self, glance: &Glance) -> BTreeMap<NodeId, Position> {
         let others = glance.heads.iter().filter(|head| head.node.id != self.own);
         let placed = others.map(|head| {
-            let newest = Position { epoch: head.node.epoch, seq: head.seq };
-            let position = match self.positions.get(&head.node.id) {
-                Some(known) if known.epoch != newest.epoch && newest.seq < known.seq => newest,
-                Some(known) => Position { epoch: newest.epoch, ..*known },
-                None if self.begun => Position { seq: 0, ..newest },
-                None => newest,
+            let epoch = head.node.epoch;
+            let seq = match self.positions.get(&head.node.id) {
+                Some(known) if known.epoch < epoch => known.seq.min(head.first),
+                Some(known) => known.seq,
+                None if self.begun => 0,
+                None => head.seq,
             };
-            (head.node.id, position)
+            let epoch = self.positions.get(&head.node.id).map_or(epoch, |known| known.epoch.max(epoch));
+            (head.node.id, Position { epoch, seq })
         });
         placed.collect()
     }
@@ -161,7 +163,7 @@ mod tests {
 
     fn head(id: u16, epoch: u64, seq: u64) -> Head {
         let node = NodeKey { id: NodeId(id), epoch };
-        Head { node, seq, silent: Duration::ZERO, stopped: false, prefer: 0 }
+        Head { node, seq, first: 0, silent: Duration::ZERO, stopped: false, prefer: 0 }
     }
 
     fn glance(heads: Vec<Head>) -> Glance {
@@ -180,10 +182,13 @@ mod tests {
         assert_eq!(positions(&mut reader, vec![head(1, 1, 5), head(2, 1, 7)]), [(2, 7)]);
         assert_eq!(positions(&mut reader, vec![head(2, 1, 9), head(3, 1, 4)]), [(2, 7), (3, 0)]);
         // Another start of the node goes on with its numbers; a member that lags takes nothing back.
-        assert_eq!(positions(&mut reader, vec![head(2, 2, 9)]), [(2, 7)]);
-        assert_eq!(positions(&mut reader, vec![head(2, 2, 6)]), [(2, 7)]);
-        // The database was restored.
-        assert_eq!(positions(&mut reader, vec![head(2, 1, 3)]), [(2, 3)]);
+        let start = |first, seq| vec![Head { first, ..head(2, 2, seq) }];
+        assert_eq!(positions(&mut reader, start(8, 9)), [(2, 7)]);
+        assert_eq!(positions(&mut reader, start(8, 8)), [(2, 7)]);
+        assert_eq!(positions(&mut reader, vec![head(2, 1, 5)]), [(2, 7)]);
+        assert_eq!(positions(&mut reader, start(4, 6)), [(2, 7)], "this start is known");
+        // The database has lost alarms that were read, and the node has started since: their numbers are new alarms.
+        assert_eq!(positions(&mut reader, vec![Head { first: 4, ..head(2, 3, 6) }]), [(2, 4)]);
         assert_eq!(positions(&mut Reader::from_oldest(NodeId(1)), vec![head(2, 1, 7)]), [(2, 0)]);
     }
 

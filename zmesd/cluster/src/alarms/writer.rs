@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 use super::{AlarmKey, Backlog, BacklogEntry, LedgerAlarm, Ticket, phase_number};
 use crate::fault::{LedgerError, is_duplicate};
 use crate::line::{Line, Stop, Work, attempt};
-use crate::node::{Membership, NodeId, NodeKey};
+use crate::node::{Heartbeat, Membership, NodeId, NodeKey, not_ours};
 use crate::outcomes::{self, DeviceOutcome};
 use crate::times;
 
@@ -68,6 +68,12 @@ impl AlarmWriter {
         self.backlog.note(ticket, outcomes, settled)
     }
 
+    /// Goes on under another registration of the same node. Numbers that were used are not used again.
+    pub fn renew(&mut self, member: Membership) {
+        self.node = member.key;
+        self.backlog.skip_to(member.seq);
+    }
+
     /// What waits.
     pub fn backlog(&self) -> &Backlog {
         &self.backlog
@@ -76,7 +82,9 @@ impl AlarmWriter {
     /// Writes what has waited longest, up to 64 alarms in one transaction, and says what came of each.
     ///
     /// After an error nothing is lost: the next call tries the same alarms again under the same numbers. With
-    /// [`LedgerFault::Fenced`](crate::LedgerFault::Fenced) nothing will ever be written again by this writer.
+    /// [`LedgerFault::Fenced`](crate::LedgerFault::Fenced) nothing will ever be written again by this writer; with
+    /// [`LedgerFault::Forgotten`](crate::LedgerFault::Forgotten) it goes on once the node is registered again: see
+    /// [`renew`](Self::renew).
     pub async fn write(&mut self, line: &mut Line) -> Result<Vec<Written>, LedgerError> {
         let batch = self.backlog.batch(BATCH);
         let Some(last) = batch.last() else { return Ok(Vec::new()) };
@@ -103,8 +111,15 @@ impl AlarmWriter {
 /// one order, on one server and on several.
 async fn fence(connection: &mut MySqlConnection, node: NodeKey, seq: u64) -> Work<()> {
     let sql = "UPDATE `node` SET `seq` = GREATEST(`seq`, ?), `seen` = UTC_TIMESTAMP(3) WHERE `id` = ? AND `epoch` = ?";
-    let done = sqlx::query(sql).bind(seq).bind(node.id.0).bind(node.epoch).execute(connection).await?;
-    if done.rows_affected() == 0 { Err(Stop::Fault(LedgerError::fenced())) } else { Ok(()) }
+    let done = sqlx::query(sql).bind(seq).bind(node.id.0).bind(node.epoch).execute(&mut *connection).await?;
+    if done.rows_affected() > 0 {
+        return Ok(());
+    }
+    Err(match not_ours(connection, node).await? {
+        Heartbeat::Fenced => Stop::Fault(LedgerError::fenced()),
+        Heartbeat::Removed | Heartbeat::Forgotten => Stop::Fault(LedgerError::forgotten()),
+        Heartbeat::Alive => Stop::Again,
+    })
 }
 
 async fn write(connection: &mut MySqlConnection, node: NodeId, entry: &BacklogEntry) -> Work<Place> {

@@ -22,7 +22,8 @@ const COUNTER: &str = "CREATE TABLE IF NOT EXISTS `counter` (
 ) ENGINE=InnoDB";
 
 /// The nodes. `epoch` grows with each start; `seq` is the number of the node's newest alarm and is written by each
-/// transaction that writes alarms, so that a start and an alarm of the instance before cannot both succeed unseen.
+/// transaction that writes alarms, so that a start and an alarm of the instance before cannot both succeed unseen. `first` is what `seq` was
+/// at the start: after a crash that took the last alarms with it, readers know from it which numbers are used again.
 const NODE: &str = "CREATE TABLE IF NOT EXISTS `node` (
   `id` SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT,
   `name` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -30,6 +31,7 @@ const NODE: &str = "CREATE TABLE IF NOT EXISTS `node` (
   `server` INT UNSIGNED NULL,
   `epoch` BIGINT UNSIGNED NOT NULL,
   `seq` BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  `first` BIGINT UNSIGNED NOT NULL DEFAULT 0,
   `seen` DATETIME(3) NOT NULL,
   `stopped` BOOLEAN NOT NULL DEFAULT FALSE,
   `clock` INT NOT NULL DEFAULT 0,

@@ -6,17 +6,17 @@ use sqlx::{AssertSqlSafe, Executor};
 use tokio::time::Instant;
 use zmes_cluster::LedgerFault;
 use zmes_cluster::alarms::{AlarmWriter, Reader};
-use zmes_cluster::node::{Health, Heartbeat, NodeId, heartbeat};
+use zmes_cluster::node::{Admission, Health, Heartbeat, NodeId, NodeSettings, heartbeat, register};
 
 use crate::mariadb::MariaDb;
-use crate::nodes::{CAPACITY, alarm, member, read_all, write_all};
+use crate::nodes::{CAPACITY, alarm, events, member, read_all, settings, write_all};
 use crate::proxy::{Proxy, Weather};
 
 const DEADLINE: Duration = Duration::from_millis(400);
 
 #[tokio::test]
 async fn alarms_go_on_after_the_database_was_stopped_and_started() {
-    let Some(mut server) = MariaDb::start().await else { return };
+    let Some(mut server) = MariaDb::durable().await else { return };
     let mut line = server.line();
     let mut reading = server.line();
     let mut writer = AlarmWriter::new(member(&mut line, "north").await, CAPACITY);
@@ -131,4 +131,36 @@ async fn who_vanishes_within_a_transaction_locks_nobody_out_for_long() {
     while let Err(error) = next.write(&mut again).await {
         assert!(begin.elapsed() < Duration::from_secs(15), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_forgot_what_it_had_confirmed_is_told_again() {
+    let Some(mut server) = MariaDb::start().await else { return };
+    let mut line = server.line();
+    let mut reader = Reader::from_oldest(NodeId(99));
+    let mut writer = AlarmWriter::new(member(&mut line, "north").await, CAPACITY);
+    // As a crash without `innodb_flush_log_at_trx_commit = 1` leaves it: what was committed last is gone.
+    server.sql("UPDATE node SET epoch = epoch + 3").await;
+    let member_now = member(&mut line, "north").await;
+    writer.renew(member_now);
+    for event in 1..=3 {
+        writer.push(alarm(event)).unwrap();
+        writer.write(&mut line).await.unwrap();
+    }
+    assert_eq!(read_all(&mut reader, &mut line).await, [1, 2, 3]);
+    server.sql("DELETE FROM alarm WHERE seq > 1; UPDATE node SET epoch = epoch - 1, seq = 1").await;
+    assert_eq!(heartbeat(&mut line, member_now.key, &Health::default()).await.unwrap(), Heartbeat::Forgotten);
+    writer.push(alarm(4)).unwrap();
+    assert_eq!(writer.write(&mut line).await.unwrap_err().fault, LedgerFault::Forgotten);
+    // The node starts again; it remembers its epoch, and so the numbers that it uses again are read.
+    let settings = NodeSettings { last_epoch: member_now.key.epoch, ..settings("north") };
+    let Admission::Member(member_now) = register(&mut line, &settings).await.unwrap() else {
+        panic!("refused")
+    };
+    let mut writer = AlarmWriter::new(member_now, CAPACITY);
+    writer.push(alarm(5)).unwrap();
+    write_all(&mut writer, &mut line).await;
+    let news = reader.read(&mut line).await.unwrap();
+    assert_eq!((events(&news), news.alarms[0].key.seq), (vec![5], 2));
+    server.kill();
 }

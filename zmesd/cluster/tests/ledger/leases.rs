@@ -14,7 +14,7 @@ use crate::nodes::member;
 use crate::proxy::{Proxy, Weather};
 
 /// A term that tests can wait for.
-const TERM: Duration = Duration::from_millis(600);
+const TERM: Duration = Duration::from_millis(400);
 
 /// A node that contends: what a daemon does with its lease, without the rest.
 struct Contender {

@@ -29,6 +29,8 @@ pub(crate) struct MariaDb {
     directory: TempDir,
     pub(crate) port: u16,
     process: Option<Child>,
+    /// Commits survive a crash; else they are quick.
+    is_durable: bool,
 }
 
 impl MariaDb {
@@ -43,7 +45,7 @@ impl MariaDb {
         copy(&template(&installer), &directory.path().join("data"));
         // Free now; whoever takes it before the server does makes the start fail visibly.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { directory, port, process: None };
+        let mut server = Self { directory, port, process: None, is_durable: false };
         server.resume().await;
         Some(server)
     }
@@ -56,13 +58,22 @@ impl MariaDb {
         Some(server)
     }
 
+    /// The same, whose commits survive a crash.
+    pub(crate) async fn durable() -> Option<Self> {
+        let mut server = Self::start().await?;
+        server.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1").await;
+        server.is_durable = true;
+        Some(server)
+    }
+
     /// Starts it again.
     pub(crate) async fn resume(&mut self) {
         let here = |name: &str| self.directory.path().join(name).display().to_string();
         let process = Command::new(program("mariadbd").unwrap())
             .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"])
             .args(["--performance-schema=OFF", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M"])
-            .args(["--innodb-flush-log-at-trx-commit=0", "--skip-ssl"])
+            .arg(format!("--innodb-flush-log-at-trx-commit={}", u8::from(self.is_durable)))
+            .arg("--skip-ssl")
             .args([format!("--datadir={}", here("data")), format!("--tmpdir={}", here("data"))])
             .args([format!("--socket={}", self.socket().display()), format!("--port={}", self.port)])
             .args(as_root())

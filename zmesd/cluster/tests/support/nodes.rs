@@ -19,6 +19,7 @@ pub(crate) fn settings(name: &str) -> NodeSettings {
     NodeSettings {
         name: name.to_owned(),
         identity,
+        last_epoch: 0,
         server: Some(1),
         prefer: 0,
         version: "0.2.0".to_owned(),
