@@ -164,7 +164,9 @@ fn refused(number: u16, text: &str) -> LedgerError {
             format!("other transactions were in the way ({text})"),
             "with several Galera members, let all nodes write to one of them",
         ),
-        1264 | 1366 | 1406 => LedgerError::new(LedgerFault::Unfit, with_number(), WHOLE),
+        1264 | 1366 | 1406 => {
+            LedgerError::new(LedgerFault::Unfit, with_number(), "this is a defect of zmesd: zmesctl report")
+        }
         _ => LedgerError::new(LedgerFault::Other, with_number(), WHOLE),
     }
 }

@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
-use crate::fault::{LedgerError, is_duplicate};
+use crate::fault::{LedgerError, LedgerFault, is_duplicate};
 use crate::line::{Line, Stop, Work, attempt};
 use crate::times;
 
 /// A node of which nothing was heard for this long counts as gone: others may take its name, or watch its monitors.
 pub const SILENCE: Duration = Duration::from_secs(10);
+
+/// Longest name, version, and address or trouble of a node, in characters.
+const NAME_MAX: usize = 64;
+const VERSION_MAX: usize = 32;
+const TEXT_MAX: usize = 255;
 
 /// Number of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +50,18 @@ pub struct NodeSettings {
     pub version: String,
     /// How other nodes reach this one; may be empty.
     pub address: String,
+}
+
+impl NodeSettings {
+    fn check(&self) -> Result<(), LedgerError> {
+        let Self { name, version, address, .. } = self;
+        let fits = |text: &str, max| text.chars().count() <= max && !text.chars().any(char::is_control);
+        if !name.is_empty() && fits(name, NAME_MAX) && fits(version, VERSION_MAX) && fits(address, TEXT_MAX) {
+            return Ok(());
+        }
+        let message = format!("the node's name may have {NAME_MAX} characters, its address {TEXT_MAX}");
+        Err(LedgerError::new(LedgerFault::Unfit, message, "shorten [cluster] name or address in zmesd.toml"))
+    }
 }
 
 /// What came of a registration.
@@ -94,7 +111,7 @@ pub enum Heartbeat {
 /// What a node tells with a sign of life.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
-    /// What is wrong with it, in a word or two; empty: nothing. At most 255 characters.
+    /// What is wrong with it, in a word or two; empty: nothing. More than 255 characters are cut off.
     pub trouble: String,
     /// By how much the database's clock is ahead of the node's, in milliseconds.
     pub clock_ms: i32,
@@ -147,6 +164,7 @@ pub enum Removal {
 
 /// Registers a start of a node, and fences the one before.
 pub async fn register(line: &mut Line, settings: &NodeSettings) -> Result<Admission, LedgerError> {
+    settings.check()?;
     attempt!(line.transaction(), |connection| {
         let Some(known) = Known::read(connection, &settings.name).await? else {
             return insert(connection, settings).await.map(Admission::Member);
@@ -242,7 +260,7 @@ pub async fn heartbeat(line: &mut Line, key: NodeKey, health: &Health) -> Result
     attempt!(line.statements(), |connection| {
         let sql = "UPDATE `node` SET `seen` = UTC_TIMESTAMP(3), `health` = ?, `clock` = ? WHERE `id` = ? AND `epoch` = ?";
         let done = sqlx::query(sql)
-            .bind(&health.trouble)
+            .bind(health.trouble.chars().take(TEXT_MAX).collect::<String>())
             .bind(health.clock_ms)
             .bind(key.id.0)
             .bind(key.epoch)

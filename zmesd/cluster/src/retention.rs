@@ -78,9 +78,9 @@ async fn forget_devices(connection: &mut MySqlConnection, keep: Duration) -> Wor
     let handles: Vec<Vec<u8>> = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
     for table in ["sent", "badge", "device"] {
         let mut query = QueryBuilder::<MySql>::new(format!("DELETE FROM `{table}` WHERE `handle` IN ("));
-        let mut list = query.separated(", ");
+        let mut values = query.separated(", ");
         for handle in &handles {
-            list.push_bind(handle);
+            values.push_bind(handle);
         }
         query.push(")");
         query.build().persistent(false).execute(&mut *connection).await?;

@@ -13,6 +13,10 @@ mod proxy;
 mod nodes;
 
 #[cfg(test)]
+#[path = "support/contender.rs"]
+mod contender;
+
+#[cfg(test)]
 #[path = "ledger/schema.rs"]
 mod schema;
 

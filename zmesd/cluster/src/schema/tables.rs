@@ -1,6 +1,6 @@
 //! The statements that make the tables, by version.
 //!
-//! All are InnoDB and have a primary key, as Galera wants it. Times are UTC with milliseconds. Those of the ledger itself
+//! All are `InnoDB` and have a primary key, as Galera wants it. Times are UTC with milliseconds. Those of the ledger itself
 //! (`seen`, `written`, `updated`, `renewed`) come from the database; those of an alarm or a change from the node. No
 //! decision about the lease rests on a wall clock: see [`crate::lease`].
 

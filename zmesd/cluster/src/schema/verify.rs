@@ -15,7 +15,7 @@ const CLOCK_MAX: i64 = 500;
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Check {
-    /// The tables are there, of the right version, and InnoDB.
+    /// The tables are there, of the right version, and `InnoDB`.
     Schema,
     /// The account may do what is needed, and no more.
     Grants,

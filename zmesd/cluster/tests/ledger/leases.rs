@@ -3,74 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::Instant;
-use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, ask_for, perform};
+use zmes_cluster::lease::{LeaseEvent, LeaseTiming, ask_for};
 use zmes_cluster::node::{NodeId, NodeKey};
-use zmes_cluster::{Line, glance};
 
+use crate::contender::{Contender, sender};
 use crate::mariadb::MariaDb;
 use crate::nodes::member;
 use crate::proxy::{Proxy, Weather};
 
 /// A term that tests can wait for.
 const TERM: Duration = Duration::from_millis(400);
-
-/// A node that contends: what a daemon does with its lease, without the rest.
-struct Contender {
-    key: NodeKey,
-    line: Line,
-    lease: Arc<Mutex<Lease>>,
-    started: Instant,
-}
-
-impl Contender {
-    fn new(key: NodeKey, line: Line, started: Instant) -> Self {
-        let lease = Lease::new(key, 0, LeaseTiming::new(TERM), started.elapsed());
-        Self { key, line, lease: Arc::new(Mutex::new(lease)), started }
-    }
-
-    async fn tell(&mut self, event: LeaseEvent) {
-        let mut todo = self.lease.lock().await.on(event, self.started.elapsed());
-        while !todo.is_empty() {
-            let mut next = Vec::new();
-            for action in todo {
-                if action == LeaseAction::Drain {
-                    next.extend(self.lease.lock().await.on(LeaseEvent::Drained, self.started.elapsed()));
-                }
-                let started = self.started;
-                let (event, _why) = perform(&mut self.line, self.key, action, || started.elapsed()).await;
-                if let Some(event) = event {
-                    next.extend(self.lease.lock().await.on(event, self.started.elapsed()));
-                }
-            }
-            todo = next;
-        }
-    }
-
-    async fn turn(&mut self) {
-        let event = match glance(&mut self.line).await {
-            Ok(glance) => LeaseEvent::Seen(LeaseSight::of(&glance)),
-            Err(_) => LeaseEvent::Unanswered,
-        };
-        self.tell(event).await;
-        self.tell(LeaseEvent::Tick).await;
-    }
-}
-
-/// Says who sends; more than one is a failure.
-async fn sender(leases: &[(NodeKey, Arc<Mutex<Lease>>)], started: Instant) -> Option<NodeKey> {
-    let mut senders = Vec::new();
-    // All locks are held, so that what is compared is one moment.
-    let mut held = Vec::new();
-    for (key, lease) in leases {
-        held.push((key, lease.lock().await));
-    }
-    let now = started.elapsed();
-    senders.extend(held.iter().filter(|(_, lease)| lease.may_send(now)).map(|(key, _)| **key));
-    assert!(senders.len() < 2, "two send: {senders:?}");
-    senders.pop()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_times_somebody_else_takes_over_and_never_do_two_send() {
@@ -83,7 +26,7 @@ async fn a_hundred_times_somebody_else_takes_over_and_never_do_two_send() {
         let proxy = Proxy::start(server.port).await;
         let key = member(&mut server.line(), name).await.key;
         let line = server.line_within(proxy.port, LeaseTiming::new(TERM).deadline());
-        let mut contender = Contender::new(key, line, started);
+        let mut contender = Contender::new(key, line, TERM, started);
         leases.push((key, Arc::clone(&contender.lease)));
         proxies.push((key, proxy));
         tasks.push(tokio::task::spawn(async move {
@@ -130,7 +73,7 @@ async fn a_stop_and_a_wish_hand_over_at_once() {
     let mut contenders = Vec::new();
     for name in ["north", "south", "east"] {
         let key = member(&mut server.line(), name).await.key;
-        contenders.push(Contender::new(key, server.line(), started));
+        contenders.push(Contender::new(key, server.line(), TERM, started));
     }
     let leases: Vec<_> = contenders.iter().map(|node| (node.key, Arc::clone(&node.lease))).collect();
     contenders[0].turn().await;
@@ -153,8 +96,8 @@ async fn a_step_of_the_databases_clock_makes_no_second_sender() {
     let started = Instant::now();
     let north = member(&mut server.line(), "north").await.key;
     let south = member(&mut server.line(), "south").await.key;
-    let mut holder = Contender::new(north, server.line(), started);
-    let mut other = Contender::new(south, server.line(), started);
+    let mut holder = Contender::new(north, server.line(), TERM, started);
+    let mut other = Contender::new(south, server.line(), TERM, started);
     let leases = [(north, Arc::clone(&holder.lease)), (south, Arc::clone(&other.lease))];
     holder.turn().await;
     for clock in ["UNIX_TIMESTAMP() + 86400", "UNIX_TIMESTAMP() - 86400", "DEFAULT"] {

@@ -34,6 +34,10 @@ async fn a_start_fences_the_one_before() {
     write_all(&mut after, &mut line).await;
     assert_eq!(server.number("SELECT COUNT(*) FROM alarm").await, 2);
     assert_eq!(server.number("SELECT event FROM alarm WHERE seq = 2").await, 3);
+    let long = NodeSettings { name: "n".repeat(65), ..settings("north") };
+    assert_eq!(register(&mut line, &long).await.unwrap_err().fault, LedgerFault::Unfit);
+    let health = Health { trouble: "x".repeat(300), clock_ms: -3 };
+    assert_eq!(heartbeat(&mut line, second.key, &health).await.unwrap(), Heartbeat::Alive);
     // Starts use up no numbers of nodes.
     let south = member(&mut line, "south").await;
     assert_eq!(south.key.id.0, first.key.id.0 + 1);
