@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
     let account = Account { user: user.clone(), host: "localhost".to_owned(), password: None };
     let plan = Plan::make(&mut admin, SCHEMA, &account).await?;
     for statement in &plan.statements {
-        println!("{};", statement.to_string().lines().next().unwrap_or_default());
+        println!("{}", statement.title());
     }
     plan.run(&mut admin).await?;
 
@@ -101,13 +101,13 @@ async fn lead(line: &mut Line, member: Membership) -> Result<(), Failure> {
     while let Some(event) = events.pop() {
         for action in lease.on(event, started.elapsed()) {
             println!("south: {action:?}");
-            match action {
-                // Here a daemon sends, until its lease is over.
-                LeaseAction::Lead(_) => events.push(LeaseEvent::Stop),
-                LeaseAction::Drain => events.push(LeaseEvent::Drained),
-                statement => {
-                    events.extend(perform(line, member.key, statement, || started.elapsed()).await.0)
-                }
+            let answer = perform(line, member.key, action, || started.elapsed()).await.0;
+            events.extend(answer);
+            // Here a daemon sends, until its lease is over.
+            if matches!(action, LeaseAction::Lead(_)) {
+                events.push(LeaseEvent::Stop);
+            } else if action == LeaseAction::Drain {
+                events.push(LeaseEvent::Drained);
             }
         }
     }

@@ -17,6 +17,7 @@
 //! | [`node`] | registers a start of a node and fences the one before; heartbeats; who is there |
 //! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates |
 //! | [`lease`] | who sends pushes: a state machine without I/O, and its four statements |
+//! | [`duty`] | which node pushes an alarm: the pusher what is in the log, a node that is alone its own |
 //! | [`devices`] | registrations, with numbers by which every node reads the changes |
 //! | [`outcomes`] | what was sent and what was not, and why; what a new pusher finds open |
 //! | [`retention`] | forgets what is old, in small steps |
@@ -54,19 +55,20 @@
 //! - **An alarm that is in the log is read by each node once, in the order of the node that wrote it.** Numbers are
 //!   committed in order: nothing is tried with a later number while an earlier one is in doubt. A commit whose answer is
 //!   lost is tried again under the same number, and finds itself.
-//! - **Two starts of a node never both write.** Each transaction writes the node's row and names the epoch, so that InnoDB
-//!   and Galera put it in one order with the next start. A row that is only read would fence nothing: Galera certifies what
+//! - **Two starts of a node never both write.** Each transaction writes the node's row and names the epoch, so that
+//!   `InnoDB` and Galera put it in one order with the next start. A row that is only read would fence nothing: Galera certifies what
 //!   was written.
 //! - **At most one node may send at any moment**, whatever clocks of databases do: see [`lease`]. What was handed to a
 //!   provider in the moment of the fence may have been taken, so the next pusher can repeat it. That is bounded by what was
 //!   on its way.
-//! - **A node that cannot reach the ledger and pushes its own alarms can cause duplicates**, in two ways. An alarm whose
-//!   write had no answer ([`BacklogEntry::is_in_doubt`](alarms::BacklogEntry::is_in_doubt); at most one batch, 64) may be in
-//!   the log, and the pusher sends it too. And if the node alone is cut off, the pusher finds it silent and may watch its
-//!   monitors through the Events table; then each alarm can be sent by both, for as long as it lasts. The log shows both
-//!   under one key, and outcomes that the node has noted come with the alarm in one transaction
-//!   ([`AlarmWriter::note`](alarms::AlarmWriter::note)), so no third one is sent. A phone shows such a pair as one notice only
-//!   if the pushes have a collapse key.
+//! - **No alarm is lost for a phone, and a phone rings at most once more for each fault**: `duty::model` explores every
+//!   order of crashes, cuts and lost answers. It needs alarms that are not in the log yet to be kept on the node's disk.
+//! - **A node that was alone can cause a duplicate**, in two ways. An alarm whose write had no answer
+//!   ([`BacklogEntry::is_in_doubt`](alarms::BacklogEntry::is_in_doubt); at most one batch, 64) may be in the log, and the
+//!   pusher sends it, too. And if the node alone is cut off, the pusher finds it silent and may watch its monitors through
+//!   the Events table; then each alarm can be sent by both, for as long as that lasts. The log has both under one key, and
+//!   what the node has sent comes with the alarm in one transaction ([`AlarmWriter::note`](alarms::AlarmWriter::note)), so no
+//!   third one is sent. A phone shows such a pair as one notice only if pushes have a collapse key.
 //! - **A database that crashes without `innodb_flush_log_at_trx_commit = 1` forgets what it had confirmed.** Nodes notice
 //!   ([`LedgerFault::Forgotten`]), register again under an epoch that was never used, and their later alarms are read.
 //!
@@ -80,6 +82,7 @@
 
 pub mod alarms;
 pub mod devices;
+pub mod duty;
 mod fault;
 mod glance;
 pub mod lease;

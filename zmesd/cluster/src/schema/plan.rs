@@ -42,6 +42,13 @@ impl fmt::Display for Statement {
     }
 }
 
+impl Statement {
+    /// Its first line: `CREATE TABLE IF NOT EXISTS` with the table.
+    pub fn title(&self) -> &str {
+        self.shown.lines().next().unwrap_or_default().trim_end_matches(" (")
+    }
+}
+
 /// What is to be done to make a ledger, or to bring one up to date.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -89,8 +96,7 @@ impl Plan {
 /// Names the statement that failed; a broken connection is a broken connection.
 fn failed(statement: &Statement, error: &sqlx::Error) -> Stop {
     let explained = LedgerError::of(error);
-    let first = statement.shown.lines().next().unwrap_or_default();
-    let message = format!("{first}: {}", explained.message);
+    let message = format!("{}: {}", statement.title(), explained.message);
     Stop::Fault(LedgerError { message, ..explained })
 }
 
