@@ -43,3 +43,7 @@ mod devices;
 #[cfg(test)]
 #[path = "ledger/outcomes.rs"]
 mod outcomes;
+
+#[cfg(test)]
+#[path = "ledger/speed.rs"]
+mod speed;

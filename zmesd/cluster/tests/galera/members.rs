@@ -13,7 +13,7 @@ use zmes_cluster::schema::{Check, Gravity, verify};
 
 use crate::contender::{Contender, sender};
 use crate::galera::Galera;
-use crate::nodes::{CAPACITY, alarm, member, read_all, write_all};
+use crate::nodes::{CAPACITY, alarm, beside, member, read_all, write_all};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 const TERM: Duration = Duration::from_secs(3);
@@ -89,7 +89,7 @@ async fn each_alarm_once_and_in_order(cluster: &Galera) {
     for (node, at_member) in [("north", 1), ("south", 2)] {
         let mut line = cluster.line(at_member, DEADLINE);
         let mut writer = AlarmWriter::new(member(&mut line, node).await, CAPACITY);
-        tasks.push(tokio::task::spawn(async move {
+        tasks.push(beside(async move {
             for event in 1..=200_u64 {
                 // Every third event is told by both, at the same time.
                 let own = event * 10 + u64::from(at_member);
@@ -129,7 +129,7 @@ async fn devices_of_all_members(cluster: &Galera) {
     let mut tasks = Vec::new();
     for at_member in 1..=3_u8 {
         let mut line = cluster.line(at_member.into(), DEADLINE);
-        tasks.push(tokio::task::spawn(async move {
+        tasks.push(beside(async move {
             let mut conflicts = 0;
             for number in 0..50 {
                 let mut handle = [at_member; 32];
@@ -158,7 +158,7 @@ async fn devices_of_all_members(cluster: &Galera) {
     let mut reader = DeviceReader::default();
     let mut heard = Vec::new();
     let begin = Instant::now();
-    while heard.len() < 150 && begin.elapsed() < Duration::from_secs(60) {
+    while heard.len() < 150 && begin.elapsed() < Duration::from_mins(1) {
         heard.extend(reader.read(&mut line).await.unwrap().devices);
     }
     let mut conflicts = 0;
@@ -179,7 +179,7 @@ async fn the_lease_goes_from_member_to_member(cluster: &Galera) {
         let deadline = zmes_cluster::lease::LeaseTiming::new(TERM).deadline();
         let mut contender = Contender::new(key, cluster.line(at_member, deadline), TERM, started);
         leases.push((key, Arc::clone(&contender.lease)));
-        tasks.push(tokio::task::spawn(async move {
+        tasks.push(beside(async move {
             loop {
                 contender.turn().await;
                 sleep(Duration::from_millis(50)).await;
@@ -228,7 +228,7 @@ async fn until(
         if is_it(found) {
             return found;
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "nobody takes over");
+        assert!(begin.elapsed() < Duration::from_mins(1), "nobody takes over");
         sleep(Duration::from_millis(2)).await;
     }
 }

@@ -8,6 +8,7 @@ use zmes_cluster::devices::{DeviceChange, DeviceHandle, DeviceReader, LedgerDevi
 use zmes_cluster::retention::{STEP, forget};
 
 use crate::mariadb::MariaDb;
+use crate::nodes::beside;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -22,7 +23,9 @@ fn device(number: u32, changed: i64) -> LedgerDevice {
         owner: "amy".to_owned(),
         platform: "android".to_owned(),
         state: "enabled".to_owned(),
-        muted_until: (number % 2 == 0).then(|| Timestamp::from_millisecond(1_700_000_000_123).unwrap()),
+        muted_until: number
+            .is_multiple_of(2)
+            .then(|| Timestamp::from_millisecond(1_700_000_000_123).unwrap()),
         badge: number,
         body: br#"{"monitors":[1,2]}"#.to_vec(),
     }
@@ -42,7 +45,7 @@ async fn a_device_that_is_registered_at_one_node_is_known_to_the_others() {
     // The other node changes one; it alone is read.
     let later = LedgerDevice { state: "disabled".to_owned(), ..device(1, 10) };
     assert_eq!(change(&mut south, std::slice::from_ref(&later)).await.unwrap(), [DeviceChange::Kept(3)]);
-    assert_eq!(reader.read(&mut south).await.unwrap().devices, [later.clone()]);
+    assert_eq!(reader.read(&mut south).await.unwrap().devices, std::slice::from_ref(&later));
     // What comes late from a node that was away does not win.
     let late = LedgerDevice { state: "muted".to_owned(), ..device(1, 5) };
     assert_eq!(change(&mut north, &[late]).await.unwrap(), [DeviceChange::Older(3)]);
@@ -62,7 +65,7 @@ async fn who_reads_while_many_register_misses_none() {
     let writers: Vec<_> = (0..4_u32)
         .map(|writer| {
             let mut line = server.line();
-            tokio::task::spawn(async move {
+            beside(async move {
                 for index in 0..100 {
                     let device = device(writer * 1_000 + index, 0);
                     loop {

@@ -51,7 +51,7 @@ async fn alarms_go_on_after_the_database_was_stopped_and_started() {
 async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_written_twice() {
     let Some(server) = MariaDb::start().await else { return };
     let proxy = Proxy::start(server.port).await;
-    let mut line = server.line_within(proxy.port, DEADLINE);
+    let mut line = MariaDb::line_within(proxy.port, DEADLINE);
     let mut reading = server.line();
     let mut writer = AlarmWriter::new(member(&mut line, "north").await, CAPACITY);
     let mut reader = Reader::from_oldest(NodeId(99));
@@ -79,7 +79,7 @@ async fn a_commit_whose_answer_is_lost_is_neither_lost_nor_written_twice() {
 async fn each_call_ends_in_time_whatever_the_database_does() {
     let Some(server) = MariaDb::start().await else { return };
     let proxy = Proxy::start(server.port).await;
-    let mut line = server.line_within(proxy.port, DEADLINE);
+    let mut line = MariaDb::line_within(proxy.port, DEADLINE);
     let north = member(&mut line, "north").await;
     let health = Health::default();
     for weather in [Weather::Silent, Weather::Deaf] {
@@ -107,7 +107,7 @@ async fn each_call_ends_in_time_whatever_the_database_does() {
 async fn who_vanishes_within_a_transaction_locks_nobody_out_for_long() {
     let Some(server) = MariaDb::start().await else { return };
     let proxy = Proxy::start(server.port).await;
-    let mut line = server.line_within(proxy.port, DEADLINE);
+    let mut line = MariaDb::line_within(proxy.port, DEADLINE);
     let north = member(&mut line, "north").await;
     let mut writer = AlarmWriter::new(north, CAPACITY);
     writer.push(alarm(1)).unwrap();

@@ -9,7 +9,7 @@ use zmes_cluster::node::{NodeId, NodeKey};
 
 use crate::contender::{Contender, sender};
 use crate::mariadb::MariaDb;
-use crate::nodes::member;
+use crate::nodes::{beside, member};
 use crate::proxy::{Proxy, Weather};
 
 /// A term that tests can wait for.
@@ -25,11 +25,11 @@ async fn a_hundred_times_somebody_else_takes_over_and_never_do_two_send() {
     for name in ["north", "south", "east", "west"] {
         let proxy = Proxy::start(server.port).await;
         let key = member(&mut server.line(), name).await.key;
-        let line = server.line_within(proxy.port, LeaseTiming::new(TERM).deadline());
+        let line = MariaDb::line_within(proxy.port, LeaseTiming::new(TERM).deadline());
         let mut contender = Contender::new(key, line, TERM, started);
         leases.push((key, Arc::clone(&contender.lease)));
         proxies.push((key, proxy));
-        tasks.push(tokio::task::spawn(async move {
+        tasks.push(beside(async move {
             loop {
                 contender.turn().await;
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -7,7 +7,7 @@ use zmes_cluster::node::{
 };
 
 use crate::mariadb::MariaDb;
-use crate::nodes::{CAPACITY, alarm, member, settings, write_all};
+use crate::nodes::{CAPACITY, alarm, beside, member, settings, write_all};
 
 #[tokio::test]
 async fn a_start_fences_the_one_before() {
@@ -82,7 +82,7 @@ async fn nodes_that_start_together_get_numbers_of_their_own() {
 async fn futures_of<T: Send + 'static>(
     all: impl Iterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
-    let tasks: Vec<_> = all.map(tokio::task::spawn).collect();
+    let tasks: Vec<_> = all.map(beside).collect();
     let mut results = Vec::new();
     for task in tasks {
         results.push(task.await.unwrap());

@@ -55,7 +55,7 @@ impl Galera {
     pub(crate) async fn whole(&self) {
         let begin = tokio::time::Instant::now();
         while !self.is_whole().await {
-            assert!(begin.elapsed() < Duration::from_secs(60), "the members do not find together");
+            assert!(begin.elapsed() < Duration::from_mins(1), "the members do not find together");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

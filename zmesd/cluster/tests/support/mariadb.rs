@@ -149,16 +149,16 @@ impl MariaDb {
 
     /// Returns a line of a node, by TCP.
     pub(crate) fn line(&self) -> Line {
-        self.line_by(self.port)
+        Self::line_by(self.port)
     }
 
     /// Returns a line of a node by that port: a proxy's.
-    pub(crate) fn line_by(&self, port: u16) -> Line {
-        self.line_within(port, Duration::from_secs(5))
+    pub(crate) fn line_by(port: u16) -> Line {
+        Self::line_within(port, Duration::from_secs(5))
     }
 
     /// Returns a line of a node by that port, whose calls take this long at most.
-    pub(crate) fn line_within(&self, port: u16, deadline: Duration) -> Line {
+    pub(crate) fn line_within(port: u16, deadline: Duration) -> Line {
         let server = LedgerServer::tcp("127.0.0.1", port, USER, &PASSWORD.into()).with_schema(SCHEMA);
         Line::new(Arc::new(server), deadline)
     }

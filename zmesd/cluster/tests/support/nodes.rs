@@ -3,11 +3,18 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 use zmes_cluster::Line;
 use zmes_cluster::alarms::{AlarmWriter, DedupKey, LedgerAlarm, News, Reader};
 use zmes_cluster::node::{Admission, Membership, NodeSettings, register};
 use zmes_shared::words::Phase;
 use zmes_shared::{EventId, MonitorId};
+
+/// Runs something beside the test, which awaits or aborts it.
+#[expect(clippy::disallowed_methods, reason = "the test hears of its end")]
+pub(crate) fn beside<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::task::spawn(future)
+}
 
 /// Alarms that may wait.
 pub(crate) const CAPACITY: usize = 4_096;

@@ -9,6 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::nodes::beside;
+
 /// What happens to bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Weather {
@@ -36,10 +38,10 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let (weather, _) = watch::channel(Weather::Fine(Duration::ZERO));
         let forecast = Arc::new(weather.clone());
-        let task = tokio::task::spawn(async move {
+        let task = beside(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (one, other) = (forecast.subscribe(), forecast.subscribe());
-                tokio::task::spawn(async move {
+                beside(async move {
                     if *one.borrow() == Weather::Cut {
                         return;
                     }
