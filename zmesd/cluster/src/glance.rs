@@ -17,8 +17,8 @@ pub struct Glance {
     pub heads: Vec<Head>,
     /// Who sends pushes.
     pub lease: LeaseRow,
-    /// Number of the last change of a device.
-    pub device_rev: u64,
+    /// Number of the last change of a record.
+    pub rev: u64,
 }
 
 /// One node in a [`Glance`].
@@ -54,7 +54,7 @@ pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
     let sql = format!(
         "SELECT l.`holder`, l.`holder_epoch`, l.`epoch`, l.`beat`, l.`wanted`, c.`value`, \
          n.`id`, n.`epoch`, n.`seq`, n.`first`, {}, n.`stopped`, n.`prefer` \
-         FROM `lease` l JOIN `counter` c ON c.`name` = 'device' LEFT JOIN `node` n ON TRUE \
+         FROM `lease` l JOIN `counter` c ON c.`name` = 'record' LEFT JOIN `node` n ON TRUE \
          WHERE l.`name` = 'push' ORDER BY n.`id`",
         times::age("n.`seen`")
     );
@@ -66,7 +66,7 @@ pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
     };
     let wanted = first.try_get::<Option<u16>, _>(4)?.map(NodeId);
     let lease = LeaseRow { holder, epoch: first.try_get(2)?, beat: first.try_get(3)?, wanted };
-    let device_rev = first.try_get(5)?;
+    let rev = first.try_get(5)?;
     let mut heads = Vec::with_capacity(rows.len());
     for row in &rows {
         let Some(id) = row.try_get::<Option<u16>, _>(6)? else { continue };
@@ -79,5 +79,5 @@ pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
             prefer: row.try_get(12)?,
         });
     }
-    Ok(Glance { heads, lease, device_rev })
+    Ok(Glance { heads, lease, rev })
 }

@@ -6,7 +6,7 @@
 //! cluster. Replication, commits and recovery are the database's. Here are tables, keys, and statements that say what they
 //! have seen, so that they do nothing where something has changed since.
 //!
-//! This crate knows no apps, no policy and no ZoneMinder: bodies of alarms and devices are bytes for it. It has no tasks; a
+//! This crate knows no apps, no policy and no ZoneMinder: bodies of alarms and records are bytes for it. It has no tasks; a
 //! caller drives it.
 //!
 //! # Modules
@@ -18,7 +18,7 @@
 //! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates |
 //! | [`lease`] | who sends pushes: a state machine without I/O, and its four statements |
 //! | [`duty`] | which node pushes an alarm: the pusher what is in the log, a node that is alone its own |
-//! | [`devices`] | registrations, with numbers by which every node reads the changes |
+//! | [`records`] | what all nodes know: devices, snoozes, troubles, with numbers by which every node reads the changes |
 //! | [`outcomes`] | what was sent and what was not, and why; what a new pusher finds open |
 //! | [`retention`] | forgets what is old, in small steps |
 //! | [`glance()`] | one statement that says whether anything is new, asked 20 times a second |
@@ -81,7 +81,6 @@
 #![warn(missing_docs)]
 
 pub mod alarms;
-pub mod devices;
 pub mod duty;
 mod fault;
 mod glance;
@@ -89,6 +88,7 @@ pub mod lease;
 mod line;
 pub mod node;
 pub mod outcomes;
+pub mod records;
 pub mod retention;
 pub mod schema;
 mod server;

@@ -1,5 +1,6 @@
 //! What became of alarms for devices: written by the pusher, read by whoever takes over from it, and by `why`.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +9,6 @@ use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
 use zmes_shared::MonitorId;
 
 use crate::alarms::{AlarmKey, LoggedAlarm, alarm_of_row, columns};
-use crate::devices::DeviceHandle;
 use crate::fault::LedgerError;
 use crate::line::{Line, Work, attempt};
 use crate::node::NodeId;
@@ -18,6 +18,32 @@ use crate::times;
 pub const REPORT_MAX: usize = 200;
 /// Longest reason and longest id of a provider, in characters.
 const TEXT: usize = 120;
+
+/// Names a device: the SHA-256 of its token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceHandle([u8; 32]);
+
+impl DeviceHandle {
+    /// The handle with these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for DeviceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

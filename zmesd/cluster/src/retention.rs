@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
 
-use crate::devices::locked;
 use crate::fault::LedgerError;
 use crate::line::{Line, Work, attempt};
+use crate::records::{RecordKind, locked};
 use crate::times;
 
 /// Rows of one step.
@@ -19,18 +19,18 @@ pub struct Forgotten {
     pub alarms: u64,
     /// Outcomes of alarms.
     pub outcomes: u64,
-    /// Devices that were unregistered.
-    pub devices: u64,
+    /// Records that were deleted.
+    pub records: u64,
 }
 
 impl Forgotten {
     /// Says whether there may be more.
     pub fn has_more(self) -> bool {
-        self.alarms == STEP || self.outcomes == STEP || self.devices == STEP
+        self.alarms == STEP || self.outcomes == STEP || self.records == STEP
     }
 }
 
-/// Forgets alarms and outcomes that are older than `keep`, and devices that were unregistered longer ago than
+/// Forgets alarms and outcomes that are older than `keep`, and records that were deleted longer ago than
 /// `keep_deleted`: one step of each. Ages are by the database's clock. The pusher calls it, until there is no more.
 pub async fn forget(
     line: &mut Line,
@@ -42,9 +42,9 @@ pub async fn forget(
         let alarms = delete(connection, "alarm", "written", keep).await?;
         Ok((alarms, delete(connection, "done", "at", keep).await?))
     })?;
-    let devices =
-        attempt!(line.transaction(), |connection| { forget_devices(connection, keep_deleted).await })?;
-    Ok(Forgotten { alarms, outcomes, devices })
+    let records =
+        attempt!(line.transaction(), |connection| { forget_records(connection, keep_deleted).await })?;
+    Ok(Forgotten { alarms, outcomes, records })
 }
 
 async fn delete(connection: &mut MySqlConnection, table: &str, time: &str, keep: Duration) -> Work<u64> {
@@ -56,34 +56,56 @@ async fn delete(connection: &mut MySqlConnection, table: &str, time: &str, keep:
     Ok(query.execute(connection).await?.rows_affected())
 }
 
-/// A node that was away when a device was unregistered, and comes back when that is forgotten, would keep it for ever. So
-/// the number of what was forgotten is noted: who has read less reads everything anew.
-async fn forget_devices(connection: &mut MySqlConnection, keep: Duration) -> Work<u64> {
+/// A node that was away when a record was deleted, and comes back when that is forgotten, would keep it for ever. So the
+/// number of what was forgotten is noted: who has read less reads everything anew.
+async fn forget_records(connection: &mut MySqlConnection, keep: Duration) -> Work<u64> {
     let sql = format!(
-        "SELECT `rev`, `handle` FROM `device` WHERE `deleted` \
+        "SELECT `rev`, `kind`, `id` FROM `record` WHERE `deleted` \
          AND `updated` < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND ORDER BY `rev` LIMIT {STEP}"
     );
     let query = sqlx::query(AssertSqlSafe(sql.clone())).bind(times::interval(keep));
     if query.fetch_all(&mut *connection).await?.is_empty() {
         return Ok(0);
     }
-    // Nobody changes devices from here on; what was found before may have been registered again.
-    let _rev: u64 = locked(connection, "device").await?;
+    // Nobody changes records from here on; what was found before may have been made again.
+    let _rev: u64 = locked(connection).await?;
     let query = sqlx::query(AssertSqlSafe(sql)).bind(times::interval(keep));
     let rows = query.fetch_all(&mut *connection).await?;
     let Some(last) = rows.last() else { return Ok(0) };
     let floor: u64 = last.try_get(0)?;
-    let sql = "UPDATE `counter` SET `value` = GREATEST(`value`, ?) WHERE `name` = 'device-floor'";
+    let sql = "UPDATE `counter` SET `value` = GREATEST(`value`, ?) WHERE `name` = 'record-floor'";
     sqlx::query(sql).bind(floor).execute(&mut *connection).await?;
-    let handles: Vec<Vec<u8>> = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>()?;
-    for table in ["sent", "badge", "device"] {
-        let mut query = QueryBuilder::<MySql>::new(format!("DELETE FROM `{table}` WHERE `handle` IN ("));
-        let mut values = query.separated(", ");
-        for handle in &handles {
-            values.push_bind(handle);
+    let (mut revs, mut devices) = (Vec::new(), Vec::new());
+    for row in &rows {
+        revs.push(row.try_get::<u64, _>(0)?);
+        if row.try_get::<u8, _>(1)? == RecordKind::Device.number() {
+            devices.push(row.try_get::<Vec<u8>, _>(2)?);
         }
-        query.push(")");
-        query.build().persistent(false).execute(&mut *connection).await?;
     }
-    Ok(handles.len() as u64)
+    delete_each(connection, "record", "rev", &revs).await?;
+    delete_each(connection, "sent", "handle", &devices).await?;
+    delete_each(connection, "badge", "handle", &devices).await?;
+    Ok(rows.len() as u64)
+}
+
+async fn delete_each<'v, V>(
+    connection: &mut MySqlConnection,
+    table: &str,
+    column: &str,
+    values: &'v [V],
+) -> Work<()>
+where
+    &'v V: sqlx::Encode<'v, MySql> + sqlx::Type<MySql>,
+{
+    if values.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<MySql>::new(format!("DELETE FROM `{table}` WHERE `{column}` IN ("));
+    let mut list = query.separated(", ");
+    for value in values {
+        list.push_bind(value);
+    }
+    query.push(")");
+    query.build().persistent(false).execute(connection).await?;
+    Ok(())
 }

@@ -37,8 +37,8 @@ mod failures;
 mod leases;
 
 #[cfg(test)]
-#[path = "ledger/devices.rs"]
-mod devices;
+#[path = "ledger/records.rs"]
+mod records;
 
 #[cfg(test)]
 #[path = "ledger/outcomes.rs"]

@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn glance(heads: Vec<Head>) -> Glance {
-        Glance { heads, lease: LeaseRow::default(), device_rev: 0 }
+        Glance { heads, lease: LeaseRow::default(), rev: 0 }
     }
 
     fn positions(reader: &mut Reader, heads: Vec<Head>) -> Vec<(u16, u64)> {

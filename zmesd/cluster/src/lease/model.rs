@@ -11,7 +11,7 @@ use super::{Lease, LeaseAction, LeaseEvent, LeaseRow, LeaseSight, LeaseTiming};
 use crate::node::{NodeId, NodeKey};
 
 const TERM: u64 = 3_000;
-const STEP: u64 = 10;
+const STEP: usize = 10;
 
 /// The row, as the statements of `row.rs` change it.
 fn execute(row: &mut LeaseRow, own: NodeKey, action: LeaseAction, sent: Duration) -> Option<LeaseEvent> {
@@ -285,7 +285,7 @@ fn no_two_nodes_send_whatever_goes_wrong() {
     let mut leaders = 0;
     for seed in 0..300 {
         let mut world = World::new(seed, 60_000);
-        for at in (0..60_000).step_by(STEP as usize) {
+        for at in (0..60_000).step_by(STEP) {
             world.step(at);
         }
         leaders += world.leaders;
@@ -299,7 +299,7 @@ fn when_all_is_well_again_one_node_sends() {
     for seed in 1_000..1_100 {
         let mut world = World::new(seed, 20_000);
         // Nodes that were told to stop do not take it again: each is started anew.
-        for at in (0..60_000).step_by(STEP as usize) {
+        for at in (0..60_000).step_by(STEP) {
             if at == 25_000 {
                 let start = |id| SimulatedNode::start(id, 1_000, at, &mut world.rng);
                 world.nodes = (1..=3).map(start).collect();

@@ -13,7 +13,7 @@ pub(super) const NEEDS: u64 = 1;
 /// Each version with the statements that lead to it from the one before. Each statement can be repeated.
 pub(super) const STEPS: [(u64, &[&str]); 1] = [(1, &FIRST)];
 
-/// Rows that count: `schema` (version of the tables), `schema-needs` (oldest program that can use them), `device` (number of the last change of a device), `device-floor`
+/// Rows that count: `schema` (version of the tables), `schema-needs` (oldest program that can use them), `record` (number of the last change of a record), `record-floor`
 /// (number of the last change that is forgotten).
 const COUNTER: &str = "CREATE TABLE IF NOT EXISTS `counter` (
   `name` VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -62,22 +62,17 @@ const ALARM: &str = "CREATE TABLE IF NOT EXISTS `alarm` (
   KEY `alarm_event` (`event`)
 ) ENGINE=InnoDB";
 
-/// Registered devices; `deleted` ones stay for a while, so that every node hears of it.
-const DEVICE: &str = "CREATE TABLE IF NOT EXISTS `device` (
-  `handle` BINARY(32) NOT NULL,
+/// What all nodes know: devices, snoozes, troubles. `deleted` ones stay for a while, so that every node hears of it.
+const RECORD: &str = "CREATE TABLE IF NOT EXISTS `record` (
+  `kind` TINYINT UNSIGNED NOT NULL,
+  `id` BINARY(32) NOT NULL,
   `rev` BIGINT UNSIGNED NOT NULL,
   `changed` DATETIME(3) NOT NULL,
   `updated` DATETIME(3) NOT NULL,
   `deleted` BOOLEAN NOT NULL,
-  `token` VARBINARY(2048) NOT NULL,
-  `owner` VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  `platform` VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `state` VARCHAR(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  `muted_until` DATETIME(3) NULL,
-  `badge` INT UNSIGNED NOT NULL,
-  `body` VARBINARY(16384) NOT NULL,
-  PRIMARY KEY (`handle`),
-  UNIQUE KEY `device_rev` (`rev`)
+  `body` VARBINARY(20480) NOT NULL,
+  PRIMARY KEY (`kind`, `id`),
+  UNIQUE KEY `record_rev` (`rev`)
 ) ENGINE=InnoDB";
 
 /// When a device was last told of a monitor.
@@ -121,19 +116,6 @@ const LEASE: &str = "CREATE TABLE IF NOT EXISTS `lease` (
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB";
 
-/// Monitors that are not pushed for a while.
-const SNOOZE: &str = "CREATE TABLE IF NOT EXISTS `snooze` (
-  `id` BINARY(16) NOT NULL,
-  `rev` BIGINT UNSIGNED NOT NULL,
-  `changed` DATETIME(3) NOT NULL,
-  `updated` DATETIME(3) NOT NULL,
-  `deleted` BOOLEAN NOT NULL,
-  `until` DATETIME(3) NOT NULL,
-  `body` VARBINARY(4096) NOT NULL,
-  PRIMARY KEY (`id`),
-  UNIQUE KEY `snooze_rev` (`rev`)
-) ENGINE=InnoDB";
-
 /// Keys that all nodes use: links of pictures.
 const SECRET: &str = "CREATE TABLE IF NOT EXISTS `secret` (
   `name` VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
@@ -141,25 +123,23 @@ const SECRET: &str = "CREATE TABLE IF NOT EXISTS `secret` (
   PRIMARY KEY (`name`)
 ) ENGINE=InnoDB";
 
-const FIRST: [&str; 12] = [
+const FIRST: [&str; 11] = [
     COUNTER,
     NODE,
     ALARM,
-    DEVICE,
+    RECORD,
     SENT,
     BADGE,
     DONE,
     LEASE,
-    SNOOZE,
     SECRET,
-    "INSERT IGNORE INTO `counter` (`name`, `value`) VALUES ('device', 0), ('device-floor', 0), ('snooze', 0), \
-     ('snooze-floor', 0)",
+    "INSERT IGNORE INTO `counter` (`name`, `value`) VALUES ('record', 0), ('record-floor', 0)",
     "INSERT IGNORE INTO `lease` (`name`, `renewed`) VALUES ('push', UTC_TIMESTAMP(3))",
 ];
 
 /// Names of the tables.
-pub(super) const TABLES: [&str; 10] =
-    ["counter", "node", "alarm", "device", "sent", "badge", "done", "lease", "snooze", "secret"];
+pub(super) const TABLES: [&str; 9] =
+    ["counter", "node", "alarm", "record", "sent", "badge", "done", "lease", "secret"];
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use crate::fault::LedgerError;
 use crate::line::{Line, Work, attempt};
 use crate::times;
 
-/// Database and node may differ by this much, in milliseconds: changes of devices are ordered by the nodes' clocks.
+/// Database and node may differ by this much, in milliseconds: changes of records are ordered by the nodes' clocks.
 const CLOCK_MAX: i64 = 500;
 
 /// What was looked at.
@@ -143,16 +143,15 @@ async fn schema(connection: &mut MySqlConnection) -> Work<CheckFinding> {
 
 /// Tries each statement on no row at all: the server checks the rights all the same.
 async fn grants(connection: &mut MySqlConnection) -> Work<CheckFinding> {
-    const COLUMNS: [(&str, &str); 10] = [
+    const COLUMNS: [(&str, &str); 9] = [
         ("counter", "name"),
         ("node", "id"),
         ("alarm", "node"),
-        ("device", "handle"),
+        ("record", "id"),
         ("sent", "handle"),
         ("badge", "handle"),
         ("done", "node"),
         ("lease", "name"),
-        ("snooze", "id"),
         ("secret", "name"),
     ];
     for (table, column) in COLUMNS {

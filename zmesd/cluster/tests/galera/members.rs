@@ -7,8 +7,9 @@ use sqlx::{AssertSqlSafe, Executor, MySqlConnection};
 use tokio::time::{Instant, sleep};
 use zmes_cluster::LedgerFault;
 use zmes_cluster::alarms::{AlarmWriter, Reader};
-use zmes_cluster::devices::{DeviceHandle, DeviceReader, LedgerDevice, change};
+
 use zmes_cluster::node::{Health, Heartbeat, NodeId, NodeKey, heartbeat};
+use zmes_cluster::records::{Record, RecordKey, RecordKind, RecordReader, change};
 use zmes_cluster::schema::{Check, Gravity, verify};
 
 use crate::contender::{Contender, sender};
@@ -25,7 +26,7 @@ async fn a_ledger_on_three_members() {
     healthy(&cluster).await;
     a_fence_holds_across_members(&cluster).await;
     each_alarm_once_and_in_order(&cluster).await;
-    devices_of_all_members(&cluster).await;
+    records_of_all_members(&cluster).await;
     the_lease_goes_from_member_to_member(&cluster).await;
     a_minority_says_so(&cluster).await;
 }
@@ -125,28 +126,22 @@ async fn each_alarm_once_and_in_order(cluster: &Galera) {
     assert_eq!(heard, expected);
 }
 
-async fn devices_of_all_members(cluster: &Galera) {
+async fn records_of_all_members(cluster: &Galera) {
     let mut tasks = Vec::new();
     for at_member in 1..=3_u8 {
         let mut line = cluster.line(at_member.into(), DEADLINE);
         tasks.push(beside(async move {
             let mut conflicts = 0;
             for number in 0..50 {
-                let mut handle = [at_member; 32];
-                handle[1] = number;
-                let device = LedgerDevice {
-                    handle: DeviceHandle::new(handle),
+                let mut id = [at_member; 32];
+                id[1] = number;
+                let record = Record {
+                    key: RecordKey { kind: RecordKind::Snooze, id },
                     changed: jiff::Timestamp::UNIX_EPOCH,
                     deleted: false,
-                    token: vec![at_member, number],
-                    owner: "amy".to_owned(),
-                    platform: "ios".to_owned(),
-                    state: "enabled".to_owned(),
-                    muted_until: None,
-                    badge: 0,
-                    body: Vec::new(),
+                    body: vec![at_member, number],
                 };
-                while let Err(error) = change(&mut line, std::slice::from_ref(&device)).await {
+                while let Err(error) = change(&mut line, std::slice::from_ref(&record)).await {
                     assert_eq!(error.fault, LedgerFault::Contended, "{error:?}");
                     conflicts += 1;
                 }
@@ -155,19 +150,19 @@ async fn devices_of_all_members(cluster: &Galera) {
         }));
     }
     let mut line = cluster.line(2, DEADLINE);
-    let mut reader = DeviceReader::default();
+    let mut reader = RecordReader::default();
     let mut heard = Vec::new();
     let begin = Instant::now();
     while heard.len() < 150 && begin.elapsed() < Duration::from_mins(1) {
-        heard.extend(reader.read(&mut line).await.unwrap().devices);
+        heard.extend(reader.read(&mut line).await.unwrap().records);
     }
     let mut conflicts = 0;
     for task in tasks {
         conflicts += task.await.unwrap();
     }
-    println!("150 devices at three members at once in {:?}, {conflicts} gave up six times", begin.elapsed());
-    heard.sort_unstable_by_key(|device| device.handle);
-    heard.dedup_by_key(|device| device.handle);
+    println!("150 records at three members at once in {:?}, {conflicts} gave up six times", begin.elapsed());
+    heard.sort_unstable_by_key(|record| record.key);
+    heard.dedup_by_key(|record| record.key);
     assert_eq!(heard.len(), 150);
 }
 

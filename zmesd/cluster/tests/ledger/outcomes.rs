@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_cluster::alarms::{AlarmKey, AlarmWriter, Place};
-use zmes_cluster::devices::DeviceHandle;
 use zmes_cluster::outcomes::{
-    DeviceOutcome, OutcomeKind, Report, open_alarms, outcomes_of, pusher_state, report,
+    DeviceHandle, DeviceOutcome, OutcomeKind, Report, open_alarms, outcomes_of, pusher_state, report,
 };
 use zmes_cluster::retention::forget;
 use zmes_shared::MonitorId;
