@@ -15,11 +15,12 @@
 //! |---|---|
 //! | [`schema`] | makes the tables and the account, step by step and shown before; says what is wrong with them |
 //! | [`node`] | registers a start of a node and fences the one before; heartbeats; who is there |
-//! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates |
+//! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates; the past |
 //! | [`lease`] | who sends pushes: a state machine without I/O, and its four statements |
 //! | [`duty`] | which node pushes an alarm: the pusher what is in the log, a node that is alone its own |
 //! | [`records`] | what all nodes know: devices, snoozes, troubles, with numbers by which every node reads the changes |
 //! | [`outcomes`] | what was sent and what was not, and why; what a new pusher finds open |
+//! | [`secrets`] | keys that all nodes must have in common |
 //! | [`retention`] | forgets what is old, in small steps |
 //! | [`glance()`] | one statement that says whether anything is new, asked 20 times a second |
 //!
@@ -91,6 +92,7 @@ pub mod outcomes;
 pub mod records;
 pub mod retention;
 pub mod schema;
+pub mod secrets;
 mod server;
 mod times;
 

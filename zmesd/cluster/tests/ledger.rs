@@ -47,3 +47,7 @@ mod outcomes;
 #[cfg(test)]
 #[path = "ledger/speed.rs"]
 mod speed;
+
+#[cfg(test)]
+#[path = "ledger/secrets.rs"]
+mod secrets;
