@@ -1,5 +1,6 @@
 //! One connection to the ledger: made when it is needed, thrown away after a failure, with a deadline for all it does.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,10 @@ impl From<sqlx::Error> for Stop {
 
 /// What a piece of work returns.
 pub(crate) type Work<T> = Result<T, Stop>;
+
+/// A piece of work under way. Boxed, so that callers of this crate need not prove again that it may move between threads:
+/// the compiler fails to for references that are held meanwhile.
+pub(crate) type Boxed<'w, T> = Pin<Box<dyn Future<Output = Work<T>> + Send + 'w>>;
 
 /// One connection to the ledger.
 ///
@@ -89,7 +94,10 @@ macro_rules! attempt {
         loop {
             let until = call.until();
             let done = match call.open().await {
-                Ok($connection) => tokio::time::timeout_at(until, async $work).await,
+                Ok($connection) => {
+                    let work: $crate::line::Boxed<'_, _> = Box::pin(async $work);
+                    tokio::time::timeout_at(until, work).await
+                }
                 Err(stop) => Ok(Err(stop)),
             };
             if let Some(result) = call.settle(done).await {

@@ -14,7 +14,7 @@ use crate::line::{Line, Work, attempt};
 use crate::node::NodeId;
 use crate::times;
 
-/// Most outcomes of one [`Report`].
+/// Rows of one statement.
 pub const REPORT_MAX: usize = 200;
 /// Longest reason and longest id of a provider, in characters.
 const TEXT: usize = 120;
@@ -25,7 +25,7 @@ pub struct DeviceHandle([u8; 32]);
 
 impl DeviceHandle {
     /// The handle with these bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
+    pub const fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
@@ -88,7 +88,7 @@ pub struct DeviceOutcome {
 /// What the pusher has done, written in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Outcomes; at most [`REPORT_MAX`] are a good size.
+    /// Outcomes; up to [`REPORT_MAX`] are one statement.
     pub outcomes: Vec<(AlarmKey, DeviceOutcome)>,
     /// When devices were last told of a monitor.
     pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
@@ -101,48 +101,34 @@ pub struct Report {
 /// Writes what the pusher has done. It may be repeated, and also a pusher that has lost the lease reports what it sent: the
 /// next one must know.
 pub async fn report(line: &mut Line, report: &Report) -> Result<(), LedgerError> {
+    let outcomes: Vec<(AlarmKey, &DeviceOutcome)> =
+        report.outcomes.iter().map(|(alarm, outcome)| (*alarm, outcome)).collect();
     attempt!(line.transaction(), |connection| {
-        for (alarm, outcomes) in by_alarm(&report.outcomes) {
-            insert(connection, alarm, outcomes.iter().map(|(_, outcome)| outcome)).await?;
-        }
+        insert(connection, &outcomes).await?;
         told(connection, &report.told).await?;
         badges(connection, &report.badges).await?;
-        for alarm in &report.settled {
-            let sql = "UPDATE `alarm` SET `settled` = TRUE WHERE `node` = ? AND `seq` = ?";
-            sqlx::query(sql).bind(alarm.node.0).bind(alarm.seq).execute(&mut *connection).await?;
-        }
+        settle(connection, &report.settled).await?;
         Ok(())
     })
 }
 
-/// Groups neighbours of the same alarm.
-fn by_alarm(
-    outcomes: &[(AlarmKey, DeviceOutcome)],
-) -> impl Iterator<Item = (AlarmKey, &[(AlarmKey, DeviceOutcome)])> {
-    let groups = outcomes.chunk_by(|(one, _), (other, _)| one == other);
-    groups.filter_map(|group| group.first().map(|(alarm, _)| (*alarm, group)))
-}
-
-/// Writes outcomes of one alarm.
-pub(crate) async fn insert<'o>(
+/// Writes outcomes.
+pub(crate) async fn insert(
     connection: &mut MySqlConnection,
-    alarm: AlarmKey,
-    outcomes: impl Iterator<Item = &'o DeviceOutcome>,
+    outcomes: &[(AlarmKey, &DeviceOutcome)],
 ) -> Work<()> {
-    let mut outcomes = outcomes.peekable();
-    while outcomes.peek().is_some() {
+    for chunk in outcomes.chunks(REPORT_MAX) {
         let mut query = QueryBuilder::<MySql>::new(
             "INSERT INTO `done` (`node`, `seq`, `handle`, `outcome`, `reason`, `provider_id`, `at`) VALUES ",
         );
-        let chunk = outcomes.by_ref().take(REPORT_MAX);
-        for (index, outcome) in chunk.enumerate() {
+        for (index, (alarm, outcome)) in chunk.iter().enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             let mut values = query.separated(", ");
             values.push_bind(alarm.node.0).push_bind(alarm.seq);
             values.push_bind(outcome.device.as_bytes().to_vec()).push_bind(outcome.kind.number());
             values.push_bind(cut(&outcome.reason)).push_bind(cut(&outcome.provider_id));
             query.push(", ");
-            push_datetime(&mut query, outcome.at);
+            times::push(&mut query, outcome.at);
             query.push(")");
         }
         // `INSERT IGNORE` would also ignore what does not fit.
@@ -152,9 +138,17 @@ pub(crate) async fn insert<'o>(
     Ok(())
 }
 
-fn push_datetime(query: &mut QueryBuilder<MySql>, at: Timestamp) {
-    let (before, after) = times::DATETIME.split_once('?').unwrap_or_default();
-    query.push(before).push_bind(times::bound(at)).push(after);
+/// Notes that nothing is left to be pushed of these alarms.
+pub(crate) async fn settle(connection: &mut MySqlConnection, alarms: &[AlarmKey]) -> Work<()> {
+    for chunk in alarms.chunks(REPORT_MAX) {
+        let mut query = QueryBuilder::<MySql>::new("UPDATE `alarm` SET `settled` = TRUE WHERE ");
+        for (index, alarm) in chunk.iter().enumerate() {
+            query.push(if index == 0 { "(`node` = " } else { " OR (`node` = " });
+            query.push_bind(alarm.node.0).push(" AND `seq` = ").push_bind(alarm.seq).push(")");
+        }
+        query.build().persistent(false).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 async fn told(connection: &mut MySqlConnection, told: &[(DeviceHandle, MonitorId, Timestamp)]) -> Work<()> {
@@ -163,7 +157,7 @@ async fn told(connection: &mut MySqlConnection, told: &[(DeviceHandle, MonitorId
         for (index, (device, monitor, at)) in chunk.iter().enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(monitor.0).push(", ");
-            push_datetime(&mut query, *at);
+            times::push(&mut query, *at);
             query.push(")");
         }
         query.push(" ON DUPLICATE KEY UPDATE `at` = GREATEST(`at`, VALUES(`at`))");
@@ -178,7 +172,7 @@ async fn badges(connection: &mut MySqlConnection, badges: &[(DeviceHandle, u32, 
         for (index, (device, count, at)) in chunk.iter().enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(*count).push(", ");
-            push_datetime(&mut query, *at);
+            times::push(&mut query, *at);
             query.push(")");
         }
         // The count first: the server assigns from left to right, and the time is what decides.
@@ -231,12 +225,30 @@ pub async fn open_alarms(
             .await?;
         let mut open = Vec::with_capacity(rows.len());
         for row in &rows {
-            let Some(logged) = alarm_of_row(row)? else { continue };
-            let done = outcomes_of_alarm(connection, logged.key).await?;
-            open.push(OpenAlarm { logged, done: done.into_iter().map(|outcome| outcome.device).collect() });
+            open.extend(alarm_of_row(row)?.map(|logged| OpenAlarm { logged, done: Vec::new() }));
+        }
+        for chunk in open.chunks_mut(REPORT_MAX) {
+            add_done(connection, chunk).await?;
         }
         Ok(open)
     })
+}
+
+/// Adds for which devices it is known what came of these alarms, which are ordered by key.
+async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> Work<()> {
+    let mut query = QueryBuilder::<MySql>::new("SELECT `node`, `seq`, `handle` FROM `done` WHERE ");
+    for (index, OpenAlarm { logged, .. }) in open.iter().enumerate() {
+        query.push(if index == 0 { "(`node` = " } else { " OR (`node` = " });
+        query.push_bind(logged.key.node.0).push(" AND `seq` = ").push_bind(logged.key.seq).push(")");
+    }
+    for row in query.build().persistent(false).fetch_all(connection).await? {
+        let key = AlarmKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
+        let found = open.binary_search_by_key(&key, |open| open.logged.key);
+        if let Some(open) = found.ok().and_then(|index| open.get_mut(index)) {
+            open.done.extend(DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(2)?));
+        }
+    }
+    Ok(())
 }
 
 /// Returns what became of an alarm for each device.

@@ -95,6 +95,7 @@ async fn delete_each<'v, V>(
     values: &'v [V],
 ) -> Work<()>
 where
+    V: Sync,
     &'v V: sqlx::Encode<'v, MySql> + sqlx::Type<MySql>,
 {
     if values.is_empty() {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sqlx::{MySql, QueryBuilder};
 
 /// A placeholder for milliseconds as a `DATETIME(3)`.
 pub(crate) const DATETIME: &str = "TIMESTAMPADD(MICROSECOND, ? * 1000, TIMESTAMP'1970-01-01 00:00:00')";
@@ -39,4 +40,10 @@ pub(crate) fn duration(ms: i64) -> Duration {
 /// Milliseconds of a duration, for an `INTERVAL ? * 1000 MICROSECOND`.
 pub(crate) fn interval(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(LATEST).min(LATEST)
+}
+
+/// Adds a time as a `DATETIME(3)`.
+pub(crate) fn push(query: &mut QueryBuilder<MySql>, at: Timestamp) {
+    let (before, after) = DATETIME.split_once('?').unwrap_or_default();
+    query.push(before).push_bind(bound(at)).push(after);
 }

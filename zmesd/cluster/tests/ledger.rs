@@ -17,6 +17,10 @@ mod nodes;
 mod contender;
 
 #[cfg(test)]
+#[path = "support/host.rs"]
+mod host;
+
+#[cfg(test)]
 #[path = "ledger/schema.rs"]
 mod schema;
 
@@ -51,3 +55,7 @@ mod speed;
 #[cfg(test)]
 #[path = "ledger/secrets.rs"]
 mod secrets;
+
+#[cfg(test)]
+#[path = "ledger/site.rs"]
+mod site;

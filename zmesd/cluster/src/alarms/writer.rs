@@ -1,9 +1,11 @@
 //! Writes a node's alarms to the log, in order.
 
-use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use std::collections::HashMap;
+
+use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use super::{AlarmKey, Backlog, BacklogEntry, LedgerAlarm, Ticket, phase_number};
-use crate::fault::{LedgerError, is_duplicate};
+use crate::fault::LedgerError;
 use crate::line::{Line, Stop, Work, attempt};
 use crate::node::{Heartbeat, Membership, NodeId, NodeKey, not_ours};
 use crate::outcomes::{self, DeviceOutcome};
@@ -91,13 +93,13 @@ impl AlarmWriter {
         let (node, seq) = (self.node, last.seq());
         let written = attempt!(line.transaction(), |connection| {
             fence(connection, node, seq).await?;
-            let mut written = Vec::with_capacity(batch.len());
-            for entry in &batch {
-                let place = write(connection, node.id, entry).await?;
-                written.push(Written { ticket: entry.ticket, place });
-            }
-            Ok(written)
+            insert(connection, node.id, &batch).await?;
+            let places = places(connection, node.id, &batch).await?;
+            add_known(connection, &batch, &places).await?;
+            Ok(places)
         })?;
+        let tickets = batch.iter().map(|entry| entry.ticket);
+        let written = tickets.zip(written).map(|(ticket, place)| Written { ticket, place }).collect();
         self.backlog.settle();
         Ok(written)
     }
@@ -122,57 +124,65 @@ async fn fence(connection: &mut MySqlConnection, node: NodeKey, seq: u64) -> Wor
     })
 }
 
-async fn write(connection: &mut MySqlConnection, node: NodeId, entry: &BacklogEntry) -> Work<Place> {
-    let own = AlarmKey { node, seq: entry.seq() };
-    let place = match insert(connection, own, entry).await {
-        Ok(()) => Place::Ours(own),
-        Err(error) if is_duplicate(&error) => match find(connection, &entry.alarm).await? {
-            Some(found) if found == own => Place::Ours(own),
-            Some(found) => Place::Before(found),
-            // The number was taken, or the row was removed just now; in no case was this alarm told of.
-            None => return Err(Stop::Again),
-        },
-        Err(error) => return Err(error.into()),
-    };
-    outcomes::insert(connection, place.key(), entry.outcomes.iter()).await?;
-    if entry.settled {
-        let sql = "UPDATE `alarm` SET `settled` = TRUE WHERE `node` = ? AND `seq` = ?";
-        let AlarmKey { node, seq } = place.key();
-        sqlx::query(sql).bind(node.0).bind(seq).execute(&mut *connection).await?;
-    }
-    Ok(place)
-}
-
-async fn insert(
-    connection: &mut MySqlConnection,
-    key: AlarmKey,
-    entry: &BacklogEntry,
-) -> Result<(), sqlx::Error> {
-    let alarm = &entry.alarm;
-    let sql = format!(
-        "INSERT INTO `alarm` (`node`, `seq`, `dedup`, `phase`, `monitor`, `event`, `at`, `written`, `settled`, `body`) \
-         VALUES (?, ?, ?, ?, ?, ?, {}, UTC_TIMESTAMP(3), ?, ?)",
-        times::DATETIME
+/// Writes the alarms of a batch that are not in the log yet, in one statement: however far away the database is, the
+/// whole batch takes five round trips.
+async fn insert(connection: &mut MySqlConnection, node: NodeId, batch: &[BacklogEntry]) -> Work<()> {
+    let mut query = QueryBuilder::<MySql>::new(
+        "INSERT INTO `alarm` (`node`, `seq`, `dedup`, `phase`, `monitor`, `event`, `settled`, `body`, `at`, `written`) VALUES ",
     );
-    sqlx::query(AssertSqlSafe(sql))
-        .bind(key.node.0)
-        .bind(key.seq)
-        .bind(alarm.dedup.bytes().as_slice())
-        .bind(phase_number(alarm.phase))
-        .bind(alarm.monitor.0)
-        .bind(alarm.event.map(|event| event.0))
-        .bind(times::bound(alarm.at))
-        .bind(entry.settled)
-        .bind(&alarm.body)
-        .execute(connection)
-        .await?;
+    for (index, entry) in batch.iter().enumerate() {
+        let alarm = &entry.alarm;
+        query.push(if index == 0 { "(" } else { ", (" });
+        let mut values = query.separated(", ");
+        values.push_bind(node.0).push_bind(entry.seq()).push_bind(alarm.dedup.bytes().to_vec());
+        values.push_bind(phase_number(alarm.phase)).push_bind(alarm.monitor.0);
+        values.push_bind(alarm.event.map(|event| event.0)).push_bind(false).push_bind(&alarm.body);
+        query.push(", ");
+        times::push(&mut query, alarm.at);
+        query.push(", UTC_TIMESTAMP(3))");
+    }
+    // What is there already stays as it is. `INSERT IGNORE` would also ignore what does not fit.
+    query.push(" ON DUPLICATE KEY UPDATE `seq` = `seq`");
+    query.build().persistent(batch.len() == 1).execute(connection).await?;
     Ok(())
 }
 
-async fn find(connection: &mut MySqlConnection, alarm: &LedgerAlarm) -> Work<Option<AlarmKey>> {
-    let sql = "SELECT `node`, `seq` FROM `alarm` WHERE `dedup` = ?";
-    let row = sqlx::query(sql).bind(alarm.dedup.bytes().as_slice()).fetch_optional(connection).await?;
-    let key =
-        row.map(|row| Ok::<_, sqlx::Error>(AlarmKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? }));
-    Ok(key.transpose()?)
+/// Returns where each alarm of a batch is in the log.
+async fn places(connection: &mut MySqlConnection, node: NodeId, batch: &[BacklogEntry]) -> Work<Vec<Place>> {
+    let mut query =
+        QueryBuilder::<MySql>::new("SELECT `dedup`, `node`, `seq` FROM `alarm` WHERE `dedup` IN (");
+    let mut keys = query.separated(", ");
+    for entry in batch {
+        keys.push_bind(entry.alarm.dedup.bytes().to_vec());
+    }
+    query.push(")");
+    let mut found = HashMap::with_capacity(batch.len());
+    for row in query.build().persistent(batch.len() == 1).fetch_all(connection).await? {
+        found.insert(
+            row.try_get::<Vec<u8>, _>(0)?,
+            AlarmKey { node: NodeId(row.try_get(1)?), seq: row.try_get(2)? },
+        );
+    }
+    let places = batch.iter().map(|entry| {
+        let own = AlarmKey { node, seq: entry.seq() };
+        match found.get(entry.alarm.dedup.bytes().as_slice()) {
+            Some(key) if *key == own => Ok(Place::Ours(own)),
+            Some(key) => Ok(Place::Before(*key)),
+            // Its number was taken by another alarm: nobody was told of this one.
+            None => Err(Stop::Again),
+        }
+    });
+    places.collect()
+}
+
+/// Writes what is known already of a batch's alarms.
+async fn add_known(connection: &mut MySqlConnection, batch: &[BacklogEntry], places: &[Place]) -> Work<()> {
+    let pairs = || batch.iter().zip(places);
+    let known: Vec<(AlarmKey, &DeviceOutcome)> = pairs()
+        .flat_map(|(entry, place)| entry.outcomes.iter().map(|outcome| (place.key(), outcome)))
+        .collect();
+    outcomes::insert(connection, &known).await?;
+    let settled: Vec<AlarmKey> =
+        pairs().filter(|(entry, _)| entry.settled).map(|(_, place)| place.key()).collect();
+    outcomes::settle(connection, &settled).await
 }

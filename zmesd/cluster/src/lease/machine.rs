@@ -296,6 +296,11 @@ impl Lease {
         if sent < self.forget_before || now >= fence_at {
             return;
         }
+        if matches!(self.standing, Standing::Holder { fence_at, .. } if now >= fence_at) {
+            // Nobody else had it, but for a while this node could not send, and its caller may have dropped something.
+            self.standing = Standing::Behind;
+            todo.push(LeaseAction::Fence);
+        }
         let leaving = match self.standing {
             Standing::Holder { epoch: own, leaving, .. } if own == epoch => leaving,
             Standing::Holder { .. } | Standing::Behind => {

@@ -74,6 +74,18 @@ fn a_holder_whose_renewal_came_late_goes_on() {
 }
 
 #[test]
+fn whoever_could_not_send_for_a_while_is_told_so() {
+    let mut lease = held();
+    assert_eq!(lease.on(LeaseEvent::Tick, ms(1_000)), [LeaseAction::Renew(8)]);
+    lease.on(LeaseEvent::Unanswered, ms(1_800));
+    assert_eq!(lease.on(LeaseEvent::Tick, ms(2_100)), [LeaseAction::Renew(8)]);
+    // Nothing is told to it until the answer is there, after the fence.
+    let renewed = LeaseEvent::Renewed { sent: ms(2_100), epoch: 8, held: true };
+    assert_eq!(lease.on(renewed, ms(2_600)), [LeaseAction::Fence, LeaseAction::Lead(8)]);
+    assert!(lease.may_send(ms(2_600)));
+}
+
+#[test]
 fn a_lease_that_is_renewed_is_left_alone_and_one_that_is_not_is_taken_after_a_term() {
     let mut lease = lease();
     for second in 0..10 {

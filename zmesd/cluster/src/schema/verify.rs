@@ -70,12 +70,18 @@ impl ClockOffset {
 }
 
 /// Compares the clocks. `wall` tells the node's time.
-pub async fn clock_offset(line: &mut Line, wall: impl Fn() -> Timestamp) -> Result<ClockOffset, LedgerError> {
+pub async fn clock_offset(
+    line: &mut Line,
+    wall: impl Fn() -> Timestamp + Send + Sync,
+) -> Result<ClockOffset, LedgerError> {
     attempt!(line.statements(), |connection| { offset(connection, &wall).await })
 }
 
 /// Looks at everything. An error: the database does not answer, or lets the account do nothing.
-pub async fn verify(line: &mut Line, wall: impl Fn() -> Timestamp) -> Result<Vec<CheckFinding>, LedgerError> {
+pub async fn verify(
+    line: &mut Line,
+    wall: impl Fn() -> Timestamp + Send + Sync,
+) -> Result<Vec<CheckFinding>, LedgerError> {
     attempt!(line.statements(), |connection| {
         let mut findings = vec![schema(connection).await?];
         // Without tables nothing can be said of the rest.
@@ -241,7 +247,10 @@ fn clock(offset: ClockOffset) -> CheckFinding {
     }
 }
 
-async fn offset(connection: &mut MySqlConnection, wall: &impl Fn() -> Timestamp) -> Work<ClockOffset> {
+async fn offset(
+    connection: &mut MySqlConnection,
+    wall: &(impl Fn() -> Timestamp + Sync),
+) -> Work<ClockOffset> {
     let before = wall().as_millisecond();
     let sql = format!("SELECT {}", times::millis("UTC_TIMESTAMP(3)"));
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await?;

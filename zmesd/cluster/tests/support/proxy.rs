@@ -46,6 +46,10 @@ impl Proxy {
                         return;
                     }
                     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return };
+                    // Else small packets wait for an acknowledgement, 40 ms each.
+                    if client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).is_err() {
+                        return;
+                    }
                     let ((from_client, to_client), (from_server, to_server)) =
                         (client.into_split(), server.into_split());
                     tokio::join!(
