@@ -18,7 +18,7 @@ use zmes_cluster::alarms::{AlarmWriter, DedupKey, LedgerAlarm, Reader};
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
 use zmes_cluster::node::{Admission, Membership, NodeSettings, register, stop};
 use zmes_cluster::schema::{Account, Plan};
-use zmes_cluster::{LedgerServer, Line, glance};
+use zmes_cluster::{LedgerLine, LedgerServer, glance};
 use zmes_shared::words::Phase;
 use zmes_shared::{EventId, MonitorId};
 
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Failure> {
     let password = SecretString::from(std::env::var("DB_PASSWORD").unwrap_or_default());
     let server = LedgerServer::socket(Path::new(socket), user, &password);
 
-    let mut admin = Line::new(Arc::new(server.clone()), Duration::from_secs(20));
+    let mut admin = LedgerLine::new(Arc::new(server.clone()), Duration::from_secs(20));
     let account = Account { user: user.clone(), host: "localhost".to_owned(), password: None };
     let plan = Plan::make(&mut admin, SCHEMA, &account).await?;
     for statement in &plan.statements {
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Failure> {
     plan.run(&mut admin).await?;
 
     let server = Arc::new(server.with_schema(SCHEMA));
-    let line = || Line::new(Arc::clone(&server), Duration::from_secs(2));
+    let line = || LedgerLine::new(Arc::clone(&server), Duration::from_secs(2));
     let (mut at_north, mut at_south) = (line(), line());
     let north = member(&mut at_north, "north").await?;
     let south = member(&mut at_south, "south").await?;
@@ -74,7 +74,7 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-async fn member(line: &mut Line, name: &str) -> Result<Membership, Failure> {
+async fn member(line: &mut LedgerLine, name: &str) -> Result<Membership, Failure> {
     // A real node makes its identity once, at random, and keeps it.
     let mut identity = [0; 16];
     identity.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
@@ -94,7 +94,7 @@ async fn member(line: &mut Line, name: &str) -> Result<Membership, Failure> {
 }
 
 /// Takes the lease, and gives it back.
-async fn lead(line: &mut Line, member: Membership) -> Result<(), Failure> {
+async fn lead(line: &mut LedgerLine, member: Membership) -> Result<(), Failure> {
     let started = tokio::time::Instant::now();
     let mut lease = Lease::new(member.key, 0, LeaseTiming::new(Duration::from_secs(3)), Duration::ZERO);
     let mut events = vec![LeaseEvent::Seen(LeaseSight::of(&glance(line).await?))];

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use crate::fault::LedgerError;
 use crate::lease::LeaseRow;
-use crate::line::{Line, Stop, Work, attempt};
+use crate::line::{LedgerLine, Stop, Work, attempt};
 use crate::node::{NodeId, NodeKey, SILENCE};
 use crate::times;
 
@@ -46,7 +46,7 @@ impl Head {
 }
 
 /// Looks at the ledger.
-pub async fn glance(line: &mut Line) -> Result<Glance, LedgerError> {
+pub async fn glance(line: &mut LedgerLine) -> Result<Glance, LedgerError> {
     attempt!(line.statements(), |connection| { look(connection).await })
 }
 

@@ -24,7 +24,7 @@
 //! | [`retention`] | forgets what is old, in small steps |
 //! | [`glance()`] | one statement that says whether anything is new, asked 20 times a second |
 //!
-//! A [`Line`] is one connection with a deadline for all it does. Deadlocks, failed certifications and lock waits are
+//! A [`LedgerLine`] is one connection with a deadline for all it does. Deadlocks, failed certifications and lock waits are
 //! repeated there, always as whole transactions; all else is a [`LedgerError`] with a kind, a sentence and a hint.
 //!
 //! # Example
@@ -98,5 +98,5 @@ mod times;
 
 pub use fault::{LedgerError, LedgerFault};
 pub use glance::{Glance, Head, glance};
-pub use line::Line;
+pub use line::LedgerLine;
 pub use server::LedgerServer;

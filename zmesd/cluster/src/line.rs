@@ -46,13 +46,13 @@ pub(crate) type Boxed<'w, T> = Pin<Box<dyn Future<Output = Work<T>> + Send + 'w>
 /// nobody knows what is still to come on it; the next call makes another one. All work is written so that it can be
 /// repeated: a call that failed may have been done nevertheless.
 #[derive(Debug)]
-pub struct Line {
+pub struct LedgerLine {
     server: Arc<LedgerServer>,
     connection: Option<MySqlConnection>,
     deadline: Duration,
 }
 
-impl Line {
+impl LedgerLine {
     /// A line to this server, not yet connected, whose calls take this long at most.
     pub fn new(server: Arc<LedgerServer>, deadline: Duration) -> Self {
         Self { server, connection: None, deadline }
@@ -108,9 +108,9 @@ macro_rules! attempt {
 }
 pub(crate) use attempt;
 
-/// One piece of work on a [`Line`], with its attempts. The connection goes back to the line only after a good end.
+/// One piece of work on a [`LedgerLine`], with its attempts. The connection goes back to the line only after a good end.
 pub(crate) struct Call<'l> {
-    line: &'l mut Line,
+    line: &'l mut LedgerLine,
     connection: Option<MySqlConnection>,
     /// The connection was made long ago, and may be dead without our knowledge.
     is_old: bool,
@@ -120,7 +120,7 @@ pub(crate) struct Call<'l> {
 }
 
 impl<'l> Call<'l> {
-    fn new(line: &'l mut Line, is_transaction: bool) -> Self {
+    fn new(line: &'l mut LedgerLine, is_transaction: bool) -> Self {
         let connection = line.connection.take();
         let (is_old, until) = (connection.is_some(), Instant::now() + line.deadline);
         Self { line, connection, is_old, is_transaction, until, attempt: 1 }

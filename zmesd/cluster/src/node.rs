@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use crate::fault::{LedgerError, LedgerFault, is_duplicate};
-use crate::line::{Line, Stop, Work, attempt};
+use crate::line::{LedgerLine, Stop, Work, attempt};
 use crate::times;
 
 /// A node of which nothing was heard for this long counts as gone: others may take its name, or watch its monitors.
@@ -163,7 +163,7 @@ pub enum Removal {
 }
 
 /// Registers a start of a node, and fences the one before.
-pub async fn register(line: &mut Line, settings: &NodeSettings) -> Result<Admission, LedgerError> {
+pub async fn register(line: &mut LedgerLine, settings: &NodeSettings) -> Result<Admission, LedgerError> {
     settings.check()?;
     attempt!(line.transaction(), |connection| {
         let Some(known) = Known::read(connection, &settings.name).await? else {
@@ -254,7 +254,11 @@ async fn update(connection: &mut MySqlConnection, settings: &NodeSettings, key: 
 }
 
 /// Gives a sign of life: once a second.
-pub async fn heartbeat(line: &mut Line, key: NodeKey, health: &Health) -> Result<Heartbeat, LedgerError> {
+pub async fn heartbeat(
+    line: &mut LedgerLine,
+    key: NodeKey,
+    health: &Health,
+) -> Result<Heartbeat, LedgerError> {
     // Not in a transaction: one statement is one anyway. The server counts rows that match, also where nothing changes
     // (sqlx asks for it: CLIENT_FOUND_ROWS).
     attempt!(line.statements(), |connection| {
@@ -287,7 +291,7 @@ pub(crate) async fn not_ours(connection: &mut MySqlConnection, key: NodeKey) -> 
 }
 
 /// Says goodbye: others need not wait to see that this node is gone.
-pub async fn stop(line: &mut Line, key: NodeKey) -> Result<(), LedgerError> {
+pub async fn stop(line: &mut LedgerLine, key: NodeKey) -> Result<(), LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql =
             "UPDATE `node` SET `stopped` = TRUE, `seen` = UTC_TIMESTAMP(3) WHERE `id` = ? AND `epoch` = ?";
@@ -297,7 +301,7 @@ pub async fn stop(line: &mut Line, key: NodeKey) -> Result<(), LedgerError> {
 }
 
 /// Returns all nodes, ordered by name.
-pub async fn nodes(line: &mut Line) -> Result<Vec<NodeRow>, LedgerError> {
+pub async fn nodes(line: &mut LedgerLine) -> Result<Vec<NodeRow>, LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = format!(
             "SELECT `id`, `epoch`, `name`, `server`, `seq`, {}, `stopped`, `clock`, `prefer`, `version`, `address`, \
@@ -326,7 +330,7 @@ pub async fn nodes(line: &mut Line) -> Result<Vec<NodeRow>, LedgerError> {
 }
 
 /// Removes a node that is not at work any more.
-pub async fn remove(line: &mut Line, name: &str) -> Result<Removal, LedgerError> {
+pub async fn remove(line: &mut LedgerLine, name: &str) -> Result<Removal, LedgerError> {
     attempt!(line.transaction(), |connection| {
         let Some(known) = Known::read(connection, name).await? else { return Ok(Removal::Unknown) };
         if !known.stopped && known.silent < SILENCE {

@@ -8,9 +8,9 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
 use zmes_shared::MonitorId;
 
-use crate::alarms::{AlarmKey, LoggedAlarm, alarm_of_row, columns};
+use crate::alarms::{LogKey, LoggedAlarm, alarm_of_row, columns};
 use crate::fault::LedgerError;
-use crate::line::{Line, Work, attempt};
+use crate::line::{LedgerLine, Work, attempt};
 use crate::node::NodeId;
 use crate::times;
 
@@ -87,21 +87,21 @@ pub struct DeviceOutcome {
 
 /// What the pusher has done, written in one transaction.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct PusherReport {
     /// Outcomes; up to [`REPORT_MAX`] are one statement.
-    pub outcomes: Vec<(AlarmKey, DeviceOutcome)>,
+    pub outcomes: Vec<(LogKey, DeviceOutcome)>,
     /// When devices were last told of a monitor.
     pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
     /// Numbers on icons.
     pub badges: Vec<(DeviceHandle, u32, Timestamp)>,
     /// Alarms of which nothing is left to be pushed, once these outcomes are written.
-    pub settled: Vec<AlarmKey>,
+    pub settled: Vec<LogKey>,
 }
 
 /// Writes what the pusher has done. It may be repeated, and also a pusher that has lost the lease reports what it sent: the
 /// next one must know.
-pub async fn report(line: &mut Line, report: &Report) -> Result<(), LedgerError> {
-    let outcomes: Vec<(AlarmKey, &DeviceOutcome)> =
+pub async fn report(line: &mut LedgerLine, report: &PusherReport) -> Result<(), LedgerError> {
+    let outcomes: Vec<(LogKey, &DeviceOutcome)> =
         report.outcomes.iter().map(|(alarm, outcome)| (*alarm, outcome)).collect();
     attempt!(line.transaction(), |connection| {
         insert(connection, &outcomes).await?;
@@ -115,7 +115,7 @@ pub async fn report(line: &mut Line, report: &Report) -> Result<(), LedgerError>
 /// Writes outcomes.
 pub(crate) async fn insert(
     connection: &mut MySqlConnection,
-    outcomes: &[(AlarmKey, &DeviceOutcome)],
+    outcomes: &[(LogKey, &DeviceOutcome)],
 ) -> Work<()> {
     for chunk in outcomes.chunks(REPORT_MAX) {
         let mut query = QueryBuilder::<MySql>::new(
@@ -139,7 +139,7 @@ pub(crate) async fn insert(
 }
 
 /// Notes that nothing is left to be pushed of these alarms.
-pub(crate) async fn settle(connection: &mut MySqlConnection, alarms: &[AlarmKey]) -> Work<()> {
+pub(crate) async fn settle(connection: &mut MySqlConnection, alarms: &[LogKey]) -> Work<()> {
     for chunk in alarms.chunks(REPORT_MAX) {
         let mut query = QueryBuilder::<MySql>::new("UPDATE `alarm` SET `settled` = TRUE WHERE ");
         for (index, alarm) in chunk.iter().enumerate() {
@@ -153,7 +153,7 @@ pub(crate) async fn settle(connection: &mut MySqlConnection, alarms: &[AlarmKey]
 
 async fn told(connection: &mut MySqlConnection, told: &[(DeviceHandle, MonitorId, Timestamp)]) -> Work<()> {
     for chunk in told.chunks(REPORT_MAX) {
-        let mut query = QueryBuilder::<MySql>::new("INSERT INTO `sent` (`handle`, `monitor`, `at`) VALUES ");
+        let mut query = QueryBuilder::<MySql>::new("INSERT INTO `told` (`handle`, `monitor`, `at`) VALUES ");
         for (index, (device, monitor, at)) in chunk.iter().enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(monitor.0).push(", ");
@@ -201,9 +201,9 @@ pub struct OpenAlarm {
 /// Returns alarms that were written within `younger_than` and are not settled, in the order in which they were written,
 /// beginning `after` an alarm: what a new pusher has to look at. An empty answer is the end.
 pub async fn open_alarms(
-    line: &mut Line,
+    line: &mut LedgerLine,
     younger_than: Duration,
-    after: Option<AlarmKey>,
+    after: Option<LogKey>,
     limit: u32,
 ) -> Result<Vec<OpenAlarm>, LedgerError> {
     attempt!(line.statements(), |connection| {
@@ -242,7 +242,7 @@ async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> W
         query.push_bind(logged.key.node.0).push(" AND `seq` = ").push_bind(logged.key.seq).push(")");
     }
     for row in query.build().persistent(false).fetch_all(connection).await? {
-        let key = AlarmKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
+        let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
         let found = open.binary_search_by_key(&key, |open| open.logged.key);
         if let Some(open) = found.ok().and_then(|index| open.get_mut(index)) {
             open.done.extend(DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(2)?));
@@ -252,11 +252,11 @@ async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> W
 }
 
 /// Returns what became of an alarm for each device.
-pub async fn outcomes_of(line: &mut Line, alarm: AlarmKey) -> Result<Vec<DeviceOutcome>, LedgerError> {
+pub async fn outcomes_of(line: &mut LedgerLine, alarm: LogKey) -> Result<Vec<DeviceOutcome>, LedgerError> {
     attempt!(line.statements(), |connection| { outcomes_of_alarm(connection, alarm).await })
 }
 
-async fn outcomes_of_alarm(connection: &mut MySqlConnection, alarm: AlarmKey) -> Work<Vec<DeviceOutcome>> {
+async fn outcomes_of_alarm(connection: &mut MySqlConnection, alarm: LogKey) -> Work<Vec<DeviceOutcome>> {
     let sql = format!(
         "SELECT `handle`, `outcome`, `reason`, `provider_id`, {} FROM `done` WHERE `node` = ? AND `seq` = ?",
         times::millis("`at`")
@@ -288,10 +288,10 @@ pub struct PusherState {
 }
 
 /// Reads what the pusher before has left.
-pub async fn pusher_state(line: &mut Line) -> Result<PusherState, LedgerError> {
+pub async fn pusher_state(line: &mut LedgerLine) -> Result<PusherState, LedgerError> {
     attempt!(line.statements(), |connection| {
         let mut state = PusherState::default();
-        let sql = format!("SELECT `handle`, `monitor`, {} FROM `sent`", times::millis("`at`"));
+        let sql = format!("SELECT `handle`, `monitor`, {} FROM `told`", times::millis("`at`"));
         for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
             let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { continue };
             state.told.push((device, MonitorId(row.try_get(1)?), times::timestamp(row.try_get(2)?)));
@@ -304,7 +304,7 @@ pub async fn pusher_state(line: &mut Line) -> Result<PusherState, LedgerError> {
     })
 }
 
-impl AlarmKey {
+impl LogKey {
     /// The alarm with this number of this node.
     pub fn new(node: NodeId, seq: u64) -> Self {
         Self { node, seq }

@@ -11,7 +11,7 @@ use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use crate::fault::{LedgerError, LedgerFault};
-use crate::line::{Line, Work, attempt};
+use crate::line::{LedgerLine, Work, attempt};
 use crate::outcomes::DeviceHandle;
 use crate::times;
 
@@ -123,7 +123,7 @@ pub struct RecordReader {
 }
 
 /// Writes changes of records; returns what came of each, in their order.
-pub async fn change(line: &mut Line, records: &[Record]) -> Result<Vec<RecordChange>, LedgerError> {
+pub async fn change(line: &mut LedgerLine, records: &[Record]) -> Result<Vec<RecordChange>, LedgerError> {
     for record in records {
         check(record)?;
     }
@@ -214,7 +214,7 @@ impl RecordReader {
     }
 
     /// Returns the next changes, at most [`PAGE`] of them. After an error nothing is missed.
-    pub async fn read(&mut self, line: &mut Line) -> Result<RecordNews, LedgerError> {
+    pub async fn read(&mut self, line: &mut LedgerLine) -> Result<RecordNews, LedgerError> {
         let (since, known) = (self.rev, self.reading_all);
         let (records, reading_all) = attempt!(line.statements(), |connection| {
             if since == 0 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
 
 use crate::fault::LedgerError;
-use crate::line::{Line, Work, attempt};
+use crate::line::{LedgerLine, Work, attempt};
 use crate::records::{RecordKind, locked};
 use crate::times;
 
@@ -33,7 +33,7 @@ impl Forgotten {
 /// Forgets alarms and outcomes that are older than `keep`, and records that were deleted longer ago than
 /// `keep_deleted`: one step of each. Ages are by the database's clock. The pusher calls it, until there is no more.
 pub async fn forget(
-    line: &mut Line,
+    line: &mut LedgerLine,
     keep: Duration,
     keep_deleted: Duration,
 ) -> Result<Forgotten, LedgerError> {
@@ -83,7 +83,7 @@ async fn forget_records(connection: &mut MySqlConnection, keep: Duration) -> Wor
         }
     }
     delete_each(connection, "record", "rev", &revs).await?;
-    delete_each(connection, "sent", "handle", &devices).await?;
+    delete_each(connection, "told", "handle", &devices).await?;
     delete_each(connection, "badge", "handle", &devices).await?;
     Ok(rows.len() as u64)
 }

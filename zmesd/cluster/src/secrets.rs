@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sqlx::{MySqlConnection, Row};
 
 use crate::fault::{LedgerError, LedgerFault};
-use crate::line::{Line, Stop, Work, attempt};
+use crate::line::{LedgerLine, Stop, Work, attempt};
 
 /// Longest name in characters, longest key in bytes.
 const NAME_MAX: usize = 32;
@@ -12,7 +12,7 @@ const KEY_MAX: usize = 64;
 
 /// Returns the key of this name; it is the proposed one if there was none.
 pub async fn agree(
-    line: &mut Line,
+    line: &mut LedgerLine,
     name: &str,
     proposed: &SecretSlice<u8>,
 ) -> Result<SecretSlice<u8>, LedgerError> {
@@ -30,7 +30,7 @@ pub async fn agree(
 }
 
 /// Replaces the key of this name: what was made with the one before is worth nothing any more.
-pub async fn replace(line: &mut Line, name: &str, key: &SecretSlice<u8>) -> Result<(), LedgerError> {
+pub async fn replace(line: &mut LedgerLine, name: &str, key: &SecretSlice<u8>) -> Result<(), LedgerError> {
     check(name, key)?;
     attempt!(line.statements(), |connection| {
         let sql = "INSERT INTO `secret` (`name`, `value`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `value` = VALUES(`value`)";

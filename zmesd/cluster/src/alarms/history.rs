@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Row};
 use zmes_shared::EventId;
 
-use super::{AlarmKey, LoggedAlarm, alarm_of_row, columns};
+use super::{LogKey, LoggedAlarm, alarm_of_row, columns};
 use crate::fault::LedgerError;
-use crate::line::{Line, attempt};
+use crate::line::{LedgerLine, attempt};
 use crate::times;
 
 /// Messages of one event that are read; many ends and updates of one event are no use.
@@ -16,7 +16,7 @@ const OF_EVENT: u32 = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bookmark {
     written_ms: i64,
-    key: AlarmKey,
+    key: LogKey,
 }
 
 /// A page of the past.
@@ -31,7 +31,7 @@ pub struct HistoryPage {
 impl Bookmark {
     /// Begins with what was written at this time.
     pub fn at(from: Timestamp) -> Self {
-        let key = AlarmKey { node: crate::node::NodeId(0), seq: 0 };
+        let key = LogKey { node: crate::node::NodeId(0), seq: 0 };
         Self { written_ms: times::bound(from), key }
     }
 }
@@ -40,7 +40,7 @@ impl Bookmark {
 ///
 /// What is written in this very moment may be missing: who replays and then follows the log begins to follow first, and
 /// leaves out what it has seen.
-pub async fn history(line: &mut Line, from: Bookmark, limit: u32) -> Result<HistoryPage, LedgerError> {
+pub async fn history(line: &mut LedgerLine, from: Bookmark, limit: u32) -> Result<HistoryPage, LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = format!(
             "SELECT {}, {} FROM `alarm` WHERE `written` >= {at} AND (`written` > {at} OR `node` > ? OR `node` = ? AND `seq` > ?) \
@@ -60,7 +60,7 @@ pub async fn history(line: &mut Line, from: Bookmark, limit: u32) -> Result<Hist
             .await?;
         let mut page = HistoryPage { alarms: Vec::with_capacity(rows.len()), next: None };
         for row in &rows {
-            let key = AlarmKey { node: crate::node::NodeId(row.try_get(0)?), seq: row.try_get(1)? };
+            let key = LogKey { node: crate::node::NodeId(row.try_get(0)?), seq: row.try_get(1)? };
             page.next = Some(Bookmark { written_ms: row.try_get(9)?, key });
             page.alarms.extend(alarm_of_row(row)?);
         }
@@ -72,7 +72,7 @@ pub async fn history(line: &mut Line, from: Bookmark, limit: u32) -> Result<Hist
 }
 
 /// Returns what was told of an event, in order.
-pub async fn of_event(line: &mut Line, event: EventId) -> Result<Vec<LoggedAlarm>, LedgerError> {
+pub async fn of_event(line: &mut LedgerLine, event: EventId) -> Result<Vec<LoggedAlarm>, LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = format!(
             "SELECT {} FROM `alarm` WHERE `event` = ? ORDER BY `written`, `node`, `seq` LIMIT {OF_EVENT}",

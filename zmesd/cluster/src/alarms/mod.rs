@@ -27,7 +27,7 @@ pub const BODY_MAX: usize = 4096;
 
 /// Where an alarm is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AlarmKey {
+pub struct LogKey {
     /// The node that wrote it.
     pub node: NodeId,
     /// Its number there.
@@ -96,6 +96,6 @@ pub(crate) fn alarm_of_row(row: &MySqlRow) -> Result<Option<LoggedAlarm>, sqlx::
         at: times::timestamp(row.try_get(6)?),
         body: row.try_get(7)?,
     };
-    let key = AlarmKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
+    let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
     Ok(Some(LoggedAlarm { key, alarm, age: times::duration(row.try_get(8)?) }))
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, MySqlConnection};
 
-use super::{AlarmKey, LedgerAlarm, alarm_of_row, columns};
+use super::{LedgerAlarm, LogKey, alarm_of_row, columns};
 use crate::fault::LedgerError;
 use crate::glance::{Glance, Head, look};
-use crate::line::{Line, Work, attempt};
+use crate::line::{LedgerLine, Work, attempt};
 use crate::node::NodeId;
 
 /// Alarms of one node that are read at once.
@@ -20,7 +20,7 @@ const NODES: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedAlarm {
     /// Where it stands.
-    pub key: AlarmKey,
+    pub key: LogKey,
     /// The alarm.
     pub alarm: LedgerAlarm,
     /// How long ago it was written, by the database's clock.
@@ -68,7 +68,7 @@ impl Reader {
     }
 
     /// Returns what is new. After an error nothing is missed: the next call returns it.
-    pub async fn read(&mut self, line: &mut Line) -> Result<News, LedgerError> {
+    pub async fn read(&mut self, line: &mut LedgerLine) -> Result<News, LedgerError> {
         let reading = &*self;
         // All on one connection: another one may lead to a Galera member that does not have yet what this one has.
         let (glance, positions, alarms, more) = attempt!(line.statements(), |connection| {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
-use super::{AlarmKey, Backlog, BacklogEntry, LedgerAlarm, Ticket, phase_number};
+use super::{Backlog, BacklogEntry, LedgerAlarm, LogKey, Ticket, phase_number};
 use crate::fault::LedgerError;
-use crate::line::{Line, Stop, Work, attempt};
+use crate::line::{LedgerLine, Stop, Work, attempt};
 use crate::node::{Heartbeat, Membership, NodeId, NodeKey, not_ours};
 use crate::outcomes::{self, DeviceOutcome};
 use crate::times;
@@ -27,14 +27,14 @@ pub struct Written {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// This node wrote it.
-    Ours(AlarmKey),
+    Ours(LogKey),
     /// It was there already: another node saw it in the Events table, or this one before its last restart.
-    Before(AlarmKey),
+    Before(LogKey),
 }
 
 impl Place {
     /// Its key, whoever wrote it.
-    pub fn key(self) -> AlarmKey {
+    pub fn key(self) -> LogKey {
         match self {
             Self::Ours(key) | Self::Before(key) => key,
         }
@@ -87,7 +87,7 @@ impl AlarmWriter {
     /// [`LedgerFault::Fenced`](crate::LedgerFault::Fenced) nothing will ever be written again by this writer; with
     /// [`LedgerFault::Forgotten`](crate::LedgerFault::Forgotten) it goes on once the node is registered again: see
     /// [`renew`](Self::renew).
-    pub async fn write(&mut self, line: &mut Line) -> Result<Vec<Written>, LedgerError> {
+    pub async fn write(&mut self, line: &mut LedgerLine) -> Result<Vec<Written>, LedgerError> {
         let batch = self.backlog.batch(BATCH);
         let Some(last) = batch.last() else { return Ok(Vec::new()) };
         let (node, seq) = (self.node, last.seq());
@@ -160,11 +160,11 @@ async fn places(connection: &mut MySqlConnection, node: NodeId, batch: &[Backlog
     for row in query.build().persistent(batch.len() == 1).fetch_all(connection).await? {
         found.insert(
             row.try_get::<Vec<u8>, _>(0)?,
-            AlarmKey { node: NodeId(row.try_get(1)?), seq: row.try_get(2)? },
+            LogKey { node: NodeId(row.try_get(1)?), seq: row.try_get(2)? },
         );
     }
     let places = batch.iter().map(|entry| {
-        let own = AlarmKey { node, seq: entry.seq() };
+        let own = LogKey { node, seq: entry.seq() };
         match found.get(entry.alarm.dedup.bytes().as_slice()) {
             Some(key) if *key == own => Ok(Place::Ours(own)),
             Some(key) => Ok(Place::Before(*key)),
@@ -178,11 +178,11 @@ async fn places(connection: &mut MySqlConnection, node: NodeId, batch: &[Backlog
 /// Writes what is known already of a batch's alarms.
 async fn add_known(connection: &mut MySqlConnection, batch: &[BacklogEntry], places: &[Place]) -> Work<()> {
     let pairs = || batch.iter().zip(places);
-    let known: Vec<(AlarmKey, &DeviceOutcome)> = pairs()
+    let known: Vec<(LogKey, &DeviceOutcome)> = pairs()
         .flat_map(|(entry, place)| entry.outcomes.iter().map(|outcome| (place.key(), outcome)))
         .collect();
     outcomes::insert(connection, &known).await?;
-    let settled: Vec<AlarmKey> =
+    let settled: Vec<LogKey> =
         pairs().filter(|(entry, _)| entry.settled).map(|(_, place)| place.key()).collect();
     outcomes::settle(connection, &settled).await
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{LeaseAction, LeaseEvent, LeaseRow};
 use crate::fault::LedgerError;
-use crate::line::{Line, attempt};
+use crate::line::{LedgerLine, attempt};
 use crate::node::{NodeId, NodeKey};
 
 /// Does what [`Lease::on`](super::Lease::on) asked for, and returns what to tell it; `None`: it is no statement. An error is
@@ -12,7 +12,7 @@ use crate::node::{NodeId, NodeKey};
 ///
 /// `clock` is the steady clock that the lease is told. It is read before the statement is sent.
 pub async fn perform(
-    line: &mut Line,
+    line: &mut LedgerLine,
     own: NodeKey,
     action: LeaseAction,
     clock: impl Fn() -> Duration,
@@ -40,7 +40,7 @@ pub async fn perform(
     }
 }
 
-async fn take(line: &mut Line, own: NodeKey, seen: LeaseRow) -> Result<bool, LedgerError> {
+async fn take(line: &mut LedgerLine, own: NodeKey, seen: LeaseRow) -> Result<bool, LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `holder` = ?, `holder_epoch` = ?, `epoch` = `epoch` + 1, `beat` = `beat` + 1, \
                    `wanted` = NULL, `renewed` = UTC_TIMESTAMP(3) WHERE `name` = 'push' AND `epoch` = ? AND `beat` = ?";
@@ -55,7 +55,7 @@ async fn take(line: &mut Line, own: NodeKey, seen: LeaseRow) -> Result<bool, Led
     })
 }
 
-async fn renew(line: &mut Line, own: NodeKey, epoch: u64) -> Result<bool, LedgerError> {
+async fn renew(line: &mut LedgerLine, own: NodeKey, epoch: u64) -> Result<bool, LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `beat` = `beat` + 1, `renewed` = UTC_TIMESTAMP(3) WHERE `name` = 'push' \
                    AND `holder` = ? AND `holder_epoch` = ? AND `epoch` = ?";
@@ -64,7 +64,7 @@ async fn renew(line: &mut Line, own: NodeKey, epoch: u64) -> Result<bool, Ledger
     })
 }
 
-async fn release(line: &mut Line, own: NodeKey, epoch: u64) -> Result<(), LedgerError> {
+async fn release(line: &mut LedgerLine, own: NodeKey, epoch: u64) -> Result<(), LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `holder` = NULL, `beat` = `beat` + 1, `renewed` = UTC_TIMESTAMP(3) \
                    WHERE `name` = 'push' AND `holder` = ? AND `holder_epoch` = ? AND `epoch` = ?";
@@ -73,7 +73,7 @@ async fn release(line: &mut Line, own: NodeKey, epoch: u64) -> Result<(), Ledger
     })
 }
 
-async fn ask(line: &mut Line, wanted: NodeId, seen: LeaseRow) -> Result<(), LedgerError> {
+async fn ask(line: &mut LedgerLine, wanted: NodeId, seen: LeaseRow) -> Result<(), LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `wanted` = ? WHERE `name` = 'push' AND `epoch` = ? AND `wanted` <=> ?";
         let query = sqlx::query(sql).bind(wanted.0).bind(seen.epoch).bind(seen.wanted.map(|node| node.0));
@@ -83,7 +83,7 @@ async fn ask(line: &mut Line, wanted: NodeId, seen: LeaseRow) -> Result<(), Ledg
 }
 
 /// Asks the holder to hand over to this node (`zmesctl cluster handover`). It does so if that node is at work.
-pub async fn ask_for(line: &mut Line, wanted: NodeId) -> Result<(), LedgerError> {
+pub async fn ask_for(line: &mut LedgerLine, wanted: NodeId) -> Result<(), LedgerError> {
     attempt!(line.statements(), |connection| {
         let sql = "UPDATE `lease` SET `wanted` = ? WHERE `name` = 'push'";
         sqlx::query(sql).bind(wanted.0).execute(connection).await?;

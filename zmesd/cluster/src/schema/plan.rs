@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
 use super::tables::{NEEDS, STEPS, VERSION};
 use crate::fault::{LedgerError, LedgerFault, number};
-use crate::line::{Line, Stop, Work, attempt};
+use crate::line::{LedgerLine, Stop, Work, attempt};
 
 /// Longest name of a schema, an account or a host.
 const NAME: usize = 64;
@@ -61,7 +61,7 @@ pub struct Plan {
 impl Plan {
     /// Looks what exists, and says what is to be done. `admin` is a line without a schema, of an account that may create
     /// schemas and accounts.
-    pub async fn make(admin: &mut Line, schema: &str, account: &Account) -> Result<Self, LedgerError> {
+    pub async fn make(admin: &mut LedgerLine, schema: &str, account: &Account) -> Result<Self, LedgerError> {
         let schema_name = name("schema", schema)?;
         let found = attempt!(admin.statements(), |connection| { version(connection, schema).await })?;
         usable(found)?;
@@ -81,7 +81,7 @@ impl Plan {
     }
 
     /// Runs it. A failure names the statement; what was done before stays, and running the plan again goes on.
-    pub async fn run(&self, admin: &mut Line) -> Result<(), LedgerError> {
+    pub async fn run(&self, admin: &mut LedgerLine) -> Result<(), LedgerError> {
         let statements = &self.statements;
         attempt!(admin.statements(), |connection| {
             for statement in statements {

@@ -76,7 +76,7 @@ const RECORD: &str = "CREATE TABLE IF NOT EXISTS `record` (
 ) ENGINE=InnoDB";
 
 /// When a device was last told of a monitor.
-const SENT: &str = "CREATE TABLE IF NOT EXISTS `sent` (
+const TOLD: &str = "CREATE TABLE IF NOT EXISTS `told` (
   `handle` BINARY(32) NOT NULL,
   `monitor` INT UNSIGNED NOT NULL,
   `at` DATETIME(3) NOT NULL,
@@ -128,7 +128,7 @@ const FIRST: [&str; 11] = [
     NODE,
     ALARM,
     RECORD,
-    SENT,
+    TOLD,
     BADGE,
     DONE,
     LEASE,
@@ -139,7 +139,7 @@ const FIRST: [&str; 11] = [
 
 /// Names of the tables.
 pub(super) const TABLES: [&str; 9] =
-    ["counter", "node", "alarm", "record", "sent", "badge", "done", "lease", "secret"];
+    ["counter", "node", "alarm", "record", "told", "badge", "done", "lease", "secret"];
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 use super::plan::{Tables, usable, version};
 use super::tables::{TABLES, VERSION};
 use crate::fault::LedgerError;
-use crate::line::{Line, Work, attempt};
+use crate::line::{LedgerLine, Work, attempt};
 use crate::times;
 
 /// Database and node may differ by this much, in milliseconds: changes of records are ordered by the nodes' clocks.
@@ -71,7 +71,7 @@ impl ClockOffset {
 
 /// Compares the clocks. `wall` tells the node's time.
 pub async fn clock_offset(
-    line: &mut Line,
+    line: &mut LedgerLine,
     wall: impl Fn() -> Timestamp + Send + Sync,
 ) -> Result<ClockOffset, LedgerError> {
     attempt!(line.statements(), |connection| { offset(connection, &wall).await })
@@ -79,7 +79,7 @@ pub async fn clock_offset(
 
 /// Looks at everything. An error: the database does not answer, or lets the account do nothing.
 pub async fn verify(
-    line: &mut Line,
+    line: &mut LedgerLine,
     wall: impl Fn() -> Timestamp + Send + Sync,
 ) -> Result<Vec<CheckFinding>, LedgerError> {
     attempt!(line.statements(), |connection| {
@@ -154,7 +154,7 @@ async fn grants(connection: &mut MySqlConnection) -> Work<CheckFinding> {
         ("node", "id"),
         ("alarm", "node"),
         ("record", "id"),
-        ("sent", "handle"),
+        ("told", "handle"),
         ("badge", "handle"),
         ("done", "node"),
         ("lease", "name"),

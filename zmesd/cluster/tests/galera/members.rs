@@ -77,7 +77,7 @@ async fn a_fence_holds_across_members(cluster: &Galera) {
 }
 
 /// Waits until a start of a node has arrived at the line's member.
-async fn seen_at(line: &mut zmes_cluster::Line, key: NodeKey) {
+async fn seen_at(line: &mut zmes_cluster::LedgerLine, key: NodeKey) {
     let begin = Instant::now();
     while !zmes_cluster::node::nodes(line).await.unwrap().iter().any(|node| node.key == key) {
         assert!(begin.elapsed() < DEADLINE, "nothing arrives");

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zmes_cluster::alarms::{AlarmKey, AlarmWriter, Place};
+use zmes_cluster::alarms::{AlarmWriter, LogKey, Place};
 use zmes_cluster::outcomes::{
-    DeviceHandle, DeviceOutcome, OutcomeKind, Report, open_alarms, outcomes_of, pusher_state, report,
+    DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport, open_alarms, outcomes_of, pusher_state, report,
 };
 use zmes_cluster::retention::forget;
 use zmes_shared::MonitorId;
@@ -48,8 +48,8 @@ async fn a_new_pusher_finds_what_is_open_and_for_whom() {
         writer.push(alarm(event)).unwrap();
     }
     write_all(&mut writer, &mut line).await;
-    let key = |seq| AlarmKey::new(north.key.id, seq);
-    let done = Report {
+    let key = |seq| LogKey::new(north.key.id, seq);
+    let done = PusherReport {
         outcomes: vec![(key(1), taken(1)), (key(1), taken(2)), (key(2), taken(1)), (key(3), withheld(1))],
         told: vec![(phone(1), MonitorId(1), at(5)), (phone(1), MonitorId(1), at(3))],
         badges: vec![(phone(1), 2, at(5)), (phone(2), 1, at(5))],
@@ -71,7 +71,7 @@ async fn a_new_pusher_finds_what_is_open_and_for_whom() {
     assert_eq!(why[0].reason, "é".repeat(120));
     assert_eq!(outcomes_of(&mut line, key(1)).await.unwrap(), [taken(1), taken(2)]);
     // What the pusher before has sent late changes nothing of what is known.
-    let late = Report { outcomes: vec![(key(3), taken(1))], ..Report::default() };
+    let late = PusherReport { outcomes: vec![(key(3), taken(1))], ..PusherReport::default() };
     report(&mut line, &late).await.unwrap();
     assert_eq!(outcomes_of(&mut line, key(3)).await.unwrap()[0].kind, OutcomeKind::Withheld);
     let state = pusher_state(&mut line).await.unwrap();
@@ -98,7 +98,7 @@ async fn what_a_node_has_sent_alone_is_written_with_the_alarm() {
     assert!(writer.note(first, vec![taken(3)], true).is_err(), "it does not wait any more");
     let open = open_alarms(&mut line, HOUR, None, 9).await.unwrap();
     let shown: Vec<_> = open.iter().map(|open| (open.logged.key, open.done.clone())).collect();
-    assert_eq!(shown, [(AlarmKey::new(south.key.id, 1), vec![phone(1)])]);
+    assert_eq!(shown, [(LogKey::new(south.key.id, 1), vec![phone(1)])]);
 }
 
 #[tokio::test]
@@ -134,5 +134,5 @@ async fn what_is_old_is_forgotten_in_steps() {
     let mut next = AlarmWriter::new(member(&mut line, "north").await, CAPACITY);
     server.sql("DELETE FROM alarm").await;
     next.push(alarm(2)).unwrap();
-    assert_eq!(next.write(&mut line).await.unwrap()[0].place, Place::Ours(AlarmKey::new(north.key.id, 2)));
+    assert_eq!(next.write(&mut line).await.unwrap()[0].place, Place::Ours(LogKey::new(north.key.id, 2)));
 }

@@ -7,18 +7,18 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
 use zmes_cluster::node::NodeKey;
-use zmes_cluster::{Line, glance};
+use zmes_cluster::{LedgerLine, glance};
 
 /// A node that contends: what a daemon does with its lease, without the rest.
 pub(crate) struct Contender {
     pub(crate) key: NodeKey,
-    pub(crate) line: Line,
+    pub(crate) line: LedgerLine,
     pub(crate) lease: Arc<Mutex<Lease>>,
     started: Instant,
 }
 
 impl Contender {
-    pub(crate) fn new(key: NodeKey, line: Line, term: Duration, started: Instant) -> Self {
+    pub(crate) fn new(key: NodeKey, line: LedgerLine, term: Duration, started: Instant) -> Self {
         let lease = Lease::new(key, 0, LeaseTiming::new(term), started.elapsed());
         Self { key, line, lease: Arc::new(Mutex::new(lease)), started }
     }

@@ -11,7 +11,7 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{ConnectOptions, MySqlConnection};
 use tempfile::TempDir;
 use zmes_cluster::schema::{Account, Plan};
-use zmes_cluster::{LedgerServer, Line};
+use zmes_cluster::{LedgerLine, LedgerServer};
 
 /// The cluster; dropped, its members end and its files vanish.
 pub(crate) struct Galera {
@@ -81,9 +81,9 @@ impl Galera {
         command
     }
 
-    fn admin(&self) -> Line {
+    fn admin(&self) -> LedgerLine {
         let server = LedgerServer::socket(&self.socket(1), "root", &SecretString::default());
-        Line::new(Arc::new(server), Duration::from_secs(20))
+        LedgerLine::new(Arc::new(server), Duration::from_secs(20))
     }
 
     fn socket(&self, member: u16) -> PathBuf {
@@ -91,9 +91,9 @@ impl Galera {
     }
 
     /// Returns a line of a node to that member.
-    pub(crate) fn line(&self, member: u16, deadline: Duration) -> Line {
+    pub(crate) fn line(&self, member: u16, deadline: Duration) -> LedgerLine {
         let server = LedgerServer::tcp("127.0.0.1", self.base + member, "zmesd", &"planted".into());
-        Line::new(Arc::new(server.with_schema("zmesd")), deadline)
+        LedgerLine::new(Arc::new(server.with_schema("zmesd")), deadline)
     }
 
     fn root(&self, member: u16) -> MySqlConnectOptions {

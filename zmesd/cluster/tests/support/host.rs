@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
-use zmes_cluster::alarms::{AlarmKey, AlarmWriter, LedgerAlarm, Place, Reader, Ticket};
+use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey, Place, Reader, Ticket};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
 use zmes_cluster::node::{Admission, Membership, NodeId, NodeSettings, register};
-use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, Report, open_alarms, report};
-use zmes_cluster::{LedgerError, Line};
+use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport, open_alarms, report};
+use zmes_cluster::{LedgerError, LedgerLine};
 
 use crate::nodes::{CAPACITY, alarm, settings};
 
@@ -39,7 +39,7 @@ pub(crate) struct Disk {
 
 /// An alarm of the log that is to be pushed, and for whom that is done.
 struct Open {
-    key: AlarmKey,
+    key: LogKey,
     event: u64,
     done: HashSet<DeviceHandle>,
 }
@@ -50,9 +50,9 @@ pub(crate) struct Host {
     disk: Arc<Mutex<Disk>>,
     provider: Provider,
     /// For what the lease needs: quick, or not at all.
-    line: Line,
+    line: LedgerLine,
     /// For all else.
-    patient: Line,
+    patient: LedgerLine,
     lease: Lease,
     member: Membership,
     writer: AlarmWriter,
@@ -61,11 +61,11 @@ pub(crate) struct Host {
     /// Tickets of what waits, by the alarm's place on the disk.
     waiting: HashMap<Ticket, LedgerAlarm>,
     open: Vec<Open>,
-    known: HashSet<AlarmKey>,
+    known: HashSet<LogKey>,
     /// Where the list of open alarms is read on, page by page.
-    unread: Option<AlarmKey>,
-    unreported: Vec<(AlarmKey, DeviceOutcome)>,
-    settled: Vec<AlarmKey>,
+    unread: Option<LogKey>,
+    unreported: Vec<(LogKey, DeviceOutcome)>,
+    settled: Vec<LogKey>,
 }
 
 fn taken(device: DeviceHandle) -> DeviceOutcome {
@@ -79,7 +79,7 @@ impl Host {
         name: &'static str,
         disk: Arc<Mutex<Disk>>,
         provider: Provider,
-        (mut line, patient): (Line, Line),
+        (mut line, patient): (LedgerLine, LedgerLine),
         term: Duration,
         started: Instant,
     ) -> Self {
@@ -166,7 +166,7 @@ impl Host {
         self.tell(event).await;
     }
 
-    fn add(&mut self, key: AlarmKey, event: u64, done: HashSet<DeviceHandle>) {
+    fn add(&mut self, key: LogKey, event: u64, done: HashSet<DeviceHandle>) {
         if self.known.insert(key) {
             self.open.push(Open { key, event, done });
         }
@@ -178,7 +178,7 @@ impl Host {
             for action in self.lease.on(event, self.started.elapsed()) {
                 match action {
                     LeaseAction::Lead(_) => {
-                        self.unread = Some(AlarmKey::new(NodeId(0), 0));
+                        self.unread = Some(LogKey::new(NodeId(0), 0));
                         self.open.clear();
                         self.known.clear();
                     }
@@ -282,8 +282,11 @@ impl Host {
         if self.unreported.is_empty() && self.settled.is_empty() {
             return Ok(());
         }
-        let done =
-            Report { outcomes: self.unreported.clone(), settled: self.settled.clone(), ..Report::default() };
+        let done = PusherReport {
+            outcomes: self.unreported.clone(),
+            settled: self.settled.clone(),
+            ..PusherReport::default()
+        };
         report(&mut self.patient, &done).await?;
         self.unreported.clear();
         self.settled.clear();

@@ -13,7 +13,7 @@ use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection};
 use tempfile::TempDir;
 use zmes_cluster::schema::{Account, Plan};
-use zmes_cluster::{LedgerServer, Line};
+use zmes_cluster::{LedgerLine, LedgerServer};
 
 /// The schema of the ledger.
 pub(crate) const SCHEMA: &str = "zmesd";
@@ -142,25 +142,25 @@ impl MariaDb {
     }
 
     /// Returns a line of an administrator, in no schema.
-    pub(crate) fn admin(&self) -> Line {
+    pub(crate) fn admin(&self) -> LedgerLine {
         let server = LedgerServer::socket(&self.socket(), "root", &SecretString::default());
-        Line::new(Arc::new(server), Duration::from_secs(20))
+        LedgerLine::new(Arc::new(server), Duration::from_secs(20))
     }
 
     /// Returns a line of a node, by TCP.
-    pub(crate) fn line(&self) -> Line {
+    pub(crate) fn line(&self) -> LedgerLine {
         Self::line_by(self.port)
     }
 
     /// Returns a line of a node by that port: a proxy's.
-    pub(crate) fn line_by(port: u16) -> Line {
+    pub(crate) fn line_by(port: u16) -> LedgerLine {
         Self::line_within(port, Duration::from_secs(5))
     }
 
     /// Returns a line of a node by that port, whose calls take this long at most.
-    pub(crate) fn line_within(port: u16, deadline: Duration) -> Line {
+    pub(crate) fn line_within(port: u16, deadline: Duration) -> LedgerLine {
         let server = LedgerServer::tcp("127.0.0.1", port, USER, &PASSWORD.into()).with_schema(SCHEMA);
-        Line::new(Arc::new(server), deadline)
+        LedgerLine::new(Arc::new(server), deadline)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
-use zmes_cluster::Line;
+use zmes_cluster::LedgerLine;
 use zmes_cluster::alarms::{AlarmWriter, DedupKey, LedgerAlarm, News, Reader};
 use zmes_cluster::node::{Admission, Membership, NodeSettings, register};
 use zmes_shared::words::Phase;
@@ -35,7 +35,7 @@ pub(crate) fn settings(name: &str) -> NodeSettings {
 }
 
 /// Registers a start of a node, which must be admitted.
-pub(crate) async fn member(line: &mut Line, name: &str) -> Membership {
+pub(crate) async fn member(line: &mut LedgerLine, name: &str) -> Membership {
     match register(line, &settings(name)).await.unwrap() {
         Admission::Member(member) => member,
         Admission::Twin(twin) => panic!("{twin:?}"),
@@ -55,7 +55,7 @@ pub(crate) fn alarm(event: u64) -> LedgerAlarm {
 }
 
 /// Writes an alarm for each of these events, trying again for half a minute.
-pub(crate) async fn write_all(writer: &mut AlarmWriter, line: &mut Line) {
+pub(crate) async fn write_all(writer: &mut AlarmWriter, line: &mut LedgerLine) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while !writer.backlog().is_empty() {
         if let Err(error) = writer.write(line).await {
@@ -75,7 +75,7 @@ pub(crate) fn events(news: &News) -> Vec<u64> {
 }
 
 /// Reads until there is no more.
-pub(crate) async fn read_all(reader: &mut Reader, line: &mut Line) -> Vec<u64> {
+pub(crate) async fn read_all(reader: &mut Reader, line: &mut LedgerLine) -> Vec<u64> {
     let mut all = Vec::new();
     loop {
         let news = reader.read(line).await.unwrap();
