@@ -13,5 +13,9 @@ mod galera;
 mod nodes;
 
 #[cfg(test)]
+#[path = "support/proxy.rs"]
+mod proxy;
+
+#[cfg(test)]
 #[path = "galera/members.rs"]
 mod members;

@@ -80,10 +80,15 @@ impl Plan {
         Ok(Self { found, statements })
     }
 
-    /// Runs it. A failure names the statement; what was done before stays, and running the plan again goes on.
+    /// Runs it, within the deadline of the line: give it minutes. A failure names the statement; what was done before stays, and running the plan again goes on.
     pub async fn run(&self, admin: &mut LedgerLine) -> Result<(), LedgerError> {
         let statements = &self.statements;
         attempt!(admin.statements(), |connection| {
+            // To change a large table may take minutes. MySQL does not know this limit.
+            match sqlx::raw_sql("SET SESSION max_statement_time = 0").execute(&mut *connection).await {
+                Ok(_) | Err(sqlx::Error::Database(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
             for statement in statements {
                 let run = sqlx::raw_sql(AssertSqlSafe(statement.text.clone())).execute(&mut *connection);
                 run.await.map_err(|error| failed(statement, &error))?;

@@ -15,6 +15,7 @@ use zmes_cluster::schema::{Check, Gravity, verify};
 use crate::contender::{Contender, sender};
 use crate::galera::Galera;
 use crate::nodes::{CAPACITY, alarm, beside, member, read_all, write_all};
+use crate::proxy::{Proxy, Weather};
 
 const DEADLINE: Duration = Duration::from_secs(5);
 const TERM: Duration = Duration::from_secs(3);
@@ -26,6 +27,7 @@ async fn a_ledger_on_three_members() {
     healthy(&cluster).await;
     a_fence_holds_across_members(&cluster).await;
     each_alarm_once_and_in_order(&cluster).await;
+    a_commit_in_doubt_is_found_at_another_member(&cluster).await;
     records_of_all_members(&cluster).await;
     the_lease_goes_from_member_to_member(&cluster).await;
     a_minority_says_so(&cluster).await;
@@ -124,6 +126,37 @@ async fn each_alarm_once_and_in_order(cluster: &Galera) {
     }
     heard.sort_unstable();
     assert_eq!(heard, expected);
+}
+
+/// A node whose member does not answer goes on at another one, and does not know what came of its last commit.
+async fn a_commit_in_doubt_is_found_at_another_member(cluster: &Galera) {
+    let proxy = Proxy::start(cluster.port(1)).await;
+    let mut first = Galera::line_by(proxy.port, Duration::from_millis(300));
+    let mut second = cluster.line(2, DEADLINE);
+    let mut reader = Reader::from_now(NodeId(999));
+    let mut reading = cluster.line(3, DEADLINE);
+    reader.read(&mut reading).await.unwrap();
+    let mut writer = AlarmWriter::new(member(&mut first, "wandering").await, CAPACITY);
+    let (mut told, mut heard) = (Vec::new(), Vec::new());
+    for round in 0..12_u64 {
+        for event in 0..4 {
+            told.push(700_000 + round * 10 + event);
+            writer.push(alarm(700_000 + round * 10 + event)).unwrap();
+        }
+        let deaf = async {
+            sleep(Duration::from_micros(500 * round)).await;
+            proxy.set(Weather::Deaf);
+        };
+        let ((), _answer) = tokio::join!(deaf, writer.write(&mut first));
+        write_all(&mut writer, &mut second).await;
+        proxy.set(Weather::Fine(Duration::ZERO));
+        heard.extend(read_all(&mut reader, &mut reading).await);
+    }
+    let begin = Instant::now();
+    while heard.len() < told.len() && begin.elapsed() < DEADLINE {
+        heard.extend(read_all(&mut reader, &mut reading).await);
+    }
+    assert_eq!(heard, told);
 }
 
 async fn records_of_all_members(cluster: &Galera) {

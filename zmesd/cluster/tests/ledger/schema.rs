@@ -25,6 +25,12 @@ async fn a_ledger_is_made_once_and_making_it_again_changes_nothing() {
     let shown: Vec<String> = plan.statements.iter().map(ToString::to_string).collect();
     assert_eq!(shown[0], "CREATE DATABASE IF NOT EXISTS `zmesd`");
     assert!(shown.iter().all(|statement| !statement.contains(PASSWORD)), "{shown:?}");
+    // It was interrupted, and is begun again.
+    for most in [1, 4, 12] {
+        let statements = plan.statements.iter().take(most).cloned().collect();
+        Plan { found: None, statements }.run(&mut admin).await.unwrap();
+        assert_eq!(Plan::make(&mut admin, SCHEMA, &account()).await.unwrap().found, None, "{most}");
+    }
     plan.run(&mut admin).await.unwrap();
 
     let mut line = server.line();

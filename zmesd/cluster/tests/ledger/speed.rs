@@ -72,3 +72,23 @@ async fn a_backlog_is_written_in_a_moment_and_an_alarm_is_read_with_the_next_loo
     );
     assert!(latencies[50] < Duration::from_secs(1), "{latencies:?}");
 }
+
+#[tokio::test]
+async fn a_look_at_nothing_new_is_one_statement() {
+    let Some(server) = MariaDb::start().await else { return };
+    let mut line = server.line();
+    for name in ["north", "south", "east"] {
+        member(&mut line, name).await;
+    }
+    let mut reader = Reader::from_now(NodeId(1));
+    reader.read(&mut line).await.unwrap();
+    let questions =
+        "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'QUESTIONS'";
+    let before = server.number(questions).await;
+    for _ in 0..100 {
+        reader.read(&mut line).await.unwrap();
+    }
+    let asked = server.number(questions).await - before;
+    // The rest is the counting itself.
+    assert!((100..115).contains(&asked), "{asked}");
+}

@@ -90,9 +90,19 @@ impl Galera {
         self.directory.path().join("lab").join(member.to_string()).join("sock")
     }
 
+    /// Returns the port of SQL of that member.
+    pub(crate) fn port(&self, member: u16) -> u16 {
+        self.base + member
+    }
+
     /// Returns a line of a node to that member.
     pub(crate) fn line(&self, member: u16, deadline: Duration) -> LedgerLine {
-        let server = LedgerServer::tcp("127.0.0.1", self.base + member, "zmesd", &"planted".into());
+        Self::line_by(self.port(member), deadline)
+    }
+
+    /// Returns a line of a node by that port: a proxy's.
+    pub(crate) fn line_by(port: u16, deadline: Duration) -> LedgerLine {
+        let server = LedgerServer::tcp("127.0.0.1", port, "zmesd", &"planted".into());
         LedgerLine::new(Arc::new(server.with_schema("zmesd")), deadline)
     }
 
