@@ -77,7 +77,8 @@
 //!
 //! `cargo test -p zmes-cluster` starts real MariaDB servers and, where galera-4 is installed, three members of a cluster;
 //! what is not installed is skipped with a message. `lease::model` runs several nodes against one row with lost answers,
-//! late statements, stalls, crashes, twins and unequal clocks, and looks at every moment for two senders.
+//! late statements, stalls, crashes, twins and unequal clocks, and looks at every moment for two senders; `lease::exhaustive`
+//! follows two nodes through every order of what can happen within two terms, `duty::model` one alarm.
 
 #![warn(missing_docs)]
 

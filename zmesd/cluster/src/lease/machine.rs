@@ -12,7 +12,7 @@ const WELL: Duration = Duration::from_mins(1);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The times of a lease, all of which follow from its term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseTiming {
     term: Duration,
 }
@@ -55,7 +55,7 @@ impl LeaseTiming {
 }
 
 /// What a node sees of the lease and of those that matter for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseSight {
     /// The row.
     pub row: LeaseRow,
@@ -78,7 +78,7 @@ impl LeaseSight {
 }
 
 /// What happened. Times are of the same steady clock as the `now` of [`Lease::on`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LeaseEvent {
     /// Time has passed: to be said at least ten times in a term.
     Tick,
@@ -111,7 +111,7 @@ pub enum LeaseEvent {
 }
 
 /// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LeaseAction {
     /// Take the lease, if the row is still this one: [`perform`](super::perform).
     Take(LeaseRow),
@@ -133,7 +133,7 @@ pub enum LeaseAction {
     Together,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Standing {
     /// Another one holds it, or none.
     Behind,
@@ -142,7 +142,7 @@ enum Standing {
 }
 
 /// The row as it was seen last, and since when it is so.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Watch {
     sight: LeaseSight,
     since: Duration,
@@ -152,7 +152,7 @@ struct Watch {
 ///
 /// [`Lease::may_send`] is asked immediately before each send. The caller does each statement that is asked for, one after
 /// the other, and tells what came of it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lease {
     own: NodeKey,
     prefer: i16,
@@ -408,5 +408,15 @@ impl Lease {
             && !sight.is_wanted_alive
             && now >= self.well_since + WELL
             && self.asked_at.is_none_or(|asked| now >= asked + WELL)
+    }
+}
+
+#[cfg(test)]
+impl Lease {
+    /// Makes states equal that differ in nothing that bears upon who may send.
+    pub(super) fn forget_what_does_not_matter_for_sending(&mut self, now: Duration) {
+        (self.last_answer, self.well_since, self.asked_at, self.is_alone) = (now, now, None, false);
+        self.pause_until = self.pause_until.max(now);
+        self.forget_before = Duration::ZERO;
     }
 }

@@ -17,6 +17,8 @@
 //! `CLOCK_BOOTTIME`. A virtual machine that is paused from outside may not notice even then; it sends until its next
 //! renewal is refused, at most a third of a term later.
 
+#[cfg(test)]
+mod exhaustive;
 mod machine;
 #[cfg(test)]
 mod model;
@@ -30,7 +32,7 @@ pub use row::{ask_for, perform};
 use crate::node::{NodeId, NodeKey};
 
 /// The lease as it stands in the ledger.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct LeaseRow {
     /// Who holds it.
     pub holder: Option<NodeKey>,

@@ -14,7 +14,12 @@ const TERM: u64 = 3_000;
 const STEP: usize = 10;
 
 /// The row, as the statements of `row.rs` change it.
-fn execute(row: &mut LeaseRow, own: NodeKey, action: LeaseAction, sent: Duration) -> Option<LeaseEvent> {
+pub(super) fn execute(
+    row: &mut LeaseRow,
+    own: NodeKey,
+    action: LeaseAction,
+    sent: Duration,
+) -> Option<LeaseEvent> {
     let is_ours = |row: &LeaseRow, epoch| row.holder == Some(own) && row.epoch == epoch;
     match action {
         LeaseAction::Take(seen) => {
