@@ -57,8 +57,8 @@
 //!   committed in order: nothing is tried with a later number while an earlier one is in doubt. A commit whose answer is
 //!   lost is tried again under the same number, and finds itself.
 //! - **Two starts of a node never both write.** Each transaction writes the node's row and names the epoch, so that
-//!   `InnoDB` and Galera put it in one order with the next start. A row that is only read would fence nothing: Galera certifies what
-//!   was written.
+//!   `InnoDB` and Galera put it in one order with the next start. A row that is only read would fence nothing: Galera
+//!   certifies what was written.
 //! - **At most one node may send at any moment**, whatever clocks of databases do: see [`lease`]. What was handed to a
 //!   provider in the moment of the fence may have been taken, so the next pusher can repeat it. That is bounded by what was
 //!   on its way.

@@ -80,7 +80,8 @@ impl Plan {
         Ok(Self { found, statements })
     }
 
-    /// Runs it, within the deadline of the line: give it minutes. A failure names the statement; what was done before stays, and running the plan again goes on.
+    /// Runs it, within the deadline of the line: give it minutes. A failure names the statement; what was done before
+    /// stays, and running the plan again goes on.
     pub async fn run(&self, admin: &mut LedgerLine) -> Result<(), LedgerError> {
         let statements = &self.statements;
         attempt!(admin.statements(), |connection| {

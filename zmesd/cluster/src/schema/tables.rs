@@ -13,8 +13,8 @@ pub(super) const NEEDS: u64 = 1;
 /// Each version with the statements that lead to it from the one before. Each statement can be repeated.
 pub(super) const STEPS: [(u64, &[&str]); 1] = [(1, &FIRST)];
 
-/// Rows that count: `schema` (version of the tables), `schema-needs` (oldest program that can use them), `record` (number of the last change of a record), `record-floor`
-/// (number of the last change that is forgotten).
+/// Rows that count: `schema` (version of the tables), `schema-needs` (oldest program that can use them), `record` (number of
+/// the last change of a record), `record-floor` (number of the last change that is forgotten).
 const COUNTER: &str = "CREATE TABLE IF NOT EXISTS `counter` (
   `name` VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `value` BIGINT UNSIGNED NOT NULL,
