@@ -22,8 +22,9 @@ const COUNTER: &str = "CREATE TABLE IF NOT EXISTS `counter` (
 ) ENGINE=InnoDB";
 
 /// The nodes. `epoch` grows with each start; `seq` is the number of the node's newest alarm and is written by each
-/// transaction that writes alarms, so that a start and an alarm of the instance before cannot both succeed unseen. `first` is what `seq` was
-/// at the start: after a crash that took the last alarms with it, readers know from it which numbers are used again.
+/// transaction that writes alarms, so that a start and an alarm of the instance before cannot both succeed unseen. `first`
+/// is what `seq` was at the start: after a crash that took the last alarms with it, readers know from it which numbers are
+/// used again.
 const NODE: &str = "CREATE TABLE IF NOT EXISTS `node` (
   `id` SMALLINT UNSIGNED NOT NULL AUTO_INCREMENT,
   `name` VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
