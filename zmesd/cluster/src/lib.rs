@@ -51,6 +51,25 @@
 //! assert!(!lease.may_send(ms(2_510)), "2.5 s after the last renewal was sent");
 //! ```
 //!
+//! # Driving it
+//!
+//! `tests/support/host.rs` is a host that does all of this in 300 lines. What it needs:
+//!
+//! - The lease has a line of its own, with [`LeaseTiming::deadline`](lease::LeaseTiming::deadline), and a task of its own:
+//!   who reads a long list of open alarms between two renewals is fenced meanwhile, and begins again.
+//! - A heartbeat each second; [`Heartbeat::Fenced`](node::Heartbeat::Fenced) ends all work on the ledger,
+//!   [`Heartbeat::Forgotten`](node::Heartbeat::Forgotten) and `Removed` ask for another registration.
+//! - Own apps are told first. Then the alarm goes to the disk as not yet logged, then to
+//!   [`AlarmWriter::push`](alarms::AlarmWriter::push); when it is written, the disk is told. A start begins with what the disk
+//!   has, in doubt as it may be.
+//! - At [`LeaseAction::Lead`](lease::LeaseAction::Lead): report what was sent before, then read
+//!   [`open_alarms`](outcomes::open_alarms) page by page; what [`Reader`](alarms::Reader) brings from then on is new.
+//! - [`Lease::may_send`](lease::Lease::may_send) immediately before each push; at
+//!   [`LeaseAction::Fence`](lease::LeaseAction::Fence) all that waits is dropped, for it is in the ledger. Outcomes are
+//!   reported also after that.
+//! - What [`duty`] says while the node is alone; each outcome on the disk and in
+//!   [`AlarmWriter::note`](alarms::AlarmWriter::note).
+//!
 //! # What holds, and what does not
 //!
 //! - **An alarm that is in the log is read by each node once, in the order of the node that wrote it.** Numbers are
