@@ -107,6 +107,7 @@ mod fault;
 mod glance;
 pub mod lease;
 mod line;
+mod lists;
 pub mod node;
 pub mod outcomes;
 pub mod records;

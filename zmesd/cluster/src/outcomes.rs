@@ -11,11 +11,10 @@ use zmes_shared::MonitorId;
 use crate::alarms::{LogKey, LoggedAlarm, alarm_of_row, columns};
 use crate::fault::LedgerError;
 use crate::line::{LedgerLine, Work, attempt};
+use crate::lists::{MOST, padded};
 use crate::node::NodeId;
 use crate::times;
 
-/// Rows of one statement.
-pub const REPORT_MAX: usize = 200;
 /// Longest reason and longest id of a provider, in characters.
 const TEXT: usize = 120;
 
@@ -88,7 +87,7 @@ pub struct DeviceOutcome {
 /// What the pusher has done, written in one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct PusherReport {
-    /// Outcomes; up to [`REPORT_MAX`] are one statement.
+    /// Outcomes; up to 256 are one statement.
     pub outcomes: Vec<(LogKey, DeviceOutcome)>,
     /// When devices were last told of a monitor.
     pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
@@ -117,11 +116,11 @@ pub(crate) async fn insert(
     connection: &mut MySqlConnection,
     outcomes: &[(LogKey, &DeviceOutcome)],
 ) -> Work<()> {
-    for chunk in outcomes.chunks(REPORT_MAX) {
+    for chunk in outcomes.chunks(MOST) {
         let mut query = QueryBuilder::<MySql>::new(
             "INSERT INTO `done` (`node`, `seq`, `handle`, `outcome`, `reason`, `provider_id`, `at`) VALUES ",
         );
-        for (index, (alarm, outcome)) in chunk.iter().enumerate() {
+        for (index, (alarm, outcome)) in padded(chunk).enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             let mut values = query.separated(", ");
             values.push_bind(alarm.node.0).push_bind(alarm.seq);
@@ -133,43 +132,43 @@ pub(crate) async fn insert(
         }
         // `INSERT IGNORE` would also ignore what does not fit.
         query.push(" ON DUPLICATE KEY UPDATE `at` = `at`");
-        query.build().persistent(false).execute(&mut *connection).await?;
+        query.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 /// Notes that nothing is left to be pushed of these alarms.
 pub(crate) async fn settle(connection: &mut MySqlConnection, alarms: &[LogKey]) -> Work<()> {
-    for chunk in alarms.chunks(REPORT_MAX) {
+    for chunk in alarms.chunks(MOST) {
         let mut query = QueryBuilder::<MySql>::new("UPDATE `alarm` SET `settled` = TRUE WHERE ");
-        for (index, alarm) in chunk.iter().enumerate() {
+        for (index, alarm) in padded(chunk).enumerate() {
             query.push(if index == 0 { "(`node` = " } else { " OR (`node` = " });
             query.push_bind(alarm.node.0).push(" AND `seq` = ").push_bind(alarm.seq).push(")");
         }
-        query.build().persistent(false).execute(&mut *connection).await?;
+        query.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 async fn told(connection: &mut MySqlConnection, told: &[(DeviceHandle, MonitorId, Timestamp)]) -> Work<()> {
-    for chunk in told.chunks(REPORT_MAX) {
+    for chunk in told.chunks(MOST) {
         let mut query = QueryBuilder::<MySql>::new("INSERT INTO `told` (`handle`, `monitor`, `at`) VALUES ");
-        for (index, (device, monitor, at)) in chunk.iter().enumerate() {
+        for (index, (device, monitor, at)) in padded(chunk).enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(monitor.0).push(", ");
             times::push(&mut query, *at);
             query.push(")");
         }
         query.push(" ON DUPLICATE KEY UPDATE `at` = GREATEST(`at`, VALUES(`at`))");
-        query.build().persistent(false).execute(&mut *connection).await?;
+        query.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 async fn badges(connection: &mut MySqlConnection, badges: &[(DeviceHandle, u32, Timestamp)]) -> Work<()> {
-    for chunk in badges.chunks(REPORT_MAX) {
+    for chunk in badges.chunks(MOST) {
         let mut query = QueryBuilder::<MySql>::new("INSERT INTO `badge` (`handle`, `count`, `at`) VALUES ");
-        for (index, (device, count, at)) in chunk.iter().enumerate() {
+        for (index, (device, count, at)) in padded(chunk).enumerate() {
             query.push(if index == 0 { "(" } else { ", (" });
             query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(*count).push(", ");
             times::push(&mut query, *at);
@@ -180,7 +179,7 @@ async fn badges(connection: &mut MySqlConnection, badges: &[(DeviceHandle, u32, 
             " ON DUPLICATE KEY UPDATE `count` = IF(VALUES(`at`) >= `at`, VALUES(`count`), `count`), \
              `at` = GREATEST(`at`, VALUES(`at`))",
         );
-        query.build().persistent(false).execute(&mut *connection).await?;
+        query.build().execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -227,7 +226,7 @@ pub async fn open_alarms(
         for row in &rows {
             open.extend(alarm_of_row(row)?.map(|logged| OpenAlarm { logged, done: Vec::new() }));
         }
-        for chunk in open.chunks_mut(REPORT_MAX) {
+        for chunk in open.chunks_mut(MOST) {
             add_done(connection, chunk).await?;
         }
         Ok(open)
@@ -237,11 +236,11 @@ pub async fn open_alarms(
 /// Adds for which devices it is known what came of these alarms, which are ordered by key.
 async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> Work<()> {
     let mut query = QueryBuilder::<MySql>::new("SELECT `node`, `seq`, `handle` FROM `done` WHERE ");
-    for (index, OpenAlarm { logged, .. }) in open.iter().enumerate() {
+    for (index, OpenAlarm { logged, .. }) in padded(open).enumerate() {
         query.push(if index == 0 { "(`node` = " } else { " OR (`node` = " });
         query.push_bind(logged.key.node.0).push(" AND `seq` = ").push_bind(logged.key.seq).push(")");
     }
-    for row in query.build().persistent(false).fetch_all(connection).await? {
+    for row in query.build().fetch_all(connection).await? {
         let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
         let found = open.binary_search_by_key(&key, |open| open.logged.key);
         if let Some(open) = found.ok().and_then(|index| open.get_mut(index)) {

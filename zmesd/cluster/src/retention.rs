@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
 
 use crate::fault::LedgerError;
 use crate::line::{LedgerLine, Work, attempt};
+use crate::lists::{MOST, padded};
 use crate::records::{RecordKind, locked};
 use crate::times;
 
@@ -98,15 +99,14 @@ where
     V: Sync,
     &'v V: sqlx::Encode<'v, MySql> + sqlx::Type<MySql>,
 {
-    if values.is_empty() {
-        return Ok(());
+    for chunk in values.chunks(MOST) {
+        let mut query = QueryBuilder::<MySql>::new(format!("DELETE FROM `{table}` WHERE `{column}` IN ("));
+        let mut list = query.separated(", ");
+        for value in padded(chunk) {
+            list.push_bind(value);
+        }
+        query.push(")");
+        query.build().execute(&mut *connection).await?;
     }
-    let mut query = QueryBuilder::<MySql>::new(format!("DELETE FROM `{table}` WHERE `{column}` IN ("));
-    let mut list = query.separated(", ");
-    for value in values {
-        list.push_bind(value);
-    }
-    query.push(")");
-    query.build().persistent(false).execute(connection).await?;
     Ok(())
 }

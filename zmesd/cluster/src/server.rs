@@ -46,7 +46,7 @@ impl fmt::Debug for LedgerServer {
 impl LedgerServer {
     /// A server with these options; `place` names it in sentences, without a password.
     pub fn new(options: MySqlConnectOptions, place: String) -> Self {
-        let options = options.statement_cache_capacity(64).disable_statement_logging();
+        let options = options.statement_cache_capacity(128).disable_statement_logging();
         Self { options, place }
     }
 

@@ -7,6 +7,7 @@ use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 use super::{Backlog, BacklogEntry, LedgerAlarm, LogKey, Ticket, phase_number};
 use crate::fault::LedgerError;
 use crate::line::{LedgerLine, Stop, Work, attempt};
+use crate::lists::padded;
 use crate::node::{Heartbeat, Membership, NodeId, NodeKey, not_ours};
 use crate::outcomes::{self, DeviceOutcome};
 use crate::times;
@@ -130,7 +131,7 @@ async fn insert(connection: &mut MySqlConnection, node: NodeId, batch: &[Backlog
     let mut query = QueryBuilder::<MySql>::new(
         "INSERT INTO `alarm` (`node`, `seq`, `dedup`, `phase`, `monitor`, `event`, `settled`, `body`, `at`, `written`) VALUES ",
     );
-    for (index, entry) in batch.iter().enumerate() {
+    for (index, entry) in padded(batch).enumerate() {
         let alarm = &entry.alarm;
         query.push(if index == 0 { "(" } else { ", (" });
         let mut values = query.separated(", ");
@@ -143,7 +144,7 @@ async fn insert(connection: &mut MySqlConnection, node: NodeId, batch: &[Backlog
     }
     // What is there already stays as it is. `INSERT IGNORE` would also ignore what does not fit.
     query.push(" ON DUPLICATE KEY UPDATE `seq` = `seq`");
-    query.build().persistent(batch.len() == 1).execute(connection).await?;
+    query.build().execute(connection).await?;
     Ok(())
 }
 
@@ -152,12 +153,12 @@ async fn places(connection: &mut MySqlConnection, node: NodeId, batch: &[Backlog
     let mut query =
         QueryBuilder::<MySql>::new("SELECT `dedup`, `node`, `seq` FROM `alarm` WHERE `dedup` IN (");
     let mut keys = query.separated(", ");
-    for entry in batch {
+    for entry in padded(batch) {
         keys.push_bind(entry.alarm.dedup.bytes().to_vec());
     }
     query.push(")");
     let mut found = HashMap::with_capacity(batch.len());
-    for row in query.build().persistent(batch.len() == 1).fetch_all(connection).await? {
+    for row in query.build().fetch_all(connection).await? {
         found.insert(
             row.try_get::<Vec<u8>, _>(0)?,
             LogKey { node: NodeId(row.try_get(1)?), seq: row.try_get(2)? },
