@@ -8,13 +8,13 @@ use zmes_tests::repository;
 /// Folders of crates with the crates of the workspace that they may name in `[dependencies]`.
 const ALLOWED: [(&str, &[&str]); 9] = [
     ("shared", &[]),
-    ("zmesd/cluster", &["zmes-shared"]),
+    ("zmesd/cluster", &["zmes-files", "zmes-shared"]),
     ("zmesd/files", &[]),
     ("zmesd/legacy", &["zmes-files", "zmes-shared"]),
     ("zmesd/providers", &["zmes-files", "zmes-shared"]),
     ("zmesd/zoneminder", &["zmes-files", "zmes-shared"]),
     ("zmesd", &["zmes-files", "zmes-legacy", "zmes-providers", "zmes-shared", "zmes-zoneminder"]),
-    ("zmesctl", &["zmes-shared"]),
+    ("zmesctl", &["zmes-cluster", "zmes-shared"]),
     ("tests", &["zmes-shared"]),
 ];
 

@@ -91,6 +91,11 @@ impl LedgerError {
         explained
     }
 
+    fn tls(error: &impl std::fmt::Display) -> Self {
+        let hint = "is the certificate of the server valid, for this host, and signed by the named CA?";
+        Self::new(LedgerFault::Unreachable, format!("TLS: {}", clean(&error.to_string())), hint)
+    }
+
     /// Puts a failure into words.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
     pub(crate) fn of(error: &sqlx::Error) -> Self {
@@ -99,15 +104,14 @@ impl LedgerError {
                 Some(number) => refused(number, &clean(refusal.message())),
                 None => Self::new(LedgerFault::Other, clean(refusal.message()), WHOLE),
             },
+            // A failed handshake: rustls' errors come as invalid data.
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Self::tls(error),
             sqlx::Error::Io(error) => Self::new(
                 LedgerFault::Unreachable,
                 clean(&error.to_string()),
                 "systemctl status mariadb; zmesd goes on by itself when the database answers again",
             ),
-            sqlx::Error::Tls(error) => {
-                let hint = "is the certificate of the server valid, and signed by the named CA?";
-                Self::new(LedgerFault::Unreachable, format!("TLS: {}", clean(&error.to_string())), hint)
-            }
+            sqlx::Error::Tls(error) => Self::tls(error),
             other => Self::new(LedgerFault::Other, clean(&other.to_string()), WHOLE),
         }
     }

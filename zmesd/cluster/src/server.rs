@@ -6,6 +6,8 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection};
+use zmes_files::pemfile;
+use zmes_shared::database::{DatabaseTls, DatabaseUrl, ServerAddress};
 
 use crate::fault::{LedgerError, LedgerFault};
 
@@ -34,6 +36,8 @@ const WELCOME: [&str; 5] = [
 pub struct LedgerServer {
     options: MySqlConnectOptions,
     place: String,
+    /// TLS is offered and not asked for: where it fails, the connection is made without it.
+    is_tls_offered: bool,
 }
 
 /// The options hold the password.
@@ -47,7 +51,32 @@ impl LedgerServer {
     /// A server with these options; `place` names it in sentences, without a password.
     pub fn new(options: MySqlConnectOptions, place: String) -> Self {
         let options = options.statement_cache_capacity(128).disable_statement_logging();
-        Self { options, place }
+        Self { options, place, is_tls_offered: false }
+    }
+
+    /// The server that a URL names, with the URL's database selected if it names one. Reads the files of its `ssl-ca` and
+    /// so on, with which TLS is required; without them it is offered, and not verified.
+    pub fn of_url(url: &DatabaseUrl) -> Result<Self, LedgerError> {
+        let place = ServerAddress::all(&url.address).into_iter().next();
+        let place = place.unwrap_or_else(|| ServerAddress::Tcp("127.0.0.1".to_owned(), 3306));
+        let options = account(&url.user, &SecretString::from(url.password.clone()));
+        let options = match &place {
+            ServerAddress::Socket(path) => options.socket(path),
+            ServerAddress::Tcp(host, port) => options.host(host).port(*port),
+        };
+        let options = match (&url.tls, &place) {
+            (None, _) => options.ssl_mode(MySqlSslMode::Preferred),
+            (Some(tls), _) => {
+                // Over a socket nobody can stand between, and the server has no name there.
+                let mode = match place {
+                    ServerAddress::Socket(_) => MySqlSslMode::Preferred,
+                    ServerAddress::Tcp(..) => MySqlSslMode::VerifyIdentity,
+                };
+                with_files(options.ssl_mode(mode), tls)?
+            }
+        };
+        let options = if url.name.is_empty() { options } else { options.database(&url.name) };
+        Ok(Self { is_tls_offered: url.tls.is_none(), ..Self::new(options, place.to_string()) })
     }
 
     /// A server on this machine, by its socket.
@@ -77,7 +106,13 @@ impl LedgerServer {
     /// Connects and sets the session up.
     pub(crate) async fn connect(&self) -> Result<MySqlConnection, LedgerError> {
         let explain = |error: &sqlx::Error| LedgerError::of_connecting(error, &self.place);
-        let mut connection = self.options.connect().await.map_err(|error| explain(&error))?;
+        let mut connection = match self.options.connect().await {
+            Err(error) if self.is_tls_offered && is_about_tls(&error) => {
+                self.options.clone().ssl_mode(MySqlSslMode::Disabled).connect().await
+            }
+            opened => opened,
+        }
+        .map_err(|error| explain(&error))?;
         for statement in REQUIRED {
             let said = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
             said.map_err(|error| explain(&error))?;
@@ -98,6 +133,36 @@ impl LedgerServer {
             format!("no answer from the database at {} in time", self.place),
             "mysqladmin processlist shows what it does; with Galera: SHOW STATUS LIKE 'wsrep_flow_control_paused'",
         )
+    }
+}
+
+/// Adds the files that a URL names.
+fn with_files(options: MySqlConnectOptions, tls: &DatabaseTls) -> Result<MySqlConnectOptions, LedgerError> {
+    let unread = |error: pemfile::PemError| LedgerError::new(LedgerFault::Unfit, error.told(), error.hint());
+    let certificates = |path: &Path| pemfile::certificates(path).map_err(unread);
+    let ca = pemfile::certificates_text(&certificates(&tls.ca)?);
+    let options = options.ssl_ca_from_pem(ca.into_bytes());
+    let Some((certificate, key)) = &tls.client else { return Ok(options) };
+    let key = pemfile::private_key(key).map_err(unread)?;
+    let chain = pemfile::certificates_text(&certificates(certificate)?);
+    Ok(options.ssl_client_cert_from_pem(chain).ssl_client_key_from_pem(pemfile::key_text(&key)))
+}
+
+/// Says whether a failure is, or may be, about TLS. rustls' errors come as invalid data.
+fn is_about_tls(error: &sqlx::Error) -> bool {
+    use std::io::ErrorKind;
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::InvalidData
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+        ),
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
+        _ => false,
     }
 }
 

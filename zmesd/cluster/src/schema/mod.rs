@@ -5,7 +5,9 @@
 mod plan;
 mod tables;
 mod verify;
+mod versions;
 
 pub use plan::{Account, Plan, Statement};
 pub use tables::VERSION;
 pub use verify::{Check, CheckFinding, ClockOffset, Gravity, clock_offset, verify};
+pub use versions::{ServerVersion, account_exists, server_version};

@@ -5,7 +5,8 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 
-use super::tables::{NEEDS, STEPS, VERSION};
+use super::tables::{NEEDS, STEPS, TABLES, VERSION};
+use super::versions::ServerVersion;
 use crate::fault::{LedgerError, LedgerFault, number};
 use crate::line::{LedgerLine, Stop, Work, attempt};
 
@@ -63,13 +64,20 @@ impl Plan {
     /// schemas and accounts.
     pub async fn make(admin: &mut LedgerLine, schema: &str, account: &Account) -> Result<Self, LedgerError> {
         let schema_name = name("schema", schema)?;
-        let found = attempt!(admin.statements(), |connection| { version(connection, schema).await })?;
+        let (server, found, tables) = attempt!(admin.statements(), |connection| {
+            let server = ServerVersion::read(connection).await?;
+            Ok((server, version(connection, schema).await?, tables(connection, schema).await?))
+        })?;
+        server.usable()?;
         usable(found)?;
+        foreign(schema, &tables)?;
         let found = found.map(|found| found.is);
+        // Each statement can be repeated: one that is lost is made again, whatever version is noted.
+        let is_whole = TABLES.iter().all(|table| tables.iter().any(|name| name == table));
+        let from = found.filter(|_| is_whole);
         let mut statements = vec![plain(format!("CREATE DATABASE IF NOT EXISTS {schema_name}"))];
         statements.push(plain(format!("USE {schema_name}")));
-        for (version, steps) in STEPS.iter().filter(|(version, _)| found.is_none_or(|found| *version > found))
-        {
+        for (version, steps) in STEPS.iter().filter(|(version, _)| from.is_none_or(|from| *version > from)) {
             statements.extend(steps.iter().map(|step| plain((*step).to_owned())));
             statements.push(plain(format!(
                 "INSERT INTO `counter` (`name`, `value`) VALUES ('schema', {version}), ('schema-needs', {NEEDS}) \
@@ -127,6 +135,25 @@ pub(super) fn usable(found: Option<Tables>) -> Result<(), LedgerError> {
         )),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Returns the names of the tables that are in that schema.
+async fn tables(connection: &mut MySqlConnection, schema: &str) -> Work<Vec<String>> {
+    let sql =
+        "SELECT `TABLE_NAME` AS `name` FROM information_schema.`TABLES` WHERE `TABLE_SCHEMA` = ? LIMIT 1000";
+    let rows = sqlx::query(sql).bind(schema).persistent(false).fetch_all(connection).await?;
+    Ok(rows.iter().map(|row| row.try_get("name")).collect::<Result<_, _>>()?)
+}
+
+/// Refuses a schema that holds something else: the account could read and change all of it.
+fn foreign(schema: &str, tables: &[String]) -> Result<(), LedgerError> {
+    let mut others = tables.iter().filter(|name| !TABLES.contains(&name.as_str()));
+    let Some(first) = others.next() else { return Ok(()) };
+    Err(LedgerError::new(
+        LedgerFault::Unfit,
+        format!("the schema {schema} has other tables ({first} and {} more)", others.count()),
+        "the ledger needs a schema of its own: end the URL with /zmesd",
+    ))
 }
 
 /// Returns the version of the tables of that schema; `None` where there are none.

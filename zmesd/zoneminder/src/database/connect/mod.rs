@@ -19,8 +19,8 @@ use tracing::{info, warn};
 
 use self::tls_files::TlsTexts;
 use super::explain::{Answer, Fault, TlsFault};
-use super::place::ServerAddress;
 use crate::conf::DatabaseConfig;
+use zmes_shared::database::ServerAddress;
 
 /// Said to each new session, one by one, because no server knows them all: an old or a different one refuses some,
 /// which is fine. The limits are the server's half of [`super::DEADLINE`]: a statement that nobody waits for any more
@@ -60,7 +60,7 @@ impl Connector {
     pub(super) async fn connect(&self) -> Answer<MySqlConnection> {
         let texts = TlsTexts::read(&self.database).await?;
         let mut silent = Vec::new();
-        for place in ServerAddress::all(&self.database) {
+        for place in ServerAddress::all(&self.database.address) {
             match self.connect_to(&place, texts.as_ref()).await {
                 Ok(mut connection) => {
                     prepare(&mut connection).await?;

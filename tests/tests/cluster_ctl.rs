@@ -1,0 +1,194 @@
+//! `zmesctl cluster`: the ledger is made in a real MariaDB, with the least rights and without a password in any output.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+use zmes_tests::{CtlOutput, Database, Schema, includes, within, zmesctl_binary};
+
+/// Planted in each URL that has a password: no output may show it.
+const PLANTED: &str = "planted-admin-password";
+
+struct Site {
+    directory: TempDir,
+    database: Database,
+}
+
+impl Site {
+    async fn start() -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("zmes-").tempdir()?;
+        let database = Database::start(&directory.path().join("db"), Schema::V1_36).await?;
+        Ok(Self { directory, database })
+    }
+
+    /// Returns a URL of this database: `mysql://USER@localhost/NAME?socket=…`.
+    fn url(&self, user: &str, name: &str) -> String {
+        format!("mysql://{user}@localhost/{name}?socket={}", self.database.socket().display())
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.directory.path().join(name).display().to_string()
+    }
+
+    /// Runs `zmesctl cluster init`, whose output must show no password.
+    async fn init(&self, arguments: &[&str], variable: Option<&str>) -> Result<CtlOutput> {
+        let mut command = Command::new(zmesctl_binary()?);
+        command.args(["cluster", "init"]).args(arguments).env_remove("ZMESCTL_DATABASE_URL");
+        command.envs(variable.map(|url| ("ZMESCTL_DATABASE_URL", url)));
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = within("zmesctl cluster init", command.output()).await??;
+        let output = CtlOutput {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        };
+        let own = fs::read_to_string(self.file("url")).unwrap_or_default();
+        let own = own.split_once(':').and_then(|(_, rest)| rest.split_once(':')).map_or("", |(_, rest)| rest);
+        let own = own.split('@').next().unwrap_or_default();
+        for secret in [PLANTED, Database::PASSWORD, own].iter().filter(|secret| !secret.is_empty()) {
+            ensure!(!format!("{output:?}").contains(secret), "{secret} is shown: {output:?}");
+        }
+        Ok(output)
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_is_made_once_and_its_account_may_do_no_more_than_it_must() -> Result<()> {
+    let site = Site::start().await?;
+    let (url, file) = (site.url("root", "zmesd"), site.file("url"));
+    let arguments = ["--database-url", &url, "--output", &file];
+    let with = |more: &[&'static str]| [&arguments[..], more].concat();
+
+    // Looked at, and not made.
+    let dry = site.init(&with(&["--dry-run", "--json"]), None).await?.expect_code(0)?.json()?;
+    let expected = json!({"schema": "zmesd", "found": null, "version": 1, "account": "zmesd@%", "changed": false,
+        "dry_run": true, "url_file": file, "findings": []});
+    ensure!(includes(&dry, &expected), "{dry}");
+    let statements = dry["statements"].as_array().context("no statements")?;
+    ensure!(statements[0] == "CREATE DATABASE IF NOT EXISTS `zmesd`", "{dry}");
+    let last = statements.last().context("no statements")?;
+    ensure!(last == "GRANT SELECT, INSERT, UPDATE, DELETE ON `zmesd`.* TO 'zmesd'@'%'", "{last}");
+    ensure!(statements.iter().any(|one| one == "CREATE USER IF NOT EXISTS 'zmesd'@'%' IDENTIFIED BY '…'"));
+    let shown = site.init(&with(&["--dry-run"]), None).await?.expect_code(0)?.stdout;
+    ensure!(shown.contains("Schema   zmesd (new)") && shown.ends_with("Nothing was changed.\n"), "{shown}");
+    ensure!(site.database.sql("SHOW DATABASES LIKE 'zmesd'").await?.is_empty() && !Path::new(&file).exists());
+    let refused = site.init(&arguments, None).await?.expect_code(2)?;
+    ensure!(refused.stderr.contains("hint: zmesctl cluster init --yes"), "{refused:?}");
+
+    // Made.
+    let made = site.init(&with(&["--yes"]), None).await?.expect_code(0)?.stdout;
+    for part in
+        ["The ledger is made: schema zmesd at ", "  [cluster]\n  enabled = true\n  database-url-file = "]
+    {
+        ensure!(made.contains(part), "{part}: {made}");
+    }
+    let written = fs::read_to_string(&file)?;
+    ensure!(
+        written.starts_with("mysql://zmesd:") && written.contains("@localhost/zmesd?socket="),
+        "{written}"
+    );
+    ensure!(fs::metadata(&file)?.permissions().mode() & 0o007 == 0, "others may not read it");
+    let grants = site.database.sql("SHOW GRANTS FOR 'zmesd'@'%'").await?;
+    ensure!(grants.contains("GRANT SELECT, INSERT, UPDATE, DELETE ON `zmesd`.*"), "{grants}");
+    ensure!(grants.lines().count() == 2, "and USAGE: {grants}");
+    let count = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'zmesd'";
+    ensure!(site.database.sql(count).await? == "9");
+
+    // Again: from the environment, and from a file.
+    let before = site.database.sql("SELECT * FROM zmesd.counter ORDER BY name").await?;
+    let quiet = site.init(&["--output", &file, "--yes", "-q"], Some(&url)).await?.expect_code(0)?;
+    ensure!(quiet.stdout.is_empty() && quiet.stderr.is_empty(), "{quiet:?}");
+    fs::write(site.file("admin"), format!("{url}\n"))?;
+    let from_file = ["--database-url-file", &site.file("admin"), "--output", &file, "--yes"];
+    let again = site.init(&[&from_file[..], &["--json"]].concat(), None).await?.expect_code(0)?.json()?;
+    let expected = json!({"found": 1, "changed": false, "statements": []});
+    ensure!(includes(&again, &expected), "{again}");
+    ensure!(
+        again["findings"].as_array().is_some_and(|found| found.iter().all(|one| one["ok"] == true)),
+        "{again}"
+    );
+    let told = site.init(&from_file, None).await?.expect_code(0)?.stdout;
+    ensure!(told.contains("is complete; nothing was changed."), "{told}");
+    ensure!(site.database.sql("SELECT * FROM zmesd.counter ORDER BY name").await? == before);
+    ensure!(fs::read_to_string(&file)? == written);
+
+    // What is lost is made again, and rows of others stay.
+    site.database.sql("DROP TABLE zmesd.badge; REVOKE DELETE ON zmesd.* FROM 'zmesd'@'%'").await?;
+    let mended = site.init(&[&from_file[..], &["--json"]].concat(), None).await?.expect_code(0)?.json()?;
+    ensure!(mended["changed"] == true && mended["found"] == 1, "{mended}");
+    ensure!(site.database.sql(count).await? == "9");
+    ensure!(site.database.sql("SHOW GRANTS FOR 'zmesd'@'%'").await? == grants);
+
+    // A newer one is not touched.
+    site.database.sql("UPDATE zmesd.counter SET value = 9 WHERE name LIKE 'schema%'").await?;
+    let newer = site.init(&[&from_file[..], &["--json"]].concat(), None).await?.expect_code(8)?;
+    let error = json!({"error": {"code": "version", "hint": "install the version of zmesd that the other nodes run"}});
+    ensure!(includes(&newer.json()?, &error), "{newer:?}");
+    Ok(())
+}
+
+/// Checks that `init` ends with `code`, and says `part` on the error output.
+async fn fails(site: &Site, arguments: &[&str], code: i32, part: &str) -> Result<()> {
+    let output = site.init(arguments, None).await?.expect_code(code)?;
+    ensure!(output.stderr.contains(part), "{part}: {output:?}");
+    ensure!(output.stderr.contains("hint: "), "{output:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_keeps_a_ledger_from_being_made_is_said_with_its_exit_code() -> Result<()> {
+    let site = Site::start().await?;
+    let (url, file) = (site.url("root", "zmesd"), site.file("url"));
+    let planted = format!("root:{PLANTED}");
+    let (login, zm) = (site.url(&planted, "zmesd"), site.url("root", "zm"));
+    let poor = site.url(&format!("{}:{}", Database::USER, Database::PASSWORD), "zmesd");
+    let (host, port) = (
+        format!("mysql://{planted}@no-such-host.invalid/zmesd"),
+        format!("mysql://{planted}@127.0.0.1:1/zmesd"),
+    );
+    let (scheme, unread) = (format!("pgsql://{planted}@db/zmesd"), format!("{url}&ssl-ca=/no/such/ca.pem"));
+    for (url, code, part) in [
+        (&host, 3, "no-such-host.invalid:3306"),
+        (&port, 3, "127.0.0.1:1"),
+        (&login, 5, "access denied"),
+        (&poor, 5, "the account may not do this"),
+        (&zm, 1, "the schema zm has other tables"),
+        (&scheme, 2, "does not start with mysql://"),
+        (&unread, 1, "/no/such/ca.pem"),
+    ] {
+        fails(&site, &["--database-url", url, "--output", &file, "--yes"], code, part).await?;
+    }
+    fails(&site, &["--yes"], 2, "no database URL given").await?;
+    fails(&site, &["--database-url-file", "/no/such/file", "--yes"], 1, "cannot read /no/such/file").await?;
+    let unexpected = site.init(&[&login], None).await?.expect_code(2)?;
+    ensure!(unexpected.stderr.contains("root:[hidden]@localhost"), "{unexpected:?}");
+    ensure!(site.database.sql("SHOW DATABASES LIKE 'zmesd'").await?.is_empty());
+
+    // A file of another account, and an account whose file is elsewhere.
+    fs::write(site.file("other"), format!("mysql://amy:{PLANTED}@localhost/zmesd\n"))?;
+    let other = ["--database-url", &url, "--output", &site.file("other"), "--yes"];
+    fails(&site, &other, 2, "is for account amy and schema zmesd, not for zmesd").await?;
+    site.database.sql("CREATE USER 'zmesd'@'%' IDENTIFIED BY 'elsewhere'").await?;
+    let arguments = ["--database-url", &url, "--output", &file, "--yes"];
+    fails(&site, &arguments, 2, "the account zmesd@% exists").await?;
+    fs::write(&file, url.replace("root@", &format!("zmesd:{PLANTED}@")))?;
+    fails(&site, &arguments, 5, "the account exists with another password").await?;
+    fs::remove_file(&file)?;
+    site.database.sql("DROP USER 'zmesd'@'%'").await?;
+
+    // A database that stands still; afterwards it works.
+    site.database.freeze().await?;
+    let late = site.init(&[&arguments[..], &["--timeout", "1s"]].concat(), None).await;
+    site.database.thaw()?;
+    let late = late?.expect_code(6)?;
+    ensure!(late.stderr.contains("no answer from the database"), "{late:?}");
+    let made: Value =
+        site.init(&[&arguments[..], &["--json"]].concat(), None).await?.expect_code(0)?.json()?;
+    ensure!(made["changed"] == true, "{made}");
+    Ok(())
+}
