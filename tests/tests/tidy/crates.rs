@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use zmes_tests::repository;
 
 /// Folders of crates with the crates of the workspace that they may name in `[dependencies]`.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("shared", &[]),
+    ("zmesd/cluster", &["zmes-shared"]),
     ("zmesd/files", &[]),
     ("zmesd/legacy", &["zmes-files", "zmes-shared"]),
     ("zmesd/providers", &["zmes-files", "zmes-shared"]),
