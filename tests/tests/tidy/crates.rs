@@ -13,7 +13,10 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ("zmesd/legacy", &["zmes-files", "zmes-shared"]),
     ("zmesd/providers", &["zmes-files", "zmes-shared"]),
     ("zmesd/zoneminder", &["zmes-files", "zmes-shared"]),
-    ("zmesd", &["zmes-files", "zmes-legacy", "zmes-providers", "zmes-shared", "zmes-zoneminder"]),
+    (
+        "zmesd",
+        &["zmes-cluster", "zmes-files", "zmes-legacy", "zmes-providers", "zmes-shared", "zmes-zoneminder"],
+    ),
     ("zmesctl", &["zmes-cluster", "zmes-shared"]),
     ("tests", &["zmes-shared"]),
 ];

@@ -125,6 +125,7 @@ impl Conductor {
             push,
             pictures: opened.pictures,
             mqtt,
+            cluster: None,
             zoneminder: parts.check,
             trigger: parts.trigger,
             log,

@@ -337,6 +337,7 @@ impl World {
             push: Arc::<Outside>::clone(&outside),
             pictures: Arc::<Outside>::clone(&outside),
             mqtt: Arc::<Outside>::clone(&outside),
+            cluster: None,
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),
