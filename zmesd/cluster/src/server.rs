@@ -70,7 +70,8 @@ impl LedgerServer {
                 // Over a socket nobody can stand between, and the server has no name there.
                 let mode = match place {
                     ServerAddress::Socket(_) => MySqlSslMode::Preferred,
-                    ServerAddress::Tcp(..) => MySqlSslMode::VerifyIdentity,
+                    ServerAddress::Tcp(..) if tls.verify_server => MySqlSslMode::VerifyIdentity,
+                    ServerAddress::Tcp(..) => MySqlSslMode::VerifyCa,
                 };
                 with_files(options.ssl_mode(mode), tls)?
             }

@@ -7,6 +7,7 @@ mod alarms;
 mod answers;
 mod check;
 mod clients;
+mod cluster;
 pub(crate) mod conditions;
 mod doctor;
 mod events;
