@@ -9,7 +9,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
-use zmes_tests::{CtlOutput, Database, Schema, includes, within, zmesctl_binary};
+use zmes_tests::{
+    CtlOutput, Database, Schema, World, includes, installed, repository, within, zmesctl_binary, zmesd_binary,
+};
 
 /// Planted in each URL that has a password: no output may show it.
 const PLANTED: &str = "planted-admin-password";
@@ -190,5 +192,63 @@ async fn what_keeps_a_ledger_from_being_made_is_said_with_its_exit_code() -> Res
     let made: Value =
         site.init(&[&arguments[..], &["--json"]].concat(), None).await?.expect_code(0)?.json()?;
     ensure!(made["changed"] == true, "{made}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_there_is_no_cluster_each_command_says_so() -> Result<()> {
+    let world = World::new().monitor(1, "Garage").start().await?;
+    for arguments in [&["status"][..], &["handover"], &["handover", "nvr2"], &["leave", "nvr2", "--yes"]] {
+        let output = world.run(&[&["cluster"], arguments, &["--json"]].concat()).await?.expect_code(1)?;
+        let error = json!({"error": {"code": "conflict", "message": "this zmesd is not part of a cluster: [cluster] is not \
+                           enabled"}});
+        ensure!(includes(&output.json()?, &error), "{output:?}");
+        ensure!(output.stderr.contains("hint: zmesctl cluster init makes the ledger"), "{output:?}");
+    }
+    let unasked = world.run(&["cluster", "leave", "nvr2"]).await?.expect_code(2)?;
+    ensure!(unasked.stderr.contains("needs a confirmation"), "{unasked:?}");
+    let check = world.run(&["check", "cluster", "--json"]).await?.expect_code(0)?.json()?;
+    ensure!(includes(&check, &json!({"ok": true, "check": "cluster"})), "{check}");
+    let doctor = world.run(&["doctor", "--json"]).await?.json()?;
+    let steps = doctor["findings"].as_array().context("no findings")?;
+    ensure!(steps.iter().all(|finding| finding["step"] != "cluster"), "{doctor}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_examples_of_a_cluster_are_valid() -> Result<()> {
+    let examples = repository()?.join("packaging/examples/cluster");
+    let world = World::new().prepare().await?;
+    fs::write(world.path("url"), "mysql://zmesd:x@127.0.0.1/zmesd\n")?;
+    let places = [
+        ("[zoneminder]\n", format!("[zoneminder]\nconfig = \"{}\"\n", world.path("zm.conf").display())),
+        ("/etc/zmesd/tls/cert.pem", world.certificate.certificate.display().to_string()),
+        ("/etc/zmesd/tls/key.pem", world.certificate.key.display().to_string()),
+        ("/etc/zmesd/cluster-url", world.path("url").display().to_string()),
+    ];
+    for node in ["nvr1", "nvr2", "nvr3"] {
+        let mut text = fs::read_to_string(examples.join(format!("{node}.toml")))?;
+        for (from, to) in &places {
+            ensure!(text.contains(from), "{node}: {from}");
+            text = text.replace(from, to);
+        }
+        let (state, socket) = (world.path("state"), world.path("run/control.sock"));
+        text += &format!(
+            "[state]\ndirectory = \"{}\"\n[control]\nsocket = \"{}\"\n",
+            state.display(),
+            socket.display()
+        );
+        let file = world.path("node.toml");
+        fs::write(&file, text)?;
+        let output =
+            Command::new(zmesd_binary()?).arg("check-config").arg("--config").arg(&file).output().await?;
+        ensure!(output.status.success(), "{node}: {output:?}");
+    }
+    if installed("/usr/sbin/haproxy")? {
+        let output =
+            Command::new("/usr/sbin/haproxy").arg("-c").arg("-f").arg(examples.join("haproxy.cfg")).output();
+        let output = output.await?;
+        ensure!(output.status.success(), "{output:?}");
+    }
     Ok(())
 }
