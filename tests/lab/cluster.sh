@@ -1,150 +1,181 @@
 #!/usr/bin/env bash
-# cluster.sh: MariaDB with Galera, several members on the loopback of one machine, for tests and for a look.
+# cluster.sh: a whole cluster on one machine. Each host has a member of Galera and a zmesd with two simulated cameras; a phone
+# is registered at the first one, and a stand-in for the PushProxy prints what it gets. With HAProxy before them, if it is
+# installed.
 #
-#   cluster.sh up [N]             start N members (default 3); returns when all are Synced
-#   cluster.sh status             each member: pid, port, size of the cluster as it sees it, state
-#   cluster.sh sql I STATEMENTS   run SQL as root at member I
-#   cluster.sh kill I             end member I as a crash does (SIGKILL)
-#   cluster.sh stop I | cont I    let it stand still, and go on (SIGSTOP, SIGCONT)
-#   cluster.sh start I            start it again; it takes what it missed from the others
-#   cluster.sh env I              shell assignments: CLUSTER_SOCKET, CLUSTER_PORT
-#   cluster.sh down [--wipe]      end all members that this script started; --wipe also deletes the directory
+#   cluster.sh up [N]           start N hosts (default 3); returns when all nodes are at work
+#   cluster.sh status           the members of Galera, and `zmesctl cluster status` of each node
+#   cluster.sh watch            what happens: alarms of the cameras, pushes at the provider (until Ctrl-C)
+#   cluster.sh kill I [PART]    end host I as a power failure does: its zmesd and its member, or one PART: zmesd, member
+#   cluster.sh stop I [PART]    let it stand still (SIGSTOP); cluster.sh cont I [PART] lets it go on
+#   cluster.sh start I [PART]   start it again
+#   cluster.sh cut I            cut the zmesd of host I off from the database; cluster.sh join I ends that
+#   cluster.sh ctl I ARGUMENT…  zmesctl at node I
+#   cluster.sh down [--wipe]    end everything that this script started; --wipe also deletes the directory
+#
+# Try it: up; watch in a second terminal; kill the node that `status` names as the one that sends; start it again; cut it off.
 #
 # Environment:
 #   CLUSTER_LAB_DIR    directory of the lab               (default /tmp/zmesd-cluster)
-#   CLUSTER_LAB_PORT   base port on 127.0.0.1             (default 36100: SQL of member I is +I, replication +100+10*I)
+#   CLUSTER_LAB_PORT   base port on 127.0.0.1             (default 36100: SQL of member I is +I, apps of node I +400+I, HAProxy +400)
+#   CLUSTER_LAB_BIN    directory of zmesd and zmesctl     (default target/debug; built if they are missing)
 #
-# Needs Debian's mariadb-server, galera-4 and rsync. Members that root starts run as mysql: rsync's receiver would run as
-# nobody otherwise, and see no files. Each process is ended by the id that was noted when it was started.
-#
-# A member that crashes is noticed after evs.suspect_timeout; until then no commit ends. Galera's default is 5 s, here it is
-# 2 s. The keepalive period must be below a third of it, or the member does not start.
+# Needs what galera.sh needs, and socat. Each process is ended by the id that was noted when it was started.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
 lab=${CLUSTER_LAB_DIR:-/tmp/zmesd-cluster} base=${CLUSTER_LAB_PORT:-36100}
-user=$(id -un)
-[ "$user" != root ] || user=mysql
-export PATH=$PATH:/usr/sbin
+bin=${CLUSTER_LAB_BIN:-${CARGO_TARGET_DIR:-$root/target}/debug}
+export CLUSTER_LAB_DIR=$lab CLUSTER_LAB_PORT=$base PATH=$PATH:/usr/sbin
 
-provider() {
-  local path
-  for path in /usr/lib/galera/libgalera_smm.so /usr/lib/*/galera-4/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so; do
-    [ ! -e "$path" ] || { echo "$path"; return; }
+galera() { "$here/galera.sh" "$@"; }
+apps() { echo $((base + 400 + $1)); }
+hosts() { cat "$lab/hosts"; }
+ctl() { # ctl NODE ARGUMENTS...
+  local node=$1
+  shift
+  "$bin/zmesctl" --socket "$lab/node$node/run/control.sock" "$@"
+}
+
+is_alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+
+# signal_to NAME PIDFILE...: to those that run; to a whole group where the process leads one.
+signal_to() {
+  local name=$1 file pid
+  shift
+  for file in "$@"; do
+    is_alive "$file" || continue
+    pid=$(cat "$file")
+    kill "-$name" -- "-$pid" 2>/dev/null || kill "-$name" "$pid" 2>/dev/null || true
   done
-  echo "cluster.sh: Galera is not installed (Debian: galera-4)" >&2
-  return 1
 }
 
-port() { echo $((base + $1)); }
-replication_port() { echo $((base + 100 + 10 * $1)); }
-
-members() { cat "$lab/members"; }
-
-peers() {
-  local member list=''
-  for member in $(seq 1 "$(members)"); do list+=${list:+,}127.0.0.1:$(replication_port "$member"); done
-  echo "gcomm://$list"
-}
-
-sql() { # sql MEMBER ARGUMENTS...
-  local member=$1
-  shift
-  mariadb --no-defaults --skip-ssl --socket="$lab/$member/sock" --user=root "$@"
-}
-
-is_alive() { [ -s "$lab/$1/pid" ] && kill -0 "$(cat "$lab/$1/pid")" 2>/dev/null; }
-
-is_synced() {
-  local query="SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'"
-  is_alive "$1" && [ "$(sql "$1" --skip-column-names --batch --execute "$query" 2>/dev/null)" = Synced ]
-}
-
-start() { # start MEMBER [ARGUMENT]: returns when it is Synced
-  local member=$1 replication options
-  shift
-  replication=$(replication_port "$member")
-  options="base_port=$replication;gmcast.listen_addr=tcp://127.0.0.1:$replication"
-  options+=";ist.recv_addr=127.0.0.1:$((replication + 1));gcache.size=32M;pc.recovery=true"
-  options+=";evs.suspect_timeout=PT2S;evs.inactive_timeout=PT6S;evs.install_timeout=PT4S"
-  options+=";evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.5S"
-  mariadbd --no-defaults --user="$user" --datadir="$lab/$member/data" --tmpdir="$lab/$member/data" \
-    --socket="$lab/$member/sock" --port="$(port "$member")" --bind-address=127.0.0.1 --skip-name-resolve --skip-ssl \
-    --binlog-format=ROW --innodb-autoinc-lock-mode=2 --innodb-buffer-pool-size=32M --innodb-log-file-size=16M \
-    --innodb-flush-log-at-trx-commit=1 --performance-schema=OFF \
-    --wsrep-on=ON --wsrep-provider="$(provider)" --wsrep-provider-options="$options" \
-    --wsrep-cluster-name=zmesd-lab --wsrep-cluster-address="$(peers)" \
-    --wsrep-node-name="member$member" --wsrep-node-address="127.0.0.1:$replication" \
-    --wsrep-sst-method=rsync --wsrep-sst-receive-address="127.0.0.1:$((replication + 4))" \
-    --log-error="$lab/$member/log" "$@" >/dev/null 2>&1 &
-  echo $! >"$lab/$member/pid"
-  for _ in $(seq 1 600); do
-    ! is_synced "$member" || return 0
-    is_alive "$member" || break
+wait_for() { # wait_for WHAT SECONDS COMMAND...
+  local what=$1 limit=$2
+  shift 2
+  for _ in $(seq 1 $((limit * 10))); do
+    ! "$@" >/dev/null 2>&1 || return 0
     sleep 0.1
   done
-  tail -n 5 "$lab/$member/log" >&2
-  echo "cluster.sh: member $member did not become Synced" >&2
+  echo "cluster.sh: $what did not come within $limit s; see $lab/*.log and $lab/node*/zmesd.log" >&2
   return 1
+}
+
+# The way of a node to its member, which can be cut.
+join() {
+  rm -f "$lab/node$1/sql"
+  setsid socat "UNIX-LISTEN:$lab/node$1/sql,fork" "UNIX-CONNECT:$lab/$1/sock" >/dev/null 2>&1 &
+  echo $! >"$lab/node$1/line.pid"
+  wait_for "the line of node $1" 5 test -S "$lab/node$1/sql"
+}
+
+start_zmesd() {
+  is_alive "$lab/node$1/line.pid" || join "$1"
+  setsid "$bin/zmesd" --config "$lab/node$1/zmesd.toml" >>"$lab/node$1/zmesd.log" 2>&1 </dev/null &
+  echo $! >"$lab/node$1/zmesd.pid"
+  wait_for "zmesd of host $1" 20 ctl "$1" status
+}
+
+# What every ZoneMinder has: its tables, the servers, the cameras, and the user admin.
+zoneminder() {
+  local host sql
+  sql="CREATE DATABASE zm; USE zm; $(cat "$root/tests/fixtures/zm/world-1.36.sql")"
+  sql+="INSERT INTO Users SET Username='admin', Password=PASSWORD('adminpass'), Events='View', Monitors='View';"
+  for host in $(seq 1 "$(hosts)"); do
+    sql+="INSERT INTO Servers SET Id=$host, Name='host$host', Hostname='127.0.0.1';"
+    sql+="INSERT INTO Monitors (Id, Name, ServerId, Type, \`Function\`) VALUES (${host}1, 'Gate $host', $host, 'Ffmpeg', 'Modect'),"
+    sql+="(${host}2, 'Yard $host', $host, 'Ffmpeg', 'Modect');"
+  done
+  mariadb --no-defaults --skip-ssl --socket="$lab/1/sock" --user=root --execute "$sql"
+}
+
+proxy() {
+  command -v haproxy >/dev/null || { echo "HAProxy is not installed: apps connect to a node"; return; }
+  local host
+  {
+    printf 'defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 2m\n  timeout server 2m\n'
+    printf 'frontend apps\n  bind 127.0.0.1:%s\n  default_backend nodes\nbackend nodes\n  balance leastconn\n' "$((base + 400))"
+    for host in $(seq 1 "$(hosts)"); do printf '  server node%s 127.0.0.1:%s check inter 1s\n' "$host" "$(apps "$host")"; done
+  } >"$lab/haproxy.cfg"
+  setsid haproxy -db -f "$lab/haproxy.cfg" >"$lab/haproxy.log" 2>&1 </dev/null &
+  echo $! >"$lab/haproxy.pid"
+  echo "apps connect to wss://127.0.0.1:$((base + 400)), as admin with the password adminpass"
 }
 
 up() {
-  local count=$1 member
-  provider >/dev/null
-  mkdir -p "$lab"
-  chmod 755 "$lab"
-  echo "$count" >"$lab/members"
-  for member in $(seq 1 "$count"); do
-    mkdir -p "$lab/$member"
-    [ "$(id -un)" = "$user" ] || chown "$user" "$lab/$member"
-    [ -d "$lab/$member/data" ] || mariadb-install-db --no-defaults --datadir="$lab/$member/data" --user="$user" \
-      --auth-root-authentication-method=normal --skip-test-db >/dev/null 2>&1
-  done
-  start 1 --wsrep-new-cluster
-  for member in $(seq 2 "$count"); do start "$member"; done
-  echo "$count members are Synced"
+  local host
+  [ ! -e "$lab/hosts" ] || { echo "cluster.sh: there is a lab in $lab: cluster.sh down --wipe" >&2; return 1; }
+  command -v socat >/dev/null || { echo "cluster.sh: socat is not installed" >&2; return 1; }
+  [ -x "$bin/zmesd" ] && [ -x "$bin/zmesctl" ] || (cd "$root" && cargo build --bins)
+  [ -x "$bin/examples/cluster_world" ] || (cd "$root" && cargo build -p zmes-tests --example cluster_world)
+  galera up "$1"
+  echo "$1" >"$lab/hosts"
+  zoneminder
+  "$bin/zmesctl" cluster init --yes --quiet --output "$lab/cluster-url" \
+    --database-url "mysql://root@localhost/zmesd?socket=$lab/1/sock"
+  setsid "$bin/examples/cluster_world" "$lab" "$1" "$((base + 400))" >"$lab/world.log" 2>&1 </dev/null &
+  echo $! >"$lab/world.pid"
+  wait_for "the world" 10 test -e "$lab/ready"
+  for host in $(seq 1 "$1"); do start_zmesd "$host"; done
+  proxy
+  wait_for "a node that sends pushes" 20 ctl 1 cluster status
+  ctl 1 cluster status
 }
 
 status() {
-  local member query
-  query="SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_size', 'wsrep_cluster_status', 'wsrep_local_state_comment')"
-  for member in $(seq 1 "$(members)"); do
-    if ! is_alive "$member"; then
-      echo "member $member is down"
-      continue
-    fi
-    printf 'member %s: pid %s, port %s' "$member" "$(cat "$lab/$member/pid")" "$(port "$member")"
-    timeout 2 mariadb --no-defaults --skip-ssl --socket="$lab/$member/sock" --user=root --skip-column-names --batch \
-      --execute "$query" 2>/dev/null | awk '{ printf ", %s %s", $1, $2 }' || printf ', does not answer'
+  local host
+  galera status
+  for host in $(seq 1 "$(hosts)"); do
     echo
+    echo "node $host says:"
+    if is_alive "$lab/node$host/zmesd.pid"; then
+      timeout 6 "$bin/zmesctl" --socket "$lab/node$host/run/control.sock" --timeout 3s cluster status || true
+    else
+      echo "its zmesd is down"
+    fi
   done
 }
 
+each() { # each SIGNAL HOST [PART]
+  case ${3:-} in zmesd | '') signal_to "$1" "$lab/node$2/zmesd.pid" ;; esac
+  case ${3:-} in member | '') signal_to "$1" "$lab/$2/pid" ;; esac
+}
+
+start() {
+  case ${2:-} in member | '') is_alive "$lab/$1/pid" || galera start "$1" ;; esac
+  case ${2:-} in zmesd | '') is_alive "$lab/node$1/zmesd.pid" || start_zmesd "$1" ;; esac
+}
+
 down() {
-  local member
-  [ -e "$lab/members" ] || return 0
-  for member in $(seq 1 "$(members)"); do
-    if is_alive "$member"; then
-      kill -CONT "$(cat "$lab/$member/pid")"
-      kill -TERM "$(cat "$lab/$member/pid")"
-    fi
+  local host
+  [ -e "$lab/hosts" ] || { galera down "${1:-}"; return; }
+  signal_to TERM "$lab/haproxy.pid" "$lab/world.pid"
+  for host in $(seq 1 "$(hosts)"); do
+    signal_to CONT "$lab/node$host/zmesd.pid"
+    signal_to TERM "$lab/node$host/zmesd.pid"
   done
-  for member in $(seq 1 "$(members)"); do
-    for _ in $(seq 1 100); do is_alive "$member" || break; sleep 0.1; done
-    ! is_alive "$member" || kill -KILL "$(cat "$lab/$member/pid")"
-    rm -f "$lab/$member/pid"
+  for host in $(seq 1 "$(hosts)"); do
+    for _ in $(seq 1 50); do is_alive "$lab/node$host/zmesd.pid" || break; sleep 0.1; done
+    signal_to KILL "$lab/node$host/zmesd.pid"
+    signal_to TERM "$lab/node$host/line.pid"
+    rm -f "$lab/node$host/"*.pid
   done
-  [ "${1:-}" != --wipe ] || rm -rf "$lab"
+  rm -f "$lab/hosts" "$lab/ready" "$lab/"*.pid
+  galera down "${1:-}"
 }
 
 case ${1:-} in
   up) up "${2:-3}" ;;
   status) status ;;
-  sql) sql "$2" --execute "$3" ;;
-  kill) kill -KILL "$(cat "$lab/$2/pid")" ;;
-  stop) kill -STOP "$(cat "$lab/$2/pid")" ;;
-  cont) kill -CONT "$(cat "$lab/$2/pid")" ;;
-  start) start "$2" ;;
-  env) printf 'CLUSTER_SOCKET=%s\nCLUSTER_PORT=%s\n' "$lab/$2/sock" "$(port "$2")" ;;
+  watch) exec tail -n +1 -F "$lab/world.log" ;;
+  kill) each KILL "$2" "${3:-}" ;;
+  stop) each STOP "$2" "${3:-}" ;;
+  cont) each CONT "$2" "${3:-}" ;;
+  start) start "$2" "${3:-}" ;;
+  cut) signal_to TERM "$lab/node$2/line.pid"; rm -f "$lab/node$2/sql" ;;
+  join) join "$2" ;;
+  ctl) node=$2; shift 2; ctl "$node" "$@" ;;
   down) down "${2:-}" ;;
   *) sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0"; exit 64 ;;
 esac

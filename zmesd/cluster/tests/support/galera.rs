@@ -74,7 +74,7 @@ impl Galera {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../tests/lab/cluster.sh"].iter().collect();
+        let script: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../../tests/lab/galera.sh"].iter().collect();
         let mut command = Command::new(script);
         command.args(arguments).env("CLUSTER_LAB_DIR", self.directory.path().join("lab"));
         command.env("CLUSTER_LAB_PORT", self.base.to_string());
