@@ -44,7 +44,7 @@ pub(super) async fn give_up(transaction: &mut SqliteConnection, monitor: Monitor
 /// Returns the last alarm of each monitor whose end was not told.
 pub(super) async fn open(pool: &SqlitePool, since: i64) -> SqlResult<Vec<OpenAlarm>> {
     let query = "SELECT monitor_id, event_id, at, monitor_name, cause FROM alarms \
-                 WHERE open = 1 AND at >= ? ORDER BY number";
+                 WHERE open = 1 AND node IS NULL AND at >= ? ORDER BY number";
     let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
     let one = |row: &SqliteRow| {
         let at = time(row, 2)?;

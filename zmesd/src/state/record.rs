@@ -110,6 +110,7 @@ pub(super) fn start_of(row: &SqliteRow, origin: Origin) -> SqlResult<Alarm> {
         origin,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     })
 }
 

@@ -49,6 +49,7 @@ fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
             origin,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         }),
         Arc::default(),
     )

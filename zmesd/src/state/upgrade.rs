@@ -18,7 +18,7 @@ use super::{SqlResult, file};
 
 /// The tables, step by step. A step that was released is never changed. Its description begins with the version of
 /// zmesd that brought it: an older one names that version when it refuses the file.
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "zmesd 0.1.0: alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
     (
         2,
@@ -32,6 +32,7 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
     (7, "zmesd 0.3.0: labels", include_str!("../../migrations/0007_labels.sql")),
     (8, "zmesd 0.3.0: keys of its own", include_str!("../../migrations/0008_keys.sql")),
     (9, "zmesd 0.3.0: home automation", include_str!("../../migrations/0009_mqtt.sql")),
+    (13, "zmesd 0.3.0: cluster", include_str!("../../migrations/0013_cluster.sql")),
 ];
 /// The version of the tables that this zmesd reads and writes.
 pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

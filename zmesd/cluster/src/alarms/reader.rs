@@ -67,6 +67,19 @@ impl Reader {
         Self { begun: true, ..Self::from_now(own) }
     }
 
+    /// A reader that goes on where a former one was: node, start of it, number of the last alarm that was read. Of nodes that
+    /// it does not know it begins with the oldest alarm; without any position it is [`from_now`](Self::from_now).
+    pub fn from_positions(own: NodeId, positions: impl IntoIterator<Item = (u16, u64, u64)>) -> Self {
+        let position = |(node, epoch, seq)| (NodeId(node), Position { epoch, seq });
+        let positions: BTreeMap<_, _> = positions.into_iter().map(position).collect();
+        Self { begun: !positions.is_empty(), positions, ..Self::from_now(own) }
+    }
+
+    /// The node that reads.
+    pub fn own(&self) -> NodeId {
+        self.own
+    }
+
     /// Returns what is new. After an error nothing is missed: the next call returns it.
     pub async fn read(&mut self, line: &mut LedgerLine) -> Result<News, LedgerError> {
         let reading = &*self;
@@ -190,6 +203,9 @@ mod tests {
         // The database has lost alarms that were read, and the node has started since: their numbers are new alarms.
         assert_eq!(positions(&mut reader, vec![Head { first: 4, ..head(2, 3, 6) }]), [(2, 4)]);
         assert_eq!(positions(&mut Reader::from_oldest(NodeId(1)), vec![head(2, 1, 7)]), [(2, 0)]);
+        let mut again = Reader::from_positions(NodeId(1), [(2, 1, 5)]);
+        assert_eq!(positions(&mut again, vec![head(2, 1, 7), head(3, 1, 4)]), [(2, 5), (3, 0)]);
+        assert_eq!(positions(&mut Reader::from_positions(NodeId(1), []), vec![head(2, 1, 7)]), [(2, 7)]);
     }
 
     #[test]

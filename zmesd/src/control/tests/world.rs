@@ -273,6 +273,7 @@ impl Core {
         let (pushes, orders) = push_orders(1024);
         let push = PushRules { enabled: true, phones: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
+            ledger: None,
             alarms: alarms_rx,
             commands: commands_rx,
             catalog,
@@ -442,6 +443,7 @@ impl World {
             origin: Origin::Poll,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         };
         self.alarms.send(alarm).await.unwrap();
     }

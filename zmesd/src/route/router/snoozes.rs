@@ -132,7 +132,7 @@ impl Router {
         }
         info!(snooze = %id, withheld = entry.total(), "snooze ended");
         for (alarm, _, deliveries) in digests {
-            self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
+            self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None, ledger: None });
         }
     }
 
@@ -187,6 +187,7 @@ impl Router {
             origin: Origin::Snooze,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         });
         let verdict =
             |&(id, decision): &(TokenId, Decision)| self.notice(id, decision, None, Urgency::Silent);

@@ -35,6 +35,7 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         origin: Origin::Poll,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     };
     let decided = |id| TokenDecision {
         id: DeliveryId(id),
