@@ -7,19 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use zmes_cluster::schema::{Check, CheckFinding, Gravity, verify};
-use zmes_cluster::{LedgerError, LedgerLine, LedgerServer};
+use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::database::DatabaseUrl;
 use zmes_shared::views::{ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
 use zmes_shared::words::TroubleKind;
 use zmes_zoneminder::conf::DatabaseConfig;
 
-use super::answers::off_loop;
 use super::doctor::{PartOutcome, milliseconds};
 use crate::admin::AdminParts;
-use crate::cluster::{ClusterHandle, ClusterRefusal};
+use crate::cluster::{ClusterHandle, ClusterRefusal, ledger_server};
 use crate::troubles::{Observation, TroubleId};
 
 const STEP: &str = "cluster";
@@ -269,15 +266,9 @@ pub(super) async fn look(parts: &AdminParts) -> PartOutcome {
 }
 
 async fn examine(parts: &AdminParts, database: &DatabaseConfig) -> Result<Vec<CheckFinding>, LedgerError> {
-    let DatabaseConfig { address, user, password, name, tls, .. } = database.clone();
-    let url = DatabaseUrl { address, user, password: password.expose_secret().to_owned(), name, tls };
-    let opened = off_loop(move || LedgerServer::of_url(&url)).await;
-    let server = match opened {
-        Ok(server) => server?,
-        Err(_) => return Ok(Vec::new()),
-    };
+    let server = Arc::new(ledger_server(database));
     let clock = Arc::clone(&parts.clock);
-    verify(&mut LedgerLine::new(Arc::new(server), LOOK), move || clock.now()).await
+    verify(&mut LedgerLine::new(server, LOOK), move || clock.now()).await
 }
 
 /// Clocks are judged from the snapshot; of what is well, the tables are enough.

@@ -165,7 +165,7 @@ impl Conductor {
             state_trouble: shared.state_trouble.clone(),
             push: Arc::clone(&push),
             certificate: Arc::clone(&certificate),
-            cluster: None,
+            cluster: cluster.clone(),
             listeners: wanted,
             started_at: shared.common.started_at,
         };
