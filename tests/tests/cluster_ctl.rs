@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 use zmes_tests::{
-    CtlOutput, Database, Schema, World, includes, installed, repository, within, zmesctl_binary, zmesd_binary,
+    CtlOutput, Database, Schema, World, includes, installed, repository, standin::PushProxy, wait_until,
+    within, zmesctl_binary, zmesd_binary,
 };
 
 /// Planted in each URL that has a password: no output may show it.
@@ -250,5 +251,119 @@ async fn the_examples_of_a_cluster_are_valid() -> Result<()> {
         let output = output.await?;
         ensure!(output.status.success(), "{output:?}");
     }
+    Ok(())
+}
+
+/// Returns a world whose daemon is a node; `url`: of the ledger.
+async fn node(name: &str, proxy: &PushProxy) -> Result<World> {
+    let mut world = World::new().monitor(1, "Garage").with_push_proxy(proxy).prepare().await?;
+    world.settings.set("cluster", "enabled", "true");
+    world.settings.set_text("cluster", "name", name);
+    Ok(world)
+}
+
+/// Returns `cluster status --json` once it is as wanted, whatever the exit code.
+async fn status_when(world: &World, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    wait_until(what, async || {
+        let status = world.run(&["cluster", "status", "--json"]).await?.json()?;
+        Ok(wanted(&status).then_some(status))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_nodes_are_seen_handed_over_and_left() -> Result<()> {
+    let proxy = PushProxy::start().await?;
+    let (mut first, mut second) = (node("nvr1", &proxy).await?, node("nvr2", &proxy).await?);
+    let admin = format!("mysql://root@localhost/zmesd?socket={}", first.database.socket().display());
+    let file = first.path("url").display().to_string();
+    let init = ["cluster", "init", "--database-url", &admin, "--output", &file, "--yes"];
+    first.run(&init).await?.expect_code(0)?;
+    for world in [&mut first, &mut second] {
+        world.settings.set_text("cluster", "database-url-file", &file);
+        world.write_settings()?;
+        world.start_daemon().await?;
+    }
+    let both = |status: &Value| {
+        let nodes = status["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+        nodes.len() == 2 && nodes.iter().all(|node| node["alive"] == true) && status["pusher"].is_string()
+    };
+    let status = status_when(&first, "both nodes are at work", both).await?;
+    let [one, two] = status["nodes"].as_array().context("no nodes")?.as_slice() else {
+        anyhow::bail!("{status}");
+    };
+    for (node, name) in [(one, "nvr1"), (two, "nvr2")] {
+        let expected = json!({"name": name, "lag_ms": 0, "version": env!("CARGO_PKG_VERSION")});
+        ensure!(
+            includes(node, &expected) && node["seen_ms"].is_u64() && node["pusher"].is_boolean(),
+            "{node}"
+        );
+    }
+    ensure!(
+        status["clock_offset_ms"].is_i64() && status["name"] == "nvr1" && status["connected"] == true,
+        "{status}"
+    );
+    let human = first.run(&["cluster", "status"]).await?.expect_code(0)?.stdout;
+    ensure!(
+        human.starts_with("Connected to ") && human.contains("nvr1 *") && human.contains("at work"),
+        "{human}"
+    );
+    let names = second.run(&["cluster", "status", "-q"]).await?.expect_code(0)?.stdout;
+    ensure!(names == "nvr1\nnvr2\n", "{names}");
+
+    // The other one is asked to send, at the node that does not know it best.
+    let before = status["pusher"].as_str().context("no pusher")?.to_owned();
+    let other = if before == "nvr1" { "nvr2" } else { "nvr1" };
+    let asked = second.run(&["cluster", "handover", "--json"]).await?.expect_code(0)?.json()?;
+    let done = json!({"done": format!("{other} was asked to send the pushes; it takes over within seconds")});
+    ensure!(asked == done, "{asked}");
+    status_when(&first, "the other node sends", |status| status["pusher"] == other).await?;
+    let again = first.run(&["cluster", "handover", other]).await?.expect_code(1)?;
+    ensure!(again.stderr.contains(&format!("the node {other} sends the pushes already")), "{again:?}");
+    let nobody = first.run(&["cluster", "handover", "nvr9"]).await?.expect_code(4)?;
+    ensure!(nobody.stderr.contains("hint: there are: nvr1, nvr2"), "{nobody:?}");
+    let at_work = first.run(&["cluster", "leave", "nvr2", "--yes"]).await?.expect_code(1)?;
+    ensure!(at_work.stderr.contains("the node nvr2 is at work"), "{at_work:?}");
+
+    // Doctor looks at the ledger itself; the test's database is not durable, and says so.
+    let check = first.run(&["check", "cluster", "--nagios", "--json"]).await?.expect_code(1)?.json()?;
+    ensure!(
+        check["detail"].as_str().is_some_and(|text| text.contains("innodb_flush_log_at_trx_commit")),
+        "{check}"
+    );
+    first.database.sql("SET GLOBAL innodb_flush_log_at_trx_commit = 1").await?;
+    let check = first.run(&["check", "cluster", "--json"]).await?.expect_code(0)?.json()?;
+    let told = check["detail"].as_str().unwrap_or_default();
+    ensure!(told.contains(&format!("2 nodes are at work, {other} sends the pushes")), "{check}");
+
+    // A node that is stopped, and left.
+    second.daemon()?.end(nix::sys::signal::Signal::SIGTERM).await?;
+    let stopped = |status: &Value| {
+        status.pointer("/nodes/1/stopped") == Some(&json!(true)) && status["pusher"] == "nvr1"
+    };
+    status_when(&first, "nvr2 has stopped, and nvr1 sends", stopped).await?;
+    let check = first.run(&["check", "cluster", "--nagios"]).await?.expect_code(1)?.stdout;
+    ensure!(check.starts_with("ZMESD WARNING - cluster: cluster: node nvr2 is stopped"), "{check}");
+    let left = first.run(&["cluster", "leave", "nvr2", "--yes"]).await?.expect_code(0)?.stdout;
+    ensure!(left == "nvr2 is removed from the cluster\n", "{left}");
+    status_when(&first, "nvr1 is alone", |status| {
+        status["nodes"].as_array().is_some_and(|all| all.len() == 1)
+    })
+    .await?;
+
+    // The database goes, and comes back.
+    first.database.stop().await?;
+    let away = status_when(&first, "the ledger is away", |status| status["connected"] == false).await?;
+    ensure!(away["last_error"].is_string() && away["hint"].is_string(), "{away}");
+    first.run(&["cluster", "status", "-q"]).await?.expect_code(1)?;
+    let check = first.run(&["check", "cluster"]).await?.expect_code(1)?.stdout;
+    ensure!(check.contains("does not answer"), "{check}");
+    let password = fs::read_to_string(&file)?;
+    let password = password.split([':', '@']).nth(2).context("no password")?.to_owned();
+    first.database.resume().await?;
+    let back = |status: &Value| status["connected"] == true && status["pusher"] == "nvr1";
+    let status = status_when(&first, "the ledger answers again", back).await?;
+    let log = first.daemon()?.log();
+    ensure!(!format!("{status}{away}{check}{log}").contains(&password), "the password is shown");
     Ok(())
 }
