@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -29,6 +29,7 @@ struct WorldLab {
     directory: PathBuf,
     nodes: u32,
     port: u16,
+    began: Instant,
 }
 
 #[tokio::main]
@@ -51,7 +52,7 @@ impl WorldLab {
         }
         // The script waits for this file, then starts the nodes.
         fs::write(self.directory.join("ready"), "")?;
-        tell(&format!("{} cameras, and a PushProxy at {}", cameras.len(), proxy.url()));
+        self.tell(&format!("{} cameras, and a PushProxy at {}", cameras.len(), proxy.url()));
         let mut phone = None;
         let (mut event, mut seen, mut next) = (self.newest().await?, 0, Instant::now());
         let mut turn = cameras.iter().cycle();
@@ -61,7 +62,7 @@ impl WorldLab {
             }
             for push in proxy.pushes().iter().skip(seen) {
                 let body = push.json();
-                tell(&format!("push: {}", body["alert"].as_str().unwrap_or("?")));
+                self.tell(&format!("push: {}", body["alert"].as_str().unwrap_or("?")));
                 seen += 1;
             }
             if next <= Instant::now() && phone.is_some() {
@@ -70,7 +71,7 @@ impl WorldLab {
                 let Some((monitor, camera)) = turn.next() else { continue };
                 // A database that is away: the next one.
                 if let Err(error) = self.alarm(*monitor, camera, event).await {
-                    tell(&format!("no alarm of monitor {monitor}: {error:#}"));
+                    self.tell(&format!("no alarm of monitor {monitor}: {error:#}"));
                 }
             }
             let now = epoch_seconds();
@@ -129,12 +130,12 @@ impl WorldLab {
             {"type": "token", "platform": "android", "token": "lab-phone-of-the-cluster", "state": "enabled"}}))
             .await?;
         app.sync().await?;
-        tell("a phone has registered at node 1");
+        self.tell("a phone has registered at node 1");
         Ok(app)
     }
 
     async fn alarm(&self, monitor: u32, camera: &ShmFile, event: u64) -> Result<()> {
-        tell(&format!("alarm: monitor {monitor}, event {event}"));
+        self.tell(&format!("alarm: monitor {monitor}, event {event}"));
         let insert = async || {
             self.sql(monitor / 10, &format!(
                 "INSERT INTO Events SET Id={event}, MonitorId={monitor}, Name='Event {event}', Cause='Motion', \
@@ -175,9 +176,9 @@ impl WorldLab {
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
-}
 
-#[expect(clippy::print_stdout, reason = "it is what the lab shows")]
-fn tell(text: &str) {
-    println!("{text}");
+    #[expect(clippy::print_stdout, reason = "it is what the lab shows")]
+    fn tell(&self, text: &str) {
+        println!("{:8.2} s  {text}", self.began.elapsed().as_secs_f64());
+    }
 }

@@ -192,9 +192,10 @@ pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
     number(error) == Some(1062)
 }
 
-/// Returns the first line of a server's text, without control characters.
+/// Returns the first line of a server's text, without control characters and without Rust's `(os error 2)`.
 fn clean(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
+    let line = line.split(" (os error ").next().unwrap_or_default();
     line.chars().filter(|character| !character.is_control()).take(SERVER_TEXT).collect()
 }
 
@@ -219,5 +220,6 @@ mod tests {
         let text = format!("a\u{1b}[31mb\n{}", "c".repeat(1000));
         assert_eq!(clean(&text), "a[31mb");
         assert_eq!(clean(&"d".repeat(1000)).len(), SERVER_TEXT);
+        assert_eq!(clean("No such file or directory (os error 2)"), "No such file or directory");
     }
 }

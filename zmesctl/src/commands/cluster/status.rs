@@ -35,6 +35,9 @@ impl View for ClusterStatus {
             return out.line("No node is known yet.");
         }
         out.raw("")?;
+        if !self.connected {
+            out.line("The nodes as they were seen last:")?;
+        }
         let columns: &[ColumnOf<'_, ClusterNode>] = &[
             (Column::new("NODE").cuts(), &|node| Cell::new(&named(node, &self.name))),
             (Column::new("STATE"), &state),
