@@ -64,9 +64,9 @@ impl LedgerServer {
             ServerAddress::Socket(path) => options.socket(path),
             ServerAddress::Tcp(host, port) => options.host(host).port(*port),
         };
-        let options = match (&url.tls, &place) {
-            (None, _) => options.ssl_mode(MySqlSslMode::Preferred),
-            (Some(tls), _) => {
+        let options = match &url.tls {
+            None => options.ssl_mode(MySqlSslMode::Preferred),
+            Some(tls) => {
                 // Over a socket nobody can stand between, and the server has no name there.
                 let mode = match place {
                     ServerAddress::Socket(_) => MySqlSslMode::Preferred,
@@ -150,6 +150,7 @@ fn with_files(options: MySqlConnectOptions, tls: &DatabaseTls) -> Result<MySqlCo
 }
 
 /// Says whether a failure is, or may be, about TLS. rustls' errors come as invalid data.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
 fn is_about_tls(error: &sqlx::Error) -> bool {
     use std::io::ErrorKind;
     match error {
@@ -162,7 +163,6 @@ fn is_about_tls(error: &sqlx::Error) -> bool {
                 | ErrorKind::ConnectionAborted
                 | ErrorKind::BrokenPipe
         ),
-        #[expect(clippy::wildcard_enum_match_arm, reason = "the driver's list, not ours")]
         _ => false,
     }
 }

@@ -92,7 +92,7 @@ fn there_are(status: &ClusterStatus) -> String {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fault {
+struct ClusterFault {
     /// What it is about: part of the trouble's id.
     about: String,
     severity: Severity,
@@ -103,8 +103,8 @@ struct Fault {
 }
 
 /// Judges a snapshot: all that is wrong, the gravest first where one explains the next.
-fn judge(status: &ClusterStatus) -> Vec<Fault> {
-    let fault = |about: &str, severity, text: Sentence, hint: &str, hold| Fault {
+fn judge(status: &ClusterStatus) -> Vec<ClusterFault> {
+    let fault = |about: &str, severity, text: Sentence, hint: &str, hold| ClusterFault {
         about: about.to_owned(),
         severity,
         text,
@@ -151,9 +151,9 @@ fn judge(status: &ClusterStatus) -> Vec<Fault> {
     faults
 }
 
-fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<Fault> {
+fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
     let name = &node.name;
-    let fault = |severity, text: String, hint: String, hold| Fault {
+    let fault = |severity, text: String, hint: String, hold| ClusterFault {
         about: name.clone(),
         severity,
         text: text.into(),
@@ -201,10 +201,11 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<Fault> {
 pub(super) fn observations(parts: &AdminParts) -> Vec<(TroubleId, Observation)> {
     let Some(handle) = &parts.cluster else { return Vec::new() };
     let status = handle.status();
-    let is_others =
-        |fault: &Fault| status.nodes.iter().any(|node| node.name == fault.about && node.name != status.name);
-    let observed = |fault: Fault| {
-        let Fault { about, severity, text, hint, hold } = fault;
+    let is_others = |fault: &ClusterFault| {
+        status.nodes.iter().any(|node| node.name == fault.about && node.name != status.name)
+    };
+    let observed = |fault: ClusterFault| {
+        let ClusterFault { about, severity, text, hint, hold } = fault;
         let id = TroubleId::about(TroubleKind::Cluster, about);
         (id, Observation { severity, name: String::new(), text, hint, hold })
     };
@@ -219,7 +220,7 @@ pub(super) fn glance(parts: &AdminParts) -> Vec<Finding> {
 
 fn findings(status: &ClusterStatus, now: Timestamp) -> Vec<Finding> {
     // What may be over in a moment is a warning.
-    let young = |fault: &Fault| {
+    let young = |fault: &ClusterFault| {
         let since = status.since.map(|since| now.duration_since(since));
         fault.about == "ledger"
             && since.is_some_and(|since| since < SignedDuration::try_from(fault.hold).unwrap_or_default())
@@ -323,13 +324,13 @@ mod tests {
 
     #[test]
     fn each_thing_that_can_be_wrong_has_a_trouble_of_its_own() {
+        use Severity::{Error, Warning};
         let change = |change: &dyn Fn(&mut ClusterStatus)| {
             let mut status = healthy();
             change(&mut status);
             told(&status)
         };
         let one = |about: &str, severity| vec![(about.to_owned(), severity)];
-        use Severity::{Error, Warning};
         assert_eq!(change(&|_| {}), []);
         assert_eq!(change(&|status| status.fenced = true), one("name", Error));
         assert_eq!(change(&|status| status.connected = false), one("ledger", Error));

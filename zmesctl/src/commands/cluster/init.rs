@@ -121,7 +121,7 @@ impl Ledger {
         context: &Context,
     ) -> Result<Self, CliError> {
         let limit = context.limit(LOOK);
-        let place = Place { url: &url, is_admin: true };
+        let place = LoginUrl { url: &url, is_admin: true };
         let mut admin = line(&url, None, limit).map_err(|error| failed(error, place))?;
         let server = server_version(&mut admin).await.map_err(|error| failed(error, place))?;
         let mut account = Account { user: user.to_owned(), host: host.to_owned(), password: None };
@@ -154,7 +154,7 @@ impl Ledger {
 
     /// Logs in as a node does, and looks at everything.
     async fn verify(&mut self, limit: Duration) -> Result<(), CliError> {
-        let place = Place { url: &self.node.url, is_admin: false };
+        let place = LoginUrl { url: &self.node.url, is_admin: false };
         let mut line =
             line(&self.node.url, Some(&self.url.name), limit).map_err(|error| failed(error, place))?;
         let found = verify(&mut line, crate::environment::now).await.map_err(|error| failed(error, place))?;
@@ -171,7 +171,7 @@ impl Ledger {
     async fn make(&mut self) -> Result<(), CliError> {
         // First: a password that nobody knows would be worse than a file without an account.
         self.node.write()?;
-        let place = Place { url: &self.url, is_admin: true };
+        let place = LoginUrl { url: &self.url, is_admin: true };
         let mut admin = line(&self.url, None, MAKE).map_err(|error| failed(error, place))?;
         self.plan.run(&mut admin).await.map_err(|error| failed(error, place))?;
         self.verify(LOOK).await
@@ -253,7 +253,7 @@ impl Ledger {
 
 /// Whose connection failed.
 #[derive(Clone, Copy)]
-struct Place<'p> {
+struct LoginUrl<'p> {
     url: &'p DatabaseUrl,
     is_admin: bool,
 }
@@ -273,7 +273,7 @@ fn unverified(url: &DatabaseUrl) -> Option<String> {
 }
 
 /// Turns a failure into exit code, sentence and hint; the crate's hints are for a running daemon.
-fn failed(error: LedgerError, place: Place<'_>) -> CliError {
+fn failed(error: LedgerError, place: LoginUrl<'_>) -> CliError {
     let LedgerError { fault, message, hint } = error;
     let which = if place.is_admin { "the administrator's URL" } else { "the nodes' URL" };
     let (exit, code, own) = match fault {
