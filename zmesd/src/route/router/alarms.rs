@@ -353,7 +353,12 @@ impl Router {
     }
 
     /// Told by a push or over their session's socket: an interval is one for both.
-    pub(super) fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
+    pub(super) fn remember_sent(
+        &mut self,
+        alarm: &Alarm,
+        verdicts: &[TokenVerdict],
+        copied: &BTreeSet<TokenId>,
+    ) {
         let wants_interval = |router: &Self, token: &Token| {
             let interval = policy::interval(&token.filter, router.interval_default(token), alarm.monitor);
             interval.is_some_and(|interval| !interval.is_zero())
