@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use zmes_cluster::alarms::LedgerAlarm;
+use zmes_cluster::outcomes::DeviceHandle;
 use zmes_providers::{App, Platform, PushToken};
-use zmes_shared::text;
+use zmes_shared::words::SnoozeOrigin;
+use zmes_shared::{MonitorId, text};
 
 use crate::domain::{
     Alarm, AlarmLabels, AlarmSpan, Elsewhere, MonitorFilter, Origin, PushState, Revoked, Token,
 };
-use crate::route::TokenElsewhere;
+use crate::route::{ScopeElsewhere, SnoozeElsewhere, TokenElsewhere};
 
 /// Longest name and cause that are taken, in characters.
 const TEXT: usize = 512;
@@ -130,11 +133,79 @@ pub(super) fn token(body: &[u8]) -> Option<(TokenElsewhere, Option<Timestamp>)> 
     Some((token, body.badge_at))
 }
 
+#[derive(Serialize, Deserialize)]
+struct SnoozeBody {
+    /// `None`: all monitors.
+    #[serde(default)]
+    monitor: Option<u32>,
+    /// `user` or `device`; `None`: everybody.
+    #[serde(default)]
+    scope: Option<String>,
+    /// The user, or the digits of the device's handle.
+    #[serde(default)]
+    whose: String,
+    since: Timestamp,
+    until: Timestamp,
+    #[serde(default)]
+    hard: bool,
+    #[serde(default)]
+    tell: bool,
+    #[serde(default)]
+    by: String,
+    origin: SnoozeOrigin,
+    #[serde(default)]
+    ended: bool,
+}
+
+/// Writes a snooze; returns which one it is, too.
+pub(super) fn of_snooze(snooze: &SnoozeElsewhere) -> ([u8; 32], Vec<u8>) {
+    let (scope, whose) = match &snooze.scope {
+        ScopeElsewhere::Everybody => (None, String::new()),
+        ScopeElsewhere::User(user) => (Some("user".to_owned()), user.clone()),
+        ScopeElsewhere::Device(device) => {
+            (Some("device".to_owned()), device.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+        }
+    };
+    let monitor = snooze.monitor.map(|monitor| monitor.0);
+    let id = Sha256::digest(format!("{monitor:?}|{scope:?}|{whose}")).into();
+    let SnoozeElsewhere { since, until, hard, tell, by, origin, ended, .. } = snooze.clone();
+    let body = SnoozeBody { monitor, scope, whose, since, until, hard, tell, by, origin, ended };
+    (id, serde_json::to_vec(&body).unwrap_or_default())
+}
+
+/// Reads a snooze; `None`: this version does not understand it.
+pub(super) fn snooze(body: &[u8]) -> Option<SnoozeElsewhere> {
+    let body: SnoozeBody = serde_json::from_slice(body).ok()?;
+    let scope = match body.scope.as_deref() {
+        None => ScopeElsewhere::Everybody,
+        Some("user") => ScopeElsewhere::User(body.whose),
+        Some("device") => {
+            let digit = |at: usize| u8::from_str_radix(body.whose.get(at..at + 2)?, 16).ok();
+            let bytes: Option<Vec<u8>> = (0..32).map(|byte| digit(2 * byte)).collect();
+            ScopeElsewhere::Device(DeviceHandle::new(bytes?.try_into().ok()?))
+        }
+        Some(_) => return None,
+    };
+    let SnoozeBody { monitor, since, until, hard, tell, by, origin, ended, .. } = body;
+    let by = text::stripped(&by, TEXT);
+    Some(SnoozeElsewhere {
+        monitor: monitor.map(MonitorId),
+        scope,
+        since,
+        until,
+        hard,
+        tell,
+        by,
+        origin,
+        ended,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use zmes_cluster::alarms::DedupKey;
+    use zmes_shared::EventId;
     use zmes_shared::words::Phase;
-    use zmes_shared::{EventId, MonitorId};
 
     use super::*;
     use crate::domain::TokenId;
@@ -154,6 +225,27 @@ mod tests {
         assert_eq!((read.filter, read.mute_until), (written.filter, Some(Timestamp::MAX)));
         assert_eq!((read.revoked, read.badge, badge_at), (written.revoked, Some(5), Some(now)));
         assert!(token(b"{}").is_none() && token(b"\xff").is_none());
+    }
+
+    #[test]
+    fn a_snooze_is_the_same_at_another_node_and_named_by_monitor_and_scope() {
+        let now: Timestamp = "2026-11-02T10:00:00Z".parse().unwrap();
+        for scope in [
+            ScopeElsewhere::Everybody,
+            ScopeElsewhere::User("amy".to_owned()),
+            ScopeElsewhere::Device(DeviceHandle::new([7; 32])),
+        ] {
+            let monitor = Some(MonitorId(3));
+            let (hard, tell, ended, by) = (true, false, false, "amy".to_owned());
+            let (since, until, origin) = (now, now, SnoozeOrigin::App);
+            let written = SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended };
+            let (id, body) = of_snooze(&written);
+            assert_eq!(snooze(&body), Some(written.clone()));
+            let later = SnoozeElsewhere { ended: true, hard: false, ..written.clone() };
+            assert_eq!(of_snooze(&later).0, id);
+            assert_ne!(of_snooze(&SnoozeElsewhere { monitor: None, ..written }).0, id);
+        }
+        assert!(snooze(b"{}").is_none());
     }
 
     #[test]

@@ -33,6 +33,8 @@ const FIRST: Duration = Duration::from_secs(3);
 /// Deadline of what the node reads, and of what the desk writes.
 const READING: Duration = Duration::from_secs(2);
 const WRITING: Duration = Duration::from_secs(5);
+/// How long giving the lease back may take when the daemon ends.
+const FAREWELL: Duration = Duration::from_millis(1_500);
 /// Alarms of other nodes that wait for the desk. Full: reading waits.
 const ELSEWHERE: usize = 1_024;
 /// Where distributions put the socket that `localhost` means.
@@ -225,9 +227,20 @@ impl ClusterTasks {
             // The lease is given back while the node still reads; a node without the lease has nothing to give back.
             let ended = CancellationToken::new();
             let leasing = async {
-                match lease {
-                    Some(lease) => lease.run(for_lease).await,
-                    None => for_node.cancelled().await,
+                let leases = async {
+                    match lease {
+                        Some(lease) => lease.run(for_lease).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let in_time = async {
+                    for_node.cancelled().await;
+                    tokio::time::sleep(FAREWELL).await;
+                };
+                // Without the lease given back, another node takes it a term later.
+                tokio::select! {
+                    () = leases => {}
+                    () = in_time => {}
                 }
                 ended.cancel();
             };
@@ -257,11 +270,13 @@ fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
         if let Some(at) = known.and_then(|known| known.badge_at) {
             desk.badge_was_set(token, at);
         }
+        // Also while this node was in no cluster: whichever change is the latest counts.
+        let revoked = token.revoked.as_ref().map_or(token.last_seen_at, |revoked| revoked.at);
+        let latest = token.last_seen_at.max(revoked);
         match known {
-            Some(known) if known.is_shared => {}
-            Some(known) => desk.share(token, known.changed, false),
-            // It was registered before this node was in a cluster.
-            None => desk.share(token, token.last_seen_at, false),
+            Some(known) if known.is_shared && latest <= known.changed => {}
+            Some(known) => desk.share(token, known.changed.max(latest), false),
+            None => desk.share(token, latest, false),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use zmes_cluster::alarms::{LogKey, LoggedAlarm, Reader};
 use zmes_cluster::lease::{LeaseSight, ask_for};
 use zmes_cluster::node::{
@@ -35,6 +35,8 @@ const BEAT: Duration = Duration::from_secs(1);
 const CLOCKS: u32 = 10;
 /// An alarm that was written this long ago is told as a late one.
 const LATE: Duration = Duration::from_secs(10);
+/// How long saying goodbye may take.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// Pause after an attempt to register that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -102,9 +104,9 @@ impl NodeTask {
         }
         let member = *self.members.borrow();
         if let Some(member) = member
-            && let Err(error) = stop(&mut self.line, member.key).await
+            && !matches!(timeout(FAREWELL, stop(&mut self.line, member.key)).await, Ok(Ok(())))
         {
-            warn!(%error, "other nodes find out by themselves that this one has stopped");
+            debug!("other nodes find out by themselves that this one has stopped");
         }
     }
 
@@ -297,10 +299,12 @@ impl NodeTask {
 
     /// Takes over a change; false: the router had no time.
     async fn apply(&self, record: &Record) -> bool {
-        if record.key.kind != RecordKind::Device || record.deleted {
-            return true;
-        }
         let device = DeviceHandle::new(record.key.id);
+        match record.key.kind {
+            RecordKind::Device if !record.deleted => {}
+            RecordKind::Snooze if !record.deleted => return self.apply_snooze(device, record).await,
+            RecordKind::Device | RecordKind::Snooze | RecordKind::Trouble => return true,
+        }
         let Some((mut token, badge_at)) = body::token(&record.body) else { return true };
         if token.token.handle().digest() != record.key.id {
             return true;
@@ -318,6 +322,14 @@ impl NodeTask {
             }
         }
         self.router.token_elsewhere(token).await.is_ok()
+    }
+
+    async fn apply_snooze(&self, id: DeviceHandle, record: &Record) -> bool {
+        let Some(snooze) = body::snooze(&record.body) else { return true };
+        if self.board.tokens().pending.get(&id).is_some_and(|at| *at >= record.changed) {
+            return true;
+        }
+        self.router.snooze_elsewhere(snooze).await.is_ok()
     }
 
     async fn beat(&mut self, member: Membership) {

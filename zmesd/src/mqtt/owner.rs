@@ -305,6 +305,8 @@ impl MqttOwner {
 
     async fn on_tap(&mut self, event: Result<TapEvent, RecvError>) {
         match event {
+            // Each node publishes what its own cameras see.
+            Ok(TapEvent::Alarm(announced)) if announced.alarm.elsewhere.is_some() => {}
             Ok(TapEvent::Alarm(announced)) => self.on_alarm(&announced.alarm),
             Ok(TapEvent::Trouble(told)) => self.on_trouble(&told),
             Ok(TapEvent::Decided(_) | TapEvent::Session(_) | TapEvent::Token(_) | TapEvent::Delivery(_)) => {}

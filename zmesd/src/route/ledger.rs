@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use zmes_cluster::alarms::{BODY_MAX, DedupKey, LedgerAlarm};
 use zmes_cluster::outcomes::DeviceHandle;
 use zmes_providers::{App, Platform, PushToken, TokenHandle};
-use zmes_shared::words::Phase;
+use zmes_shared::words::{Phase, SnoozeOrigin};
 use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
@@ -25,6 +25,8 @@ pub enum LedgerNews {
     Alarm(Arc<Alarm>, LedgerAlarm),
     /// A token as it is now; whether the number on its icon was set.
     Token(Arc<Token>, bool),
+    /// A snooze was set or ended by people.
+    Snooze(SnoozeElsewhere, Timestamp),
     Decided(LedgerDecided),
     Outcome(LedgerOutcome),
 }
@@ -190,6 +192,29 @@ pub struct TokenElsewhere {
     pub seen_at: Timestamp,
 }
 
+/// A snooze, as nodes tell each other of it. There is at most one for each monitor and scope, which name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnoozeElsewhere {
+    pub monitor: Option<MonitorId>,
+    pub scope: ScopeElsewhere,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub hard: bool,
+    pub tell: bool,
+    pub by: String,
+    pub origin: SnoozeOrigin,
+    /// It was ended before its time.
+    pub ended: bool,
+}
+
+/// Whose phones it silences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeElsewhere {
+    Everybody,
+    User(String),
+    Device(DeviceHandle),
+}
+
 /// An alarm of the ledger, to be decided about for tokens.
 #[derive(Debug, Clone)]
 pub struct LedgerQuestion {
@@ -211,6 +236,9 @@ pub struct PusherLegacy {
 pub enum LedgerCommand {
     Decide(LedgerQuestion, oneshot::Sender<()>),
     Token(TokenElsewhere, oneshot::Sender<Option<TokenId>>),
+    Snooze(SnoozeElsewhere, oneshot::Sender<()>),
+    /// What snoozes there are.
+    Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
     Adopt(PusherLegacy, oneshot::Sender<()>),
     /// What waits for labels is left to the node that sends now.
     Leave(oneshot::Sender<()>),
@@ -225,6 +253,16 @@ impl RouterHandle {
     /// Takes a token as another node has told of it; returns its id here, `None` where there is no room.
     pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<Option<TokenId>, Busy> {
         self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
+    }
+
+    /// Takes a snooze as another node has told of it.
+    pub async fn snooze_elsewhere(&self, snooze: SnoozeElsewhere) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Snooze(snooze, reply)).await
+    }
+
+    /// Returns the snoozes as other nodes are told of them.
+    pub async fn snoozes_to_tell(&self) -> Result<Vec<SnoozeElsewhere>, Busy> {
+        self.ask_ledger(LedgerCommand::Snoozes).await
     }
 
     /// Takes over intervals and badges of the pusher before.

@@ -90,7 +90,8 @@ impl StateHandle {
     pub async fn ends_since(&self, since: Since, limit: u32) -> StateResult<(Vec<RecordedEnd>, bool)> {
         let pool = self.settled().await;
         let after = self.answer(moment_of(&pool, since).await)?;
-        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, \
+                     node IS NOT NULL AS elsewhere FROM alarms \
                      WHERE ended_at > ? ORDER BY ended_at DESC, monitor_id DESC, number DESC LIMIT ?";
         // One more, to know whether there are others.
         let query = sqlx::query(query).bind(after).bind(limit.saturating_add(1));

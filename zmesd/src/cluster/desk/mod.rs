@@ -21,7 +21,7 @@ use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::node::Membership;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport};
-use zmes_cluster::records::{Record, RecordKey};
+use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{Entries, Entry};
 use self::statements::{Statement, StatementDone};
@@ -33,6 +33,7 @@ use crate::domain::{Alarm, LedgerMark, Token, TokenId};
 use crate::ports::Clock;
 use crate::route::{
     LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerQuestion, PusherLegacy, RouterHandle,
+    SnoozeElsewhere,
 };
 use crate::state::{ClusterNote, Note, StateHandle};
 
@@ -88,8 +89,10 @@ pub(super) struct Desk {
     /// Outcomes of alarms that the ledger does not have yet.
     notes: Vec<(u64, DeviceOutcome)>,
     report: PusherReport,
-    records: BTreeMap<DeviceHandle, (Record, TokenId)>,
+    records: BTreeMap<DeviceHandle, (Record, Option<TokenId>)>,
     takeover: Takeover,
+    /// What the pusher before has left behind, for the router.
+    legacy: Option<PusherLegacy>,
     statements: JoinSet<(LedgerLine, StatementDone)>,
     /// The kind of statement that has its turn next.
     next: usize,
@@ -103,6 +106,7 @@ pub(super) struct Desk {
 struct Takeover {
     /// What was sent in an earlier turn has come out.
     is_clean: bool,
+    /// Intervals and badges of the pusher before are taken over.
     has_legacy: bool,
     /// Where the list of open alarms is read on.
     unread: Option<LogKey>,
@@ -126,6 +130,7 @@ impl Desk {
             report: PusherReport::default(),
             records: BTreeMap::new(),
             takeover: Takeover::default(),
+            legacy: None,
             statements: JoinSet::new(),
             next: 0,
             rest_until: now,
@@ -150,6 +155,7 @@ impl Desk {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut news = Vec::with_capacity(NEWS);
+        self.share_snoozes().await;
         loop {
             self.proceed().await;
             tokio::select! {
@@ -219,6 +225,7 @@ impl Desk {
         self.entries.begin();
         self.undecided.clear();
         self.takeover = Takeover::default();
+        self.legacy = None;
         match turn.kind {
             TurnKind::None => {
                 if self.parts.router.leave_pushes().await.is_err() {
@@ -234,6 +241,7 @@ impl Desk {
         match news {
             LedgerNews::Alarm(alarm, entry) => self.on_alarm(alarm, entry),
             LedgerNews::Token(token, is_badge) => self.on_token(&token, is_badge),
+            LedgerNews::Snooze(snooze, at) => self.share_snooze(&snooze, at),
             LedgerNews::Decided(decided) => self.on_decided(decided),
             LedgerNews::Outcome(outcome) => self.on_outcome(outcome),
         }
@@ -276,6 +284,22 @@ impl Desk {
         self.parts.board.tokens().badges.insert(DeviceHandle::new(token.handle.digest()), at);
     }
 
+    /// Has the other nodes told of a snooze that was changed at that time.
+    fn share_snooze(&mut self, snooze: &SnoozeElsewhere, changed: jiff::Timestamp) {
+        let (id, body) = body::of_snooze(snooze);
+        let key = RecordKey { kind: RecordKind::Snooze, id };
+        self.parts.board.tokens().pending.insert(DeviceHandle::new(id), changed);
+        self.records.insert(DeviceHandle::new(id), (Record { key, changed, deleted: false, body }, None));
+    }
+
+    /// Tells of the snoozes that were set before this node was in a cluster, or that it could not tell of.
+    async fn share_snoozes(&mut self) {
+        let Ok(set) = self.parts.router.snoozes_to_tell().await else { return };
+        for snooze in set {
+            self.share_snooze(&snooze, snooze.since);
+        }
+    }
+
     /// Has the other nodes told of a token that was changed at that time.
     pub(super) fn share(&mut self, token: &Token, changed: jiff::Timestamp, is_badge: bool) {
         let device = DeviceHandle::new(token.handle.digest());
@@ -284,12 +308,14 @@ impl Desk {
             clocks.pending.insert(device, changed);
             if is_badge {
                 clocks.badges.insert(device, changed);
+                // The next pusher begins with it.
+                self.report.badges.push((device, token.badge, changed));
             }
             clocks.badges.get(&device).copied()
         };
         let body = body::of_token(token, badge_at);
         let record = Record { key: RecordKey::device(device), changed, deleted: false, body };
-        self.records.insert(device, (record, token.id));
+        self.records.insert(device, (record, Some(token.id)));
     }
 
     fn on_decided(&mut self, decided: LedgerDecided) {
@@ -374,6 +400,12 @@ impl Desk {
                 return;
             }
         }
+        if let Some(legacy) = self.legacy.take() {
+            if self.parts.router.adopt(legacy).await.is_err() {
+                debug!("router busy: intervals and badges of the pusher before are not taken over");
+            }
+            self.takeover.has_legacy = true;
+        }
         let may = match self.turn.kind {
             TurnKind::None => false,
             TurnKind::Lead => self.takeover.has_legacy,
@@ -417,12 +449,6 @@ impl Desk {
 
     fn note(&self, note: ClusterNote) {
         self.parts.state.note(Note::Cluster(Box::new(note)));
-    }
-
-    async fn adopt(router: RouterHandle, legacy: PusherLegacy) {
-        if router.adopt(legacy).await.is_err() {
-            debug!("router busy: intervals and badges of the pusher before are not taken over");
-        }
     }
 
     fn start_statement(&mut self) {

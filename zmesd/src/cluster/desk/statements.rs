@@ -37,7 +37,7 @@ const KEEP_DELETED: Duration = Duration::from_hours(7 * 24);
 pub(super) enum Statement {
     Write(AlarmWriter),
     Report(PusherReport),
-    Change(Vec<(Record, TokenId)>),
+    Change(Vec<(Record, Option<TokenId>)>),
     Legacy,
     Open(LogKey, Duration),
     Forget,
@@ -47,7 +47,7 @@ pub(super) enum Statement {
 pub(super) enum StatementDone {
     Wrote(AlarmWriter, Result<Vec<Written>, LedgerError>),
     Reported(PusherReport, Result<(), LedgerError>),
-    Changed(Vec<(Record, TokenId)>, Result<Vec<RecordChange>, LedgerError>),
+    Changed(Vec<(Record, Option<TokenId>)>, Result<Vec<RecordChange>, LedgerError>),
     Legacy(Result<PusherState, LedgerError>),
     Opened(Result<Vec<OpenAlarm>, LedgerError>),
     Forgot(Result<Forgotten, LedgerError>),
@@ -127,7 +127,7 @@ impl Desk {
 
     pub(super) fn reporting(&mut self) -> Option<Statement> {
         let whole = &mut self.report;
-        if whole.outcomes.is_empty() && whole.settled.is_empty() {
+        if whole.outcomes.is_empty() && whole.settled.is_empty() && whole.badges.is_empty() {
             return None;
         }
         let some = whole.outcomes.len().min(REPORT);
@@ -158,7 +158,7 @@ impl Desk {
             return None;
         }
         if !self.takeover.has_legacy {
-            return Some(Statement::Legacy);
+            return self.legacy.is_none().then_some(Statement::Legacy);
         }
         let after = self.takeover.unread.filter(|_| self.undecided.len() < UNDECIDED)?;
         Some(Statement::Open(after, self.parts.retry_for))
@@ -247,7 +247,7 @@ impl Desk {
 
     fn on_changed(
         &mut self,
-        records: Vec<(Record, TokenId)>,
+        records: Vec<(Record, Option<TokenId>)>,
         result: Result<Vec<RecordChange>, LedgerError>,
     ) -> Option<LedgerError> {
         let changes = match result {
@@ -269,7 +269,7 @@ impl Desk {
         let mut clocks = self.parts.board.tokens();
         for ((record, token), change) in records.into_iter().zip(changes) {
             let device = DeviceHandle::new(record.key.id);
-            shared.push((token, record.changed));
+            shared.extend(token.map(|token| (token, record.changed)));
             if clocks.pending.get(&device) == Some(&record.changed) {
                 clocks.pending.remove(&device);
             }
@@ -283,13 +283,12 @@ impl Desk {
     }
 
     fn on_legacy(&mut self, state: PusherState) {
-        self.takeover.has_legacy = true;
         let mut legacy = PusherLegacy::default();
         for (device, monitor, at) in state.told {
             legacy.told.entry(device).or_default().push((monitor, at));
         }
         legacy.badges = state.badges.into_iter().collect();
-        tokio::spawn(Self::adopt(self.parts.router.clone(), legacy));
+        self.legacy = Some(legacy);
     }
 
     fn on_open(&mut self, page: Vec<OpenAlarm>) {

@@ -87,3 +87,55 @@ impl Checker<'_> {
         Ok(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use zmes_zoneminder::conf::DatabaseAddress;
+
+    use crate::config::tests::{LEAST, Place};
+
+    fn cluster(rest: &str) -> String {
+        format!("{LEAST}zoneminder.server-id = 2\n[cluster]\nenabled = true\n{rest}")
+    }
+
+    #[test]
+    fn without_a_url_the_ledger_is_where_zoneminder_is() {
+        let place = Place::new();
+        let config = place.config(&cluster("name = 'nvr1'\n"));
+        let node = config.cluster.node.as_ref().unwrap();
+        let zoneminder = &config.zoneminder.database;
+        assert_eq!((node.name.as_str(), node.database.name.as_str()), ("nvr1", "zmesd"));
+        assert_eq!((&node.database.address, &node.database.user), (&zoneminder.address, &zoneminder.user));
+        assert!(place.config(LEAST).cluster.node.is_none());
+        // The host's name, which every machine has.
+        assert!(!place.config(&cluster("")).cluster.node.unwrap().name.is_empty());
+    }
+
+    #[test]
+    fn a_url_counts_and_is_never_shown() {
+        let place = Place::new();
+        let config = place.config(&cluster("database-url = 'mysql://zmesd:hunter2@127.0.0.1:3307/ledger'\n"));
+        let node = config.cluster.node.as_ref().unwrap();
+        assert_eq!(node.database.address, DatabaseAddress::Tcp { host: "127.0.0.1".to_owned(), port: 3307 });
+        assert_eq!((node.database.password.expose_secret(), &*node.database.name), ("hunter2", "ledger"));
+        assert!(config.show().contains("mysql://zmesd:[hidden]@127.0.0.1:3307/ledger"));
+        assert!(!format!("{config:?}{}", config.show()).contains("hunter2"));
+        let wrong =
+            place.read(&cluster("database-url = 'mysql://zmesd:hunter2@db'\n")).unwrap_err().to_string();
+        assert!(wrong.contains("cluster.database-url") && !wrong.contains("hunter2"), "{wrong}");
+    }
+
+    #[test]
+    fn a_node_watches_its_own_server() {
+        let place = Place::new();
+        let all = cluster("").replace("server-id = 2", "server-id = \"all\"");
+        let problems = place.read(&all).map(drop).unwrap_err().to_string();
+        assert!(problems.contains("zoneminder.server-id"), "{problems}");
+        let single = place.read(&cluster("").replace("zoneminder.server-id = 2\n", "")).unwrap();
+        assert!(single.warnings.iter().any(|warning| warning.key == "cluster.enabled"));
+        for wrong in ["name = 'a b'", "lease = '1s'", "poll = '5ms'", "alone = 'maybe'", "prefer = 500"] {
+            assert!(place.read(&cluster(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -13,10 +13,14 @@ use zmes_shared::SessionId;
 
 use super::Router;
 use super::alarms::TokenVerdict;
-use crate::domain::{Alarm, DecidedBy, Decision, LedgerMark, PushState, SkipReason, Token, TokenId};
+use crate::domain::{
+    Alarm, DecidedBy, Decision, LedgerMark, PushState, SkipReason, Snooze, SnoozeId, SnoozeScope, Token,
+    TokenId,
+};
 use crate::route::labels::{HeldDecision, LabelRequest};
 use crate::route::ledger::{
-    LedgerCommand, LedgerDecided, LedgerNews, LedgerQuestion, PusherLegacy, TokenElsewhere,
+    LedgerCommand, LedgerDecided, LedgerNews, LedgerQuestion, PusherLegacy, ScopeElsewhere, SnoozeElsewhere,
+    TokenElsewhere,
 };
 use crate::state::{ClusterNote, EndNote, Note};
 
@@ -90,6 +94,14 @@ impl Router {
                 reply.send(()).ok();
             }
             LedgerCommand::Token(token, reply) => drop(reply.send(self.on_token_elsewhere(token))),
+            LedgerCommand::Snooze(snooze, reply) => {
+                self.on_snooze_elsewhere(snooze);
+                reply.send(()).ok();
+            }
+            LedgerCommand::Snoozes(reply) => {
+                let set: Vec<Snooze> = self.snoozes.all().map(|entry| entry.snooze.clone()).collect();
+                reply.send(set.iter().filter_map(|snooze| self.snooze_to_tell(snooze, false)).collect()).ok();
+            }
             LedgerCommand::Adopt(legacy, reply) => {
                 self.adopt(&legacy);
                 reply.send(()).ok();
@@ -178,6 +190,60 @@ impl Router {
             self.withdraw(id);
         }
         Some(id)
+    }
+
+    /// Tells the other nodes of a snooze that was set or ended by people.
+    pub(super) fn share_snooze(&self, snooze: &Snooze, ended: bool) {
+        let Some(ledger) = &self.parts.ledger else { return };
+        let Some(told) = self.snooze_to_tell(snooze, ended) else { return };
+        if !ledger.tell(LedgerNews::Snooze(told, self.parts.clock.now())) {
+            warn!(snooze = %snooze.id, "cluster queue full: other nodes do not hear of this snooze");
+        }
+    }
+
+    fn snooze_to_tell(&self, snooze: &Snooze, ended: bool) -> Option<SnoozeElsewhere> {
+        let Snooze { monitor, scope, since, until, hard, tell, by, origin, .. } = snooze.clone();
+        let scope = match scope {
+            SnoozeScope::Everybody => ScopeElsewhere::Everybody,
+            SnoozeScope::User(user) => ScopeElsewhere::User(user),
+            SnoozeScope::Token(id) => {
+                ScopeElsewhere::Device(DeviceHandle::new(self.tokens.get(id)?.token().handle.digest()))
+            }
+        };
+        Some(SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended })
+    }
+
+    fn on_snooze_elsewhere(&mut self, told: SnoozeElsewhere) {
+        let SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended } = told;
+        let scope = match scope {
+            ScopeElsewhere::Everybody => SnoozeScope::Everybody,
+            ScopeElsewhere::User(user) => SnoozeScope::User(user),
+            ScopeElsewhere::Device(device) => {
+                let is_its = |token: &Token| token.handle.digest() == *device.as_bytes();
+                let token = self.tokens.live().find(|entry| is_its(entry.token()));
+                let Some(token) = token.map(|entry| entry.token().id) else { return };
+                SnoozeScope::Token(token)
+            }
+        };
+        let now = self.parts.clock.now();
+        let same = |snooze: &Snooze| snooze.monitor == monitor && snooze.scope == scope;
+        let known = self.snoozes.all().find(|entry| same(&entry.snooze)).map(|entry| entry.snooze.clone());
+        if ended {
+            let Some(id) = known.filter(|known| known.since <= since).map(|known| known.id) else { return };
+            self.snoozes.end(id);
+            if !self.try_note(Note::SnoozeEnded(id, now, Vec::new())) {
+                self.unended.push((id, now));
+            }
+            return;
+        }
+        if until <= now || known.is_some_and(|known| known.until == until && known.hard == hard) {
+            return;
+        }
+        let snooze = Snooze { id: SnoozeId::default(), monitor, scope, since, until, hard, tell, by, origin };
+        if let Ok(set) = self.snoozes.set(snooze) {
+            info!(snooze = %set.snooze.id, %until, "snooze set at another node");
+            self.keep_snooze(set.snooze);
+        }
     }
 
     fn adopt(&mut self, legacy: &PusherLegacy) {

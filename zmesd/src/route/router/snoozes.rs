@@ -58,6 +58,7 @@ impl Router {
         }
         let set = self.snoozes.set(snooze)?;
         self.keep_snooze(set.snooze.clone());
+        self.share_snooze(&set.snooze, false);
         Ok(set)
     }
 
@@ -67,6 +68,7 @@ impl Router {
         let (at, SnoozeAuthor { by, origin }) = (self.parts.clock.now(), author);
         for entry in &ended {
             let id = entry.snooze.id;
+            self.share_snooze(&entry.snooze, true);
             info!(snooze = %id, withheld = entry.total(), by, %origin, "snooze ended");
             if !self.try_note(Note::SnoozeEnded(id, at, Vec::new())) {
                 self.unended.push((id, at));
@@ -85,7 +87,7 @@ impl Router {
         }
     }
 
-    fn keep_snooze(&mut self, snooze: Snooze) {
+    pub(super) fn keep_snooze(&mut self, snooze: Snooze) {
         if let Err(Note::Snooze(snooze)) = self.parts.state.try_note(Note::Snooze(snooze)) {
             self.unkept.push(snooze.id);
         }

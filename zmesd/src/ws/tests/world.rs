@@ -316,6 +316,7 @@ impl AlarmRecord for ScriptedRecord {
             cause: "Motion".to_owned(),
             late: false,
             ended_at: None,
+            elsewhere: false,
         };
         let alarms = [(7, alarm(7, 1)), (8, alarm(8, 2))];
         Ok(alarms.into_iter().find(|(number, _)| *number > span.after).into_iter().collect())
