@@ -38,7 +38,12 @@ async fn main() -> Result<()> {
     let [directory, nodes, port] = arguments.as_slice() else {
         anyhow::bail!("usage: cluster_world DIRECTORY NODES BASE_PORT");
     };
-    let lab = WorldLab { directory: PathBuf::from(directory), nodes: nodes.parse()?, port: port.parse()? };
+    let lab = WorldLab {
+        directory: PathBuf::from(directory),
+        nodes: nodes.parse()?,
+        port: port.parse()?,
+        began: Instant::now(),
+    };
     lab.run().await
 }
 

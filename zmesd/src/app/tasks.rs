@@ -105,11 +105,9 @@ impl Conductor {
         let Opened { certificates, certificate, listeners, state, .. } = opened;
         let (handles, poll_interval) = (channels.handles, config.zoneminder.poll_interval);
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
-        let soft = self.tokens.soft.clone();
-        let wanted = listeners.len();
+        let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
-        let catalog = catalog(channels.catalog, &parts, &shared);
-        self.front.spawn("catalog", catalog.run(soft.clone()));
+        self.front.spawn("catalog", catalog(channels.catalog, &parts, &shared).run(soft.clone()));
         let mut side =
             ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
