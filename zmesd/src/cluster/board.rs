@@ -21,7 +21,7 @@ pub(super) struct TokenClocks {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Health {
+struct LedgerHealth {
     connected: bool,
     since: Option<Timestamp>,
     failure: Option<(Timestamp, LedgerError)>,
@@ -29,7 +29,7 @@ struct Health {
 
 #[derive(Debug)]
 pub(super) struct Board {
-    health: Mutex<Health>,
+    health: Mutex<LedgerHealth>,
     tokens: Mutex<TokenClocks>,
     errors: AtomicU64,
     takeovers: AtomicU64,

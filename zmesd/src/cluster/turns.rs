@@ -33,7 +33,7 @@ pub(super) enum TurnKind {
 
 /// Each change has a number of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct SendTurn {
     pub(super) number: u64,
     pub(super) kind: TurnKind,
 }
@@ -41,14 +41,14 @@ pub(super) struct Turn {
 #[derive(Debug)]
 struct Inner {
     lease: Lease,
-    turn: Turn,
+    turn: SendTurn,
 }
 
 /// The lease of this node, and what it permits.
 #[derive(Debug)]
 pub struct Turns {
     inner: Mutex<Inner>,
-    changes: watch::Sender<Turn>,
+    changes: watch::Sender<SendTurn>,
     /// Pushes that have begun and not come out.
     under_way: AtomicU64,
     /// The last turn of which everything was reported.
@@ -62,8 +62,8 @@ impl Turns {
     pub(super) fn new(timing: LeaseTiming, prefer: i16, may_be_alone: bool) -> Self {
         let lease = Lease::new(NOBODY, prefer, timing, steady());
         Self {
-            inner: Mutex::new(Inner { lease, turn: Turn::default() }),
-            changes: watch::channel(Turn::default()).0,
+            inner: Mutex::new(Inner { lease, turn: SendTurn::default() }),
+            changes: watch::channel(SendTurn::default()).0,
             under_way: AtomicU64::new(0),
             reported: AtomicU64::new(0),
             timing,
@@ -76,11 +76,11 @@ impl Turns {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn watch(&self) -> watch::Receiver<Turn> {
+    pub(super) fn watch(&self) -> watch::Receiver<SendTurn> {
         self.changes.subscribe()
     }
 
-    pub(super) fn now(&self) -> Turn {
+    pub(super) fn now(&self) -> SendTurn {
         self.inner().turn
     }
 
@@ -116,7 +116,7 @@ impl Turns {
         if inner.turn.kind == kind {
             return;
         }
-        inner.turn = Turn { number: inner.turn.number + 1, kind };
+        inner.turn = SendTurn { number: inner.turn.number + 1, kind };
         self.changes.send_replace(inner.turn);
     }
 

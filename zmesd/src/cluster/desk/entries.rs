@@ -14,7 +14,7 @@ use crate::domain::Alarm;
 const MAX_SETTLED: usize = 20_000;
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct DeskAlarm {
     pub(super) alarm: Arc<Alarm>,
     /// Of an alarm of this node: what is written.
     pub(super) own: Option<LedgerAlarm>,
@@ -34,7 +34,7 @@ pub(super) struct Entry {
     since: Instant,
 }
 
-impl Entry {
+impl DeskAlarm {
     pub(super) fn own(alarm: Arc<Alarm>, own: LedgerAlarm) -> Self {
         Self { own: Some(own), ..Self::new(alarm, None) }
     }
@@ -60,8 +60,8 @@ impl Entry {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Entries {
-    by_number: BTreeMap<u64, Entry>,
+pub(super) struct DeskAlarms {
+    by_number: BTreeMap<u64, DeskAlarm>,
     by_key: HashMap<LogKey, u64>,
     by_ticket: HashMap<Ticket, u64>,
     /// Alarms of which nothing was left to be pushed in this turn: a list that was read meanwhile may have them still.
@@ -71,8 +71,8 @@ pub(super) struct Entries {
     last: u64,
 }
 
-impl Entries {
-    pub(super) fn add(&mut self, entry: Entry) -> u64 {
+impl DeskAlarms {
+    pub(super) fn add(&mut self, entry: DeskAlarm) -> u64 {
         self.last += 1;
         match entry.key {
             Some(key) => drop(self.by_key.insert(key, self.last)),
@@ -82,7 +82,7 @@ impl Entries {
         self.last
     }
 
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Entry> {
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut DeskAlarm> {
         self.by_number.get_mut(&number)
     }
 
@@ -132,7 +132,7 @@ impl Entries {
         Some(number)
     }
 
-    pub(super) fn remove(&mut self, number: u64) -> Option<Entry> {
+    pub(super) fn remove(&mut self, number: u64) -> Option<DeskAlarm> {
         let entry = self.by_number.remove(&number)?;
         match entry.key {
             // Another entry may have it: an alarm that stood in the ledger before.
@@ -152,7 +152,7 @@ impl Entries {
     }
 
     /// Drops the oldest that neither the ledger nor the writer has.
-    pub(super) fn drop_oldest_unlogged(&mut self) -> Option<(u64, Entry)> {
+    pub(super) fn drop_oldest_unlogged(&mut self) -> Option<(u64, DeskAlarm)> {
         let oldest = self.by_number.iter().find(|(_, entry)| entry.key.is_none() && entry.ticket.is_none());
         let number = oldest.map(|(number, _)| *number)?;
         self.remove(number).map(|entry| (number, entry))
@@ -160,13 +160,14 @@ impl Entries {
 
     /// Returns alarms that no other node can know of.
     pub(super) fn of_nobody(&self) -> Vec<u64> {
-        let nobody = |entry: &Entry| entry.key.is_none() && !entry.is_settled && entry.alarm.phase.is_start();
+        let nobody =
+            |entry: &DeskAlarm| entry.key.is_none() && !entry.is_settled && entry.alarm.phase.is_start();
         self.by_number.iter().filter(|(_, entry)| nobody(entry)).map(|(number, _)| *number).collect()
     }
 
     /// Returns alarms of the ledger that are older than `age`.
     pub(super) fn over(&self, now: Instant, age: Duration) -> Vec<(u64, LogKey)> {
-        let over = |entry: &Entry| entry.key.filter(|_| now.duration_since(entry.since) > age);
+        let over = |entry: &DeskAlarm| entry.key.filter(|_| now.duration_since(entry.since) > age);
         self.by_number.iter().filter_map(|(number, entry)| Some((*number, over(entry)?))).collect()
     }
 }

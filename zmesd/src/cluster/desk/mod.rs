@@ -23,12 +23,12 @@ use zmes_cluster::node::Membership;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport};
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
-use self::entries::{Entries, Entry};
+use self::entries::{DeskAlarm, DeskAlarms};
 use self::statements::{Statement, StatementDone};
 use super::board::Board;
 use super::body;
 use super::node::AlarmElsewhere;
-use super::turns::{Turn, TurnKind, Turns};
+use super::turns::{SendTurn, TurnKind, Turns};
 use crate::domain::{Alarm, LedgerMark, Token, TokenId};
 use crate::ports::Clock;
 use crate::route::{
@@ -79,9 +79,9 @@ pub(super) struct Desk {
     /// `None` before the first registration, and while a statement has it.
     writer: Option<AlarmWriter>,
     has_writer: bool,
-    turn: Turn,
+    turn: SendTurn,
     turn_since: Instant,
-    entries: Entries,
+    entries: DeskAlarms,
     /// Alarms that the writer does not have yet.
     fresh: VecDeque<u64>,
     /// Alarms that are to be decided about.
@@ -123,7 +123,7 @@ impl Desk {
             has_writer: false,
             turn,
             turn_since: now,
-            entries: Entries::default(),
+            entries: DeskAlarms::default(),
             fresh: VecDeque::new(),
             undecided: VecDeque::new(),
             notes: Vec::new(),
@@ -142,7 +142,7 @@ impl Desk {
     /// Takes up what the ledger did not have when the daemon before ended.
     pub(super) fn remember(&mut self, alarm: LedgerAlarm, done: Vec<DeviceOutcome>) {
         let shared = Arc::new(body::alarm(&alarm, None, false));
-        let number = self.entries.add(Entry::own(shared, alarm));
+        let number = self.entries.add(DeskAlarm::own(shared, alarm));
         for outcome in done {
             self.note_outcome(number, outcome);
         }
@@ -220,7 +220,7 @@ impl Desk {
         }
     }
 
-    async fn on_turn(&mut self, turn: Turn) {
+    async fn on_turn(&mut self, turn: SendTurn) {
         (self.turn, self.turn_since) = (turn, Instant::now());
         self.entries.begin();
         self.undecided.clear();
@@ -258,7 +258,7 @@ impl Desk {
             }
         }
         let is_start = alarm.phase.is_start();
-        let number = self.entries.add(Entry::own(alarm, entry));
+        let number = self.entries.add(DeskAlarm::own(alarm, entry));
         self.fresh.push_back(number);
         let is_alone = self.turn.kind == TurnKind::Alone;
         if is_start && for_own(LogStage::Waiting, false, is_alone) == Duty::Push {
@@ -271,7 +271,7 @@ impl Desk {
         if for_other(leads) != Duty::Push || self.entries.knows(key) {
             return;
         }
-        let number = self.entries.add(Entry::logged(alarm, key));
+        let number = self.entries.add(DeskAlarm::logged(alarm, key));
         self.undecided.push_back(number);
     }
 

@@ -15,7 +15,7 @@ use zmes_cluster::records::{Record, RecordChange, change};
 use zmes_cluster::retention::{Forgotten, forget};
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
 
-use super::{Desk, Entry, FORGET_EVERY, PAUSE, TurnKind};
+use super::{Desk, DeskAlarm, FORGET_EVERY, PAUSE, TurnKind};
 use crate::cluster::body;
 use crate::domain::TokenId;
 use crate::route::PusherLegacy;
@@ -110,7 +110,9 @@ impl Desk {
             by_number.entry(number).or_default().push(outcome);
         }
         for (number, outcomes) in by_number {
-            let Some(Entry { key, ticket, is_settled, .. }) = self.entries.get_mut(number) else { continue };
+            let Some(DeskAlarm { key, ticket, is_settled, .. }) = self.entries.get_mut(number) else {
+                continue;
+            };
             match (*key, *ticket) {
                 (Some(key), _) => {
                     self.report.outcomes.extend(outcomes.into_iter().map(|outcome| (key, outcome)));
@@ -305,7 +307,7 @@ impl Desk {
             }
             let number = known.unwrap_or_else(|| {
                 let alarm = Arc::new(body::alarm(&logged.alarm, None, false));
-                self.entries.add(Entry::logged(alarm, logged.key))
+                self.entries.add(DeskAlarm::logged(alarm, logged.key))
             });
             if let Some(entry) = self.entries.get_mut(number) {
                 entry.done.extend(done);
