@@ -58,30 +58,50 @@ impl WorldLab {
         // The script waits for this file, then starts the nodes.
         fs::write(self.directory.join("ready"), "")?;
         self.tell(&format!("{} cameras, and a PushProxy at {}", cameras.len(), proxy.url()));
-        let mut phone = None;
-        let (mut event, mut seen, mut next) = (self.newest().await?, 0, Instant::now());
-        let mut turn = cameras.iter().cycle();
+        tokio::try_join!(self.listen(&proxy), self.act(&cameras, &certificate), Self::live(&cameras))?;
+        Ok(())
+    }
+
+    /// Tells of each push as it comes.
+    async fn listen(&self, proxy: &PushProxy) -> Result<()> {
+        let mut seen = 0;
         loop {
-            if phone.is_none() {
-                phone = self.phone(&certificate).await.ok();
-            }
             for push in proxy.pushes().iter().skip(seen) {
                 let body = push.json();
                 self.tell(&format!("push: {}", body["alert"].as_str().unwrap_or("?")));
                 seen += 1;
             }
-            if next <= Instant::now() && phone.is_some() {
-                next = Instant::now() + EVERY;
-                event += 1;
-                let Some((monitor, camera)) = turn.next() else { continue };
-                // A database that is away: the next one.
-                if let Err(error) = self.alarm(*monitor, camera, event).await {
-                    self.tell(&format!("no alarm of monitor {monitor}: {error:#}"));
-                }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// One camera after the other has an alarm, once there is a phone.
+    async fn act(&self, cameras: &[(u32, ShmFile)], certificate: &Certificate) -> Result<()> {
+        let _phone = loop {
+            match self.phone(certificate).await {
+                Ok(phone) => break phone,
+                Err(_) => sleep(Duration::from_millis(200)).await,
             }
+        };
+        let mut event = self.newest().await?;
+        for (monitor, camera) in cameras.iter().cycle() {
+            let next = Instant::now() + EVERY;
+            event += 1;
+            // A database that is away: the next one.
+            if let Err(error) = self.alarm(*monitor, camera, event).await {
+                self.tell(&format!("no alarm of monitor {monitor}: {error:#}"));
+            }
+            tokio::time::sleep_until(next).await;
+        }
+        Ok(())
+    }
+
+    /// Cameras give signs of life.
+    async fn live(cameras: &[(u32, ShmFile)]) -> Result<()> {
+        loop {
             let now = epoch_seconds();
             cameras.iter().try_for_each(|(_, camera)| camera.set_heartbeat(now))?;
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(500)).await;
         }
     }
 
