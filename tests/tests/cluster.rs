@@ -174,14 +174,16 @@ async fn each_nodes_alarms_reach_the_apps_of_both_once_and_one_node_rings_every_
     wait_until("b has what it missed", async || Ok(events_of(&site.b).await?.contains(&200).then_some(())))
         .await?;
     // Snoozed at one node, silent at all, and told again once that is over.
-    site.b.run(&["snooze", "1", "--for", "1h"]).await?.expect_code(0)?;
+    site.b.run(&["snooze", "2", "--for", "1h"]).await?.expect_code(0)?;
     wait_until("the snooze holds at a", async || {
         let list = site.a.ctl().json(&["snooze", "list"]).await?;
-        Ok((list["snoozes"][0]["monitor_id"] == 1).then_some(()))
+        Ok((list["snoozes"][0]["monitor_id"] == 2).then_some(()))
     })
     .await?;
-    site.alarm(1, 203).await?;
-    site.alarm(2, 204).await?;
+    site.alarm(2, 203).await?;
+    at_a.expect_alarm(200, 1).await?;
+    at_a.expect_alarm(203, 2).await?;
+    site.alarm(1, 204).await?;
     site.wait_rung(204).await?;
     site.b.run(&["snooze", "end", "all"]).await?.expect_code(0)?;
     wait_until("the snooze is over at a", async || {
@@ -190,7 +192,7 @@ async fn each_nodes_alarms_reach_the_apps_of_both_once_and_one_node_rings_every_
     })
     .await?;
     ensure!(!site.rung().contains_key(&203), "{:?}", site.rung());
-    site.alarm(1, 205).await?;
+    site.alarm(2, 205).await?;
     site.wait_rung(205).await?;
     // Revoked at one node, silent at all.
     let handle = site.b.handle(PHONE).await?;
@@ -202,7 +204,7 @@ async fn each_nodes_alarms_reach_the_apps_of_both_once_and_one_node_rings_every_
         .await?;
     site.alarm(1, 201).await?;
     site.alarm(2, 202).await?;
-    for (event, monitor) in [(200, 1), (203, 1), (204, 2), (205, 1), (201, 1), (202, 2)] {
+    for (event, monitor) in [(204, 1), (205, 2), (201, 1), (202, 2)] {
         at_a.expect_alarm(event, monitor).await?;
     }
     wait_until("everything is settled", async || {
@@ -236,7 +238,10 @@ async fn the_node_that_sends_is_killed_under_load_and_no_phone_misses_an_alarm()
     for event in 110..130 {
         site.alarm(2, event).await?;
     }
-    site.wait_rung(129).await?;
+    // Of two alarms between two looks at the shared memory the first is found in the Events table, later.
+    for event in 100..130 {
+        site.wait_rung(event).await?;
+    }
     let first = site.proxy.pushes_to(PHONE).into_iter().find(|push| push.at > killed);
     eprintln!("first push after the kill: {:?}", first.map(|push| push.at - killed));
     ensure_all(&site.rung(), 100..130, 10)?;

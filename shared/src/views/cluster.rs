@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The cluster as one node sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[expect(clippy::struct_excessive_bools, reason = "members of a JSON object")]
 pub struct ClusterStatus {
     /// All nodes that the ledger knows, ordered by name; of the last time that it was reached.
     pub nodes: Vec<ClusterNode>,

@@ -116,6 +116,8 @@ impl Cluster {
             warn!(error = &error as &dyn std::error::Error, "cannot read what this node knew of the cluster");
             ClusterMemory::default()
         });
+        // Before anything reads them: their turns are numbers of the daemon before.
+        state.note(Note::Cluster(Box::new(ClusterNote::LeavePushes)));
         let server = Arc::new(ledger_server(&node.database));
         let settings = NodeSettings {
             name: node.name.clone(),
@@ -159,7 +161,6 @@ impl Cluster {
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
         let ClusterParts { state, router, alarms, news, tokens, pushes, retry_for, catch_up, clock } = parts;
-        state.note(Note::Cluster(Box::new(ClusterNote::LeavePushes)));
         let (sights, seen) = watch::channel(None);
         let (members, follow) = watch::channel(None);
         let leases = members.subscribe();

@@ -137,8 +137,7 @@ impl Shipment {
     fn begins(&self, permit: Option<&dyn SendPermit>) -> bool {
         match (self.turn(), permit) {
             (Some(turn), Some(permit)) => permit.begin(turn),
-            (Some(_), None) => false,
-            (None, _) => true,
+            (Some(_), None) | (None, _) => true,
         }
     }
 

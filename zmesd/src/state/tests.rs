@@ -1,3 +1,4 @@
+mod cluster;
 mod ends;
 
 use std::path::Path;

@@ -171,3 +171,49 @@ impl DeskAlarms {
         self.by_number.iter().filter_map(|(number, entry)| Some((*number, over(entry)?))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use zmes_cluster::alarms::DedupKey;
+    use zmes_cluster::node::NodeId;
+    use zmes_shared::words::Phase;
+    use zmes_shared::{EventId, MonitorId};
+
+    use super::*;
+    use crate::cluster::body;
+
+    fn own(event: u64) -> DeskAlarm {
+        let logged = LedgerAlarm {
+            dedup: DedupKey::start(EventId(event)),
+            phase: Phase::Start,
+            monitor: MonitorId(1),
+            event: Some(EventId(event)),
+            at: Timestamp::UNIX_EPOCH,
+            body: b"{}".to_vec(),
+        };
+        DeskAlarm::own(Arc::new(body::alarm(&logged, None, false)), logged)
+    }
+
+    #[test]
+    fn what_was_settled_in_a_turn_is_known_until_the_next_one() {
+        let mut alarms = DeskAlarms::default();
+        let key = LogKey::new(NodeId(1), 5);
+        let alarm = Arc::clone(&own(1).alarm);
+        let number = alarms.add(DeskAlarm::logged(alarm, key));
+        assert!(alarms.knows(key) && alarms.of_key(key) == Some(number));
+        alarms.settle(number, key);
+        assert!(alarms.knows(key) && alarms.of_key(key).is_none());
+        alarms.begin();
+        assert!(!alarms.knows(key));
+    }
+
+    #[test]
+    fn alarms_that_the_ledger_does_not_have_are_this_nodes_alone() {
+        let mut alarms = DeskAlarms::default();
+        let numbers = [alarms.add(own(1)), alarms.add(own(2))];
+        assert_eq!((alarms.of_nobody(), alarms.unlogged()), (numbers.to_vec(), 2));
+        let dropped = alarms.drop_oldest_unlogged().map(|(number, _)| number);
+        assert_eq!((dropped, alarms.unlogged()), (Some(numbers[0]), 1));
+    }
+}

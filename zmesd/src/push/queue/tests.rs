@@ -58,6 +58,7 @@ impl DiskModel {
                 urgency: delivery.urgency,
                 attempts: 0,
                 start: None,
+                ledger: batch.ledger,
             },
             queued: true,
         };

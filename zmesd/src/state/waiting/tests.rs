@@ -83,6 +83,8 @@ fn words(waiting: &Waiting) -> Vec<String> {
             format!("alarm {} released, {}", alarm.event.unwrap().0, messages.len())
         }
         Note::Held(..)
+        | Note::Cluster(_)
+        | Note::Decided(..)
         | Note::GivenUp(_)
         | Note::Mqtt(_)
         | Note::Updated(_)

@@ -207,6 +207,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             | RouterCommand::Census(_)
             | RouterCommand::Disconnect(..)
             | RouterCommand::Test(..)
+            | RouterCommand::Ledger(_)
             | RouterCommand::Ping(_) => panic!("sessions do not ask the router for this"),
         };
         heard.send(word).await.ok();
