@@ -67,7 +67,7 @@ fn without_passwords(text: &str) -> String {
         hidden += "://";
         match password.filter(|(user, _)| !user.contains([' ', '\'', '@', '/'])) {
             Some((user, place)) => {
-                hidden += &format!("{user}:[hidden]@{place}{}", part.get(line.len()..).unwrap_or_default());
+                hidden.extend([user, ":[hidden]@", place, part.get(line.len()..).unwrap_or_default()]);
             }
             None => hidden += part,
         }

@@ -21,6 +21,7 @@ use crate::state::StateError;
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
+#[expect(clippy::too_many_lines, reason = "one arm for each request")]
 pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Result<Value, ControlError> {
     let (parts, asker) = (&admin.parts, who.role);
     let bulk = async |change, tokens, dry_run| {

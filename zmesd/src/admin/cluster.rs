@@ -276,9 +276,8 @@ async fn examine(parts: &AdminParts, database: &DatabaseConfig) -> Result<Vec<Ch
 fn finding(found: CheckFinding) -> Option<Finding> {
     let CheckFinding { check, gravity, detail, hint } = found;
     match (gravity, check) {
-        (_, Check::Clock) => None,
         (Gravity::Fine, Check::Schema | Check::Galera) => Some(Finding::good(STEP, detail)),
-        (Gravity::Fine, _) => None,
+        (Gravity::Fine, _) | (_, Check::Clock) => None,
         (Gravity::Warning, _) => Some(Finding::warning(STEP, detail, hint)),
         (Gravity::Critical, _) => Some(Finding::error(STEP, detail, hint)),
     }

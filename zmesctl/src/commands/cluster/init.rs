@@ -181,7 +181,7 @@ impl Ledger {
     fn about(&self) -> String {
         let mut lines = self.facts();
         lines.extend(self.steps());
-        lines.iter().map(|line| format!("{}\n", clean(line))).collect()
+        lines.iter().map(|line| clean(line).into_owned()).collect::<Vec<_>>().join("\n")
     }
 
     fn facts(&self) -> Vec<String> {

@@ -124,9 +124,9 @@ impl NodeUrl {
 
 const RANDOM: &str = "/dev/urandom";
 
-/// Makes a password of 192 bits, in hexadecimal digits: it needs no quoting anywhere.
+/// Makes a password of 128 bits, in hexadecimal digits: it needs no quoting anywhere.
 fn new_password() -> io::Result<String> {
-    let mut bytes = [0; 24];
+    let mut bytes = [0; 16];
     fs::File::open(RANDOM)?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
