@@ -110,8 +110,7 @@ impl Conductor {
         let listening = self.listen(listeners, certificates.is_some());
         let catalog = catalog(channels.catalog, &parts, &shared);
         self.front.spawn("catalog", catalog.run(soft.clone()));
-        let mut side =
-            ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
+        let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
         let kept = config.state.keep_events;
         let gaps =
@@ -132,7 +131,7 @@ impl Conductor {
             last,
             &shared,
         );
-        let (ledger, cluster) = self.run_cluster(side.take(), &shared);
+        let (ledger, cluster) = self.run_cluster(side, &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);
         let router = router(channels.router, remembered, state.renewed, opened.links, ledger, &shared);
