@@ -108,8 +108,7 @@ impl Conductor {
         let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
         self.front.spawn("catalog", catalog(channels.catalog, &parts, &shared).run(soft.clone()));
-        let mut side =
-            ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
+        let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
         let kept = config.state.keep_events;
         let gaps =
@@ -130,7 +129,7 @@ impl Conductor {
             last,
             &shared,
         );
-        let (ledger, cluster) = self.run_cluster(side.take(), &shared);
+        let (ledger, cluster) = self.run_cluster(side, &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);
         let router = router(channels.router, remembered, state.renewed, opened.links, ledger, &shared);

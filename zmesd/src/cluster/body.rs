@@ -157,14 +157,17 @@ struct SnoozeBody {
     ended: bool,
 }
 
+fn digits(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
 /// Writes a snooze; returns which one it is, too.
 pub(super) fn of_snooze(snooze: &SnoozeElsewhere) -> ([u8; 32], Vec<u8>) {
     let (scope, whose) = match &snooze.scope {
         ScopeElsewhere::Everybody => (None, String::new()),
         ScopeElsewhere::User(user) => (Some("user".to_owned()), user.clone()),
-        ScopeElsewhere::Device(device) => {
-            (Some("device".to_owned()), device.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
-        }
+        ScopeElsewhere::Device(device) => (Some("device".to_owned()), digits(device.as_bytes())),
     };
     let monitor = snooze.monitor.map(|monitor| monitor.0);
     let id = Sha256::digest(format!("{monitor:?}|{scope:?}|{whose}")).into();

@@ -407,23 +407,20 @@ impl NodeTask {
     async fn hand_over(&mut self, to: Option<String>) -> Result<String, ClusterRefusal> {
         let rows = nodes(&mut self.line).await.map_err(ClusterRefusal::Ledger)?;
         let holder = self.reading.glance.as_ref().and_then(|glance| glance.lease.holder);
-        let chosen = match to {
-            Some(name) => {
-                let Some(row) = rows.iter().find(|row| row.name == name) else {
-                    return Err(ClusterRefusal::Unknown(name));
-                };
-                if !row.is_alive() {
-                    return Err(ClusterRefusal::Silent(name));
-                }
-                if holder == Some(row.key) {
-                    return Err(ClusterRefusal::Already(name));
-                }
-                row
+        let chosen = if let Some(name) = to {
+            let Some(row) = rows.iter().find(|row| row.name == name) else {
+                return Err(ClusterRefusal::Unknown(name));
+            };
+            if !row.is_alive() {
+                return Err(ClusterRefusal::Silent(name));
             }
-            None => {
-                let others = rows.iter().filter(|row| row.is_alive() && Some(row.key) != holder);
-                others.max_by_key(|row| row.prefer).ok_or(ClusterRefusal::NoOther)?
+            if holder == Some(row.key) {
+                return Err(ClusterRefusal::Already(name));
             }
+            row
+        } else {
+            let others = rows.iter().filter(|row| row.is_alive() && Some(row.key) != holder);
+            others.max_by_key(|row| row.prefer).ok_or(ClusterRefusal::NoOther)?
         };
         ask_for(&mut self.line, chosen.key.id).await.map_err(ClusterRefusal::Ledger)?;
         info!(node = chosen.name, "an admin has asked another node to send the pushes");

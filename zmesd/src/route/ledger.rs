@@ -156,7 +156,10 @@ fn body(alarm: &Alarm) -> Vec<u8> {
         if let (Some(span), Some(members)) = (alarm.span, body.as_object_mut()) {
             members.insert("began".to_owned(), json!(span.began.as_millisecond()));
             if let Some(lasted) = span.lasted {
-                members.insert("lasted_ms".to_owned(), json!(lasted.as_millis() as u64));
+                members.insert(
+                    "lasted_ms".to_owned(),
+                    json!(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
+                );
             }
         }
         if alarm.late()

@@ -34,9 +34,6 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
         }
         Note::Ended(note) => {
             ends::end(transaction, &note.end).await?;
-            if let Some(elsewhere) = &note.end.elsewhere {
-                cluster::read_up_to(transaction, elsewhere).await?;
-            }
             decide_all(transaction, &note.pushes).await?;
         }
         Note::GivenUp(monitor) => ends::give_up(transaction, *monitor).await?,

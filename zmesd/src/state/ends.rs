@@ -8,10 +8,10 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use zmes_shared::MonitorId;
 use zmes_shared::control::Since;
 
-use super::SqlResult;
 use super::handle::{OpenAlarm, RecordedAlarm, StartedPush, StateHandle, StateResult};
 use super::record::{alarm, moment_of, start_of};
 use super::remembered::{event, time, understood};
+use super::{SqlResult, cluster};
 use crate::domain::{Alarm, DeliveryId, Origin, TokenId};
 
 /// Pushes that told of starts and are read at a start; more than all tokens for some monitors.
@@ -32,7 +32,11 @@ pub(super) async fn end(transaction: &mut SqliteConnection, end: &Alarm) -> SqlR
     let query = "UPDATE alarms SET open = 0, ended_at = CASE WHEN at >= ? THEN ? END \
                  WHERE monitor_id = ? AND open = 1";
     let query = sqlx::query(query).bind(began.as_millisecond()).bind(end.at.as_millisecond());
-    query.bind(end.monitor.0).execute(transaction).await.map(drop)
+    query.bind(end.monitor.0).execute(&mut *transaction).await?;
+    match &end.elsewhere {
+        Some(elsewhere) => cluster::read_up_to(transaction, elsewhere).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes that nobody saw the end of a monitor's open alarms.
