@@ -107,7 +107,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "clients_list" => drop(round_trip::<views::Clients>(name, value)),
         "clients_rejected" => drop(round_trip::<views::Rejected>(name, value)),
         "clients_disconnect" | "pictures_rotate" | "cluster_handover" | "cluster_leave" => {
-            drop(round_trip::<views::Done>(name, value))
+            drop(round_trip::<views::Done>(name, value));
         }
         "monitors_list" => drop(round_trip::<views::Monitors>(name, value)),
         "monitors_reload" => assert!(round_trip::<views::Reloaded>(name, value).monitors > 0),
