@@ -24,6 +24,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod control;
+pub mod database;
 pub mod duration;
 mod ids;
 mod labels;

@@ -22,6 +22,7 @@ pub fn control() -> Value {
         name::<views::AlarmTested>,
         name::<views::Check>,
         name::<views::Clients>,
+        name::<views::ClusterStatus>,
         name::<views::ConfigReloaded>,
         name::<views::ConfigShown>,
         name::<views::Deliveries>,

@@ -144,6 +144,8 @@ words! {
         NotStarted = "not started",
         /// The `[[target]]` is not in `zmesd.toml` any more.
         NotConfigured = "not configured",
+        /// Another node of the cluster sends it.
+        Elsewhere = "another node",
         /// Not recorded for the token; only `why` reports it.
         NotDecided = "not decided",
         /// The event was never announced; only `why` reports it.
@@ -279,6 +281,7 @@ impl SkipReason {
             Self::AnotherUser => "another_user",
             Self::NotStarted => "not_started",
             Self::NotConfigured => "not_configured",
+            Self::Elsewhere => "another_node",
             Self::NotDecided => "not_decided",
             Self::NotAnnounced => "not_announced",
             Self::Rights

@@ -18,7 +18,10 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 45] = [
+const REQUESTS: [&str; 48] = [
+    "cluster_status",
+    "cluster_handover",
+    "cluster_leave",
     "mqtt_status",
     "mqtt_check",
     "mqtt_clear",
@@ -103,7 +106,9 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "status" => drop(round_trip::<views::Status>(name, value)),
         "clients_list" => drop(round_trip::<views::Clients>(name, value)),
         "clients_rejected" => drop(round_trip::<views::Rejected>(name, value)),
-        "clients_disconnect" | "pictures_rotate" => drop(round_trip::<views::Done>(name, value)),
+        "clients_disconnect" | "pictures_rotate" | "cluster_handover" | "cluster_leave" => {
+            drop(round_trip::<views::Done>(name, value));
+        }
         "monitors_list" => drop(round_trip::<views::Monitors>(name, value)),
         "monitors_reload" => assert!(round_trip::<views::Reloaded>(name, value).monitors > 0),
         "alarm_test" => drop(round_trip::<views::AlarmTested>(name, value)),
@@ -121,6 +126,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         }
         "tokens_import" => drop(round_trip::<views::TokensImported>(name, value)),
         "tokens_export" => drop(round_trip::<views::TokensExported>(name, value)),
+        "cluster_status" => drop(round_trip::<views::ClusterStatus>(name, value)),
         "mqtt_status" => drop(round_trip::<views::MqttStatus>(name, value)),
         "mqtt_clear" => assert!(round_trip::<views::MqttCleared>(name, value).topics > 0),
         "mqtt_check" | "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
@@ -179,6 +185,9 @@ fn type_of(request: &Request) -> &'static str {
         Request::MqttStatus => "mqtt_status",
         Request::MqttCheck => "mqtt_check",
         Request::MqttClear => "mqtt_clear",
+        Request::ClusterStatus => "cluster_status",
+        Request::ClusterHandover { .. } => "cluster_handover",
+        Request::ClusterLeave { .. } => "cluster_leave",
         Request::Why { .. } => "why",
         Request::Doctor { .. } => "doctor",
         Request::RulesList => "rules_list",

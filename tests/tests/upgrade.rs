@@ -15,7 +15,7 @@ fn file(world: &World) -> PathBuf {
 }
 
 fn copy(world: &World) -> PathBuf {
-    world.path("state/zmesd.db.before-10")
+    world.path("state/zmesd.db.before-11")
 }
 
 /// Runs Python's SQLite, so that the program under test does not judge its own file.
@@ -83,7 +83,7 @@ async fn what_an_older_zmesd_has_left_goes_on() -> Result<()> {
     let why = world.ctl().json(&["why", "32910"]).await?;
     ensure!(why["announced"] == true, "{why}");
     ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-    ensure!(whole(&file(&world))? == (10, 5) && whole(&copy(&world))? == (1, 3));
+    ensure!(whole(&file(&world))? == (11, 5) && whole(&copy(&world))? == (1, 3));
     Ok(())
 }
 
@@ -97,7 +97,7 @@ const MOMENTS: [Moment; 4] = [
     Moment { name: "the file is open", seen: |world| world.path("state/zmesd.db-wal").exists() },
     Moment {
         name: "the copy is being made",
-        seen: |world| world.path("state/zmesd.db.before-10.part").exists() || copy(world).exists(),
+        seen: |world| world.path("state/zmesd.db.before-11.part").exists() || copy(world).exists(),
     },
     Moment { name: "the copy is complete", seen: |world| copy(world).exists() },
     Moment {
@@ -118,7 +118,7 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
     fs::copy(file(&world), &original)?;
     let wanted = u64::from(alarms) + 3;
     for Moment { name, seen } in MOMENTS {
-        for leftover in ["", "-wal", "-shm", ".before-10", ".before-10.part"] {
+        for leftover in ["", "-wal", "-shm", ".before-11", ".before-11.part"] {
             let path = world.path(&format!("state/zmesd.db{leftover}"));
             ensure!(fs::remove_file(&path).is_ok() || !path.exists(), "{}", path.display());
         }
@@ -142,16 +142,16 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
             fs::copy(entry.path(), left.join(entry.file_name()))?;
         }
         let (version, count) = whole(&left.join("zmesd.db")).context(name)?;
-        ensure!((1..=10).contains(&version) && count == wanted, "{name}: {version}, {count}");
-        ensure!(!copied || whole(&left.join("zmesd.db.before-10"))? == (1, wanted), "{name}: the copy");
+        ensure!((1..=11).contains(&version) && count == wanted, "{name}: {version}, {count}");
+        ensure!(!copied || whole(&left.join("zmesd.db.before-11"))? == (1, wanted), "{name}: the copy");
         fs::remove_dir_all(&left)?;
         world.start_daemon().await.context(name)?;
         ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-        ensure!(whole(&file(&world))? == (10, wanted), "{name}");
+        ensure!(whole(&file(&world))? == (11, wanted), "{name}");
         if copied || version == 1 {
             ensure!(whole(&copy(&world))? == (1, wanted), "{name}: the copy afterwards");
         }
-        ensure!(!world.path("state/zmesd.db.before-10.part").exists(), "{name}: half a copy was left");
+        ensure!(!world.path("state/zmesd.db.before-11.part").exists(), "{name}: half a copy was left");
     }
     Ok(())
 }
@@ -174,7 +174,7 @@ async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> 
     let back = format!("mv {0}.before-99 {0}", file(&world).display());
     for part in [
         "has tables of version 99, made by zmesd 4.5.0",
-        "supports up to version 10",
+        "supports up to version 11",
         "install zmesd 4.5.0 again",
         &back,
     ] {
@@ -214,7 +214,7 @@ async fn a_disk_too_full_for_the_copy_stops_the_upgrade_and_changes_nothing() ->
     let Output { status, stderr, stdout } = command.output()?;
     let said = String::from_utf8_lossy(&stderr);
     ensure!(status.code() == Some(69), "{status}: {said}{}", String::from_utf8_lossy(&stdout));
-    for part in ["cannot copy ", "zmesd.db.before-10", "nothing was changed; make room"] {
+    for part in ["cannot copy ", "zmesd.db.before-11", "nothing was changed; make room"] {
         ensure!(said.contains(part), "`{part}` is missing in: {said}");
     }
     // With enough space the upgrade succeeds, and the state of the old file is kept.

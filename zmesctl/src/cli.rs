@@ -9,7 +9,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{ConfigReloaded, Latency, Status};
 
 use crate::commands::{
-    alarms, badges, checks, clients, completions, config, doctor, events, hook, log, monitors, mqtt,
+    alarms, badges, checks, clients, cluster, completions, config, doctor, events, hook, log, monitors, mqtt,
     pictures, push, report, rules, snooze, tokens, top, troubles, watch, why,
 };
 use crate::context::{Context, Outcome};
@@ -80,6 +80,9 @@ pub enum TopCommand {
     /// Show, check or empty the connection to the MQTT broker
     #[command(subcommand)]
     Mqtt(mqtt::MqttCommand),
+    /// Make the ledger of several hosts, or show and change their nodes
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
     /// Show alarms, clients, providers and findings live, until q
     Top(top::TopArgs),
     /// Follow alarms, decisions, deliveries, clients and monitors
@@ -133,6 +136,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
         TopCommand::Push(command) => push::run(command, context).await,
         TopCommand::Pictures(command) => pictures::run(command, context).await,
         TopCommand::Mqtt(command) => mqtt::run(command, context).await,
+        TopCommand::Cluster(command) => cluster::run(command, context).await,
         TopCommand::Top(arguments) => top::run(arguments, context).await,
         TopCommand::Watch(arguments) => watch::run(arguments, context).await,
         TopCommand::Hook(arguments) => hook::run(arguments, context).await,

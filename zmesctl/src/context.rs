@@ -86,6 +86,11 @@ impl Context {
         self.show(&view)
     }
 
+    /// Returns how long something may take: as `--timeout` says, else `usual`.
+    pub fn limit(&self, usual: Duration) -> Duration {
+        self.timeout.unwrap_or(usual)
+    }
+
     pub fn show(&mut self, view: &impl View) -> Outcome {
         self.out.show(view).map_err(CliError::Output)?;
         Ok(view.exit())
@@ -135,7 +140,7 @@ impl Context {
 
     /// Connects with another time limit, unless `--timeout` is given.
     pub async fn connect_for(&self, limit: Duration) -> Result<ControlClient, CliError> {
-        let limit = self.timeout.unwrap_or(limit);
+        let limit = self.limit(limit);
         Ok(ControlClient::connect_within(&self.socket, limit).await?)
     }
 }

@@ -7,12 +7,18 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use secrecy::SecretString;
 use zmes_shared::paths::SOCKET_ENV;
+
+/// Names the URL of the database for `cluster init`.
+pub const DATABASE_URL_ENV: &str = "ZMESCTL_DATABASE_URL";
 
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// `$ZMESCTL_SOCKET`, where it is not empty.
     pub socket: Option<PathBuf>,
+    /// `$ZMESCTL_DATABASE_URL`, where it is not empty.
+    pub database_url: Option<SecretString>,
     /// `$PATH`, where `zmesd` is looked for.
     pub path: Option<OsString>,
     /// `$NO_COLOR` is set to something, or the terminal is a dumb one.
@@ -57,6 +63,7 @@ impl Environment {
         let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
         Self {
             socket: set(SOCKET_ENV).map(PathBuf::from),
+            database_url: set(DATABASE_URL_ENV).map(|url| url.to_string_lossy().into_owned().into()),
             path: set("PATH"),
             plain: set("NO_COLOR").is_some() || dumb,
             unicode: !dumb && (locale.contains("utf-8") || locale.contains("utf8")),

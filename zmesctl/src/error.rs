@@ -56,6 +56,9 @@ pub enum CliError {
     /// `zmesd` itself is needed and cannot be run.
     #[error("{what}")]
     Zmesd { what: String, source: Option<io::Error> },
+    /// The database refuses, is away, or is not what it should be.
+    #[error("{message}")]
+    Database { exit: Exit, code: &'static str, message: String, hint: String },
     #[error("cannot write the output")]
     Output(#[source] io::Error),
     /// Signals cannot be received, or the terminal cannot be read.
@@ -96,6 +99,7 @@ impl CliError {
             }
             Self::Client(error) => class_of_client(error),
             Self::Ended { .. } => (Exit::Unreachable, "unreachable", HINT_STATUS),
+            Self::Database { exit, code, hint, .. } => (*exit, *code, hint.as_str()),
             Self::Usage { hint, .. } => (Exit::Usage, "usage", hint.as_str()),
             Self::NoSuchMonitor { hint, .. } | Self::NoSuchAlarm { hint, .. } => {
                 (Exit::NotFound, "not_found", hint.as_str())
@@ -143,6 +147,7 @@ impl CliError {
             Self::Client(ClientError::Closed | ClientError::Timeout { .. } | ClientError::Refused(_))
             | Self::Daemon(_)
             | Self::Usage { .. }
+            | Self::Database { .. }
             | Self::Declined
             | Self::Unparsable { .. }
             | Self::NoSuchClient { .. }

@@ -25,7 +25,7 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
         tell_programs(arguments, "no command given".to_owned(), None);
         return Exit::Usage;
     }
-    let text = error.render().to_string();
+    let text = without_passwords(&error.render().to_string());
     let mut lines = text.lines().map(str::trim);
     // The message can have several lines: missing arguments, possible values.
     let message = lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
@@ -56,6 +56,25 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     Exit::Usage
 }
 
+/// Hides the password of each URL: clap quotes arguments that it does not expect.
+fn without_passwords(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut hidden = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // A password may hold anything: it ends before the last `@` of the line.
+        let line = part.lines().next().unwrap_or_default();
+        let password = line.split_once(':').and_then(|(user, rest)| Some((user, rest.rsplit_once('@')?.1)));
+        hidden += "://";
+        match password.filter(|(user, _)| !user.contains([' ', '\'', '@', '/'])) {
+            Some((user, place)) => {
+                hidden.extend([user, ":[hidden]@", place, part.get(line.len()..).unwrap_or_default()]);
+            }
+            None => hidden += part,
+        }
+    }
+    hidden
+}
+
 /// Prints the error object if the command line, which could not be parsed, contains `--json`.
 fn tell_programs(arguments: &[OsString], message: String, hint: Option<String>) {
     let mut options = arguments.iter().take_while(|argument| *argument != "--");
@@ -66,5 +85,25 @@ fn tell_programs(arguments: &[OsString], message: String, hint: Option<String>) 
     let document = ErrorDocument { error: ErrorBody { code: Code::Own("usage"), message, hint } };
     if let Ok(text) = serde_json::to_string(&document) {
         writeln!(std::io::stdout().lock(), "{text}").ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_quotes_no_password_of_a_url() {
+        for (text, shown) in [
+            (
+                "unexpected argument 'mysql://root:pa@ss/w:rd@db/zmesd' found\n\nUsage: x",
+                "unexpected argument 'mysql://root:[hidden]@db/zmesd' found\n\nUsage: x",
+            ),
+            ("'mysql://root@localhost': a:b@c", "'mysql://root@localhost': a:b@c"),
+            ("see https://example.org: it", "see https://example.org: it"),
+            ("nothing", "nothing"),
+        ] {
+            assert_eq!(without_passwords(text), shown);
+        }
     }
 }

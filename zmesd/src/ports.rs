@@ -47,6 +47,18 @@ pub fn wall_clock(clock: &Arc<dyn Clock>) -> WallClock {
     WallClock::new(move || clock.now())
 }
 
+/// Says whether this node may send what was decided in a turn of its.
+pub trait SendPermit: Send + Sync + std::fmt::Debug {
+    /// Begins a push; false: it must not be sent. Ask immediately before it, and say when it has come out.
+    fn begin(&self, turn: u64) -> bool;
+
+    /// A push that was begun has come out.
+    fn came_out(&self);
+
+    /// Says whether a push could begin now.
+    fn holds(&self, turn: u64) -> bool;
+}
+
 /// Checks credentials. The implementation bounds how many it checks in parallel.
 #[async_trait]
 pub trait LoginCheck: Send + Sync + std::fmt::Debug {

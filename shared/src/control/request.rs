@@ -209,6 +209,19 @@ pub enum Request {
     /// Removes everything that the MQTT broker retains of zmesd; nothing is published until a reload. Returns
     /// [`crate::views::MqttCleared`].
     MqttClear,
+    /// Returns [`crate::views::ClusterStatus`]: the nodes as this one sees them.
+    ClusterStatus,
+    /// Has another node of the cluster send the pushes. Returns [`crate::views::Done`].
+    ClusterHandover {
+        /// Which node; absent: any other that is at work.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
+    /// Removes a node of the cluster that is not at work any more. Returns [`crate::views::Done`].
+    ClusterLeave {
+        /// Which node.
+        node: String,
+    },
     /// Announced alarms, the newest last. Returns [`crate::views::Events`], in pages.
     Events(EventFilter),
     /// Counts the announced alarms of the last 24 hours. Returns [`crate::views::EventsHourly`].
@@ -285,6 +298,7 @@ impl Request {
             | Self::PicturesTest { .. }
             | Self::MqttStatus
             | Self::MqttCheck
+            | Self::ClusterStatus
             | Self::Events(_)
             | Self::EventsHourly
             | Self::Why { .. }
@@ -317,6 +331,8 @@ impl Request {
             | Self::PushRetry { .. }
             | Self::PicturesRotate
             | Self::MqttClear
+            | Self::ClusterHandover { .. }
+            | Self::ClusterLeave { .. }
             | Self::SnoozeSet(_)
             | Self::SnoozeEnd(_)
             | Self::ConfigShow => Access::Admin,
@@ -420,6 +436,8 @@ pub enum CheckKind {
     Push,
     /// The MQTT broker is connected, if one is configured.
     Mqtt,
+    /// The ledger answers, all nodes are at work, and one of them sends pushes, if `[cluster]` is enabled.
+    Cluster,
     /// The state file can be read and written.
     Store,
     /// No trouble is open. `all` checks the underlying findings itself, and so does not include this one.

@@ -5,6 +5,7 @@
 mod alarms;
 mod checks;
 mod clients;
+mod cluster;
 mod config;
 mod doctor;
 mod events;
@@ -24,6 +25,7 @@ mod why;
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
 pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients, FilterFrom};
+pub use cluster::{ClusterNode, ClusterStatus};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};

@@ -81,6 +81,7 @@ fn the_words_in_existing_state_files_do_not_change() {
         "another user",
         "not started",
         "not configured",
+        "another node",
         "not decided",
         "not announced",
     ];

@@ -25,6 +25,8 @@ words! {
         Store = "store",
         /// The MQTT broker cannot be reached, or refuses us.
         Mqtt = "mqtt",
+        /// The cluster's ledger does not answer, a node of it is silent, or no node sends pushes.
+        Cluster = "cluster",
         /// The certificate for apps expires soon, or apps refuse it.
         Certificate = "certificate",
     }

@@ -6,14 +6,18 @@ use anyhow::{Context, Result};
 use zmes_tests::repository;
 
 /// Folders of crates with the crates of the workspace that they may name in `[dependencies]`.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("shared", &[]),
+    ("zmesd/cluster", &["zmes-files", "zmes-shared"]),
     ("zmesd/files", &[]),
     ("zmesd/legacy", &["zmes-files", "zmes-shared"]),
     ("zmesd/providers", &["zmes-files", "zmes-shared"]),
     ("zmesd/zoneminder", &["zmes-files", "zmes-shared"]),
-    ("zmesd", &["zmes-files", "zmes-legacy", "zmes-providers", "zmes-shared", "zmes-zoneminder"]),
-    ("zmesctl", &["zmes-shared"]),
+    (
+        "zmesd",
+        &["zmes-cluster", "zmes-files", "zmes-legacy", "zmes-providers", "zmes-shared", "zmes-zoneminder"],
+    ),
+    ("zmesctl", &["zmes-cluster", "zmes-shared"]),
     ("tests", &["zmes-shared"]),
 ];
 

@@ -23,6 +23,8 @@ const FORM: &str = "link";
 const FORMAT: &str = "text";
 /// A key of `[end]` that is also a section, and a channel of `[[rule]]`.
 const WAY: &str = "push";
+/// Values of `cluster.alone` that are also keys.
+const ALONE: [&str; 2] = ["push", "wait"];
 /// The file name of the control socket, which looks like a key of `[control]`.
 const SOCKET_FILE: &str = "control.sock";
 /// Where sentences for people are.
@@ -44,7 +46,8 @@ fn a_key_of_the_configuration_is_declared_once() -> Result<()> {
                 let form = text == FORM && line.contains("PictureChoice::");
                 let format = text == FORMAT && line.contains("LogFormat::");
                 let way = text == WAY && (line.contains("once {") || line.contains("\"channels\""));
-                let other = action || section || form || format || way;
+                let alone = ALONE.contains(&text) && line.contains("Alone::");
+                let other = action || section || form || format || way || alone;
                 if !declaration && !other && file.name != STEPS_OF_DOCTOR {
                     findings.push(format!("{}:{number}: `{text}` is declared in the table", file.name));
                 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::tree::File;
 
 /// Rooms from the bottom up. A room may import what has a lower number; of several entries the longest counts.
-const LEVELS: [(&str, u8); 33] = [
+const LEVELS: [(&str, u8); 34] = [
     // words
     ("domain", 0),
     ("rules", 0),
@@ -28,6 +28,7 @@ const LEVELS: [(&str, u8); 33] = [
     ("detect", 7),
     ("labels", 7),
     ("push", 7),
+    ("cluster", 7),
     ("pictures", 7),
     // edges, which do not know each other
     ("auth", 8),

@@ -11,7 +11,7 @@ use crate::{none, sources};
 /// The file that has them.
 const VOCABULARY: &str = "shared/src/words.rs";
 /// Words that other contracts have, too.
-const ELSEWHERE: [(&str, &[&str]); 11] = [
+const ELSEWHERE: [(&str, &[&str]); 12] = [
     ("a line of status", &["trouble"]),
     ("members and types of the app protocol, steps of doctor", &["token", "user", "filter", "interval"]),
     ("a step of doctor", &["rights"]),
@@ -25,6 +25,7 @@ const ELSEWHERE: [(&str, &[&str]); 11] = [
         &["dns", "tls", "credentials", "not_found", "timeout", "refused", "provider", "closed", "rule"],
     ),
     ("what zmesctl shows in place of a user", &["not authenticated"]),
+    ("a key of `[cluster]`", &["poll"]),
     ("a section of zmesd.toml, a message of the app protocol", &["rule", "snooze"]),
 ];
 

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod badges;
 pub mod checks;
 pub mod clients;
+pub mod cluster;
 pub mod completions;
 pub mod config;
 mod deliveries;

@@ -8,7 +8,8 @@ use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, EventFilter, Request, TokenFilter, TokenState, TransportKind};
 use zmes_shared::views::{
-    ClientView, Clients, EventView, Events, MonitorView, Monitors, SnoozeView, Snoozes, TokenView, Tokens,
+    ClientView, Clients, ClusterNode, ClusterStatus, EventView, Events, MonitorView, Monitors, SnoozeView,
+    Snoozes, TokenView, Tokens,
 };
 
 use super::Candidate;
@@ -48,6 +49,8 @@ pub(super) enum Live {
     Events,
     /// Kinds of transports, and handles of targets.
     Transports,
+    /// Names of the cluster's nodes.
+    Nodes,
 }
 
 impl Live {
@@ -62,6 +65,9 @@ impl Live {
         let words: Vec<&str> =
             arg.get_value_names().unwrap_or_default().iter().flat_map(|name| name.split('|')).collect();
         let named = |name: &str| words.contains(&name);
+        if named("NODE") {
+            return Some(Self::Nodes);
+        }
         if named("TRANSPORT") {
             return Some(Self::Transports);
         }
@@ -112,6 +118,7 @@ impl Live {
             | Self::Monitors
             | Self::Users
             | Self::Events
+            | Self::Nodes
             | Self::TokensOrUsers => Vec::new(),
         }
     }
@@ -161,6 +168,12 @@ async fn gather(
             Ok(())
         }
         Live::Users => users(daemon, found).await,
+        Live::Nodes => {
+            let ClusterStatus { nodes, .. } = daemon.request(Request::ClusterStatus).await?;
+            let nodes = nodes.iter().filter(|node| is_plain(&node.name));
+            found.extend(nodes.take(MAX).map(node));
+            Ok(())
+        }
         Live::Transports => {
             let mut all = Vec::new();
             let asked = tokens(None, daemon, &mut all, token).await;
@@ -261,6 +274,16 @@ fn snooze(snooze: &SnoozeView) -> Candidate {
     let whom = snooze.user.as_deref().or(snooze.token.as_deref()).unwrap_or("everybody");
     let by = format!("set by {}", snooze.by);
     Candidate::new(snooze.id.to_string(), &described([Some(&monitor), Some(whom), Some(&by), None]))
+}
+
+fn node(node: &ClusterNode) -> Candidate {
+    let state = match (node.alive, node.stopped) {
+        (true, _) => "at work",
+        (false, true) => "stopped",
+        (false, false) => "silent",
+    };
+    let pushes = node.pusher.then_some("sends the pushes");
+    Candidate::new(node.name.clone(), &described([Some(state), pushes, None, None]))
 }
 
 /// Returns the event of an alarm; `None`: ZoneMinder recorded none, and `why` cannot name it.

@@ -211,6 +211,10 @@ mod tests {
             ("snooze end", "live:SnoozesOrAll"),
             ("snooze all --user", "live:Users"),
             ("snooze all --token", "live:Tokens"),
+            ("cluster handover", "live:Nodes"),
+            ("cluster leave", "live:Nodes"),
+            ("cluster init --output", FILES),
+            ("cluster init --database-url-file", FILES),
             ("tokens import", FILES),
             ("config check", FILES),
             ("status --socket", FILES),
@@ -227,7 +231,7 @@ mod tests {
             for arg in command.get_arguments() {
                 let names = arg.get_value_names().unwrap_or_default();
                 let mut names = names.iter().flat_map(|name| name.split('|'));
-                let outside = names.any(|name| ["TOKEN", "USER", "MONITOR"].contains(&name));
+                let outside = names.any(|name| ["TOKEN", "USER", "MONITOR", "NODE"].contains(&name));
                 assert!(!outside || arg.get::<ArgValueCompleter>().is_some(), "{arg:?}");
             }
             command.get_subcommands().for_each(walk);

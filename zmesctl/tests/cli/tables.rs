@@ -8,8 +8,8 @@ use std::rc::Rc;
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use zmes_shared::views::{
-    AlarmForced, AlarmTested, Check, Clients, ConfigReloaded, Deliveries, Latency, Monitors, PushCheck,
-    PushQueue, Rejected, Status, TokenShown, Tokens, TokensChanged, Why,
+    AlarmForced, AlarmTested, Check, Clients, ClusterStatus, ConfigReloaded, Deliveries, Latency, Monitors,
+    PushCheck, PushQueue, Rejected, Status, TokenShown, Tokens, TokensChanged, Why,
 };
 use zmesctl::options::Format;
 use zmesctl::render::{Out, OutputStyle, View};
@@ -79,6 +79,12 @@ fn clients() {
 fn monitors() {
     compare_all::<Monitors>("reply-monitors_list", "monitors");
     compare("monitors-color", &drawn::<Monitors>("reply-monitors_list", Some(200), true));
+}
+
+#[test]
+fn cluster() {
+    compare_all::<ClusterStatus>("reply-cluster_status", "cluster-status");
+    compare_all::<ClusterStatus>("reply-cluster_status-away", "cluster-status-away");
 }
 
 #[test]

@@ -143,6 +143,14 @@ impl TokenHandle {
         }
     }
 
+    /// Returns the SHA-256 of the token, or of what stands for the target.
+    pub fn digest(&self) -> [u8; 32] {
+        match &self.0 {
+            HandleForm::Digest(digest) => *digest,
+            HandleForm::Target(name) => Sha256::digest(format!("{TARGET}{name}")).into(),
+        }
+    }
+
     /// Says whether it is that of a target.
     pub fn is_target(&self) -> bool {
         matches!(self.0, HandleForm::Target(_))

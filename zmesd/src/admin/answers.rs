@@ -11,7 +11,7 @@ use zmes_zoneminder::MonitorSet;
 
 use super::tokens::change::{self, BulkChange};
 use super::{
-    Admin, AdminParts, Asker, STOPPING, alarms, check, clients, doctor, events, log, monitors, mqtt,
+    Admin, AdminParts, Asker, STOPPING, alarms, check, clients, cluster, doctor, events, log, monitors, mqtt,
     pictures, push, rules, snoozes, status, tokens, troubles, why,
 };
 use crate::domain::Revoked;
@@ -21,6 +21,7 @@ use crate::state::StateError;
 /// Monitors that an error lists at most.
 const LISTED: usize = 20;
 
+#[expect(clippy::too_many_lines, reason = "one arm for each request")]
 pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Result<Value, ControlError> {
     let (parts, asker) = (&admin.parts, who.role);
     let bulk = async |change, tokens, dry_run| {
@@ -53,6 +54,9 @@ pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Resu
         Request::MqttStatus => json(mqtt::status(parts)?).await,
         Request::MqttCheck => json(mqtt::check(parts, asker).await?).await,
         Request::MqttClear => json(mqtt::clear(parts).await?).await,
+        Request::ClusterStatus => json(cluster::status(parts)?).await,
+        Request::ClusterHandover { node } => json(cluster::handover(parts, node).await?).await,
+        Request::ClusterLeave { node } => json(cluster::leave(parts, node).await?).await,
         Request::Events(filter) => json(events::list(parts, filter).await?).await,
         Request::EventsHourly => json(events::hourly(parts).await?).await,
         Request::Why { event, token } => {

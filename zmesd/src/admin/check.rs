@@ -15,7 +15,7 @@ use crate::admin::AdminParts;
 const TOLD: usize = 3;
 
 /// The checks, in the order in which `all` shows them.
-const CHECKS: [(&str, &[Part]); 11] = [
+const CHECKS: [(&str, &[Part]); 12] = [
     ("ping", &[Part::Daemon]),
     ("shm", &[Part::Monitors]),
     ("db", &[Part::Database]),
@@ -27,6 +27,7 @@ const CHECKS: [(&str, &[Part]); 11] = [
     ("clients", &[Part::Refused]),
     ("clock", &[Part::Clock]),
     ("mqtt", &[Part::Mqtt]),
+    ("cluster", &[Part::Cluster]),
 ];
 
 pub(super) async fn run(
@@ -44,6 +45,7 @@ pub(super) async fn run(
         CheckKind::Tls => "tls",
         CheckKind::Push => "push",
         CheckKind::Mqtt => "mqtt",
+        CheckKind::Cluster => "cluster",
         CheckKind::Store => "store",
         CheckKind::Troubles => return Ok(troubles::check(standing)),
         CheckKind::All => return Ok(all(&look(parts, board, &Part::ALL, within).await)),

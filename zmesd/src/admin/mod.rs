@@ -7,6 +7,7 @@ mod alarms;
 mod answers;
 mod check;
 mod clients;
+mod cluster;
 pub(crate) mod conditions;
 mod doctor;
 mod events;
@@ -51,6 +52,7 @@ use self::doctor::Board;
 use self::forced::ForcedAlarms;
 use self::level::TemporaryLevel;
 use self::troubles::{Keeper, TroubleBoard};
+use crate::cluster::ClusterHandle;
 use crate::detect::{Gaps, MonitorReports};
 use crate::monitors::CatalogHandle;
 use crate::ports::{CertificateInfo, Clock, ConfigReload, MqttSide, PictureCare, PushSide};
@@ -90,6 +92,8 @@ pub struct AdminParts {
     pub push: Arc<dyn PushSide>,
     pub pictures: Arc<dyn PictureCare>,
     pub mqtt: Arc<dyn MqttSide>,
+    /// `None`: `[cluster]` is not enabled.
+    pub cluster: Option<ClusterHandle>,
     /// Makes ZoneMinder itself record.
     pub trigger: Arc<dyn AlarmTrigger>,
     pub log: LogHandle,

@@ -132,6 +132,7 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
         SkipReason::NotConfigured => {
             format!("the target {handle} left zmesd.toml before the push was sent")
         }
+        SkipReason::Elsewhere => "another node of the cluster sends it: zmesctl cluster status".to_owned(),
         SkipReason::NotDecided => {
             "no decision is recorded for it: push.enabled was false, or the log no longer reaches back"
                 .to_owned()

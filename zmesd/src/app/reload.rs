@@ -230,10 +230,14 @@ impl Hot {
                     warn!(error = %problem, "cannot change the log level");
                 }
             }
-            // The reload itself moves the socket of the metrics, which can fail; nothing of [state] is hot.
+            // The reload itself moves the socket of the metrics, which can fail; nothing of [state] and [cluster] is hot.
             SettingsArea::Picture => set(&self.senders.pictures, now.picture.clone()),
             // Who uses it reads it each time; [mqtt] is sent in any case.
-            SettingsArea::Metrics | SettingsArea::State | SettingsArea::Watchdog | SettingsArea::Mqtt => {}
+            SettingsArea::Metrics
+            | SettingsArea::State
+            | SettingsArea::Watchdog
+            | SettingsArea::Mqtt
+            | SettingsArea::Cluster => {}
         }
     }
 }

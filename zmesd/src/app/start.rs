@@ -17,6 +17,7 @@ use super::start_error::StartError;
 use super::wiring::Channels;
 use super::{App, Conductor};
 use crate::auth::Authenticator;
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::control::ControlListener;
 use crate::lifecycle::{Lifecycle, Vitals};
@@ -54,6 +55,7 @@ pub(super) struct Opened {
     pub(super) links: LinkMaker,
     pub(super) pictures: Arc<PictureDesk>,
     pub(super) state: State,
+    pub(super) cluster: Option<Cluster>,
 }
 
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl Opened {
         };
         let metrics = config.metrics.listen.as_ref().map(metrics::Bound::open).transpose()?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
+        let cluster = cluster(config, &state, common).await?;
         let (links, pictures) = pictures(&state, parts, channels, common)?;
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
@@ -157,8 +160,16 @@ impl Opened {
             links,
             pictures,
             state,
+            cluster,
         })
     }
+}
+
+/// Registers this node, if it is one of several.
+async fn cluster(config: &Config, state: &State, common: &Common) -> Result<Option<Cluster>, StartError> {
+    let Some(node) = &config.cluster.node else { return Ok(None) };
+    let (own, clock) = (config.zoneminder.servers.own(), Arc::clone(&common.clock));
+    Ok(Some(Cluster::join(&config.cluster, node, own, &state.handle, clock).await?))
 }
 
 /// Joins what makes links to pictures with what answers them; both follow the key that is kept in the state.

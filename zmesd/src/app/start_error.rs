@@ -6,6 +6,7 @@ use zmes_providers::TransportProblem;
 
 use super::exit::Exit;
 use super::inherited::InheritError;
+use crate::cluster::JoinError;
 use crate::sockets::BindError;
 use crate::telemetry::log::Chain;
 use crate::{state, tls};
@@ -22,6 +23,8 @@ pub enum StartError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Inherit(#[from] InheritError),
+    #[error(transparent)]
+    Cluster(#[from] JoinError),
     #[error("cannot {what}")]
     System {
         what: &'static str,
@@ -34,7 +37,7 @@ impl StartError {
     /// Returns the exit code: systemd does not try again what will not get better by itself.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Tls(_) | Self::Push(_) | Self::Inherit(_) => Exit::Config,
+            Self::Tls(_) | Self::Push(_) | Self::Inherit(_) | Self::Cluster(_) => Exit::Config,
             Self::State(problem) => match problem.fault() {
                 state::StoreFault::File => Exit::Config,
                 state::StoreFault::Surroundings => Exit::Unavailable,
@@ -54,6 +57,7 @@ impl StartError {
             Self::State(problem) => Some(problem.hint()),
             Self::Bind(problem) => Some(problem.hint()),
             Self::Inherit(_) => Some(InheritError::HINT.to_owned()),
+            Self::Cluster(_) => Some(JoinError::HINT.to_owned()),
             Self::System { .. } => None,
         }
     }

@@ -1,5 +1,6 @@
 //! The long-lived tasks: what each is made of, and the order in which they begin.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tracing::error;
 use zmes_providers::Transports;
+use zmes_shared::EventId;
 use zmes_zoneminder::{EventStore, MonitorSource};
 
 use super::Conductor;
@@ -16,10 +18,11 @@ use super::reload::{Hot, Reloader};
 use super::start::{Common, Opened, Start};
 use super::wiring::{CatalogEnds, Channels, DetectionEnds, Handles, MqttEnds, PushEnds, RouterEnds};
 use crate::admin::AdminParts;
-use crate::config::PushConfig;
+use crate::cluster::{Cluster, ClusterHandle, ClusterParts};
+use crate::config::{Config, PushConfig};
 use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
-use crate::domain::DeliveryId;
+use crate::domain::{Alarm, DeliveryId, Token};
 use crate::labels::LabelReader;
 use crate::links::LinkMaker;
 use crate::metrics;
@@ -27,15 +30,59 @@ use crate::monitors::CatalogTask;
 use crate::mqtt::{MqttBroker, MqttOwner, MqttParts, MqttStatus, MqttView};
 use crate::ports::{Broker, Clock, MqttSide, PictureUploads, PushSide, wall_clock};
 use crate::push::{
-    Dispatcher, DispatcherParts, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
+    Dispatcher, DispatcherParts, PushCluster, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
 };
-use crate::route::{LabelRequest, Router, RouterParts};
+use crate::route::{LabelRequest, LedgerNews, LedgerOutlet, LedgerSide, Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
 
 /// An event begins with the pictures of before its alarm: so much earlier than the record it may have begun and still
 /// be of its time.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
+
+/// News for the cluster that wait. Full: other nodes hear of an alarm after the next start.
+const LEDGER_NEWS: usize = 8_192;
+
+/// This node's part in the cluster, before it runs.
+#[derive(Debug)]
+struct ClusterSide {
+    cluster: Cluster,
+    outlet: LedgerOutlet,
+    news: mpsc::Receiver<LedgerNews>,
+    alarms: mpsc::Sender<Alarm>,
+    announced: BTreeSet<EventId>,
+    tokens: Vec<Token>,
+    pushes: bool,
+    retry_for: Duration,
+    catch_up: Duration,
+}
+
+impl ClusterSide {
+    fn new(
+        cluster: Option<Cluster>,
+        alarms: &mpsc::Sender<Alarm>,
+        remembered: &Remembered,
+        config: &Config,
+    ) -> Option<Self> {
+        let cluster = cluster?;
+        let (outlet, news) = LedgerOutlet::new(LEDGER_NEWS);
+        Some(Self {
+            cluster,
+            outlet,
+            news,
+            alarms: alarms.clone(),
+            announced: remembered.announced.clone(),
+            tokens: remembered.tokens.clone(),
+            pushes: config.push.enabled,
+            retry_for: config.push.retry_for,
+            catch_up: config.zoneminder.catch_up,
+        })
+    }
+
+    fn push(&self) -> PushCluster {
+        PushCluster { permit: self.cluster.turns(), outcomes: self.outlet.clone() }
+    }
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -58,11 +105,10 @@ impl Conductor {
         let Opened { certificates, certificate, listeners, state, .. } = opened;
         let (handles, poll_interval) = (channels.handles, config.zoneminder.poll_interval);
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
-        let soft = self.tokens.soft.clone();
-        let wanted = listeners.len();
+        let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
-        let catalog = catalog(channels.catalog, &parts, &shared);
-        self.front.spawn("catalog", catalog.run(soft.clone()));
+        self.front.spawn("catalog", catalog(channels.catalog, &parts, &shared).run(soft.clone()));
+        let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
         let kept = config.state.keep_events;
         let gaps =
@@ -74,10 +120,19 @@ impl Conductor {
         let pictures =
             PushPictures { links: opened.links.clone(), uploads: Arc::clone(&opened.pictures) as _ };
         let ways_in = (transports, pictures);
-        let push = self.run_push(channels.push, state.committed, ways_in, &config.push, last, &shared);
+        let push_cluster = side.as_ref().map(ClusterSide::push);
+        let push = self.run_push(
+            channels.push,
+            state.committed,
+            ways_in,
+            (&config.push, push_cluster),
+            last,
+            &shared,
+        );
+        let (ledger, cluster) = self.run_cluster(side, &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);
-        let router = router(channels.router, remembered, state.renewed, opened.links, &shared);
+        let router = router(channels.router, remembered, state.renewed, opened.links, ledger, &shared);
         self.core.spawn("router", router.run(self.tokens.router.clone()));
         let writer = state.writer.counting(Arc::clone(&shared.common.counters));
         self.store.spawn("state", writer.run(self.tokens.store.clone()));
@@ -107,6 +162,7 @@ impl Conductor {
             state_trouble: shared.state_trouble.clone(),
             push: Arc::clone(&push),
             certificate: Arc::clone(&certificate),
+            cluster: cluster.clone(),
             listeners: wanted,
             started_at: shared.common.started_at,
         };
@@ -125,6 +181,7 @@ impl Conductor {
             push,
             pictures: opened.pictures,
             mqtt,
+            cluster,
             zoneminder: parts.check,
             trigger: parts.trigger,
             log,
@@ -183,7 +240,7 @@ impl Conductor {
         ends: PushEnds,
         committed: watch::Receiver<Committed>,
         (transports, pictures): (watch::Receiver<Arc<Transports>>, PushPictures),
-        config: &PushConfig,
+        (config, cluster): (&PushConfig, Option<PushCluster>),
         last_delivery: DeliveryId,
         shared: &Shared,
     ) -> Arc<dyn PushSide> {
@@ -207,6 +264,7 @@ impl Conductor {
             pictures,
             storm_window: STORM_WINDOW,
             clock: shared.clock(),
+            cluster,
         });
         self.push.spawn("dispatcher", dispatcher.run(self.tokens.push.clone()));
         Arc::new(PushView::new(PushViewParts {
@@ -217,6 +275,33 @@ impl Conductor {
             rules: shared.handles.push_rules.clone(),
             clock: shared.clock(),
         }))
+    }
+
+    /// Starts this node's part in the cluster, if there is one. Returns the router's side, and what admins may ask.
+    fn run_cluster(
+        &mut self,
+        side: Option<ClusterSide>,
+        shared: &Shared,
+    ) -> (Option<LedgerSide>, Option<ClusterHandle>) {
+        let Some(side) = side else { return (None, None) };
+        let ClusterSide { cluster, news, outlet, alarms, announced, tokens, pushes, retry_for, catch_up } =
+            side;
+        let handle = cluster.handle();
+        let tasks = cluster.tasks(ClusterParts {
+            state: shared.state.clone(),
+            router: shared.handles.router.clone(),
+            alarms,
+            news,
+            tokens,
+            pushes,
+            retry_for,
+            catch_up,
+            clock: shared.clock(),
+        });
+        let (front, desk) = tasks.split(&self.tokens.soft, &self.tokens.store);
+        self.front.spawn("cluster", front);
+        self.store.spawn("desk", desk);
+        (Some(LedgerSide::new(outlet, announced)), Some(handle))
     }
 
     /// Starts home automation, which waits until `[mqtt]` is enabled. Returns what others may ask of it.
@@ -286,6 +371,7 @@ fn router(
     remembered: Remembered,
     renewed: watch::Receiver<u64>,
     links: LinkMaker,
+    ledger: Option<LedgerSide>,
     shared: &Shared,
 ) -> Router {
     Router::new(RouterParts {
@@ -304,6 +390,7 @@ fn router(
         label_requests: ends.label_requests,
         targets: shared.handles.targets.clone(),
         links,
+        ledger,
         zone: TimeZone::system(),
         tap: shared.common.tap.clone(),
         counters: Arc::clone(&shared.common.counters),

@@ -16,6 +16,7 @@ use zmes_zoneminder::ZmVersion;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerScope};
 use zmes_zoneminder::pictures::StorageRoots;
 
+use super::cluster::ClusterSection;
 use super::end::EndSection;
 use super::forms::{
     APP_VERSION, Choice, Flag, GATEWAY, LISTENERS, LOG_DIRECTIVES, Listing, METRICS_ADDRESS, NETWORKS,
@@ -376,6 +377,7 @@ pub const SECTIONS: &[Section] = &[
     *WatchdogSection::SECTION,
     *MqttSection::SECTION,
     *HomeAssistantSection::SECTION,
+    *ClusterSection::SECTION,
     *StateSection::SECTION,
     *ControlSection::SECTION,
     *MetricsSection::SECTION,
@@ -404,6 +406,7 @@ pub(super) struct File {
     pub(super) watchdog: WatchdogSection,
     pub(super) mqtt: MqttSection,
     pub(super) home_assistant: HomeAssistantSection,
+    pub(super) cluster: ClusterSection,
     pub(super) state: StateSection,
     pub(super) control: ControlSection,
     pub(super) metrics: MetricsSection,
@@ -437,6 +440,7 @@ impl File {
             watchdog: WatchdogSection::once(r, root),
             mqtt: MqttSection::once(r, root),
             home_assistant: HomeAssistantSection::once(r, root),
+            cluster: ClusterSection::once(r, root),
             state: StateSection::once(r, root),
             control: ControlSection::once(r, root),
             metrics: MetricsSection::once(r, root),
@@ -482,6 +486,7 @@ impl File {
         add(MqttSection::SECTION, transport(&self.mqtt.enabled, self.mqtt.values(resolved)));
         let home_assistant = self.home_assistant.values(resolved);
         add(HomeAssistantSection::SECTION, transport(&self.mqtt.enabled, home_assistant));
+        add(ClusterSection::SECTION, transport(&self.cluster.enabled, self.cluster.values(resolved)));
         add(StateSection::SECTION, self.state.values(resolved));
         add(ControlSection::SECTION, self.control.values(resolved));
         add(MetricsSection::SECTION, self.metrics.values(resolved));

@@ -4,6 +4,7 @@
 //! [`Problem`]. No other room reads configuration files or the environment.
 
 mod access;
+mod cluster;
 mod diff;
 mod end;
 mod environment;
@@ -26,6 +27,7 @@ mod template;
 mod validate;
 mod watchdog;
 
+pub use cluster::{Alone, ClusterConfig, NodeConfig};
 pub use diff::{ConfigDiff, SettingChange};
 pub use end::EndConfig;
 pub use environment::Environment;
@@ -72,6 +74,7 @@ pub struct Config {
     pub targets: Arc<[TargetReceiver]>,
     pub watchdog: WatchdogConfig,
     pub mqtt: MqttConfig,
+    pub cluster: ClusterConfig,
     pub state: StateConfig,
     pub control: ControlConfig,
     pub metrics: MetricsConfig,
@@ -119,6 +122,7 @@ impl Config {
         now.watchdog.take_hot(&new.watchdog);
         now.watchdog.ping_url.clone_from(&new.watchdog.ping_url);
         now.mqtt.take(&new.mqtt);
+        now.cluster.take_hot(&new.cluster);
         now.state.take_hot(&new.state);
         now.control.take_hot(&new.control);
         now.metrics.take_hot(&new.metrics);

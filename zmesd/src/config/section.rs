@@ -146,6 +146,7 @@ pub enum SettingsArea {
     Target,
     Watchdog,
     Mqtt,
+    Cluster,
     State,
     Control,
     Metrics,

@@ -103,6 +103,13 @@ username = 'zmesd'
 password = 'squeamish'
 ";
 
+const CLUSTER: &str = "
+[cluster]
+enabled = true
+database-url = 'mysql://zmesd:squeamish@localhost/zmesd'
+name = 'nvr1'
+";
+
 #[test]
 fn what_is_left_out_has_the_pinned_default() {
     let place = Place::new();
@@ -251,7 +258,7 @@ fn transports_are_typed() {
 
 /// Returns a configuration in which every key of the table has a value in force.
 fn full(place: &Place) -> Config {
-    place.config(&format!("{LEAST}{PUSH}{MQTT}{}", target::ONE_OF_EACH_KIND))
+    place.config(&format!("{LEAST}{PUSH}{MQTT}{CLUSTER}{}", target::ONE_OF_EACH_KIND))
 }
 
 #[test]

@@ -143,6 +143,7 @@ mod tests {
             origin,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         }
     }
 

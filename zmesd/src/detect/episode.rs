@@ -80,6 +80,7 @@ impl Episode {
             origin: Origin::Poll,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         };
         let episode = OpenEpisode {
             last,

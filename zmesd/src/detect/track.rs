@@ -308,6 +308,7 @@ impl Track {
                 origin: found.origin,
                 phase: Phase::Start,
                 span: None,
+                elsewhere: None,
             };
             if unknown && ask.is_none() && self.uncaused.is_free() && round.rules.may_ask() {
                 ask = Some(self.uncaused.hold(alarm));

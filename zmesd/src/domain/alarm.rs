@@ -30,6 +30,29 @@ pub struct Alarm {
     pub phase: Phase,
     /// Of an end: how long the alarm lasted. Of an update: how long ago the alarm began.
     pub span: Option<AlarmSpan>,
+    /// The node of the cluster that found it; `None`: this one.
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Where an alarm stands in the ledger that another node has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Number of that node, which start of it, and number of the alarm there.
+    pub node: u16,
+    pub epoch: u64,
+    pub seq: u64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// It is too old to be told, and only recorded.
+    pub is_past: bool,
+}
+
+/// Marks pushes of an alarm that the ledger has: which alarm, and in which turn to send it was decided. Both are numbers
+/// of this start of the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LedgerMark {
+    pub alarm: u64,
+    pub turn: u64,
 }
 
 /// How long an alarm lasted that has ended: from the first that was announced until the monitor left it; or the time

@@ -7,7 +7,7 @@ mod login;
 mod push;
 mod snooze;
 
-pub use alarm::{Alarm, AlarmLabels, AlarmSpan, UPDATE_WITHIN};
+pub use alarm::{Alarm, AlarmLabels, AlarmSpan, Elsewhere, LedgerMark, UPDATE_WITHIN};
 pub use decision::{DecidedBy, Decision, StartState, ToldStart};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};

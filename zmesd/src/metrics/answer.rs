@@ -39,7 +39,7 @@ async fn metrics<B>(request: &Request<B>, parts: &Parts, asked: &CensusCache) ->
     let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::wanted(&accept.collect::<Vec<_>>().join(","));
     let gauges = gauges::read(parts, asked).await;
-    match exposition::text(&parts.counters, gauges, format) {
+    match exposition::text(&parts.counters, gauges, exposition::cluster(&parts.cluster_status()), format) {
         Ok(text) => page(StatusCode::OK, format.content_type(), text),
         Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, "cannot write the metrics\n".to_owned()),
     }

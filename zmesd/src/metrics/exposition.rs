@@ -9,6 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use zmes_shared::views::ClusterStatus;
 
 use super::gauges::Gauge;
 use super::names::{self, Metric};
@@ -36,19 +37,27 @@ impl Format {
     }
 }
 
+/// Returns the counters of the cluster.
+pub(super) fn cluster(status: &ClusterStatus) -> Vec<(&'static Metric, u64)> {
+    vec![(&names::CLUSTER_TAKEOVERS, status.takeovers), (&names::CLUSTER_ERRORS, status.errors)]
+}
+
 #[derive(Debug)]
 struct Exposition {
     counters: Arc<Counters>,
     gauges: Vec<Gauge>,
+    /// Counters that another room keeps.
+    others: Vec<(&'static Metric, u64)>,
 }
 
 pub(super) fn text(
     counters: &Arc<Counters>,
     gauges: Vec<Gauge>,
+    others: Vec<(&'static Metric, u64)>,
     format: Format,
 ) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Exposition { counters: Arc::clone(counters), gauges }));
+    registry.register_collector(Box::new(Exposition { counters: Arc::clone(counters), gauges, others }));
     let mut text = String::with_capacity(32 * 1024);
     encode(&mut text, &registry)?;
     Ok(match format {
@@ -112,6 +121,9 @@ impl Collector for Exposition {
             (&names::MQTT_IGNORED, &counters.mqtt.ignored),
         ] {
             ConstCounter::new(counter.value()).encode(describe(to, metric)?)?;
+        }
+        for (metric, value) in &self.others {
+            ConstCounter::new(*value).encode(describe(to, metric)?)?;
         }
         for (metric, series) in [
             (&names::WS_REFUSED, counters.refusals.by_reason().values()),

@@ -7,12 +7,13 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use zmes_providers::Platform;
 use zmes_shared::MonitorState;
+use zmes_shared::views::ClusterStatus;
 use zmes_shared::words::StateSource;
 
 use super::names::{self, Metric};
 use super::{Parts, health, readiness};
 use crate::route::Census;
-use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, TokenState, Transport};
+use crate::telemetry::{Connection, FindingSeverity, LabelPairs, Labels, NodeState, TokenState, Transport};
 
 const ROUTER_DEADLINE: Duration = Duration::from_secs(1);
 /// An answer of the router serves all scrapes within this time: a hundred scrapers cost it as much as one.
@@ -58,6 +59,7 @@ pub(super) async fn read(parts: &Parts, asked: &CensusCache) -> Vec<Gauge> {
         gauges.push(one(&names::SNOOZES, census.snoozes));
     }
     gauges.extend(pushes(parts));
+    gauges.extend(cluster(&parts.cluster_status()));
     let expiry = parts.certificate.summary().map(|certificate| certificate.not_after.as_second());
     gauges.extend(
         expiry.map(|expiry| Gauge { metric: &names::TLS_EXPIRY, series: vec![(Vec::new(), expiry)] }),
@@ -137,6 +139,27 @@ fn pushes(parts: &Parts) -> [Gauge; 3] {
         one(&names::PUSH_QUEUE, parts.push.counts().queued),
         gauge(&names::PUSH_INFLIGHT, real(in_flight)),
         gauge(&names::PUSH_RESTING, real(resting)),
+    ]
+}
+
+fn cluster(status: &ClusterStatus) -> [Gauge; 6] {
+    let mut nodes = tally::<NodeState>();
+    for node in &status.nodes {
+        let state = match (node.alive, node.stopped) {
+            (true, _) => NodeState::Alive,
+            (false, true) => NodeState::Stopped,
+            (false, false) => NodeState::Silent,
+        };
+        add(&mut nodes, state, 1);
+    }
+    let lag = status.nodes.iter().map(|node| node.lag_ms.div_ceil(1000)).max().unwrap_or(0);
+    [
+        one(&names::CLUSTER_CONNECTED, u64::from(status.connected)),
+        one(&names::CLUSTER_PUSHER, u64::from(status.may_send)),
+        one(&names::CLUSTER_ALONE, u64::from(status.alone)),
+        gauge(&names::CLUSTER_NODES, nodes),
+        one(&names::CLUSTER_WAITING, status.waiting),
+        one(&names::CLUSTER_LAG, lag),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! numbers only, never a token, a user or an address. Slow scrapers delay no other client: connections are few, each has
 //! a deadline, and one question to the router serves all scrapes at the same time.
 
+use zmes_shared::views::ClusterStatus;
 use zmes_zoneminder::DbHealth;
 
 mod answer;
@@ -25,6 +26,7 @@ use tokio::sync::{mpsc, watch};
 pub use bind::Bound;
 pub use server::{Switch, serve, switch};
 
+use crate::cluster::ClusterHandle;
 use crate::detect::MonitorReports;
 use crate::domain::Alarm;
 use crate::monitors::CatalogHandle;
@@ -45,7 +47,16 @@ pub struct Parts {
     pub state_trouble: watch::Receiver<Option<String>>,
     pub push: Arc<dyn PushSide>,
     pub certificate: Arc<dyn CertificateInfo>,
+    /// `None`: `[cluster]` is not enabled.
+    pub cluster: Option<ClusterHandle>,
     /// How many ports for apps are configured.
     pub listeners: usize,
     pub started_at: Timestamp,
+}
+
+impl Parts {
+    /// Returns the cluster as it was seen last; an empty one where `[cluster]` is not enabled.
+    fn cluster_status(&self) -> Arc<ClusterStatus> {
+        self.cluster.as_ref().map(ClusterHandle::status).unwrap_or_default()
+    }
 }

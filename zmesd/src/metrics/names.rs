@@ -56,5 +56,13 @@ metrics! {
     MQTT_CONNECTED: Gauge "zmesd_mqtt_connected" = "1 while the MQTT broker is connected.";
     MQTT_PUBLISHED: Counter "zmesd_mqtt_published" = "Messages that the MQTT broker has acknowledged.";
     MQTT_IGNORED: Counter "zmesd_mqtt_commands_ignored" = "MQTT commands that were ignored.";
+    CLUSTER_CONNECTED: Gauge "zmesd_cluster_connected" = "1 while the cluster's ledger answers.";
+    CLUSTER_PUSHER: Gauge "zmesd_cluster_pusher" = "1 while this node sends the pushes of all nodes.";
+    CLUSTER_ALONE: Gauge "zmesd_cluster_alone" = "1 while this node cannot reach the ledger and sends for its own cameras.";
+    CLUSTER_NODES: Gauge "zmesd_cluster_nodes" = "Nodes of the cluster, by state.";
+    CLUSTER_WAITING: Gauge "zmesd_cluster_waiting_alarms" = "Alarms of this node that are not in the ledger yet.";
+    CLUSTER_LAG: Gauge "zmesd_cluster_lag_seconds" = "For how long alarms of another node have waited to be read here, the longest.";
+    CLUSTER_TAKEOVERS: Counter "zmesd_cluster_takeovers" = "How often this node has begun to send for all nodes.";
+    CLUSTER_ERRORS: Counter "zmesd_cluster_ledger_errors" = "How often the cluster's ledger did not answer.";
     CONFIG_RELOADS: Counter "zmesd_config_reloads" = "Reloads of the configuration, by result.";
 }

@@ -136,6 +136,7 @@ fn stage() -> (MetricsWorld, Parts) {
         state_trouble: trouble_rx,
         push: Arc::new(Resting),
         certificate: Arc::new(Resting),
+        cluster: None,
         listeners: 1,
         started_at: Timestamp::from_second(1_700_000_000).unwrap(),
     };

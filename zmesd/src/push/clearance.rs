@@ -8,11 +8,14 @@ use zmes_shared::words::GiveUp;
 use super::gates::Gates;
 use super::parts::DispatcherParts;
 use super::queue::Job;
-use crate::domain::{SkipReason, StartState};
+use crate::domain::{LedgerMark, SkipReason, StartState};
 use crate::state::Outcome;
 
 impl DispatcherParts {
     pub(super) fn refusal(&self, job: &Job, gates: &Gates) -> Option<Outcome> {
+        if job.ledger.is_some_and(|mark| !self.may_send(mark)) {
+            return Some(Outcome::Skipped(SkipReason::Elsewhere));
+        }
         let unstarted = match job.start.map(|start| start.state).unwrap_or_default() {
             StartState::Sent => false,
             StartState::Shadow => !self.in_shadow(),
@@ -38,6 +41,11 @@ impl DispatcherParts {
             return Some(Outcome::GaveUp(GiveUp::NoTransport));
         }
         None
+    }
+
+    fn may_send(&self, mark: LedgerMark) -> bool {
+        // Out of the cluster, this node sends what it had decided in it.
+        self.cluster.as_ref().is_none_or(|cluster| cluster.permit.holds(mark.turn))
     }
 
     pub(super) fn in_shadow(&self) -> bool {

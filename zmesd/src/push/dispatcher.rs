@@ -294,9 +294,11 @@ impl Dispatcher {
                         self.reporter.status.went_out(transport);
                     }
                     let wall = self.reporter.clock.now();
+                    let permit = self.parts.cluster.as_ref().map(|cluster| Arc::clone(&cluster.permit));
                     self.sending.spawn(shipment.send(
                         self.parts.config.retry_for,
                         self.parts.pictures.clone(),
+                        permit,
                         wall,
                     ));
                 }

@@ -20,7 +20,7 @@ mod status;
 mod tests;
 
 pub use dispatcher::Dispatcher;
-pub use parts::{DispatcherParts, PushPictures};
+pub use parts::{DispatcherParts, PushCluster, PushPictures};
 pub use queue::STORM_WINDOW;
 pub use side::{PushCommand, PushView, PushViewParts};
 pub use status::PushStatus;

@@ -13,9 +13,9 @@ use super::parts::DispatcherParts;
 use super::queue::Job;
 use super::shipment::ProviderAnswer;
 use super::status::PushStatus;
-use crate::domain::{SkipReason, TokenId};
+use crate::domain::{LedgerMark, SkipReason, TokenId};
 use crate::ports::{Clock, Held};
-use crate::route::{PushEnding, PushOutcome, PushReceipt, Tap};
+use crate::route::{LedgerEnding, LedgerOutcome, LedgerOutlet, PushEnding, PushOutcome, PushReceipt, Tap};
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Counters, Pushed, Transport};
 
@@ -29,6 +29,8 @@ pub(super) struct OutcomeReporter {
     pub(super) status: Arc<PushStatus>,
     pub(super) clock: Arc<dyn Clock>,
     given_up: Vec<GivenUp>,
+    /// Where the cluster hears of outcomes.
+    ledger: Option<LedgerOutlet>,
 }
 
 impl OutcomeReporter {
@@ -39,6 +41,7 @@ impl OutcomeReporter {
             status: Arc::clone(&parts.status),
             clock: Arc::clone(&parts.clock),
             given_up: Vec::new(),
+            ledger: parts.cluster.as_ref().map(|cluster| cluster.outcomes.clone()),
         }
     }
 
@@ -113,6 +116,9 @@ impl OutcomeReporter {
         // The same moment for both: a watcher knows by it what it has read in the log already.
         let at = self.clock.now();
         self.tell(job, at, &outcome);
+        if let (Some(mark), Some(ledger)) = (job.ledger, &self.ledger) {
+            tell_ledger(ledger, mark, job, at, &outcome);
+        }
         Attempt {
             delivery: job.id,
             token: job.token.id,
@@ -157,6 +163,28 @@ fn counted(outcome: &Outcome) -> Pushed {
         Outcome::Shadow { .. } => Pushed::Shadow,
         Outcome::Skipped(_) => Pushed::Skipped,
     }
+}
+
+/// Tells the cluster what became of a push that is of all nodes.
+fn tell_ledger(ledger: &LedgerOutlet, mark: LedgerMark, job: &Job, at: Timestamp, outcome: &Outcome) {
+    let (kind, provider_id) = match outcome {
+        Outcome::Retry(_) => return,
+        Outcome::Sent { provider_id, .. } => (LedgerEnding::Taken, provider_id.clone()),
+        Outcome::Failed(_) | Outcome::GaveUp(_) => (LedgerEnding::Abandoned, None),
+        Outcome::Skipped(SkipReason::Elsewhere) => (LedgerEnding::Left, None),
+        Outcome::Skipped(_) | Outcome::Shadow { .. } => (LedgerEnding::Withheld, None),
+    };
+    ledger.outcome(LedgerOutcome {
+        mark,
+        token: job.token.handle,
+        monitor: job.alarm.monitor,
+        alarm_at: job.alarm.at,
+        badge: job.badge,
+        kind,
+        reason: String::from(outcome.reason()),
+        provider_id: provider_id.unwrap_or_default(),
+        at,
+    });
 }
 
 /// Answers `alarm test --wait`.

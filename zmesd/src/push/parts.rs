@@ -12,8 +12,8 @@ use crate::config::{AuthConfig, PushConfig};
 use crate::domain::DeliveryId;
 use crate::links::LinkMaker;
 use crate::monitors::Catalog;
-use crate::ports::{Clock, PictureUploads};
-use crate::route::{OrderReceiver, PushRules, RouterHandle, Tap};
+use crate::ports::{Clock, PictureUploads, SendPermit};
+use crate::route::{LedgerOutlet, OrderReceiver, PushRules, RouterHandle, Tap};
 use crate::state::{Committed, StateHandle};
 use crate::telemetry::Counters;
 
@@ -52,4 +52,13 @@ pub struct DispatcherParts {
     /// The time within which a token gets at most `storm-limit` pushes: [`super::STORM_WINDOW`], except in tests.
     pub storm_window: Duration,
     pub clock: Arc<dyn Clock>,
+    /// The cluster, where this is one of several nodes.
+    pub cluster: Option<PushCluster>,
+}
+
+/// What the cluster lets be sent, and where it hears of outcomes.
+#[derive(Debug, Clone)]
+pub struct PushCluster {
+    pub permit: Arc<dyn SendPermit>,
+    pub outcomes: LedgerOutlet,
 }

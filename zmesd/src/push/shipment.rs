@@ -15,6 +15,7 @@ use zmes_shared::words::FaultKind;
 use super::queue::Job;
 use super::retry;
 use crate::domain::{Origin, TokenId};
+use crate::ports::SendPermit;
 use crate::push::parts::PushPictures;
 
 /// Deadline in case a transport does not keep its own.
@@ -23,6 +24,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// Transports that one push may try: the first, and others while each reports that the token belongs to another app.
 const CANDIDATES: usize = 4;
+/// Said of a push that another node sends now.
+const FENCED: &str = "another node sends now";
 /// Alarms that a digest names.
 const NAMED: usize = 5;
 
@@ -141,6 +144,24 @@ impl Shipment {
         times.iter().filter_map(button).collect()
     }
 
+    /// The turn in which the cluster let it be decided; a digest is of one turn or is refused.
+    fn turn(&self) -> Option<u64> {
+        self.jobs.iter().filter_map(|job| job.ledger).map(|mark| mark.turn).min()
+    }
+
+    fn begins(&self, permit: Option<&dyn SendPermit>) -> bool {
+        match (self.turn(), permit) {
+            (Some(turn), Some(permit)) => permit.begin(turn),
+            (Some(_), None) | (None, _) => true,
+        }
+    }
+
+    fn came_out(&self, permit: Option<&dyn SendPermit>) {
+        if let (Some(_), Some(permit)) = (self.turn(), permit) {
+            permit.came_out();
+        }
+    }
+
     /// Returns how loudly it is shown: as the loudest of its alarms.
     fn urgency(&self) -> Urgency {
         self.jobs.iter().map(|job| job.urgency).max().unwrap_or_default()
@@ -148,7 +169,13 @@ impl Shipment {
 
     /// If a transport reports that the token belongs to another app, the next one is tried; while that one rests, the
     /// push waits.
-    pub(super) async fn send(self, retry_for: Duration, pictures: PushPictures, now: Timestamp) -> Shipped {
+    pub(super) async fn send(
+        self,
+        retry_for: Duration,
+        pictures: PushPictures,
+        permit: Option<Arc<dyn SendPermit>>,
+        now: Timestamp,
+    ) -> Shipped {
         let mut answers = Vec::new();
         let Some(mut push) = self.push(retry_for, now) else {
             return Shipped { shipment: self, answers };
@@ -161,10 +188,13 @@ impl Shipment {
             let began = Instant::now();
             let unanswered =
                 |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
-            let result = if *rests {
-                unanswered(FaultKind::Resting, "it rests after failures")
+            // After a picture was waited for, another node may be the one that sends.
+            let fenced = !*rests && !self.begins(permit.as_deref());
+            let result = if *rests || fenced {
+                unanswered(FaultKind::Resting, if fenced { FENCED } else { "it rests after failures" })
             } else {
                 let answer = timeout(DEADLINE, transport.send(&push)).await;
+                self.came_out(permit.as_deref());
                 answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
             };
             if let Ok(Delivered { without_picture: Some(why), .. }) = &result {
@@ -179,7 +209,7 @@ impl Shipment {
                 gate: *gate,
                 result,
                 took: began.elapsed(),
-                asked: !rests,
+                asked: !rests && !fenced,
             });
             if !elsewhere {
                 break;

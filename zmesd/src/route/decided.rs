@@ -91,6 +91,7 @@ mod tests {
             origin: Origin::Poll,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         };
         let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
         Arc::new(AlarmDecisions {

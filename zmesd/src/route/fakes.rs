@@ -34,5 +34,6 @@ pub(super) fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
         origin: Origin::Poll,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     }
 }

@@ -17,6 +17,7 @@ use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
 use super::devices::SessionEnd;
 use super::labels::LabelCommand;
+use super::ledger::LedgerCommand;
 use super::rule_hits::RulesReply;
 use super::snooze_handle::SnoozeCommand;
 use super::token_handle::TokenCommand;
@@ -199,6 +200,7 @@ pub enum RouterCommand {
     Rules(RulesReply),
     Trouble(Box<TroubleCommand>),
     Labels(LabelCommand),
+    Ledger(Box<LedgerCommand>),
     Ping(oneshot::Sender<()>),
 }
 

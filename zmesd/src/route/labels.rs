@@ -1,16 +1,17 @@
 //! Labels as the router has them: what it asks the reader of labels, what it is told, and the alarms that wait.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use zmes_cluster::outcomes::DeviceHandle;
 use zmes_shared::words::LabelWait;
 use zmes_shared::{EventId, Label, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
-use crate::domain::{Alarm, DecidedBy};
+use crate::domain::{Alarm, DecidedBy, LedgerMark};
 
 /// Alarms whose decisions for tokens wait for labels; beyond them, alarms are decided at once.
 pub(super) const MAX_HELD: usize = 1024;
@@ -80,6 +81,16 @@ pub(super) struct HeldDecision {
     pub(super) end: Option<Arc<Alarm>>,
     /// When its event was last read.
     read_at: Option<Instant>,
+    /// It is an alarm of the ledger.
+    pub(super) ledger: Option<LedgerHold>,
+}
+
+/// An alarm of the ledger that waits for labels.
+#[derive(Debug, Clone)]
+pub(super) struct LedgerHold {
+    pub(super) mark: LedgerMark,
+    /// Devices of which it is known what became of it.
+    pub(super) done: Arc<HashSet<DeviceHandle>>,
 }
 
 impl HeldDecision {
@@ -89,12 +100,16 @@ impl HeldDecision {
         until: Instant,
         by: Vec<(SessionId, DecidedBy)>,
     ) -> Self {
-        Self { number, alarm, until, by, end: None, read_at: None }
+        Self { number, alarm, until, by, end: None, read_at: None, ledger: None }
     }
 
     /// Adds that it has ended already, if it has.
     pub(super) fn with_end(self, end: Option<Arc<Alarm>>) -> Self {
         Self { end, ..self }
+    }
+
+    pub(super) fn for_ledger(self, mark: LedgerMark, done: Arc<HashSet<DeviceHandle>>) -> Self {
+        Self { ledger: Some(LedgerHold { mark, done }), ..self }
     }
 
     /// Says how a wait without labels has ended. A database that could not be read has not said that there are none.
@@ -157,6 +172,11 @@ impl HeldDecisions {
         for held in waits.filter(|held| held.end.is_none() && held.alarm.at >= began) {
             held.end = Some(Arc::clone(end));
         }
+    }
+
+    /// Forgets alarms of the ledger: another node sends now.
+    pub(super) fn leave(&mut self) {
+        self.by_end.retain(|_, held| held.ledger.is_none());
     }
 
     /// Notes which events were read.

@@ -9,6 +9,7 @@ mod fakes;
 mod handle;
 mod import;
 mod labels;
+mod ledger;
 mod missed;
 mod orders;
 mod owners;
@@ -37,6 +38,10 @@ pub use handle::{
     NewLogin, Outgoing, RouterCommand, RouterHandle, SessionOpening, TestTarget, Visibility, WriteReport,
 };
 pub use labels::{LabelCommand, LabelReport, LabelRequest, LabelRequests};
+pub use ledger::{
+    LedgerCommand, LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerOutlet, LedgerQuestion,
+    LedgerSide, PusherLegacy, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere,
+};
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, watch};
 use zmes_providers::Urgency;
 
-use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId, ToldStart};
+use crate::domain::{Alarm, DeliveryId, LedgerMark, SkipReason, Token, TokenId, ToldStart};
 
 /// Never waited for: when the queue is full, what was ordered is found on the disk.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct PushBatch {
     pub recorded: bool,
     /// Who wants to hear what became of them (`alarm test --wait`).
     pub receipts: Option<mpsc::Sender<PushReceipt>>,
+    /// The alarm in the cluster's ledger, if it is pushed for all nodes.
+    pub ledger: Option<LedgerMark>,
 }
 
 #[derive(Debug, Clone)]
@@ -135,8 +137,15 @@ mod tests {
             origin: Origin::Poll,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         });
-        PushOrder::Alarm(PushBatch { alarm, deliveries: Vec::new(), recorded: true, receipts: None })
+        PushOrder::Alarm(PushBatch {
+            alarm,
+            deliveries: Vec::new(),
+            recorded: true,
+            receipts: None,
+            ledger: None,
+        })
     }
 
     #[tokio::test]

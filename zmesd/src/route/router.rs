@@ -3,6 +3,7 @@
 mod alarms;
 mod app_snoozes;
 mod apps;
+mod cluster;
 mod ends;
 mod link_snoozes;
 mod snoozes;
@@ -34,6 +35,7 @@ use super::handle::{
     Census, ClientPage, CloseReason, FailedLogin, RouterCommand, SessionLinks, SessionOpening, Visibility,
 };
 use super::labels::{HeldDecisions, KnownLabels, LabelRequests};
+use super::ledger::LedgerSide;
 use super::missed::Missed;
 use super::orders::OrderSender;
 use super::owners::Owners;
@@ -88,6 +90,8 @@ pub struct RouterParts {
     pub links: LinkMaker,
     /// The machine's, for rules without a time zone of their own.
     pub zone: TimeZone,
+    /// `[cluster]`; `None`: this is the only node.
+    pub ledger: Option<LedgerSide>,
     pub tap: Tap,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -249,6 +253,7 @@ impl Router {
             RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Rules(reply) => drop(reply.send(self.rules_in_use())),
             RouterCommand::Labels(command) => self.on_labels(command),
+            RouterCommand::Ledger(command) => self.on_ledger_command(*command),
             RouterCommand::Trouble(command) => self.on_trouble_command(*command),
             RouterCommand::Token(command) => self.on_token_command(command),
             RouterCommand::Ping(reply) => drop(reply.send(())),

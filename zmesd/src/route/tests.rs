@@ -118,6 +118,7 @@ impl RouterWorld {
         let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap, counters) = (CancellationToken::new(), Tap::default(), Arc::<Counters>::default());
         let router = Router::new(RouterParts {
+            ledger: None,
             alarms: alarms_rx,
             commands: commands_rx,
             catalog: catalog_rx,

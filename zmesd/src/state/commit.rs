@@ -12,7 +12,9 @@ use zmes_shared::words::SkipReason;
 
 use super::handle::{Device, DeviceNote};
 use super::note::{Note, TokenDecision};
-use super::{SqlResult, deliveries, ends, keys, labels, mqtt, rule_hits, signed, snoozes, tokens, troubles};
+use super::{
+    SqlResult, cluster, deliveries, ends, keys, labels, mqtt, rule_hits, signed, snoozes, tokens, troubles,
+};
 use crate::domain::{Alarm, Origin};
 
 /// Writes a group in one transaction.
@@ -82,6 +84,8 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
         }
         Note::Withdrawn(token, reason) => deliveries::withdraw(transaction, *token, *reason).await?,
         Note::Mqtt(note) => mqtt::keep(transaction, note).await?,
+        Note::Cluster(note) => cluster::keep(transaction, note).await?,
+        Note::Decided(mark, messages) => cluster::decide(transaction, *mark, messages).await?,
         Note::Barrier(_) => {}
         Note::Devices(devices) => {
             for device in devices {
@@ -124,7 +128,7 @@ async fn sent(
 async fn record(transaction: &mut SqliteConnection, alarm: &Alarm) -> SqlResult {
     let event = alarm.event.map(signed);
     sqlx::query(
-        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late, open) VALUES (?, ?, ?, ?, ?, ?, 1)",
+        "INSERT INTO alarms (at, event_id, monitor_id, monitor_name, cause, late, node, open) VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
     )
     .bind(alarm.at.as_millisecond())
     .bind(event)
@@ -132,8 +136,13 @@ async fn record(transaction: &mut SqliteConnection, alarm: &Alarm) -> SqlResult 
     .bind(&*alarm.monitor_name)
     .bind(&*alarm.cause)
     .bind(alarm.late())
+    .bind(alarm.elsewhere.as_ref().map(|elsewhere| &*elsewhere.name))
     .execute(&mut *transaction)
     .await?;
+    if let Some(elsewhere) = &alarm.elsewhere {
+        // Its own node has the cursor of its monitor.
+        return cluster::read_up_to(transaction, elsewhere).await;
+    }
     let Some(event) = event else { return Ok(()) };
     sqlx::query(
         "INSERT INTO cursors (monitor_id, event_id, at) VALUES (?1, ?2, ?3) ON CONFLICT (monitor_id) \

@@ -17,9 +17,9 @@ use zmes_shared::{EventId, MonitorId};
 use super::handle::{StateHandle, StateResult};
 use super::note::{Attempt, Outcome, TokenDecision};
 use super::remembered::{event, time, understood};
-use super::{SqlResult, labels, signed, tokens};
+use super::{SqlResult, cluster, labels, signed, tokens};
 use crate::domain::{
-    Alarm, AlarmSpan, DecidedBy, Decision, DeliveryId, Origin, Phase, StartState, Token, TokenId,
+    Alarm, AlarmSpan, DecidedBy, Decision, DeliveryId, LedgerMark, Origin, Phase, StartState, Token, TokenId,
 };
 
 /// Rows that one statement inserts: a statement costs more than a row.
@@ -82,6 +82,8 @@ pub struct QueuedPush {
     pub urgency: Urgency,
     pub attempts: u32,
     pub start: Option<StartOnDisk>,
+    /// The alarm in the cluster's ledger.
+    pub ledger: Option<LedgerMark>,
 }
 
 #[derive(Debug, Clone)]
@@ -298,8 +300,8 @@ impl StateHandle {
     pub async fn pushes_after(&self, after: DeliveryId, limit: u32) -> StateResult<PushPage> {
         let query = format!(
             "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
-             d.urgency, a.phase, a.lasted_ms, d.start_id, s.decision, s.reason, a.labels, a.waited_ms, a.label_wait \
-             FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             d.urgency, a.phase, a.lasted_ms, d.start_id, s.decision, s.reason, a.labels, a.waited_ms, a.label_wait, \
+             a.ledger, a.ledger_turn FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
              LEFT JOIN deliveries s ON s.id = d.start_id \
              WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
             tokens::COLUMNS
@@ -365,6 +367,7 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
             .try_get::<Option<i64>, _>(D + 11)?
             .map(|lasted| time(row, D + 3).map(|at| span(at, lasted)))
             .transpose()?,
+        elsewhere: None,
     };
     Ok(Some(QueuedPush {
         id: DeliveryId(row.try_get(D)?),
@@ -374,6 +377,7 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
         urgency: Urgency::parse(row.try_get(D + 9)?),
         attempts: row.try_get(D + 2)?,
         start: start(row, D + 12)?,
+        ledger: cluster::mark(row, D + 18)?,
     }))
 }
 

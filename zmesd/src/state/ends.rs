@@ -8,10 +8,10 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use zmes_shared::MonitorId;
 use zmes_shared::control::Since;
 
-use super::SqlResult;
 use super::handle::{OpenAlarm, RecordedAlarm, StartedPush, StateHandle, StateResult};
 use super::record::{alarm, moment_of, start_of};
 use super::remembered::{event, time, understood};
+use super::{SqlResult, cluster};
 use crate::domain::{Alarm, DeliveryId, Origin, TokenId};
 
 /// Pushes that told of starts and are read at a start; more than all tokens for some monitors.
@@ -32,7 +32,11 @@ pub(super) async fn end(transaction: &mut SqliteConnection, end: &Alarm) -> SqlR
     let query = "UPDATE alarms SET open = 0, ended_at = CASE WHEN at >= ? THEN ? END \
                  WHERE monitor_id = ? AND open = 1";
     let query = sqlx::query(query).bind(began.as_millisecond()).bind(end.at.as_millisecond());
-    query.bind(end.monitor.0).execute(transaction).await.map(drop)
+    query.bind(end.monitor.0).execute(&mut *transaction).await?;
+    match &end.elsewhere {
+        Some(elsewhere) => cluster::read_up_to(transaction, elsewhere).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes that nobody saw the end of a monitor's open alarms.
@@ -44,7 +48,7 @@ pub(super) async fn give_up(transaction: &mut SqliteConnection, monitor: Monitor
 /// Returns the last alarm of each monitor whose end was not told.
 pub(super) async fn open(pool: &SqlitePool, since: i64) -> SqlResult<Vec<OpenAlarm>> {
     let query = "SELECT monitor_id, event_id, at, monitor_name, cause FROM alarms \
-                 WHERE open = 1 AND at >= ? ORDER BY number";
+                 WHERE open = 1 AND node IS NULL AND at >= ? ORDER BY number";
     let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
     let one = |row: &SqliteRow| {
         let at = time(row, 2)?;
@@ -99,7 +103,8 @@ pub(super) async fn after(
     limit: u32,
 ) -> SqlResult<(Vec<RecordedEnd>, bool)> {
     let after = moment_of(pool, since).await?;
-    let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
+    let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, \
+                 node IS NOT NULL AS elsewhere FROM alarms \
                  WHERE ended_at > ? ORDER BY ended_at DESC, monitor_id DESC, number DESC LIMIT ?";
     // One more, to know whether there are others.
     let query = sqlx::query(query).bind(after).bind(limit.saturating_add(1));

@@ -142,6 +142,8 @@ pub struct RecordedAlarm {
     pub late: bool,
     /// When the monitor had left the alarm; `None`: it has not, or it is not known.
     pub ended_at: Option<Timestamp>,
+    /// Another node of the cluster found it.
+    pub elsewhere: bool,
 }
 
 /// Recorded alarms, oldest first.

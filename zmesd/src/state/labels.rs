@@ -93,6 +93,7 @@ pub(super) async fn held(pool: &SqlitePool) -> SqlResult<Vec<HeldAlarm>> {
             origin: Origin::parse(row.try_get(5)?),
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         };
         Ok(HeldAlarm { alarm, until: time(row, 6)?, ended_at: optional_time(row, 7)? })
     };

@@ -6,6 +6,7 @@
 //! moved away and replaced by a new one with what can be read of it.
 
 mod bounds;
+mod cluster;
 mod commit;
 mod connection;
 mod deliveries;
@@ -36,6 +37,7 @@ mod upgrade;
 mod waiting;
 mod writer;
 
+pub use cluster::{ClusterMemory, ClusterNote, SharedToken};
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush, StartOnDisk};
 pub use ends::RecordedEnd;
 pub use file::State;

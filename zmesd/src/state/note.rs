@@ -10,9 +10,10 @@ use zmes_providers::Urgency;
 use zmes_shared::words::{DeliveryOutcome, DeliveryState, GiveUp, Reason, SkipReason};
 use zmes_shared::{EventId, Label, MonitorId};
 
+use super::cluster::ClusterNote;
 use super::handle::{Device, DeviceNote};
 use super::mqtt::MqttNote;
-use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, Snooze, SnoozeId, Token, TokenId};
+use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, LedgerMark, Snooze, SnoozeId, Token, TokenId};
 use crate::links::LinkKey;
 use crate::troubles::{Trouble, TroubleChange};
 
@@ -60,6 +61,10 @@ pub enum Note {
     LinkKey(LinkKey, Timestamp),
     /// What home automation is to remember.
     Mqtt(MqttNote),
+    /// What a node of a cluster is to remember.
+    Cluster(Box<ClusterNote>),
+    /// Alarms of the ledger, and the end of such a one, with what was decided about them for tokens: one transaction.
+    Decided(LedgerMark, Vec<(Arc<Alarm>, Arc<[TokenDecision]>)>),
     /// Queued pushes to this token are skipped, for this reason.
     Withdrawn(TokenId, SkipReason),
     /// Stores nothing; it is answered once all notes before it are stored.

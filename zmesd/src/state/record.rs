@@ -27,7 +27,7 @@ impl StateHandle {
 
     /// Returns the next alarms of a span, oldest first, at most `limit`, each with its number in the record.
     pub async fn replay_page(&self, span: ReplaySpan, limit: u32) -> StateResult<Vec<(i64, RecordedAlarm)>> {
-        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, number FROM alarms \
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, number, node IS NOT NULL AS elsewhere FROM alarms \
                      WHERE number > ? AND number <= ? ORDER BY number LIMIT ?";
         let query = sqlx::query(query).bind(span.after).bind(span.until).bind(limit);
         let rows = self.answer(query.fetch_all(&self.reader()).await)?;
@@ -36,7 +36,7 @@ impl StateHandle {
 
     /// Returns the alarms of one event, oldest first, at most `limit`.
     pub async fn alarms_of_event(&self, event: EventId, limit: u32) -> StateResult<Vec<RecordedAlarm>> {
-        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at FROM alarms \
+        let query = "SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, node IS NOT NULL AS elsewhere FROM alarms \
                      WHERE event_id = ? ORDER BY number LIMIT ?";
         let query = sqlx::query(query).bind(signed(event)).bind(limit);
         let rows = self.answer(query.fetch_all(&self.settled().await).await)?;
@@ -110,6 +110,7 @@ pub(super) fn start_of(row: &SqliteRow, origin: Origin) -> SqlResult<Alarm> {
         origin,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     })
 }
 
@@ -122,5 +123,6 @@ pub(super) fn alarm(row: &SqliteRow) -> SqlResult<RecordedAlarm> {
         cause: row.try_get(4)?,
         late: row.try_get(5)?,
         ended_at: optional_time(row, 6)?,
+        elsewhere: row.try_get("elsewhere")?,
     })
 }

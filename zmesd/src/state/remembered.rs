@@ -89,7 +89,7 @@ async fn announced(pool: &SqlitePool, since: i64) -> SqlResult<BTreeSet<EventId>
 }
 
 async fn unidentified(pool: &SqlitePool, since: i64) -> SqlResult<HashMap<MonitorId, Vec<Timestamp>>> {
-    let query = "SELECT monitor_id, at FROM alarms WHERE at >= ? AND event_id IS NULL ORDER BY number";
+    let query = "SELECT monitor_id, at FROM alarms WHERE at >= ? AND event_id IS NULL AND node IS NULL ORDER BY number";
     let mut times: HashMap<MonitorId, Vec<Timestamp>> = HashMap::new();
     let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
     let one = |row: &SqliteRow| Ok((MonitorId(row.try_get(0)?), time(row, 1)?));

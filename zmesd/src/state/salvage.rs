@@ -30,7 +30,7 @@ enum Key {
 }
 
 /// The most valuable first.
-const TABLES: [(&str, Key); 17] = [
+const TABLES: [(&str, Key); 21] = [
     ("tokens", Key::RowId),
     ("keys", Key::Columns("name")),
     ("snoozes", Key::RowId),
@@ -39,6 +39,10 @@ const TABLES: [(&str, Key); 17] = [
     ("mqtt", Key::Columns("name")),
     ("mqtt_devices", Key::Columns("topic")),
     ("held_alarms", Key::RowId),
+    ("cluster_node", Key::RowId),
+    ("unlogged_alarms", Key::RowId),
+    ("ledger_positions", Key::RowId),
+    ("ledger_tokens", Key::RowId),
     ("token_sent", Key::Columns("token_id, monitor_id")),
     ("device_filters", Key::Columns("user_name, kind, app")),
     ("device_sent", Key::Columns("user_name, kind, app, monitor_id")),

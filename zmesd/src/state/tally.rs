@@ -46,7 +46,8 @@ pub struct AlarmCount {
 /// The record and the deliveries are numbered apart. Tests, digests and troubles are deliveries without an
 /// alarm in the record.
 const TALLY: &str = "WITH page AS MATERIALIZED ( \
-    SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, number FROM alarms \
+    SELECT at, event_id, monitor_id, monitor_name, cause, late, ended_at, number, \
+    node IS NOT NULL AS elsewhere FROM alarms \
     WHERE number > ?1 AND number < ?2 AND at <= ?3 AND (?4 IS NULL OR monitor_id = ?4) ORDER BY number DESC LIMIT ?5) \
     SELECT page.*, COALESCE(SUM(d.decision = 'sent'), 0), COALESCE(SUM(d.decision = 'skipped'), 0), \
     COALESCE(SUM(d.decision = 'failed'), 0), COALESCE(SUM(d.decision = 'queued'), 0) FROM page \
@@ -105,10 +106,10 @@ impl StateHandle {
 
 fn tallied(row: &SqliteRow) -> SqlResult<TalliedAlarm> {
     let told = ToldTokens {
-        sent: unsigned(row, 8)?,
-        skipped: unsigned(row, 9)?,
-        failed: unsigned(row, 10)?,
-        queued: unsigned(row, 11)?,
+        sent: unsigned(row, 9)?,
+        skipped: unsigned(row, 10)?,
+        failed: unsigned(row, 11)?,
+        queued: unsigned(row, 12)?,
     };
     Ok(TalliedAlarm { number: row.try_get(7)?, alarm: alarm(row)?, told })
 }

@@ -1,3 +1,4 @@
+mod cluster;
 mod ends;
 
 use std::path::Path;
@@ -49,6 +50,7 @@ fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
             origin,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         }),
         Arc::default(),
     )

@@ -117,8 +117,8 @@ impl StateHandle {
         let pool = self.settled().await;
         let after = self.answer(moment_of(&pool, since).await)?;
         let seen = self.answer(first_seen(&pool, after).await)?;
-        let query = "SELECT a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.late, a.ended_at FROM \
-             (SELECT DISTINCT l.event_id, l.at AS seen FROM labels l WHERE l.at > ?1 \
+        let query = "SELECT a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.late, a.ended_at, \
+             a.node IS NOT NULL AS elsewhere FROM (SELECT DISTINCT l.event_id, l.at AS seen FROM labels l WHERE l.at > ?1 \
              AND NOT EXISTS (SELECT 1 FROM labels o WHERE o.event_id = l.event_id AND o.at < l.at)) s \
              JOIN alarms a ON a.event_id = s.event_id AND s.seen BETWEEN a.at AND a.at + ?2 \
              ORDER BY s.seen DESC, a.number DESC LIMIT ?3";

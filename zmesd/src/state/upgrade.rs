@@ -18,7 +18,7 @@ use super::{SqlResult, file};
 
 /// The tables, step by step. A step that was released is never changed. Its description begins with the version of
 /// zmesd that brought it: an older one names that version when it refuses the file.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "zmesd 0.1.0: alarms and devices", include_str!("../../migrations/0001_alarms_and_devices.sql")),
     (
         2,
@@ -33,6 +33,7 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
     (8, "zmesd 0.3.0: keys of its own", include_str!("../../migrations/0008_keys.sql")),
     (9, "zmesd 0.3.0: home automation", include_str!("../../migrations/0009_mqtt.sql")),
     (10, "zmesd 0.3.0: hits of rules", include_str!("../../migrations/0010_rule_hits.sql")),
+    (11, "zmesd 0.3.0: cluster", include_str!("../../migrations/0011_cluster.sql")),
 ];
 /// The version of the tables that this zmesd reads and writes.
 pub(super) const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::mem::discriminant;
 use std::sync::Arc;
 
+use super::cluster::ClusterNote;
 use super::handle::Device;
 use super::mqtt::MqttNote;
 use super::note::{Note, TokenDecision};
@@ -121,6 +122,8 @@ impl Waiting {
                 | Note::Held(..)
                 | Note::Released(..)
                 | Note::Updated(_)
+                | Note::Cluster(_)
+                | Note::Decided(..)
                 | Note::Labels(..)
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
@@ -151,7 +154,9 @@ impl Waiting {
             }
             let dropped: Vec<Arc<[TokenDecision]>> = if let Note::Announced(_, decisions) = note {
                 vec![std::mem::replace(decisions, [].into())]
-            } else if let Note::Released(_, messages) | Note::Updated(messages) = note {
+            } else if let Note::Released(_, messages) | Note::Updated(messages) | Note::Decided(_, messages) =
+                note
+            {
                 messages.drain(..).map(|(_, decisions)| decisions).collect()
             } else if let Note::Ended(note) = note {
                 note.pushes.drain(..).map(|(_, decisions)| decisions).collect()
@@ -187,6 +192,7 @@ impl Waiting {
                     | Note::SnoozeEnded(..)
                     | Note::Trouble(_)
                     | Note::LinkKey(..)
+                    | Note::Cluster(_)
             );
             if lasting || rows_left <= left {
                 return true;
@@ -213,7 +219,9 @@ fn rows(note: &Note) -> usize {
     match note {
         Note::Ended(note) => 1 + rows_of(&note.pushes),
         Note::Announced(_, decisions) => 1 + decisions.len(),
-        Note::Released(_, messages) | Note::Updated(messages) => 1 + rows_of(messages),
+        Note::Released(_, messages) | Note::Updated(messages) | Note::Decided(_, messages) => {
+            1 + rows_of(messages)
+        }
         Note::Held(..) => 2,
         Note::Labels(seen, _) => seen.iter().map(|(_, labels)| labels.len().max(1)).sum(),
         Note::Tokens(many) => many.len().max(1),
@@ -226,6 +234,14 @@ fn rows(note: &Note) -> usize {
         Note::Mqtt(MqttNote::Devices(devices)) => 1 + devices.len(),
         Note::SnoozeEnded(_, _, digests) => 1 + rows_of(digests),
         Note::Trouble(note) => 1 + rows_of(note.push.as_slice()),
+        Note::Cluster(note) => match &**note {
+            ClusterNote::Logged(keys) => keys.len().max(1),
+            ClusterNote::TokensShared(tokens) => tokens.len().max(1),
+            ClusterNote::Node { .. }
+            | ClusterNote::Unlogged(_)
+            | ClusterNote::TokenChanged { .. }
+            | ClusterNote::LeavePushes => 1,
+        },
         Note::GivenUp(_)
         | Note::Token(_)
         | Note::Snooze(_)

@@ -286,7 +286,9 @@ fn settled(note: Note) -> Option<DeliveryId> {
     match note {
         Note::Ended(note) => last_of(&note.pushes),
         Note::Announced(_, decisions) => decisions.last().map(|decided| decided.id),
-        Note::Released(_, messages) | Note::Updated(messages) => last_of(&messages),
+        Note::Released(_, messages) | Note::Updated(messages) | Note::Decided(_, messages) => {
+            last_of(&messages)
+        }
         Note::SnoozeEnded(_, _, digests) => last_of(&digests),
         Note::Trouble(note) => {
             let (_, decisions) = note.push?;
@@ -299,6 +301,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         }
         Note::Devices(_)
         | Note::GivenUp(_)
+        | Note::Cluster(_)
         | Note::Held(..)
         | Note::Labels(..)
         | Note::Sent(..)

@@ -116,6 +116,18 @@ label! {
 }
 
 label! {
+    /// How a node of the cluster is.
+    NodeState = "state" {
+        /// At work.
+        Alive = "alive",
+        /// Nothing is heard of it.
+        Silent = "silent",
+        /// It was stopped, and said so.
+        Stopped = "stopped",
+    }
+}
+
+label! {
     /// What must be there for the daemon to do its work.
     Part = "part" {
         Database = "database",

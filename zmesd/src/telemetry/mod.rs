@@ -12,7 +12,8 @@ mod timings;
 pub use beats::{Beat, Beats};
 pub use counters::{Counter, Counters, Findings, Inside, Level};
 pub use labels::{
-    Connection, FindingSeverity, Frame, Login, Loop, Part, PictureRequest, Pushed, Reload, Transport,
+    Connection, FindingSeverity, Frame, Login, Loop, NodeState, Part, PictureRequest, Pushed, Reload,
+    Transport,
 };
 pub use refusals::{Refusal, Refusals, RefusedEntry};
 pub use tally::{LabelPairs, Labels, Levels, Tally};

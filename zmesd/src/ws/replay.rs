@@ -173,6 +173,7 @@ mod tests {
             cause: "Motion".to_owned(),
             late,
             ended_at: None,
+            elsewhere: false,
         };
         (event.cast_signed(), alarm)
     }

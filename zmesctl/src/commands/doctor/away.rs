@@ -79,6 +79,7 @@ pub(super) fn explains(error: &CliError) -> bool {
         | CliError::Unparsable { .. }
         | CliError::Zmesd { .. }
         | CliError::Output(_)
+        | CliError::Database { .. }
         | CliError::Terminal(_) => false,
     }
 }

@@ -10,7 +10,7 @@ use super::capturing::Capturing;
 use super::part::Part;
 use super::survey::Survey;
 use super::{certificate, database, monitors, push, refused, store};
-use crate::admin::AdminParts;
+use crate::admin::{AdminParts, cluster};
 
 /// How often the cheap parts are judged, and the parts with a finding are checked again.
 const EVERY: Duration = Duration::from_secs(30);
@@ -55,6 +55,7 @@ pub(in crate::admin) async fn glance(parts: &AdminParts, board: &Board) {
     board.add(Part::Certificate, certificate::look(parts, None, None).findings);
     board.replace(Part::Refused, refused::findings(parts));
     board.add(Part::State, store::glance(parts));
+    board.add(Part::Cluster, cluster::glance(parts));
     let waiting = parts.router.token_counts().await.map_or(0, |tokens| tokens.enabled);
     board.add(Part::Push, push::glance(parts, usize::try_from(waiting).unwrap_or(usize::MAX)));
 }

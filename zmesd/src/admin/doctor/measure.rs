@@ -33,7 +33,10 @@ pub(super) fn bytes(label: &str, value: u64) -> Perf {
     Perf { unit: "B".to_owned(), ..number(label, value) }
 }
 
+pub(in crate::admin) fn milliseconds(label: &str, value: u64) -> Perf {
+    Perf { unit: "ms".to_owned(), ..number(label, value) }
+}
+
 pub(super) fn took(label: &str, began: Instant) -> Perf {
-    let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Perf { unit: "ms".to_owned(), ..number(label, took) }
+    milliseconds(label, u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX))
 }

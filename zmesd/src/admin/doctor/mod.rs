@@ -35,7 +35,7 @@ use zmes_shared::views::{Doctor, Finding};
 
 pub(in crate::admin) use board::Board;
 pub(in crate::admin) use keeper::{glance, keep};
-pub(super) use measure::{PartOutcome, failures as counted};
+pub(super) use measure::{PartOutcome, failures as counted, milliseconds};
 pub(in crate::admin) use observe::Observer;
 pub use outside::{OutsideFindings, OutsideParts, look as look_from_outside};
 pub(super) use part::Part;

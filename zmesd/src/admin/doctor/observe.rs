@@ -17,7 +17,7 @@ use crate::admin::conditions::{Diagnosis, diagnose};
 use crate::admin::monitors::join;
 use crate::admin::push_cure::push_cure;
 use crate::admin::troubles::SECOND_TRY;
-use crate::admin::{AdminParts, mqtt};
+use crate::admin::{AdminParts, cluster, mqtt};
 use crate::detect::{Condition, RemoteSight};
 use crate::domain::{Revoked, Token};
 use crate::ports::{ProbeFailure, TransportFailure, TransportHealth};
@@ -98,6 +98,9 @@ impl Observer {
         database(parts, &mut look);
         store(parts, &mut look);
         broker(parts, &mut look);
+        for (id, observation) in cluster::observations(parts) {
+            look.others.entry(id).or_insert(observation);
+        }
         if let Some((_, slow)) = &self.slow {
             look.unknown_kinds.clone_from(&slow.unknown_kinds);
             for (id, observation) in &slow.found {

@@ -19,12 +19,14 @@ pub(in crate::admin) enum Part {
     Pictures,
     /// The connection to the MQTT broker.
     Mqtt,
+    /// The ledger that this zmesd shares with others, and the other nodes.
+    Cluster,
     /// Phones and apps: their lists and the rights of their owners.
     Tokens,
 }
 
 impl Part {
-    pub(in crate::admin) const ALL: [Self; 13] = [
+    pub(in crate::admin) const ALL: [Self; 14] = [
         Self::Daemon,
         Self::Configuration,
         Self::Database,
@@ -37,6 +39,7 @@ impl Part {
         Self::Push,
         Self::Pictures,
         Self::Mqtt,
+        Self::Cluster,
         Self::Tokens,
     ];
 }

@@ -18,7 +18,7 @@ use super::{
     certificate, clock, configuration, daemon, database, handshake, monitors, pictures, push, refused,
     registrations, store,
 };
-use crate::admin::{AdminParts, mqtt};
+use crate::admin::{AdminParts, cluster, mqtt};
 use crate::ports::ConfigExamined;
 
 /// How long the providers may take: the longest part.
@@ -27,6 +27,8 @@ pub(super) const PROVIDERS: Duration = Duration::from_secs(20);
 pub(super) const CONFIGURATION: Duration = Duration::from_secs(10);
 /// Time limit for reading the whole state file and writing a file beside it.
 const STORE: Duration = Duration::from_secs(15);
+/// How long the cluster's ledger may take to be looked at.
+const CLUSTER: Duration = Duration::from_secs(12);
 /// How long the handshakes with the port for apps may take.
 const HANDSHAKES: Duration = Duration::from_secs(10);
 
@@ -68,6 +70,7 @@ struct Probes {
     store: Option<PartOutcome>,
     push: Option<push::ProviderProbe>,
     pictures: Option<Vec<Finding>>,
+    cluster: Option<PartOutcome>,
     capturing: Capturing,
     phones: Option<PhoneFindings>,
 }
@@ -96,7 +99,7 @@ impl Probes {
         let asks_database =
             any(&[Part::Database]) || any(&[Part::Monitors]) && monitors::need_the_database(parts);
         let examine = timeout(CONFIGURATION, parts.configuration.examine());
-        let (daemon, configuration, database, port, store, push, pictures) = tokio::join!(
+        let (daemon, configuration, database, port, store, push, pictures, cluster) = tokio::join!(
             when(any(&[Part::Daemon]), daemon::look(parts)),
             when(any(&[Part::Configuration, Part::Certificate]), examine),
             when(asks_database, database::look(parts)),
@@ -104,6 +107,7 @@ impl Probes {
             when(any(&[Part::State]), within("state", STORE, store::look(parts))),
             when(any(&[Part::Push]), push::look(parts, PROVIDERS)),
             when(any(&[Part::Pictures]), Box::pin(pictures::findings(parts))),
+            when(any(&[Part::Cluster]), within("cluster", CLUSTER, Box::pin(cluster::look(parts)))),
         );
         // The rights have just been read from the database.
         let phones = when(any(&[Part::Push, Part::Tokens]), PhoneFindings::look(parts)).await;
@@ -111,7 +115,7 @@ impl Probes {
         if let Some(report) = database.as_ref().and_then(database::DatabaseProbe::report) {
             capturing = capturing.and(&report.connected);
         }
-        Self { daemon, configuration, database, port, store, push, pictures, capturing, phones }
+        Self { daemon, configuration, database, port, store, push, pictures, cluster, capturing, phones }
     }
 
     fn outcome(&self, parts: &AdminParts, part: Part, within: Option<Duration>) -> PartOutcome {
@@ -132,6 +136,7 @@ impl Probes {
             Part::Port => self.port.clone().unwrap_or_default().into(),
             Part::Certificate => certificate::look(parts, examined, within),
             Part::Mqtt => mqtt::findings(parts).into(),
+            Part::Cluster => self.cluster.clone().unwrap_or_default(),
             Part::Refused => refused::findings(parts).into(),
             Part::Clock => clock::findings(parts, report.and_then(|report| report.clock)).into(),
             Part::State => self.store.clone().unwrap_or_default(),

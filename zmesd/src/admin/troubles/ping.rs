@@ -136,6 +136,7 @@ async fn reasons(parts: &AdminParts, board: &TroubleBoard) -> Vec<String> {
         | TroubleKind::Deaf
         | TroubleKind::Certificate
         | TroubleKind::Mqtt
+        | TroubleKind::Cluster
         | TroubleKind::Unknown => false,
     };
     if reasons.is_empty() && !standing.iter().any(|trouble| grave(&trouble)) {

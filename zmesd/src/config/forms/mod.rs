@@ -1,5 +1,6 @@
 //! The kinds of values that keys take: each checks one value by itself and knows nothing of other keys or of files.
 
+mod cluster;
 mod labels;
 mod mqtt;
 mod network;
@@ -9,6 +10,7 @@ mod servers;
 mod targets;
 mod watchdog;
 
+pub(super) use cluster::{NODE_NAME, PLAIN_WORDS, node_name};
 pub(super) use labels::{LABEL_NAMES, LABEL_SOURCES};
 pub(super) use mqtt::{BROKER_URL, CLIENT_ID, OPTIONAL_TOPIC, TOPIC};
 pub(super) use network::SOCKET_PATH_MAX;

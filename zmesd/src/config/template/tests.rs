@@ -154,6 +154,16 @@ es-retain = false
 enabled = true
 prefix = "homeassistant"
 status-topic = "homeassistant/status"
+[cluster]
+enabled = false
+database-url = ""
+name = ""
+poll = "50ms"
+lease = "3s"
+prefer = 0
+keep = "24h"
+address = ""
+alone = "push"
 [state]
 directory = ""
 keep-deliveries = "14d"

@@ -68,6 +68,16 @@ const CHANGED: &str = "
     home-assistant.enabled = false
     home-assistant.prefix = 'ha'
     home-assistant.status-topic = 'ha/status'
+    [cluster]
+    enabled = true
+    database-url = 'mysql://zmesd:hunter2@localhost/zmesd'
+    name = 'nvr9'
+    poll = '100ms'
+    lease = '4s'
+    prefer = 1
+    keep = '2h'
+    address = '192.0.2.9'
+    alone = 'wait'
     [zoneminder]
     config = 'zm.conf'
     path-map = '/tmp'

@@ -2,6 +2,7 @@
 //!
 //! All problems are collected; what works but is unwise is a warning.
 
+mod cluster;
 mod labels;
 mod looks;
 mod mqtt;
@@ -135,6 +136,7 @@ impl Checker<'_> {
         }
         let (zoneminder, zm_conf) = zoneminder?;
         let (push, targets) = push?;
+        let cluster = self.cluster(&file.cluster, &zoneminder);
         Ok(Config {
             server: server?,
             auth: file.auth.config(),
@@ -146,6 +148,7 @@ impl Checker<'_> {
             targets: targets.into(),
             watchdog: watchdog?,
             mqtt: mqtt?,
+            cluster: cluster?,
             state: state?,
             control: control?,
             metrics: metrics?,

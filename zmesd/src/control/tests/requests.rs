@@ -280,6 +280,7 @@ async fn checks_hold_while_everything_moves() {
             "clients",
             "clock",
             "mqtt",
+            "cluster",
         ];
         assert_eq!(json!(names), json!(expected));
         world.stop.cancel();

@@ -27,6 +27,7 @@ fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {
         origin: Origin::Poll,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     }
 }
 

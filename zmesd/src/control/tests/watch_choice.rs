@@ -119,6 +119,7 @@ fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
         origin: Origin::Poll,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     })
 }
 

@@ -274,6 +274,7 @@ impl Core {
         let (pushes, orders) = push_orders(1024);
         let push = PushRules { enabled: true, phones: true, interval_default: Duration::ZERO, shadow: false };
         let router = Router::new(RouterParts {
+            ledger: None,
             alarms: alarms_rx,
             commands: commands_rx,
             catalog,
@@ -338,6 +339,7 @@ impl World {
             push: Arc::<Outside>::clone(&outside),
             pictures: Arc::<Outside>::clone(&outside),
             mqtt: Arc::<Outside>::clone(&outside),
+            cluster: None,
             trigger: Arc::<Outside>::clone(&outside),
             log: log.clone(),
             counters: Arc::clone(&counters),
@@ -442,6 +444,7 @@ impl World {
             origin: Origin::Poll,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         };
         self.alarms.send(alarm).await.unwrap();
     }

@@ -48,6 +48,7 @@ impl Bench {
             origin,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         }
     }
 

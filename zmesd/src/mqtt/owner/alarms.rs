@@ -23,6 +23,8 @@ const TAP: SignedDuration = SignedDuration::from_secs(30);
 impl MqttOwner {
     pub(super) async fn on_tap(&mut self, event: Result<TapEvent, RecvError>) {
         match event {
+            // Each node publishes what its own cameras see.
+            Ok(TapEvent::Alarm(announced)) if announced.alarm.elsewhere.is_some() => {}
             Ok(TapEvent::Alarm(announced)) => self.on_alarm(&announced.alarm),
             Ok(TapEvent::Trouble(told)) => self.on_trouble(&told),
             Ok(TapEvent::Decided(_) | TapEvent::Session(_) | TapEvent::Token(_) | TapEvent::Delivery(_)) => {}

@@ -38,9 +38,10 @@ impl MqttOwner {
             Ok(Err(error)) => return self.backlog_failed(&error.to_string()),
             Err(_) => return self.backlog_failed("no answer in time"),
         };
-        let mut missed: Vec<MachineMessage> =
-            alarms.iter().map(|alarm| message::of_recorded(alarm, now)).collect();
-        missed.extend(ends.iter().map(|end| message::of_recorded_end(end, now)));
+        let own = alarms.iter().filter(|alarm| !alarm.elsewhere);
+        let mut missed: Vec<MachineMessage> = own.map(|alarm| message::of_recorded(alarm, now)).collect();
+        let own = ends.iter().filter(|end| !end.alarm.elsewhere);
+        missed.extend(own.map(|end| message::of_recorded_end(end, now)));
         // After the clock was set back, the record has times that are still to come: these alarms were told.
         missed.retain(|message| oldest < message.at && message.at <= now);
         // A stable sort: an alarm comes before an end of the same moment.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use zmes_providers::Urgency;
 
-use crate::domain::{Alarm, DeliveryId, Origin, StartState, Token, ToldStart};
+use crate::domain::{Alarm, DeliveryId, LedgerMark, Origin, StartState, Token, ToldStart};
 use crate::route::PushReceipt;
 
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub(in crate::push) struct Job {
     pub(in crate::push) receipts: Option<mpsc::Sender<PushReceipt>>,
     /// The start to which it belongs, if it is an end or an update.
     pub(in crate::push) start: Option<StartOfEnd>,
+    /// The alarm in the cluster's ledger, if it is pushed for all nodes.
+    pub(in crate::push) ledger: Option<LedgerMark>,
 }
 
 /// The push that announced the start of an alarm.

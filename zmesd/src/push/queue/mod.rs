@@ -138,7 +138,7 @@ impl Queue {
 
     /// Takes an alarm's deliveries. Returns how many were left to the disk.
     pub(super) fn accept(&mut self, batch: PushBatch, gate_of: impl Fn(&Token) -> usize) -> usize {
-        let PushBatch { alarm, mut deliveries, recorded, receipts } = batch;
+        let PushBatch { alarm, mut deliveries, recorded, receipts, ledger } = batch;
         // A page may have been faster.
         deliveries.retain(|delivery| !recorded || delivery.id > self.paged);
         let (Some(first), Some(last)) = (deliveries.first(), deliveries.last()) else { return 0 };
@@ -151,7 +151,7 @@ impl Queue {
         for PushDelivery { id, token, badge, urgency, start } in deliveries {
             let (alarm, receipts) = (Arc::clone(&alarm), receipts.clone());
             let start = start.map(StartOfEnd::new);
-            let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts, start };
+            let job = Job { id, token, alarm, badge, urgency, attempts: 0, receipts, start, ledger };
             // Deliveries that are not recorded will never be on the disk.
             if recorded { self.fresh.push_back(job) } else { self.enqueue(job, &gate_of) }
         }
@@ -186,13 +186,13 @@ impl Queue {
         }
         let concluded = std::mem::take(&mut self.concluded);
         let ids: Vec<_> = page.pushes.iter().map(|push| push.id).collect();
-        for QueuedPush { id, token, alarm, badge, urgency, attempts, start } in page.pushes {
+        for QueuedPush { id, token, alarm, badge, urgency, attempts, start, ledger } in page.pushes {
             if let Some(start) = start {
                 self.unstarted.put(start.id, start.state);
             }
             if !concluded.contains(&id) && self.in_memory.insert(id) {
                 let start = start.map(|start| StartOfEnd::new(start.id.into()));
-                let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None, start };
+                let job = Job { id, token, alarm, badge, urgency, attempts, receipts: None, start, ledger };
                 self.enqueue(job, &gate_of);
             }
         }

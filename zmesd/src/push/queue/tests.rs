@@ -58,6 +58,7 @@ impl DiskModel {
                 urgency: delivery.urgency,
                 attempts: 0,
                 start: None,
+                ledger: batch.ledger,
             },
             queued: true,
         };
@@ -106,7 +107,7 @@ fn batch(first: i64, tokens: &[i64]) -> PushBatch {
         start: None,
     };
     let deliveries = (first..).zip(tokens).map(delivery).collect();
-    PushBatch { alarm, deliveries, recorded: true, receipts: None }
+    PushBatch { alarm, deliveries, recorded: true, receipts: None, ledger: None }
 }
 
 fn attempt(job: &Job, outcome: Outcome) -> Attempt {

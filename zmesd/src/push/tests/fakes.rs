@@ -147,5 +147,6 @@ pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
         origin: Origin::Poll,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     })
 }

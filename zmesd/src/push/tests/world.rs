@@ -87,6 +87,7 @@ impl PushWorld {
         let (rules, rules_rx) =
             watch::channel(PushRules { enabled: true, phones: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
+            cluster: None,
             orders: orders_rx,
             transports: ways_rx,
             commands: push_commands_rx,
@@ -155,7 +156,8 @@ impl PushWorld {
     /// The same, with a requester that waits for the outcome.
     pub(super) fn announce_with(&mut self, alarm: &Arc<Alarm>, receipts: Option<mpsc::Sender<PushReceipt>>) {
         let deliveries = self.decide(alarm);
-        let batch = PushBatch { alarm: Arc::clone(alarm), deliveries, recorded: true, receipts };
+        let batch =
+            PushBatch { alarm: Arc::clone(alarm), deliveries, recorded: true, receipts, ledger: None };
         self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
     }
 

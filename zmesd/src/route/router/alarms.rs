@@ -3,7 +3,7 @@
 mod frames;
 mod labels;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info};
+use zmes_cluster::outcomes::DeviceHandle;
 use zmes_providers::Urgency;
 use zmes_shared::{EventId, SessionId};
 use zmes_zoneminder::MonitorRights;
@@ -49,6 +50,8 @@ struct AlarmRound {
     unlabelled: Option<WithoutLabels>,
     receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
+    /// Devices of which it is known what became of it.
+    done: Option<Arc<HashSet<DeviceHandle>>>,
 }
 
 /// The decisions for sessions, the rules that made them, and the tokens whose session got its copy.
@@ -72,6 +75,10 @@ pub(super) struct TokenVerdict {
 
 impl Router {
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
+        if Self::is_past(&alarm) {
+            self.record_past(alarm);
+            return;
+        }
         if alarm.is_end() {
             self.on_end(alarm);
             return;
@@ -89,6 +96,10 @@ impl Router {
         let ids: Vec<SessionId> = self.sessions.all().map(Session::id).collect();
         let (sessions, by, copied) = self.tell_sessions(&alarm, &round, &ids, &candidates);
         self.parts.counters.timings.decided.record(alarm.detected.elapsed());
+        if self.parts.ledger.is_some() {
+            self.leave_to_cluster(alarm, sessions, by, &copied);
+            return;
+        }
         if let Some(until) = self.wait_for_labels(&alarm) {
             self.hold(alarm, until, sessions, by, &copied);
             return;
@@ -102,7 +113,7 @@ impl Router {
         self.remember(self.alarms, &alarm, Some((sessions, by)), &verdicts);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
-        self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+        self.push(PushBatch { alarm, deliveries, recorded, receipts: None, ledger: None });
     }
 
     pub(super) fn on_test(&mut self, request: AlarmTestRequest) -> AlarmTestReport {
@@ -120,6 +131,7 @@ impl Router {
             origin: Origin::Test,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
         let round = AlarmRound { test: true, dry_run, receipts, push_receipts, ..AlarmRound::default() };
@@ -147,7 +159,7 @@ impl Router {
             let (decisions, deliveries) = self.deliveries(&verdicts);
             self.remember(self.alarms, &alarm, Some((sessions, by)), &verdicts);
             let recorded = self.try_note(Note::Announced(Arc::clone(&alarm), decisions));
-            self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts });
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: round.push_receipts, ledger: None });
         }
         AlarmTestReport { alarm: self.alarms, event, targets }
     }
@@ -230,7 +242,13 @@ impl Router {
             Some(only) => only == entry.token().id,
             None => round.test || self.targets.hears_alarms(entry.token()),
         };
-        let meant = |entry: &&TokenEntry| wanted(entry) && (round.test || self.reaches(entry.token()));
+        let is_done = |token: &Token| match &round.done {
+            Some(done) => done.contains(&DeviceHandle::new(token.handle.digest())),
+            None => false,
+        };
+        let meant = |entry: &&TokenEntry| {
+            wanted(entry) && (round.test || self.reaches(entry.token())) && !is_done(entry.token())
+        };
         let verdict = |entry: &TokenEntry| {
             let verdict = if self.push.enabled {
                 self.decide_token(entry, alarm, round, rules)
@@ -297,7 +315,7 @@ impl Router {
     }
 
     /// Counts what snoozes have withheld, and the alarm once for each rule that decided.
-    fn count_wishes(
+    pub(super) fn count_wishes(
         &mut self,
         alarm: &Alarm,
         sessions: &[(SessionId, DecidedBy)],
@@ -338,7 +356,12 @@ impl Router {
     }
 
     /// Told by a push or over their session's socket: an interval is one for both.
-    fn remember_sent(&mut self, alarm: &Alarm, verdicts: &[TokenVerdict], copied: &BTreeSet<TokenId>) {
+    pub(super) fn remember_sent(
+        &mut self,
+        alarm: &Alarm,
+        verdicts: &[TokenVerdict],
+        copied: &BTreeSet<TokenId>,
+    ) {
         let wants_interval = |router: &Self, token: &Token| {
             let interval = policy::interval(&token.filter, router.interval_default(token), alarm.monitor);
             interval.is_some_and(|interval| !interval.is_zero())

@@ -56,6 +56,9 @@ impl Router {
         let (now, wall) = (Instant::now(), self.parts.clock.now());
         let outcome = self.tokens.register(&registration, &owner, badge, now, wall);
         let id = outcome.token.id;
+        if badge.is_some() {
+            self.share(&Arc::clone(&outcome.token), true);
+        }
         self.carry_out(outcome);
         self.on_new_owner(id, &owner);
         self.attach_token(session, id);
@@ -149,8 +152,10 @@ impl Router {
             self.change_token(id, |token| token.filter = filter);
         }
         self.attach_token(session, id);
-        if let Some(badge) = self.sessions.take_badge(session) {
-            self.change_token(id, |token| token.badge = badge);
+        if let Some(badge) = self.sessions.take_badge(session)
+            && let Some(token) = self.change_token(id, |token| token.badge = badge)
+        {
+            self.share(&token, true);
         }
     }
 
@@ -172,7 +177,11 @@ impl Router {
     pub(super) fn on_badge(&mut self, session: SessionId, badge: u32, hint: Option<&PushToken>) {
         self.on_hint(session, hint);
         match self.attachments.token_of(session) {
-            Some(token) => drop(self.change_token(token, |token| token.badge = badge)),
+            Some(token) => {
+                if let Some(token) = self.change_token(token, |token| token.badge = badge) {
+                    self.share(&token, true);
+                }
+            }
             None => self.sessions.set_badge(session, badge),
         }
     }

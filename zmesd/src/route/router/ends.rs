@@ -51,9 +51,10 @@ impl Router {
                 batches.push((alarm, deliveries));
             }
         }
+        self.tell_cluster(&end);
         let recorded = self.try_note(Note::Ended(Box::new(EndNote { end, pushes })));
         for (alarm, deliveries) in batches {
-            self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: None, ledger: None });
         }
     }
 

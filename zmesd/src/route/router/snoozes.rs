@@ -59,6 +59,7 @@ impl Router {
         }
         let set = self.snoozes.set(snooze)?;
         self.keep_snooze(set.snooze.clone());
+        self.share_snooze(&set.snooze, false);
         Ok(set)
     }
 
@@ -68,6 +69,7 @@ impl Router {
         let (at, SnoozeAuthor { by, origin }) = (self.parts.clock.now(), author);
         for entry in &ended {
             let id = entry.snooze.id;
+            self.share_snooze(&entry.snooze, true);
             info!(snooze = %id, withheld = entry.total(), by, %origin, "snooze ended");
             if !self.try_note(Note::SnoozeEnded(id, at, Vec::new())) {
                 self.unended.push((id, at));
@@ -86,7 +88,7 @@ impl Router {
         }
     }
 
-    fn keep_snooze(&mut self, snooze: Snooze) {
+    pub(super) fn keep_snooze(&mut self, snooze: Snooze) {
         if let Err(Note::Snooze(snooze)) = self.parts.state.try_note(Note::Snooze(snooze)) {
             self.unkept.push(snooze.id);
         }
@@ -133,7 +135,7 @@ impl Router {
         }
         info!(snooze = %id, withheld = entry.total(), "snooze ended");
         for (alarm, _, deliveries) in digests {
-            self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
+            self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None, ledger: None });
         }
     }
 
@@ -188,6 +190,7 @@ impl Router {
             origin: Origin::Snooze,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         });
         let verdict =
             |&(id, decision): &(TokenId, Decision)| self.notice(id, decision, None, Urgency::Silent);

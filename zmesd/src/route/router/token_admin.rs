@@ -177,6 +177,7 @@ impl Router {
         for id in &ids {
             if let Some(token) = self.tokens.change(*id, |token| token.badge = to) {
                 self.tell_token("badge", &token);
+                self.share(&token, true);
                 changed.push(token);
             }
         }

@@ -68,6 +68,7 @@ impl Router {
             origin: Origin::Trouble,
             phase: Phase::Start,
             span: None,
+            elsewhere: None,
         });
         let urgency = urgency(change, &trouble.id);
         let verdict = |(id, (decision, by))| self.notice(id, decision, by, urgency);
@@ -81,7 +82,7 @@ impl Router {
             return None;
         }
         self.parts.tap.send_with(|| TapEvent::Trouble(Arc::new(seen)));
-        self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None });
+        self.push(PushBatch { alarm, deliveries, recorded: true, receipts: None, ledger: None });
         self.told_troubles.truncate(REMEMBERED - 1);
         self.told_troubles.push_front((number, told.clone()));
         Some(told)

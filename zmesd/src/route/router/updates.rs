@@ -94,7 +94,7 @@ impl Router {
         }
         let recorded = self.try_note(Note::Updated(pushes));
         for (alarm, deliveries) in batches {
-            self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: None, ledger: None });
         }
     }
 

@@ -46,6 +46,9 @@ impl Router {
 
     /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
     pub(super) fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
+        for token in &tokens {
+            self.share(token, false);
+        }
         let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
         if !tokens.is_empty() && !self.try_note(Note::Tokens(tokens)) {
             self.tokens.not_written(ids);
@@ -54,6 +57,7 @@ impl Router {
 
     /// Where there is no room it is done later: what an app has registered must not live in memory alone.
     pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
+        self.share(token, false);
         if !self.try_note(Note::Token(Arc::clone(token))) {
             self.tokens.not_written([token.id]);
         }

@@ -248,6 +248,7 @@ fn tested() -> Note {
         origin: Origin::Test,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     };
     let decision = Decision::Skip(SkipReason::Filter);
     let decided = TokenDecision {

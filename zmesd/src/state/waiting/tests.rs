@@ -35,6 +35,7 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         origin: Origin::Poll,
         phase: Phase::Start,
         span: None,
+        elsewhere: None,
     };
     let decided = |id| TokenDecision {
         id: DeliveryId(id),
@@ -82,6 +83,8 @@ fn words(waiting: &Waiting) -> Vec<String> {
             format!("alarm {} released, {}", alarm.event.unwrap().0, messages.len())
         }
         Note::Held(..)
+        | Note::Cluster(_)
+        | Note::Decided(..)
         | Note::GivenUp(_)
         | Note::Mqtt(_)
         | Note::RuleHits(..)

@@ -209,6 +209,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             | RouterCommand::Census(_)
             | RouterCommand::Disconnect(..)
             | RouterCommand::Test(..)
+            | RouterCommand::Ledger(_)
             | RouterCommand::Ping(_) => panic!("sessions do not ask the router for this"),
         };
         heard.send(word).await.ok();
@@ -347,6 +348,7 @@ impl AlarmRecord for ScriptedRecord {
             cause: "Motion".to_owned(),
             late: false,
             ended_at: None,
+            elsewhere: false,
         };
         let alarms = [(7, alarm(7, 1)), (8, alarm(8, 2))];
         Ok(alarms.into_iter().find(|(number, _)| *number > span.after).into_iter().collect())

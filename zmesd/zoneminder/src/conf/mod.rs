@@ -15,9 +15,7 @@ mod connection;
 mod origin;
 mod zm_conf;
 
-pub use connection::{
-    ConnectionFault, DatabaseAddress, DatabaseConfig, DatabaseTls, PAIR_HINT, ServerIdentity, ServerScope,
-    UrlFault,
-};
+pub use connection::{ConnectionFault, DatabaseConfig, ServerIdentity, ServerScope};
 pub use origin::{DatabaseOrigin, ValuePlace};
 pub use zm_conf::{Continuation, ZmConf, ZmValue};
+pub use zmes_shared::database::{DatabaseAddress, DatabaseTls, PAIR_HINT, UrlFault};

@@ -15,7 +15,6 @@ mod labels;
 mod monitors;
 mod permissions;
 mod pictures;
-mod place;
 mod pool;
 mod rights;
 mod schema;
@@ -34,7 +33,6 @@ use zmes_shared::{EventId, MonitorId};
 
 use self::explain::Answer;
 use self::health::{Area, Health};
-use self::place::ServerAddress;
 use self::pool::Pool;
 use self::schema::{Schema, Session};
 use crate::User;
@@ -44,6 +42,7 @@ use crate::{
     AccountStore, CaptureReports, DatabaseCheck, DatabaseReport, DatabaseTrouble, DbError, DbHealth,
     EventRow, EventStore, LabelSources, LabelsRead, MonitorStore, PictureStore, Whereabouts, Zoneminder,
 };
+use zmes_shared::database::ServerAddress;
 
 /// Deadline of one call, from the wait for a free connection to the last row. A healthy server answers in
 /// milliseconds. An app waits 20 s for its login, which may take two calls.
@@ -122,7 +121,7 @@ impl ZmDb {
         match tokio::time::timeout(DEADLINE, question).await {
             Ok(answer) => answer.map_err(|fault| fault.explain(database)),
             Err(_elapsed) => {
-                let (place, seconds) = (ServerAddress::describe(database), DEADLINE.as_secs());
+                let (place, seconds) = (ServerAddress::describe(&database.address), DEADLINE.as_secs());
                 let late = DatabaseTrouble::late(format!("no answer from {place} within {seconds} s"));
                 Err(DbError::Unavailable(late))
             }

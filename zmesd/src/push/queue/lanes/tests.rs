@@ -16,6 +16,7 @@ fn job(id: i64, of: i64) -> Job {
         attempts: 0,
         receipts: None,
         start: None,
+        ledger: None,
     }
 }
 

@@ -26,14 +26,14 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 impl Router {
     /// Adds what was detected in the event before this alarm.
-    pub(super) fn labelled(&self, alarm: Alarm) -> Alarm {
+    pub(in crate::route::router) fn labelled(&self, alarm: Alarm) -> Alarm {
         let known = self.labels.of(alarm.event);
         Alarm { labels: AlarmLabels { known, waited: None }, ..alarm }
     }
 
     /// Has the labels of an alarm's event looked for. Returns until when its decisions for tokens wait; `None`: they are
     /// made at once.
-    pub(super) fn wait_for_labels(&self, alarm: &Alarm) -> Option<Instant> {
+    pub(in crate::route::router) fn wait_for_labels(&self, alarm: &Alarm) -> Option<Instant> {
         let event = alarm.event?;
         let config = self.parts.labels.borrow();
         if !config.sources().any() {
@@ -154,24 +154,30 @@ impl Router {
     }
 
     /// Decides for the tokens.
-    fn release(&mut self, held: &HeldDecision) {
+    pub(in crate::route::router) fn release(&mut self, held: &HeldDecision) {
         let known = self.labels.of(held.alarm.event);
         let ending = if known.is_empty() { held.ending() } else { LabelWait::Found };
         let waited = self.parts.clock.now().duration_since(held.alarm.at);
         let waited = Duration::try_from(waited).unwrap_or_default();
+        // An alarm of the ledger comes here, too, where nothing is to be waited for.
+        let has_waited = held.ledger.is_none() || !self.parts.labels.borrow().wait.is_zero();
         let alarm = Arc::new(Alarm {
-            labels: AlarmLabels { known, waited: Some((waited, ending)) },
+            labels: AlarmLabels { known, waited: has_waited.then_some((waited, ending)) },
             // Latencies of pushes do not contain the wait.
             detected: Instant::now(),
             ..Alarm::clone(&held.alarm)
         });
         let unlabelled = (ending == LabelWait::None).then(|| self.parts.labels.borrow().without);
-        let round = AlarmRound { latecomer: true, unlabelled, ..AlarmRound::default() };
+        let done = held.ledger.as_ref().map(|ledger| Arc::clone(&ledger.done));
+        let round = AlarmRound { latecomer: true, unlabelled, done, ..AlarmRound::default() };
         let rules = Arc::clone(&self.parts.rules.borrow());
         let candidates = rules.candidates(&self.alarm_facts(&alarm));
         let verdicts = self.decide_tokens(&alarm, &round, None, &candidates);
         self.remember_sent(&alarm, &verdicts, &BTreeSet::new());
         let (decisions, deliveries) = self.deliveries(&verdicts);
+        if let Some(ledger) = &held.ledger {
+            self.tell_decided(ledger.mark, &verdicts);
+        }
         self.count_wishes(&alarm, &held.by, &verdicts);
         self.remember(held.number, &alarm, None, &verdicts);
         let mut end = None;
@@ -187,10 +193,15 @@ impl Router {
             messages.push((Arc::clone(&message), decisions));
             batches.push((message, deliveries));
         }
+        let mark = held.ledger.as_ref().map(|ledger| ledger.mark);
         // One note: a kill between two would lose the end.
-        let recorded = self.try_note(Note::Released(alarm, messages));
+        let recorded = self.try_note(match mark {
+            Some(mark) => Note::Decided(mark, messages),
+            None => Note::Released(alarm, messages),
+        });
         for (alarm, deliveries) in batches {
-            self.push(PushBatch { alarm, deliveries, recorded, receipts: None });
+            let ledger = mark.filter(|_| alarm.phase.is_start());
+            self.push(PushBatch { alarm, deliveries, recorded, receipts: None, ledger });
         }
     }
 }

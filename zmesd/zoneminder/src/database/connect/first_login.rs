@@ -22,7 +22,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use self::packets::{Greeting, PLUGIN, Reply, Stream};
 use crate::conf::DatabaseConfig;
-use crate::database::place::ServerAddress;
+use zmes_shared::database::ServerAddress;
 
 /// Asks for the server's RSA key.
 const KEY_REQUEST: u8 = 0x02;

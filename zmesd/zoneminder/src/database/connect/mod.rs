@@ -18,8 +18,8 @@ use tracing::{info, warn};
 
 use self::tls_files::TlsTexts;
 use super::explain::{Answer, Fault, TlsFault};
-use super::place::ServerAddress;
 use crate::conf::DatabaseConfig;
+use zmes_shared::database::ServerAddress;
 
 /// Sent to each new session, one by one: no server knows all of them, and a refusal does no harm. The limits are the
 /// server's side of [`super::DEADLINE`]: `zmupdate.pl` may lock a table for an hour, and abandoned statements must not
@@ -59,7 +59,7 @@ impl Connector {
     pub(super) async fn connect(&self) -> Answer<MySqlConnection> {
         let texts = TlsTexts::read(&self.database).await?;
         let mut silent = Vec::new();
-        for place in ServerAddress::all(&self.database) {
+        for place in ServerAddress::all(&self.database.address) {
             match self.connect_to(&place, texts.as_ref()).await {
                 Ok(mut connection) => {
                     prepare(&mut connection).await?;

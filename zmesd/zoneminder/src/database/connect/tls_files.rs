@@ -8,7 +8,7 @@ use zmes_files::pemfile::{self, PemError};
 
 use crate::conf::{DatabaseConfig, DatabaseTls};
 use crate::database::explain::{Answer, Fault};
-use crate::database::place::ServerAddress;
+use zmes_shared::database::ServerAddress;
 
 /// What the files hold, as PEM.
 pub(super) struct TlsTexts {

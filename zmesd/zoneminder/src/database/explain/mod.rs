@@ -14,9 +14,9 @@ use tracing::debug;
 use zmes_files::pemfile::PemError;
 
 use super::cells::{Odd, clean};
-use super::place::ServerAddress;
 use crate::conf::{DatabaseAddress, DatabaseConfig};
 use crate::{DatabaseFault, DatabaseTrouble, DbError};
+use zmes_shared::database::ServerAddress;
 
 /// Maximum length of a server's text in a message.
 const SERVER_TEXT: usize = 200;
@@ -186,7 +186,7 @@ fn file_hint(name: &'static str, problem: &PemError, database: &DatabaseConfig) 
 fn sql(error: &sqlx::Error, database: &DatabaseConfig) -> DbError {
     // The driver's text is for developers: it is only logged at level debug.
     debug!(%error, "the database's driver failed");
-    let place = ServerAddress::describe(database);
+    let place = ServerAddress::describe(&database.address);
     match error {
         sqlx::Error::Database(refusal) => match refusal.try_downcast_ref::<MySqlDatabaseError>() {
             Some(refusal) => refusal::explain(refusal.number(), refusal.message(), database),

@@ -9,7 +9,7 @@ use rustls_pki_types::UnixTime;
 use super::{DatabaseFault, DatabaseTrouble, trouble};
 use crate::conf::DatabaseConfig;
 use crate::database::cells::clean;
-use crate::database::place::ServerAddress;
+use zmes_shared::database::ServerAddress;
 
 /// Maximum length of a library's text in a message.
 const TEXT: usize = 120;
@@ -71,7 +71,7 @@ impl TlsFault {
     pub(super) fn beside(&self, refused: DatabaseTrouble, database: &DatabaseConfig) -> DatabaseTrouble {
         let message = format!("{}; TLS is not possible: {}", refused.message, self.sentence());
         if refused.fault == DatabaseFault::Tls {
-            let place = ServerAddress::all(database).pop();
+            let place = ServerAddress::all(&database.address).pop();
             let hint = place.map_or(refused.hint, |place| self.hint(&place, database));
             return trouble(DatabaseFault::Tls, message, hint);
         }

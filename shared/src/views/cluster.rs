@@ -1,0 +1,96 @@
+//! `zmesctl cluster`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The cluster as one node sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[expect(clippy::struct_excessive_bools, reason = "members of a JSON object")]
+pub struct ClusterStatus {
+    /// All nodes that the ledger knows, ordered by name; of the last time that it was reached.
+    pub nodes: Vec<ClusterNode>,
+    /// By how much the database's clock is ahead of this node's, in milliseconds; `null`: not known yet.
+    pub clock_offset_ms: Option<i64>,
+    /// The node that answers.
+    #[serde(default)]
+    pub name: String,
+    /// Which start of the node this is; `null`: it is not registered.
+    #[serde(default)]
+    pub epoch: Option<u64>,
+    /// Whether the ledger answers.
+    #[serde(default)]
+    pub connected: bool,
+    /// Since when it answers, or does not.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+    /// Where the ledger is, without user and password.
+    #[serde(default)]
+    pub ledger: String,
+    /// Why it did not answer the last time; `null`: that has not happened since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<Timestamp>,
+    /// While it does not answer: what to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// How often the ledger did not answer since the start.
+    #[serde(default)]
+    pub errors: u64,
+    /// Alarms of this node that are not in the ledger yet.
+    #[serde(default)]
+    pub waiting: u64,
+    /// The node that sends pushes; `null`: none at the moment.
+    #[serde(default)]
+    pub pusher: Option<String>,
+    /// Whether this node may send for all nodes at this moment.
+    #[serde(default)]
+    pub may_send: bool,
+    /// Whether this node cannot reach the ledger and sends for its own cameras.
+    #[serde(default)]
+    pub alone: bool,
+    /// How often this node has begun to send for all nodes since its start.
+    #[serde(default)]
+    pub takeovers: u64,
+    /// Another zmesd has this node's name: this one takes no part any more.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub fenced: bool,
+}
+
+/// One node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClusterNode {
+    /// Its name.
+    pub name: String,
+    /// `Servers.Id` in ZoneMinder, where it has one.
+    pub server_id: Option<u32>,
+    /// How long nothing was heard of it.
+    pub seen_ms: u64,
+    /// For how long alarms of it have waited to be read here.
+    pub lag_ms: u64,
+    /// It sends pushes.
+    pub pusher: bool,
+    /// Version of its zmesd.
+    pub version: String,
+    /// It is at work.
+    #[serde(default)]
+    pub alive: bool,
+    /// It was stopped, and said so.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub stopped: bool,
+    /// By how much the database's clock is ahead of its own, in milliseconds.
+    #[serde(default)]
+    pub clock_offset_ms: i64,
+    /// What is wrong with it; empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trouble: String,
+    /// How others reach it; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// `prefer` in its configuration.
+    #[serde(default)]
+    pub prefer: i16,
+}

@@ -1,0 +1,310 @@
+//! Two daemons of one site, with a real MariaDB between them: each host's alarms reach the apps of both, and each phone
+//! rings once, whichever of them dies.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
+use tokio::time::Instant;
+use zmes_cluster::schema::{Account, Plan};
+use zmes_cluster::{LedgerLine, LedgerServer};
+use zmes_tests::standin::PushProxy;
+use zmes_tests::{AppClient, Daemon, EventRow, MonitorRow, World, wait_until};
+
+const PHONE: &str = "cluster-android:APA91bHPRgkF-one";
+/// Planted: no output may show it.
+const LEDGER_PASSWORD: &str = "planted-ledger-password";
+/// How long the node that sends may be silent.
+const LEASE: &str = "2s";
+
+/// Camera 1 belongs to node `a`, whose database both use; camera 2 to node `b`.
+struct Site {
+    a: World,
+    b: World,
+    proxy: PushProxy,
+}
+
+impl Site {
+    async fn start() -> Result<Self> {
+        let proxy = PushProxy::start().await?;
+        let node = |name: &str, server: u32| {
+            World::new()
+                .with_push_proxy(&proxy)
+                .setting("zoneminder", "server-id", &server.to_string())
+                .setting("push", "storm-limit", "1000")
+                .setting("cluster", "enabled", "true")
+                .setting("cluster", "name", &format!("\"{name}\""))
+                .setting("cluster", "lease", &format!("\"{LEASE}\""))
+        };
+        let yard = MonitorRow::new(2, "Yard").without_shared_memory();
+        let a = node("a", 1).monitor(1, "Front").camera(yard).prepare().await?;
+        let b = node("b", 2).monitor(2, "Yard").prepare().await?;
+        let mut site = Self { a, b, proxy };
+        site.join().await?;
+        site.a.start_daemon().await?;
+        site.wait_pusher("a").await?;
+        site.b.start_daemon().await?;
+        site.a.wait_comparing().await?;
+        site.b.wait_comparing().await?;
+        Ok(site)
+    }
+
+    /// Gives both one database, with a ledger.
+    async fn join(&mut self) -> Result<()> {
+        let socket = self.a.database.socket();
+        let root = LedgerServer::socket(&socket, "root", &String::new().into());
+        let mut admin = LedgerLine::new(root.into(), Duration::from_secs(30));
+        let password = Some(LEDGER_PASSWORD.to_owned().into());
+        let account = Account { user: "zmesd".to_owned(), host: "localhost".to_owned(), password };
+        Plan::make(&mut admin, "zmesd", &account).await?.run(&mut admin).await?;
+        let rows =
+            "INSERT INTO Servers (Id, Name) VALUES (1, 'a'), (2, 'b'); UPDATE Monitors SET ServerId=Id";
+        self.a.database.sql(&format!("DELETE FROM Servers; {rows}")).await?;
+        let (conf, theirs) = (self.b.path("zm.conf"), self.b.database.socket());
+        let text = fs::read_to_string(&conf)?.replace(&*theirs.to_string_lossy(), &socket.to_string_lossy());
+        fs::write(&conf, text)?;
+        self.b.database.stop().await?;
+        let url = format!("mysql://zmesd:{LEDGER_PASSWORD}@localhost/zmesd?socket={}", socket.display());
+        for world in [&mut self.a, &mut self.b] {
+            world.settings.set_text("cluster", "database-url", &url);
+            world.write_settings()?;
+        }
+        Ok(())
+    }
+
+    async fn alarm(&self, monitor: u32, event: u64) -> Result<()> {
+        let world = if monitor == 1 { &self.a } else { &self.b };
+        let row = EventRow::new(event, monitor);
+        world.shm(monitor)?.alarm(event, "Motion", async || self.a.insert_event(row).await).await
+    }
+
+    /// The ledger's own word for who sends.
+    async fn pusher(&self) -> Result<String> {
+        let sql = "SELECT n.name FROM zmesd.lease l JOIN zmesd.node n ON n.id = l.holder";
+        self.a.database.sql(sql).await
+    }
+
+    async fn wait_pusher(&self, name: &str) -> Result<()> {
+        wait_until(&format!("{name} sends the pushes"), async || {
+            Ok((self.pusher().await? == name).then_some(()))
+        })
+        .await
+    }
+
+    /// How often the provider was asked to ring the phone for each event.
+    fn rung(&self) -> BTreeMap<u64, usize> {
+        let mut rung = BTreeMap::new();
+        for push in self.proxy.pushes_to(PHONE) {
+            let body = push.request.json();
+            // "Motion Alarm on Front (100)"
+            let alert = body["alert"].as_str().and_then(|alert| alert.rsplit_once('('));
+            let event = alert.and_then(|(_, rest)| rest.split(')').next());
+            if let Some(event) = event.and_then(|event| event.parse().ok()) {
+                *rung.entry(event).or_default() += 1;
+            }
+        }
+        rung
+    }
+
+    async fn wait_rung(&self, event: u64) -> Result<()> {
+        wait_until(&format!("the phone rings for event {event}"), async || {
+            Ok(self.rung().contains_key(&event).then_some(()))
+        })
+        .await
+    }
+}
+
+/// Says that a phone rang for each of these events, and how often it rang once more.
+fn ensure_all(
+    rung: &BTreeMap<u64, usize>,
+    events: impl IntoIterator<Item = u64>,
+    most_repeats: usize,
+) -> Result<()> {
+    let lost: Vec<u64> = events.into_iter().filter(|event| !rung.contains_key(event)).collect();
+    ensure!(lost.is_empty(), "lost: {lost:?}");
+    let repeats: usize = rung.values().map(|times| times - 1).sum();
+    ensure!(repeats <= most_repeats, "{repeats} repeats: {rung:?}");
+    Ok(())
+}
+
+async fn events_of(world: &World) -> Result<Vec<u64>> {
+    let list = world.ctl().json(&["events"]).await?;
+    let events = list["events"].as_array().with_context(|| list.to_string())?;
+    Ok(events.iter().filter_map(|event| event["event_id"].as_u64()).collect())
+}
+
+#[tokio::test]
+async fn each_nodes_alarms_reach_the_apps_of_both_once_and_one_node_rings_every_phone() -> Result<()> {
+    let mut site = Site::start().await?;
+    let mut at_a = site.a.phone("android", PHONE).await?;
+    let mut at_b = site.b.admin().await?;
+    // Registered at one node, known at the other.
+    site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
+    let mut behind = Vec::new();
+    for round in 0..20_u64 {
+        for (monitor, event) in [(1, 100 + 2 * round), (2, 101 + 2 * round)] {
+            site.alarm(monitor, event).await?;
+            let (one, other) =
+                tokio::join!(heard(&mut at_a, event, monitor), heard(&mut at_b, event, monitor));
+            let (one, other) = (one?, other?);
+            behind.push(if monitor == 1 { other - one } else { one.saturating_duration_since(other) });
+        }
+    }
+    behind.sort_unstable();
+    eprintln!(
+        "later at the other node: p50 {:?}, p99 {:?}",
+        behind[behind.len() / 2],
+        behind[behind.len() - 1]
+    );
+    site.wait_rung(139).await?;
+    at_a.sync().await?;
+    at_b.sync().await?;
+    ensure_all(&site.rung(), 100..140, 0)?;
+    for world in [&site.a, &site.b] {
+        ensure!(events_of(world).await? == (100..140).collect::<Vec<_>>(), "{:?}", events_of(world).await?);
+    }
+    missed_and_silenced(&mut site, &mut at_a).await?;
+    for world in [&mut site.a, &mut site.b] {
+        ensure!(!world.daemon()?.log().contains(LEDGER_PASSWORD), "the password is in the log");
+    }
+    Ok(())
+}
+
+/// What happens while a node is down is in its record afterwards; what is silenced at one node is silent at all.
+async fn missed_and_silenced(site: &mut Site, at_a: &mut AppClient) -> Result<()> {
+    site.b.kill_daemon().await?;
+    site.alarm(1, 200).await?;
+    site.wait_rung(200).await?;
+    site.b.shm(2)?.start()?;
+    site.b.start_daemon().await?;
+    wait_until("b has what it missed", async || Ok(events_of(&site.b).await?.contains(&200).then_some(())))
+        .await?;
+    // Snoozed at one node, silent at all, and told again once that is over.
+    site.b.run(&["snooze", "2", "--for", "1h"]).await?.expect_code(0)?;
+    wait_until("the snooze holds at a", async || {
+        let list = site.a.ctl().json(&["snooze", "list"]).await?;
+        Ok((list["snoozes"][0]["monitor_id"] == 2).then_some(()))
+    })
+    .await?;
+    site.alarm(2, 203).await?;
+    at_a.expect_alarm(200, 1).await?;
+    at_a.expect_alarm(203, 2).await?;
+    site.alarm(1, 204).await?;
+    site.wait_rung(204).await?;
+    site.b.run(&["snooze", "end", "all"]).await?.expect_code(0)?;
+    wait_until("the snooze is over at a", async || {
+        let list = site.a.ctl().json(&["snooze", "list"]).await?;
+        Ok(list["snoozes"].as_array().is_some_and(Vec::is_empty).then_some(()))
+    })
+    .await?;
+    ensure!(!site.rung().contains_key(&203), "{:?}", site.rung());
+    site.alarm(2, 205).await?;
+    site.wait_rung(205).await?;
+    // Revoked at one node, silent at all.
+    let handle = site.b.handle(PHONE).await?;
+    site.b.run(&["tokens", "revoke", &handle, "--yes"]).await?.expect_code(0)?;
+    site.a
+        .wait_token(PHONE, "revoked at a", |token| {
+            token["state"] == "revoked" || !token["revoked_at"].is_null()
+        })
+        .await?;
+    site.alarm(1, 201).await?;
+    site.alarm(2, 202).await?;
+    for (event, monitor) in [(204, 1), (205, 2), (201, 1), (202, 2)] {
+        at_a.expect_alarm(event, monitor).await?;
+    }
+    wait_until("everything is settled", async || {
+        let open =
+            site.a.database.sql("SELECT COUNT(*) FROM zmesd.alarm WHERE NOT settled AND phase = 1").await?;
+        Ok((open == "0").then_some(()))
+    })
+    .await?;
+    ensure!(!site.rung().contains_key(&201) && !site.rung().contains_key(&202), "{:?}", site.rung());
+    Ok(())
+}
+
+async fn heard(app: &mut AppClient, event: u64, monitor: u32) -> Result<Instant> {
+    app.expect_alarm(event, monitor).await?;
+    Ok(Instant::now())
+}
+
+#[tokio::test]
+async fn the_node_that_sends_is_killed_under_load_and_no_phone_misses_an_alarm() -> Result<()> {
+    let mut site = Site::start().await?;
+    drop(site.a.phone("android", PHONE).await?);
+    site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
+    for event in 100..110 {
+        site.alarm(2, event).await?;
+    }
+    site.a.kill_daemon().await?;
+    let killed = Instant::now();
+    for event in 110..130 {
+        site.alarm(2, event).await?;
+    }
+    // Of two alarms between two looks at the shared memory the first is found in the Events table, later.
+    for event in 100..130 {
+        site.wait_rung(event).await?;
+    }
+    let first = site.proxy.pushes_to(PHONE).into_iter().find(|push| push.at > killed);
+    eprintln!("first push after the kill: {:?}", first.map(|push| push.at - killed));
+    ensure_all(&site.rung(), 100..130, 10)?;
+    // The next success: it comes back, and a node that stands still is no second sender.
+    site.a.start_daemon().await?;
+    site.b.daemon()?.signal(Signal::SIGSTOP)?;
+    site.wait_pusher("a").await?;
+    site.alarm(1, 130).await?;
+    site.wait_rung(130).await?;
+    site.b.daemon()?.signal(Signal::SIGCONT)?;
+    site.alarm(2, 131).await?;
+    site.wait_rung(131).await?;
+    ensure_all(&site.rung(), 100..132, 12)
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_away_stops_no_alarm_and_what_was_missed_comes_later() -> Result<()> {
+    let mut site = Site::start().await?;
+    let mut at_a = site.a.phone("android", PHONE).await?;
+    let mut at_b = site.b.admin().await?;
+    site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
+    site.alarm(1, 100).await?;
+    site.wait_rung(100).await?;
+    at_a.expect_alarm(100, 1).await?;
+    at_b.expect_alarm(100, 1).await?;
+    site.a.database.stop().await?;
+    site.a.alarm_without_row(1, 101).await?;
+    site.b.alarm_without_row(2, 102).await?;
+    at_a.expect_alarm(101, 1).await?;
+    at_b.expect_alarm(102, 2).await?;
+    // Each node sends for its own cameras.
+    site.wait_rung(101).await?;
+    site.wait_rung(102).await?;
+    site.a.database.resume().await?;
+    at_a.expect_alarm(102, 2).await?;
+    at_b.expect_alarm(101, 1).await?;
+    site.alarm(1, 103).await?;
+    site.wait_rung(103).await?;
+    // One write without an answer may be in the ledger, and is sent by both.
+    ensure_all(&site.rung(), 100..104, 2)
+}
+
+#[tokio::test]
+async fn two_nodes_with_one_name_are_told_apart_and_the_ledger_is_not_needed_for_a_start() -> Result<()> {
+    let mut site = Site::start().await?;
+    site.b.daemon()?.end(Signal::SIGTERM).await?;
+    site.b.settings.set_text("cluster", "name", "a");
+    site.b.write_settings()?;
+    let file = site.b.settings_file();
+    let mut command = Daemon::command(site.b.directory(), &["--config", &file.to_string_lossy()])?;
+    let output = command.output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(78) && text.contains("hint: give each node its own"), "{text}");
+    site.a.daemon()?.end(Signal::SIGTERM).await?;
+    site.a.database.stop().await?;
+    site.a.launch_daemon().await?;
+    let status = site.a.wait_status("down", |status| status["database"] == "down").await?;
+    ensure!(status["database_error"].is_string(), "{status}");
+    site.a.database.resume().await?;
+    site.wait_pusher("a").await
+}

@@ -1,0 +1,311 @@
+//! What became of alarms for devices: written by the pusher, read by whoever takes over from it, and by `why`.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::mysql::MySqlRow;
+use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
+use zmes_shared::MonitorId;
+
+use crate::alarms::{LogKey, LoggedAlarm, alarm_of_row, columns};
+use crate::fault::LedgerError;
+use crate::line::{LedgerLine, Work, attempt};
+use crate::lists::{MOST, padded};
+use crate::node::NodeId;
+use crate::times;
+
+/// Longest reason and longest id of a provider, in characters.
+const TEXT: usize = 120;
+
+/// Names a device: the SHA-256 of its token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceHandle([u8; 32]);
+
+impl DeviceHandle {
+    /// The handle with these bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for DeviceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutcomeKind {
+    /// The provider took it.
+    Taken,
+    /// It was not to be sent.
+    Withheld,
+    /// It was tried, and will not be tried again.
+    Abandoned,
+}
+
+impl OutcomeKind {
+    fn number(self) -> u8 {
+        match self {
+            Self::Taken => 1,
+            Self::Withheld => 2,
+            Self::Abandoned => 3,
+        }
+    }
+
+    fn of_number(number: u8) -> Option<Self> {
+        [Self::Taken, Self::Withheld, Self::Abandoned].into_iter().find(|kind| kind.number() == number)
+    }
+}
+
+/// What became of an alarm for one device. The first that is written stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceOutcome {
+    /// The device.
+    pub device: DeviceHandle,
+    /// What became of it.
+    pub kind: OutcomeKind,
+    /// Why, as a word; more than 120 characters are cut off.
+    pub reason: String,
+    /// The provider's id of the message; more than 120 characters are cut off.
+    pub provider_id: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the pusher has done, written in one transaction.
+#[derive(Debug, Clone, Default)]
+pub struct PusherReport {
+    /// Outcomes; up to 256 are one statement.
+    pub outcomes: Vec<(LogKey, DeviceOutcome)>,
+    /// When devices were last told of a monitor.
+    pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
+    /// Numbers on icons.
+    pub badges: Vec<(DeviceHandle, u32, Timestamp)>,
+    /// Alarms of which nothing is left to be pushed, once these outcomes are written.
+    pub settled: Vec<LogKey>,
+}
+
+/// Writes what the pusher has done. It may be repeated, and also a pusher that has lost the lease reports what it sent: the
+/// next one must know.
+pub async fn report(line: &mut LedgerLine, report: &PusherReport) -> Result<(), LedgerError> {
+    let outcomes: Vec<(LogKey, &DeviceOutcome)> =
+        report.outcomes.iter().map(|(alarm, outcome)| (*alarm, outcome)).collect();
+    attempt!(line.transaction(), |connection| {
+        insert(connection, &outcomes).await?;
+        told(connection, &report.told).await?;
+        badges(connection, &report.badges).await?;
+        settle(connection, &report.settled).await?;
+        Ok(())
+    })
+}
+
+/// Writes outcomes.
+pub(crate) async fn insert(
+    connection: &mut MySqlConnection,
+    outcomes: &[(LogKey, &DeviceOutcome)],
+) -> Work<()> {
+    for chunk in outcomes.chunks(MOST) {
+        let mut query = QueryBuilder::<MySql>::new(
+            "INSERT INTO `done` (`node`, `seq`, `handle`, `outcome`, `reason`, `provider_id`, `at`) VALUES ",
+        );
+        for (index, (alarm, outcome)) in padded(chunk).enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            let mut values = query.separated(", ");
+            values.push_bind(alarm.node.0).push_bind(alarm.seq);
+            values.push_bind(outcome.device.as_bytes().to_vec()).push_bind(outcome.kind.number());
+            values.push_bind(cut(&outcome.reason)).push_bind(cut(&outcome.provider_id));
+            query.push(", ");
+            times::push(&mut query, outcome.at);
+            query.push(")");
+        }
+        // `INSERT IGNORE` would also ignore what does not fit.
+        query.push(" ON DUPLICATE KEY UPDATE `at` = `at`");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Notes that nothing is left to be pushed of these alarms.
+pub(crate) async fn settle(connection: &mut MySqlConnection, alarms: &[LogKey]) -> Work<()> {
+    for chunk in alarms.chunks(MOST) {
+        let mut query = QueryBuilder::<MySql>::new("UPDATE `alarm` SET `settled` = TRUE WHERE ");
+        for (index, alarm) in padded(chunk).enumerate() {
+            query.push(if index == 0 { "(`node` = " } else { " OR (`node` = " });
+            query.push_bind(alarm.node.0).push(" AND `seq` = ").push_bind(alarm.seq).push(")");
+        }
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn told(connection: &mut MySqlConnection, told: &[(DeviceHandle, MonitorId, Timestamp)]) -> Work<()> {
+    for chunk in told.chunks(MOST) {
+        let mut query = QueryBuilder::<MySql>::new("INSERT INTO `told` (`handle`, `monitor`, `at`) VALUES ");
+        for (index, (device, monitor, at)) in padded(chunk).enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(monitor.0).push(", ");
+            times::push(&mut query, *at);
+            query.push(")");
+        }
+        query.push(" ON DUPLICATE KEY UPDATE `at` = GREATEST(`at`, VALUES(`at`))");
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn badges(connection: &mut MySqlConnection, badges: &[(DeviceHandle, u32, Timestamp)]) -> Work<()> {
+    for chunk in badges.chunks(MOST) {
+        let mut query = QueryBuilder::<MySql>::new("INSERT INTO `badge` (`handle`, `count`, `at`) VALUES ");
+        for (index, (device, count, at)) in padded(chunk).enumerate() {
+            query.push(if index == 0 { "(" } else { ", (" });
+            query.push_bind(device.as_bytes().to_vec()).push(", ").push_bind(*count).push(", ");
+            times::push(&mut query, *at);
+            query.push(")");
+        }
+        // The count first: the server assigns from left to right, and the time is what decides.
+        query.push(
+            " ON DUPLICATE KEY UPDATE `count` = IF(VALUES(`at`) >= `at`, VALUES(`count`), `count`), \
+             `at` = GREATEST(`at`, VALUES(`at`))",
+        );
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT).collect()
+}
+
+/// An alarm that may have to be pushed still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenAlarm {
+    /// The alarm.
+    pub logged: LoggedAlarm,
+    /// Devices for which it is known what became of it: these are done.
+    pub done: Vec<DeviceHandle>,
+}
+
+/// Returns alarms that were written within `younger_than` and are not settled, in the order in which they were written,
+/// beginning `after` an alarm: what a new pusher has to look at. An empty answer is the end.
+pub async fn open_alarms(
+    line: &mut LedgerLine,
+    younger_than: Duration,
+    after: Option<LogKey>,
+    limit: u32,
+) -> Result<Vec<OpenAlarm>, LedgerError> {
+    attempt!(line.statements(), |connection| {
+        // Ordered by node and number, so that a page ends at a place that can be named; the caller sorts by time.
+        let sql = format!(
+            "SELECT {} FROM `alarm` WHERE NOT `settled` \
+             AND `written` > UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND \
+             AND (`node` > ? OR `node` = ? AND `seq` > ?) ORDER BY `node`, `seq` LIMIT ?",
+            columns()
+        );
+        let (node, seq) = after.map_or((0, 0), |key| (key.node.0, key.seq));
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(times::interval(younger_than))
+            .bind(node)
+            .bind(node)
+            .bind(seq)
+            .bind(limit)
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut open = Vec::with_capacity(rows.len());
+        for row in &rows {
+            open.extend(alarm_of_row(row)?.map(|logged| OpenAlarm { logged, done: Vec::new() }));
+        }
+        for chunk in open.chunks_mut(MOST) {
+            add_done(connection, chunk).await?;
+        }
+        Ok(open)
+    })
+}
+
+/// Adds for which devices it is known what came of these alarms, which are ordered by key.
+async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> Work<()> {
+    let mut query = QueryBuilder::<MySql>::new("SELECT `node`, `seq`, `handle` FROM `done` WHERE ");
+    for (index, OpenAlarm { logged, .. }) in padded(open).enumerate() {
+        query.push(if index == 0 { "(`node` = " } else { " OR (`node` = " });
+        query.push_bind(logged.key.node.0).push(" AND `seq` = ").push_bind(logged.key.seq).push(")");
+    }
+    for row in query.build().fetch_all(connection).await? {
+        let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
+        let found = open.binary_search_by_key(&key, |open| open.logged.key);
+        if let Some(open) = found.ok().and_then(|index| open.get_mut(index)) {
+            open.done.extend(DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(2)?));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what became of an alarm for each device.
+pub async fn outcomes_of(line: &mut LedgerLine, alarm: LogKey) -> Result<Vec<DeviceOutcome>, LedgerError> {
+    attempt!(line.statements(), |connection| { outcomes_of_alarm(connection, alarm).await })
+}
+
+async fn outcomes_of_alarm(connection: &mut MySqlConnection, alarm: LogKey) -> Work<Vec<DeviceOutcome>> {
+    let sql = format!(
+        "SELECT `handle`, `outcome`, `reason`, `provider_id`, {} FROM `done` WHERE `node` = ? AND `seq` = ?",
+        times::millis("`at`")
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(alarm.node.0).bind(alarm.seq);
+    let rows = query.fetch_all(connection).await?;
+    let mut outcomes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        outcomes.extend(outcome_of_row(row)?);
+    }
+    Ok(outcomes)
+}
+
+fn outcome_of_row(row: &MySqlRow) -> Result<Option<DeviceOutcome>, sqlx::Error> {
+    let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { return Ok(None) };
+    // What a newer version has written means at least that it is done.
+    let kind = OutcomeKind::of_number(row.try_get(1)?).unwrap_or(OutcomeKind::Abandoned);
+    let (reason, provider_id) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(Some(DeviceOutcome { device, kind, reason, provider_id, at: times::timestamp(row.try_get(4)?) }))
+}
+
+/// When devices were last told of monitors, and the numbers on their icons: what a new pusher begins with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PusherState {
+    /// When a device was last told of a monitor.
+    pub told: Vec<(DeviceHandle, MonitorId, Timestamp)>,
+    /// Numbers on icons.
+    pub badges: Vec<(DeviceHandle, u32)>,
+}
+
+/// Reads what the pusher before has left.
+pub async fn pusher_state(line: &mut LedgerLine) -> Result<PusherState, LedgerError> {
+    attempt!(line.statements(), |connection| {
+        let mut state = PusherState::default();
+        let sql = format!("SELECT `handle`, `monitor`, {} FROM `told`", times::millis("`at`"));
+        for row in sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *connection).await? {
+            let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { continue };
+            state.told.push((device, MonitorId(row.try_get(1)?), times::timestamp(row.try_get(2)?)));
+        }
+        for row in sqlx::query("SELECT `handle`, `count` FROM `badge`").fetch_all(&mut *connection).await? {
+            let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { continue };
+            state.badges.push((device, row.try_get(1)?));
+        }
+        Ok(state)
+    })
+}
+
+impl LogKey {
+    /// The alarm with this number of this node.
+    pub fn new(node: NodeId, seq: u64) -> Self {
+        Self { node, seq }
+    }
+}

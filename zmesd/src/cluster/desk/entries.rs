@@ -1,0 +1,219 @@
+//! Alarms that are on their way: into the ledger, to phones, or both. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zmes_cluster::alarms::{LedgerAlarm, LogKey, Ticket};
+use zmes_cluster::outcomes::DeviceHandle;
+
+use crate::domain::Alarm;
+
+/// Settled alarms that are remembered: far more than one list has while it is read.
+const MAX_SETTLED: usize = 20_000;
+
+#[derive(Debug)]
+pub(super) struct DeskAlarm {
+    pub(super) alarm: Arc<Alarm>,
+    /// Of an alarm of this node: what is written.
+    pub(super) own: Option<LedgerAlarm>,
+    /// Where it stands in the ledger; `None`: it does not.
+    pub(super) key: Option<LogKey>,
+    pub(super) ticket: Option<Ticket>,
+    /// The turn in which it was decided about.
+    pub(super) turn: Option<u64>,
+    /// Pushes that have no outcome yet; `None`: it is not decided.
+    pub(super) pending: Option<usize>,
+    /// Pushes of it were left to another node.
+    pub(super) is_left: bool,
+    /// Nothing is left to be pushed.
+    pub(super) is_settled: bool,
+    /// Devices of which it is known what became of it.
+    pub(super) done: HashSet<DeviceHandle>,
+    since: Instant,
+}
+
+impl DeskAlarm {
+    pub(super) fn own(alarm: Arc<Alarm>, own: LedgerAlarm) -> Self {
+        Self { own: Some(own), ..Self::new(alarm, None) }
+    }
+
+    pub(super) fn logged(alarm: Arc<Alarm>, key: LogKey) -> Self {
+        Self::new(alarm, Some(key))
+    }
+
+    fn new(alarm: Arc<Alarm>, key: Option<LogKey>) -> Self {
+        Self {
+            alarm,
+            own: None,
+            key,
+            ticket: None,
+            turn: None,
+            pending: None,
+            is_left: false,
+            is_settled: false,
+            done: HashSet::new(),
+            since: Instant::now(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct DeskAlarms {
+    by_number: BTreeMap<u64, DeskAlarm>,
+    by_key: HashMap<LogKey, u64>,
+    by_ticket: HashMap<Ticket, u64>,
+    /// Alarms of which nothing was left to be pushed in this turn: a list that was read meanwhile may have them still.
+    settled: HashSet<LogKey>,
+    settled_order: VecDeque<LogKey>,
+    unlogged: usize,
+    last: u64,
+}
+
+impl DeskAlarms {
+    pub(super) fn add(&mut self, entry: DeskAlarm) -> u64 {
+        self.last += 1;
+        match entry.key {
+            Some(key) => drop(self.by_key.insert(key, self.last)),
+            None => self.unlogged += 1,
+        }
+        self.by_number.insert(self.last, entry);
+        self.last
+    }
+
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut DeskAlarm> {
+        self.by_number.get_mut(&number)
+    }
+
+    pub(super) fn of_key(&self, key: LogKey) -> Option<u64> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// Says whether an alarm of the ledger is known, or was settled in this turn.
+    pub(super) fn knows(&self, key: LogKey) -> bool {
+        self.by_key.contains_key(&key) || self.settled.contains(&key)
+    }
+
+    /// Another turn begins.
+    pub(super) fn begin(&mut self) {
+        self.settled.clear();
+        self.settled_order.clear();
+    }
+
+    /// Nothing is left to be pushed of it.
+    pub(super) fn settle(&mut self, number: u64, key: LogKey) {
+        self.remove(number);
+        if self.settled.insert(key) {
+            self.settled_order.push_back(key);
+        }
+        if self.settled_order.len() > MAX_SETTLED
+            && let Some(oldest) = self.settled_order.pop_front()
+        {
+            self.settled.remove(&oldest);
+        }
+    }
+
+    /// The writer has it.
+    pub(super) fn queued(&mut self, number: u64, ticket: Ticket) {
+        if let Some(entry) = self.by_number.get_mut(&number) {
+            entry.ticket = Some(ticket);
+            self.by_ticket.insert(ticket, number);
+        }
+    }
+
+    /// The ledger has it: returns its number.
+    pub(super) fn written(&mut self, ticket: Ticket, key: LogKey) -> Option<u64> {
+        let number = self.by_ticket.remove(&ticket)?;
+        let entry = self.by_number.get_mut(&number)?;
+        (entry.ticket, entry.key) = (None, Some(key));
+        self.unlogged = self.unlogged.saturating_sub(1);
+        self.by_key.insert(key, number);
+        Some(number)
+    }
+
+    pub(super) fn remove(&mut self, number: u64) -> Option<DeskAlarm> {
+        let entry = self.by_number.remove(&number)?;
+        match entry.key {
+            // Another entry may have it: an alarm that stood in the ledger before.
+            Some(key) if self.by_key.get(&key) == Some(&number) => drop(self.by_key.remove(&key)),
+            Some(_) => {}
+            None => self.unlogged = self.unlogged.saturating_sub(1),
+        }
+        if let Some(ticket) = entry.ticket {
+            self.by_ticket.remove(&ticket);
+        }
+        Some(entry)
+    }
+
+    /// Number of alarms that the ledger does not have.
+    pub(super) fn unlogged(&self) -> usize {
+        self.unlogged
+    }
+
+    /// Drops the oldest that neither the ledger nor the writer has.
+    pub(super) fn drop_oldest_unlogged(&mut self) -> Option<(u64, DeskAlarm)> {
+        let oldest = self.by_number.iter().find(|(_, entry)| entry.key.is_none() && entry.ticket.is_none());
+        let number = oldest.map(|(number, _)| *number)?;
+        self.remove(number).map(|entry| (number, entry))
+    }
+
+    /// Returns alarms that no other node can know of.
+    pub(super) fn of_nobody(&self) -> Vec<u64> {
+        let nobody =
+            |entry: &DeskAlarm| entry.key.is_none() && !entry.is_settled && entry.alarm.phase.is_start();
+        self.by_number.iter().filter(|(_, entry)| nobody(entry)).map(|(number, _)| *number).collect()
+    }
+
+    /// Returns alarms of the ledger that are older than `age`.
+    pub(super) fn over(&self, now: Instant, age: Duration) -> Vec<(u64, LogKey)> {
+        let over = |entry: &DeskAlarm| entry.key.filter(|_| now.duration_since(entry.since) > age);
+        self.by_number.iter().filter_map(|(number, entry)| Some((*number, over(entry)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use zmes_cluster::alarms::DedupKey;
+    use zmes_cluster::node::NodeId;
+    use zmes_shared::words::Phase;
+    use zmes_shared::{EventId, MonitorId};
+
+    use super::*;
+    use crate::cluster::body;
+
+    fn own(event: u64) -> DeskAlarm {
+        let logged = LedgerAlarm {
+            dedup: DedupKey::start(EventId(event)),
+            phase: Phase::Start,
+            monitor: MonitorId(1),
+            event: Some(EventId(event)),
+            at: Timestamp::UNIX_EPOCH,
+            body: b"{}".to_vec(),
+        };
+        DeskAlarm::own(Arc::new(body::alarm(&logged, None, false)), logged)
+    }
+
+    #[test]
+    fn what_was_settled_in_a_turn_is_known_until_the_next_one() {
+        let mut alarms = DeskAlarms::default();
+        let key = LogKey::new(NodeId(1), 5);
+        let alarm = Arc::clone(&own(1).alarm);
+        let number = alarms.add(DeskAlarm::logged(alarm, key));
+        assert!(alarms.knows(key) && alarms.of_key(key) == Some(number));
+        alarms.settle(number, key);
+        assert!(alarms.knows(key) && alarms.of_key(key).is_none());
+        alarms.begin();
+        assert!(!alarms.knows(key));
+    }
+
+    #[test]
+    fn alarms_that_the_ledger_does_not_have_are_this_nodes_alone() {
+        let mut alarms = DeskAlarms::default();
+        let numbers = [alarms.add(own(1)), alarms.add(own(2))];
+        assert_eq!((alarms.of_nobody(), alarms.unlogged()), (numbers.to_vec(), 2));
+        let dropped = alarms.drop_oldest_unlogged().map(|(number, _)| number);
+        assert_eq!((dropped, alarms.unlogged()), (Some(numbers[0]), 1));
+    }
+}

@@ -1,0 +1,320 @@
+//! The desk's statements: which is due, and what follows from it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, error, warn};
+use zmes_cluster::alarms::{AlarmWriter, LogKey, Place, Written};
+use zmes_cluster::duty::{Duty, LogStage, for_own};
+use zmes_cluster::outcomes::{
+    DeviceHandle, DeviceOutcome, OpenAlarm, PusherReport, PusherState, open_alarms, pusher_state, report,
+};
+use zmes_cluster::records::{Record, RecordChange, change};
+use zmes_cluster::retention::{Forgotten, forget};
+use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
+
+use super::{Desk, DeskAlarm, FORGET_EVERY, PAUSE, TurnKind};
+use crate::cluster::body;
+use crate::domain::TokenId;
+use crate::route::PusherLegacy;
+use crate::state::ClusterNote;
+
+/// Alarms that the writer has at a time; more wait before it, where none is dropped.
+pub(super) const BACKLOG: usize = 1_024;
+/// Outcomes of one report, and records of one change.
+const REPORT: usize = 256;
+const RECORDS: usize = 64;
+/// Open alarms of one page.
+const PAGE: u32 = 100;
+/// Alarms that may wait for a decision before another page is read.
+const UNDECIDED: usize = 400;
+/// How long devices that were deleted are remembered.
+const KEEP_DELETED: Duration = Duration::from_hours(7 * 24);
+
+#[derive(Debug)]
+pub(super) enum Statement {
+    Write(AlarmWriter),
+    Report(PusherReport),
+    Change(Vec<(Record, Option<TokenId>)>),
+    Legacy,
+    Open(LogKey, Duration),
+    Forget,
+}
+
+#[derive(Debug)]
+pub(super) enum StatementDone {
+    Wrote(AlarmWriter, Result<Vec<Written>, LedgerError>),
+    Reported(PusherReport, Result<(), LedgerError>),
+    Changed(Vec<(Record, Option<TokenId>)>, Result<Vec<RecordChange>, LedgerError>),
+    Legacy(Result<PusherState, LedgerError>),
+    Opened(Result<Vec<OpenAlarm>, LedgerError>),
+    Forgot(Result<Forgotten, LedgerError>),
+}
+
+impl Statement {
+    pub(super) async fn run(self, mut line: LedgerLine, keep: Duration) -> (LedgerLine, StatementDone) {
+        let done = match self {
+            Self::Write(mut writer) => {
+                let written = writer.write(&mut line).await;
+                StatementDone::Wrote(writer, written)
+            }
+            Self::Report(what) => {
+                let result = report(&mut line, &what).await;
+                StatementDone::Reported(what, result)
+            }
+            Self::Change(records) => {
+                let only: Vec<Record> = records.iter().map(|(record, _)| record.clone()).collect();
+                let result = change(&mut line, &only).await;
+                StatementDone::Changed(records, result)
+            }
+            Self::Legacy => StatementDone::Legacy(pusher_state(&mut line).await),
+            Self::Open(after, age) => {
+                StatementDone::Opened(open_alarms(&mut line, age, Some(after), PAGE).await)
+            }
+            Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
+        };
+        (line, done)
+    }
+}
+
+impl Desk {
+    pub(super) fn writing(&mut self) -> Option<Statement> {
+        let mut writer = self.writer.take()?;
+        while writer.backlog().len() < BACKLOG
+            && let Some(number) = self.fresh.pop_front()
+        {
+            let own = self.entries.get_mut(number).and_then(|entry| entry.own.clone());
+            let Some(own) = own else { continue };
+            match writer.push(own) {
+                Ok((ticket, _)) => self.entries.queued(number, ticket),
+                Err(error) => {
+                    error!(%error, "an alarm does not fit into the ledger");
+                    self.entries.remove(number);
+                }
+            }
+        }
+        self.hand_notes(&mut writer);
+        if writer.backlog().is_empty() {
+            self.writer = Some(writer);
+            return None;
+        }
+        Some(Statement::Write(writer))
+    }
+
+    /// Gives the writer what became of alarms that it has: it goes into the ledger with them.
+    fn hand_notes(&mut self, writer: &mut AlarmWriter) {
+        let mut by_number = HashMap::<u64, Vec<DeviceOutcome>>::new();
+        for (number, outcome) in std::mem::take(&mut self.notes) {
+            by_number.entry(number).or_default().push(outcome);
+        }
+        for (number, outcomes) in by_number {
+            let Some(DeskAlarm { key, ticket, is_settled, .. }) = self.entries.get_mut(number) else {
+                continue;
+            };
+            match (*key, *ticket) {
+                (Some(key), _) => {
+                    self.report.outcomes.extend(outcomes.into_iter().map(|outcome| (key, outcome)));
+                }
+                (None, Some(ticket)) => {
+                    if let Err(outcomes) = writer.note(ticket, outcomes, *is_settled) {
+                        debug!(outcomes = outcomes.len(), "outcomes of an alarm that is not known any more");
+                    }
+                }
+                (None, None) => self.notes.extend(outcomes.into_iter().map(|outcome| (number, outcome))),
+            }
+        }
+    }
+
+    pub(super) fn reporting(&mut self) -> Option<Statement> {
+        let whole = &mut self.report;
+        if whole.outcomes.is_empty() && whole.settled.is_empty() && whole.badges.is_empty() {
+            return None;
+        }
+        let some = whole.outcomes.len().min(REPORT);
+        let is_all = some == whole.outcomes.len();
+        let part = PusherReport {
+            outcomes: whole.outcomes.drain(..some).collect(),
+            // Only with the last outcomes: what is settled has all of its own.
+            settled: if is_all { std::mem::take(&mut whole.settled) } else { Vec::new() },
+            told: std::mem::take(&mut whole.told),
+            badges: std::mem::take(&mut whole.badges),
+        };
+        Some(Statement::Report(part))
+    }
+
+    pub(super) fn recording(&mut self) -> Option<Statement> {
+        let mut records = Vec::new();
+        while records.len() < RECORDS
+            && let Some((_, record)) = self.records.pop_first()
+        {
+            records.push(record);
+        }
+        (!records.is_empty()).then_some(Statement::Change(records))
+    }
+
+    pub(super) fn taking_over(&mut self) -> Option<Statement> {
+        let reported = self.report.outcomes.is_empty() && self.report.settled.is_empty();
+        if self.turn.kind != TurnKind::Lead || !self.takeover.is_clean || !reported {
+            return None;
+        }
+        if !self.takeover.has_legacy {
+            return self.legacy.is_none().then_some(Statement::Legacy);
+        }
+        let after = self.takeover.unread.filter(|_| self.undecided.len() < UNDECIDED)?;
+        Some(Statement::Open(after, self.parts.retry_for))
+    }
+
+    pub(super) fn forgetting(&mut self) -> Option<Statement> {
+        let is_due = self.turn.kind == TurnKind::Lead && Instant::now() >= self.forget_at;
+        is_due.then_some(Statement::Forget)
+    }
+
+    pub(super) fn on_done(&mut self, line: LedgerLine, done: StatementDone) {
+        self.line = Some(line);
+        let failure = match done {
+            StatementDone::Wrote(writer, written) => self.on_wrote(writer, written),
+            StatementDone::Reported(what, result) => {
+                let failed = result.err();
+                if failed.is_some() {
+                    self.put_back(what);
+                }
+                failed
+            }
+            StatementDone::Changed(records, result) => self.on_changed(records, result),
+            StatementDone::Legacy(Ok(state)) => {
+                self.on_legacy(state);
+                None
+            }
+            StatementDone::Opened(Ok(page)) => {
+                self.on_open(page);
+                None
+            }
+            StatementDone::Forgot(Ok(forgotten)) => {
+                let pause = if forgotten.has_more() { Duration::ZERO } else { FORGET_EVERY };
+                self.forget_at = Instant::now() + pause;
+                None
+            }
+            StatementDone::Legacy(Err(error))
+            | StatementDone::Opened(Err(error))
+            | StatementDone::Forgot(Err(error)) => Some(error),
+        };
+        if let Some(error) = failure {
+            self.parts.board.failed(&error);
+            debug!(%error, "the ledger did not do what it was asked");
+            self.rest_until = Instant::now() + PAUSE;
+        }
+    }
+
+    fn on_wrote(
+        &mut self,
+        mut writer: AlarmWriter,
+        written: Result<Vec<Written>, LedgerError>,
+    ) -> Option<LedgerError> {
+        if let Some(member) = *self.parts.members.borrow() {
+            writer.renew(member);
+        }
+        self.writer = Some(writer);
+        let written = match written {
+            Ok(written) => written,
+            Err(error) => return Some(error),
+        };
+        let mut keys = Vec::with_capacity(written.len());
+        for Written { ticket, place } in written {
+            let Some(number) = self.entries.written(ticket, place.key()) else { continue };
+            let Some(entry) = self.entries.get_mut(number) else { continue };
+            keys.extend(entry.own.as_ref().map(|own| own.dedup));
+            let leads = self.turn.kind == TurnKind::Lead;
+            let is_ours = matches!(place, Place::Ours(_));
+            let pushes = entry.alarm.phase.is_start() && !entry.is_settled;
+            // What was there before is on the list of who pushes already.
+            if is_ours && pushes && for_own(LogStage::Logged, leads, false) == Duty::Push {
+                self.undecided.push_back(number);
+            } else if entry.pending.is_none() {
+                self.entries.remove(number);
+            }
+        }
+        self.note(ClusterNote::Logged(keys));
+        None
+    }
+
+    fn put_back(&mut self, what: PusherReport) {
+        let PusherReport { outcomes, told, badges, settled } = what;
+        self.report.outcomes.splice(0..0, outcomes);
+        self.report.settled.splice(0..0, settled);
+        self.report.told.splice(0..0, told);
+        self.report.badges.splice(0..0, badges);
+    }
+
+    fn on_changed(
+        &mut self,
+        records: Vec<(Record, Option<TokenId>)>,
+        result: Result<Vec<RecordChange>, LedgerError>,
+    ) -> Option<LedgerError> {
+        let changes = match result {
+            Ok(changes) => changes,
+            Err(error) if error.fault == LedgerFault::Unfit && records.len() == 1 => {
+                warn!(%error, hint = error.hint, "other nodes do not hear of a phone");
+                return None;
+            }
+            Err(error) => {
+                // One of them may not fit: each by itself, then.
+                for (record, token) in records {
+                    let device = DeviceHandle::new(record.key.id);
+                    self.records.entry(device).or_insert((record, token));
+                }
+                return Some(error);
+            }
+        };
+        let mut shared = Vec::with_capacity(records.len());
+        let mut clocks = self.parts.board.tokens();
+        for ((record, token), change) in records.into_iter().zip(changes) {
+            let device = DeviceHandle::new(record.key.id);
+            shared.extend(token.map(|token| (token, record.changed)));
+            if clocks.pending.get(&device) == Some(&record.changed) {
+                clocks.pending.remove(&device);
+            }
+            if matches!(change, RecordChange::Older(_)) {
+                self.parts.board.have_read_again();
+            }
+        }
+        drop(clocks);
+        self.note(ClusterNote::TokensShared(shared));
+        None
+    }
+
+    fn on_legacy(&mut self, state: PusherState) {
+        let mut legacy = PusherLegacy::default();
+        for (device, monitor, at) in state.told {
+            legacy.told.entry(device).or_default().push((monitor, at));
+        }
+        legacy.badges = state.badges.into_iter().collect();
+        self.legacy = Some(legacy);
+    }
+
+    fn on_open(&mut self, page: Vec<OpenAlarm>) {
+        self.takeover.unread = page.last().map(|last| last.logged.key);
+        for OpenAlarm { logged, done } in page {
+            if !logged.alarm.phase.is_start() {
+                // Ends are sent by the node that sent their starts.
+                self.report.settled.push(logged.key);
+                continue;
+            }
+            let known = self.entries.of_key(logged.key);
+            if known.is_none() && self.entries.knows(logged.key) {
+                continue;
+            }
+            let number = known.unwrap_or_else(|| {
+                let alarm = Arc::new(body::alarm(&logged.alarm, None, false));
+                self.entries.add(DeskAlarm::logged(alarm, logged.key))
+            });
+            if let Some(entry) = self.entries.get_mut(number) {
+                entry.done.extend(done);
+                if entry.turn != Some(self.turn.number) {
+                    self.undecided.push_back(number);
+                }
+            }
+        }
+    }
+}

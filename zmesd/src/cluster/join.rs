@@ -1,0 +1,324 @@
+//! Making the tasks of a node, and its first registration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+use zmes_cluster::lease::LeaseTiming;
+use zmes_cluster::node::{Admission, Membership, NodeSettings, Twin, register};
+use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
+use zmes_cluster::{LedgerError, LedgerLine, LedgerServer};
+use zmes_shared::views::ClusterStatus;
+use zmes_zoneminder::conf::{DatabaseAddress, DatabaseConfig, ServerIdentity};
+
+use super::board::Board;
+use super::desk::{Desk, DeskParts};
+use super::handle::{ClusterHandle, ClusterRequest};
+use super::lease_task::LeaseTask;
+use super::node::{NodeReading, NodeTask};
+use super::turns::Turns;
+use crate::config::{Alone, ClusterConfig, NodeConfig};
+use crate::domain::{Alarm, Token, TokenId};
+use crate::ports::Clock;
+use crate::route::{LedgerNews, RouterHandle};
+use crate::state::{ClusterMemory, ClusterNote, Note, StateHandle};
+
+/// How long the first registration may take: the daemon serves its own cameras without it.
+const FIRST: Duration = Duration::from_secs(3);
+/// Deadline of what the node reads, and of what the desk writes.
+const READING: Duration = Duration::from_secs(2);
+const WRITING: Duration = Duration::from_secs(5);
+/// How long giving the lease back may take when the daemon ends.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Alarms of other nodes that wait for the desk. Full: reading waits.
+const ELSEWHERE: usize = 1_024;
+/// Where distributions put the socket that `localhost` means.
+const SOCKETS: [&str; 5] = [
+    "/run/mysqld/mysqld.sock",
+    "/var/run/mysqld/mysqld.sock",
+    "/var/lib/mysql/mysql.sock",
+    "/run/mysql/mysql.sock",
+    "/tmp/mysql.sock",
+];
+
+/// Why this node must not start.
+#[derive(Debug, thiserror::Error)]
+#[error("another zmesd with the name {} is at work{}", .0.name, place(.0))]
+pub struct JoinError(pub Twin);
+
+fn place(twin: &Twin) -> String {
+    let mut place = String::new();
+    if !twin.address.is_empty() {
+        place = format!(" at {}", twin.address);
+    }
+    place
+}
+
+impl JoinError {
+    pub const HINT: &'static str = "give each node its own [cluster] name; after a move to another machine wait 10 s, \
+                                    or remove the old one there: zmesctl cluster leave NAME";
+}
+
+/// A node before its tasks run.
+#[derive(Debug)]
+pub struct Cluster {
+    config: ClusterConfig,
+    server: Arc<LedgerServer>,
+    settings: NodeSettings,
+    member: Option<Membership>,
+    memory: ClusterMemory,
+    board: Arc<Board>,
+    turns: Arc<Turns>,
+    handle: ClusterHandle,
+    requests: mpsc::Receiver<ClusterRequest>,
+    shows: watch::Sender<Arc<ClusterStatus>>,
+}
+
+/// What the tasks need of others.
+#[derive(Debug)]
+pub struct ClusterParts {
+    pub state: StateHandle,
+    pub router: RouterHandle,
+    pub alarms: mpsc::Sender<Alarm>,
+    pub news: mpsc::Receiver<LedgerNews>,
+    /// All that are known here.
+    pub tokens: Vec<Token>,
+    /// Whether this node can send pushes.
+    pub pushes: bool,
+    pub retry_for: Duration,
+    pub catch_up: Duration,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The tasks. Node and lease end first, the desk after the push side.
+#[derive(Debug)]
+pub struct ClusterTasks {
+    node: NodeTask,
+    lease: Option<LeaseTask>,
+    desk: Desk,
+}
+
+impl Cluster {
+    /// Registers this node. A ledger that does not answer keeps nothing from starting; a twin does.
+    pub async fn join(
+        config: &ClusterConfig,
+        node: &NodeConfig,
+        own: Option<&ServerIdentity>,
+        state: &StateHandle,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, JoinError> {
+        let memory = state.cluster_memory().await.unwrap_or_else(|error| {
+            warn!(error = &error as &dyn std::error::Error, "cannot read what this node knew of the cluster");
+            ClusterMemory::default()
+        });
+        // Before anything reads them: their turns are numbers of the daemon before.
+        state.note(Note::Cluster(Box::new(ClusterNote::LeavePushes)));
+        let server = Arc::new(ledger_server(&node.database));
+        let settings = NodeSettings {
+            name: node.name.clone(),
+            identity: memory.identity.unwrap_or_else(|| fastrand::u128(..).to_be_bytes()),
+            last_epoch: memory.epoch,
+            server: own.and_then(|own| match own {
+                ServerIdentity::Id(id) => Some(*id),
+                ServerIdentity::Name(_) => None,
+            }),
+            prefer: config.prefer,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            address: config.address.clone(),
+        };
+        let board = Arc::new(Board::new(clock));
+        let mut line = LedgerLine::new(Arc::clone(&server), FIRST);
+        let member = match register(&mut line, &settings).await {
+            Ok(Admission::Member(member)) => Some(member),
+            Ok(Admission::Twin(twin)) => return Err(JoinError(twin)),
+            Err(error) => {
+                tell_away(&error);
+                board.away(&error);
+                None
+            }
+        };
+        let may_be_alone = config.alone == Alone::Push;
+        let turns = Arc::new(Turns::new(LeaseTiming::new(config.lease), config.prefer, may_be_alone));
+        let status = ClusterStatus { name: settings.name.clone(), ..ClusterStatus::default() };
+        let (handle, requests, shows) = ClusterHandle::new(status);
+        let config = config.clone();
+        Ok(Self { config, server, settings, member, memory, board, turns, handle, requests, shows })
+    }
+
+    pub fn handle(&self) -> ClusterHandle {
+        self.handle.clone()
+    }
+
+    pub fn turns(&self) -> Arc<Turns> {
+        Arc::clone(&self.turns)
+    }
+
+    pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
+        let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
+        let ClusterParts { state, router, alarms, news, tokens, pushes, retry_for, catch_up, clock } = parts;
+        let (sights, seen) = watch::channel(None);
+        let (members, follow) = watch::channel(None);
+        let leases = members.subscribe();
+        let (desk_tx, elsewhere) = mpsc::channel(ELSEWHERE);
+        let line = |deadline| LedgerLine::new(Arc::clone(&server), deadline);
+        let mut node = NodeTask {
+            line: line(READING),
+            settings,
+            poll: config.poll,
+            catch_up,
+            turns: Arc::clone(&turns),
+            board: Arc::clone(&board),
+            state: state.clone(),
+            router: router.clone(),
+            alarms,
+            desk: desk_tx,
+            sights,
+            members,
+            requests,
+            shows,
+            clock: Arc::clone(&clock),
+            reader: None,
+            positions: std::mem::take(&mut memory.positions),
+            reading: NodeReading::default(),
+        };
+        if let Some(member) = member {
+            node.enter(member);
+        }
+        let timing = LeaseTiming::new(config.lease);
+        let lease = pushes.then(|| LeaseTask {
+            turns: Arc::clone(&turns),
+            board: Arc::clone(&board),
+            line: line(timing.deadline()),
+            member: leases,
+            sights: seen,
+        });
+        let desk_parts = DeskParts {
+            state,
+            router,
+            turns,
+            board,
+            news,
+            elsewhere,
+            members: follow,
+            keep: config.keep,
+            retry_for,
+            clock,
+        };
+        let mut desk = Desk::new(desk_parts, line(WRITING), Instant::now());
+        take_up(&mut desk, memory, &tokens);
+        ClusterTasks { node, lease, desk }
+    }
+}
+
+impl ClusterTasks {
+    /// Runs what ends with the daemon's edges.
+    pub fn split(
+        self,
+        stop: &CancellationToken,
+        last: &CancellationToken,
+    ) -> (impl Future<Output = ()> + Send + use<>, impl Future<Output = ()> + Send + use<>) {
+        let Self { node, lease, desk } = self;
+        let (for_node, for_lease, last) = (stop.clone(), stop.clone(), last.clone());
+        let front = async move {
+            // The lease is given back while the node still reads; a node without the lease has nothing to give back.
+            let ended = CancellationToken::new();
+            let leasing = async {
+                let leases = async {
+                    match lease {
+                        Some(lease) => lease.run(for_lease).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let in_time = async {
+                    for_node.cancelled().await;
+                    tokio::time::sleep(FAREWELL).await;
+                };
+                // Without the lease given back, another node takes it a term later.
+                tokio::select! {
+                    () = leases => {}
+                    () = in_time => {}
+                }
+                ended.cancel();
+            };
+            tokio::join!(leasing, node.run(ended.clone()));
+        };
+        (front, desk.run(last))
+    }
+}
+
+/// Takes up what the ledger does not have: alarms, and tokens that were changed here.
+fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
+    let handle = |id: TokenId| tokens.iter().find(|token| token.id == id).map(|token| token.handle);
+    for (alarm, told) in memory.unlogged {
+        let outcome = |(token, at): (TokenId, jiff::Timestamp)| {
+            Some(DeviceOutcome {
+                device: DeviceHandle::new(handle(token)?.digest()),
+                kind: OutcomeKind::Taken,
+                reason: String::new(),
+                provider_id: String::new(),
+                at,
+            })
+        };
+        desk.remember(alarm, told.into_iter().filter_map(outcome).collect());
+    }
+    for token in tokens.iter().filter(|token| !token.handle.is_target()) {
+        let known = memory.tokens.get(&token.id);
+        if let Some(at) = known.and_then(|known| known.badge_at) {
+            desk.badge_was_set(token, at);
+        }
+        // Also while this node was in no cluster: whichever change is the latest counts.
+        let revoked = token.revoked.as_ref().map_or(token.last_seen_at, |revoked| revoked.at);
+        let latest = token.last_seen_at.max(revoked);
+        match known {
+            Some(known) if known.is_shared && latest <= known.changed => {}
+            Some(known) => desk.share(token, known.changed.max(latest), false),
+            None => desk.share(token, latest, false),
+        }
+    }
+}
+
+fn tell_away(error: &LedgerError) {
+    warn!(
+        %error,
+        hint = error.hint,
+        "the cluster's ledger cannot be used: this node serves its own cameras and tries again"
+    );
+}
+
+/// Returns the server of the ledger. Where no CA is named, TLS is used if the server has it.
+pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
+    let mut options =
+        MySqlConnectOptions::new().username(&database.user).database(&database.name).timezone(None);
+    let password = database.password.expose_secret();
+    if !password.is_empty() {
+        options = options.password(password);
+    }
+    let is_local = database.address.is_local();
+    let (options, place) = match &database.address {
+        DatabaseAddress::Socket(path) => (options.socket(path), path.display().to_string()),
+        DatabaseAddress::Tcp { host, port } => (options.host(host).port(*port), format!("{host}:{port}")),
+        DatabaseAddress::Default => match SOCKETS.iter().find(|path| std::path::Path::new(path).exists()) {
+            Some(path) => (options.socket(path), (*path).to_owned()),
+            None => (options.host("127.0.0.1").port(3306), "127.0.0.1:3306".to_owned()),
+        },
+    };
+    let options = match &database.tls {
+        Some(tls) => {
+            let mode = if tls.verify_server { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::VerifyCa };
+            let options =
+                options.ssl_mode(if is_local { MySqlSslMode::Preferred } else { mode }).ssl_ca(&tls.ca);
+            match &tls.client {
+                Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
+                None => options,
+            }
+        }
+        None if is_local => options.ssl_mode(MySqlSslMode::Disabled),
+        None => options.ssl_mode(MySqlSslMode::Preferred),
+    };
+    LedgerServer::new(options, place)
+}

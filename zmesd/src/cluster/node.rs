@@ -1,0 +1,444 @@
+//! The node's task: registers, gives signs of life, reads what other nodes have told, answers admins.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+use zmes_cluster::alarms::{LogKey, LoggedAlarm, Reader};
+use zmes_cluster::lease::{LeaseSight, ask_for};
+use zmes_cluster::node::{
+    Admission, Health, Heartbeat, Membership, NodeId, NodeRow, NodeSettings, Removal, heartbeat, nodes,
+    register, remove, stop,
+};
+use zmes_cluster::outcomes::DeviceHandle;
+use zmes_cluster::records::{Record, RecordKind, RecordReader};
+use zmes_cluster::schema::clock_offset;
+use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
+use zmes_shared::views::{ClusterNode, ClusterStatus};
+
+use super::board::Board;
+use super::body;
+use super::handle::{ClusterRefusal, ClusterRequest};
+use super::turns::Turns;
+use crate::domain::{Alarm, Elsewhere};
+use crate::ports::Clock;
+use crate::route::RouterHandle;
+use crate::state::{ClusterNote, Note, StateHandle};
+
+/// How often a sign of life is given, and the status renewed.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often the clocks are compared, in beats.
+const CLOCKS: u32 = 10;
+/// An alarm that was written this long ago is told as a late one.
+const LATE: Duration = Duration::from_secs(10);
+/// How long saying goodbye may take.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Pause after an attempt to register that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// An alarm of another node, for those who push.
+#[derive(Debug)]
+pub(super) struct AlarmElsewhere {
+    pub(super) key: LogKey,
+    pub(super) alarm: Arc<Alarm>,
+}
+
+/// Owns: a line to the ledger, the registration, how far others were read. Receives: requests of admins. Sends: alarms of
+/// other nodes to the router, then to the desk; sights of the lease; the status. Ends: when told to.
+#[derive(Debug)]
+pub(super) struct NodeTask {
+    pub(super) line: LedgerLine,
+    pub(super) settings: NodeSettings,
+    pub(super) poll: Duration,
+    /// Older alarms are recorded, not told.
+    pub(super) catch_up: Duration,
+    pub(super) turns: Arc<Turns>,
+    pub(super) board: Arc<Board>,
+    pub(super) state: StateHandle,
+    pub(super) router: RouterHandle,
+    pub(super) alarms: mpsc::Sender<Alarm>,
+    pub(super) desk: mpsc::Sender<AlarmElsewhere>,
+    pub(super) sights: watch::Sender<Option<LeaseSight>>,
+    pub(super) members: watch::Sender<Option<Membership>>,
+    pub(super) requests: mpsc::Receiver<ClusterRequest>,
+    pub(super) shows: watch::Sender<Arc<ClusterStatus>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) reader: Option<Reader>,
+    pub(super) positions: Vec<(u16, u64, u64)>,
+    pub(super) reading: NodeReading,
+}
+
+/// What the node has read.
+#[derive(Debug, Default)]
+pub(super) struct NodeReading {
+    records: RecordReader,
+    /// Changes that the router had no time for.
+    unapplied: VecDeque<Record>,
+    nodes: Vec<NodeRow>,
+    glance: Option<Glance>,
+    /// Since when each node's alarms wait to be read here.
+    behind: HashMap<NodeId, Instant>,
+    offset_ms: Option<i64>,
+    beat: u32,
+    beat_at: Option<Instant>,
+    register_at: Option<Instant>,
+    told_away: bool,
+    fenced: bool,
+}
+
+impl NodeTask {
+    pub(super) async fn run(mut self, cancelled: CancellationToken) {
+        let mut poll = interval(self.poll);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = cancelled.cancelled() => break,
+                Some(request) = self.requests.recv() => self.answer(request).await,
+                _ = poll.tick() => self.round().await,
+            }
+        }
+        let member = *self.members.borrow();
+        if let Some(member) = member
+            && !matches!(timeout(FAREWELL, stop(&mut self.line, member.key)).await, Ok(Ok(())))
+        {
+            debug!("other nodes find out by themselves that this one has stopped");
+        }
+    }
+
+    async fn round(&mut self) {
+        let now = Instant::now();
+        if self.reading.fenced {
+            self.show_each_second(now);
+            return;
+        }
+        let member = *self.members.borrow();
+        let Some(member) = member else {
+            if self.reading.register_at.is_none_or(|at| at <= now) {
+                self.reading.register_at = Some(now + PAUSE);
+                self.register().await;
+            }
+            self.show_each_second(now);
+            return;
+        };
+        self.read(member).await;
+        if self.reading.beat_at.is_none_or(|at| at <= now) {
+            self.reading.beat_at = Some(now + BEAT);
+            self.beat(member).await;
+            self.show();
+        }
+    }
+
+    fn show_each_second(&mut self, now: Instant) {
+        if self.reading.beat_at.is_none_or(|at| at <= now) {
+            self.reading.beat_at = Some(now + BEAT);
+            self.show();
+        }
+    }
+
+    async fn register(&mut self) {
+        match register(&mut self.line, &self.settings).await {
+            Ok(Admission::Member(member)) => self.enter(member),
+            Ok(Admission::Twin(twin)) => {
+                error!(
+                    name = twin.name,
+                    address = twin.address,
+                    hint = "give each node its own [cluster] name, then restart this zmesd",
+                    "another zmesd with the name of this node is at work: this one takes no part in the cluster"
+                );
+                self.fence();
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Takes part from now on.
+    pub(super) fn enter(&mut self, member: Membership) {
+        info!(name = self.settings.name, epoch = member.key.epoch, "registered in the cluster");
+        self.settings.last_epoch = member.key.epoch;
+        let (identity, epoch) = (self.settings.identity, member.key.epoch);
+        self.state.note(Note::Cluster(Box::new(ClusterNote::Node { identity, epoch })));
+        self.board.answered();
+        self.reading.told_away = false;
+        let reader = self.reader.take().filter(|reader| reader.own() == member.key.id);
+        let positions = std::mem::take(&mut self.positions);
+        self.reader = Some(reader.unwrap_or_else(|| Reader::from_positions(member.key.id, positions)));
+        self.members.send_replace(Some(member));
+    }
+
+    fn fence(&mut self) {
+        self.reading.fenced = true;
+        self.members.send_replace(None);
+    }
+
+    /// This start of the node counts no more: it registers again.
+    fn leave(&mut self, why: &str) {
+        warn!(why, "registering in the cluster again");
+        self.reading.register_at = None;
+        self.members.send_replace(None);
+    }
+
+    fn failed(&mut self, error: &LedgerError) {
+        self.board.away(error);
+        if !std::mem::replace(&mut self.reading.told_away, true) {
+            warn!(%error, hint = error.hint, "the cluster's ledger cannot be used; trying again");
+        }
+        match error.fault {
+            LedgerFault::Fenced => self.fence(),
+            LedgerFault::Forgotten => self.leave("the ledger does not know this start of the node"),
+            LedgerFault::Unreachable
+            | LedgerFault::Late
+            | LedgerFault::Closed
+            | LedgerFault::Contended
+            | LedgerFault::Login
+            | LedgerFault::Grants
+            | LedgerFault::NoSchema
+            | LedgerFault::OldSchema
+            | LedgerFault::NewSchema
+            | LedgerFault::Unfit
+            | LedgerFault::Other => {}
+        }
+    }
+
+    async fn read(&mut self, member: Membership) {
+        let Some(reader) = &mut self.reader else { return };
+        let news = match reader.read(&mut self.line).await {
+            Ok(news) => news,
+            Err(error) => {
+                self.sights.send_replace(None);
+                self.failed(&error);
+                return;
+            }
+        };
+        self.sights.send_replace(Some(LeaseSight::of(&news.glance)));
+        self.board.answered();
+        if std::mem::take(&mut self.reading.told_away) {
+            info!("the cluster's ledger answers again");
+        }
+        let now = Instant::now();
+        for (node, lag) in reader.lag(&news.glance) {
+            if lag == 0 {
+                self.reading.behind.remove(&node);
+            } else {
+                self.reading.behind.entry(node).or_insert(now);
+            }
+        }
+        let rev = news.glance.rev;
+        self.reading.glance = Some(news.glance);
+        for logged in news.alarms {
+            self.tell(member, logged).await;
+        }
+        if self.board.is_to_read_again() {
+            self.reading.records = RecordReader::after(0);
+        }
+        if rev > self.reading.records.rev() || !self.reading.unapplied.is_empty() {
+            self.read_records().await;
+        }
+    }
+
+    /// Tells the apps of this node of an alarm of another one, and those who push.
+    async fn tell(&mut self, member: Membership, logged: LoggedAlarm) {
+        let LoggedAlarm { key, alarm, age } = logged;
+        if key.node == member.key.id {
+            return;
+        }
+        let name = self.name_of(key.node).await;
+        let heads = self.reading.glance.iter().flat_map(|glance| &glance.heads);
+        let epoch = heads.filter(|head| head.node.id == key.node).map(|head| head.node.epoch).max();
+        let elsewhere = Elsewhere {
+            node: key.node.0,
+            epoch: epoch.unwrap_or_default(),
+            seq: key.seq,
+            name,
+            is_past: age > self.catch_up,
+        };
+        let alarm = body::alarm(&alarm, Some(elsewhere), age > LATE);
+        let starts = alarm.phase.is_start();
+        let shared = Arc::new(alarm.clone());
+        if self.alarms.send(alarm).await.is_err() || !starts {
+            return;
+        }
+        // The desk only ends after this task.
+        self.desk.send(AlarmElsewhere { key, alarm: shared }).await.ok();
+    }
+
+    async fn name_of(&mut self, node: NodeId) -> Arc<str> {
+        if !self.reading.nodes.iter().any(|row| row.key.id == node)
+            && let Ok(rows) = nodes(&mut self.line).await
+        {
+            self.reading.nodes = rows;
+        }
+        let row = self.reading.nodes.iter().find(|row| row.key.id == node);
+        row.map_or_else(|| format!("node {}", node.0).into(), |row| row.name.as_str().into())
+    }
+
+    async fn read_records(&mut self) {
+        loop {
+            while let Some(record) = self.reading.unapplied.pop_front() {
+                if !self.apply(&record).await {
+                    self.reading.unapplied.push_front(record);
+                    return;
+                }
+            }
+            match self.reading.records.read(&mut self.line).await {
+                Ok(news) => {
+                    let more = news.more;
+                    self.reading.unapplied.extend(news.records);
+                    if !more && self.reading.unapplied.is_empty() {
+                        return;
+                    }
+                }
+                Err(error) => return self.failed(&error),
+            }
+        }
+    }
+
+    /// Takes over a change; false: the router had no time.
+    async fn apply(&self, record: &Record) -> bool {
+        let device = DeviceHandle::new(record.key.id);
+        match record.key.kind {
+            RecordKind::Device if !record.deleted => {}
+            RecordKind::Snooze if !record.deleted => return self.apply_snooze(device, record).await,
+            RecordKind::Device | RecordKind::Snooze | RecordKind::Trouble => return true,
+        }
+        let Some((mut token, badge_at)) = body::token(&record.body) else { return true };
+        if token.token.handle().digest() != record.key.id {
+            return true;
+        }
+        {
+            let mut clocks = self.board.tokens();
+            if clocks.pending.get(&device).is_some_and(|at| *at >= record.changed) {
+                // This node has changed it since, and tells so.
+                return true;
+            }
+            let known = clocks.badges.get(&device).copied();
+            match badge_at {
+                Some(at) if known.is_none_or(|known| known < at) => drop(clocks.badges.insert(device, at)),
+                Some(_) | None => token.badge = None,
+            }
+        }
+        self.router.token_elsewhere(token).await.is_ok()
+    }
+
+    async fn apply_snooze(&self, id: DeviceHandle, record: &Record) -> bool {
+        let Some(snooze) = body::snooze(&record.body) else { return true };
+        if self.board.tokens().pending.get(&id).is_some_and(|at| *at >= record.changed) {
+            return true;
+        }
+        self.router.snooze_elsewhere(snooze).await.is_ok()
+    }
+
+    async fn beat(&mut self, member: Membership) {
+        self.reading.beat = self.reading.beat.wrapping_add(1);
+        if self.reading.beat % CLOCKS == 1 {
+            let clock = Arc::clone(&self.clock);
+            if let Ok(offset) = clock_offset(&mut self.line, move || clock.now()).await {
+                self.reading.offset_ms = Some(offset.ms);
+            }
+        }
+        let clock_ms = self.reading.offset_ms.map_or(0, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
+        let health = Health { trouble: String::new(), clock_ms };
+        match heartbeat(&mut self.line, member.key, &health).await {
+            Ok(Heartbeat::Alive) => {}
+            Ok(Heartbeat::Fenced) => {
+                error!(
+                    hint = "give each node its own [cluster] name, then restart this zmesd",
+                    "another zmesd has registered under the name of this node: this one takes no part in the cluster"
+                );
+                self.fence();
+            }
+            Ok(Heartbeat::Removed) => self.leave("an admin has removed this node"),
+            Ok(Heartbeat::Forgotten) => self.leave("the database has lost this start of the node"),
+            Err(error) => return self.failed(&error),
+        }
+        match nodes(&mut self.line).await {
+            Ok(rows) => self.reading.nodes = rows,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn show(&self) {
+        let reading = &self.reading;
+        let holder = reading.glance.as_ref().and_then(|glance| glance.lease.holder);
+        let now = Instant::now();
+        let node = |row: &NodeRow| ClusterNode {
+            name: row.name.clone(),
+            server_id: row.server,
+            seen_ms: millis(row.silent),
+            lag_ms: reading.behind.get(&row.key.id).map_or(0, |since| millis(now.duration_since(*since))),
+            pusher: holder == Some(row.key),
+            version: row.version.clone(),
+            alive: row.is_alive(),
+            stopped: row.stopped,
+            clock_offset_ms: row.clock_ms.into(),
+            trouble: row.trouble.clone(),
+            address: row.address.clone(),
+            prefer: row.prefer,
+        };
+        let nodes: Vec<ClusterNode> = reading.nodes.iter().map(node).collect();
+        let mut status = ClusterStatus {
+            pusher: nodes.iter().find(|node| node.pusher).map(|node| node.name.clone()),
+            nodes,
+            clock_offset_ms: reading.offset_ms,
+            name: self.settings.name.clone(),
+            epoch: self.members.borrow().map(|member| member.key.epoch),
+            ledger: self.line.server().place().to_owned(),
+            may_send: self.turns.may_send(),
+            alone: self.turns.is_alone(),
+            fenced: reading.fenced,
+            ..ClusterStatus::default()
+        };
+        self.board.describe(&mut status);
+        self.shows.send_replace(Arc::new(status));
+    }
+
+    async fn answer(&mut self, request: ClusterRequest) {
+        // A reply that cannot be sent is not an error: the caller has given up.
+        match request {
+            ClusterRequest::Handover(to, reply) => drop(reply.send(self.hand_over(to).await)),
+            ClusterRequest::Leave(node, reply) => drop(reply.send(self.remove(node).await)),
+        }
+    }
+
+    async fn hand_over(&mut self, to: Option<String>) -> Result<String, ClusterRefusal> {
+        let rows = nodes(&mut self.line).await.map_err(ClusterRefusal::Ledger)?;
+        let holder = self.reading.glance.as_ref().and_then(|glance| glance.lease.holder);
+        let chosen = if let Some(name) = to {
+            let Some(row) = rows.iter().find(|row| row.name == name) else {
+                return Err(ClusterRefusal::Unknown(name));
+            };
+            if !row.is_alive() {
+                return Err(ClusterRefusal::Silent(name));
+            }
+            if holder == Some(row.key) {
+                return Err(ClusterRefusal::Already(name));
+            }
+            row
+        } else {
+            let others = rows.iter().filter(|row| row.is_alive() && Some(row.key) != holder);
+            others.max_by_key(|row| row.prefer).ok_or(ClusterRefusal::NoOther)?
+        };
+        ask_for(&mut self.line, chosen.key.id).await.map_err(ClusterRefusal::Ledger)?;
+        info!(node = chosen.name, "an admin has asked another node to send the pushes");
+        Ok(chosen.name.clone())
+    }
+
+    async fn remove(&mut self, node: String) -> Result<(), ClusterRefusal> {
+        match remove(&mut self.line, &node).await.map_err(ClusterRefusal::Ledger)? {
+            Removal::Done => {
+                info!(node, "an admin has removed a node from the cluster");
+                Ok(())
+            }
+            Removal::Alive => Err(ClusterRefusal::AtWork(node)),
+            Removal::Unknown => Err(ClusterRefusal::Unknown(node)),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,210 @@
+//! Who sends, in turns: a turn begins when this node takes the lease, or cannot reach the ledger, and ends with it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseTiming};
+use zmes_cluster::node::{NodeId, NodeKey};
+
+use crate::ports::SendPermit;
+
+/// Stands for a node that is not registered: no row has it.
+const NOBODY: NodeKey = NodeKey { id: NodeId(0), epoch: 0 };
+
+/// The clock of the lease: it runs while the machine sleeps.
+pub(super) fn steady() -> Duration {
+    // It exists since Linux 2.6.39 and cannot fail.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum TurnKind {
+    /// Another node sends, or none.
+    #[default]
+    None,
+    /// This node sends for all.
+    Lead,
+    /// This node cannot reach the ledger, and sends for its own cameras.
+    Alone,
+}
+
+/// Each change has a number of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct SendTurn {
+    pub(super) number: u64,
+    pub(super) kind: TurnKind,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lease: Lease,
+    turn: SendTurn,
+}
+
+/// The lease of this node, and what it permits.
+#[derive(Debug)]
+pub struct Turns {
+    inner: Mutex<Inner>,
+    changes: watch::Sender<SendTurn>,
+    /// Pushes that have begun and not come out.
+    under_way: AtomicU64,
+    /// The last turn of which everything was reported.
+    reported: AtomicU64,
+    timing: LeaseTiming,
+    prefer: i16,
+    may_be_alone: bool,
+}
+
+impl Turns {
+    pub(super) fn new(timing: LeaseTiming, prefer: i16, may_be_alone: bool) -> Self {
+        let lease = Lease::new(NOBODY, prefer, timing, steady());
+        Self {
+            inner: Mutex::new(Inner { lease, turn: SendTurn::default() }),
+            changes: watch::channel(SendTurn::default()).0,
+            under_way: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
+            timing,
+            prefer,
+            may_be_alone,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<SendTurn> {
+        self.changes.subscribe()
+    }
+
+    pub(super) fn now(&self) -> SendTurn {
+        self.inner().turn
+    }
+
+    /// Begins with another registration; `None`: this node takes no part for now.
+    pub(super) fn enter(&self, key: Option<NodeKey>) {
+        let mut inner = self.inner();
+        inner.lease = Lease::new(key.unwrap_or(NOBODY), self.prefer, self.timing, steady());
+        self.change(&mut inner, TurnKind::None);
+    }
+
+    /// Tells the lease what happened; returns the statements that are to be made.
+    pub(super) fn on(&self, event: LeaseEvent) -> Vec<LeaseAction> {
+        let mut inner = self.inner();
+        let actions = inner.lease.on(event, steady());
+        for action in &actions {
+            match action {
+                LeaseAction::Lead(_) => self.change(&mut inner, TurnKind::Lead),
+                LeaseAction::Fence | LeaseAction::Drain | LeaseAction::Together => {
+                    self.change(&mut inner, TurnKind::None);
+                }
+                LeaseAction::Alone if self.may_be_alone => self.change(&mut inner, TurnKind::Alone),
+                LeaseAction::Alone
+                | LeaseAction::Take(_)
+                | LeaseAction::Renew(_)
+                | LeaseAction::Release(_)
+                | LeaseAction::Ask(_) => {}
+            }
+        }
+        actions
+    }
+
+    fn change(&self, inner: &mut Inner, kind: TurnKind) {
+        if inner.turn.kind == kind {
+            return;
+        }
+        inner.turn = SendTurn { number: inner.turn.number + 1, kind };
+        self.changes.send_replace(inner.turn);
+    }
+
+    /// Says whether the lease is ours, also while it is handed over.
+    pub(super) fn is_holder(&self) -> bool {
+        self.inner().lease.is_holder(steady())
+    }
+
+    pub(super) fn may_send(&self) -> bool {
+        self.inner().lease.may_send(steady())
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.inner().lease.is_alone()
+    }
+
+    pub(super) fn under_way(&self) -> u64 {
+        self.under_way.load(Ordering::SeqCst)
+    }
+
+    /// Everything up to this turn is reported.
+    pub(super) fn reported(&self, turn: u64) {
+        self.reported.store(turn, Ordering::SeqCst);
+    }
+
+    /// Says whether nothing is on its way and the ledger has what came of it.
+    pub(super) fn is_drained(&self) -> bool {
+        let turn = self.now();
+        turn.kind == TurnKind::None
+            && self.under_way() == 0
+            && self.reported.load(Ordering::SeqCst) >= turn.number
+    }
+}
+
+impl SendPermit for Turns {
+    fn begin(&self, turn: u64) -> bool {
+        // Counted first: who hands over must not overlook it.
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        let holds = self.holds(turn);
+        if !holds {
+            self.came_out();
+        }
+        holds
+    }
+
+    fn came_out(&self) {
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn holds(&self, turn: u64) -> bool {
+        let inner = self.inner();
+        inner.turn.number == turn
+            && match inner.turn.kind {
+                TurnKind::None => false,
+                TurnKind::Lead => inner.lease.may_send(steady()),
+                TurnKind::Alone => inner.lease.is_alone(),
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zmes_cluster::lease::{LeaseRow, LeaseSight};
+
+    use super::*;
+
+    fn turns() -> Turns {
+        let turns = Turns::new(LeaseTiming::new(Duration::from_secs(3)), 0, true);
+        turns.enter(Some(NodeKey { id: NodeId(1), epoch: 1 }));
+        turns
+    }
+
+    #[test]
+    fn what_was_decided_in_a_turn_is_sent_in_that_turn_alone() {
+        let turns = turns();
+        assert!(!turns.holds(turns.now().number));
+        let free = LeaseRow::default();
+        let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None };
+        assert_eq!(turns.on(LeaseEvent::Seen(sight)), [LeaseAction::Take(free)]);
+        turns.on(LeaseEvent::Taken { sent: steady(), epoch: Some(1) });
+        let lead = turns.now();
+        assert_eq!(lead.kind, TurnKind::Lead);
+        assert!(turns.begin(lead.number) && !turns.is_drained());
+        turns.came_out();
+        turns.on(LeaseEvent::Stop);
+        assert!(!turns.holds(lead.number) && !turns.begin(lead.number));
+        assert!(turns.is_holder() && !turns.is_drained(), "what came of it is not reported");
+        turns.reported(turns.now().number);
+        assert!(turns.is_drained());
+    }
+}

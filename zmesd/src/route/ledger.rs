@@ -1,0 +1,287 @@
+//! What the router and the push side tell the cluster, and what the cluster asks of the router.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+use zmes_cluster::alarms::{BODY_MAX, DedupKey, LedgerAlarm};
+use zmes_cluster::outcomes::DeviceHandle;
+use zmes_providers::{App, Platform, PushToken, TokenHandle};
+use zmes_shared::words::{Phase, SnoozeOrigin};
+use zmes_shared::{EventId, MonitorId};
+
+use super::handle::{Busy, RouterCommand, RouterHandle};
+use crate::domain::{Alarm, LedgerMark, MonitorFilter, PushState, Revoked, Token, TokenId};
+
+/// Events whose start this node has told of and that are remembered; a further alarm of one is another alarm.
+const MAX_TOLD: usize = 10_000;
+
+/// What the cluster is told. Never waited for.
+#[derive(Debug)]
+pub enum LedgerNews {
+    /// An alarm of this node, or its end: it is noted for the disk.
+    Alarm(Arc<Alarm>, LedgerAlarm),
+    /// A token as it is now; whether the number on its icon was set.
+    Token(Arc<Token>, bool),
+    /// A snooze was set or ended by people.
+    Snooze(SnoozeElsewhere, Timestamp),
+    Decided(LedgerDecided),
+    Outcome(LedgerOutcome),
+}
+
+/// What was decided about an alarm for the tokens of all nodes.
+#[derive(Debug, Clone)]
+pub struct LedgerDecided {
+    pub mark: LedgerMark,
+    pub at: Timestamp,
+    /// Tokens that are not sent it, with why.
+    pub withheld: Vec<(TokenHandle, String)>,
+    /// How many are to be sent it; each has an outcome, or is withdrawn.
+    pub sends: usize,
+}
+
+/// What became of a push for all nodes.
+#[derive(Debug, Clone)]
+pub struct LedgerOutcome {
+    pub mark: LedgerMark,
+    pub token: TokenHandle,
+    pub monitor: MonitorId,
+    pub alarm_at: Timestamp,
+    pub badge: u32,
+    pub kind: LedgerEnding,
+    pub reason: String,
+    pub provider_id: String,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerEnding {
+    Taken,
+    Withheld,
+    Abandoned,
+    /// It is left to the node that sends now.
+    Left,
+}
+
+/// Where the cluster is told: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct LedgerOutlet(mpsc::Sender<LedgerNews>);
+
+impl LedgerOutlet {
+    /// Returns an outlet with room for this many pieces of news.
+    pub fn new(room: usize) -> (Self, mpsc::Receiver<LedgerNews>) {
+        let (news, receiver) = mpsc::channel(room);
+        (Self(news), receiver)
+    }
+
+    /// Tells what became of a push. Without room the next pusher may send it once more.
+    pub fn outcome(&self, outcome: LedgerOutcome) {
+        self.0.try_send(LedgerNews::Outcome(outcome)).ok();
+    }
+
+    /// False: there is no room.
+    pub(super) fn tell(&self, news: LedgerNews) -> bool {
+        self.0.try_send(news).is_ok()
+    }
+}
+
+/// The router's side of the cluster.
+#[derive(Debug)]
+pub struct LedgerSide {
+    outlet: LedgerOutlet,
+    /// Events whose start is told.
+    told: BTreeSet<EventId>,
+    /// What was last told of each token, as a fingerprint.
+    tokens: HashMap<TokenId, u64>,
+}
+
+impl LedgerSide {
+    /// `told`: events that were announced before this start.
+    pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>) -> Self {
+        Self { outlet, told, tokens: HashMap::new() }
+    }
+
+    /// Returns an alarm as the ledger takes it.
+    pub(super) fn entry(&mut self, alarm: &Alarm) -> LedgerAlarm {
+        let dedup = match (alarm.phase, alarm.event) {
+            (Phase::End, Some(event)) => {
+                // The same number over a restart: it is when the alarm began.
+                let began = alarm.span.map_or(alarm.at, |span| span.began).as_millisecond();
+                DedupKey::end(event, u32::try_from(began.rem_euclid(1 << 32)).unwrap_or_default())
+            }
+            (Phase::Start, Some(event)) if self.told.insert(event) => DedupKey::start(event),
+            // Of a further alarm in an event, and of one without an event, nobody else can tell.
+            (_, _) => DedupKey::from_bytes(fastrand::u128(..).to_be_bytes()),
+        };
+        while self.told.len() > MAX_TOLD {
+            self.told.pop_first();
+        }
+        let Alarm { phase, monitor, event, at, .. } = *alarm;
+        LedgerAlarm { dedup, phase, monitor, event, at, body: body(alarm) }
+    }
+
+    /// Takes over that another node has told of an event's start.
+    pub(super) fn told_elsewhere(&mut self, event: EventId) {
+        self.told.insert(event);
+    }
+
+    pub(super) fn tell(&self, news: LedgerNews) -> bool {
+        self.outlet.tell(news)
+    }
+
+    /// Says whether a token differs from what was told of it, and takes it as told.
+    pub(super) fn differs(&mut self, token: &Token) -> bool {
+        let fingerprint = fingerprint(token);
+        self.tokens.insert(token.id, fingerprint) != Some(fingerprint)
+    }
+}
+
+/// What of a token all nodes have in common.
+fn fingerprint(token: &Token) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    let Token { platform, state, user, app, app_version, profile, filter, mute_until, revoked, .. } = token;
+    let revoked = revoked.as_ref().map(|revoked| (revoked.at, &revoked.reason, revoked.blocked));
+    (platform.as_str(), state.as_str(), user, app.as_str(), app_version, profile).hash(&mut hasher);
+    (filter.lists(), mute_until, revoked).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Returns what the columns of the ledger do not have, as JSON.
+fn body(alarm: &Alarm) -> Vec<u8> {
+    let text = |cause: &str, name: &str| {
+        let mut body = json!({"name": name, "cause": cause});
+        if let (Some(span), Some(members)) = (alarm.span, body.as_object_mut()) {
+            members.insert("began".to_owned(), json!(span.began.as_millisecond()));
+            if let Some(lasted) = span.lasted {
+                members.insert(
+                    "lasted_ms".to_owned(),
+                    json!(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
+                );
+            }
+        }
+        if alarm.late()
+            && let Some(members) = body.as_object_mut()
+        {
+            members.insert("late".to_owned(), json!(true));
+        }
+        body.to_string().into_bytes()
+    };
+    let whole = text(&alarm.cause, &alarm.monitor_name);
+    if whole.len() <= BODY_MAX {
+        return whole;
+    }
+    let cut = |text: &str| text.chars().take(200).collect::<String>();
+    text(&cut(&alarm.cause), &cut(&alarm.monitor_name))
+}
+
+/// A token as another node has told of it.
+#[derive(Debug, Clone)]
+pub struct TokenElsewhere {
+    pub token: PushToken,
+    pub platform: Platform,
+    pub state: PushState,
+    pub user: String,
+    pub app: App,
+    pub app_version: String,
+    pub profile: String,
+    pub filter: MonitorFilter,
+    pub mute_until: Option<Timestamp>,
+    pub revoked: Option<Revoked>,
+    /// The number on its icon, where it was set; `None`: it stays.
+    pub badge: Option<u32>,
+    pub seen_at: Timestamp,
+}
+
+/// A snooze, as nodes tell each other of it. There is at most one for each monitor and scope, which name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnoozeElsewhere {
+    pub monitor: Option<MonitorId>,
+    pub scope: ScopeElsewhere,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub hard: bool,
+    pub tell: bool,
+    pub by: String,
+    pub origin: SnoozeOrigin,
+    /// It was ended before its time.
+    pub ended: bool,
+}
+
+/// Whose phones it silences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeElsewhere {
+    Everybody,
+    User(String),
+    Device(DeviceHandle),
+}
+
+/// An alarm of the ledger, to be decided about for tokens.
+#[derive(Debug, Clone)]
+pub struct LedgerQuestion {
+    pub alarm: Arc<Alarm>,
+    pub mark: LedgerMark,
+    /// Devices of which it is known what became of it.
+    pub done: Arc<HashSet<DeviceHandle>>,
+}
+
+/// What a pusher has left behind.
+#[derive(Debug, Clone, Default)]
+pub struct PusherLegacy {
+    pub told: HashMap<DeviceHandle, Vec<(MonitorId, Timestamp)>>,
+    pub badges: HashMap<DeviceHandle, u32>,
+}
+
+/// What the cluster asks, each by a method of [`RouterHandle`].
+#[derive(Debug)]
+pub enum LedgerCommand {
+    Decide(LedgerQuestion, oneshot::Sender<()>),
+    Token(TokenElsewhere, oneshot::Sender<Option<TokenId>>),
+    Snooze(SnoozeElsewhere, oneshot::Sender<()>),
+    /// What snoozes there are.
+    Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
+    Adopt(PusherLegacy, oneshot::Sender<()>),
+    /// What waits for labels is left to the node that sends now.
+    Leave(oneshot::Sender<()>),
+}
+
+impl RouterHandle {
+    /// Decides about an alarm of the ledger for the tokens of all nodes; the outcome is told as news.
+    pub async fn decide(&self, question: LedgerQuestion) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Decide(question, reply)).await
+    }
+
+    /// Takes a token as another node has told of it; returns its id here, `None` where there is no room.
+    pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<Option<TokenId>, Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
+    }
+
+    /// Takes a snooze as another node has told of it.
+    pub async fn snooze_elsewhere(&self, snooze: SnoozeElsewhere) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Snooze(snooze, reply)).await
+    }
+
+    /// Returns the snoozes as other nodes are told of them.
+    pub async fn snoozes_to_tell(&self) -> Result<Vec<SnoozeElsewhere>, Busy> {
+        self.ask_ledger(LedgerCommand::Snoozes).await
+    }
+
+    /// Takes over intervals and badges of the pusher before.
+    pub async fn adopt(&self, legacy: PusherLegacy) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Adopt(legacy, reply)).await
+    }
+
+    /// Drops what waits for labels: another node sends now.
+    pub async fn leave_pushes(&self) -> Result<(), Busy> {
+        self.ask_ledger(LedgerCommand::Leave).await
+    }
+
+    async fn ask_ledger<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<T>) -> LedgerCommand,
+    ) -> Result<T, Busy> {
+        self.call(|reply| RouterCommand::Ledger(Box::new(command(reply)))).await
+    }
+}

@@ -1,0 +1,292 @@
+//! The router of one node among several.
+//!
+//! Sessions are told at once, by every node. About tokens the node decides that sends for all, once the ledger has the
+//! alarm; a node that cannot reach the ledger decides about its own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+use zmes_cluster::outcomes::DeviceHandle;
+use zmes_shared::SessionId;
+
+use super::Router;
+use super::alarms::TokenVerdict;
+use crate::domain::{
+    Alarm, DecidedBy, Decision, LedgerMark, PushState, SkipReason, Snooze, SnoozeId, SnoozeScope, Token,
+    TokenId,
+};
+use crate::route::labels::{HeldDecision, LabelRequest};
+use crate::route::ledger::{
+    LedgerCommand, LedgerDecided, LedgerNews, LedgerQuestion, PusherLegacy, ScopeElsewhere, SnoozeElsewhere,
+    TokenElsewhere,
+};
+use crate::state::{ClusterNote, EndNote, Note};
+
+impl Router {
+    /// Announces an alarm to sessions alone.
+    pub(super) fn leave_to_cluster(
+        &mut self,
+        alarm: Arc<Alarm>,
+        sessions: Vec<(SessionId, Decision)>,
+        by: Vec<(SessionId, DecidedBy)>,
+        copied: &BTreeSet<TokenId>,
+    ) {
+        if let Some(event) = alarm.event
+            && self.parts.labels.borrow().sources().any()
+        {
+            self.parts.label_requests.ask(LabelRequest { event, waits_until: None });
+        }
+        self.remember_sent(&alarm, &[], copied);
+        self.note_started(&alarm, &sessions, &[]);
+        self.note_unlabelled(&alarm, &[]);
+        self.count_wishes(&alarm, &by, &[]);
+        self.remember(self.alarms, &alarm, Some((sessions, by)), &[]);
+        self.missed.keep(self.alarms, &alarm, Instant::now());
+        // Before the record: if the daemon dies between the two, the alarm is announced again and found in the ledger.
+        self.tell_cluster(&alarm);
+        self.note(Note::Announced(alarm, Arc::default()));
+    }
+
+    /// Has the ledger told of an alarm of this node, or of its end.
+    pub(super) fn tell_cluster(&mut self, alarm: &Arc<Alarm>) {
+        let Some(ledger) = &mut self.parts.ledger else { return };
+        if alarm.elsewhere.is_some() {
+            if let Some(event) = alarm.event {
+                ledger.told_elsewhere(event);
+            }
+            return;
+        }
+        let entry = ledger.entry(alarm);
+        self.note(Note::Cluster(Box::new(ClusterNote::Unlogged(entry.clone()))));
+        let told = self
+            .parts
+            .ledger
+            .as_ref()
+            .is_some_and(|ledger| ledger.tell(LedgerNews::Alarm(Arc::clone(alarm), entry)));
+        if !told {
+            warn!(monitor = %alarm.monitor, "cluster queue full: other nodes hear of this alarm after the next start");
+        }
+    }
+
+    /// Writes down what other nodes have told long ago, so that replays and `events` have it here, too.
+    pub(super) fn record_past(&mut self, alarm: Alarm) {
+        let alarm = Arc::new(alarm);
+        self.tell_cluster(&alarm);
+        if alarm.is_end() {
+            self.note(Note::Ended(Box::new(EndNote { end: alarm, pushes: Vec::new() })));
+        } else {
+            self.note(Note::Announced(alarm, Arc::default()));
+        }
+    }
+
+    /// Says whether the apps of this node have heard of it, and it is only to be recorded.
+    pub(super) fn is_past(alarm: &Alarm) -> bool {
+        alarm.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.is_past)
+    }
+
+    pub(super) fn on_ledger_command(&mut self, command: LedgerCommand) {
+        // A reply that cannot be sent is not an error: the caller has given up.
+        match command {
+            LedgerCommand::Decide(question, reply) => {
+                self.on_question(question);
+                reply.send(()).ok();
+            }
+            LedgerCommand::Token(token, reply) => drop(reply.send(self.on_token_elsewhere(token))),
+            LedgerCommand::Snooze(snooze, reply) => {
+                self.on_snooze_elsewhere(snooze);
+                reply.send(()).ok();
+            }
+            LedgerCommand::Snoozes(reply) => {
+                let set: Vec<Snooze> = self.snoozes.all().map(|entry| entry.snooze.clone()).collect();
+                reply.send(set.iter().filter_map(|snooze| self.snooze_to_tell(snooze, false)).collect()).ok();
+            }
+            LedgerCommand::Adopt(legacy, reply) => {
+                self.adopt(&legacy);
+                reply.send(()).ok();
+            }
+            LedgerCommand::Leave(reply) => {
+                self.held.leave();
+                reply.send(()).ok();
+            }
+        }
+    }
+
+    fn on_question(&mut self, question: LedgerQuestion) {
+        let alarm = Arc::new(self.labelled(Alarm::clone(&question.alarm)));
+        let question = LedgerQuestion { alarm: Arc::clone(&alarm), ..question };
+        let until = if self.judges() { self.wait_for_labels(&alarm) } else { Some(Instant::now()) };
+        let held = HeldDecision::new(0, alarm, until.unwrap_or_else(Instant::now), Vec::new());
+        let held = held.for_ledger(question.mark, question.done);
+        if until.is_none() || !self.held.hold(held.clone()) {
+            self.release(&held);
+        }
+    }
+
+    /// Tells the cluster what was decided.
+    pub(super) fn tell_decided(&self, mark: LedgerMark, verdicts: &[TokenVerdict]) {
+        let Some(ledger) = &self.parts.ledger else { return };
+        let reason = |verdict: &TokenVerdict| match verdict.decision {
+            Decision::Send => None,
+            Decision::Skip(reason) => Some((verdict.token.handle, reason.word().to_owned())),
+        };
+        let withheld: Vec<_> = verdicts.iter().filter_map(reason).collect();
+        let sends = verdicts.len() - withheld.len();
+        let at = self.parts.clock.now();
+        if !ledger.tell(LedgerNews::Decided(LedgerDecided { mark, at, withheld, sends })) {
+            debug!("cluster queue full: what was decided is not in the ledger");
+        }
+    }
+
+    /// Tells the other nodes of a token, if anything has changed that is theirs, too.
+    pub(super) fn share(&mut self, token: &Arc<Token>, is_badge: bool) {
+        let Some(ledger) = &mut self.parts.ledger else { return };
+        if token.handle.is_target() || !(ledger.differs(token) || is_badge) {
+            return;
+        }
+        let at = self.parts.clock.now();
+        let note = ClusterNote::TokenChanged { token: token.id, at, is_badge };
+        self.note(Note::Cluster(Box::new(note)));
+        if let Some(ledger) = &self.parts.ledger
+            && !ledger.tell(LedgerNews::Token(Arc::clone(token), is_badge))
+        {
+            warn!(handle = %token.handle, "cluster queue full: other nodes hear of this token after the next start");
+        }
+    }
+
+    fn on_token_elsewhere(&mut self, told: TokenElsewhere) -> Option<TokenId> {
+        let before = self.tokens.find(&told.token).map(|entry| Arc::clone(entry.token()));
+        if before.is_none() && self.tokens.room() == 0 {
+            return None;
+        }
+        let now = self.parts.clock.now();
+        let id = before.as_ref().map_or_else(|| self.tokens.next_id(), |before| before.id);
+        if before.is_none() {
+            self.tokens.insert(Token::new(id, told.token.clone(), told.platform, now));
+        }
+        let changed = self.tokens.change(id, |token| take_over(token, told));
+        let token = changed.or_else(|| {
+            let new = before.is_none().then(|| self.tokens.get(id)).flatten();
+            new.map(|entry| Arc::clone(entry.token()))
+        });
+        let Some(token) = token else { return Some(id) };
+        if let Some(ledger) = &mut self.parts.ledger {
+            ledger.differs(&token);
+        }
+        debug!(handle = %token.handle, "token changed at another node");
+        self.tell_token(if before.is_none() { "registered" } else { "changed" }, &token);
+        if !self.try_note(Note::Token(Arc::clone(&token))) {
+            self.tokens.not_written([id]);
+        }
+        if let Some(reason) = before.as_deref().and_then(|before| withdraws(before, &token, now)) {
+            info!(handle = %token.handle, reason = reason.word(), "pushes withdrawn: the token was changed at another node");
+            if token.revoked.is_some()
+                && let Some(session) = self.attachments.detach_token(id)
+            {
+                self.tell_session(session, "token");
+            }
+            self.note(Note::Withdrawn(id, reason));
+            self.withdraw(id);
+        }
+        Some(id)
+    }
+
+    /// Tells the other nodes of a snooze that was set or ended by people.
+    pub(super) fn share_snooze(&self, snooze: &Snooze, ended: bool) {
+        let Some(ledger) = &self.parts.ledger else { return };
+        let Some(told) = self.snooze_to_tell(snooze, ended) else { return };
+        if !ledger.tell(LedgerNews::Snooze(told, self.parts.clock.now())) {
+            warn!(snooze = %snooze.id, "cluster queue full: other nodes do not hear of this snooze");
+        }
+    }
+
+    fn snooze_to_tell(&self, snooze: &Snooze, ended: bool) -> Option<SnoozeElsewhere> {
+        let Snooze { monitor, scope, since, until, hard, tell, by, origin, .. } = snooze.clone();
+        let scope = match scope {
+            SnoozeScope::Everybody => ScopeElsewhere::Everybody,
+            SnoozeScope::User(user) => ScopeElsewhere::User(user),
+            SnoozeScope::Token(id) => {
+                ScopeElsewhere::Device(DeviceHandle::new(self.tokens.get(id)?.token().handle.digest()))
+            }
+        };
+        Some(SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended })
+    }
+
+    fn on_snooze_elsewhere(&mut self, told: SnoozeElsewhere) {
+        let SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended } = told;
+        let scope = match scope {
+            ScopeElsewhere::Everybody => SnoozeScope::Everybody,
+            ScopeElsewhere::User(user) => SnoozeScope::User(user),
+            ScopeElsewhere::Device(device) => {
+                let is_its = |token: &Token| token.handle.digest() == *device.as_bytes();
+                let token = self.tokens.live().find(|entry| is_its(entry.token()));
+                let Some(token) = token.map(|entry| entry.token().id) else { return };
+                SnoozeScope::Token(token)
+            }
+        };
+        let now = self.parts.clock.now();
+        let same = |snooze: &Snooze| snooze.monitor == monitor && snooze.scope == scope;
+        let known = self.snoozes.all().find(|entry| same(&entry.snooze)).map(|entry| entry.snooze.clone());
+        if ended {
+            let Some(id) = known.filter(|known| known.since <= since).map(|known| known.id) else { return };
+            self.snoozes.end(id);
+            if !self.try_note(Note::SnoozeEnded(id, now, Vec::new())) {
+                self.unended.push((id, now));
+            }
+            return;
+        }
+        if until <= now || known.is_some_and(|known| known.until == until && known.hard == hard) {
+            return;
+        }
+        let snooze = Snooze { id: SnoozeId::default(), monitor, scope, since, until, hard, tell, by, origin };
+        if let Ok(set) = self.snoozes.set(snooze) {
+            info!(snooze = %set.snooze.id, %until, "snooze set at another node");
+            self.keep_snooze(set.snooze);
+        }
+    }
+
+    fn adopt(&mut self, legacy: &PusherLegacy) {
+        let live: Vec<_> = self.tokens.live().map(|entry| Arc::clone(entry.token())).collect();
+        for token in live {
+            let device = DeviceHandle::new(token.handle.digest());
+            for (monitor, at) in legacy.told.get(&device).into_iter().flatten() {
+                let known = self.tokens.get(token.id).and_then(|entry| entry.sent().get(monitor).copied());
+                if known.is_none_or(|known| known < *at) {
+                    self.tokens.note_sent(token.id, *monitor, *at);
+                }
+            }
+            if let Some(badge) = legacy.badges.get(&device) {
+                // A number that was set since is told with the token.
+                self.tokens.change(token.id, |token| token.badge = *badge);
+            }
+        }
+    }
+}
+
+fn take_over(token: &mut Token, told: TokenElsewhere) {
+    let TokenElsewhere {
+        platform, state, user, app, app_version, profile, filter, mute_until, revoked, ..
+    } = told;
+    (token.platform, token.state, token.app, token.filter) = (platform, state, app, filter);
+    (token.user, token.app_version, token.profile) = (user, app_version, profile);
+    (token.mute_until, token.revoked) = (mute_until, revoked);
+    token.last_seen_at = token.last_seen_at.max(told.seen_at);
+    if let Some(badge) = told.badge {
+        token.badge = badge;
+    }
+}
+
+/// Says why pushes that wait for a token are not sent any more.
+fn withdraws(before: &Token, now: &Token, at: jiff::Timestamp) -> Option<SkipReason> {
+    if now.revoked.is_some() && before.revoked.is_none() {
+        return Some(SkipReason::Revoked);
+    }
+    if now.user != before.user {
+        return Some(SkipReason::AnotherUser);
+    }
+    if now.state == PushState::Disabled && before.state == PushState::Enabled {
+        return Some(SkipReason::Disabled);
+    }
+    (now.muted(at) && !before.muted(at)).then_some(SkipReason::Muted)
+}
