@@ -1,4 +1,4 @@
-//! One monitor as the poller follows it: its detector, its condition, and how both are shown.
+//! One monitor as the poller follows it: its detector, its condition, and its report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,8 @@ use crate::config::Source;
 use crate::domain::{Alarm, AlarmLabels, Origin, Phase};
 use crate::ports::Clock;
 
-/// How old what a `zmc` on another server says of itself may be, at least: it writes every 10 s, and `zmstats.pl` deletes
-/// rows after a minute.
+/// Minimum age at which a report of a `zmc` on another server counts as stale: it writes every 10 s, and `zmstats.pl`
+/// deletes rows after a minute.
 const SILENT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
@@ -35,13 +35,13 @@ pub(super) struct PollRules {
     pub(super) config: DetectConfig,
     /// `ZM_WATCH_MAX_DELAY`
     pub(super) max_delay: Duration,
-    /// Why the database does not answer, if so.
+    /// The error, while the database does not answer.
     pub(super) database: Option<Arc<DbError>>,
     pub(super) gaps: Gaps,
 }
 
 impl PollRules {
-    /// Says whether a question to the database is worth the wait.
+    /// Returns whether a question to the database is worth the wait.
     fn may_ask(&self) -> bool {
         self.config.source != Source::Shm && self.database.is_none()
     }
@@ -65,7 +65,7 @@ pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
-    /// Alarms of a former daemon are closed without an end.
+    /// An episode of a previous run was closed without an end.
     pub(super) given_up: bool,
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
@@ -81,13 +81,13 @@ pub(super) struct Track {
     uncaused: Uncaused,
     limit: AlarmLimit,
     episode: Episode,
-    /// What its `zmc` says of itself, if that is on another server.
+    /// What its `zmc` reports about itself, if that runs on another server.
     remote: RemoteSight,
     report: MonitorReport,
 }
 
 impl Track {
-    /// Returns a monitor that is not polled yet; the rest is for [`Detector::new`], and the alarm whose end is to come.
+    /// Returns a monitor that is not polled yet. `cursor` and `unidentified` are those of [`Detector::new`].
     pub(super) fn new(
         monitor: Arc<Monitor>,
         cursor: Option<(EventId, Option<Instant>)>,
@@ -119,7 +119,7 @@ impl Track {
 
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
         let (step, report) = if let Some(server) = self.monitor.elsewhere.clone() {
-            // It may come (back) to this machine: what its zmc shows here then has begun since.
+            // It may move (back) to this machine: an alarm that its zmc shows here has begun since then.
             let step = self.detector.miss(true, round.now, &round.rules.config);
             (step, self.elsewhere(server, round))
         } else if round.rules.config.source == Source::Db {
@@ -143,7 +143,7 @@ impl Track {
         self.alarms(step, false, round)
     }
 
-    /// Takes a row with an alarm. `missed`: it was there for a while, and nobody looked.
+    /// Adds a row with an alarm. `missed`: the row existed for a while before it was read.
     pub(super) fn reconcile(&mut self, row: &EventRow, missed: bool, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
         let remote = self.monitor.elsewhere.is_some();
@@ -159,7 +159,7 @@ impl Track {
         looked
     }
 
-    /// An event that was announced has another alarm. Where the monitor is polled, polling knows better.
+    /// An announced event has another alarm. If the monitor is polled, polling knows better.
     pub(super) fn again(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
         if self.polled() {
             return PollResult::default();
@@ -168,7 +168,7 @@ impl Track {
         self.alarms(step, false, round)
     }
 
-    /// Takes what each `zmc` says of itself; `None`: this ZoneMinder keeps no such table.
+    /// Updates what its `zmc` reports about itself; `None` if this ZoneMinder has no such table.
     pub(super) fn captured(&mut self, captures: Option<&CaptureReports>, max_delay: Duration) {
         let Some(CaptureReports { dated, reports }) = captures else { return };
         self.remote = remote_sight(*dated, reports.get(&self.monitor.id), max_delay.max(SILENT));
@@ -180,7 +180,7 @@ impl Track {
         self.alarms(DetectorStep::default(), false, round)
     }
 
-    /// The monitor is not watched any more: returns the end of its alarm, if one was announced.
+    /// The monitor is no longer watched: returns the end of its alarm, if one was announced.
     pub(super) fn gone(&mut self, round: &Round<'_>) -> PollResult {
         let alarms = self.episode.end(round.now, round.wall).into_iter().collect();
         PollResult { alarms, given_up: self.episode.take_given_up(), ..PollResult::default() }
@@ -243,7 +243,7 @@ impl Track {
         MonitorReport { id, name, state, last_event, layout, condition }
     }
 
-    /// Returns the age that is reported of a frozen `zmc`: it changes once a minute.
+    /// Returns the reported age of a frozen `zmc`, which changes once a minute.
     fn frozen_age(&self, age: Duration) -> Duration {
         if let Condition::Frozen { age: before } = self.report.condition
             && before.as_secs() / 60 == age.as_secs() / 60
@@ -276,13 +276,13 @@ impl Track {
     fn elsewhere(&mut self, server: Arc<OtherServer>, round: &Round<'_>) -> MonitorReport {
         self.episode.unpolled();
         let (sight, trouble) = (self.remote, round.rules.database.clone());
-        // What the table said before the database went away is of no use.
+        // What the table said before the database went away is outdated.
         let sight = if trouble.is_some() { RemoteSight::Captured } else { sight };
         let condition = Condition::Elsewhere { server, sight, trouble };
         self.reported(MonitorState::Unknown, self.report.last_event, None, condition)
     }
 
-    /// Makes alarms of what was found and of what polling has missed. `missed`: rows tell of the past.
+    /// Converts new detections and missed rows to alarms. `missed`: the rows are from the past.
     fn alarms(&mut self, step: DetectorStep, missed: bool, round: &Round<'_>) -> PollResult {
         let mut found = step.found;
         let rows = self.detector.missed(self.polled(), round.now, &round.rules.config);
@@ -319,15 +319,15 @@ impl Track {
         PollResult { ask, ..self.admitted(alarms, round) }
     }
 
-    /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that
+    /// Returns the cause from the best source: a row that polling has missed, then shared memory, then the row that
     /// answered a question.
     fn cause_of(&self, found: &DetectedAlarm) -> Option<Arc<str>> {
         let in_memory = Some(&self.cause).filter(|cause| !cause.trim().is_empty());
         found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref()).map(Arc::clone)
     }
 
-    /// Keeps alarms within `alarm-limit`, adds the one that was held back when its minute is over, and the ends: of what
-    /// is announced none is lost, whatever the limit.
+    /// Applies `alarm-limit`, adds the alarm that was held back once its minute is over, and inserts the ends. Every
+    /// announced alarm gets its end, whatever the limit.
     fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> PollResult {
         let held = self.limit.due(round.now);
         if let Some(withheld) = self.limit.ended(round.now) {
@@ -354,7 +354,7 @@ impl Track {
     fn log(&self, condition: &Condition) {
         let (monitor, name, word) = (self.monitor.id, &*self.monitor.name, condition.word());
         match condition {
-            // Each restart of a zmc passes through these.
+            // Each restart of a zmc passes through these conditions.
             Condition::Unreadable(error) if error.zmc_is_away() => {
                 info!(%monitor, name, condition = %word, %error, "monitor is not captured");
             }
@@ -395,7 +395,7 @@ impl Track {
     }
 }
 
-/// Judges what a `zmc` on another server says of itself. `limit`: how old that may be.
+/// Judges what a `zmc` on another server reports about itself, which may be as old as `limit`.
 fn remote_sight(dated: bool, report: Option<&CaptureReport>, limit: Duration) -> RemoteSight {
     let Some(CaptureReport { status, pictures, age }) = report else {
         return if dated { RemoteSight::Silent(None) } else { RemoteSight::Captured };
@@ -404,7 +404,7 @@ fn remote_sight(dated: bool, report: Option<&CaptureReport>, limit: Duration) ->
         (CaptureStatus::NotRunning, _) => RemoteSight::Stopped,
         (_, Some(age)) if *age > limit => RemoteSight::Silent(Some(Duration::from_mins(age.as_secs() / 60))),
         (CaptureStatus::Connecting, _) => RemoteSight::NoPicture,
-        // Without a time this may be the number of a zmc that has just started.
+        // Without a time, this may be the value of a zmc that has just started.
         (CaptureStatus::Connected, Some(_)) if *pictures == Some(false) => RemoteSight::NoPicture,
         (CaptureStatus::Connected | CaptureStatus::Unknown, _) => RemoteSight::Captured,
     }
@@ -433,7 +433,7 @@ mod tests {
             (Connecting, Some(false), Some(1), NoPicture),
             (NotRunning, Some(false), Some(9999), Stopped),
             (Unknown, Some(false), Some(1), Captured),
-            // Up to 1.36.33 nothing says how old a row is.
+            // Up to 1.36.33 the age of a row is unknown.
             (Connected, Some(false), None, Captured),
             (Connecting, Some(false), None, NoPicture),
             (NotRunning, Some(true), None, Stopped),

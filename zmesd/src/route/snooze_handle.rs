@@ -1,4 +1,4 @@
-//! What others may ask of the router about snoozes.
+//! Requests about snoozes that others may send to the router.
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use super::snoozes::{SnoozeSummary, TooManySnoozes};
 use crate::domain::{Snooze, SnoozeId};
 use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
-/// Who sets or ends a snooze, by which way: for the log.
+/// Who sets or ends a snooze, and how: for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnoozeAuthor {
     /// A user of the machine or of ZoneMinder.
@@ -19,15 +19,15 @@ pub struct SnoozeAuthor {
     pub origin: SnoozeOrigin,
 }
 
-/// A command about snoozes, answered once it holds in memory: the next alarm is decided by it.
+/// A command about snoozes. It is answered once it is effective in memory: the next alarm is decided by it.
 #[derive(Debug)]
 pub enum SnoozeCommand {
-    /// Sets one; its number is given by the router.
+    /// Sets a snooze; the router assigns its number.
     Set(Snooze, oneshot::Sender<Result<SnoozeSummary, TooManySnoozes>>),
     List(oneshot::Sender<Vec<SnoozeSummary>>),
-    /// Ends those that are set, and returns them.
+    /// Ends the listed snoozes that are set, and returns them.
     End(Vec<SnoozeId>, SnoozeAuthor, oneshot::Sender<Vec<SnoozeSummary>>),
-    /// For the token of a session, else for its user; also tells which token the app names.
+    /// Sets or ends snoozes for the token of a session, else for its user. Also carries the token that the app names.
     App(
         SessionId,
         SnoozeStatement,
@@ -47,7 +47,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Snooze(SnoozeCommand::List(reply))).await
     }
 
-    /// Ends snoozes; those that are not set are left out of the answer.
+    /// Ends snoozes. Those that are not set are left out of the answer.
     pub async fn end_snoozes(
         &self,
         ids: Vec<SnoozeId>,
@@ -56,7 +56,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Snooze(SnoozeCommand::End(ids, author, reply))).await
     }
 
-    /// Sets or ends snoozes for the phone of a session; returns until when, if it was set.
+    /// Sets or ends snoozes for the phone of a session. If set, returns until when.
     pub async fn app_snooze(
         &self,
         session: SessionId,

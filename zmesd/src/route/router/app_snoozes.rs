@@ -1,4 +1,4 @@
-//! `control/snooze`: an app silences its own phone, or the phones of its user.
+//! `control/snooze`: an app snoozes its own phone, or all phones of its user.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::route::owners::Owners;
 use crate::route::snooze_handle::SnoozeAuthor;
 use crate::route::snoozes::MAX_SNOOZES;
 
-/// Snoozes that one user can set with apps.
+/// Maximum number of snoozes that one user can set with apps.
 const PER_USER: usize = 100;
-/// Snoozes that all users together can set with apps: an admin always has room for others.
+/// Maximum number of snoozes set with apps by all users together: leaves room for admins.
 const ALL_USERS: usize = MAX_SNOOZES / 2;
 
 impl Router {
-    /// Sets or ends snoozes, all that the app names or none; returns until when they are set.
+    /// Sets or ends all snoozes that the app names, or none of them. Returns until when they are set.
     ///
-    /// What an admin has set for the same phone and monitor is changed, too: to silence a phone whatever its user says,
-    /// there is the mute.
+    /// This also changes a snooze that an admin set for the same phone and monitor. To silence a phone whatever its
+    /// user does, admins have mute.
     pub(super) fn on_app_snooze(
         &mut self,
         session: SessionId,
@@ -74,7 +74,7 @@ impl Router {
         Ok(Some(until))
     }
 
-    /// Returns the monitors of a list, `None` for all of them. Each must exist and be visible to the user.
+    /// Returns the monitors of a list, or `None` for all of them. Each must exist and be visible to the user.
     fn named(
         &self,
         monitors: &MonitorFilter,
@@ -89,7 +89,7 @@ impl Router {
         Ok(only.keys().map(|id| Some(*id)).collect())
     }
 
-    /// Returns the snoozes of that scope: of these monitors, or of any where all are meant.
+    /// Returns the snoozes of this scope: for these monitors, or for any monitor if all are meant.
     fn woken(&self, monitors: &[Option<MonitorId>], scope: &SnoozeScope) -> Vec<SnoozeId> {
         let meant = |snooze: &&Snooze| {
             snooze.scope == *scope && (monitors.contains(&None) || monitors.contains(&snooze.monitor))
@@ -97,7 +97,7 @@ impl Router {
         self.snoozes.all().map(|entry| &entry.snooze).filter(meant).map(|snooze| snooze.id).collect()
     }
 
-    /// Refuses snoozes beyond the limits; those that are there already are only changed.
+    /// Refuses snoozes beyond the limits. Changing existing snoozes is always allowed.
     fn make_room_for_snoozes(
         &self,
         monitors: &[Option<MonitorId>],
@@ -122,7 +122,7 @@ impl Router {
         if new == 0 || fits { Ok(()) } else { Err(SnoozeRefusal::TooMany) }
     }
 
-    /// Ends what an app has set for a token that another user has registered: the phone has changed hands.
+    /// Ends what an app has set for a token that another user has now registered: the phone has changed hands.
     pub(super) fn on_new_owner(&mut self, token: TokenId, owner: &str) {
         let own = |snooze: &&Snooze| {
             snooze.scope == SnoozeScope::Token(token)
