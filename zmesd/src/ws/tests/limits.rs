@@ -25,7 +25,7 @@ fn behind_proxies() -> ServerSettings {
     ServerSettings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..settings() }
 }
 
-/// Returns the refusals, the last first.
+/// Returns the refusals, latest first.
 fn refused(world: &WsWorld) -> Vec<(RefusalReason, Option<String>)> {
     let entries = world.counters.refusals.entries(None).into_iter();
     entries.map(|entry| (entry.rejection.reason, entry.rejection.detail)).collect()
@@ -97,7 +97,7 @@ async fn every_refusal_at_the_port_has_its_reason() {
     assert!(answer.ends_with("\r\n\r\nThis port speaks TLS: use wss://.\n"), "{answer}");
     assert_eq!(refused(&world), [(RefusalReason::PlainOnTls, None)]);
 
-    // A client that does not know the issuer, and one that wants another name.
+    // One client does not know the issuer, and one wants another name.
     let stranger =
         rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()

@@ -1,4 +1,4 @@
-//! Requests for pictures on the apps' port, byte for byte; everything else there stays what it was.
+//! Requests for pictures on the apps' port, byte for byte; everything else on the port is unaffected.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -8,7 +8,7 @@ use super::settings;
 use super::world::{PATIENCE, PICTURE, WsWorld};
 use crate::ws::ServerSettings;
 
-/// Sends bytes and returns all that comes until the connection is closed.
+/// Sends bytes and returns everything received until the connection is closed.
 async fn answer(world: &WsWorld, request: &str) -> Vec<u8> {
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
     tcp.write_all(request.as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! A listener with everything that it needs, scripted.
+//! A listener with a scripted environment.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +30,7 @@ use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
 use crate::tls::{CertStore, load, server_config};
 
-/// Nothing in these tests takes longer unless it is broken.
+/// Nothing in these tests takes longer than this unless it is broken.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Messages that the router received.
@@ -118,12 +118,12 @@ impl WsWorld {
         }
     }
 
-    /// Takes a session out of the router's hands.
+    /// Takes a session away from the fake router.
     pub(super) fn take(&self, id: u64) -> SessionOpening {
         self.sessions.lock().unwrap().remove(&SessionId(id)).unwrap()
     }
 
-    /// Puts a frame into a session's outbox; false: it is full.
+    /// Puts a frame into a session's outbox. Returns false if it is full.
     pub(super) fn send(&self, id: u64, outgoing: Outgoing) -> bool {
         self.sessions.lock().unwrap()[&SessionId(id)].outbox.try_send(outgoing).is_ok()
     }
@@ -142,7 +142,7 @@ pub(super) fn write_pair(directory: &tempfile::TempDir, name: &str) -> (TlsFiles
     (files, certificate.der().clone())
 }
 
-/// Returns the parts, with the far ends that tests hold.
+/// Returns the parts, and the test's ends of their channels.
 pub(super) fn parts() -> (WsParts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<Heard>) {
     let (commands_tx, commands) = mpsc::channel(64);
     let (heard_tx, heard) = mpsc::channel(1024);
@@ -213,11 +213,11 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
     }
 }
 
-/// Shows one picture to who knows its link.
+/// Returns one picture for its link.
 #[derive(Debug)]
 pub(super) struct OnePicture;
 
-/// The bytes of that picture.
+/// The bytes of the picture.
 pub(super) const PICTURE: &[u8] = b"\xff\xd8\xffpicture\xff\xd9";
 
 #[async_trait]
@@ -246,7 +246,7 @@ impl PictureDoor for OnePicture {
     }
 }
 
-/// amy/secret may come in, slow/secret after [`ScriptedLogin::release`], down/* cannot be looked at.
+/// Accepts amy/secret, and slow/secret after [`ScriptedLogin::release`]; for down/* the check is unavailable.
 #[derive(Debug, Default)]
 pub(super) struct ScriptedLogin {
     pub(super) release: Notify,
@@ -306,7 +306,7 @@ impl AlarmRecord for ScriptedRecord {
         Ok(ReplaySpan { after: 6, until: 8, gap: false })
     }
 
-    /// One at a time, so that each replay takes several pages.
+    /// One alarm per page, so that each replay takes several pages.
     async fn page(&self, span: ReplaySpan, _: u32) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
         let alarm = |event, monitor| RecordedAlarm {
             at: Timestamp::UNIX_EPOCH,
