@@ -1,4 +1,4 @@
-//! The command line: the list of commands, and which function runs each. A command's arguments live with the command.
+//! The command line: lists the commands and the function that runs each. The arguments are defined with the command.
 
 use std::ffi::OsString;
 
@@ -153,7 +153,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
 
 pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let cli = Cli::try_parse_from(arguments)?;
-    // Not `conflicts_with`: clap does not see conflicts of global options that stand on different sides of a command.
+    // Not `conflicts_with`: clap does not detect conflicts of global options on different sides of a command.
     if cli.global.json && cli.global.jsonl {
         let message = "the argument '--json' cannot be used with '--jsonl'";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
