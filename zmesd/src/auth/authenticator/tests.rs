@@ -17,7 +17,7 @@ const HASH: &str = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19";
 /// `password`, with bcrypt's lowest cost.
 const CHEAP: &str = "$2y$04$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC";
 
-/// Users in memory; away while `outage` is set. Counts how often it was asked.
+/// Users in memory, unavailable while `outage` is set. Counts the queries.
 #[derive(Debug, Default)]
 struct Accounts {
     users: Vec<User>,
