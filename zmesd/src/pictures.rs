@@ -1,8 +1,8 @@
-//! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads.
+//! Provides pictures: answers the links in pushes, and reads files for services that take uploads.
 //!
-//! Who has a link is a phone without a login, somebody to whom the phone's owner forwarded it, or somebody who guesses. So
-//! each refusal is the same to the outside and takes equally long, rights are those of the moment, and everything has a
-//! bound.
+//! A request with a link comes from a phone without a login, from a person to whom the owner forwarded the link, or
+//! from someone who guesses. So every refusal looks the same from outside and takes equally long, the current rights
+//! apply, and everything has a limit.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,22 +29,22 @@ use crate::route::{LinkUser, RouterHandle};
 use crate::state::{Note, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
 
-/// Requests that ask the database, or are answered with a picture, at once. The others wait, networks in turn.
+/// Limits for requests that query the database, or send a picture. Others wait; networks take turns.
 const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
-/// How long a fresh push waits for its picture, and any request for its turns. Android's library gives up after 5 s.
+/// How long a fresh push waits for its picture, and any request for its turn. Android's library gives up after 5 s.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a picture that was read waits for its turn to be sent.
 const WRITE_TURN: Duration = Duration::from_secs(4);
-/// An alarm is fresh for that long: its picture may not be written yet.
+/// An alarm is fresh for this long: its picture may not have been written yet.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
-/// Time for the last look at database and disk, beyond what a text waits for its picture.
+/// Time for the last read of database and disk, in addition to the time that a text waits for its picture.
 const ONE_LOOK: Duration = Duration::from_millis(500);
-/// A refusal comes after this long, whatever it was that had to be asked first.
+/// A refusal is sent after this time, whatever had to be queried first.
 const REFUSED_AFTER: Duration = Duration::from_millis(250);
-/// Requests of one network.
+/// Rate limit for one network.
 const PER_NETWORK: Quota = Quota { burst: 60.0, every: Duration::from_secs(1) };
 const NETWORKS: usize = 1024;
-/// Requests with one link: phones load a picture once or twice.
+/// Rate limit for one link: phones load a picture once or twice.
 const PER_LINK: Quota = Quota { burst: 20.0, every: Duration::from_mins(3) };
 const LINKS: usize = 4096;
 
@@ -61,7 +61,7 @@ pub struct PictureDeskParts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Owns the reader of pictures, the key of the links, and what was asked for lately.
+/// Owns the reader of pictures, and the recent request rates.
 #[derive(Debug)]
 pub struct PictureDesk {
     parts: PictureDeskParts,
@@ -71,7 +71,7 @@ pub struct PictureDesk {
     links: Mutex<Buckets<(EventId, LinkHolder)>>,
 }
 
-/// A request with its bounds.
+/// A request: its network, and when it came.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     network: IpAddr,
@@ -90,7 +90,7 @@ impl PictureDesk {
         }
     }
 
-    /// `alarm_at`: to the second, as links have it, so that links and uploads share what was read.
+    /// `alarm_at` is truncated to seconds, as in links, so that links and uploads share what was read.
     fn wanted(&self, event: EventId, alarm_at: Option<Timestamp>) -> Wanted {
         let settings = self.parts.settings.borrow();
         let alarm_at = alarm_at.and_then(|at| Timestamp::from_second(at.as_second()).ok());
@@ -117,7 +117,7 @@ impl PictureDesk {
         let PictureLink { event, at, .. } = link;
         let fresh = now.duration_since(at) < FRESH;
         let deadline = if fresh { asked.at + PATIENCE } else { asked.at };
-        // While a picture is waited for nobody's turn is taken.
+        // Waiting for a picture uses no turn.
         let read = self.reader.read(&self.wanted(event, Some(at)), deadline).await;
         let picture = read.map_err(|problem| {
             warn!(%event, error = %problem, hint = problem.hint(), "no picture for a phone");
@@ -128,7 +128,7 @@ impl PictureDesk {
         Ok(PictureAnswer { picture, turn: Some(turn) })
     }
 
-    /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment.
+    /// Checks that the event still exists, and that the holder of the link may currently see its monitor.
     async fn permit(&self, link: &PictureLink, asked: Asked) -> Result<(), NoAnswer> {
         let _turn = self.turn(asked).await?;
         let place = self.parts.store.place(link.event).await.map_err(|problem| {

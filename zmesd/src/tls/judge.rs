@@ -8,8 +8,9 @@ use super::error::TlsWarning;
 use super::order::Order;
 use super::summary::CertificateSummary;
 
-/// A warning comes when less than this fraction of its lifetime remains. Let's Encrypt's certificates of 90 days are
-/// renewed with 30 days left, those of six days with two days left (letsencrypt.org/docs/integration-guide, "When to
+/// A warning comes when less than 1/`PART` of a certificate's lifetime remains. Let's Encrypt's certificates of 90 days
+/// are renewed with 30 days left, those of six days with two days left (letsencrypt.org/docs/integration-guide, "When
+/// to Renew").
 /// Renew").
 const PART: i64 = 3;
 /// But never earlier than this: a certificate of two years is not in danger half a year before its end.
