@@ -77,7 +77,7 @@ pub enum TopCommand {
     /// Read the picture of an event, or end all links to pictures
     #[command(subcommand)]
     Pictures(pictures::PicturesCommand),
-    /// Show, check or empty the connection to the MQTT broker
+    /// Show or check the MQTT broker, or clear what it retains
     #[command(subcommand)]
     Mqtt(mqtt::MqttCommand),
     /// Show alarms, clients, providers and findings live, until q
@@ -92,7 +92,7 @@ pub enum TopCommand {
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
-    /// List what keeps zmesd from seeing alarms or from telling of them
+    /// List what keeps zmesd from seeing or sending alarms
     Troubles(troubles::TroublesArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),

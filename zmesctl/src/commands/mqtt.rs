@@ -41,7 +41,7 @@ mosquitto deny silently, so it counts only once it has come back.
 
 Exit codes: 0 all steps succeeded, 1 a step failed.")]
     Check,
-    /// Remove everything that the broker retains of zmesd
+    /// Remove everything that zmesd has retained at the broker
     Clear(ClearArgs),
 }
 

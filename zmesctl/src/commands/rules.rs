@@ -61,7 +61,7 @@ pub struct RulesTestArgs {
     /// User, or handle of a token, that would receive it
     #[arg(long = "for", value_name = "USER|TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     target: Option<String>,
-    /// The way by which it would be received
+    /// Channel by which it would be received
     #[arg(
         long,
         value_enum,

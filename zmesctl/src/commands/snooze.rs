@@ -81,7 +81,7 @@ Examples:
   zmesctl snooze list -q                       only the numbers
   zmesctl snooze list --jsonl | jq 'select(.withheld > 100)'")]
     List,
-    /// End snoozes before their time
+    /// End snoozes early
     #[command(after_help = "\
 Examples:
   zmesctl snooze end 17                        the snooze of that number
