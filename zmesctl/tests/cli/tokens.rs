@@ -36,7 +36,7 @@ fn a_script_has_to_say_yes_before_tokens_go() {
 }
 
 #[test]
-fn options_behind_tokens_were_taken_for_tokens() {
+fn options_after_tokens_are_not_taken_for_tokens() {
     for (line, tokens, dry) in [
         ("tokens revoke 1a2b --yes", json!(["1a2b"]), false),
         ("tokens revoke 1a2b 9f --dry-run", json!(["1a2b", "9f"]), true),
@@ -104,7 +104,7 @@ fn pages_of_tokens_are_one_list() {
 }
 
 #[test]
-fn a_page_that_does_not_get_on_ends_the_list() {
+fn a_page_that_does_not_advance_ends_the_list() {
     let run = FakeDaemon::answering("reply-tokens_list-page").run("tokens list --jsonl");
     assert_eq!((run.code, run.jsonl().len()), (Some(0), 2));
 }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_jumps_kills_nobody() {
+    fn a_jump_of_the_wall_clock_makes_no_zmc_look_dead() {
         let (mut pulse, now) = (Pulse::default(), Instant::now());
         let later = |ms| now + Duration::from_millis(ms);
         pulse.too_old(Some(wall(0)), now, wall(0), LIMIT);

@@ -57,7 +57,7 @@ pub struct Snooze {
 }
 
 impl Snooze {
-    /// Rounds a time to the state file's precision, so that a restart does not change the snooze.
+    /// Truncates a time to the state file's milliseconds, so that a restart does not change the snooze.
     pub fn time(at: Timestamp) -> Timestamp {
         Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
     }

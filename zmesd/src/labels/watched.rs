@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_comes_first_then_what_was_not_read_for_longest() {
+    async fn events_that_are_waited_for_come_first_then_those_not_read_for_longest() {
         let (mut events, now) = (WatchedEvents::default(), Instant::now());
         for id in 1..=100 {
             events.add(event(id, None), now);

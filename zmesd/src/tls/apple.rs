@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_rules_is_left_in_peace() {
+    fn certificates_older_than_the_rules_are_not_judged() {
         assert_eq!(objected(1975, 2096, false), [""; 0]);
     }
 }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listed_pages_and_app_shells_are_is_allowed() {
+    fn listed_pages_and_app_shells_are_allowed() {
         let allowed = ["https://zm.example.org".to_owned()];
         assert!(is_allowed("https://zm.example.org", &allowed, &[]));
         assert!(is_allowed("HTTPS://ZM.Example.org/", &allowed, &[]));

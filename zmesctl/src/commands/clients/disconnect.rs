@@ -88,7 +88,7 @@ async fn find(id: SessionId, daemon: &mut ControlClient) -> Result<ClientView, C
     all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
 }
 
-/// Disconnects the listed clients, or without ids all clients.
+/// Disconnects the clients with these ids, or if there are no ids, all clients that match the filter.
 async fn many(ids: Vec<SessionId>, filter: ClientFilter, consent: Consent, context: &mut Context) -> Outcome {
     consent.check(context, "disconnecting clients", "add --yes, or use --dry-run to see which clients")?;
     // One connection for all requests: after a restart of the daemon, the ids would mean other clients.

@@ -30,7 +30,7 @@ pub(super) fn pushed(world: &mut RouterWorld) -> Vec<(i64, Option<i64>)> {
 }
 
 #[tokio::test]
-async fn ends_are_off_by_default_and_on_they_go_to_who_was_told_of_the_start() {
+async fn ends_are_off_by_default_and_if_on_go_to_those_who_got_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
@@ -113,7 +113,7 @@ async fn after_a_restart_the_end_goes_to_the_phones_that_were_told_and_to_no_old
 }
 
 #[tokio::test]
-async fn where_only_targets_are_reached_phones_hear_of_no_end_and_sockets_get_no_copy() {
+async fn if_only_targets_are_reached_phones_get_no_end_and_sockets_no_copy() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;

@@ -55,7 +55,7 @@ async fn world_of_amy(directory: &std::path::Path) -> (RouterWorld, Client) {
 }
 
 #[tokio::test]
-async fn updates_are_off_by_default_and_on_they_follow_each_push_without_labels_once() {
+async fn updates_are_off_by_default_and_if_on_follow_each_push_without_labels_once() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, mut client) = world_of_amy(directory.path()).await;
     world.announce(now_alarm(1, 10)).await;

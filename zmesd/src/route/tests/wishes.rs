@@ -105,7 +105,7 @@ async fn at_the_end_of_a_snooze_one_silent_push_says_how_many_alarms_there_were(
 }
 
 #[tokio::test]
-async fn rules_mute_for_whom_they_are_and_urgent_ones_break_through_a_snooze() {
+async fn rules_mute_for_their_receivers_and_urgent_ones_break_through_a_snooze() {
     let directory = tempfile::tempdir().unwrap();
     let users = [user("amy", MonitorRights::All), user("bob", MonitorRights::All)];
     let (mut world, [mut of_amy, _of_bob]) =
