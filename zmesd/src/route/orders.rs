@@ -14,7 +14,7 @@ use crate::domain::{Alarm, DeliveryId, SkipReason, Token, TokenId};
 pub enum PushOrder {
     Alarm(PushBatch),
     Register(Arc<Token>),
-    /// A token is gone, muted, or belongs to another user: its deliveries up to this one are no longer sent.
+    /// A token is gone, disabled, muted, or belongs to another user: its deliveries up to this one are no longer sent.
     Withdraw(TokenId, DeliveryId),
 }
 

@@ -75,7 +75,7 @@ impl Router {
         }
     }
 
-    /// Retries withdrawals that failed: a blocked phone must not ring until the next alarm comes.
+    /// Retries withdrawals that failed without waiting for the next alarm: a blocked phone must not ring meanwhile.
     fn withdraw_later(&mut self) {
         // The first brings all the others with it.
         if let Some((token, last)) = self.withdrawals.pop_first() {
