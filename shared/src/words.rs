@@ -68,7 +68,7 @@ words! {
     TargetKind {
         /// A connected app; people call it a client.
         Session = "session",
-        /// A registered phone.
+        /// A registered phone, or a target.
         Token = "token",
     }
 }

@@ -117,8 +117,8 @@ pub enum WatchKind {
     },
     /// A push token was registered, changed or revoked.
     Token {
-        /// `present` (state at the start of the stream), `registered`, `changed`, `imported`, `revoked`, `restored`,
-        /// `muted`, `unmuted`, `badge`.
+        /// `present` (state at the start of the stream), `registered`, `changed`, `imported`, `revoked`, `blocked`,
+        /// `unblocked`, `restored`, `muted`, `unmuted`, `badge`.
         change: String,
         /// Why it was revoked.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -34,7 +34,7 @@ pub struct RulesTest {
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ChannelKind {
-    /// To phones, through a push provider.
+    /// Pushes, to phones and targets.
     #[default]
     Push,
     /// To connected apps.

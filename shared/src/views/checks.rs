@@ -11,7 +11,7 @@ use crate::sentence::SentencePart;
 pub struct Check {
     /// Whether the check passed.
     pub ok: bool,
-    /// Which check: `ping`, `shm`, `db`, `tls`, `push`, `store`, `troubles`, `all`.
+    /// Which check: `ping`, `shm`, `db`, `tls`, `push`, `mqtt`, `store`, `troubles`, `all`.
     pub check: String,
     /// One sentence.
     pub detail: String,

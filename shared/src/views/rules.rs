@@ -24,7 +24,7 @@ pub struct RuleView {
     pub order: u32,
     /// Names or ids of monitors.
     pub monitors: Vec<String>,
-    /// Users, handles of tokens, `ios` or `android`.
+    /// Users, handles of tokens, names of targets (`@night-guard`), `ios`, `android` or `target`.
     pub receivers: Vec<String>,
     /// `push`, `websocket` or both.
     #[serde(default)]

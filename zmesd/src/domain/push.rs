@@ -108,7 +108,7 @@ impl Revoked {
     /// The reason for a target that was removed from the configuration.
     pub const NOT_CONFIGURED: &'static str = "not in zmesd.toml";
 
-    /// Returns whether an admin revoked it, not a provider.
+    /// Returns whether a person decided it (an admin, or the configuration), not a provider.
     pub fn by_person(&self) -> bool {
         matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED | Self::NOT_CONFIGURED)
     }
