@@ -165,7 +165,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Explains why a command could not be started. Usually a script has no interpreter in its first line.
+/// Explains why a command could not be started. The usual cause is a script without an interpreter in its first line.
 fn not_started(error: &io::Error) -> String {
     if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
         return "it is no program: a script begins with a line such as #!/bin/sh".to_owned();
