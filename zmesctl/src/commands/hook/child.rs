@@ -143,7 +143,7 @@ fn command(invocation: &Invocation, message: &MachineMessage) -> Command {
     command
 }
 
-/// Returns the value of `ZMES_PHASE`. A test has its own, so that it need not sound a siren.
+/// Returns the value of `ZMES_PHASE`. Test alarms have their own, so that scripts need not sound a siren.
 fn phase(kind: MachineKind) -> &'static str {
     match kind {
         MachineKind::AlarmStart => "start",
