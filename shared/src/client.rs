@@ -1,4 +1,4 @@
-//! A client of the control socket: connect, ask, watch.
+//! A client of the control socket: connects, sends requests, watches.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -38,7 +38,7 @@ use crate::control::{
 
 /// How long a request may take with [`ControlClient::connect`].
 pub const TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause before the next try where the daemon's queue of connections is full.
+/// Pause before the next attempt if the daemon's connection queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
 
 /// Why the daemon did not answer, or refused.
@@ -91,12 +91,12 @@ pub enum ClientError {
     Refused(ControlError),
 }
 
-/// A connection that the daemon has greeted; it carries one request at a time.
+/// A connection that has received the daemon's greeting; it carries one request at a time.
 #[derive(Debug)]
 pub struct ControlClient {
     stream: BufReader<Stream>,
     limit: Duration,
-    /// Deadline of the first request: connecting and greeting are part of it.
+    /// Deadline of the first request, which includes connecting and the greeting.
     first: Option<Instant>,
     last_id: u64,
     greeting: Greeting,
@@ -112,9 +112,9 @@ pub struct WatchStream {
 /// An item of a [`WatchStream`].
 #[derive(Debug)]
 pub enum WatchItem {
-    /// The state at the start, then what changes.
+    /// The state at the start, then each change.
     Event(Box<WatchEvent>),
-    /// An event of a newer daemon, as it was sent.
+    /// An event of a newer daemon, unchanged.
     Newer(Value),
     /// The daemon ended the stream.
     End {
@@ -143,7 +143,7 @@ impl ControlClient {
         Ok(Self { stream, limit, first: Some(deadline), last_id: 0, greeting })
     }
 
-    /// Returns how the daemon introduced itself: versions, and what this user may do.
+    /// Returns the daemon's greeting: versions, and what this user may do.
     pub fn greeting(&self) -> &Greeting {
         &self.greeting
     }
@@ -221,7 +221,7 @@ async fn open(socket: &Path) -> Result<Stream, ClientError> {
     })
 }
 
-/// Reads the daemon's first line. Another major version may greet differently: only what every version has is read
+/// Parses the daemon's first line. Another major version may greet differently: only what every version has is parsed
 /// before the versions are compared.
 fn greeting(line: &Value) -> Result<Greeting, ClientError> {
     if let Some(error) = line.get("error") {
@@ -241,7 +241,7 @@ fn greeting(line: &Value) -> Result<Greeting, ClientError> {
     Ok(hello)
 }
 
-/// Reads frames until one answers request `id`. A frame without an id reports a line that the daemon could not read,
+/// Reads frames until one answers request `id`. A frame without an id reports a line that the daemon could not parse,
 /// which can only be ours.
 async fn read_answer(stream: &mut BufReader<Stream>, id: u64) -> Result<ServerBody, ClientError> {
     loop {

@@ -1,7 +1,7 @@
-//! Durations as the configuration and all command lines write them: `20ms`, `5s`, `10m`, `1h30m`, `60d`.
+//! Durations in the configuration and on all command lines: `20ms`, `5s`, `10m`, `1h30m`, `60d`.
 //!
-//! A subset of jiff's friendly format: whole numbers and the units `d`, `h`, `m`, `s`, `ms`, from the longest to the
-//! shortest, without blanks, signs and fractions.
+//! A subset of jiff's friendly format: integers with the units `d`, `h`, `m`, `s`, `ms`, longest first, without spaces,
+//! signs or fractions.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use jiff::fmt::friendly::SpanParser;
 const UNITS: [(&str, u64); 5] =
     [("d", 24 * 60 * 60 * 1000), ("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000), ("ms", 1)];
 
-/// Why a text is refused where a duration is expected.
+/// Why a text is not accepted as a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// It is written in another way.
+    /// The format is wrong.
     #[error("not a duration such as 20ms, 5s, 10m, 1h or 60d")]
     Malformed,
-    /// It is zero where that means nothing.
+    /// It is zero, which makes no sense here.
     #[error("must be greater than zero")]
     Zero,
 }
 
-/// Reads a duration; days have 24 hours.
+/// Parses a duration; days have 24 hours.
 pub fn parse(text: &str) -> Result<Duration, InvalidDuration> {
     let mut units = text.split(|character: char| character.is_ascii_digit()).filter(|unit| !unit.is_empty());
     if !units.all(|unit| UNITS.iter().any(|(name, _)| *name == unit)) {
@@ -34,13 +34,13 @@ pub fn parse(text: &str) -> Result<Duration, InvalidDuration> {
     signed.ok().and_then(|signed| Duration::try_from(signed).ok()).ok_or(InvalidDuration::Malformed)
 }
 
-/// Reads a duration that must not be zero.
+/// Parses a duration that must not be zero.
 pub fn parse_positive(text: &str) -> Result<Duration, InvalidDuration> {
     parse(text)
         .and_then(|duration| if duration.is_zero() { Err(InvalidDuration::Zero) } else { Ok(duration) })
 }
 
-/// Writes a duration in the longest unit without a fraction; drops fractions of a millisecond.
+/// Formats a duration in the longest unit that needs no fraction; drops fractions of a millisecond.
 pub fn format(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     proptest! {
-        /// Up to what jiff takes: 19,998 years.
+        /// Up to jiff's maximum: 19,998 years.
         #[test]
         fn what_is_written_is_read_again(millis in 0..631_107_417_600_000_u64) {
             let duration = Duration::from_millis(millis);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Maximum number of labels of one event.
 pub const MAX_LABELS: usize = 16;
-/// Longest name of a label, in characters.
+/// Maximum length of a label's name in characters.
 pub const LABEL_MAX: usize = 40;
 
 /// One detected object: a person, with 95 % confidence.
@@ -15,14 +15,14 @@ pub const LABEL_MAX: usize = 40;
 pub struct Label {
     /// Its class, in the words of the detection: `person`.
     pub name: String,
-    /// How sure the detection is, in percent; absent: it does not say.
+    /// How sure the detection is, in percent; absent if it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<u8>,
 }
 
 impl Label {
-    /// Returns the label of that name, without the spaces around it. `None`: it is empty, too long, or has characters
-    /// that no label has. A confidence above 100 is none.
+    /// Returns a label with this name, trimmed. `None` if the name is empty, too long, or has characters that labels
+    /// cannot have. A confidence above 100 is ignored.
     pub fn new(name: &str, confidence: Option<u32>) -> Option<Self> {
         let name = name.trim();
         let fits = |character: char| character.is_alphanumeric() || " _-:".contains(character);
@@ -37,7 +37,7 @@ impl Label {
         Some(Self { name: name.to_owned(), confidence: confidence.filter(|percent| *percent <= 100) })
     }
 
-    /// Says whether it has this name, ignoring case.
+    /// Returns whether the label has this name, ignoring case.
     pub fn is_called(&self, name: &str) -> bool {
         if self.name.is_ascii() && name.is_ascii() {
             return self.name.eq_ignore_ascii_case(name);
@@ -45,8 +45,8 @@ impl Label {
         self.name.to_lowercase() == name.to_lowercase()
     }
 
-    /// Adds it to labels of which no two have the same name. Of two confidences the higher one stays. Returns whether
-    /// something has changed: beyond [`MAX_LABELS`] nothing is added.
+    /// Adds it to labels with distinct names. If the name exists, the higher confidence stays. Returns whether anything
+    /// changed: beyond [`MAX_LABELS`] nothing is added.
     pub fn merge_into(self, labels: &mut Vec<Self>) -> bool {
         if let Some(known) = labels.iter_mut().find(|known| known.is_called(&self.name)) {
             let higher = self.confidence > known.confidence;

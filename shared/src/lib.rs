@@ -15,9 +15,9 @@
 //!
 //! # Compatibility
 //!
-//! Within a major number everything is additive: members and variants are added, never renamed or removed.
-//! Readers ignore members that they do not know and take unknown enum values as `unknown`; an unknown request
-//! is answered with the code `unsupported`. The JSON of the views is also what `zmesctl --json` prints.
+//! Within a major version, changes are only additions: members and variants are added, never renamed or removed.
+//! Readers ignore unknown members and read unknown enum values as `unknown`; an unknown request is answered with the
+//! code `unsupported`. The JSON of the views is also the output of `zmesctl --json`.
 
 #![warn(missing_docs)]
 

@@ -1,8 +1,8 @@
-//! The one JSON by which programs are told of alarms and troubles: what `zmesctl hook` writes to a command's standard
-//! input, and what other ways to programs send.
+//! The JSON in which programs receive alarms and troubles: `zmesctl hook` writes it to a command's standard input, and
+//! other channels for programs send it.
 //!
-//! The order of members is fixed. An absent member means: not known, or not for this kind. Members and kinds can be added;
-//! [`VERSION`] changes only if something that exists changes its meaning.
+//! The order of members is fixed. An absent member is unknown, or does not apply to this kind. Members and kinds can be
+//! added; [`VERSION`] changes only if an existing part changes its meaning.
 //!
 //! ```
 //! use zmes_shared::control::WatchEvent;
@@ -31,29 +31,30 @@ use crate::views::{Severity, TroubleView};
 use crate::words::{MachineKind, Origin, Phase, TroubleKind};
 use crate::{EventId, Label, MAX_LABELS, MonitorId};
 
-/// Version of the form of messages: their member `v`.
+/// Version of the message format: the member `v`.
 pub const VERSION: u32 = 1;
-/// Longest `cause`, in characters.
+/// Maximum length of `cause` in characters.
 pub const CAUSE_MAX: usize = 512;
-/// Longest name of a monitor, in characters.
+/// Maximum length of a monitor's name in characters.
 pub const NAME_MAX: usize = 256;
-/// Crockford's digits, in which ids are written.
+/// Crockford's base 32, the alphabet of ids.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Digits of an id.
+/// Number of digits in an id.
 const DIGITS: usize = 26;
-/// Its first digits are the time.
+/// Number of leading digits that contain the time.
 const TIME_DIGITS: usize = 10;
 
-/// One alarm, the end of one, or a trouble, for programs.
+/// One alarm, its update or end, or a trouble, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MachineMessage {
-    /// Version of this form: 1.
+    /// Version of this format: 1.
     pub v: u32,
     /// What it is about.
     pub event_type: MachineKind,
-    /// Names this alarm and phase, or this trouble and its change: the same on each repetition and after a restart, and of
-    /// an alarm for every receiver. 26 digits and capital letters; sorted as text they are in order of time.
+    /// Identifies this alarm and phase, or this trouble and its change. It is the same on each repetition, after a
+    /// restart, and for every receiver of an alarm. 26 digits and capital letters; ids sorted as text are in order of
+    /// time.
     pub id: String,
     /// When it was found, in UTC, with milliseconds.
     #[serde(serialize_with = "milliseconds")]
@@ -64,7 +65,7 @@ pub struct MachineMessage {
     /// The camera; absent for troubles that are not about a camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MachineMonitor>,
-    /// ZoneMinder's event, where it made one.
+    /// ZoneMinder's event, if it recorded one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words, or the sentence of a trouble: at most 512 characters, without control characters.
@@ -72,22 +73,22 @@ pub struct MachineMessage {
     /// The labels of the event, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<Label>>,
-    /// Of an end: how long the alarm lasted, in seconds.
+    /// For an end: how long the alarm lasted, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<u64>,
-    /// Where a picture can be fetched, for receivers that may have one.
+    /// URL of a picture, for receivers that may have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<String>,
-    /// The page of the event.
+    /// URL of the event's page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// A rule calls it urgent, or does not; absent: no rule was asked, because the receiver has none.
+    /// Whether a rule marks it as urgent; absent if no rule was checked, because there is no receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub urgent: Option<bool>,
     /// It replaces this many alarms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<u64>,
-    /// Pushes of this monitor are snoozed; absent: not, or no receiver was asked.
+    /// Whether pushes of this monitor are snoozed; absent if not, or if there is no receiver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed: Option<bool>,
     /// Which trouble, for `trouble` and `resolved`.
@@ -122,12 +123,12 @@ pub struct MachineTrouble {
     pub hint: String,
 }
 
-/// Facts about an alarm from which a message is made.
+/// Facts about an alarm for a message.
 #[derive(Debug, Clone, Copy)]
 pub struct MachineAlarm<'a> {
-    /// What is told of it: a start, an update, an end, or a test.
+    /// The kind of message: a start, an update, an end, or a test.
     pub kind: MachineKind,
-    /// When that was found.
+    /// When this was found.
     pub at: Timestamp,
     /// It was found after the fact.
     pub late: bool,
@@ -139,7 +140,7 @@ pub struct MachineAlarm<'a> {
     pub event: Option<EventId>,
     /// Why.
     pub cause: &'a str,
-    /// Of an end: how long the alarm lasted, where that is known.
+    /// For an end: how long the alarm lasted, if known.
     pub lasted: Option<Duration>,
 }
 
@@ -160,7 +161,7 @@ impl MachineMessage {
         }
     }
 
-    /// Returns the message for a trouble (`raised`) or for its end. `at`: when it was raised, or was over.
+    /// Returns the message for a trouble (`raised`) or for its end. `at` is when it was raised or ended.
     pub fn of_trouble(
         raised: bool,
         at: Timestamp,
@@ -184,7 +185,7 @@ impl MachineMessage {
         }
     }
 
-    /// Returns the message for a line of `watch`; `None` for lines without a message: decisions, deliveries, the state
+    /// Returns the message for a line of `watch`. `None` for lines without a message: decisions, deliveries, the state
     /// at the start of a stream, types of a newer daemon.
     pub fn of_watch(line: &WatchEvent) -> Option<Self> {
         match &line.kind {
@@ -262,7 +263,7 @@ impl MachineMonitor {
     }
 }
 
-/// Returns what is told of an alarm; `None` for what stands for none, and for phases of a newer version.
+/// Returns the kind of message for an alarm; `None` if it is not an alarm, or its phase is from a newer version.
 fn kind_of(origin: Origin, phase: Phase) -> Option<MachineKind> {
     match (origin, phase) {
         (Origin::Snooze | Origin::Trouble | Origin::Unknown, _) | (_, Phase::Unknown) => None,
@@ -273,15 +274,15 @@ fn kind_of(origin: Origin, phase: Phase) -> Option<MachineKind> {
     }
 }
 
-/// Returns the id of an alarm and its phase, in the form of a ULID: 48 bits of time, then what tells messages of the same
-/// millisecond apart.
+/// Returns the id of an alarm and its phase, in the form of a ULID: 48 bits of time, then bits that distinguish
+/// messages of the same millisecond.
 ///
-/// It is made of what the record of alarms keeps, and of nothing else: so a line that comes again from the record has the id
-/// that it had live, and all ways to programs agree without asking each other. A counter would begin anew with a new state
-/// file, and the number of an alarm in the stream with each start. Nothing is hashed, so no two alarms share an id: a
-/// monitor has at most one alarm in a millisecond.
+/// It depends only on what the record of alarms keeps. So a line that is repeated from the record has the same id as it
+/// had live, and all channels for programs agree without coordination. A counter would restart with a new state file,
+/// and the number of an alarm in the stream with each start of the daemon. Nothing is hashed, so no two alarms share an
+/// id: a monitor has at most one alarm per millisecond.
 pub fn id_of_alarm(kind: MachineKind, at: Timestamp, monitor: MonitorId, event: Option<EventId>) -> String {
-    /// Test alarms have the highest ids of events, and fit.
+    /// Enough for test alarms, which have the highest event ids.
     const EVENT_BITS: u32 = 44;
     let event = event.map_or(0, |event| event.0);
     let event = (event ^ (event >> EVENT_BITS)) & ((1 << EVENT_BITS) - 1);
@@ -290,14 +291,14 @@ pub fn id_of_alarm(kind: MachineKind, at: Timestamp, monitor: MonitorId, event: 
 
 /// Returns the id of a trouble and its change.
 pub fn id_of_trouble(kind: MachineKind, at: Timestamp, trouble: &str) -> String {
-    // FNV-1a: names of troubles are few, and none is chosen by others.
+    // FNV-1a: there are few names of troubles, and outsiders choose none of them.
     let hash = trouble.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     ulid(kind, at, hash.into())
 }
 
-/// Returns the time in an id; `None`: it is not a valid id.
+/// Returns the time in an id; `None` if the id is not valid.
 pub fn time_of_id(id: &str) -> Option<Timestamp> {
     let digits = id.bytes().map(|digit| ALPHABET.iter().position(|known| *known == digit));
     let digits: Vec<_> = digits.collect::<Option<_>>()?;
@@ -313,7 +314,7 @@ pub fn time_of_id(id: &str) -> Option<Timestamp> {
 
 /// Writes 48 bits of time, 4 bits of the kind and 76 bits of `rest` in Crockford's alphabet.
 fn ulid(kind: MachineKind, at: Timestamp, rest: u128) -> String {
-    // What another kind is numbered here never changes: ids are remembered by receivers.
+    // These numbers never change: receivers remember ids.
     let kind: u128 = match kind {
         MachineKind::AlarmStart => 0,
         MachineKind::AlarmUpdate => 1,
@@ -337,7 +338,7 @@ fn whole_seconds(lasted: Duration) -> u64 {
     lasted.saturating_add(Duration::from_millis(500)).as_secs()
 }
 
-/// Returns the moment as the record has it, in milliseconds.
+/// Returns the time as stored in the record, in milliseconds.
 fn in_milliseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! The JSON schema of the control protocol; `shared/control.schema.json` is made from it.
+//! The JSON schema of the control protocol, the source of `shared/control.schema.json`.
 
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -8,7 +8,7 @@ use crate::control::{ClientFrame, Hello, ServerFrame, WatchEvent};
 use crate::machine::MachineMessage;
 use crate::views;
 
-/// Returns the schema: a line of either side, `requests` as the daemon reads them, `answers` as it writes them.
+/// Returns the schema: lines of both sides, `requests` as the daemon parses them, `answers` as it writes them.
 pub fn control() -> Value {
     let mut requests = generator(SchemaSettings::draft2020_12().for_deserialize(), "/requests");
     name::<ClientFrame>(&mut requests);

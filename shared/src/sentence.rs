@@ -1,4 +1,4 @@
-//! Sentences with times in them: programs read them as text, people read the times in their own zone.
+//! Sentences with times: programs get them as text, people see the times in their own time zone.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ pub struct Sentence(Vec<SentencePart>);
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum SentencePart {
-    /// A time, which people see in their own zone.
+    /// A time, shown to people in their own time zone.
     Time {
         /// The time, in whole seconds.
         time: Timestamp,
     },
-    /// Text as it is.
+    /// Literal text.
     Text(String),
 }
 
@@ -41,7 +41,7 @@ impl Sentence {
         self
     }
 
-    /// Adds a time, cut to whole seconds as tables cut theirs: both name the same second.
+    /// Adds a time, truncated to whole seconds as in tables, so that both show the same second.
     #[must_use]
     pub fn time(mut self, at: Timestamp) -> Self {
         let cut = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
@@ -58,7 +58,7 @@ impl Sentence {
         })
     }
 
-    /// Writes it with its times as `told` tells them.
+    /// Formats the sentence; `told` formats its times.
     pub fn render(&self, told: impl Fn(Timestamp) -> String) -> String {
         let pieces = self.0.iter().map(|part| match part {
             SentencePart::Text(text) => text.clone(),
@@ -67,7 +67,7 @@ impl Sentence {
         pieces.collect()
     }
 
-    /// Returns it as views have it: the whole as text, and the parts where there are times among them.
+    /// Returns the form for views: the whole sentence as text, and its parts if they contain times.
     pub fn into_parts(self) -> (String, Vec<SentencePart>) {
         let detail = self.to_string();
         let timed = self.0.iter().any(|part| matches!(part, SentencePart::Time { .. }));
@@ -87,7 +87,7 @@ impl From<String> for Sentence {
     }
 }
 
-/// With its times as programs read them: RFC 3339.
+/// Formats times for programs: RFC 3339.
 impl fmt::Display for Sentence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {

@@ -1,18 +1,18 @@
-//! Characters that texts from outside cannot contain in logs, tables and terminals.
+//! Characters that texts from outside must not contain in logs, tables and terminals.
 //!
-//! Names of cameras and users, versions of apps, causes and answers of providers can be chosen by others. One set of
-//! characters is replaced in all of them.
+//! Others can choose the names of cameras and users, versions of apps, causes, and answers of providers. The same set
+//! of characters is replaced in all of them.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Replaces a hidden character.
+/// The replacement for a hidden character.
 pub const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// Says whether a character is not simply visible: it moves the cursor or ends a line (control characters,
-/// U+2028, U+2029), turns the direction of what follows (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), or
-/// cannot be seen, so that two texts look alike which are not (U+180E, U+200B to U+200D, U+2060 to U+2065, U+206A to
-/// U+206F, U+FEFF, U+FFF9 to U+FFFB, the tags U+E0000 to U+E007F).
+/// Returns whether a character is hidden: it moves the cursor or ends a line (control characters, U+2028, U+2029),
+/// changes the direction of the text after it (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+2069), or is
+/// invisible, so that two different texts look alike (U+180E, U+200B to U+200D, U+2060 to U+2065, U+206A to U+206F,
+/// U+FEFF, U+FFF9 to U+FFFB, the tags U+E0000 to U+E007F).
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -26,13 +26,13 @@ pub fn is_hidden(character: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The same, but for the two joiners without which names in Persian and Hindi, and some emoji, are misspelt: for names that
-/// apps show. Where such a name is logged or printed, [`is_hidden`] counts again.
+/// As [`is_hidden`], except for the two joiners that names in Persian and Hindi, and some emoji, need: for names that
+/// apps show. Use [`is_hidden`] where such a name is logged or printed.
 pub fn is_hidden_in_name(character: char) -> bool {
     is_hidden(character) && !matches!(character, '\u{200c}' | '\u{200d}')
 }
 
-/// Returns at most the first `longest` characters, with [`REPLACEMENT`] in the place of each that [`is_hidden`].
+/// Returns at most the first `longest` characters, with each hidden one ([`is_hidden`]) replaced by [`REPLACEMENT`].
 pub fn bounded(text: &str, longest: usize) -> String {
     text.chars().take(longest).map(|char| if is_hidden(char) { REPLACEMENT } else { char }).collect()
 }
@@ -42,8 +42,8 @@ pub fn stripped(text: &str, longest: usize) -> String {
     text.chars().filter(|char| !is_hidden(*char)).take(longest).collect()
 }
 
-/// Returns text from a file so that it can be quoted in a message: at most 60 characters, on one line, no escape
-/// sequences.
+/// Returns text from a file in a form that can be quoted in a message: at most 60 characters, on one line, without
+/// escape sequences.
 pub fn quotable(text: &str) -> String {
     const CHARACTERS_MAX: usize = 60;
     let mut quoted: String = text.chars().take(CHARACTERS_MAX).flat_map(char::escape_debug).collect();
@@ -53,10 +53,10 @@ pub fn quotable(text: &str) -> String {
     quoted
 }
 
-/// Returns a JSON text that means the same, and prints without effect on a terminal.
+/// Returns an equivalent JSON text that has no effect on a terminal when printed.
 ///
-/// JSON itself escapes only the characters below U+0020; the others that are hidden, U+009B above all, can stand in strings
-/// alone and so may be escaped without looking at the syntax.
+/// JSON itself escapes only characters below U+0020. The other hidden ones, above all U+009B, can occur only in
+/// strings, and so may be escaped without parsing.
 pub fn json_safe(text: &str) -> Cow<'_, str> {
     let hostile = |character: char| character > '\u{1f}' && is_hidden(character);
     if !text.contains(hostile) {
@@ -65,7 +65,7 @@ pub fn json_safe(text: &str) -> Cow<'_, str> {
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if hostile(character) {
-            // Beyond U+FFFF JSON has two halves. Writing to a String cannot fail.
+            // Beyond U+FFFF, JSON uses two surrogates. Writing to a String cannot fail.
             for half in character.encode_utf16(&mut [0; 2]) {
                 write!(safe, "\\u{half:04x}").ok();
             }

@@ -1,7 +1,7 @@
-//! The vocabulary of decisions and their reasons: what the state file, the metrics, `why`, `watch`, `doctor` and
-//! `zmesctl` call one thing.
+//! The vocabulary of decisions and their reasons, shared by the state file, the metrics, `why`, `watch`, `doctor` and
+//! `zmesctl`.
 //!
-//! Each word is written here once. Code matches on the variants; [`word`](SkipReason::word) and
+//! Each word is defined once, here. Code matches on the variants; [`word`](SkipReason::word) and
 //! [`parse`](SkipReason::parse) are for what leaves and enters the process: JSON, SQL columns and metric labels.
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ macro_rules! words {
             /// All words of this version, without `Unknown`.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// Returns the word as JSON, the state file and labels have it.
+            /// Returns the word for JSON, the state file and labels.
             pub fn word(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -33,7 +33,7 @@ macro_rules! words {
                 }
             }
 
-            /// Reads a word; one that this version does not know is `Unknown`.
+            /// Parses a word; one that this version does not know becomes `Unknown`.
             pub fn parse(text: &str) -> Self {
                 match text {
                     $($word => Self::$variant,)+
@@ -68,7 +68,7 @@ words! {
     TargetKind {
         /// A connected app; people call it a client.
         Session = "session",
-        /// A registered phone.
+        /// A registered phone, or a target.
         Token = "token",
     }
 }
@@ -76,7 +76,7 @@ words! {
 words! {
     /// The decision about an alarm for a client or a token, and its progress: the member `decision`.
     DeliveryState {
-        /// It is still to be sent, or is tried again.
+        /// It has yet to be sent, or retried.
         Queued = "queued",
         /// It was sent to the app, or the provider accepted it.
         Sent = "sent",
@@ -94,11 +94,11 @@ words! {
         Queued = "queued",
         /// The provider accepted it.
         Sent = "sent",
-        /// An attempt failed; it is tried again.
+        /// An attempt failed; it will be retried.
         Retry = "retry",
         /// It was given up.
         Failed = "failed",
-        /// It is not sent any more.
+        /// It is no longer sent.
         Skipped = "skipped",
     }
 }
@@ -116,7 +116,7 @@ words! {
         OtherTarget = "other target",
         /// The app has not logged in.
         Pending = "not authenticated",
-        /// The app did not read earlier messages, and was disconnected.
+        /// The app did not read earlier messages and was disconnected.
         Slow = "slow",
         /// The connection was closing.
         Ending = "ending",
@@ -142,7 +142,7 @@ words! {
         AnotherUser = "another user",
         /// The end of an alarm whose start was not sent, or was part of a digest.
         NotStarted = "not started",
-        /// The `[[target]]` is not in `zmesd.toml` any more.
+        /// The `[[target]]` is no longer in `zmesd.toml`.
         NotConfigured = "not configured",
         /// Another node of the cluster sends it.
         Elsewhere = "another node",
@@ -158,7 +158,7 @@ words! {
     GiveUp {
         /// The push was older than `push.retry-for`.
         Expired = "expired",
-        /// No transport that is configured takes the token.
+        /// No configured transport accepts the token.
         NoTransport = "no transport takes this token",
     }
 }
@@ -180,15 +180,15 @@ words! {
 words! {
     /// How an alarm was found.
     Origin {
-        /// In shared memory, or as a new row where the database is the monitor's source.
+        /// In shared memory, or as a new row if the database is the monitor's source.
         Poll = "poll",
         /// In the Events table, after the fact: announced as late.
         Reconciled = "reconciled",
         /// `zmesctl alarm test`.
         Test = "test",
-        /// Not an alarm: at the end of a snooze, the number of alarms that it withheld.
+        /// Not an alarm, but the number of alarms that a snooze withheld, at its end.
         Snooze = "snooze",
-        /// Not an alarm: a trouble, or its end.
+        /// Not an alarm, but a trouble or its end.
         Trouble = "trouble",
     }
 }
@@ -198,7 +198,7 @@ words! {
     Phase {
         /// It has begun.
         Start = "start",
-        /// It was told without labels, and they are known now.
+        /// It was sent without labels, and they are known now.
         Update = "update",
         /// The monitor has left the alarm.
         End = "end",
@@ -213,7 +213,7 @@ impl Default for Phase {
 }
 
 impl Phase {
-    /// Says whether it is the start, which lines and answers leave out.
+    /// Returns whether it is the start, which lines and answers omit.
     pub fn is_start(&self) -> bool {
         *self == Self::Start
     }
@@ -222,9 +222,9 @@ impl Phase {
 words! {
     /// Whose phones a snooze silences.
     SnoozeScopeKind {
-        /// Those of everybody.
+        /// Everyone's phones.
         Everybody = "everybody",
-        /// Those of one user of ZoneMinder.
+        /// The phones of one ZoneMinder user.
         User = "user",
         /// One phone.
         Token = "token",
@@ -232,7 +232,7 @@ words! {
 }
 
 words! {
-    /// By which way a snooze was set.
+    /// How a snooze was set.
     SnoozeOrigin {
         /// `zmesctl snooze`.
         Cli = "cli",
@@ -270,7 +270,7 @@ words! {
 }
 
 impl SkipReason {
-    /// Returns the word of the metric label `decision`: dashboards rely on it. JSON has [`Self::word`].
+    /// Returns the word for the metric label `decision`, on which dashboards rely. JSON uses [`Self::word`].
     pub fn label(self) -> &'static str {
         match self {
             Self::OtherTarget => "other_target",
@@ -300,7 +300,7 @@ impl SkipReason {
     }
 }
 
-/// Why a decision is as it is: the member `reason`, one text in JSON and in the state file.
+/// The reason for a decision: the member `reason`, one string in JSON and in the state file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
@@ -314,14 +314,14 @@ pub enum Reason {
     Skip(SkipReason),
     /// The daemon gave it up.
     GaveUp(GiveUp),
-    /// What the provider answered, or another text for people.
+    /// The provider's answer, or another text for people.
     Text(String),
 }
 
 impl Reason {
     const DIGEST: &'static str = "digest";
 
-    /// Reads the text of [`Self::as_str`].
+    /// Parses the output of [`Self::as_str`].
     pub fn parse(text: &str) -> Self {
         match (text, SkipReason::parse(text), GiveUp::parse(text)) {
             ("", _, _) => Self::None,
@@ -374,7 +374,7 @@ impl From<Reason> for String {
 // ---- answers of push providers
 
 words! {
-    /// A fault between zmesd and a push provider, from the network up. It says nothing about the token or the message.
+    /// A fault between zmesd and a push provider, from the network up. It is not about the token or the message.
     FaultKind {
         /// The provider's name has no address.
         Dns = "dns",
@@ -398,29 +398,29 @@ words! {
         OwnCertificate = "own_certificate",
         /// TLS failed for another reason.
         Tls = "tls",
-        /// A web page came where the provider should have answered: a wrong path, a parked domain, a captive portal.
+        /// A web page arrived instead of the provider's answer: a wrong path, a parked domain, a captive portal.
         WebPage = "web_page",
-        /// The answer points somewhere else; zmesd follows no redirects.
+        /// The answer is a redirect; zmesd follows none.
         Redirect = "redirect",
-        /// The status means success, but the answer is not one of this kind of provider.
+        /// The status means success, but the answer is not in this provider's format.
         BadAnswer = "bad_answer",
         /// The provider does not accept the key, the account or the name of the app.
         Credentials = "credentials",
-        /// The provider does not know the path (or the method) that was asked for.
+        /// The provider does not know the requested path or method.
         NotFound = "not_found",
         /// This machine's clock and the provider's are too far apart for signed requests.
         Clock = "clock",
         /// Too many requests, or a quota is used up.
         Limited = "limited",
-        /// The provider reports a problem of its own (5xx, or an outage by its words).
+        /// The provider reports a problem of its own (5xx, or a message about an outage).
         Provider = "provider",
-        /// Nothing was asked: the transport rests after earlier failures.
+        /// Nothing was sent: the transport pauses after earlier failures.
         Resting = "resting",
     }
 }
 
 impl FaultKind {
-    /// Says whether the provider did not answer.
+    /// Returns whether the provider did not answer.
     pub fn unanswered(self) -> bool {
         match self {
             Self::Dns
@@ -481,7 +481,7 @@ words! {
         Machine = "machine",
         /// Only the operator of the provider.
         Provider = "provider",
-        /// It passes without anyone's help.
+        /// It passes by itself.
         Time = "time",
     }
 }

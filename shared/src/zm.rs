@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a monitor is doing, in the words of ZoneMinder's `Monitor::State`.
 ///
-/// The numbers behind the words differ by version; only the daemon's layout table knows them.
+/// The corresponding numbers differ by version; only the daemon's layout table knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -30,7 +30,7 @@ pub enum MonitorState {
 }
 
 impl MonitorState {
-    /// Says whether an alarm is in progress: ALARM or ALERT.
+    /// Returns whether an alarm is in progress: ALARM or ALERT.
     pub fn alarmed(self) -> bool {
         matches!(self, Self::Alarm | Self::Alert)
     }

@@ -1,7 +1,7 @@
-//! The wire fixtures: literal lines of the control protocol, as some released version has sent them.
+//! The wire fixtures: literal lines of the control protocol, as sent by some released version.
 //!
-//! The files are append-only: what was once on the wire stays readable. A file is named
-//! `hello-…`, `request-TYPE[-variant]`, `reply-TYPE[-variant]`, `item-TYPE[-variant]`, `error-CODE` or `end`.
+//! The files are append-only: every line ever sent must stay readable. Files are named `hello-…`,
+//! `request-TYPE[-variant]`, `reply-TYPE[-variant]`, `item-TYPE[-variant]`, `error-CODE` or `end`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops where it fails")]
 
@@ -87,7 +87,7 @@ fn fixtures() -> Vec<(String, Value)> {
     fixtures
 }
 
-/// Decodes as `T` and encodes again; then once more with a member that this version does not know.
+/// Decodes as `T` and encodes again; then repeats that with an additional, unknown member.
 fn round_trip<T: DeserializeOwned + Serialize>(name: &str, value: &Value) -> T {
     let decode = |value: &Value| -> T {
         serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -203,7 +203,7 @@ fn type_of(request: &Request) -> &'static str {
     }
 }
 
-/// Checks one line of the daemon after its greeting.
+/// Checks one line that the daemon sends after its greeting.
 fn check_answer(name: &str, direction: &str, kind: &str, body: ServerBody) {
     match (direction, body) {
         ("reply", ServerBody::Ok(value)) => check_view(name, kind, &value),
@@ -247,7 +247,7 @@ fn every_request_answer_and_event_has_its_line() {
     assert_eq!(missing, Vec::<String>::new());
 }
 
-/// Returns the types of all requests, from the source itself: a list by hand could lack one.
+/// Returns the types of all requests from the source itself: a list written by hand might miss one.
 fn variants() -> BTreeSet<String> {
     let source = include_str!("../src/control/request.rs");
     let (_, body) = source.split_once("pub enum Request {").expect("the enum of requests");
@@ -269,8 +269,8 @@ fn variants() -> BTreeSet<String> {
     body.filter_map(name).map(snake).filter(|kind| kind != "unknown").collect()
 }
 
-/// A new request needs `request-TYPE.json` and `reply-TYPE.json`, written as they go over the wire, and its line in
-/// `REQUESTS`. `UPDATE=1 cargo nextest run -p zmes-tests --test wire` then enters them among those that never change.
+/// A new request needs `request-TYPE.json` and `reply-TYPE.json`, exactly as sent, and its line in `REQUESTS`.
+/// `UPDATE=1 cargo nextest run -p zmes-tests --test wire` then adds them to the files that never change.
 #[test]
 fn every_request_of_the_source_is_in_the_list() {
     let listed = REQUESTS.iter().chain(&["watch"]).map(|kind| (*kind).to_owned()).collect::<BTreeSet<_>>();

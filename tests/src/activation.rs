@@ -1,4 +1,4 @@
-//! What systemd does with a `.socket` unit: sockets that another process opened, and the daemon inherits.
+//! What systemd does for a `.socket` unit: another process opens the sockets, and the daemon inherits them.
 
 use std::os::fd::{AsFd, RawFd};
 use std::process::Command;
@@ -6,19 +6,19 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, fcntl};
 
-/// Where copies of the sockets lie in this process, away from the places that the daemon expects them at.
+/// Number of the first copied descriptor in this process, above the numbers that the daemon expects.
 const COPIES_FROM: RawFd = 100;
-/// The first descriptor that is handed over.
+/// The first descriptor number for the daemon.
 const FIRST: usize = 3;
 
-/// Sockets for a command to inherit. They stay open in this process: a daemon that is down misses nothing.
+/// Sockets for a command to inherit. They stay open in this process, so that connections wait while the daemon is down.
 #[derive(Debug, Default)]
 pub struct Handover {
     sockets: Vec<(RawFd, String)>,
 }
 
 impl Handover {
-    /// Nothing yet.
+    /// Returns a handover without sockets.
     pub fn new() -> Self {
         Self::default()
     }
@@ -30,13 +30,13 @@ impl Handover {
         Ok(self)
     }
 
-    /// Returns `command` as the process that receives the sockets. Bash stands in for systemd: it moves the descriptors
-    /// to their numbers, then executes the command.
+    /// Returns `command` with the sockets as inherited descriptors. Bash acts as systemd: it moves the descriptors to
+    /// their numbers, then executes the command.
     pub fn command(&self, command: &Command) -> Command {
         self.command_saying(command, self.sockets.len())
     }
 
-    /// The same, but announces another number of sockets.
+    /// As [`Self::command`], but announces a different number of sockets.
     pub fn command_saying(&self, command: &Command, count: usize) -> Command {
         let place =
             |(number, (copy, _)): (usize, &(RawFd, String))| format!("exec {}<&{copy}-;", FIRST + number);

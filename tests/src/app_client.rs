@@ -20,7 +20,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::json::{alarm, includes};
 use crate::wait::within;
 
-/// TLS or not: the rest of a client does not care.
+/// A TCP or a TLS stream.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
@@ -29,17 +29,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub struct Endpoint {
     /// Address and port.
     pub address: SocketAddr,
-    /// Certificate to trust; `None`: plain text.
+    /// Certificate to trust; `None` for plain text.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Endpoint {
-    /// Opens TCP, and TLS if there is any.
+    /// Opens TCP, and TLS if configured.
     pub(crate) async fn open(&self) -> Result<Box<dyn Stream>> {
         self.encrypt(within("TCP connection", TcpStream::connect(self.address)).await??).await
     }
 
-    /// Does the TLS handshake, if there is any.
+    /// Does the TLS handshake, if configured.
     pub(crate) async fn encrypt(&self, tcp: TcpStream) -> Result<Box<dyn Stream>> {
         let Some(tls) = &self.tls else { return Ok(Box::new(tcp)) };
         let name = ServerName::try_from("localhost")?;
@@ -48,7 +48,7 @@ impl Endpoint {
     }
 }
 
-/// What came from the server.
+/// A message from the server, or the end of the connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Incoming {
     /// A text frame with JSON.
@@ -69,7 +69,7 @@ impl fmt::Debug for AppClient {
 }
 
 impl AppClient {
-    /// Connects; nothing is said yet.
+    /// Connects without sending anything.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self> {
         Self::connect_with(endpoint, &[]).await
     }
@@ -82,7 +82,7 @@ impl AppClient {
         Self::upgrade(endpoint, endpoint.encrypt(tcp).await?, &[]).await
     }
 
-    /// Connects with further HTTP headers, such as a browser's `Origin`.
+    /// Connects with additional HTTP headers, such as a browser's `Origin`.
     pub async fn connect_with(endpoint: &Endpoint, headers: &[(&str, &str)]) -> Result<Self> {
         Self::upgrade(endpoint, endpoint.open().await?, headers).await
     }
@@ -100,7 +100,7 @@ impl AppClient {
         Ok(Self { socket })
     }
 
-    /// Sends one text frame, whatever it contains.
+    /// Sends any text as one text frame.
     pub async fn send_text(&mut self, text: &str) -> Result<()> {
         self.send_message(Message::text(text)).await
     }
@@ -115,7 +115,7 @@ impl AppClient {
         Ok(within("send", self.socket.send(message)).await??)
     }
 
-    /// Returns what comes next; pings are answered on the way.
+    /// Returns the next message; pings are answered meanwhile.
     pub async fn next(&mut self) -> Result<Incoming> {
         within("a frame", self.next_frame()).await?
     }
@@ -148,19 +148,19 @@ impl AppClient {
         }
     }
 
-    /// Takes the next frame, which must have all members of `expected`; returns it.
+    /// Reads the next frame, which must have all members of `expected`, and returns it.
     pub async fn expect(&mut self, expected: &Value) -> Result<Value> {
         let actual = self.next_json().await.with_context(|| format!("expected {expected}"))?;
         ensure!(includes(&actual, expected), "got      {actual}\nexpected {expected}");
         Ok(actual)
     }
 
-    /// Takes the next frame, which must be the alarm of that event on that monitor; returns it.
+    /// Reads the next frame, which must be the alarm of this event on this monitor, and returns it.
     pub async fn expect_alarm(&mut self, event: u64, monitor: u32) -> Result<Value> {
         self.expect(&alarm(event, monitor)).await
     }
 
-    /// Expects that the server closes next, with `code`.
+    /// Expects that the server closes the connection next, with `code`.
     pub async fn expect_close(&mut self, code: u16) -> Result<()> {
         match self.next().await? {
             Incoming::Closed(found) => {
@@ -188,9 +188,9 @@ impl AppClient {
             .await
     }
 
-    /// Asks for the version and takes the answer: whatever was sent before it has arrived then.
+    /// Requests the version and reads the answer: then everything sent before has been handled.
     ///
-    /// Frames of one socket are handled in order, so this shows that what was said before was not answered, too.
+    /// Frames of one socket are handled in order, so this also shows that the earlier frames got no answer.
     pub async fn sync(&mut self) -> Result<()> {
         self.send(&json!({"event": "control", "data": {"type": "version"}})).await?;
         self.expect(&json!({"event": "control", "type": "version", "status": "Success"})).await?;

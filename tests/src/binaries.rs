@@ -1,7 +1,7 @@
 //! Finds the two programs that cargo built, and refuses stale ones.
 //!
-//! Cargo builds the binaries of a package for that package's own integration tests only. `tests/run` therefore
-//! builds them first; a test that is run by hand says so, instead of testing yesterday's daemon.
+//! Cargo builds the binaries of a package only for that package's own integration tests. So `tests/run` builds them
+//! first; a test that is run by hand fails if they are older than the sources.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Self-signed certificates as admins make them, and clients that trust just these.
+//! Self-signed certificates as admins create them, and clients that trust only these.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use rustls_pki_types::CertificateDer;
 pub enum Validity {
     /// From 1975 to 4096, like the self-signed certificates of cameras.
     Long,
-    /// Ended in the year 2001.
+    /// Expired in 2001.
     Expired,
 }
 
@@ -56,7 +56,7 @@ impl Certificate {
         Ok(written)
     }
 
-    /// Returns a client that trusts this certificate alone, with the given versions of TLS.
+    /// Returns a client that trusts only this certificate, with these versions of TLS.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Result<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone())?;

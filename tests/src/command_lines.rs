@@ -1,5 +1,5 @@
-//! Every command of `zmesctl`, once: who may run it, its exit code, its output. One table for all tests that run
-//! everything.
+//! Every command of `zmesctl` once: who may run it, its exit code, its output. One table for all tests that run every
+//! command.
 
 use std::fs;
 
@@ -11,14 +11,14 @@ use crate::ctl::Ctl;
 use crate::phones::token_ending;
 use crate::world::World;
 
-/// What a command prints where all is well.
+/// What a command prints on success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prints {
     /// An answer; nothing with `--quiet`.
     Answer,
     /// A list; the bare ids with `--quiet`.
     List,
-    /// Lines as they come; nothing with `--quiet`.
+    /// Lines as they arrive; nothing with `--quiet`.
     Stream,
     /// The content of a file: its lines are never cut to the terminal's width.
     Document,
@@ -31,14 +31,14 @@ pub enum May {
     Observer,
     /// Only admins.
     Admin,
-    /// All users: it does not ask the daemon.
+    /// All users: it does not contact the daemon.
     Anybody,
 }
 
 /// One command line. `HANDLE`, `EVENT`, `CLIENT`, `FILE` and `CONFIG` are placeholders: see [`Things`].
 #[derive(Debug, Clone, Copy)]
 pub struct CommandLine {
-    /// The arguments, with single blanks between.
+    /// The arguments, separated by single spaces.
     pub line: &'static str,
     /// Who may run it.
     pub may: May,
@@ -50,7 +50,7 @@ const fn line(line: &'static str, may: May, prints: Prints) -> CommandLine {
     CommandLine { line, may, prints }
 }
 
-/// All of them, in an order in which each succeeds and which leaves everything as it was.
+/// All commands, in an order in which each succeeds and which leaves everything unchanged.
 pub const COMMAND_LINES: [CommandLine; 70] = {
     use May::{Admin, Anybody, Observer};
     use Prints::{Answer, Document, List, Stream};
@@ -138,11 +138,11 @@ pub struct Things {
     config: String,
 }
 
-/// The token of the phone that command lines are about.
+/// The token of the phone in the command lines.
 const TOKEN: &str = "command-lines:APA91bHPRgkF-phone";
 
 impl Things {
-    /// Creates them in a world with monitor 1: a phone, an event that was announced to it, files that all users can read.
+    /// Creates the values in a world with monitor 1: a phone, an event announced to it, files that all users can read.
     /// The app is the client to be disconnected.
     pub async fn of(world: &World, event: u64) -> Result<(Self, AppClient)> {
         let app = world.phone("android", TOKEN).await?;
@@ -161,7 +161,7 @@ impl Things {
         Ok((things, app))
     }
 
-    /// Takes the client that came last for the one to be disconnected.
+    /// Uses the newest client as the one to be disconnected.
     pub async fn take_newest_client(&mut self, ctl: &Ctl) -> Result<()> {
         self.client = newest_client(ctl).await?;
         Ok(())
@@ -180,7 +180,7 @@ impl Things {
         line.split(' ').map(argument).collect()
     }
 
-    /// Returns what must be in no output but where it is asked for.
+    /// Returns a secret that no output may contain unless it is requested.
     pub fn secret(&self) -> &'static str {
         TOKEN
     }
@@ -216,7 +216,7 @@ const ELSEWHERE: [&str; 12] = [
     "top",
 ];
 
-/// Fails unless the table has every command that the help shows.
+/// Fails unless the table contains every command in the help.
 pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
     let mut open = vec![Vec::<String>::new()];
     let (mut missing, mut seen) = (Vec::new(), 0);
@@ -240,10 +240,10 @@ pub async fn ensure_none_is_missing(ctl: &Ctl) -> Result<()> {
     Ok(())
 }
 
-/// Returns the commands that a help lists.
+/// Returns the commands listed in a help text.
 fn listed(help: &str) -> impl Iterator<Item = &str> {
     let lines = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
-    // A command is indented by two spaces, further lines of its description by more.
+    // Commands are indented by two spaces, further lines of their descriptions by more.
     lines
         .take_while(|line| !line.is_empty())
         .filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')))

@@ -19,7 +19,7 @@ pub struct Ctl {
     socket: PathBuf,
 }
 
-/// What one run printed and how it ended.
+/// The output and exit code of one run.
 #[derive(Debug, Clone)]
 pub struct CtlOutput {
     /// Exit code; -1 if a signal ended it.
@@ -31,7 +31,7 @@ pub struct CtlOutput {
 }
 
 impl CtlOutput {
-    /// Fails unless the exit code is `code`, and then shows everything.
+    /// Fails unless the exit code is `code`, and then prints everything.
     pub fn expect_code(self, code: i32) -> Result<Self> {
         ensure!(self.code == code, "exit code {} instead of {code}: {self:#?}", self.code);
         Ok(self)
@@ -44,7 +44,7 @@ impl CtlOutput {
 }
 
 impl Ctl {
-    /// Returns one that talks to `socket`.
+    /// Returns one that connects to `socket`.
     pub fn new(socket: &Path) -> Self {
         Self { socket: socket.to_path_buf() }
     }
@@ -65,21 +65,21 @@ impl Ctl {
         self.run(&arguments).await?.expect_code(0)?.json()
     }
 
-    /// Runs it as another user and group, without further groups. Needs root.
+    /// Runs it as another user and group, without supplementary groups. Needs root.
     pub async fn run_as(&self, user: u32, group: u32, arguments: &[&str]) -> Result<CtlOutput> {
         let identity = [format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()];
         self.run_with(&identity, arguments).await
     }
 
-    /// Runs it as a user of this machine, with the groups that the user has. Needs root.
+    /// Runs it as a user of this machine, with that user's groups. Needs root.
     pub async fn run_as_user(&self, user: &str, arguments: &[&str]) -> Result<CtlOutput> {
         let identity = [format!("--reuid={user}"), format!("--regid={user}"), "--init-groups".to_owned()];
         self.run_with(&identity, arguments).await
     }
 
     async fn run_with(&self, identity: &[String], arguments: &[&str]) -> Result<CtlOutput> {
-        // The build directory may be in a home that other users cannot enter; the socket's directory is one that they
-        // can.
+        // The build directory may be in a home directory that other users cannot enter; the socket's directory is
+        // accessible.
         let place = self.socket.parent().and_then(Path::parent).context("the socket lies too high")?;
         let copy = place.join("zmesctl");
         if !copy.exists() {
@@ -90,7 +90,7 @@ impl Ctl {
         self.finish(command, arguments).await
     }
 
-    /// Starts it for a stream (`watch`); lines come one by one.
+    /// Starts it for a stream (`watch`), which is read line by line.
     pub fn stream(&self, arguments: &[&str]) -> Result<Streaming> {
         let mut child =
             self.complete(Command::new(zmesctl_binary()?), arguments).spawn().context("zmesctl")?;
@@ -153,12 +153,12 @@ impl Streaming {
         anyhow::bail!("the stream ended before {what}")
     }
 
-    /// Closes the reading end, as `head` does when it has enough.
+    /// Closes the reading end, as `head` does after enough lines.
     pub fn close_pipe(&mut self) {
         self.lines = None;
     }
 
-    /// Says whether it still runs.
+    /// Returns whether it is still running.
     pub fn running(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }
@@ -169,7 +169,7 @@ impl Streaming {
     }
 }
 
-/// A foreign program on a control socket: sends the given greeting and nothing more.
+/// A different program on a control socket: sends this greeting and nothing else.
 #[derive(Debug)]
 pub struct FakeDaemon {
     listener: UnixListener,
@@ -182,7 +182,7 @@ impl FakeDaemon {
         Ok(Self { listener: UnixListener::bind(socket)?, greeting: greeting.to_owned() })
     }
 
-    /// Greets every client, without end.
+    /// Greets every client, forever.
     pub async fn serve(&self) -> Result<()> {
         let mut kept: Vec<UnixStream> = Vec::new();
         loop {

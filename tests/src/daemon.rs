@@ -25,7 +25,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Returns the command `zmesd ARGUMENTS` with nothing of the tester's own environment in it.
+    /// Returns the command `zmesd ARGUMENTS`, without the tester's own environment.
     pub fn command(home: &Path, arguments: &[&str]) -> Result<Command> {
         let mut command = Process::command(zmesd_binary()?);
         command.args(arguments);
@@ -33,7 +33,7 @@ impl Daemon {
         Ok(command)
     }
 
-    /// Returns the same for another user, as a package would run it. Needs root.
+    /// As [`Self::command`], for another user, as a package would run it. Needs root.
     pub fn command_as(users: &PackagedUsers, user: &str, home: &Path, arguments: &[&str]) -> Result<Command> {
         let mut command = users.command(user, home)?;
         command.args(arguments);
@@ -95,7 +95,7 @@ impl Daemon {
         self.process.log()
     }
 
-    /// Returns the address for apps; the kernel chose the port, `status` shows it.
+    /// Returns the address for apps. The kernel chose the port; `status` shows it.
     pub async fn endpoint(&self) -> Result<Endpoint> {
         let status = self.ctl.json(&["status"]).await?;
         let url = listening(&status)?;
@@ -115,7 +115,7 @@ fn listening(status: &Value) -> Result<String> {
     Ok(first.with_context(|| format!("status names no address: {status}"))?.to_owned())
 }
 
-/// Keeps the variables that every program needs; points every per-user path into `home`.
+/// Keeps only the variables that every program needs, and points every per-user path into `home`.
 fn clean(command: &mut Command, home: &Path) {
     let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin"));
     let below = |name: &str| -> PathBuf { home.join(name) };

@@ -1,7 +1,7 @@
-//! A MariaDB of the test's own: real server, own data directory, Unix socket only.
+//! A MariaDB for one test: real server, own data directory, Unix socket only.
 //!
-//! Making a data directory takes a second, copying one a few milliseconds; so the first test makes a template
-//! below `target/tmp`, and every test copies it.
+//! Creating a data directory takes a second, copying one a few milliseconds. So the first test creates a template below
+//! `target/tmp`, and every test copies it.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -17,12 +17,12 @@ use crate::binaries::{repository, target_directory};
 use crate::process::Process;
 use crate::wait::{wait_until, within};
 
-/// Whose tables.
+/// The version of ZoneMinder's tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Schema {
     /// ZoneMinder 1.36: `Function`, `MonitorIds`.
     V1_36,
-    /// ZoneMinder 1.38: `Capturing` and its sisters, permission tables, roles.
+    /// ZoneMinder 1.38: `Capturing` and related columns, permission tables, roles.
     V1_38,
 }
 
@@ -51,7 +51,7 @@ pub struct Database {
 impl Database {
     /// Name of ZoneMinder's database user, which may only read.
     pub const USER: &str = "zmuser";
-    /// Its password, planted: no output may show it.
+    /// Its password. Planted: no output may contain it.
     pub const PASSWORD: &str = "planted-database-password";
 
     /// Copies the template into `directory` and starts the server.
@@ -88,7 +88,7 @@ impl Database {
         until_up(process, &self.directory.join("sock")).await
     }
 
-    /// Restarts the server with these additional arguments. It may use what OpenSSL refuses by default (short keys,
+    /// Restarts the server with these additional arguments. It accepts what OpenSSL refuses by default (short keys,
     /// SHA-1, TLS 1.0), as servers from ten years ago do.
     pub async fn restart_with(&mut self, arguments: Vec<String>) -> Result<()> {
         self.stop().await?;
@@ -96,11 +96,11 @@ impl Database {
         self.resume().await
     }
 
-    /// Stops answering without closing anything, as a machine out of memory does.
+    /// Stops answering without closing anything, as on a machine that is out of memory.
     pub async fn freeze(&self) -> Result<()> {
         let process = self.process.as_ref().context("the database is stopped")?;
         process.signal(Signal::SIGSTOP)?;
-        // On a busy machine its threads continue for a while.
+        // On a busy machine its threads run a little longer.
         wait_until("every thread of the database stands still", async || {
             for thread in fs::read_dir(format!("/proc/{}/task", process.pid()))? {
                 let stat = fs::read_to_string(thread?.path().join("stat"))?;
@@ -113,13 +113,13 @@ impl Database {
         .await
     }
 
-    /// Answers again.
+    /// Makes it answer again.
     pub fn thaw(&self) -> Result<()> {
         self.process.as_ref().context("the database is stopped")?.signal(Signal::SIGCONT)
     }
 }
 
-/// Returns the finished template; the first test makes it.
+/// Returns the finished template, which the first test creates.
 async fn template(schema: Schema) -> Result<PathBuf> {
     let tables = fs::read_to_string(schema.file()?).context("schema of the test database")?;
     let base = target_directory()?.join("tmp");
@@ -127,11 +127,11 @@ async fn template(schema: Schema) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     (schema, &tables).hash(&mut hasher);
     let finished = base.join(format!("mariadb-{:016x}", hasher.finish()));
-    // Tests are processes: the lock of a file keeps all but the first from making the same template.
+    // Tests are processes: a file lock keeps all but the first from creating the same template.
     let lock = File::create(base.join("mariadb.lock"))?;
     lock.lock()?;
     if !finished.exists() {
-        // Next to a socket path's limit of 108 bytes `target` may be too deep; build elsewhere, move when done.
+        // `target` may be too long a path for a socket (108 bytes): build elsewhere, then move.
         let scratch = tempfile::tempdir()?;
         build_template(scratch.path(), &tables).await?;
         let moved = finished.with_extension("new");
@@ -181,7 +181,7 @@ fn spawn(directory: &Path, arguments: &[String]) -> Result<Process> {
     Ok(Process::spawn("mariadbd", &mut command, &directory.join("log"))?.quiet())
 }
 
-/// The user for the server, which refuses to run as root unless told to.
+/// Returns the user for the server, which refuses to run as root unless told to.
 fn as_own_user() -> Option<&'static str> {
     Uid::effective().is_root().then_some("--user=root")
 }

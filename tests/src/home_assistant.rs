@@ -12,9 +12,9 @@ use crate::binaries::repository;
 use crate::skip::skipped;
 use crate::wait::wait_until;
 
-/// Asks for the tests that need it: an installation takes minutes and a gigabyte.
+/// Set to run the tests that need it: an installation takes minutes and a gigabyte.
 const WANTED: &str = "ZMES_HOME_ASSISTANT";
-/// Away from the ports that a lab of a developer has by default.
+/// Different from the default ports of a developer's lab.
 const PORT: u16 = 33_820;
 
 /// The running Home Assistant. It and its broker are stopped when this is dropped; the installation stays.
@@ -24,9 +24,9 @@ pub struct HomeAssistant {
 }
 
 impl HomeAssistant {
-    /// Brings up a Home Assistant that knows nothing yet, beside a broker that retains nothing yet.
+    /// Starts a fresh Home Assistant, with a broker that retains nothing.
     ///
-    /// Returns `None` where it is not asked for (`tests/run --home-assistant`), unless `CI` is set.
+    /// Returns `None` if not requested (`tests/run --home-assistant`), unless `CI` is set.
     pub async fn up() -> Result<Option<Self>> {
         if std::env::var_os(WANTED).is_none() {
             skipped("the real Home Assistant is tested by tests/run --home-assistant")?;
@@ -69,7 +69,7 @@ impl HomeAssistant {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
-    /// Waits until the state of an entity is what a regular expression says; `gone`: until there is no such entity.
+    /// Waits until the state of an entity matches a regular expression; `gone` waits until there is no such entity.
     pub async fn wait(&self, entity: &str, state: &str) -> Result<()> {
         self.run(&["wait", entity, state, "30"]).await.map(drop)
     }
@@ -83,7 +83,7 @@ impl HomeAssistant {
         .await
     }
 
-    /// Returns an entity with its state and its attributes; null where there is none.
+    /// Returns an entity with its state and attributes; null if it does not exist.
     pub async fn entity(&self, entity: &str) -> Result<Value> {
         let states: Value = serde_json::from_str(&self.run(&["states", entity]).await?)?;
         let states = states.as_array().context("no list of states")?;
@@ -105,19 +105,19 @@ impl HomeAssistant {
         self.run(&["call", domain, service, &data.to_string()]).await.map(drop)
     }
 
-    /// Takes over these automations: a list, in YAML.
+    /// Installs these automations: a list, in YAML.
     pub async fn automations(&self, yaml: &str) -> Result<()> {
         let file = self.directory.join("state/config/automations/test.yaml");
         std::fs::write(&file, yaml).with_context(|| file.display().to_string())?;
         self.call("automation", "reload", &json!({})).await
     }
 
-    /// Returns the payload that a topic retains, or the first that comes.
+    /// Returns the payload that a topic retains, or the first one that arrives.
     pub async fn message(&self, topic: &str) -> Result<String> {
         self.run(&["sub", "-C", "1", "-W", "30", "-t", topic]).await
     }
 
-    /// Fails if Home Assistant has logged a warning since the last call, but for the loss of its broker.
+    /// Fails if Home Assistant has logged a warning since the last call, except for losing its broker.
     pub async fn ensure_quiet(&self, when: &str) -> Result<()> {
         let log = self.run(&["log", "--new"]).await?;
         let lost = ["Error returned from MQTT server", "[paho.mqtt.client]"];
@@ -133,7 +133,7 @@ impl Drop for HomeAssistant {
         let Ok(repository) = repository() else { return };
         let mut command = std::process::Command::new(repository.join("tests/lab/ha-lab.sh"));
         command.env("HA_LAB_DIR", &self.directory).env("HA_LAB_PORT", PORT.to_string());
-        // What cannot be stopped is told on the standard error of the script.
+        // The script reports on standard error what it cannot stop.
         drop(command.arg("down").stdin(Stdio::null()).stdout(Stdio::null()).status());
     }
 }

@@ -1,4 +1,4 @@
-//! Programs that some tests need and not every machine has.
+//! Programs that some tests need and that not every machine has.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::skip::skipped;
 
-/// Says whether a program is in `$PATH`. If not, prints a message, and fails where `CI` is set.
+/// Returns whether a program is in `$PATH`. If not, prints a message, and fails if `CI` is set.
 pub fn installed(program: &str) -> Result<bool> {
     let found =
         Command::new("sh").args(["-c", "command -v \"$1\"", "sh", program]).output()?.status.success();

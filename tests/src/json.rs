@@ -1,8 +1,8 @@
-//! Comparing answers whose members may only increase.
+//! Compares answers to which members may be added.
 
 use serde_json::{Value, json};
 
-/// Says whether `actual` has every member of `expected` with the same value; more members are welcome.
+/// Returns whether `actual` has every member of `expected` with the same value; additional members are allowed.
 pub fn includes(actual: &Value, expected: &Value) -> bool {
     match (actual, expected) {
         (Value::Object(actual), Value::Object(expected)) => {
@@ -15,7 +15,7 @@ pub fn includes(actual: &Value, expected: &Value) -> bool {
     }
 }
 
-/// Returns the least that an alarm frame must say: ids are strings, `events` is an array.
+/// Returns the minimum content of an alarm frame: ids are strings, `events` is an array.
 pub fn alarm(event: u64, monitor: u32) -> Value {
     json!({"event": "alarm", "type": "", "status": "Success",
            "events": [{"EventId": event.to_string(), "MonitorId": monitor.to_string()}]})

@@ -1,4 +1,4 @@
-//! ZoneMinder's API tokens, signed as its web interface signs them.
+//! ZoneMinder's API tokens, signed as by its web interface.
 
 use anyhow::{Context, Result};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -6,21 +6,21 @@ use serde_json::json;
 
 use crate::wall_clock::epoch_seconds;
 
-/// What a token says. Times are seconds relative to now.
+/// The content of a token. Times are seconds relative to now.
 #[derive(Debug, Clone, Copy)]
 pub struct Claims<'a> {
     /// `Users.Username`
     pub user: &'a str,
     /// `access` or `refresh`.
     pub kind: &'a str,
-    /// When it was issued; negative: in the past.
+    /// When it was issued; negative values are in the past.
     pub issued: i64,
-    /// When it ends.
+    /// When it expires.
     pub expires: i64,
 }
 
 impl<'a> Claims<'a> {
-    /// Returns those of an access token that was just issued and lasts two hours.
+    /// Returns the claims of an access token that was just issued and lasts two hours.
     pub fn of(user: &'a str) -> Self {
         Self { user, kind: "access", issued: 0, expires: 7200 }
     }

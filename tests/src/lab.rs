@@ -1,4 +1,4 @@
-//! A real ZoneMinder: `lab/zm-lab.sh` in a directory, with ports, of this test's own.
+//! A real ZoneMinder: `lab/zm-lab.sh` with its own directory and ports for one test.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use tokio::process::Command;
 use crate::binaries::repository;
 use crate::skip::skipped;
 
-/// Away from the port that a lab of a developer has by default.
+/// Different from the default port of a developer's lab.
 const BASE_PORT: u16 = 33_700;
 
-/// The running lab; it is taken down when dropped.
+/// The running lab; stopped when dropped.
 #[derive(Debug)]
 pub struct Lab {
     directory: PathBuf,
@@ -24,14 +24,14 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Brings the lab up in `directory` and waits until every camera has a picture.
+    /// Starts the lab in `directory` and waits until every camera has a picture.
     ///
     /// Returns `None` without root, unless `CI` is set.
     pub async fn up(directory: &Path) -> Result<Option<Self>> {
         Self::up_at(directory, BASE_PORT, 3).await
     }
 
-    /// The same with its own ports and number of cameras, so that two labs can run side by side.
+    /// As [`Self::up`], with its own ports and number of cameras, so that two labs can run side by side.
     pub async fn up_at(directory: &Path, port: u16, cameras: u8) -> Result<Option<Self>> {
         if !Uid::effective().is_root() {
             skipped("the real ZoneMinder of tests/lab/zm-lab.sh needs root")?;
@@ -46,7 +46,7 @@ impl Lab {
         Ok(Some(lab))
     }
 
-    /// Returns what `zm-lab.sh env` says of `name`.
+    /// Returns the value of `name` from `zm-lab.sh env`.
     pub fn value(&self, name: &str) -> Result<&str> {
         self.environment.get(name).map(String::as_str).with_context(|| format!("the lab knows no {name}"))
     }
@@ -88,7 +88,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        // If this fails, the pids of the remaining processes are in its directory.
+        // If this fails, the directory still contains the pids of the remaining processes.
         if let Ok(command) = self.command() {
             drop(command.into_std().args(["down", "--wipe"]).output());
         }

@@ -1,10 +1,10 @@
-//! End-to-end tests of `zmesd` and `zmesctl`: the real binaries in a small world of their own.
+//! End-to-end tests of `zmesd` and `zmesctl`: the real binaries in a small environment.
 //!
-//! A [`World`] is a directory that vanishes: a MariaDB of its own with ZoneMinder's tables, the shared-memory files
-//! that `zmc` would write, a certificate, `zm.conf`, `zmesd.toml`, and the daemon as a child process. Tests speak
-//! to it as apps do ([`AppClient`]: literal JSON over real TLS) and as admins do ([`Ctl`]: the real `zmesctl`).
-//! [`Lab`] is the same on a real ZoneMinder. Nothing here shares types with the program under test, so that a
-//! change of the wire is seen. README.md says what each test file shows.
+//! A [`World`] is a temporary directory with a MariaDB that has ZoneMinder's tables, the shared-memory files that `zmc`
+//! would write, a certificate, `zm.conf`, `zmesd.toml`, and the daemon as a child process. Tests connect to it as apps
+//! do ([`AppClient`]: literal JSON over real TLS) and as admins do ([`Ctl`]: the real `zmesctl`). [`Lab`] is the same
+//! on a real ZoneMinder. Nothing here shares types with the program under test, so that a change of the wire format is
+//! noticed. README.md says what each test file shows.
 
 mod activation;
 mod app_client;

@@ -26,7 +26,7 @@ pub enum MetricsPlace {
 pub struct Page {
     /// The status code.
     pub status: u16,
-    /// Status line and headers, as they came.
+    /// Status line and headers, unchanged.
     pub head: String,
     /// The rest.
     pub body: String,
@@ -38,7 +38,7 @@ impl MetricsPlace {
         self.ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
 
-    /// Sends a request as it is and returns what comes until the end.
+    /// Sends a request unchanged and returns everything received until the end.
     pub async fn ask(&self, request: &str) -> Result<Page> {
         let mut stream = self.open().await?;
         within("a request for metrics", stream.write_all(request.as_bytes())).await??;
@@ -50,7 +50,7 @@ impl MetricsPlace {
         Ok(Page { status, head: head.to_owned(), body: body.to_owned() })
     }
 
-    /// Opens a connection and says nothing.
+    /// Opens a connection without sending anything.
     pub async fn open(&self) -> Result<Box<dyn Connection>> {
         Ok(match self {
             Self::Port(address) => Box::new(within("metrics port", TcpStream::connect(address)).await??),
@@ -81,7 +81,7 @@ pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection for S {}
 
 impl World {
-    /// Has the daemon that is started next serve metrics on a Unix socket of this world.
+    /// Makes the next daemon serve metrics on a Unix socket of this world.
     pub fn observe(&mut self) -> Result<MetricsPlace> {
         let path = self.path("metrics.sock");
         self.settings.set_text("metrics", "listen", &format!("unix:{}", path.display()));
@@ -93,16 +93,16 @@ impl World {
 /// One scrape.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
-    /// Every series as it was written, `name{label="value"}`, with its value.
+    /// Every series as written, `name{label="value"}`, with its value.
     pub series: BTreeMap<String, f64>,
-    /// The type of each family by its name; that of a counter without `_total`.
+    /// The type of each family by name; for a counter, the name without `_total`.
     pub types: BTreeMap<String, String>,
-    /// For each name of a sample its labels, and for each label its values.
+    /// For each sample name its labels, and for each label its values.
     pub labels: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Metrics {
-    /// Reads the text.
+    /// Parses the text.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.strip_suffix("# EOF\n").context("no # EOF at the end")?;
         let mut metrics = Self::default();
@@ -150,7 +150,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Returns the value of a series, named as it is written.
+    /// Returns the value of a series, named as in the text.
     pub fn value(&self, series: &str) -> Result<f64> {
         let close = || {
             let name = series.split('{').next().unwrap_or_default();
@@ -159,7 +159,7 @@ impl Metrics {
         self.series.get(series).copied().with_context(|| format!("no {series}, but {:?}", close()))
     }
 
-    /// Fails where a series has another value than this.
+    /// Fails if a series has a different value.
     pub fn ensure(&self, expected: &[(&str, f64)]) -> Result<()> {
         for (series, value) in expected {
             let found = self.value(series)?;
@@ -169,7 +169,7 @@ impl Metrics {
     }
 }
 
-/// Reads `a="b",c="d"`; values of ours need no escapes.
+/// Parses `a="b",c="d"`; our values need no escapes.
 fn pairs(mut text: &str) -> Result<Vec<(String, String)>> {
     let mut pairs = Vec::new();
     while !text.is_empty() {

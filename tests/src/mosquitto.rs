@@ -1,4 +1,4 @@
-//! Debian's MQTT broker, one per test, and what is published there.
+//! Debian's MQTT broker, one per test, and the messages published there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::wait::wait_until;
 
 const BROKER: &str = "/usr/sbin/mosquitto";
 
-/// Says whether the broker is installed: Debian's packages mosquitto and mosquitto-clients.
+/// Returns whether the broker is installed: Debian's packages mosquitto and mosquitto-clients.
 pub fn mosquitto_is_installed() -> bool {
     Path::new(BROKER).exists() && Path::new("/usr/bin/mosquitto_sub").exists()
 }
@@ -31,21 +31,21 @@ pub struct Mosquitto {
     process: Option<Process>,
     directory: PathBuf,
     port: u16,
-    /// How clients of the test come in, as options of `mosquitto_pub`.
+    /// Options of `mosquitto_pub` with which the test's clients log in.
     access: Vec<String>,
 }
 
 impl Mosquitto {
-    /// Starts a broker that lets everyone in.
+    /// Starts a broker that accepts everyone.
     pub async fn start(directory: &Path) -> Result<Self> {
         Self::with(directory, "allow_anonymous true\n", &[]).await
     }
 
-    /// Starts a broker with these lines in its configuration; `access`: options for the test's own clients.
+    /// Starts a broker with these lines in its configuration. `access` contains options for the test's own clients.
     pub async fn with(directory: &Path, lines: &str, access: &[&str]) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         fs::create_dir_all(directory)?;
-        // As root it would become another user, who may not read the test's files.
+        // As root it would switch to another user, who may not read the test's files.
         let text = format!(
             "user root\nlistener {port} 127.0.0.1\npersistence false\nlog_type all\nmax_inflight_messages 0\n{lines}"
         );
@@ -56,7 +56,7 @@ impl Mosquitto {
         Ok(broker)
     }
 
-    /// Starts it, at the same port as before; it has forgotten everything.
+    /// Starts it on the same port as before; retained messages are lost.
     pub async fn launch(&mut self) -> Result<()> {
         let mut command = Process::command(BROKER);
         command.arg("-c").arg(self.directory.join("mosquitto.conf"));
@@ -74,7 +74,7 @@ impl Mosquitto {
         Ok(())
     }
 
-    /// Has it read passwords and ACLs again.
+    /// Makes it read passwords and ACLs again.
     pub fn reload(&self) -> Result<()> {
         self.process.as_ref().context("no broker runs")?.signal(Signal::SIGHUP)
     }
@@ -152,7 +152,7 @@ impl Mosquitto {
             }
         });
         let listening = Listening { heard, _child: child };
-        // A message of our own says that the subscription is there.
+        // Our own message shows that the subscription is active.
         wait_until("the listener hears", async || {
             self.publish("listener/ready", "1", false).await?;
             Ok(listening.all().iter().any(|heard| heard.topic == "listener/ready").then_some(()))
@@ -169,12 +169,12 @@ impl Mosquitto {
     }
 }
 
-/// A message that was heard.
+/// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// Where.
+    /// The topic.
     pub topic: String,
-    /// What.
+    /// The payload.
     pub payload: String,
     /// Bytes of the payload.
     pub length: u64,
@@ -202,7 +202,7 @@ impl Heard {
     }
 }
 
-/// A client that listens to everything.
+/// A client that is subscribed to everything.
 #[derive(Debug)]
 pub struct Listening {
     heard: Arc<Mutex<Vec<Heard>>>,
@@ -215,12 +215,12 @@ impl Listening {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns what came at a topic.
+    /// Returns the messages of a topic.
     pub fn at(&self, topic: &str) -> Vec<Heard> {
         self.all().into_iter().filter(|heard| heard.topic == topic).collect()
     }
 
-    /// Returns the last payload of each topic that is not empty.
+    /// Returns the last payload of each topic, unless empty.
     pub fn states(&self) -> BTreeMap<String, String> {
         let mut states = BTreeMap::new();
         for Heard { topic, payload, .. } in self.all() {
@@ -242,7 +242,7 @@ impl Listening {
         .with_context(|| format!("{:?}", self.at(topic)))
     }
 
-    /// Waits until as many messages came at a topic, and returns them.
+    /// Waits until this many messages have arrived on a topic, and returns them.
     pub async fn wait_count(&self, topic: &str, count: usize) -> Result<Vec<Heard>> {
         wait_until(&format!("{count} messages at {topic}"), async || {
             let heard = self.at(topic);

@@ -1,8 +1,8 @@
 //! The user that the packages create, from the packages' own files, without creating it on this machine.
 //!
-//! Users and groups of this machine are copied; `sysusers.d/zmesd.conf` and `web-group` of `packaging/` add to the
-//! copies what an installation would; and a daemon that is started with them sees them in place of the real ones, in
-//! a mount namespace of its own. Needs root.
+//! The users and groups of this machine are copied; `sysusers.d/zmesd.conf` and `web-group` of `packaging/` add to the
+//! copies what an installation would add. A daemon started with them sees the copies instead of the real files, in a
+//! separate mount namespace. Needs root.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -14,7 +14,8 @@ use anyhow::{Context, Result, ensure};
 use crate::binaries::{repository, zmesd_binary};
 use crate::process::Process;
 
-/// Puts the copies in place of the real files, then becomes the user as systemd does: its own groups, no capability.
+/// Mounts the copies over the real files, then becomes the user as systemd does: with its own groups and no
+/// capabilities.
 const BECOME: &str = "mount --bind \"$1/etc/passwd\" /etc/passwd && mount --bind \"$1/etc/group\" /etc/group || exit 1
 user=$2; shift 2
 exec setpriv --reuid=\"$user\" --regid=\"$user\" --init-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
@@ -48,7 +49,7 @@ impl PackagedUsers {
         Ok(Self { root: root.to_path_buf() })
     }
 
-    /// Makes a directory that belongs to `user`, with this mode.
+    /// Creates a directory that belongs to `user`, with this mode.
     pub fn directory(&self, path: &Path, user: &str, mode: u32) -> Result<()> {
         fs::create_dir_all(path)?;
         fs::set_permissions(path, Permissions::from_mode(mode))?;
@@ -64,7 +65,7 @@ impl PackagedUsers {
     }
 
     /// Returns the start of a command that runs the daemon as `user`; its arguments follow. The program is copied to
-    /// `place`, because the build directory may lie in a home that others cannot enter.
+    /// `place`, because the build directory may be in a home directory that others cannot enter.
     pub(crate) fn command(&self, user: &str, place: &Path) -> Result<Command> {
         let program = place.join("zmesd");
         if !program.exists() {

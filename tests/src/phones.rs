@@ -7,7 +7,7 @@ use crate::app_client::AppClient;
 use crate::wait::wait_until;
 use crate::world::World;
 
-/// Characters at the end of a token by which `zmesctl` finds it.
+/// Number of characters at the end of a token by which `zmesctl` finds it.
 const ENDING: usize = 10;
 
 /// Returns the last ten characters of a token, which name it to `zmesctl`.
@@ -16,8 +16,8 @@ pub fn token_ending(token: &str) -> &str {
     token.get(start..).unwrap_or_default()
 }
 
-/// Returns what apps decide about a token, from any JSON that shows it: monitors in order, each with its interval in
-/// milliseconds, or `"all"`.
+/// Returns the settings that apps choose for a token, from any JSON that shows them: monitors in order, each with its
+/// interval in milliseconds, or `"all"`.
 pub fn registration(token: &Value) -> Result<Value> {
     let monitors = token["monitors"].as_array().filter(|monitors| !monitors.is_empty());
     let filter = monitors.map(|monitors| -> Result<Value> {
@@ -36,12 +36,12 @@ pub fn registration(token: &Value) -> Result<Value> {
 }
 
 impl World {
-    /// Connects an app of the user `admin` that registers a token without lists; returns when the daemon has stored it.
+    /// Connects an app of user `admin` that registers a token without lists. Returns once the daemon has stored it.
     pub async fn phone(&self, platform: &str, token: &str) -> Result<AppClient> {
         self.register(self.admin().await?, platform, token).await
     }
 
-    /// The same for another user, with an Android phone.
+    /// As [`Self::phone`], for another user with an Android phone.
     pub async fn phone_of(&self, user: &str, password: &str, token: &str) -> Result<AppClient> {
         self.register(self.login(user, password).await?, "android", token).await
     }
@@ -86,7 +86,7 @@ impl World {
         Ok(shown["handle"].as_str().with_context(|| format!("no handle: {shown}"))?.to_owned())
     }
 
-    /// Says whether `tokens list` has a token of that handle.
+    /// Returns whether `tokens list` contains a token with this handle.
     pub async fn lists(&self, handle: &str) -> Result<bool> {
         Ok(self.tokens().await?.iter().any(|token| token["handle"] == handle))
     }
@@ -100,7 +100,7 @@ impl World {
         Ok(of_event.first().copied().cloned())
     }
 
-    /// Waits until `tokens log` shows this decision for an event (`sent`, `skipped`, `failed`); returns the entry.
+    /// Waits until `tokens log` shows this decision for an event (`sent`, `skipped`, `failed`), and returns the entry.
     pub async fn wait_delivery(&self, handle: &str, event: u64, decision: &str) -> Result<Value> {
         wait_until(&format!("event {event} is {decision} for {handle}"), async || {
             Ok(self.delivery(handle, event).await?.filter(|one| one["decision"] == decision))
@@ -108,7 +108,7 @@ impl World {
         .await
     }
 
-    /// Waits until `tokens log` shows a sent message of this origin, which has no event; returns the entry.
+    /// Waits until `tokens log` shows a sent message of this origin, without an event, and returns the entry.
     pub async fn wait_notice(&self, handle: &str, origin: &str) -> Result<Value> {
         wait_until(&format!("{origin} is sent to {handle}"), async || {
             let log = self.ctl().json(&["tokens", "log", handle]).await?;

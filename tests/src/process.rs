@@ -1,4 +1,4 @@
-//! A child process with its log: ended by its own pid, by nothing else.
+//! A child process with its log; only this process is ever signalled, by its pid.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use crate::wait::wait_until;
 
-/// How much of a log is printed when a test ends; the test runner shows it for failed tests alone.
+/// How much of a log is printed when a test ends; the test runner shows it only for failed tests.
 const LOG_TAIL: usize = 24 * 1024;
 
 /// A running child. It is killed and its log is printed when this is dropped.
@@ -33,8 +33,8 @@ impl fmt::Debug for Process {
 }
 
 impl Process {
-    /// Returns a command whose process the kernel kills when the test process ends, for whatever reason: a killed test
-    /// cannot clean up.
+    /// Returns a command whose process the kernel kills when the test process ends for any reason: a killed test cannot
+    /// clean up.
     pub fn command(program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(program);
@@ -54,7 +54,7 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, log: log.to_path_buf(), quiet: false })
     }
 
-    /// Does not print the log at the end (for bystanders such as the database).
+    /// Does not print the log at the end (for helpers such as the database).
     #[must_use]
     pub fn quiet(mut self) -> Self {
         self.quiet = true;

@@ -5,7 +5,7 @@ use crate::standin::{Apns, Fcm, FcmFunction, PushProxy};
 use crate::world::WorldBuilder;
 
 impl Settings {
-    /// Sends by a PushProxy.
+    /// Sends through a PushProxy.
     pub fn use_push_proxy(&mut self, proxy: &PushProxy) {
         let table = "push.proxy";
         self.set(table, "enabled", "true");
@@ -15,7 +15,7 @@ impl Settings {
         self.set_path(table, "ca-certificate", &proxy.ca());
     }
 
-    /// Sends by FCM HTTP v1.
+    /// Sends through FCM HTTP v1.
     pub fn use_fcm(&mut self, fcm: &Fcm) {
         let table = "push.fcm";
         self.set(table, "enabled", "true");
@@ -32,7 +32,7 @@ impl Settings {
         self.add_block("push.fcm.proxy", &keys);
     }
 
-    /// Sends by APNs, with the signing key or the PEM certificate, as the stand-in requires.
+    /// Sends through APNs, with the signing key or the PEM certificate, whichever the stand-in requires.
     pub fn use_apns(&mut self, apns: &Apns) {
         let table = "push.apns";
         self.set(table, "enabled", "true");
@@ -52,28 +52,28 @@ impl Settings {
 }
 
 impl WorldBuilder {
-    /// A daemon that sends by a PushProxy.
+    /// A daemon that sends through a PushProxy.
     #[must_use]
     pub fn with_push_proxy(mut self, proxy: &PushProxy) -> Self {
         self.settings.use_push_proxy(proxy);
         self
     }
 
-    /// A daemon that sends by FCM HTTP v1.
+    /// A daemon that sends through FCM HTTP v1.
     #[must_use]
     pub fn with_fcm(mut self, fcm: &Fcm) -> Self {
         self.settings.use_fcm(fcm);
         self
     }
 
-    /// A daemon that sends by a function proxy, or by one more.
+    /// A daemon that sends through a function proxy; repeat for more of them.
     #[must_use]
     pub fn with_fcm_function(mut self, name: &str, function: &FcmFunction) -> Self {
         self.settings.add_fcm_function(name, function);
         self
     }
 
-    /// A daemon that sends by APNs.
+    /// A daemon that sends through APNs.
     #[must_use]
     pub fn with_apns(mut self, apns: &Apns) -> Self {
         self.settings.use_apns(apns);

@@ -1,4 +1,4 @@
-//! Clients that stop half way or say what no library would: bytes over TCP and TLS.
+//! Clients that stop halfway or send what no library would: bytes over TCP and TLS.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use crate::wait::within;
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
      Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// Bytes of a receive buffer; the kernel doubles them.
+/// Size of the receive buffer in bytes; the kernel doubles it.
 const NARROW: u32 = 4096;
 /// Bit of a frame's second byte: the payload is masked.
 const MASKED: u8 = 0x80;
 /// Bit of a frame's first byte: the message ends here.
 const FIN: u8 = 0x80;
 
-/// Opens a TCP connection and says nothing.
+/// Opens a TCP connection without sending anything.
 pub async fn tcp(address: SocketAddr) -> Result<TcpStream> {
     Ok(within("TCP connection", TcpStream::connect(address)).await??)
 }
 
-/// Returns the bytes that begin a TLS connection.
+/// Returns the first bytes of a TLS connection.
 pub fn client_hello(config: &Arc<ClientConfig>) -> Result<Vec<u8>> {
     let mut connection = ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost")?)?;
     let mut hello = Vec::new();
@@ -35,7 +35,7 @@ pub fn client_hello(config: &Arc<ClientConfig>) -> Result<Vec<u8>> {
     Ok(hello)
 }
 
-/// A connection under the test's own control, past TLS.
+/// A connection after TLS, under the test's control.
 pub struct HalfOpen {
     stream: Box<dyn Stream>,
 }
@@ -47,7 +47,7 @@ impl fmt::Debug for HalfOpen {
 }
 
 impl HalfOpen {
-    /// Finishes TLS and says nothing.
+    /// Finishes TLS and sends nothing more.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self> {
         Ok(Self { stream: endpoint.open().await? })
     }
@@ -57,7 +57,7 @@ impl HalfOpen {
         Self::connect(endpoint).await?.upgrade().await
     }
 
-    /// The same with room for little to arrive, so that a peer soon notices that it does not read.
+    /// As [`Self::upgraded`], with a small receive buffer, so that the peer soon notices that nothing is read.
     pub async fn upgraded_narrow(endpoint: &Endpoint) -> Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(NARROW)?;
@@ -81,7 +81,7 @@ impl HalfOpen {
         Ok(String::from_utf8(head)?)
     }
 
-    /// Asks for a path as a browser does, and returns the answer until the connection ends: its head and its body.
+    /// Requests a path as a browser does. Returns the answer until the connection ends: its head and its body.
     pub async fn get(endpoint: &Endpoint, path: &str) -> Result<(String, Vec<u8>)> {
         Self::ask(endpoint, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await
     }
@@ -102,7 +102,7 @@ impl HalfOpen {
         Ok((head, body))
     }
 
-    /// Returns the whole HTTP request of an upgrade, to send a part of it.
+    /// Returns the whole HTTP upgrade request, so that a test can send part of it.
     pub fn request() -> &'static [u8] {
         UPGRADE.as_bytes()
     }
@@ -117,7 +117,7 @@ impl HalfOpen {
         .context("write")
     }
 
-    /// Writes until the peer takes no more: returns how many times `bytes` went out before it stalled or closed.
+    /// Writes until the peer accepts no more. Returns how often `bytes` was sent before the peer stalled or closed.
     pub async fn write_until_stuck(&mut self, bytes: &[u8], most: usize) -> usize {
         for written in 0..most {
             let write = self.stream.write_all(bytes);
@@ -129,7 +129,7 @@ impl HalfOpen {
         most
     }
 
-    /// Returns a text frame of `payload`, masked with zeros, complete in itself.
+    /// Returns a complete text frame with `payload`, masked with zeros.
     pub fn text_frame(payload: &[u8]) -> Vec<u8> {
         Self::frame(FIN | 0x1, true, payload)
     }
@@ -157,7 +157,7 @@ impl HalfOpen {
         frame
     }
 
-    /// Reads one frame of the server: its opcode and payload, or `None` at the end of the connection.
+    /// Reads one frame from the server. Returns its opcode and payload, or `None` at the end of the connection.
     pub async fn read_frame(&mut self) -> Result<Option<(u8, Vec<u8>)>> {
         within("a frame", async {
             let Ok(first) = self.stream.read_u8().await else { return Ok(None) };
@@ -173,7 +173,7 @@ impl HalfOpen {
         .await?
     }
 
-    /// Reads until the server closes: the code of its close frame, or `None` if it just hung up.
+    /// Reads until the server closes. Returns the code of its close frame, or `None` if it only hung up.
     pub async fn closed(&mut self) -> Result<Option<u16>> {
         while let Some((opcode, payload)) = self.read_frame().await? {
             if opcode == 0x8 {

@@ -1,4 +1,4 @@
-//! `zmesd.toml`, put together key by key.
+//! `zmesd.toml`, built key by key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -36,7 +36,7 @@ impl Settings {
         self.blocks.push((table.to_owned(), lines.collect()));
     }
 
-    /// Takes over every key and every block of `other`.
+    /// Copies every key and every block of `other`.
     pub fn overlay(&mut self, other: Self) {
         self.blocks.extend(other.blocks);
         for (table, keys) in other.tables {
@@ -73,7 +73,7 @@ impl Settings {
     }
 }
 
-/// JSON's strings are TOML's basic strings, as far as paths and words go.
+/// JSON strings are valid TOML basic strings, as far as paths and words go.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,8 +1,8 @@
-//! Where ZoneMinder keeps what in `zm.mmap.N`: the harness's own table, checked against the lab's Python decoder.
+//! Field offsets in ZoneMinder's `zm.mmap.N`: the harness's own table, checked against the lab's Python decoder.
 //!
-//! It is deliberately not the daemon's table: two tables that agree are worth more than one used twice.
+//! It deliberately differs from the daemon's table: two independent tables that agree prove more than one used twice.
 
-/// One generation of ZoneMinder's `SharedData`, named by its size. Offsets are bytes (64-bit ABI).
+/// One generation of ZoneMinder's `SharedData`, identified by its size. Offsets are in bytes (64-bit ABI).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     /// `sizeof(SharedData)`, the first word of the file; `TriggerData` follows it.
@@ -21,16 +21,16 @@ pub struct Layout {
     pub(crate) heartbeat_time: Option<u64>,
     pub(crate) last_write_time: u64,
     pub(crate) alarm_cause: Option<u64>,
-    /// In which order an alarm is written.
+    /// The order in which an alarm is written.
     pub(crate) order: Order,
 }
 
-/// In which order ZoneMinder writes the parts of a starting alarm.
+/// The order in which ZoneMinder writes the parts of a starting alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// The state, then the row in Events, then the event id and the cause (up to 1.34.16, since 1.37).
     StateFirst,
-    /// The cause, the row in Events, the event id, and the state at the end (1.34.19 to 1.36).
+    /// The cause, the row in Events, the event id, and last the state (1.34.19 to 1.36).
     StateLast,
 }
 
@@ -47,7 +47,7 @@ pub enum Numbering {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum State {
-    /// Nothing.
+    /// No motion.
     Idle,
     /// Motion begins.
     Prealarm,
@@ -66,7 +66,7 @@ impl State {
 }
 
 impl Layout {
-    /// Returns the layout of that size.
+    /// Returns the layout with this size.
     pub fn of(size: u32) -> Self {
         LAYOUTS.into_iter().find(|layout| layout.size == size).unwrap_or(LAYOUTS[3])
     }
@@ -76,7 +76,7 @@ impl Layout {
         LAYOUTS
     }
 
-    /// Returns the usual numbering of a layout; 760 has two, and this is that of nearly all installations.
+    /// Returns the usual numbering of a layout. Layout 760 has two; this returns that of nearly all installations.
     pub fn numbering(self) -> Numbering {
         if self.size < 760 { Numbering::IdleIsZero } else { Numbering::IdleIsOne }
     }

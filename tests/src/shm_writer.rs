@@ -1,4 +1,4 @@
-//! Writes `zm.mmap.N` as `zmc` does: plain stores into a file that readers have open.
+//! Writes `zm.mmap.N` as `zmc` does: plain stores to a file that readers have open.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -15,14 +15,14 @@ const TRIGGER_SIZE: u32 = 560;
 const FILE_LENGTH: u64 = 64 * 1024;
 const CAUSE_LENGTH: usize = 256;
 
-/// What the trigger area of a monitor says.
+/// The content of a monitor's trigger area.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trigger {
     /// 0 cancel, 1 on, 2 off.
     pub state: u32,
     /// Score of a forced alarm; 0 does nothing.
     pub score: u32,
-    /// Why, up to 31 bytes.
+    /// The cause, up to 31 bytes.
     pub cause: String,
 }
 
@@ -41,7 +41,7 @@ impl ShmFile {
         Self { path, layout, numbering: layout.numbering() }
     }
 
-    /// Numbers states otherwise (1.36.0 to 1.36.15 write layout 760 with IDLE as 0).
+    /// Sets the numbering of states (1.36.0 to 1.36.15 write layout 760 with IDLE as 0).
     #[must_use]
     pub fn numbered(mut self, numbering: Numbering) -> Self {
         self.numbering = numbering;
@@ -53,7 +53,7 @@ impl ShmFile {
         &self.path
     }
 
-    /// Starts as `zmc` does when there was no file: a new inode, idle, no event yet.
+    /// Starts as `zmc` does if there is no file: a new inode, idle, no event yet.
     ///
     /// The content is complete when the name appears. For the steps in between see [`Self::appear_empty`].
     pub fn start(&self) -> Result<()> {
@@ -71,21 +71,21 @@ impl ShmFile {
         self.fill(&file)
     }
 
-    /// Makes the file as it is for some milliseconds at a start: a new inode of zeros.
+    /// Creates the file as it is for some milliseconds during a start: a new inode of zeros.
     pub fn appear_empty(&self) -> Result<()> {
         let new = self.path.with_extension("new");
         File::create(&new)?.set_len(FILE_LENGTH)?;
         Ok(fs::rename(&new, &self.path)?)
     }
 
-    /// Stops as `zmc` does: the name goes, then `valid`; the state keeps its last value.
+    /// Stops as `zmc` does: first removes the name, then clears `valid`; the state keeps its last value.
     pub fn stop(&self) -> Result<()> {
         let file = self.open()?;
         fs::remove_file(&self.path)?;
         Ok(file.write_all_at(&[0], self.layout.valid)?)
     }
 
-    /// Writes whatever `bytes` at whatever offset.
+    /// Writes any `bytes` at any offset.
     pub fn poke(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.open()?.write_all_at(bytes, offset).with_context(|| self.path.display().to_string())
     }
@@ -100,14 +100,14 @@ impl ShmFile {
         self.poke(&state.number(self.numbering).to_le_bytes(), self.layout.state)
     }
 
-    /// Writes the id of the event opened last.
+    /// Writes the id of the last opened event.
     pub fn set_last_event(&self, event: u64) -> Result<()> {
         let bytes = event.to_le_bytes();
         let width = if self.layout.narrow_event { 4 } else { 8 };
         self.poke(&bytes[..width], self.layout.last_event)
     }
 
-    /// Writes the cause, where this layout has one. Bytes, because real ones are not always text.
+    /// Writes the cause, if this layout has one. Takes bytes, because real causes are not always text.
     pub fn set_cause(&self, cause: &[u8]) -> Result<()> {
         let Some(offset) = self.layout.alarm_cause else { return Ok(()) };
         let mut field = [0; CAUSE_LENGTH];
@@ -147,7 +147,7 @@ impl ShmFile {
         }
     }
 
-    /// Returns the trigger that was requested of this monitor.
+    /// Returns the requested trigger of this monitor.
     pub fn trigger(&self) -> Result<Trigger> {
         let bytes = fs::read(&self.path)?;
         let start = usize::try_from(self.layout.size)?;
@@ -165,7 +165,7 @@ impl ShmFile {
             .with_context(|| self.path.display().to_string())
     }
 
-    /// Fills the header as `Monitor::connect` does, `valid` last.
+    /// Fills the header as `Monitor::connect` does, with `valid` last.
     fn fill(&self, file: &File) -> Result<()> {
         let now = epoch_seconds().to_le_bytes();
         let layout = &self.layout;

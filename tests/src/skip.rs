@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-/// Says that nothing was shown, and why; fails where `$CI` is set.
+/// Prints that the test was skipped, and why; fails if `$CI` is set.
 #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub fn skipped(why: &str) -> Result<()> {
     ensure!(std::env::var_os("CI").is_none(), "{why}");

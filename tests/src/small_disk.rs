@@ -1,4 +1,4 @@
-//! A small file system of its own, to be filled.
+//! A small file system for one test, to be filled.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,14 +9,14 @@ use anyhow::Result;
 
 use crate::skip::skipped;
 
-/// A small file system; gone when dropped.
+/// A small file system; unmounted when dropped.
 #[derive(Debug)]
 pub struct SmallDisk {
     place: PathBuf,
 }
 
 impl SmallDisk {
-    /// Mounts a file system of this size (as mount(8) writes it: `4m`); `None` if that is not allowed.
+    /// Mounts a file system of this size (in the notation of mount(8): `4m`); `None` if that is not allowed.
     pub fn mount(place: &Path, size: &str) -> Result<Option<Self>> {
         fs::create_dir_all(place)?;
         let size = format!("size={size}");
@@ -28,12 +28,12 @@ impl SmallDisk {
         Ok(None)
     }
 
-    /// Returns where it is.
+    /// Returns where it is mounted.
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// Fills it to the last byte; returns the file that does.
+    /// Fills it completely. Returns the file that does so.
     pub fn fill(&self) -> Result<PathBuf> {
         let path = self.place.join("filler");
         let mut file = File::create(&path)?;
@@ -46,7 +46,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a daemon that still ends may have files open.
+        // Lazily: a daemon that is still ending may have files open.
         drop(Command::new("umount").arg("--lazy").arg(&self.place).status());
     }
 }

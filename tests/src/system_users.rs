@@ -1,11 +1,11 @@
-//! Users and groups of the machine, made for one test and removed after it. Needs root.
+//! Users and groups of the machine, created for one test and removed after it. Needs root.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// Users and groups that vanish when this is dropped. Their names have a prefix that no real user has.
+/// Users and groups that are removed when this is dropped. Their names have a prefix that no real user has.
 #[derive(Debug, Default)]
 pub struct SystemUsers {
     users: Vec<String>,
@@ -18,7 +18,7 @@ impl SystemUsers {
         Self::default()
     }
 
-    /// Makes a group; returns its name and id.
+    /// Creates a group. Returns its name and id.
     pub fn group(&mut self, purpose: &str) -> Result<(String, Gid)> {
         let name = unique(purpose);
         run("groupadd", &["--system", &name])?;
@@ -27,7 +27,7 @@ impl SystemUsers {
         Ok((name, group.gid))
     }
 
-    /// Creates a user with its own group who also belongs to these groups; returns name and id.
+    /// Creates a user with its own group who is also a member of these groups. Returns name and id.
     pub fn user(&mut self, purpose: &str, groups: &[&str]) -> Result<(String, Uid)> {
         let name = unique(purpose);
         let mut arguments =
@@ -46,7 +46,7 @@ impl SystemUsers {
 
 impl Drop for SystemUsers {
     fn drop(&mut self) {
-        // A user's own group is removed with it. Failures are visible in the test's output.
+        // Removing a user also removes its own group. Failures are visible in the test's output.
         for user in &self.users {
             run("userdel", &[user]).ok();
         }

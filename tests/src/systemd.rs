@@ -28,7 +28,7 @@ impl NotifySocket {
         &self.path
     }
 
-    /// Waits for a message with a line that is, or begins with, `line`.
+    /// Waits for a message with a line that equals or begins with `line`.
     pub async fn expect(&self, line: &str) -> Result<String> {
         wait_until(&format!("systemd is told {line}"), async || {
             let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! A terminal of a certain size: tmux with a server, a socket and a configuration of its own.
+//! A terminal of a given size: tmux with its own server, socket and configuration.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,22 +9,22 @@ use anyhow::{Context, Result, ensure};
 
 use crate::wait::wait_until;
 
-/// What the shell prints before a command's output: number.
+/// Marker printed before each command's output, followed by the command's number.
 const BEGIN: char = '\u{2}';
 /// Marker printed after each command: its number and exit code.
 const END: char = '\u{3}';
 
-/// A terminal that runs one shell script; it ends with this value.
+/// A terminal that runs one shell script and is closed when this is dropped.
 #[derive(Debug)]
 pub struct Tmux {
     socket: PathBuf,
     raw: PathBuf,
 }
 
-/// What a command wrote to the terminal, and how it ended.
+/// The output of a command on the terminal, and how it ended.
 #[derive(Debug, Clone)]
 pub struct Shown {
-    /// The command, as the shell got it.
+    /// The command, as given to the shell.
     pub command: String,
     /// Exit code.
     pub code: i32,
@@ -33,13 +33,13 @@ pub struct Shown {
 }
 
 impl Tmux {
-    /// Says whether there is a tmux.
+    /// Returns whether tmux is installed.
     pub fn is_there() -> bool {
         Command::new("tmux").arg("-V").output().is_ok_and(|output| output.status.success())
     }
 
-    /// Starts a terminal with `columns` columns that runs these shell commands one after the other, in a directory of the
-    /// test's own. `environment` is shell: `export TERM=dumb`.
+    /// Starts a terminal with `columns` columns that runs these shell commands one after the other, in the test's own
+    /// directory. `environment` is shell code: `export TERM=dumb`.
     pub fn run(
         directory: &Path,
         name: &str,
@@ -60,7 +60,7 @@ impl Tmux {
         let size = [columns.to_string(), "50".to_owned()];
         let shell = format!("sh {}", script.display());
         tmux.call(&["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], &shell])?;
-        // All bytes from here on; the script waits for a line.
+        // All bytes from here on; the script waits for a line of input.
         tmux.call(&["pipe-pane", "-o", &format!("cat >> {}", tmux.raw.display())])?;
         tmux.keys(&["", "Enter"])?;
         Ok(tmux)
@@ -72,7 +72,7 @@ impl Tmux {
         self.call(&arguments).map(drop)
     }
 
-    /// Returns what the terminal shows now: lines that it had to break are whole.
+    /// Returns what the terminal shows now; wrapped lines are joined.
     pub fn screen(&self) -> Result<String> {
         self.call(&["capture-pane", "-p", "-J"])
     }
@@ -86,7 +86,7 @@ impl Tmux {
         .await
     }
 
-    /// Waits until all commands have ended, and returns what they wrote.
+    /// Waits until all commands have ended. Returns what they wrote.
     pub async fn finished(&self, commands: &[String]) -> Result<Vec<Shown>> {
         let raw = wait_until("the commands have ended", async || {
             let raw = String::from_utf8_lossy(&fs::read(&self.raw)?).into_owned();
@@ -106,11 +106,11 @@ impl Tmux {
     fn call(&self, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new("tmux");
         command.arg("-S").arg(&self.socket).args(arguments);
-        // The tests may be running inside another tmux.
+        // The tests themselves may be running inside another tmux.
         for variable in ["TMUX", "TMUX_PANE", "NO_COLOR", "ZMESCTL_SOCKET"] {
             command.env_remove(variable);
         }
-        // Without a UTF-8 locale it would show other characters than it gets.
+        // Without a UTF-8 locale it would show other characters than it receives.
         let output = command.env("LC_ALL", "C.UTF-8").env("SHELL", "/bin/sh").output().context("tmux")?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "tmux {arguments:?}: {}", said.trim());
@@ -126,7 +126,7 @@ impl Drop for Tmux {
 }
 
 impl Shown {
-    /// Says whether there are escape sequences.
+    /// Returns whether there are escape sequences.
     pub fn has_escapes(&self) -> bool {
         self.text.contains('\u{1b}')
     }

@@ -13,7 +13,7 @@ use crate::wait::wait_until;
 /// trouble is raised after 60 s, tokens are read every 30 s, and a user without a token is reported after 60 s.
 const LONG: Duration = Duration::from_mins(2);
 
-/// As [`wait_until`], for what takes longer by design.
+/// As [`wait_until`], for conditions that take longer by design.
 pub async fn wait_long<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + LONG;
     loop {

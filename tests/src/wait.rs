@@ -1,14 +1,14 @@
-//! The one way to wait: for a condition, with a deadline.
+//! The only way to wait: for a condition, with a deadline.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Time limit of every wait. Far above what is needed, so that a busy machine does not fail a test.
+/// Time limit of every wait. Far more than needed, so that a busy machine does not fail a test.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks `condition` until it returns a value; fails at once on its error, and with `what` after [`DEADLINE`].
+/// Calls `condition` until it returns a value. Fails at once on its error, and with `what` after [`DEADLINE`].
 pub async fn wait_until<T>(what: &str, mut condition: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + DEADLINE;
     loop {

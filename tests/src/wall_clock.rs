@@ -1,4 +1,4 @@
-//! The wall clock, which ZoneMinder's files and tokens carry.
+//! The wall clock, which ZoneMinder's files and tokens contain.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! A ZoneMinder small enough to have one per test, and its daemon.
+//! A ZoneMinder small enough for every test to have its own, and its daemon.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::shm_writer::ShmFile;
 use crate::wait::wait_until;
 use crate::zoneminder::{EventRow, MonitorRow, UserRow};
 
-/// What the world will contain.
+/// The content of a world.
 #[derive(Debug, Clone)]
 pub struct WorldBuilder {
     schema: Schema,
@@ -28,7 +28,7 @@ pub struct WorldBuilder {
     pub(crate) settings: Settings,
 }
 
-/// A directory with everything in it; it ends its processes and vanishes when dropped.
+/// A directory with everything in it; when dropped, ends its processes and is removed.
 #[derive(Debug)]
 pub struct World {
     // Order matters: processes must end before their directory is removed.
@@ -37,17 +37,17 @@ pub struct World {
     pub database: Database,
     /// The daemon's certificate.
     pub certificate: Certificate,
-    /// What `zmesd.toml` says; change it, call [`World::write_settings`], reload.
+    /// The content of `zmesd.toml`; change it, call [`World::write_settings`], reload.
     pub settings: Settings,
     files: BTreeMap<u32, ShmFile>,
     directory: TempDir,
 }
 
 impl World {
-    /// `ZM_AUTH_HASH_SECRET` of every world, planted: no output may show it.
+    /// `ZM_AUTH_HASH_SECRET` of every world. Planted: no output may contain it.
     pub const AUTH_SECRET: &str = "planted-auth-hash-secret";
 
-    /// Begins a world: ZoneMinder 1.36, the user `admin` with password `adminpass`, no monitors.
+    /// Returns the builder of a world: ZoneMinder 1.36, the user `admin` with password `adminpass`, no monitors.
     #[expect(clippy::new_ret_no_self, reason = "tests read as sentences: World::new().monitor(…).start()")]
     pub fn new() -> WorldBuilder {
         WorldBuilder {
@@ -60,34 +60,34 @@ impl World {
 }
 
 impl WorldBuilder {
-    /// ZoneMinder of another generation.
+    /// Sets the generation of ZoneMinder.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = schema;
         self
     }
 
-    /// A camera with motion detection.
+    /// Adds a camera with motion detection.
     #[must_use]
     pub fn monitor(self, id: u32, name: &str) -> Self {
         self.camera(MonitorRow::new(id, name))
     }
 
-    /// A camera of any kind.
+    /// Adds any camera.
     #[must_use]
     pub fn camera(mut self, monitor: MonitorRow) -> Self {
         self.monitors.push(monitor);
         self
     }
 
-    /// A user.
+    /// Adds a user.
     #[must_use]
     pub fn user(mut self, user: UserRow) -> Self {
         self.users.push(user);
         self
     }
 
-    /// A key of `zmesd.toml`; `value` is TOML: `"\"5s\""`, `true`.
+    /// Sets a key of `zmesd.toml`; `value` is TOML: `"\"5s\""`, `true`.
     #[must_use]
     pub fn setting(mut self, table: &str, key: &str, value: &str) -> Self {
         self.settings.set(table, key, value);
@@ -126,7 +126,7 @@ impl WorldBuilder {
         Ok(world)
     }
 
-    /// Makes everything, starts the daemon, and waits until it knows its users and watches every monitor.
+    /// Creates everything, starts the daemon, and waits until it knows its users and watches every monitor.
     pub async fn start(self) -> Result<World> {
         let mut world = self.prepare().await?;
         world.start_daemon().await?;
@@ -145,12 +145,12 @@ impl World {
         self.path("zmesd.toml")
     }
 
-    /// Writes `zmesd.toml` as [`World::settings`] says.
+    /// Writes `zmesd.toml` from [`World::settings`].
     pub fn write_settings(&self) -> Result<()> {
         self.settings.write(&self.settings_file())
     }
 
-    /// Writes `zmesd.toml`, and below it text such as `[[rule]]` blocks.
+    /// Writes `zmesd.toml`, followed by text such as `[[rule]]` blocks.
     pub fn write_settings_with(&self, blocks: &str) -> Result<()> {
         self.write_settings()?;
         let file = self.settings_file();
@@ -164,14 +164,14 @@ impl World {
         self.wait_watching().await
     }
 
-    /// Starts the daemon and waits only until it answers (for worlds in which something is broken).
+    /// Starts the daemon and waits only until it answers (for worlds with something broken).
     pub async fn launch_daemon(&mut self) -> Result<()> {
         let file = self.settings_file();
         let command = Daemon::command(self.directory.path(), &["--config", &file.to_string_lossy()])?;
         self.adopt(command).await
     }
 
-    /// Starts the daemon by a command of the test's own.
+    /// Starts the daemon with the test's own command.
     pub async fn adopt(&mut self, command: std::process::Command) -> Result<()> {
         let certificate = Some(self.certificate.clone());
         self.daemon = Some(Daemon::start(command, self.directory.path(), self.ctl(), certificate).await?);
@@ -189,9 +189,9 @@ impl World {
         .await
     }
 
-    /// Waits until the daemon has read the Events table once: rows that are added from now on are new to it.
+    /// Waits until the daemon has read the Events table once: rows added from now on are new to it.
     ///
-    /// No answer shows that moment, so this reads the log; tests assert nothing about it.
+    /// No answer shows that moment, so this reads the log; tests assert nothing about the log.
     pub async fn wait_comparing(&self) -> Result<()> {
         let daemon = self.daemon.as_ref().context("no daemon was started")?;
         wait_until("the log says that the Events table is compared", async || {
@@ -234,7 +234,7 @@ impl World {
         self.login("admin", "adminpass").await
     }
 
-    /// Connects an app with all rights that says which one it is, so that it is a device of its own.
+    /// Connects an app with all rights that names its app and version, so that it is a separate device.
     pub async fn device(&self, app: &str) -> Result<AppClient> {
         let mut client = self.app().await?;
         let data = json!({"user": "admin", "password": "adminpass", "appversion": app});
@@ -291,7 +291,7 @@ impl World {
         self.files.get(&monitor).with_context(|| format!("monitor {monitor} has no shared memory"))
     }
 
-    /// Makes a row in Events.
+    /// Inserts a row in Events.
     pub async fn insert_event(&self, event: EventRow) -> Result<()> {
         self.database.sql(&event.insert()).await.map(drop)
     }
@@ -302,7 +302,7 @@ impl World {
         self.shm(monitor)?.alarm(event, "Motion", async || self.insert_event(row).await).await
     }
 
-    /// Starts an alarm in shared memory alone, as seen while the database is away.
+    /// Starts an alarm only in shared memory, as seen while the database is away.
     pub async fn alarm_without_row(&self, monitor: u32, event: u64) -> Result<()> {
         self.shm(monitor)?.alarm(event, "Motion", async || Ok(())).await
     }
@@ -327,7 +327,7 @@ impl World {
         Ok(fs::write(self.path("zm.conf"), text)?)
     }
 
-    /// Returns what every world says, overlaid with what this test says.
+    /// Returns the settings of every world, overlaid with those of this test.
     fn defaults(&self, own: Settings) -> Settings {
         let mut settings = Settings::default();
         settings.set_path("zoneminder", "config", &self.path("zm.conf"));
@@ -337,7 +337,7 @@ impl World {
         settings.set_path("server.tls", "key", &self.certificate.key);
         settings.set_path("state", "directory", &self.path("state"));
         settings.set_path("control", "socket", &self.path("run/control.sock"));
-        // Waiting asks for the status again and again: those lines would hide the rest.
+        // Waiting requests the status again and again: those lines would hide the rest.
         settings.set_text("log", "level", "debug,zmesd::control=info");
         settings.set_text("log", "format", "text");
         settings.overlay(own);

@@ -30,7 +30,7 @@ impl MonitorRow {
         }
     }
 
-    /// Its function, in the words up to 1.36: `Nodect`, `Mocord`, …
+    /// Sets its function, in the words used up to 1.36: `Nodect`, `Mocord`, …
     #[must_use]
     pub fn function(mut self, function: &'static str) -> Self {
         self.function = function;
@@ -45,7 +45,7 @@ impl MonitorRow {
         self
     }
 
-    /// Numbers its states otherwise.
+    /// Uses a different numbering of states.
     #[must_use]
     pub fn numbered(mut self, numbering: Numbering) -> Self {
         self.numbering = numbering;
@@ -83,7 +83,7 @@ impl MonitorRow {
     }
 }
 
-/// A user of ZoneMinder.
+/// A ZoneMinder user.
 #[derive(Debug, Clone)]
 pub struct UserRow {
     pub(crate) name: String,
@@ -98,7 +98,7 @@ pub struct UserRow {
 }
 
 impl UserRow {
-    /// Returns a user with all rights whose password is stored as ZoneMinder up to 1.32 did (`*HEX`): cheap to verify.
+    /// Returns a user with all rights whose password is stored as by ZoneMinder up to 1.32 (`*HEX`): cheap to verify.
     pub fn new(name: &str, password: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -112,7 +112,7 @@ impl UserRow {
         }
     }
 
-    /// Stores the column `Password` as it is given.
+    /// Sets the column `Password` unchanged.
     #[must_use]
     pub fn stored(mut self, column: &str) -> Self {
         self.password = text(column);
@@ -177,7 +177,7 @@ impl UserRow {
     }
 }
 
-/// A recording.
+/// A recorded event.
 #[derive(Debug, Clone)]
 pub struct EventRow {
     id: u64,
@@ -201,28 +201,28 @@ impl EventRow {
         self
     }
 
-    /// A section of a continuous recording: no alarm.
+    /// Makes it a section of a continuous recording, without an alarm.
     #[must_use]
     pub fn continuous(mut self) -> Self {
         self.alarm_frames = 0;
         self.cause("Continuous")
     }
 
-    /// It began this many seconds ago.
+    /// Makes it begin this many seconds ago.
     #[must_use]
     pub fn aged(mut self, seconds: u32) -> Self {
         self.age = seconds;
         self
     }
 
-    /// It has ended.
+    /// Makes it an ended event.
     #[must_use]
     pub fn closed(mut self) -> Self {
         self.closed = true;
         self
     }
 
-    /// Returns the SQL statement that creates it.
+    /// Returns the SQL statement that inserts it.
     pub fn insert(&self) -> String {
         let Self { id, monitor, alarm_frames, age, .. } = self;
         let end = if self.closed { "NOW()" } else { "NULL" };
@@ -235,7 +235,7 @@ impl EventRow {
     }
 }
 
-/// Returns SQL for a text of any characters.
+/// Returns a SQL literal for any text.
 fn text(value: &str) -> String {
     let mut sql = String::from("_utf8mb4 x'");
     for byte in value.bytes() {

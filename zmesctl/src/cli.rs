@@ -1,4 +1,4 @@
-//! The command line: the list of commands, and which function runs each. A command's arguments live with the command.
+//! The command line: lists the commands and the function that runs each. The arguments are defined with the command.
 
 use std::ffi::OsString;
 
@@ -77,7 +77,7 @@ pub enum TopCommand {
     /// Read the picture of an event, or end all links to pictures
     #[command(subcommand)]
     Pictures(pictures::PicturesCommand),
-    /// Show, check or empty the connection to the MQTT broker
+    /// Show or check the MQTT broker, or clear what it retains
     #[command(subcommand)]
     Mqtt(mqtt::MqttCommand),
     /// Make the ledger of several hosts, or show and change their nodes
@@ -95,7 +95,7 @@ pub enum TopCommand {
     Why(why::WhyArgs),
     /// Find out why a phone does not ring, and how to fix it
     Doctor(doctor::DoctorArgs),
-    /// List what keeps zmesd from seeing alarms or from telling of them
+    /// List what keeps zmesd from seeing or sending alarms
     Troubles(troubles::TroublesArgs),
     /// Run a check for a monitoring system
     Check(checks::CheckArgs),
@@ -157,7 +157,7 @@ pub async fn run(command: TopCommand, context: &mut Context) -> Outcome {
 
 pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     let cli = Cli::try_parse_from(arguments)?;
-    // Not `conflicts_with`: clap does not see conflicts of global options that stand on different sides of a command.
+    // Not `conflicts_with`: clap does not detect conflicts of global options on different sides of a command.
     if cli.global.json && cli.global.jsonl {
         let message = "the argument '--json' cannot be used with '--jsonl'";
         return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));

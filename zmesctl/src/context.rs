@@ -1,4 +1,4 @@
-//! What every command uses: the connection to the daemon, the output, the environment.
+//! What every command uses: connection, output, environment.
 
 use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
@@ -30,7 +30,7 @@ pub struct Context {
     socket: PathBuf,
     timeout: Option<Duration>,
     color_errors: bool,
-    /// Columns of the terminal that shows errors.
+    /// Width of the terminal that shows errors.
     errors_width: Option<u16>,
 }
 
@@ -64,12 +64,12 @@ impl Context {
         &self.socket
     }
 
-    /// Connects to the daemon; each request may take as long as `--timeout` says.
+    /// Connects to the daemon, with the time limit of `--timeout` for each request.
     pub async fn connect(&self) -> Result<ControlClient, CliError> {
         self.connect_for(TIMEOUT).await
     }
 
-    /// Asks the daemon and shows the answer.
+    /// Sends a request and shows the answer.
     pub async fn ask<V>(&mut self, request: Request) -> Outcome
     where
         V: View + DeserializeOwned,
@@ -77,7 +77,7 @@ impl Context {
         self.ask_within::<V>(request, TIMEOUT).await
     }
 
-    /// Asks with another time limit, unless `--timeout` is given.
+    /// Sends a request with a different time limit, unless `--timeout` is given.
     pub async fn ask_within<V>(&mut self, request: Request, limit: Duration) -> Outcome
     where
         V: View + DeserializeOwned,
@@ -107,7 +107,7 @@ impl Context {
         }
     }
 
-    /// Writes a clean line to the error output; on a terminal it goes on below where it is too long.
+    /// Writes a clean line to the error output, wrapped to the width of a terminal.
     pub fn to_errors(&self, line: &str) {
         let width = self.errors_width.map_or(usize::MAX, usize::from);
         // If the error output is gone, there is nothing left to write to.
@@ -132,7 +132,7 @@ impl Context {
             self.remark("hint", &hint);
         }
         if self.out.format() != Format::Human {
-            // The exit code says it too, should the output be gone.
+            // If the output is gone, the exit code still reports the error.
             self.out.document(&error.document()).and_then(|()| self.out.flush()).ok();
         }
         error.exit()
@@ -145,7 +145,7 @@ impl Context {
     }
 }
 
-/// Returns the control socket: as told, else the user's where there is one, else the system's.
+/// Returns the control socket: the given one, else the user's if it exists, else the system's.
 pub(crate) fn socket(told: Option<PathBuf>, environment: &Environment) -> PathBuf {
     told.or_else(|| environment.socket.clone())
         .or_else(user_socket)

@@ -1,4 +1,4 @@
-//! What the process inherits: variables, terminals, the time. Only read here, so that everything else can be tested.
+//! What the process inherits: variables, terminals, the time. Read only here, so that everything else can be tested.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -15,20 +15,20 @@ pub const DATABASE_URL_ENV: &str = "ZMESCTL_DATABASE_URL";
 
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// `$ZMESCTL_SOCKET`, where it is not empty.
+    /// `$ZMESCTL_SOCKET`, unless empty.
     pub socket: Option<PathBuf>,
     /// `$ZMESCTL_DATABASE_URL`, where it is not empty.
     pub database_url: Option<SecretString>,
     /// `$PATH`, where `zmesd` is looked for.
     pub path: Option<OsString>,
-    /// `$NO_COLOR` is set to something, or the terminal is a dumb one.
+    /// `$NO_COLOR` is not empty, or the terminal is a dumb one.
     pub plain: bool,
-    /// Texts may have characters beyond ASCII: the locale is UTF-8, and the terminal no dumb one.
+    /// Output may contain non-ASCII characters: the locale is UTF-8, and the terminal is not a dumb one.
     pub unicode: bool,
     pub user: User,
     pub terminals: Terminals,
     pub now: Timestamp,
-    /// The time zone in which people read times.
+    /// The time zone for displayed times.
     pub zone: TimeZone,
 }
 
@@ -46,7 +46,7 @@ pub struct Terminals {
 }
 
 impl Terminals {
-    /// Says whether a confirmation is possible: it is asked on the error output.
+    /// Returns whether a confirmation is possible: it is shown on the error output.
     pub fn interactive(self) -> bool {
         self.stdin && self.stderr
     }
@@ -56,10 +56,10 @@ impl Environment {
     pub fn of_process() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
-        // In the order in which the C library asks them.
+        // In the order used by the C library.
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default();
         let locale = locale.to_string_lossy().to_ascii_lowercase();
-        // The owner of a process is the owner of its directory there.
+        // The owner of /proc/self is the owner of the process.
         let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
         Self {
             socket: set(SOCKET_ENV).map(PathBuf::from),

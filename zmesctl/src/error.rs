@@ -13,7 +13,7 @@ use zmes_shared::control::{ControlError, ErrorCode, PROTOCOL};
 use crate::exit::Exit;
 
 const HINT_STATUS: &str = "systemctl status zmesd";
-/// The group of the packages, where the socket does not tell another one.
+/// The group of the packages, for hints if the socket does not show another one.
 const GROUP: &str = "zmesd";
 const HINT_AGAIN: &str = "try again; zmesctl check ping shows whether zmesd responds";
 const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart zmesd";
@@ -21,10 +21,10 @@ const HINT_RESTART: &str = "restart zmesd after the upgrade: systemctl restart z
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The daemon did not answer, or its answer is not understood.
+    /// The daemon did not answer, or its answer was not understood.
     #[error("{}", message_of_client(.0))]
     Client(ClientError),
-    /// The operating system does not let us open the socket; `group`: whose members may, where there is one.
+    /// The operating system does not allow access to the socket. `group`: the group whose members have access, if any.
     #[error("not permitted to open zmesd's control socket {}", socket.display())]
     Denied { socket: PathBuf, group: Option<String>, source: io::Error },
     #[error("zmesd ended the stream")]
@@ -32,7 +32,7 @@ pub enum CliError {
     /// The daemon refused the request.
     #[error("{}", .0.message)]
     Daemon(ControlError),
-    /// The command line can be parsed, but is not valid.
+    /// The command line was parsed, but is not valid.
     #[error("{message}")]
     Usage { message: String, hint: String },
     /// The confirmation was answered with no.
@@ -47,13 +47,13 @@ pub enum CliError {
     NoSuchAlarm { message: String, hint: String },
     #[error("cannot read {file}")]
     File { file: String, source: io::Error },
-    /// `option`: names another file.
+    /// `option` names another file.
     #[error("cannot write {file}")]
     Unwritable { file: String, option: &'static str, source: io::Error },
-    /// A file is not what it should be; nothing was taken from it, and it was not touched. Line and column count from 1.
+    /// A file is malformed; nothing was imported, and it was not changed. Line and column count from 1.
     #[error("{file}, line {line}, column {column}: {detail}")]
     Unparsable { file: String, line: usize, column: usize, detail: String },
-    /// `zmesd` itself is needed and cannot be run.
+    /// `zmesd` is needed but cannot be run.
     #[error("{what}")]
     Zmesd { what: String, source: Option<io::Error> },
     /// The database refuses, is away, or is not what it should be.
@@ -182,7 +182,8 @@ impl From<ClientError> for CliError {
     }
 }
 
-/// Returns the group that may open a socket: its own, or where that cannot be seen that of its directory; never root's.
+/// Returns the group that may open a socket: the socket's own, or if that is not visible, its directory's; never
+/// root's.
 fn group_of(socket: &Path) -> Option<String> {
     let seen = std::fs::metadata(socket).ok();
     let seen = seen.or_else(|| std::fs::metadata(socket.parent()?).ok())?;
@@ -216,7 +217,7 @@ fn class_of_client(error: &ClientError) -> (Exit, &'static str, &'static str) {
     }
 }
 
-/// Returns the exit code of a code of the daemon, and the hint where the daemon gives none of its own.
+/// Returns the exit code for a code of the daemon, and a hint in case the daemon gives none.
 fn class_of(code: ErrorCode) -> (Exit, Option<&'static str>) {
     let (exit, hint) = match code {
         ErrorCode::Forbidden => {
@@ -230,13 +231,13 @@ fn class_of(code: ErrorCode) -> (Exit, Option<&'static str>) {
         ErrorCode::Internal => (Exit::Negative, "journalctl -u zmesd shows the log"),
         ErrorCode::NotFound => (Exit::NotFound, "see zmesctl tokens list, clients list or monitors list"),
         ErrorCode::TooLarge => (Exit::Negative, "send less in one request"),
-        // Their messages say it all, or come from a newer daemon.
+        // Their messages are complete, or come from a newer daemon.
         ErrorCode::BadRequest | ErrorCode::Conflict | ErrorCode::Unknown => return (Exit::Negative, None),
     };
     (exit, Some(hint))
 }
 
-/// Returns an error of the operating system in lower case, without "(os error 2)".
+/// Returns an operating system error in lower case, without "(os error 2)".
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -244,7 +245,7 @@ fn plain(error: &io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-/// An error as `--json` prints it; the wrapping keeps it apart from every answer.
+/// An error as printed by `--json`; the member `error` distinguishes it from every answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErrorDocument {
     pub error: ErrorBody,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// The exit codes of `zmesctl`. None is ever renamed or renumbered.
+/// The exit codes of `zmesctl`. They are never renamed or renumbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {

@@ -1,9 +1,9 @@
 //! `zmesctl`, the administration tool of `zmesd`.
 //!
-//! One command line is one run: parse ([`cli`]), ask the daemon ([`zmes_shared::client`]), show the answer ([`render`]), return
-//! an [`exit::Exit`]. A command is one file in [`commands`]: its arguments, what it asks, and how people see the
-//! answer. What programs see (`--json`) is the serde form of the views in `zmes_shared`. [`completion`] answers
-//! shells while a command is being typed.
+//! Each run handles one command line: parse it ([`cli`]), send a request to the daemon ([`zmes_shared::client`]), show
+//! the answer ([`render`]), return an [`exit::Exit`]. Each command is one file in [`commands`]: its arguments, its
+//! request, and how people see the answer. Programs (`--json`) get the serde form of the views in `zmes_shared`.
+//! [`completion`] answers shells while a command is being typed.
 
 pub mod cli;
 pub mod commands;
@@ -29,7 +29,7 @@ use context::Context;
 use environment::Environment;
 use exit::Exit;
 
-/// Runs one command line and says how it ended. Everything is printed when this returns.
+/// Runs one command line and returns its exit code. All output has been written when this returns.
 pub async fn run(arguments: Vec<OsString>, environment: Environment) -> Exit {
     if completion::answer(&arguments, &environment).await.is_some() {
         return Exit::Done;

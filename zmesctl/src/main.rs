@@ -1,4 +1,4 @@
-//! The binary: hands arguments and environment over, and returns the exit code.
+//! The binary: passes on arguments and environment, and returns the exit code.
 
 use std::process::ExitCode;
 

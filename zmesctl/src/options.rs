@@ -1,4 +1,4 @@
-//! The options of every command: where the daemon is, and who reads the output.
+//! Options of every command: where the daemon is, and who reads the output.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use crate::values;
 
-/// Options that can stand before or after the command.
+/// Options that can come before or after the command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
@@ -51,7 +51,7 @@ impl Global {
 /// When to use colours; `auto`: on a terminal, unless `$NO_COLOR` is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
-    // No doc comments: clap would spread the help of every command over twice the lines to print them.
+    // No doc comments: with them clap would print the help of every command on twice as many lines.
     #[default]
     Auto,
     Always,

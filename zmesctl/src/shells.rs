@@ -1,17 +1,17 @@
-//! The scripts that make shells complete command lines of `zmesctl`.
+//! The shell completion scripts for `zmesctl`.
 
 use clap::ValueEnum;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
-    // No doc comments: clap would spread the help over twice the lines to print them.
+    // No doc comments: with them clap would print the help on twice as many lines.
     Bash,
     Zsh,
     Fish,
 }
 
 impl Shell {
-    /// Returns the script, which asks `zmesctl __complete SHELL WORD...` at each press of TAB.
+    /// Returns the script, which runs `zmesctl __complete SHELL WORD...` whenever TAB is pressed.
     pub fn script(self) -> &'static str {
         match self {
             Self::Bash => include_str!("../../completions/zmesctl.bash"),

@@ -1,4 +1,4 @@
-//! Errors of clap as `error:`, `hint:` and JSON.
+//! Prints clap's errors as `error:`, `hint:` and JSON.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -10,13 +10,13 @@ use crate::error::{Code, ErrorBody, ErrorDocument};
 use crate::exit::Exit;
 use crate::render::{Terminal, Tone, clean, paint, terminal_width, wrap};
 
-/// Where a line goes on that the terminal is too narrow for.
+/// Indent of wrapped lines.
 const HANG: usize = 6;
 
 /// Prints help, version or error, and returns the exit code.
 pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &Environment) -> Exit {
     if !error.use_stderr() {
-        // Help or version. The reader may be gone already.
+        // Help or version. The reader may already be gone.
         error.print().ok();
         return Exit::Done;
     }
@@ -35,7 +35,7 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     let hint = tips.first().map(|tip| tip.trim_start_matches("tip: ").to_owned());
 
     if arguments.iter().any(|argument| argument == "--nagios") {
-        // A monitoring system reads only the standard output, and takes 2 for a finding.
+        // A monitoring system reads only standard output, and would take exit code 2 for a finding.
         writeln!(std::io::stdout().lock(), "ZMESD UNKNOWN - {}", clean(&message).replace('|', "/")).ok();
         return Exit::PLUGIN_UNKNOWN;
     }
@@ -47,7 +47,7 @@ pub(crate) fn report(error: &clap::Error, arguments: &[OsString], environment: &
     if let Some(hint) = &hint {
         line(&format!("{} {}", paint(color, Tone::Strong, "hint:"), clean(hint)));
     }
-    // The usage, and where to find more.
+    // The usage, and where to find more help.
     for text in rest {
         line("");
         line(&clean(text));

@@ -1,4 +1,4 @@
-//! What option values look like on the command line: durations, times, networks.
+//! Parses option values: durations, times, networks.
 
 mod moments;
 
@@ -11,16 +11,16 @@ use std::time::Duration;
 use zmes_shared::control::{TransportChoice, TransportKind};
 use zmes_shared::{Label, MonitorId, duration};
 
-/// Characters of the end of a token that name it.
+/// Number of characters at the end of a token that name it.
 const TAIL: usize = 10;
-/// Longest text that names a token; longer than any token.
+/// Maximum length of a text that names a token; longer than any token.
 const MAX_SELECTION: usize = 4096;
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     duration::parse_positive(text).map_err(|error| error.to_string())
 }
 
-/// How long `alarm force` may keep an alarm: 1 s to 1 h.
+/// Parses the duration of `alarm force`: 1 s to 1 h.
 pub(crate) fn alarm_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&duration) {
@@ -30,12 +30,12 @@ pub(crate) fn alarm_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// What names a token: its handle, a prefix of it, or the token's last characters. The daemon gets it as it was
+/// Checks a text that names a token: its handle, a prefix of it, or the token's last characters. The daemon gets it as
 /// typed.
 pub(crate) fn token(text: &str) -> Result<String, String> {
     let text = text.trim();
     let plain = |character: char| !character.is_control() && !character.is_whitespace();
-    // No handle begins with a dash: what does is the end of a token, or a mistyped option.
+    // No handle begins with a dash: a text that does is the end of a token, or a mistyped option.
     let option = text.starts_with('-') && text.len() < TAIL;
     if text.is_empty() || option || text.len() > MAX_SELECTION || !text.chars().all(plain) {
         return Err(
@@ -45,7 +45,7 @@ pub(crate) fn token(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A label, with its confidence in percent where there is one: `person:95`.
+/// Parses a label, with its confidence in percent if given: `person:95`.
 pub(crate) fn label(text: &str) -> Result<Label, String> {
     let (name, percent) = match text.rsplit_once(':') {
         Some((name, percent)) if percent.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(percent)),
@@ -60,7 +60,7 @@ pub(crate) fn label(text: &str) -> Result<Label, String> {
         .ok_or_else(|| "expected a label such as person, or person:95 with its confidence".to_owned())
 }
 
-/// A kind of transport, or `@` and the name of a target.
+/// Parses a kind of transport, or `@` and the name of a target.
 pub(crate) fn transport(text: &str) -> Result<TransportChoice, String> {
     let choice = TransportChoice::from(text.trim().to_owned());
     if choice == TransportChoice::Kind(TransportKind::Unknown) {
@@ -70,7 +70,7 @@ pub(crate) fn transport(text: &str) -> Result<TransportChoice, String> {
     Ok(choice)
 }
 
-/// A monitor as people name it.
+/// A monitor as people name it: by id or name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum MonitorArg {
     Id(MonitorId),
@@ -87,7 +87,7 @@ impl FromStr for MonitorArg {
             Err(_) if text.is_empty() => {
                 Err("expected an id or a name as shown by `monitors list`".to_owned())
             }
-            // A number that is out of range, not the name of a camera.
+            // A number out of range, not the name of a camera.
             Err(_) if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
                 Err("not an id: ids are numbers up to 4294967295".to_owned())
             }
@@ -96,7 +96,7 @@ impl FromStr for MonitorArg {
     }
 }
 
-/// Reads an address or a network in CIDR notation; the daemon gets it as it was typed.
+/// Checks an address or a network in CIDR notation. The daemon gets it as typed.
 pub(crate) fn network(text: &str) -> Result<String, String> {
     let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
     let address: IpAddr =
@@ -109,7 +109,7 @@ pub(crate) fn network(text: &str) -> Result<String, String> {
     }
 }
 
-/// Returns a duration as milliseconds, as the control protocol has them.
+/// Returns a duration in milliseconds, the unit of the control protocol.
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! What several commands call one thing.
+//! Words shared by several commands.
 
 use zmes_shared::MonitorId;
 use zmes_shared::views::ClientView;
@@ -6,7 +6,7 @@ use zmes_shared::words::{Reason, SkipReason, TargetKind};
 
 use crate::render::clean;
 
-/// Returns the word for a kind of target: what the protocol calls a session people know as a client.
+/// Returns the word for a kind of target: people know a session as a client.
 pub(crate) fn target(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Session => "client",
@@ -22,7 +22,7 @@ pub(crate) fn client(client: &ClientView) -> String {
     format!("{} ({})", client.id, clean(&parts.join(", ")))
 }
 
-/// Returns why a decision is as it is, with the name of the rule that made it.
+/// Returns the reason for a decision, with the name of the rule that made it.
 pub(crate) fn reason(reason: &Reason, rule: Option<&str>) -> String {
     match rule {
         Some(rule) if *reason == Reason::Skip(SkipReason::Rule) => format!("{reason} \"{rule}\""),
@@ -30,12 +30,12 @@ pub(crate) fn reason(reason: &Reason, rule: Option<&str>) -> String {
     }
 }
 
-/// Returns which monitors a client or a token gets alarms of.
+/// Describes the monitors whose alarms a client or a token gets.
 pub(crate) fn monitors(chosen: Option<&[MonitorId]>) -> String {
     chosen.map_or_else(|| "all".to_owned(), ranges)
 }
 
-/// Writes ids shortly: `1-5,8`; "none" where there are none.
+/// Abbreviates ids: `1-5,8`; "none" if there are none.
 fn ranges(monitors: &[MonitorId]) -> String {
     let mut ids: Vec<u32> = monitors.iter().map(|monitor| monitor.0).collect();
     ids.sort_unstable();

@@ -1,6 +1,6 @@
-//! The life of the process: signals, the two steps of a shutdown, notifications to systemd.
+//! The life of the process: signals, the two stages of a shutdown, notifications to systemd.
 //!
-//! It knows nothing of what the tasks do; it only tells them when to end and waits until they have.
+//! It does not depend on what the tasks do: it only tells them when to end and waits until they have.
 
 use std::io;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use zmes_zoneminder::DbHealth;
 use crate::monitors::CatalogHandle;
 use crate::route::RouterHandle;
 
-/// How long a graceful shutdown may take; together with `HARD_DEADLINE` less than the 10 s after which ZoneMinder's zmdc
-/// kills.
+/// How long a graceful shutdown may take. Together with `HARD_DEADLINE` it must be less than the 10 s after which
+/// ZoneMinder's zmdc sends SIGKILL.
 const SOFT_DEADLINE: Duration = Duration::from_secs(8);
-/// How long tasks get to notice that they have to end at once.
+/// How long tasks have to notice that they must end at once.
 const HARD_DEADLINE: Duration = Duration::from_secs(1);
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Vitals {
-    /// Gets one message per SIGHUP, coalesced: its bound should be 1.
+    /// Gets one message per SIGHUP, coalesced: its capacity should be 1.
     pub reload: mpsc::Sender<()>,
-    /// The watchdog is fed only while the router moves.
+    /// The watchdog is fed only while the router responds.
     pub router: RouterHandle,
     pub catalog: CatalogHandle,
     pub database: watch::Receiver<DbHealth>,
@@ -45,14 +45,14 @@ pub enum StopCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
     pub cause: StopCause,
-    /// Every task ended by itself; false: a second signal or the deadline cut them short.
+    /// Whether every task ended by itself; false if a second signal or the deadline cut them short.
     pub in_time: bool,
 }
 
 /// Signals, tokens and tracker of the process.
 ///
-/// Owns: the signal streams and the conversation with systemd. Receives: signals. Sends: the soft token (end in
-/// order), the hard token (end now), reload requests. Ends: when every task on the tracker has.
+/// Owns: the signal streams and the connection to systemd. Receives: signals. Sends: the soft token (end in order), the
+/// hard token (end now), reload requests. Ends: when every task on the tracker has ended.
 #[derive(Debug)]
 pub struct Lifecycle {
     soft: CancellationToken,
@@ -61,12 +61,12 @@ pub struct Lifecycle {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    /// Kept so that they do not end the process: ZoneMinder's scripts send them to every daemon they started.
+    /// Kept so that these signals do not end the process: ZoneMinder's scripts send them to every daemon they started.
     _ignored: [Signal; 3],
 }
 
 impl Lifecycle {
-    /// Takes the signals over from their defaults. Needs a runtime.
+    /// Installs handlers for the signals. Needs a runtime.
     pub fn install() -> io::Result<Self> {
         Ok(Self {
             soft: CancellationToken::new(),
@@ -83,22 +83,22 @@ impl Lifecycle {
         })
     }
 
-    /// Returns the token that says: end in order.
+    /// Returns the token for an orderly shutdown.
     pub fn soft(&self) -> CancellationToken {
         self.soft.clone()
     }
 
-    /// Returns the token that says: end at once.
+    /// Returns the token for an immediate shutdown.
     pub fn hard(&self) -> CancellationToken {
         self.hard.clone()
     }
 
-    /// Returns the tracker whose tasks must have ended before the process may.
+    /// Returns the tracker of the tasks that must end before the process may.
     pub fn tracker(&self) -> TaskTracker {
         self.tracker.clone()
     }
 
-    /// Says that the daemon is ready, and returns when it has ended.
+    /// Notifies systemd that the daemon is ready, and returns when it has ended.
     pub async fn run(mut self, vitals: Vitals) -> Ended {
         tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
         let cause = tokio::select! {
@@ -122,7 +122,7 @@ impl Lifecycle {
         Ended { cause, in_time }
     }
 
-    /// Passes SIGHUP on until something says stop.
+    /// Forwards SIGHUPs until a stop is requested.
     async fn until_stop(&mut self, reload: &mpsc::Sender<()>) -> StopCause {
         loop {
             tokio::select! {
@@ -132,14 +132,14 @@ impl Lifecycle {
                 () = self.soft.cancelled() => return StopCause::Asked,
                 Some(()) = self.hangup.recv() => {
                     info!("SIGHUP received; reloading the configuration");
-                    // Full: a reload that has not begun yet will see the same file.
+                    // If full, the reload that has not begun yet will read the same file.
                     reload.try_send(()).ok();
                 }
             }
         }
     }
 
-    /// Waits for the tasks; false: the deadline passed, or there was a second signal.
+    /// Waits for the tasks. Returns false after the deadline or a second signal.
     async fn until_ended(&mut self) -> bool {
         tokio::select! {
             () = self.tracker.wait() => true,
@@ -154,7 +154,7 @@ impl Lifecycle {
     }
 }
 
-/// Feeds the watchdog while the router moves, and tells how things are.
+/// Feeds the watchdog while the router responds, and reports the status.
 async fn pulse(vitals: &Vitals) -> std::convert::Infallible {
     let beat = sd_notify::watchdog_enabled().map(|every| every / 2);
     let mut watchdog = ticker(beat.unwrap_or(STATUS_EVERY));
@@ -177,7 +177,7 @@ async fn pulse(vitals: &Vitals) -> std::convert::Infallible {
 }
 
 fn ticker(every: Duration) -> tokio::time::Interval {
-    // A watchdog of a few microseconds would be a mistake; a timer of zero would be a panic.
+    // A watchdog of a few microseconds would be a mistake, but a timer of zero would panic.
     let every = every.max(Duration::from_millis(10));
     let mut ticker = interval_at(Instant::now(), every);
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);

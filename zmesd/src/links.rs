@@ -1,12 +1,12 @@
 //! Links that a phone may open without a login: who holds one may see one picture for a while, or silence one camera for one
 //! token ([`SnoozeLink`]).
 //!
-//! A link needs no table: it says what it is for, and a MAC proves that this server wrote it. So it costs no write before
-//! a push, outlives a restart, and every server that has the key can answer it. Revoking the token, or the key, ends it.
-//! Pure: key and time are parameters.
+//! A link needs no table: it contains what it is for, and a MAC proves that this server made it. So it needs no write
+//! before a push, outlives a restart, and every server with the key can answer it. Revoking the token, or replacing the
+//! key, ends it. Pure: key and time are parameters.
 //!
-//! 40 bytes in base64url without padding, which makes 54 characters that no client escapes (the extension of zmNinjaNg on
-//! iOS decodes percent signs of the whole URL):
+//! 40 bytes in base64url without padding: 54 characters that no client escapes (the extension of zmNinjaNg on iOS
+//! decodes percent signs of the whole URL):
 //!
 //! | bytes | what |
 //! |---|---|
@@ -38,7 +38,7 @@ pub use snooze::{SnoozeLink, in_snooze_path};
 use crate::config::PictureConfig;
 use crate::domain::{Token, TokenId};
 
-/// What stands before and behind the link in the path of its URL.
+/// The parts of the URL's path before and after the link.
 const PATH: &str = "/p/";
 const SUFFIX: &str = ".jpg";
 const VERSION: u8 = 1;
@@ -47,30 +47,30 @@ const FOR_USER: u8 = 1;
 const FOR_TARGET: u8 = 2;
 const CLAIMS: usize = 24;
 const MAC: usize = 16;
-/// Characters of a link.
+/// Length of a link in characters.
 const LENGTH: usize = 54;
-/// Bytes of the key.
+/// Length of the key in bytes.
 pub const KEY: usize = 32;
 const MINUTE: i64 = 60;
 
-/// What the links of this server are signed with.
+/// The key that signs this server's links.
 #[derive(Clone)]
 pub struct LinkKey([u8; KEY]);
 
 impl LinkKey {
-    /// Takes a key that was stored; `None`: it does not have [`KEY`] bytes.
+    /// Takes a stored key; `None` if it does not have [`KEY`] bytes.
     pub fn stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Makes a key from the system's random numbers; `None`: it has none.
+    /// Makes a key from the system's random numbers; `None` if they are unavailable.
     pub fn generate() -> Option<Self> {
         let mut bytes = [0; KEY];
         rand::fill(&mut bytes).ok()?;
         Some(Self(bytes))
     }
 
-    /// Returns the bytes for the state file, and for nothing else.
+    /// Returns the bytes, only for the state file.
     pub fn bytes(&self) -> &[u8; KEY] {
         &self.0
     }
@@ -79,11 +79,11 @@ impl LinkKey {
         hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), claims)
     }
 
-    /// Returns what stands for a user in links: sessions have no number of their own, and names are too long.
-    /// `None`: who comes in while auth is off.
+    /// Returns the mark of a user in links: sessions have no number, and names are too long. `user` is `None` for a
+    /// client that logged in while auth was off.
     pub fn mark(&self, user: Option<&str>) -> Option<UserMark> {
         let tag = match user {
-            // The MAC of claims has 24 bytes before it, of which the first is a version: the two never meet.
+            // The MAC of a link has 24 bytes of input, the first of which is a version: the two inputs never coincide.
             Some(name) => self.mac(format!("user of links: {name}").as_bytes()),
             None => self.mac(b"nobody of links"),
         };
@@ -91,11 +91,11 @@ impl LinkKey {
     }
 }
 
-/// Stands for a user in links.
+/// Represents a user in links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserMark([u8; 6]);
 
-/// Whose rights decide what a link shows.
+/// Whose rights decide what a link may show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkHolder {
     /// The owner's of a phone's token.
@@ -122,19 +122,19 @@ impl fmt::Debug for LinkKey {
     }
 }
 
-/// The picture of an event, for somebody, until an end.
+/// The picture of an event, for a holder, until an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PictureLink {
     pub event: EventId,
     pub holder: LinkHolder,
-    /// When the alarm was found, to the second.
+    /// When the alarm was found; precision: seconds.
     pub at: Timestamp,
-    /// To the minute.
+    /// Precision: minutes.
     pub until: Timestamp,
 }
 
 impl PictureLink {
-    /// Returns a link that ends after `lifetime`, to the minute, rounded up.
+    /// Returns a link that ends after `lifetime`, rounded up to the minute.
     pub fn new(
         event: EventId,
         holder: LinkHolder,
@@ -145,7 +145,7 @@ impl PictureLink {
         Self { event, holder, at: second(at.as_second()), until: end(now, lifetime) }
     }
 
-    /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
+    /// Returns the text of the link; `None` if its numbers do not fit into a link.
     pub fn seal(&self, key: &LinkKey) -> Option<String> {
         sealed(&self.claims()?, key)
     }
@@ -170,7 +170,7 @@ impl PictureLink {
         Some(claims)
     }
 
-    /// Reads a link of this server; `None`: it is none, has ended, or was made with another key.
+    /// Parses a link of this server; `None` if it is invalid, has ended, or was made with another key.
     pub fn open(text: &str, key: &LinkKey, now: Timestamp) -> Option<Self> {
         let claims = opened(text, key)?;
         let [version, rest @ ..] = &claims;
@@ -198,7 +198,7 @@ impl PictureLink {
     }
 }
 
-/// Makes links for pushes, with the settings and the key of the moment.
+/// Makes links for pushes, with the current settings and key.
 #[derive(Debug, Clone)]
 pub struct LinkMaker {
     settings: watch::Receiver<PictureConfig>,
@@ -210,19 +210,19 @@ impl LinkMaker {
         Self { settings, key }
     }
 
-    /// Makes none.
+    /// Returns a maker that makes no links.
     #[cfg(test)]
     pub fn off() -> Self {
         Self::new(watch::channel(PictureConfig::default()).1, watch::channel(LinkKey([0; KEY])).1)
     }
 
-    /// Says whether links are made at all.
+    /// Returns whether links are made at all.
     pub fn is_on(&self) -> bool {
         self.settings.borrow().base_url.is_some()
     }
 
-    /// Returns the URL of the picture of an alarm for a token; `at`: when the alarm was found. `None`: `picture.base-url` is
-    /// empty.
+    /// Returns the URL of an alarm's picture for a token. `at` is when the alarm was found. `None` if
+    /// `picture.base-url` is empty.
     pub fn for_token(
         &self,
         event: EventId,
@@ -235,7 +235,7 @@ impl LinkMaker {
         self.url(event, holder, at, now)
     }
 
-    /// The same for the session of a user; `None` as the user: auth is off.
+    /// As [`Self::for_token`], for the session of a user; `user` is `None` while auth is off.
     pub fn for_user(
         &self,
         event: EventId,
@@ -388,7 +388,7 @@ mod tests {
         {
             assert_eq!(PictureLink::open(wrong, &key(), at(NOW)), None, "{wrong}");
         }
-        // The last character carries two bits that mean nothing: only one spelling is taken.
+        // The last character has two unused bits: only one spelling is accepted.
         let last = text.as_bytes()[LENGTH - 1];
         let others = (b'A'..=b'z').filter(|byte| byte.is_ascii_alphanumeric() && *byte != last);
         let opened = others.filter(|byte| {

@@ -1,9 +1,9 @@
 //! Pictures for whoever gets one: answers the links of pushes, and reads files for services that take uploads. Also
 //! answers the links of snooze buttons.
 //!
-//! Who has a link is a phone without a login, somebody to whom the phone's owner forwarded it, or somebody who guesses. So
-//! each refusal is the same to the outside and takes equally long, rights are those of the moment, and everything has a
-//! bound.
+//! A request with a link comes from a phone without a login, from a person to whom the owner forwarded the link, or
+//! from someone who guesses. So every refusal looks the same from outside and takes equally long, the current rights
+//! apply, and everything has a limit.
 
 mod snooze;
 mod sparing;
@@ -35,19 +35,19 @@ use crate::state::{Note, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
 use sparing::SparingStore;
 
-/// Requests that ask the database, or are answered with a picture, at once. The others wait, networks in turn.
+/// Limits for requests that query the database, or send a picture. Others wait; networks take turns.
 const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
-/// How long a fresh push waits for its picture, and any request for its turns. Android's library gives up after 5 s.
+/// How long a fresh push waits for its picture, and any request for its turn. Android's library gives up after 5 s.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// How long a picture that was read waits for its turn to be sent.
 const WRITE_TURN: Duration = Duration::from_secs(4);
-/// An alarm is fresh for that long: its picture may not be written yet.
+/// An alarm is fresh for this long: its picture may not have been written yet.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
-/// Time for the last look at database and disk, beyond what a text waits for its picture.
+/// Time for the last read of database and disk, in addition to the time that a text waits for its picture.
 const ONE_LOOK: Duration = Duration::from_millis(500);
-/// A refusal comes after this long, whatever it was that had to be asked first.
+/// A refusal is sent after this time, whatever had to be queried first.
 const REFUSED_AFTER: Duration = Duration::from_millis(250);
-/// Requests of one network.
+/// Rate limit for one network.
 const PER_NETWORK: Quota = Quota { burst: 60.0, every: Duration::from_secs(1) };
 const NETWORKS: usize = 1024;
 /// Requests with the link of one phone, which loads a picture once or twice.
@@ -70,7 +70,7 @@ pub struct PictureDeskParts {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Owns the reader of pictures, the key of the links, and what was asked for lately.
+/// Owns the reader of pictures, and the recent request rates.
 #[derive(Debug)]
 pub struct PictureDesk {
     parts: PictureDeskParts,
@@ -108,7 +108,7 @@ impl PictureDesk {
         }
     }
 
-    /// `alarm_at`: to the second, as links have it, so that links and uploads share what was read.
+    /// `alarm_at` is truncated to seconds, as in links, so that links and uploads share what was read.
     fn wanted(&self, event: EventId, alarm_at: Option<Timestamp>) -> Wanted {
         let settings = self.parts.settings.borrow();
         let alarm_at = alarm_at.and_then(|at| Timestamp::from_second(at.as_second()).ok());

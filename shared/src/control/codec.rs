@@ -1,4 +1,4 @@
-//! Lines of JSON over any byte stream, with the length limit enforced while reading.
+//! Reads and writes lines of JSON on any byte stream, with the length limit enforced while reading.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +27,7 @@ pub enum CodecError {
     },
 }
 
-/// Reads one line of at most `limit` bytes into `line` (cleared first, newline removed).
+/// Reads one line of at most `limit` bytes into `line` (which is cleared first; the newline is removed).
 ///
 /// Returns `false` at the end of the stream. Not cancel-safe: a dropped call may have taken part of a line.
 pub async fn read_line<R>(reader: &mut R, line: &mut Vec<u8>, limit: usize) -> Result<bool, CodecError>

@@ -1,4 +1,4 @@
-//! The error that the daemon answers with.
+//! The error in an answer of the daemon.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,13 +22,13 @@ impl ControlError {
         Self { code, message: message.into(), hint: None }
     }
 
-    /// Returns the refusal of a request that a daemon of version `daemon` does not know.
+    /// Returns the refusal of a request that the daemon, of version `daemon`, does not know.
     pub fn unsupported(daemon: &str) -> Self {
         Self::new(ErrorCode::Unsupported, format!("zmesd {daemon} does not know this request"))
             .with_hint("update zmesd, or use the zmesctl that came with it")
     }
 
-    /// Adds what to do about it.
+    /// Sets the hint: what to do about it.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -47,7 +47,7 @@ pub enum ErrorCode {
     TooLarge,
     /// This daemon does not know the request.
     Unsupported,
-    /// The peer's role does not allow it, or the operating system does not.
+    /// The peer's role or the operating system does not allow it.
     Forbidden,
     /// No such client, monitor, event or token.
     NotFound,
@@ -59,9 +59,9 @@ pub enum ErrorCode {
     Timeout,
     /// The configuration file has problems; the message lists them.
     ConfigInvalid,
-    /// Something that the request needs (the database, the memory of a monitor) is not available.
+    /// Something that the request needs (the database, a monitor's memory) is unavailable.
     Unavailable,
-    /// A defect of the daemon.
+    /// A bug in the daemon.
     Internal,
     /// A code of a newer daemon.
     #[serde(other)]

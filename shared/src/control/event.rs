@@ -1,4 +1,4 @@
-//! What `watch` streams.
+//! The items of a `watch` stream.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub enum WatchKind {
     Alarm {
         /// Number of the alarm since the daemon started; decisions and deliveries repeat it. 0: from the record.
         alarm: u64,
-        /// The event, where ZoneMinder made one.
+        /// The event, if ZoneMinder recorded one.
         event_id: Option<EventId>,
         /// Which monitor.
         monitor_id: MonitorId,
@@ -44,10 +44,10 @@ pub enum WatchKind {
         /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
-        /// Of an end: how long the alarm lasted, where that is known.
+        /// For an end: how long the alarm lasted, if known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lasted_ms: Option<u64>,
-        /// Of an update: the labels of the event.
+        /// For an update: the labels of the event.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         labels: Vec<Label>,
     },
@@ -72,7 +72,7 @@ pub enum WatchKind {
     },
     /// A push made progress.
     Delivery {
-        /// The alarm's number; 0: the alarm came before this stream.
+        /// The alarm's number; 0 if the alarm came before this stream.
         alarm: u64,
         /// The event, if there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,8 +84,8 @@ pub enum WatchKind {
         target: TargetKind,
         /// Client id or token handle.
         id: String,
-        /// `sent` or `failed`; `retry`: it failed and is tried again; `skipped`: it is not sent any more; `queued`
-        /// (state at the start of the stream): it waits to be sent.
+        /// `sent` or `failed`; `retry`: it failed and will be retried; `skipped`: it is no longer sent; `queued` (state
+        /// at the start of the stream): it waits to be sent.
         outcome: DeliveryOutcome,
         /// Why it failed, or the provider's answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub enum WatchKind {
         /// `end`: the alarm has ended; `update`: its labels are known now; absent: it has begun.
         #[serde(default, skip_serializing_if = "Phase::is_start")]
         phase: Phase,
-        /// Labels of the event, as far as they were known when the push was decided.
+        /// Labels of the event, as known when the push was decided.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         labels: Vec<Label>,
     },
@@ -117,8 +117,8 @@ pub enum WatchKind {
     },
     /// A push token was registered, changed or revoked.
     Token {
-        /// `present` (state at the start of the stream), `registered`, `changed`, `imported`, `revoked`, `restored`,
-        /// `muted`, `unmuted`, `badge`.
+        /// `present` (state at the start of the stream), `registered`, `changed`, `imported`, `revoked`, `blocked`,
+        /// `unblocked`, `restored`, `muted`, `unmuted`, `badge`.
         change: String,
         /// Why it was revoked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,7 +137,7 @@ pub enum WatchKind {
     Trouble {
         /// `present` (state at the start of the stream), `raised` or `cleared`.
         change: String,
-        /// The camera that it is about, if it is about one.
+        /// The camera, if the trouble is about one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         monitor_id: Option<MonitorId>,
         /// The name of that camera.
@@ -148,7 +148,7 @@ pub enum WatchKind {
     },
     /// This watcher was too slow: lines are missing here.
     Lagged {
-        /// How many lines or batches of lines; 0: unknown.
+        /// How many lines or batches of lines were missed; 0 if unknown.
         missed: u64,
     },
     /// A line of a newer daemon.
@@ -165,7 +165,7 @@ pub struct Decided {
     /// Why: `filter`, `rights`, `interval`, …; empty when sent.
     #[serde(default)]
     pub reason: Reason,
-    /// The rule that decided, by its name.
+    /// The name of the rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The snooze that withheld it.
@@ -183,14 +183,14 @@ pub struct WatchedToken {
     pub platform: PlatformKind,
     /// `enabled`, `disabled` or `muted`.
     pub state: TokenState,
-    /// The ZoneMinder user who registered it; `null`: it was imported.
+    /// The ZoneMinder user who registered it; `null` if it was imported.
     pub user: Option<String>,
     /// App and version; empty if the app did not send them.
     pub app: String,
 }
 
 impl WatchKind {
-    /// Returns the monitor of this line, if it has one.
+    /// Returns the line's monitor, if it has one.
     pub fn monitor_id(&self) -> Option<MonitorId> {
         match self {
             Self::Alarm { monitor_id, .. } | Self::Decision { monitor_id, .. } => Some(*monitor_id),
@@ -200,7 +200,7 @@ impl WatchKind {
         }
     }
 
-    /// Returns the type by which streams are filtered; `None`: it is always sent.
+    /// Returns the type by which streams are filtered; `None` for lines that are always sent.
     pub fn filtered_as(&self) -> Option<WatchType> {
         Some(match self {
             Self::Alarm { .. } => WatchType::Alarm,

@@ -28,12 +28,12 @@ pub use watch::{Since, WatchFilter, WatchType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Longest request line, in bytes, without its newline.
+/// Maximum length of a request line in bytes, without its newline.
 pub const MAX_REQUEST: usize = 64 * 1024;
-/// Longest line of an answer, in bytes, without its newline.
+/// Maximum length of an answer line in bytes, without its newline.
 pub const MAX_REPLY: usize = 16 * 1024 * 1024;
 
-/// What the client sends: one request under an id that the answer repeats.
+/// What the client sends: one request with an id that the answer repeats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientFrame {
@@ -69,7 +69,7 @@ pub enum ServerBody {
     End(StreamEnd),
 }
 
-/// Why a stream has ended.
+/// Why a stream ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StreamEnd {

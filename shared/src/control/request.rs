@@ -1,4 +1,4 @@
-//! What can be asked of the daemon.
+//! Requests to the daemon.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,12 @@ pub enum Request {
     ClientsList(ClientFilter),
     /// Closes one app's connection. Returns [`crate::views::Done`].
     ClientsDisconnect {
-        /// The connection, as `clients list` names it.
+        /// The connection's id, from `clients list`.
         client: SessionId,
     },
     /// Returns [`crate::views::Rejected`].
     ClientsRejected {
-        /// Only refusals in this many milliseconds before now; absent: since the daemon started.
+        /// Only refusals within this many milliseconds; absent: since the daemon started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since_ms: Option<u64>,
     },
@@ -38,7 +38,7 @@ pub enum Request {
     MonitorsReload,
     /// Announces a synthetic alarm, as if it came from ZoneMinder. Returns [`crate::views::AlarmTested`].
     AlarmTest(AlarmTest),
-    /// Makes ZoneMinder itself record. Returns [`crate::views::AlarmForced`].
+    /// Makes ZoneMinder itself start a recording. Returns [`crate::views::AlarmForced`].
     AlarmForce {
         /// Which monitor.
         monitor: MonitorId,
@@ -63,7 +63,7 @@ pub enum Request {
     },
     /// Returns [`crate::views::Troubles`].
     Troubles {
-        /// Also those that are over.
+        /// Also include troubles that are over.
         #[serde(default)]
         history: bool,
     },
@@ -72,7 +72,7 @@ pub enum Request {
         /// `error`, `warn`, `info`, `debug`, `trace`, or directives such as `zmesd::ws=debug`; absent: the level does not change.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         level: String,
-        /// The configured level returns after this many milliseconds; absent: it does not.
+        /// The configured level returns after this many milliseconds; absent: the change is permanent.
         #[serde(default)]
         for_ms: Option<u64>,
     },
@@ -107,8 +107,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Revokes tokens, also those that are revoked already, and prevents their apps from registering them again.
-    /// Returns [`crate::views::TokensChanged`].
+    /// Revokes tokens (including already revoked ones) and prevents their apps from registering them again. Returns
+    /// [`crate::views::TokensChanged`].
     TokensBlock {
         /// Which tokens.
         tokens: TokenSelection,
@@ -116,7 +116,7 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "is_false")]
         dry_run: bool,
     },
-    /// Allows apps to register blocked tokens again; these stay revoked until then, or until they are restored.
+    /// Allows apps to register blocked tokens again. The tokens stay revoked until then, or until they are restored.
     /// Returns [`crate::views::TokensChanged`].
     TokensUnblock {
         /// Which tokens.
@@ -153,7 +153,7 @@ pub enum Request {
     TokensPrune {
         /// Not seen for at least this many milliseconds.
         stale_ms: u64,
-        /// Of these only the ones that match.
+        /// Of these, only tokens that match this filter.
         #[serde(default, deserialize_with = "strict_filter", skip_serializing_if = "Option::is_none")]
         select: Option<TokenFilter>,
         /// Report what would happen, change nothing.
@@ -164,7 +164,7 @@ pub enum Request {
     TokensImport(TokenImport),
     /// Returns [`crate::views::TokensExported`], in pages.
     TokensExport {
-        /// Where the last page ended; absent: from the beginning.
+        /// Where the previous page ended; absent: from the beginning.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         after: Option<u64>,
     },
@@ -187,7 +187,8 @@ pub enum Request {
     },
     /// Returns [`crate::views::PushQueue`].
     PushQueue,
-    /// Ends the pause of transports that have failed, and sends what waits for them. Returns [`crate::views::PushRetried`].
+    /// Ends the pause of transports that have failed, and sends what waits for them. Returns
+    /// [`crate::views::PushRetried`].
     ///
     PushRetry {
         /// Only transports of this kind, or that of this target.
@@ -199,14 +200,14 @@ pub enum Request {
         /// Which event.
         event: EventId,
     },
-    /// Makes a new key, with which all links to pictures end. Returns [`crate::views::Done`].
+    /// Makes a new key, which ends all existing links to pictures. Returns [`crate::views::Done`].
     PicturesRotate,
     /// Returns [`crate::views::MqttStatus`].
     MqttStatus,
-    /// Connects to the MQTT broker a second time, publishes a message and reads it back. Returns
+    /// Opens a second connection to the MQTT broker, publishes a message and reads it back. Returns
     /// [`crate::views::PushCheck`].
     MqttCheck,
-    /// Removes everything that the MQTT broker retains of zmesd; nothing is published until a reload. Returns
+    /// Removes everything that zmesd has retained at the MQTT broker; nothing is published until a reload. Returns
     /// [`crate::views::MqttCleared`].
     MqttClear,
     /// Returns [`crate::views::ClusterStatus`]: the nodes as this one sees them.
@@ -246,18 +247,18 @@ pub enum Request {
     },
     /// Returns [`crate::views::Rules`].
     RulesList,
-    /// Says which rule would decide. Returns [`crate::views::RulesTested`].
+    /// Determines which rule would decide. Returns [`crate::views::RulesTested`].
     RulesTest(RulesTest),
     /// Returns [`crate::views::Latency`].
     Latency,
-    /// Stops pushes of a monitor for a while; one for the same monitor and phones is changed. Returns
-    /// [`crate::views::SnoozesChanged`].
+    /// Stops pushes of a monitor for a while. Changes the snooze for the same monitor and phones, if there is one.
+    /// Returns [`crate::views::SnoozesChanged`].
     SnoozeSet(SnoozeSet),
     /// Returns [`crate::views::Snoozes`].
     SnoozeList,
-    /// Ends snoozes before their time. Returns [`crate::views::SnoozesChanged`].
+    /// Ends snoozes early. Returns [`crate::views::SnoozesChanged`].
     SnoozeEnd(SnoozeEnd),
-    /// A request of a newer client; it is answered with `unsupported`.
+    /// A request of a newer client; answered with `unsupported`.
     #[serde(other)]
     Unknown,
 }
@@ -272,7 +273,7 @@ pub enum Access {
 }
 
 impl Request {
-    /// Says whether the answer needs requests to push providers.
+    /// Returns whether the answer requires requests to push providers.
     pub fn asks_providers(&self) -> bool {
         matches!(
             self,
@@ -282,7 +283,7 @@ impl Request {
         )
     }
 
-    /// Says which role may send this request.
+    /// Returns which role may send this request.
     pub fn access(&self) -> Access {
         match self {
             Self::Status
@@ -340,13 +341,13 @@ impl Request {
     }
 }
 
-/// Leaves `false` out of the JSON.
+/// Omits `false` from the JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 pub(super) fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Returns the access of a request that needs an admin only if it changes or reveals something.
+/// Returns the access for a request that needs an admin only if it changes or reveals something.
 fn changing(does: bool) -> Access {
     if does { Access::Admin } else { Access::Read }
 }
@@ -383,7 +384,7 @@ pub enum ClientState {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AlarmTest {
-    /// The monitor that it seems to come from; absent: the first that is watched.
+    /// The monitor that it seems to come from; absent: the first watched one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MonitorId>,
     /// Only to this token (handle); absent: to all clients and tokens.
@@ -413,7 +414,7 @@ pub struct EventFilter {
     /// Maximum number of alarms in this page (at most 1000), the newest; absent: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Where this page ends: `next` of the page before; absent: with the newest.
+    /// Where this page ends: `next` of the previous page; absent: with the newest alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
 }

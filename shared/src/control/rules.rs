@@ -1,11 +1,11 @@
-//! Questions about rules.
+//! Requests about rules.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Label, MonitorId};
 
-/// An alarm that did not happen, for the rules to decide.
+/// A hypothetical alarm for the rules to decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RulesTest {
@@ -20,7 +20,7 @@ pub struct RulesTest {
     /// Its labels; absent: none are known, as when an alarm begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
-    /// A user of ZoneMinder, or a token in any form that names it; absent: rules for certain receivers do not decide.
+    /// A user of ZoneMinder, or a token in any form that names it; absent: rules with receivers do not decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// `push` or `websocket`; absent: `push`.
@@ -28,13 +28,13 @@ pub struct RulesTest {
     pub channel: Option<ChannelKind>,
 }
 
-/// By which way an alarm reaches its receiver.
+/// The channel by which an alarm reaches its receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ChannelKind {
-    /// To phones, through a push provider.
+    /// Pushes, to phones and targets.
     #[default]
     Push,
     /// To connected apps.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::MonitorId;
 
-/// The longest snooze, in milliseconds: 30 days.
+/// Maximum length of a snooze in milliseconds: 30 days.
 pub const SNOOZE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A snooze to set. `Debug` hides the token.
@@ -53,10 +53,10 @@ impl std::fmt::Debug for SnoozeSet {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SnoozeEnd {
-    /// The snooze of this number.
+    /// The snooze with this number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<u64>,
-    /// Every snooze of this monitor; those of all monitors go on.
+    /// Every snooze of this monitor, but not those of all monitors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MonitorId>,
     /// Every snooze.

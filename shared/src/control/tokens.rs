@@ -27,18 +27,18 @@ pub struct TokenFilter {
     /// Only tokens whose last push failed.
     #[serde(default)]
     pub failing: bool,
-    /// Only tokens whose list has this monitor.
+    /// Only tokens whose list contains this monitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<MonitorId>,
     /// Also return the tokens themselves; for admins.
     #[serde(default)]
     pub reveal: bool,
-    /// Where the last page ended (`next` of the answer).
+    /// Where the previous page ended (`next` of the answer).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
 }
 
-/// Which tokens a request changes: an array names them, an object is a [`TokenFilter`] that they match (`{}`: all).
+/// Which tokens a request changes: an array names them, an object is a [`TokenFilter`] (`{}`: all tokens).
 ///
 /// A filter with a member that this version does not know is refused: without it more tokens would match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct TokenFilter {
 pub enum TokenSelection {
     /// Tokens in any form that names them; at most 1,000.
     Named(Vec<String>),
-    /// All that match.
+    /// All tokens that match.
     Matching(TokenFilter),
 }
 
@@ -62,7 +62,7 @@ impl TryFrom<Value> for TokenSelection {
     }
 }
 
-/// A filter, and the members that it does not have.
+/// A filter that rejects unknown members.
 #[derive(Deserialize)]
 struct StrictFilter {
     #[serde(flatten)]
@@ -131,7 +131,7 @@ pub enum PlatformKind {
     Ios,
     /// Android devices.
     Android,
-    /// No phone but a `[[target]]`.
+    /// Not a phone, but a `[[target]]`.
     Target,
     /// A platform of a newer daemon.
     #[serde(other)]
@@ -207,7 +207,7 @@ impl TransportKind {
         Self::Webhook,
     ];
 
-    /// Returns whether targets are sent to by transports of this kind.
+    /// Returns whether transports of this kind send to targets.
     pub fn is_of_targets(self) -> bool {
         match self {
             Self::Ntfy | Self::Pushover | Self::Telegram | Self::Gotify | Self::Webhook => true,
@@ -216,14 +216,14 @@ impl TransportKind {
     }
 }
 
-/// Which transports: all of a kind, or that of one target. One text: `fcm`, `@night-guard`.
+/// Which transports: all of one kind, or that of one target. In JSON a string: `fcm`, `@night-guard`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "String", into = "String")]
 pub enum TransportChoice {
     /// All of this kind.
     Kind(TransportKind),
-    /// That of the target with this name, which is without the `@`.
+    /// That of the target with this name (without the `@`).
     Target(String),
 }
 
@@ -261,12 +261,12 @@ pub struct TokenImport {
     /// The ZoneMinder user whose rights apply to them; empty: no user, they may see all monitors.
     #[serde(default)]
     pub user: String,
-    /// Only say what would happen.
+    /// Only report what would happen.
     #[serde(default)]
     pub dry_run: bool,
 }
 
-/// One token as `tokens.txt` and exports have it. `Debug` hides the token.
+/// One token, in the form of `tokens.txt` and exports. `Debug` hides the token.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenRecord {

@@ -7,19 +7,19 @@ pub const PROTOCOL: Protocol = Protocol { major: 1, minor: 1 };
 
 /// A version of the control protocol. Peers of the same major version understand each other.
 ///
-/// What grows with the minor: requests (an older daemon answers `unsupported`), members (a reader ignores those that it
-/// does not know), values of enumerations (read as `unknown`).
+/// The minor version grows with new requests (an older daemon answers `unsupported`), members (readers ignore unknown
+/// ones), and enum values (read as `unknown`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Protocol {
-    /// Incompatible between values.
+    /// Different values are incompatible.
     pub major: u32,
     /// Grows with each addition.
     pub minor: u32,
 }
 
 impl Protocol {
-    /// Says whether a peer with this version is compatible.
+    /// Returns whether a peer with this version is compatible.
     pub fn understands(self, peer: Self) -> bool {
         self.major == peer.major
     }
@@ -41,7 +41,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
-    /// Its content; the wrapping makes the line recognisable.
+    /// Its content; the wrapper makes the line recognisable.
     pub hello: Greeting,
 }
 
@@ -53,7 +53,7 @@ pub struct Greeting {
     pub protocol: Protocol,
     /// The daemon's own version, "0.2.0".
     pub daemon: String,
-    /// The role that the peer has by its Unix credentials.
+    /// The peer's role, determined by its Unix credentials.
     pub role: Role,
 }
 

@@ -1,4 +1,4 @@
-//! What can be watched.
+//! The filter for `watch`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ pub struct WatchFilter {
     /// Start with the recorded alarms, decisions for tokens and deliveries after this point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,
-    /// Also troubles: first the open ones, then each that is raised or over. The type `trouble` in `types` asks for
-    /// them, too.
+    /// Also troubles: first the open ones, then each that is raised or over. Including `trouble` in `types` has the
+    /// same effect.
     #[serde(default, skip_serializing_if = "is_false")]
     pub troubles: bool,
     /// Only alarms and troubles of monitors that this ZoneMinder user may see at that moment.
@@ -53,7 +53,7 @@ pub enum WatchType {
     Token,
     /// Monitors whose state or health changes.
     Monitor,
-    /// What keeps zmesd from seeing alarms or from telling of them.
+    /// What keeps zmesd from seeing or sending alarms.
     Trouble,
     /// A type of a newer client.
     #[serde(other)]

@@ -41,7 +41,7 @@ pub struct TargetDecision {
     /// For tokens, with `--wait`: the provider's id of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// The rule that decided, by its name.
+    /// The name of the rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// What that rule decided, as a sentence.

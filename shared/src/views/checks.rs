@@ -56,7 +56,7 @@ pub struct CheckPart {
     pub perf: Vec<Perf>,
 }
 
-/// One measured value, as monitoring systems plot it.
+/// One measured value, for plotting by monitoring systems.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Perf {
@@ -64,7 +64,7 @@ pub struct Perf {
     pub label: String,
     /// The value.
     pub value: i64,
-    /// `ms`, `B`, or empty: a number.
+    /// `ms`, `B`, or empty for a plain number.
     #[serde(default)]
     pub unit: String,
     /// The warning threshold, as a range of the Nagios plugin guidelines: `14:` warns below 14, `0` above 0.

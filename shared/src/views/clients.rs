@@ -15,7 +15,7 @@ pub enum FilterFrom {
     Stated,
     /// The app's push token has it.
     Token,
-    /// The app's previous connection had it, which broke less than 10 minutes earlier.
+    /// From the app's previous connection, which broke less than 10 minutes earlier.
     Reconnect,
     /// The app sent none, and none is stored: all monitors.
     Default,
@@ -51,7 +51,7 @@ pub struct Clients {
 pub struct ClientView {
     /// Its number, for `clients disconnect`.
     pub id: SessionId,
-    /// Address and port of the app (behind a trusted proxy: as the proxy reports it).
+    /// Address and port of the app (behind a trusted proxy: as reported by the proxy).
     pub address: String,
     /// ZoneMinder user; `null` before authentication.
     pub user: Option<String>,

@@ -46,6 +46,6 @@ pub struct LogLevel {
     pub level: String,
     /// The previous level.
     pub before: String,
-    /// When the previous level returns; `null`: it does not.
+    /// In how many milliseconds the previous level returns; `null` if it does not.
     pub for_ms: Option<u64>,
 }

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::severity::Severity;
 use crate::sentence::{Sentence, SentencePart};
 
-/// What `doctor` found, for the installation or for one alarm on its way to one phone.
+/// The findings of `doctor`, for the installation or for the delivery of alarms to one phone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Doctor {
     /// Whether no finding is an error.
     pub ok: bool,
-    /// In the order of dependence: the first that is not `ok` explains those after it.
+    /// In order of dependence: the first one that is not `ok` explains those after it.
     pub findings: Vec<Finding>,
 }
 
@@ -30,7 +30,7 @@ pub struct Finding {
     /// The same in pieces, if it contains times: a reader can show them in its own time zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<SentencePart>,
-    /// What to do about it, often a command; `null` if nothing is to be done.
+    /// What to do about it, often a command; `null` if there is nothing to do.
     pub hint: Option<String>,
     /// The phone or client that it is about, for `doctor USER`: `token 1a2b3c4d`, `client 4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ impl Finding {
         Self { about: Some(whom.into()), ..self }
     }
 
-    /// Returns a finding of that severity.
+    /// Returns a finding with this severity.
     pub fn new(
         step: impl Into<String>,
         severity: Severity,

@@ -9,9 +9,9 @@ use crate::{EventId, Label, MonitorId};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Events {
-    /// One alarm each; a long event may have several.
+    /// One entry per alarm; a long event may have several.
     pub events: Vec<EventView>,
-    /// Where the next page, with older alarms, ends: pass it as `before`. Absent: this is the last page.
+    /// Where the next page, with older alarms, ends: pass it as `before`. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,
     /// The record begins after `since`: alarms are missing.
@@ -23,7 +23,7 @@ pub struct Events {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventView {
-    /// The event; `null`: ZoneMinder recorded none.
+    /// The event; `null` if ZoneMinder recorded none.
     pub event_id: Option<EventId>,
     /// Which monitor.
     pub monitor_id: MonitorId,
@@ -33,17 +33,17 @@ pub struct EventView {
     pub at: Timestamp,
     /// Why, in ZoneMinder's words.
     pub cause: String,
-    /// Labels of the event; absent: none, or not known.
+    /// Labels of the event; absent if there are none, or if they are unknown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
     /// It was found after the fact, in the Events table.
     pub late: bool,
-    /// When the monitor had left the alarm; absent: it has not yet, or it is not known.
+    /// When the monitor left the alarm; absent if it has not yet, or if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// The pushes, by what became of them; all 0 also after `state.keep-deliveries`.
+    /// The pushes, by outcome; all 0 also after `state.keep-deliveries`.
     pub told: ToldTokens,
-    /// The clients; absent: not known, because decisions for clients are kept in memory for the last alarms only.
+    /// The clients; absent if unknown, because decisions for clients are kept in memory for the last alarms only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<ToldClients>,
 }
@@ -52,7 +52,7 @@ pub struct EventView {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ToldTokens {
-    /// A provider took the push.
+    /// The provider accepted the push.
     pub sent: u64,
     /// Not sent, for a reason that `why` names.
     pub skipped: u64,
@@ -92,6 +92,6 @@ pub struct MonitorHours {
     pub monitor: String,
     /// Alarms per hour, the oldest hour first; 24 numbers.
     pub hours: Vec<u64>,
-    /// When the last of them was.
+    /// Time of the last of these alarms.
     pub last_at: Timestamp,
 }

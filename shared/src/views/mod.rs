@@ -1,4 +1,4 @@
-//! The data of each answer, which is also what `zmesctl --json` prints.
+//! The data of each answer, which is also the output of `zmesctl --json`.
 //!
 //! Members are added, never renamed or removed. Times are RFC 3339, durations milliseconds, ids numbers.
 
@@ -55,7 +55,7 @@ pub use crate::sentence::{Sentence, SentencePart};
 
 use serde::{Deserialize, Serialize};
 
-/// The answer to requests that have no data of their own.
+/// The answer to requests without data of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Done {
@@ -63,7 +63,7 @@ pub struct Done {
     pub done: String,
 }
 
-/// Leaves `false` out of the JSON.
+/// Omits `false` from the JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_false(flag: &bool) -> bool {
     !flag

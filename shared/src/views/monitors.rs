@@ -26,7 +26,7 @@ pub struct MonitorView {
     pub source: StateSource,
     /// What it is doing.
     pub state: MonitorState,
-    /// The event opened last; `null` if there was none since its `zmc` started.
+    /// The last opened event; `null` if there was none since its `zmc` started.
     pub last_event_id: Option<EventId>,
     /// `sizeof(SharedData)` of its ZoneMinder; `null` if unknown.
     pub layout: Option<u32>,
@@ -34,28 +34,28 @@ pub struct MonitorView {
     pub healthy: bool,
     /// The problem or a remark, as a sentence; `null` if there is none.
     pub reason: Option<String>,
-    /// The same as a word for scripts; absent if there is none.
+    /// The problem as a word for scripts; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<MonitorTrouble>,
     /// What to do about it, usually a command; absent if there is nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// Until when its alarms are not pushed to anybody; absent: they are. See `snooze list`.
+    /// Until when its alarms are not pushed to anyone; absent if they are. See `snooze list`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<Timestamp>,
-    /// The server that captures it, if that is not the daemon's machine: its alarms come from the Events table; absent:
-    /// it is captured on the daemon's machine.
+    /// The server that captures it, if that is not the daemon's machine: then its alarms come from the Events table.
+    /// Absent if the daemon's machine captures it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerView>,
 }
 
-/// A server of ZoneMinder.
+/// A ZoneMinder server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerView {
     /// `Servers.Id`; 0: none.
     pub id: u32,
-    /// `Servers.Name`; absent where there is no such row.
+    /// `Servers.Name`; absent if there is no such row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -66,7 +66,7 @@ pub struct ServerView {
 pub struct Reloaded {
     /// Monitors of this server.
     pub monitors: u64,
-    /// Of these, new since the last time.
+    /// Monitors that are new since the last reload.
     pub added: u64,
     /// Removed since the last reload.
     pub removed: u64,

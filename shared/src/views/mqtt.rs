@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 pub struct MqttStatus {
     /// Whether the broker is connected.
     pub connected: bool,
-    /// Since when it is connected, or away.
+    /// Since when it has been connected, or disconnected.
     pub since: Option<Timestamp>,
     /// Its URL.
     pub broker: String,
-    /// Messages that it has acknowledged since the start.
+    /// Messages that the broker has acknowledged since the start.
     pub acknowledged: u64,
     /// Alarms and ends that wait for it.
     pub backlog: u64,
-    /// Why it was not reached the last time; `null`: that has not happened since the start.
+    /// Why the last connection or attempt failed; `null` if that has not happened since the start.
     pub last_error: Option<String>,
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{EventId, MonitorId};
 
-/// The picture that phones would be shown of an event, or why there is none.
+/// The picture of an event that phones would get, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PictureTested {

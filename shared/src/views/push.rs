@@ -21,10 +21,10 @@ pub struct Deliveries {
 pub struct DeliveryView {
     /// When the alarm was found.
     pub at: Timestamp,
-    /// Handle of the token, where several are listed.
+    /// Handle of the token, if several tokens are listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The event, where there was one.
+    /// The event, if there was one.
     pub event_id: Option<EventId>,
     /// Which monitor.
     pub monitor_id: MonitorId,
@@ -40,7 +40,7 @@ pub struct DeliveryView {
     pub decision: DeliveryState,
     /// Why: `filter`, `rights`, …, or the provider's words; empty when sent.
     pub reason: Reason,
-    /// The rule that decided, by its name.
+    /// The name of the rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The transport; `null` if none was used yet.
@@ -69,7 +69,7 @@ pub struct HeldView {
     /// `transport`: it pauses after failures, or because its provider asked for it; `phone`: the provider asked for a
     /// pause for this phone; `retry`: the pause before the next attempt; `storm`: `push.storm-limit` is reached.
     pub by: HeldBy,
-    /// Until when; absent: until the next push shows whether the transport works again.
+    /// Until when; absent if only the next push will show whether the transport works again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// The provider's last answer, or the limit.
@@ -82,7 +82,7 @@ pub struct HeldView {
 pub struct FailedAttempt {
     /// When.
     pub at: Timestamp,
-    /// By which transport.
+    /// The transport.
     pub transport: String,
     /// The provider's answer, or why there was none.
     pub answer: String,
@@ -94,7 +94,7 @@ pub struct FailedAttempt {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PushCheck {
-    /// One for each transport.
+    /// One entry per transport.
     pub checks: Vec<TransportCheck>,
 }
 
@@ -110,7 +110,7 @@ pub struct TransportCheck {
     pub ok: bool,
     /// The steps, in order, up to the first that fails.
     pub steps: Vec<CheckStep>,
-    /// The age of the result, in milliseconds; absent: it is new. Observers cause at most one check in ten seconds.
+    /// The age of the result in milliseconds; absent if it is new. Observers cause at most one check in ten seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_ms: Option<u64>,
 }
@@ -123,7 +123,7 @@ pub struct CheckStep {
     pub name: String,
     /// Whether it succeeded.
     pub ok: bool,
-    /// How long it took.
+    /// How long it took, in milliseconds.
     pub ms: u64,
     /// The result.
     pub detail: String,
@@ -180,7 +180,7 @@ pub struct TransportView {
     pub hint: Option<String>,
 }
 
-/// Leaves 0 out of the JSON.
+/// Omits 0 from the JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -216,7 +216,7 @@ pub struct RetriedTransport {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latency {
-    /// In the order in which an alarm passes them.
+    /// In the order in which an alarm passes through them.
     pub stages: Vec<StageLatency>,
 }
 
@@ -224,7 +224,7 @@ pub struct Latency {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StageLatency {
-    /// Which.
+    /// The stage.
     pub stage: String,
     /// Measurements since the start.
     pub count: u64,

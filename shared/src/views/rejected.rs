@@ -11,12 +11,12 @@ pub struct Rejected {
     pub rejected: Vec<Rejection>,
 }
 
-/// Refusals of one address for one reason (and one user, where a user was named).
+/// Refusals of one address for one reason (and one user, if one was named).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rejection {
-    /// The client's address without its port (behind a trusted proxy: as the proxy reports it). IPv6 clients of one /64
-    /// network share an entry, which shows the last address.
+    /// The client's address without its port (behind a trusted proxy: as reported by the proxy). IPv6 clients of one
+    /// /64 network share an entry, which shows the last address.
     pub address: String,
     /// Why it was refused.
     pub reason: RefusalReason,
@@ -48,17 +48,17 @@ pub enum RefusalReason {
     NotWebsocket,
     /// Bytes that are neither HTTP nor TLS, or a broken request.
     BadRequest,
-    /// Plain `ws://` or `http://` on the port that speaks TLS.
+    /// Plain `ws://` or `http://` on a TLS port.
     PlainOnTls,
-    /// TLS on a port that is served in plain text.
+    /// TLS on a plain-text port.
     TlsOnPlain,
-    /// The client speaks no TLS version or cipher that zmesd speaks (TLS 1.2 and 1.3).
+    /// The client supports no TLS version or cipher that zmesd supports (TLS 1.2 and 1.3).
     TlsVersion,
     /// The client does not trust the certificate.
     UntrustedCertificate,
     /// The client reports that the certificate has expired.
     ExpiredCertificate,
-    /// The client asked for a name that the certificate does not have.
+    /// The client asked for a name that is not in the certificate.
     WrongName,
     /// The client hung up after it saw the certificate, without a reason.
     TlsGivenUp,
@@ -68,23 +68,23 @@ pub enum RefusalReason {
     ProxyHeader,
     /// The client did not finish PROXY header, TLS and HTTP request in time.
     HandshakeTimeout,
-    /// Too many new connections of one address.
+    /// Too many new connections from one address.
     ConnectionRate,
-    /// `server.max-clients` are logged in.
+    /// The limit `server.max-clients` of logged-in clients is reached.
     MaxClients,
-    /// `server.max-clients-per-address` of one address are connected.
+    /// The limit `server.max-clients-per-address` is reached for one address.
     MaxClientsPerAddress,
     /// Closed before its login to make room for newer connections.
     Evicted,
-    /// Wrong, unknown or barred user, wrong password, or a token that does not hold.
+    /// Wrong, unknown or barred user, wrong password, or an invalid token.
     BadCredentials,
     /// No credentials in time.
     AuthTimeout,
-    /// Not looked at after too many wrong logins.
+    /// Not checked, after too many wrong logins.
     Throttled,
     /// Credentials could not be checked: the database was away, or too many logins waited.
     LoginUnavailable,
-    /// Broke the rules before its login: WebSocket protocol, message size or rate.
+    /// Violated the WebSocket protocol, message size or rate before its login.
     Protocol,
     /// A reason of a newer daemon.
     #[serde(other)]
@@ -95,7 +95,7 @@ const BEHIND_PROXY: &str =
     "behind a proxy, name it in server.trusted-proxies; else raise server.max-clients-per-address";
 
 impl RefusalReason {
-    /// Every reason that a daemon of this version gives.
+    /// Every reason that a daemon of this version reports.
     pub const ALL: [Self; 22] = [
         Self::Origin,
         Self::NotWebsocket,
@@ -121,7 +121,7 @@ impl RefusalReason {
         Self::Protocol,
     ];
 
-    /// Returns the word for it, as JSON and metrics have it.
+    /// Returns its word in JSON and metrics.
     pub fn as_str(self) -> &'static str {
         self.words().0
     }

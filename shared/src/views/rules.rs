@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::words::RuleMismatch;
 use crate::{Label, MonitorId};
 
-/// The rules of `zmesd.toml`, in their order.
+/// The rules of `zmesd.toml`, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Rules {
@@ -24,7 +24,7 @@ pub struct RuleView {
     pub order: u32,
     /// Names or ids of monitors.
     pub monitors: Vec<String>,
-    /// Users, handles of tokens, `ios` or `android`.
+    /// Users, handles of tokens, names of targets (`@night-guard`), `ios`, `android` or `target`.
     pub receivers: Vec<String>,
     /// `push`, `websocket` or both.
     #[serde(default)]
@@ -37,13 +37,13 @@ pub struct RuleView {
     /// Texts that must not be in the cause.
     #[serde(default)]
     pub cause_lacks: Vec<String>,
-    /// Any of these labels must be known of the event.
+    /// One of these labels must be known for the event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// Labels that the event must not have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels_lack: Vec<String>,
-    /// Labels below it (percent) do not count; absent: all count.
+    /// Labels with less confidence (percent) do not count; absent: all count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_confidence: Option<u8>,
     /// `mute`, `notify` or `urgent`.
@@ -51,18 +51,18 @@ pub struct RuleView {
     /// The admin's own note.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub comment: String,
-    /// Whether days and times hold now.
+    /// Whether days and times match now.
     pub active: bool,
     /// When that changes next; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes_at: Option<Timestamp>,
-    /// Alarms of the last 24 hours that it decided for at least one receiver.
+    /// How many alarms of the last 24 hours it decided for at least one receiver.
     pub hits_24h: u64,
     /// The last alarm that it decided.
     pub last_hit: Option<Timestamp>,
 }
 
-/// What the rules say about an alarm that did not happen.
+/// What the rules decide about a hypothetical alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RulesTested {
@@ -79,13 +79,13 @@ pub struct RulesTested {
     pub labels: Vec<Label>,
     /// `push` or `websocket`.
     pub channel: String,
-    /// The user; absent: any.
+    /// The user; absent for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The token's handle; absent: none was named.
+    /// The token's handle; absent if no token was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// The rule that decides; absent: none.
+    /// The rule that decides; absent if none does.
     pub rule: Option<String>,
     /// Its action: `mute`, `notify` or `urgent`. If no rule decides: `notify`.
     pub action: String,
@@ -95,7 +95,7 @@ pub struct RulesTested {
     pub rules: Vec<RuleTested>,
 }
 
-/// Result of one rule for such an alarm.
+/// The result of one rule for a hypothetical alarm.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RuleTested {
@@ -117,7 +117,7 @@ pub struct RuleTested {
     /// When its days and times match next; absent: they match now, never will, or are not the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_from: Option<Timestamp>,
-    /// When they no longer hold; absent: they always do.
+    /// When they no longer match; absent if they always do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_until: Option<Timestamp>,
 }

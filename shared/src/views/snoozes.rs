@@ -28,10 +28,10 @@ pub struct SnoozeView {
     pub monitor: Option<String>,
     /// Whose phones it silences.
     pub scope: SnoozeScopeKind,
-    /// With the scope `user`: whose.
+    /// The user, for scope `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// With the scope `token`: the handle.
+    /// The handle, for scope `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// When it ends.
@@ -40,7 +40,7 @@ pub struct SnoozeView {
     pub since: Timestamp,
     /// Who set it: a user of the machine or of ZoneMinder.
     pub by: String,
-    /// The way by which it was set.
+    /// How it was set.
     pub origin: SnoozeOrigin,
     /// The number of pushes that it has withheld.
     pub withheld: u64,
@@ -56,7 +56,7 @@ pub struct SnoozeView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SnoozesChanged {
-    /// `set`, `changed` (there was one for the same monitor and phones) or `ended`.
+    /// `set`, `changed` (there was a snooze for the same monitor and phones) or `ended`.
     pub change: String,
     /// These snoozes, after the change.
     pub snoozes: Vec<SnoozeView>,
@@ -78,7 +78,7 @@ pub struct SnoozedBy {
 }
 
 impl SnoozedBy {
-    /// Returns it as people read it: `snoozed until 18:00 by amy (snooze 17): zmesctl snooze end 17`.
+    /// Returns a sentence for people: `snoozed until 18:00 by amy (snooze 17): zmesctl snooze end 17`.
     pub fn sentence(&self) -> Sentence {
         let Self { snooze, snoozed_until, snoozed_by, snooze_ended } = self;
         if *snooze_ended {

@@ -44,7 +44,7 @@ pub struct Status {
     /// Addresses on which apps are served: `wss://[::]:9000`.
     #[serde(default)]
     pub listening: Vec<String>,
-    /// The sockets that systemd opened (socket activation): `control`, and an `app` for each address.
+    /// The sockets that systemd opened (socket activation): `control`, and one `app` for each address.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub handed_over: Vec<String>,
     /// Whether the daemon is shutting down.
@@ -53,8 +53,8 @@ pub struct Status {
     /// Why the state file cannot be written; absent if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_error: Option<String>,
-    /// A damaged state file was replaced within the last seven days: when, where the old file is, and what was recovered.
-    /// Absent once the old file was removed.
+    /// Set if a damaged state file was replaced within the last seven days: when, where the old file is, and what was
+    /// recovered. Absent once the old file was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_damage: Option<String>,
     /// The same in pieces: a reader can show the time in its own time zone.
@@ -94,7 +94,7 @@ pub struct MonitorCounts {
     pub watched: u64,
     /// Watched, but unreadable; `monitors list` shows why.
     pub stale: u64,
-    /// Those to be watched that other servers capture: their alarms come from the Events table; absent: none.
+    /// Watched monitors that other servers capture: their alarms come from the Events table. Absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<u64>,
 }
@@ -162,7 +162,7 @@ pub enum PushModeState {
 pub struct EventCounts {
     /// Alarms announced.
     pub seen: u64,
-    /// Of these: found late, in the Events table.
+    /// Of these, alarms found late, in the Events table.
     pub reconciled: u64,
 }
 
@@ -171,7 +171,7 @@ pub struct EventCounts {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseState {
-    /// The last statement was answered.
+    /// The last statement succeeded.
     Ok,
     /// The last statement failed, or none was sent yet.
     #[serde(other)]

@@ -13,7 +13,7 @@ use crate::control::{ControlError, PlatformKind, TokenRecord, TokenState};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tokens {
-    /// In the order in which they were registered.
+    /// In the order of registration.
     pub tokens: Vec<TokenView>,
     /// Where the next page begins; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub struct Tokens {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenView {
-    /// Its name: 8 hexadecimal digits of the token's SHA-256, more where two tokens share them.
+    /// Its name: 8 hexadecimal digits of the token's SHA-256, more if two tokens share them.
     pub handle: String,
     /// What kind of phone.
     pub platform: PlatformKind,
@@ -42,7 +42,7 @@ pub struct TokenView {
     pub profile: Option<String>,
     /// The monitors on its list; `null`: all.
     pub monitors: Option<Vec<MonitorId>>,
-    /// The minimum interval between two alarms of each of `monitors`, in milliseconds; `null` if `monitors` is.
+    /// The minimum interval between two alarms of each of `monitors`, in milliseconds; `null` if `monitors` is `null`.
     pub intervals: Option<Vec<u64>>,
     /// The badge: the number on the app's icon.
     pub badge: u32,
@@ -52,23 +52,23 @@ pub struct TokenView {
     pub last_seen_at: Timestamp,
     /// When a provider last accepted a push for it.
     pub last_delivered_at: Option<Timestamp>,
-    /// Why the last attempt failed; `null` once one has succeeded.
+    /// Why the last attempt failed; `null` after a success.
     pub last_error: Option<String>,
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error_at: Option<Timestamp>,
     /// Attempts that have failed since the last success.
     pub failures: u32,
-    /// When the mute ends; absent: it is not muted, or until unmuted (see `state`).
+    /// When the mute ends; absent if it is not muted, or muted until unmuted (see `state`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mute_until: Option<Timestamp>,
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// Why it was revoked: `admin`, `prune`, or the provider's answer.
+    /// Why it was revoked: `admin`, `prune`, `not in zmesd.toml` (a target), or the provider's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
-    /// The transport that last accepted it, if another refused it.
+    /// The transport that last accepted it, if another one refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
     /// The token itself, if an admin asked to reveal it.
@@ -134,7 +134,7 @@ pub struct TokensImported {
     /// Whether nothing was changed.
     #[serde(default)]
     pub dry_run: bool,
-    /// One for each token of the request, in the same order.
+    /// One entry for each token of the request, in the same order.
     pub tokens: Vec<TokenImported>,
 }
 
@@ -158,7 +158,7 @@ pub struct TokenImported {
 pub enum ImportOutcome {
     /// It is new.
     Added,
-    /// It existed, and was changed to what the file has.
+    /// It existed, and was changed to match the file.
     Changed,
     /// It existed with the same or newer data: not changed.
     Unchanged,
@@ -186,7 +186,7 @@ impl ImportOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokensExported {
-    /// In the order in which they were registered.
+    /// In the order of registration.
     pub tokens: Vec<TokenRecord>,
     /// Where the next page begins; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,11 +7,11 @@ use super::severity::Severity;
 use crate::sentence::{Sentence, SentencePart};
 use crate::words::TroubleKind;
 
-/// What keeps zmesd from seeing alarms or from telling of them.
+/// What keeps zmesd from seeing or sending alarms.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Troubles {
-    /// The open ones, the oldest first; with a history, those that are over follow, the newest first.
+    /// The open ones, oldest first; with a history, those that are over follow, newest first.
     pub troubles: Vec<TroubleView>,
 }
 
@@ -27,7 +27,7 @@ pub struct TroubleView {
     pub severity: Severity,
     /// When the condition began.
     pub since: Timestamp,
-    /// When it was over; `null`: it is open.
+    /// When it ended; `null` if it is open.
     pub cleared_at: Option<Timestamp>,
     /// One sentence.
     pub text: String,

@@ -19,7 +19,7 @@ pub struct Why {
     pub monitor: Option<String>,
     /// Whether it was announced.
     pub announced: bool,
-    /// One sentence: that it was announced, or why it was not.
+    /// One sentence: that the event was announced, or why it was not.
     pub explanation: String,
     /// The times that belong to the explanation.
     #[serde(default, skip_serializing_if = "WhyTimes::is_empty")]
@@ -36,7 +36,7 @@ pub struct Why {
     pub notes: Vec<String>,
 }
 
-/// Times that explain an event; each is absent where it explains nothing.
+/// Times that explain an event; each is absent if it explains nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WhyTimes {
@@ -55,13 +55,13 @@ pub struct WhyTimes {
     /// When the monitor began to have more alarms than `zoneminder.alarm-limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_from: Option<Timestamp>,
-    /// When the last alarm above `zoneminder.alarm-limit` was.
+    /// When the last alarm beyond `zoneminder.alarm-limit` was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_to: Option<Timestamp>,
 }
 
 impl WhyTimes {
-    /// Says whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -77,7 +77,7 @@ pub struct WhyAlarm {
     pub cause: String,
     /// Whether it was found after the fact, in the Events table.
     pub late: bool,
-    /// When the monitor had left the alarm; absent: it has not yet, or it is not known.
+    /// When the monitor left the alarm; absent if it has not yet, or if that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
 }
@@ -103,10 +103,10 @@ pub struct WhyTarget {
     pub reason: Reason,
     /// The decision and its reason as a sentence, with what to do about it.
     pub explanation: String,
-    /// When the token was registered or revoked, where the explanation is about that.
+    /// When the token was registered or revoked, if the explanation is about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
-    /// The rule that decided, by its name.
+    /// The name of the rule that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// For tokens: the transport.
@@ -130,7 +130,7 @@ pub struct WhyTarget {
     /// For tokens: the labels that were known when it was decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<Label>,
-    /// For tokens: how the decision waited for labels; absent: it did not wait.
+    /// For tokens: how the decision waited for labels; absent if it did not wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_wait: Option<LabelWaited>,
 }
@@ -139,7 +139,7 @@ pub struct WhyTarget {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LabelWaited {
-    /// From the alarm to the decision.
+    /// From the alarm to the decision, in milliseconds.
     pub waited_ms: u64,
     /// How it ended.
     pub outcome: LabelWait,

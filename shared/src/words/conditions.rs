@@ -1,7 +1,7 @@
 //! The vocabulary of conditions of monitors.
 
 words! {
-    /// Whether the alarms of a monitor are seen; if not, or if there is a remark, why.
+    /// Whether the alarms of a monitor are seen. If not, or if something is unusual: why.
     MonitorCondition {
         /// Its alarms are seen.
         Captured = "captured",
@@ -21,7 +21,7 @@ words! {
         Stopped = "stopped",
         /// The shared memory has a layout that this version of zmesd does not know.
         UnknownLayout = "unknown_layout",
-        /// The trigger part of the shared memory is not there yet.
+        /// The trigger part of the shared memory does not exist yet.
         HalfInitialised = "half_initialised",
         /// The file of the shared memory is too short.
         Short = "short",
@@ -35,9 +35,9 @@ words! {
         Frozen = "frozen",
         /// `zmc` runs, but the camera delivers no picture.
         NoPicture = "no_picture",
-        /// More alarms a minute than `zoneminder.alarm-limit`: only the last of the others is announced.
+        /// More alarms per minute than `zoneminder.alarm-limit`: only the last of the others is announced.
         Flapping = "flapping",
-        /// Its states are numbered as another version of ZoneMinder numbers them.
+        /// Its states are numbered as in another version of ZoneMinder.
         Numbering = "numbering",
         /// It is followed in the Events table, as configured.
         EventsTable = "events_table",
@@ -47,13 +47,13 @@ words! {
 }
 
 words! {
-    /// The conditions of monitors in groups, as `monitors list` has them for scripts.
+    /// The conditions of monitors in groups, as `monitors list` shows them for scripts.
     MonitorTrouble {
-        /// ZoneMinder is set up so that the monitor never alarms.
+        /// ZoneMinder is configured so that the monitor never alarms.
         SwitchedOff = "switched_off",
         /// The daemon has not polled it yet.
         NotLookedAt = "not_looked_at",
-        /// There is no shared memory of it.
+        /// It has no shared memory.
         NoMemory = "no_memory",
         /// Its `zmc` is starting, or has stopped.
         NotCaptured = "not_captured",
@@ -61,9 +61,9 @@ words! {
         Frozen = "frozen",
         /// Its `zmc` runs, but the camera delivers no picture.
         NoPicture = "no_picture",
-        /// More alarms a minute than `zoneminder.alarm-limit`: only the last of the others is announced.
+        /// More alarms per minute than `zoneminder.alarm-limit`: only the last of the others is announced.
         Flapping = "flapping",
-        /// A version of ZoneMinder that the daemon does not know: alarms come late, from the database.
+        /// The layout is of a ZoneMinder version that the daemon does not know: alarms come late, from the database.
         UnknownLayout = "unknown_layout",
         /// Its shared memory holds values that `zmc` never writes.
         Damaged = "damaged",

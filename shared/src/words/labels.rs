@@ -7,7 +7,7 @@ words! {
         Found = "found",
         /// The wait ended without labels.
         None = "none",
-        /// The wait was over, and ZoneMinder's database could not be read.
+        /// The wait ended, and ZoneMinder's database could not be read.
         Unread = "unread",
     }
 }

@@ -5,17 +5,17 @@ words! {
     MachineKind {
         /// An alarm has begun.
         AlarmStart = "alarm_start",
-        /// More is known of an alarm that was announced.
+        /// More is known about an alarm that was announced.
         AlarmUpdate = "alarm_update",
         /// An alarm is over.
         AlarmEnd = "alarm_end",
-        /// Something keeps zmesd from seeing alarms or from telling of them.
+        /// Something keeps zmesd from seeing or sending alarms.
         Trouble = "trouble",
         /// A trouble is over.
         Resolved = "resolved",
-        /// `zmesctl alarm test`: nothing happened.
+        /// `zmesctl alarm test`: not a real alarm.
         Test = "test",
-        /// A snooze is over that has withheld alarms.
+        /// A snooze that withheld alarms is over.
         SnoozeEnd = "snooze_end",
     }
 }

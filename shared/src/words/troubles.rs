@@ -3,13 +3,13 @@
 words! {
     /// Kind of a trouble: the first part of its id, and the label of `zmesd_troubles`.
     TroubleKind {
-        /// A monitor delivers nothing that alarms could be seen in.
+        /// A monitor delivers nothing in which alarms could be detected.
         Camera = "camera",
         /// Most monitors were lost at the same time.
         Zoneminder = "zoneminder",
         /// Pushes through a transport fail.
         Push = "push",
-        /// A push provider does not accept what zmesd is configured to show.
+        /// A push provider does not accept the configured credentials.
         Credentials = "credentials",
         /// The quota of a push provider is used up.
         Quota = "quota",
@@ -23,7 +23,7 @@ words! {
         Database = "database",
         /// The state file cannot be written, or its disk is almost full.
         Store = "store",
-        /// The MQTT broker cannot be reached, or refuses us.
+        /// The MQTT broker cannot be reached, or refuses the connection.
         Mqtt = "mqtt",
         /// The cluster's ledger does not answer, a node of it is silent, or no node sends pushes.
         Cluster = "cluster",

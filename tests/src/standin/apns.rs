@@ -18,9 +18,9 @@ use super::script::{Answer, Behaviour, Route};
 use super::{Authority, Contract, StandIn};
 use crate::wall_clock::epoch_seconds;
 
-/// Apple's limit of a message.
+/// Apple's size limit of a message.
 const MAX_MESSAGE: usize = 4096;
-/// Longest `apns-collapse-id`, in bytes.
+/// Maximum length of `apns-collapse-id` in bytes.
 const MAX_COLLAPSE_ID: usize = 64;
 /// How long a provider token is valid, in seconds.
 const TOKEN_AGE: i64 = 3600;
@@ -30,7 +30,7 @@ const SKEW: i64 = 60;
 /// Apple's push service.
 pub type Apns = StandIn<ApnsContract>;
 
-/// What Apple demands.
+/// Apple's requirements.
 #[derive(Debug)]
 pub struct ApnsContract {
     credentials: Credentials,
@@ -45,7 +45,7 @@ enum Credentials {
     Certificate(Identity),
 }
 
-/// Reason for refusing a request, in Apple's words.
+/// A reason for refusing a request, in Apple's words.
 struct Reason(u16, &'static str);
 
 impl Apns {
@@ -91,7 +91,7 @@ impl Apns {
         }
     }
 
-    /// Returns how many different provider tokens have been shown: one is enough for twenty minutes and more.
+    /// Returns how many different provider tokens were used: one is enough for twenty minutes or more.
     pub fn provider_tokens(&self) -> usize {
         self.contract().provider_tokens.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -101,7 +101,7 @@ impl Apns {
         Behaviour::Answer(refusal(status, reason))
     }
 
-    /// 400: the token is not of this app, or of the other environment.
+    /// 400: the token is not for this app, or for the other environment.
     pub fn bad_device_token() -> Behaviour {
         Self::refusal(400, "BadDeviceToken")
     }
@@ -111,7 +111,7 @@ impl Apns {
         Self::refusal(400, "DeviceTokenNotForTopic")
     }
 
-    /// 410: the app was removed, at that time (milliseconds since 1970).
+    /// 410: the app was removed, at this time (milliseconds since 1970).
     pub fn unregistered(timestamp: i64) -> Behaviour {
         let body = json!({"reason": "Unregistered", "timestamp": timestamp});
         Behaviour::Answer(Answer::json(410, &body).header("apns-id", &apns_id(0)))
@@ -158,19 +158,19 @@ impl Contract for ApnsContract {
             Answer::new(200, "").header("apns-id", &id)
         };
         let refused = found.is_some();
-        // No device has this token: the request checks the credentials.
+        // No device has this token: the request only checks the credentials.
         let route = if token.as_deref().is_some_and(is_nobody) { Route::Probe } else { Route::Push };
         Verdict { route, token, violations: checks.findings(), answer, refused }
     }
 }
 
-/// Says whether a token is the one that no device has.
+/// Returns whether a token is the one that no device has.
 fn is_nobody(token: &str) -> bool {
     token.len() == 64 && token.bytes().all(|digit| digit == b'0')
 }
 
 impl ApnsContract {
-    /// Finds everything that is wrong; returns the first of it in Apple's words.
+    /// Finds all violations. Returns the first one in Apple's words.
     fn complaint(&self, checks: &mut Checks, request: &Request, token: Option<&str>) -> Option<Reason> {
         let mut first = None;
         let mut note = |checks: &Checks, status, reason| {

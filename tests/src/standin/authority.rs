@@ -1,4 +1,4 @@
-//! A certificate authority of the tests: its certificates are trusted only where its `ca.pem` is trusted.
+//! A certificate authority for tests: its certificates are trusted only where its `ca.pem` is trusted.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -22,10 +22,10 @@ use tempfile::TempDir;
 
 use crate::epoch_seconds;
 
-/// Seconds for which a server's certificate is valid.
+/// Validity of a server's certificate in seconds.
 const LIFE: i64 = 61 * 24 * 3600;
 
-/// A private authority and the directory in which it and its stand-ins write their files.
+/// A private authority, and the directory for its files and those of its stand-ins.
 #[derive(Clone)]
 pub struct Authority {
     inner: Arc<Inner>,
@@ -42,20 +42,20 @@ impl fmt::Debug for Authority {
     }
 }
 
-/// Which certificate a stand-in presents.
+/// The certificate that a stand-in presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// Its own.
+    /// A valid one.
     Good,
     /// One that has expired.
     Expired,
     /// One for another name.
     OtherName,
-    /// One that another authority has signed.
+    /// One signed by another authority.
     Strangers,
 }
 
-/// A certificate that the authority has signed, with its key.
+/// A certificate signed by the authority, with its key.
 #[derive(Debug)]
 pub(crate) struct Signed {
     pub(crate) certificate: rcgen::Certificate,
@@ -63,7 +63,7 @@ pub(crate) struct Signed {
 }
 
 impl Authority {
-    /// Makes one and writes its `ca.pem`.
+    /// Creates an authority and writes its `ca.pem`.
     pub fn new() -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("zmes-standin-").tempdir()?;
         let mut params = CertificateParams::new(Vec::<String>::new())?;
@@ -85,7 +85,7 @@ impl Authority {
         self.directory().join(name)
     }
 
-    /// Writes a secret file, readable only for its owner.
+    /// Writes a secret file, readable only by its owner.
     pub(crate) fn write_secret(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
         let path = self.path(name);
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
@@ -118,7 +118,7 @@ impl Authority {
         self.sign(params, "localhost")
     }
 
-    /// Signs a client's certificate.
+    /// Signs a certificate for a client.
     pub(crate) fn sign_client(&self, common_name: &str) -> Result<Signed> {
         let mut params = CertificateParams::new(Vec::<String>::new())?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -134,7 +134,8 @@ impl Authority {
         Ok(Signed { certificate, key })
     }
 
-    /// Returns a server's TLS with the given ALPN names; with `client_certificates` it demands one of this authority.
+    /// Returns a server's TLS configuration with these ALPN names. With `client_certificates` it requires one of this
+    /// authority.
     pub(crate) fn server(
         &self,
         alpn: &[&[u8]],
@@ -165,7 +166,7 @@ impl Authority {
     }
 }
 
-/// Returns the one provider of TLS in this project.
+/// Returns the only TLS provider of this project.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

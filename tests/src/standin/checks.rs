@@ -24,7 +24,7 @@ impl Checks {
         self.findings.push(finding.into());
     }
 
-    /// Notes `finding` unless `ok`; returns `ok`.
+    /// Records `finding` unless `ok`. Returns `ok`.
     pub(crate) fn ensure(&mut self, ok: bool, finding: impl Into<String>) -> bool {
         if !ok {
             self.add(finding);
@@ -32,21 +32,21 @@ impl Checks {
         ok
     }
 
-    /// Returns a header that must be there exactly once.
+    /// Requires a header that must be present exactly once, and returns it.
     pub(crate) fn header<'a>(&mut self, request: &'a Request, name: &str) -> Option<&'a str> {
         let found = request.header_values(name);
         self.ensure(found.len() == 1, format!("header {name} is there {} times", found.len()));
         found.first().copied()
     }
 
-    /// Demands a header with one certain value.
+    /// Requires a header with this value.
     pub(crate) fn header_is(&mut self, request: &Request, name: &str, expected: &str) {
         if let Some(found) = self.header(request, name) {
             self.ensure(found == expected, format!("header {name} is {found:?} instead of {expected:?}"));
         }
     }
 
-    /// Demands a body in JSON, by content type and by content.
+    /// Requires a JSON body, by content type and by content.
     pub(crate) fn json(&mut self, request: &Request) -> Value {
         if let Some(kind) = self.header(request, "content-type") {
             let plain = kind.split(';').next().unwrap_or_default().trim();
@@ -58,7 +58,7 @@ impl Checks {
         })
     }
 
-    /// Demands an object at `pointer`, if anything is there, with all `required` members and otherwise only the
+    /// Requires that the value at `pointer`, if present, is an object with all `required` members and otherwise only
     /// `optional` ones.
     pub(crate) fn shape(&mut self, body: &Value, pointer: &str, required: &[&str], optional: &[&str]) {
         let Some(found) = body.pointer(pointer) else { return };
@@ -74,7 +74,7 @@ impl Checks {
         }
     }
 
-    /// Demands what `holds` of the value at `pointer`, if there is one.
+    /// Requires that `holds` is true for the value at `pointer`, if present.
     pub(crate) fn value(
         &mut self,
         body: &Value,
@@ -87,30 +87,30 @@ impl Checks {
         }
     }
 
-    /// Demands a string that says something.
+    /// Requires a non-empty string.
     pub(crate) fn text(&mut self, body: &Value, pointer: &str) {
         self.value(body, pointer, "a text", |found| found.as_str().is_some_and(|text| !text.is_empty()));
     }
 
-    /// Demands a whole number that is not negative, as a number.
+    /// Requires a non-negative integer, as a number.
     pub(crate) fn count(&mut self, body: &Value, pointer: &str) {
         self.value(body, pointer, "a whole number", Value::is_u64);
     }
 
-    /// Demands one of these strings.
+    /// Requires one of these strings.
     pub(crate) fn one_of(&mut self, body: &Value, pointer: &str, allowed: &[&str]) {
         let what = allowed.join(" or ");
         self.value(body, pointer, &what, |found| found.as_str().is_some_and(|text| allowed.contains(&text)));
     }
 
-    /// Demands ids, written in decimal and separated by commas, as a string.
+    /// Requires ids as a string, in decimal, separated by commas.
     pub(crate) fn ids(&mut self, body: &Value, pointer: &str) {
         self.value(body, pointer, "ids in a string", |found| {
             found.as_str().is_some_and(|text| text.split(',').all(is_number))
         });
     }
 
-    /// Demands an object whose values are all strings.
+    /// Requires an object whose values are all strings.
     pub(crate) fn strings(&mut self, body: &Value, pointer: &str) {
         let Some(found) = body.pointer(pointer) else { return };
         let Some(members) = found.as_object() else {
@@ -121,7 +121,7 @@ impl Checks {
         }
     }
 
-    /// Demands a base64url JWS in its compact form, without any padding.
+    /// Requires a base64url JWS in compact form, without padding.
     pub(crate) fn compact_jwt(&mut self, token: &str) -> bool {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let parts: Vec<&str> = token.split('.').collect();
@@ -130,7 +130,7 @@ impl Checks {
     }
 }
 
-/// Says whether `text` is a number in decimal digits alone.
+/// Returns whether `text` consists only of decimal digits.
 pub(crate) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! The server behind a stand-in: TLS, HTTP/1.1 or HTTP/2 as ALPN says, and the behaviours.
+//! The server behind a stand-in: TLS, HTTP/1.1 or HTTP/2 depending on ALPN, and the behaviours.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -37,9 +37,9 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// Why a request gets no answer.
 #[derive(Debug)]
 enum Failure {
-    /// It was turned away, and may be repeated elsewhere.
+    /// It was refused, and may be repeated on another connection.
     Refused(h2::Error),
-    /// The body could not be read, or the ordered behaviour is not to answer.
+    /// The body could not be read, or the behaviour is not to answer.
     Broken(String),
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Core<C> {
     connections: AtomicUsize,
 }
 
-/// What has happened.
+/// What has happened so far.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) arrivals: Vec<Arrival>,
@@ -80,12 +80,12 @@ pub(super) struct Log {
     pub(super) handshake_failures: Vec<String>,
 }
 
-/// What becomes of a whole connection.
+/// What happens to a whole connection.
 #[derive(Debug)]
 enum Fate {
     Close,
     Freeze,
-    /// Says GOAWAY, then answers.
+    /// Sends GOAWAY, then answers.
     GoAway(oneshot::Sender<()>),
 }
 
@@ -102,7 +102,7 @@ impl<C> Core<C> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps an arrival; returns its place, for its answer.
+    /// Records an arrival. Returns its index, for the answer.
     fn note(&self, arrival: Arrival) -> usize {
         let mut log = self.log();
         log.arrivals.push(arrival);
@@ -116,7 +116,7 @@ impl<C> Core<C> {
     }
 }
 
-/// Accepts until it is aborted; its connections end with it.
+/// Accepts connections until it is aborted; its connections end with it.
 pub(super) async fn serve<C: Contract>(listener: TcpListener, core: Arc<Core<C>>, tls: TlsAcceptor) {
     let mut connections = JoinSet::new();
     loop {
@@ -132,7 +132,7 @@ pub(super) async fn serve<C: Contract>(listener: TcpListener, core: Arc<Core<C>>
 }
 
 async fn welcome<C: Contract>(tcp: TcpStream, core: Arc<Core<C>>, tls: TlsAcceptor) {
-    // Small answers leave at once, as with every provider.
+    // Small answers are sent at once, as by every provider.
     drop(tcp.set_nodelay(true));
     match within("TLS handshake of a client", tls.accept(tcp)).await {
         Ok(Ok(stream)) => converse(stream, core).await,
@@ -141,7 +141,7 @@ async fn welcome<C: Contract>(tcp: TcpStream, core: Arc<Core<C>>, tls: TlsAccept
     }
 }
 
-/// Serves one connection until it ends, or its fate comes.
+/// Serves one connection until it ends or its fate arrives.
 async fn converse<C: Contract>(stream: TlsStream<TcpStream>, core: Arc<Core<C>>) {
     let number = core.connections.fetch_add(1, Ordering::Relaxed) + 1;
     core.log().connections = number;
@@ -177,14 +177,14 @@ async fn converse<C: Contract>(stream: TlsStream<TcpStream>, core: Arc<Core<C>>)
     tokio::select! {
         _ = connection.as_mut() => {}
         Some(fate) = fate_rx.recv() => match fate {
-            // HTTP/1.1 has no word for going away: it closes.
+            // HTTP/1.1 has no GOAWAY: it closes.
             Fate::Close | Fate::GoAway(_) => {}
             Fate::Freeze => std::future::pending().await,
         }
     }
 }
 
-/// Reads a request, judges it, and does what the script says.
+/// Reads a request, checks it, and follows the script.
 async fn answer<C: Contract>(
     incoming: hyper::Request<Incoming>,
     connection: usize,
@@ -249,7 +249,7 @@ fn complete(answer: Answer) -> Result<Response<Body>, Failure> {
     response.body(body.boxed_unsync()).map_err(|error| Failure::Broken(error.to_string()))
 }
 
-/// An answer that begins well and breaks off.
+/// Returns an answer that starts well and breaks off.
 fn broken() -> Response<Body> {
     let pieces = stream::unfold(false, |begun| async move {
         if begun {

@@ -1,4 +1,4 @@
-//! Firebase Cloud Messaging, HTTP v1: `POST /v1/projects/<id>/messages:send` over HTTP/2, with a bearer.
+//! Firebase Cloud Messaging, HTTP v1: `POST /v1/projects/<id>/messages:send` over HTTP/2, with a bearer token.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use super::request::{Request, Verdict};
 use super::script::{Answer, Behaviour, Route};
 use super::{Authority, Contract, StandIn};
 
-/// Google's limit of a message.
+/// Google's size limit of a message.
 const MAX_MESSAGE: usize = 4096;
-/// Longest `apns-collapse-id`, in bytes.
+/// Maximum length of `apns-collapse-id` in bytes.
 const MAX_COLLAPSE_ID: usize = 64;
 const ERROR_TYPE: &str = "type.googleapis.com/google.firebase.fcm.v1.FcmError";
 const BAD_REQUEST_TYPE: &str = "type.googleapis.com/google.rpc.BadRequest";
 
-/// FCM with the OAuth endpoint that gives out its bearers.
+/// FCM, with the OAuth endpoint that issues its bearer tokens.
 #[derive(Debug)]
 pub struct Fcm {
-    /// Where messages go.
+    /// The endpoint for messages.
     pub messages: StandIn<FcmContract>,
-    /// Where bearers come from.
+    /// The endpoint for bearer tokens.
     pub oauth: OAuth,
     service_account: PathBuf,
 }
 
-/// What the method `messages:send` demands.
+/// The requirements of the method `messages:send`.
 #[derive(Debug)]
 pub struct FcmContract {
     bearers: Arc<Bearers>,
@@ -57,18 +57,18 @@ impl Fcm {
         &self.service_account
     }
 
-    /// Makes every bearer that was given out worthless: 401 until a new one is fetched.
+    /// Invalidates every bearer token issued so far: 401 until a new one is fetched.
     pub fn revoke_bearers(&self) {
         self.messages.contract().bearers.revoke_all();
     }
 
-    /// Fails with everything that was against a contract, at either endpoint.
+    /// Fails with all contract violations at either endpoint.
     pub fn ensure_no_violations(&self) -> Result<()> {
         self.messages.ensure_no_violations()?;
         self.oauth.ensure_no_violations()
     }
 
-    /// 404: the app was removed from the phone, or the token has ended.
+    /// 404: the app was removed from the phone, or the token has expired.
     pub fn unregistered() -> Behaviour {
         error(404, "NOT_FOUND", "Requested entity was not found.", &json!([fcm_error("UNREGISTERED")]))
     }
@@ -158,7 +158,7 @@ impl Contract for FcmContract {
 }
 
 impl FcmContract {
-    /// An expired bearer is not a violation: it may expire at any time.
+    /// An expired bearer token is not a violation: it may expire at any time.
     fn standing(&self, checks: &mut Checks, request: &Request) -> Standing {
         let Some(authorization) = checks.header(request, "authorization") else {
             return Standing::NeverIssued;
@@ -193,7 +193,7 @@ fn check_message(checks: &mut Checks, body: &Value) {
     check_apns(checks, body);
 }
 
-/// What the apps read: `mid` and `eid` as strings, and the word that shows a message in the foreground.
+/// Checks what the apps read: `mid` and `eid` as strings, and the word that shows a message in the foreground.
 pub(super) fn check_data(checks: &mut Checks, body: &Value, pointer: &str) {
     checks.strings(body, pointer);
     let Some(data) = body.pointer(pointer).and_then(Value::as_object) else { return };
@@ -255,7 +255,7 @@ fn check_apns(checks: &mut Checks, body: &Value) {
     }
 }
 
-/// Apple's own part of a message.
+/// Checks Apple's part of a message.
 pub(super) fn check_aps(checks: &mut Checks, body: &Value, aps: &str) {
     let optional = ["badge", "sound", "thread-id", "mutable-content", "category", "interruption-level"];
     checks.shape(body, aps, &["alert"], &optional);

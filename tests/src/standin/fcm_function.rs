@@ -19,17 +19,17 @@ const SHOWN: usize = 10;
 /// A cloud function.
 pub type FcmFunction = StandIn<FcmFunctionContract>;
 
-/// What the published function demands.
+/// The requirements of the published function.
 #[derive(Debug)]
 pub struct FcmFunctionContract {
     sent: AtomicU64,
 }
 
 impl FcmFunction {
-    /// The key that it asks for: an HS256 JWT without an end. Planted: no output may show it.
+    /// The key that it requires: an HS256 JWT without an expiry. Planted: no output may contain it.
     pub const KEY: &'static str = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJwbGFudGVkIn0.planted-function-key";
 
-    /// Starts one with an authority of its own.
+    /// Starts one with its own authority.
     pub async fn start() -> Result<Self> {
         Self::start_under(&Authority::new()?).await
     }
@@ -44,7 +44,7 @@ impl FcmFunction {
         format!("{}{PATH}", self.url())
     }
 
-    /// 400: FCM knows the token no more.
+    /// 400: FCM no longer knows the token.
     pub fn not_found(token: &str) -> Behaviour {
         Self::firebase_error(token, "Requested entity was not found.")
     }
@@ -59,7 +59,7 @@ impl FcmFunction {
         Self::firebase_error(token, "SenderId mismatch")
     }
 
-    /// 400 with any words of Firebase's about a token.
+    /// 400 with any of Firebase's messages about a token.
     pub fn firebase_error(token: &str, message: &str) -> Behaviour {
         let start = token.char_indices().rev().nth(SHOWN - 1).map_or(0, |(at, _)| at);
         let shown = token.get(start..).unwrap_or_default();
@@ -79,7 +79,7 @@ impl Contract for FcmFunctionContract {
     fn judge(&self, request: &Request) -> Verdict {
         let mut checks = Checks::default();
         if request.method == Method::GET && request.path == PATH {
-            // A reachability check has no token, and that is not a violation.
+            // A reachability check has no token; that is not a violation.
             let answer = Answer::json(400, &json!({"Error": "No Token Found"}));
             let violations = checks.findings();
             return Verdict { route: Route::Probe, token: None, violations, answer, refused: false };
@@ -90,7 +90,7 @@ impl Contract for FcmFunctionContract {
         let known = checks.is_clean();
         let body = checks.json(request);
         if body == json!({"data": {}}) {
-            // A check of the key: without a token nothing is sent.
+            // Checks the key: without a token nothing is sent.
             let no_token = Answer::json(400, &json!({"Error": "No Token Found"}));
             let answer = if known { no_token } else { invalid_credentials() };
             let violations = checks.findings();

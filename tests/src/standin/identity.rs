@@ -1,4 +1,4 @@
-//! How an app's server authenticates to Apple: a signing key, or a certificate in the formats that people have.
+//! How an app's server authenticates to Apple: a signing key, or a certificate in the formats that people use.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes one that `authority` has signed, for an app.
+    /// Creates one for an app, signed by `authority`.
     pub(super) fn write(authority: &Authority, topic: &str) -> Result<Self> {
         let signed = authority.sign_client(&format!("Apple Push Services: {topic}"))?;
         let certificate = authority.path("apns.pem");
@@ -31,12 +31,12 @@ impl Identity {
         Ok(Self { certificate, key, der, directory: authority.directory().to_path_buf() })
     }
 
-    /// Writes both into one .p12, as OpenSSL makes it today (PBES2, AES-256), replacing the previous one.
+    /// Writes both to one .p12, as OpenSSL creates it today (PBES2, AES-256), replacing the previous one.
     pub fn p12(&self, password: &str) -> Result<PathBuf> {
         self.export("apns.p12", password, &[])
     }
 
-    /// Writes both into one .p12 as the Keychain of macOS exports it: RC2-40 and 3DES.
+    /// Writes both to one .p12, as the macOS Keychain exports it: RC2-40 and 3DES.
     pub fn legacy_p12(&self, password: &str) -> Result<PathBuf> {
         self.export("apns-legacy.p12", password, &["-legacy"])
     }
@@ -60,7 +60,7 @@ impl Identity {
     }
 }
 
-/// A signing key of Apple's kind: ES256, in a .p8.
+/// An Apple signing key: ES256, in a .p8.
 #[derive(Debug)]
 pub(super) struct SigningKey {
     pub(super) path: PathBuf,
@@ -68,7 +68,7 @@ pub(super) struct SigningKey {
 }
 
 impl SigningKey {
-    /// Makes one and writes `AuthKey_<id>.p8`.
+    /// Creates one and writes `AuthKey_<id>.p8`.
     pub(super) fn write(authority: &Authority, key_id: &str) -> Result<Self> {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let name = format!("AuthKey_{key_id}.p8");

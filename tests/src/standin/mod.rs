@@ -1,10 +1,11 @@
-//! Stand-ins for the push providers: real TLS servers that hold every request against the provider's written contract.
+//! Stand-ins for the push providers: real TLS servers that check every request against the provider's written contract.
 //!
-//! Each is a [`StandIn`] with a [`Contract`] of its own: [`PushProxy`], [`Fcm`] (with its [`OAuth`]), [`FcmFunction`],
-//! [`Apns`], and [`TargetPeer`]. They know nothing of the program under test. What is against the contract is a violation; a test
-//! ends with `standin.ensure_no_violations()`. What a provider does with good requests is ordered by [`Behaviour`]s.
+//! Each is a [`StandIn`] with its own [`Contract`]: [`PushProxy`], [`Fcm`] (with its [`OAuth`]), [`FcmFunction`],
+//! [`Apns`], and [`TargetPeer`]. They know nothing about the program under test. Anything that breaks the contract is a
+//! violation; a test ends with `standin.ensure_no_violations()`. [`Behaviour`]s decide what a provider does with good
+//! requests.
 //!
-//! A stand-in serves from tasks of the test's own runtime and is gone when it is dropped.
+//! A stand-in runs in tasks of the test's own runtime and ends when it is dropped.
 
 mod apns;
 mod authority;
@@ -46,20 +47,20 @@ use connection::{Core, serve};
 
 use crate::wait::wait_until;
 
-/// How many connections wait to be accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// What a provider demands of a request, and how it answers.
+/// What a provider requires of a request, and how it answers.
 pub trait Contract: fmt::Debug + Send + Sync + 'static {
     /// Its name in violations.
     const NAME: &'static str;
     /// Protocols offered by ALPN, best first.
     const ALPN: &'static [&'static [u8]];
 
-    /// Holds a request against the contract.
+    /// Checks a request against the contract.
     fn judge(&self, request: &Request) -> Verdict;
 
-    /// Says whether clients must show a certificate of the authority.
+    /// Returns whether clients must present a certificate of the authority.
     fn client_certificates(&self) -> bool {
         false
     }
@@ -74,7 +75,7 @@ pub struct StandIn<C> {
     door: Mutex<Door>,
 }
 
-/// Whether clients can connect. A closed door keeps its port.
+/// Whether clients can connect. If not, the port stays reserved.
 enum Door {
     Open(JoinSet<()>),
     Closed(TcpSocket),
@@ -88,7 +89,7 @@ impl<C> fmt::Debug for StandIn<C> {
 }
 
 impl<C: Contract> StandIn<C> {
-    /// Starts to serve under a certificate of `authority`.
+    /// Starts serving with a certificate of `authority`.
     pub(crate) async fn serve(contract: C, authority: &Authority) -> Result<Self> {
         let tls =
             TlsAcceptor::from(authority.server(C::ALPN, contract.client_certificates(), Shown::Good)?);
@@ -104,7 +105,7 @@ impl<C: Contract> StandIn<C> {
         &self.core.contract
     }
 
-    /// Returns where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -177,7 +178,7 @@ impl<C: Contract> StandIn<C> {
         Ok(())
     }
 
-    /// Shows another certificate from now on; every connection is dropped.
+    /// Presents another certificate from now on; every connection is dropped.
     pub async fn show(&self, shown: Shown) -> Result<()> {
         let config = self.authority.server(C::ALPN, self.core.contract.client_certificates(), shown)?;
         *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = TlsAcceptor::from(config);
@@ -185,27 +186,27 @@ impl<C: Contract> StandIn<C> {
         self.resume().await
     }
 
-    /// Returns everything that has arrived, in order, violations included.
+    /// Returns all requests so far, in order, including violations.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.core.log().arrivals.clone()
     }
 
-    /// Returns what has arrived on one route.
+    /// Returns the requests on one route.
     pub fn arrivals_on(&self, route: Route) -> Vec<Arrival> {
         self.select(&|arrival| arrival.route == route)
     }
 
-    /// Returns the pushes that have arrived, whatever they were answered.
+    /// Returns the pushes so far, whatever they were answered.
     pub fn pushes(&self) -> Vec<Arrival> {
         self.arrivals_on(Route::Push)
     }
 
-    /// Returns how many pushes have arrived, without a copy of each.
+    /// Returns the number of pushes, without copying them.
     pub fn push_count(&self) -> usize {
         self.core.log().arrivals.iter().filter(|arrival| arrival.route == Route::Push).count()
     }
 
-    /// Returns the pushes that have arrived for one token.
+    /// Returns the pushes for one token.
     pub fn pushes_to(&self, token: &str) -> Vec<Arrival> {
         self.select(&|arrival| arrival.route == Route::Push && arrival.token.as_deref() == Some(token))
     }
@@ -215,7 +216,7 @@ impl<C: Contract> StandIn<C> {
         self.select(&accepted_push)
     }
 
-    /// Returns how many pushes were accepted, without copying them.
+    /// Returns the number of accepted pushes, without copying them.
     pub fn count_accepted(&self) -> usize {
         self.count(&accepted_push)
     }
@@ -233,7 +234,7 @@ impl<C: Contract> StandIn<C> {
         self.core.log().violations.clone()
     }
 
-    /// Fails with everything that was against the contract.
+    /// Fails with all violations of the contract.
     pub fn ensure_no_violations(&self) -> Result<()> {
         let violations = self.violations();
         ensure!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
@@ -250,7 +251,7 @@ impl<C: Contract> StandIn<C> {
         self.core.log().handshake_failures.clone()
     }
 
-    /// Waits for `count` pushes; returns all that have arrived by then.
+    /// Waits for `count` pushes. Returns all that have arrived by then.
     pub async fn wait_pushes(&self, count: usize) -> Result<Vec<Arrival>> {
         self.wait_on(Route::Push, count).await
     }
@@ -262,7 +263,7 @@ impl<C: Contract> StandIn<C> {
         self.wait(&format!("pushes to {token}"), &to_token, count).await
     }
 
-    /// Waits for `count` pushes that were accepted.
+    /// Waits for `count` accepted pushes.
     pub async fn wait_accepted(&self, count: usize) -> Result<Vec<Arrival>> {
         self.wait("accepted pushes", &accepted_push, count).await
     }

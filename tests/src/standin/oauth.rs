@@ -1,4 +1,5 @@
-//! Google's token endpoint: an RS256 assertion of a service account for a bearer that ends after an hour.
+//! Google's token endpoint: exchanges an RS256 assertion of a service account for a bearer token that expires after an
+//! hour.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ const SKEW: i64 = 60;
 /// Google's OAuth endpoint, for one service account.
 pub type OAuth = StandIn<OAuthContract>;
 
-/// What the grant `jwt-bearer` demands.
+/// The requirements of the grant `jwt-bearer`.
 #[derive(Debug)]
 pub struct OAuthContract {
     account: Account,
@@ -39,7 +40,7 @@ struct Account {
     private_key: String,
 }
 
-/// The access tokens that have been given out; the message endpoint asks for them.
+/// The access tokens issued so far; the message endpoint checks them.
 #[derive(Debug)]
 pub(super) struct Bearers {
     state: Mutex<Issued>,
@@ -60,7 +61,7 @@ impl Default for Bearers {
     }
 }
 
-/// What a bearer is worth.
+/// Whether a bearer token is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Valid,
@@ -100,10 +101,10 @@ impl Bearers {
 impl OAuth {
     /// Identity of the service account.
     pub const CLIENT_EMAIL: &'static str = "zmes@zmes-test.iam.gserviceaccount.com";
-    /// Which of its keys.
+    /// The id of its key.
     pub const KEY_ID: &'static str = "0123456789abcdef0123456789abcdef01234567";
 
-    /// Starts one that gives out `bearers`.
+    /// Starts one that issues `bearers`.
     pub(super) async fn start(authority: &Authority, bearers: Arc<Bearers>) -> Result<Self> {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
         let account = Account { public_key: key.public_key_pem(), private_key: key.serialize_pem() };
@@ -115,18 +116,18 @@ impl OAuth {
         format!("{}{PATH}", self.url())
     }
 
-    /// Says how many seconds the bearers from now on are worth.
+    /// Sets how many seconds new bearer tokens are valid.
     pub fn set_lifetime(&self, seconds: u64) {
         self.contract().bearers.state().lifetime_secs = seconds;
     }
 
-    /// Google knows the account no more: its key was deleted.
+    /// Google no longer knows the account: its key was deleted.
     pub fn invalid_grant() -> Behaviour {
         let body = json!({"error": "invalid_grant", "error_description": "Invalid JWT Signature."});
         Behaviour::Answer(Answer::json(400, &body))
     }
 
-    /// Writes the service account's JSON file, as Google's console gives it out.
+    /// Writes the service account's JSON file, as exported by Google's console.
     pub(super) fn write_account(&self, project: &str) -> Result<PathBuf> {
         let account = json!({
             "type": "service_account", "project_id": project, "private_key_id": Self::KEY_ID,
@@ -201,7 +202,7 @@ impl OAuthContract {
     }
 }
 
-/// Reads a form as browsers write it.
+/// Parses a form in the encoding of browsers.
 fn form(body: &[u8]) -> Vec<(String, String)> {
     let query = format!("https://form.invalid/?{}", String::from_utf8_lossy(body));
     let Ok(url) = reqwest::Url::parse(&query) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! The PushProxy of the seed: an AirNotifier, spoken to over HTTP/1.1 in TLS.
+//! The PushProxy of the old event server: an AirNotifier, over HTTP/1.1 in TLS.
 
 use hyper::{Method, Version};
 use serde_json::{Value, json};
@@ -13,17 +13,17 @@ use super::{Authority, Contract, StandIn};
 /// An AirNotifier.
 pub type PushProxy = StandIn<PushProxyContract>;
 
-/// What AirNotifier's v2 interface demands.
+/// The requirements of AirNotifier's v2 interface.
 #[derive(Debug)]
 pub struct PushProxyContract {}
 
 impl PushProxy {
     /// Name of the app that it knows.
     pub const APP_NAME: &'static str = "zmninjapro";
-    /// Key of that app, planted: no output may show it.
+    /// Key of that app. Planted: no output may contain it.
     pub const APP_KEY: &'static str = "planted-push-proxy-app-key";
 
-    /// Starts one with an authority of its own.
+    /// Starts one with its own authority.
     pub async fn start() -> Result<Self> {
         Self::start_under(&Authority::new()?).await
     }
@@ -33,7 +33,7 @@ impl PushProxy {
         Self::serve(PushProxyContract {}, authority).await
     }
 
-    /// It does not know the app.
+    /// The app is unknown.
     pub fn wrong_app_key() -> Behaviour {
         Behaviour::Answer(wrong_app_key())
     }
@@ -84,7 +84,7 @@ impl Contract for PushProxyContract {
     }
 }
 
-/// Holds a message against the seed's JSON, which differs between the two kinds of phones.
+/// Checks a message against the old event server's JSON, which differs between the two kinds of phones.
 fn check_push(checks: &mut Checks, body: &Value) {
     checks.one_of(body, "/device", &["ios", "android"]);
     let custom = if body["device"] == "ios" {

@@ -1,4 +1,4 @@
-//! A request as it arrived, and how it was answered.
+//! A request, and how it was answered.
 
 use hyper::{HeaderMap, Method, Version};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::script::{Answer, Route};
 
-/// What came over the wire.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The connection, counted from 1.
@@ -23,7 +23,7 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
-    /// The client's certificate (DER), if it showed one.
+    /// The client's certificate (DER), if it presented one.
     pub certificate: Option<Vec<u8>>,
 }
 
@@ -43,18 +43,18 @@ impl Request {
     }
 }
 
-/// A request that has arrived, kept for the test.
+/// A received request, kept for the test.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     /// The request.
     pub request: Request,
-    /// Which of the provider's paths it took.
+    /// The provider's path that it used.
     pub route: Route,
-    /// The token that it is about.
+    /// The token in the request.
     pub token: Option<String>,
-    /// Status of the answer; `None`: not answered.
+    /// Status of the answer; `None` if not answered.
     pub status: Option<u16>,
-    /// When it was complete.
+    /// When the request was complete.
     pub at: Instant,
 }
 
@@ -64,20 +64,20 @@ impl Arrival {
         self.request.json()
     }
 
-    /// Says whether the provider took it.
+    /// Returns whether the provider accepted it.
     pub fn accepted(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }
 
-/// What a contract says of a request.
+/// The result of checking a request.
 #[derive(Debug)]
 pub struct Verdict {
-    /// Which of the provider's paths it took.
+    /// The provider's path that it used.
     pub(crate) route: Route,
-    /// The token that it is about.
+    /// The token in the request.
     pub(crate) token: Option<String>,
-    /// Everything that is against the contract.
+    /// All violations of the contract.
     pub(crate) violations: Vec<String>,
     /// The provider's answer to it.
     pub(crate) answer: Answer,

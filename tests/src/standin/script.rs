@@ -1,4 +1,4 @@
-//! How a stand-in answers requests that keep the contract.
+//! How a stand-in answers requests that meet the contract.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -44,21 +44,22 @@ impl Answer {
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
-    /// It is answered as the real provider does when all is well.
+    /// Answered as by the real provider on success.
     Accept,
-    /// It is accepted after that time.
+    /// Accepted after this time.
     Slow(Duration),
-    /// It gets this answer.
+    /// Gets this answer.
     Answer(Answer),
-    /// It is never answered; other requests are.
+    /// Never answered; other requests are.
     Hang,
     /// The answer breaks off: headers and a piece of the body, then `RST_STREAM` (HTTP/1.1: the connection ends).
     Reset,
-    /// The connection announces its end with GOAWAY and turns the request away (HTTP/1.1: closes without an answer).
+    /// The connection announces its end with GOAWAY and refuses the request (HTTP/1.1: closes without an answer).
     GoAway,
     /// The connection is closed without any answer.
     CloseConnection,
-    /// The connection stays open and nothing ever moves on it again, not even the answer to a ping; new ones work.
+    /// The connection stays open, but nothing is ever sent on it again, not even the answer to a ping; new connections
+    /// work.
     BlackHole,
 }
 
@@ -74,16 +75,16 @@ impl Behaviour {
     }
 }
 
-/// Which of a provider's paths.
+/// One of a provider's paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Route {
-    /// A message for one phone.
+    /// Sends a message to a phone.
     Push,
-    /// A device is registered.
+    /// Registers a device.
     Register,
     /// A reachability check.
     Probe,
-    /// Credentials for an access token.
+    /// Exchanges credentials for an access token.
     Login,
 }
 
@@ -105,7 +106,7 @@ impl Script {
         self.rule(route, token).next.extend(std::iter::repeat_n(behaviour, count).cloned());
     }
 
-    /// Orders `behaviour` from now on, and drops orders for the next requests.
+    /// Orders `behaviour` from now on, and drops the orders for the next requests.
     pub(crate) fn always(&mut self, route: Route, token: Option<&str>, behaviour: Behaviour) {
         *self.rule(route, token) = Rule { next: VecDeque::new(), always: Some(behaviour) };
     }
@@ -114,7 +115,7 @@ impl Script {
         self.rules.entry((route, token.map(ToOwned::to_owned))).or_default()
     }
 
-    /// Returns what to do; orders for the token override orders for all.
+    /// Returns what to do; orders for the token override orders for all tokens.
     pub(crate) fn take(&mut self, route: Route, token: Option<&str>) -> Behaviour {
         let own = token.and_then(|token| self.taken(&(route, Some(token.to_owned()))));
         own.or_else(|| self.taken(&(route, None))).unwrap_or(Behaviour::Accept)

@@ -1,4 +1,4 @@
-//! Services that a `[[target]]` sends to, each as its documentation describes it: ntfy, Pushover, Telegram, Gotify, a
+//! Services that a `[[target]]` sends to, each according to its documentation: ntfy, Pushover, Telegram, Gotify, a
 //! webhook.
 
 use anyhow::Result;
@@ -15,7 +15,7 @@ use super::{Authority, Contract, StandIn};
 /// A service.
 pub type TargetPeer = StandIn<TargetPeerContract>;
 
-/// What a service demands.
+/// The requirements of a service.
 #[derive(Debug)]
 pub struct TargetPeerContract(Kind);
 
@@ -29,7 +29,7 @@ enum Kind {
 }
 
 impl TargetPeer {
-    /// The topic and tokens, planted: no output may show them.
+    /// The topic. This and the tokens below are planted: no output may contain them.
     pub const TOPIC: &'static str = "planted-topic-of-the-guard";
     /// The access token of ntfy.
     pub const NTFY_TOKEN: &'static str = "tk_plantedaccesstoken";
@@ -229,7 +229,7 @@ fn is_jpeg(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xd8, 0xff]) && bytes.ends_with(&[0xff, 0xd9])
 }
 
-/// Returns the parts of a form, by name (RFC 7578); empty where it is none.
+/// Returns the parts of a form, by name (RFC 7578); empty if it is not a form.
 pub fn form(request: &Request) -> Vec<(String, Vec<u8>)> {
     let kind = request.header("content-type").unwrap_or_default();
     let Some(boundary) = kind.strip_prefix("multipart/form-data; boundary=") else { return Vec::new() };
@@ -270,7 +270,7 @@ fn gotify(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     }
 }
 
-/// standard-webhooks: what every request has.
+/// standard-webhooks: requirements of every request.
 fn webhook(request: &Request, checks: &mut Checks) -> (Route, Answer) {
     checks.ensure(request.path.starts_with(TargetPeer::HOOK_PATH), "there is no such path");
     checks.header_is(request, "authorization", &format!("Bearer {}", TargetPeer::HOOK_TOKEN));

@@ -18,10 +18,10 @@ use crate::render::{Cell, Column, ColumnOf, Out, Table, View, clean, time};
 use crate::values::{self, MonitorArg};
 use crate::words;
 
-/// How long `test --wait` may take when `--timeout` does not say: the slowest target decides.
+/// Default time limit of `test --wait`, without `--timeout`: the slowest target decides.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// After this long, people are told what the command waits for.
+/// After this time, the command tells people what it waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
@@ -112,7 +112,7 @@ pub(crate) async fn run(command: AlarmCommand, context: &mut Context) -> Outcome
     }
 }
 
-/// Asks; if the answer takes longer than [`PATIENCE`], says what it waits for.
+/// Sends the request. If the answer takes longer than [`PATIENCE`], says what it waits for.
 async fn wait_for_all(request: Request, context: &mut Context) -> Outcome {
     let told = context.environment.terminals.stderr && context.out.format() == Format::Human;
     let quiet = context.out.look().quiet;
@@ -138,7 +138,7 @@ async fn wait_for_all(request: Request, context: &mut Context) -> Outcome {
     context.show(&answer?)
 }
 
-/// Returns why a decision is as it is, as `why` tells it.
+/// Returns the reason for a decision, in the words of `why`.
 fn reason(target: &TargetDecision, zone: &TimeZone) -> String {
     if let Some(snoozed) = &target.snoozed {
         return time::told(&snoozed.sentence(), zone);

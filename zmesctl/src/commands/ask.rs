@@ -19,8 +19,8 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Fails if a confirmation is needed but there is no terminal. `what`: "revoking 3 tokens"; `command`: the command
-    /// line that needs no confirmation.
+    /// Fails if a confirmation is needed but there is no terminal. `what` is like "revoking 3 tokens"; `command` is the
+    /// command line that needs no confirmation.
     pub(super) fn check(self, context: &Context, what: &str, command: &str) -> Result<(), CliError> {
         if self.yes || self.dry_run || context.environment.terminals.interactive() {
             return Ok(());
@@ -32,11 +32,11 @@ impl Consent {
     }
 }
 
-/// Shows what will change and asks on the terminal; anything but yes is no. Both texts must be clean.
+/// Shows what will change and asks on the terminal; anything but yes means no. Both texts must be clean.
 pub(super) fn confirmed(context: &Context, about: &str, question: &str) -> Result<bool, CliError> {
     let mut answer = String::new();
     let mut stderr = io::stderr();
-    // The question goes to the error output, so that the answer can be redirected.
+    // The question goes to the error output, so that the output can be redirected.
     about.lines().for_each(|line| context.to_errors(line));
     let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     asked.and_then(|()| io::stdin().read_line(&mut answer)).map_err(CliError::Terminal)?;

@@ -28,7 +28,7 @@ Examples:
 The icon shows the new number with the next push.")]
 pub struct ResetArgs {
     /// Handles, unique prefixes of them, or the last 10 characters of tokens
-    // A list that took what begins with a dash would take every option behind it, too.
+    // If this accepted values with a leading dash, it would swallow every option after it, too.
     #[arg(value_name = "TOKEN", value_parser = values::token, required_unless_present = "all")]
     tokens: Vec<String>,
     /// All tokens
@@ -54,7 +54,7 @@ pub(crate) async fn run(command: BadgesCommand, context: &mut Context) -> Outcom
         };
         return apply(change, consent, context).await;
     }
-    // Named badges are easily set back, so this does not ask.
+    // Named badges are easy to set back, so this does not ask.
     let consent = Consent { yes: true, ..consent };
     let change = Change {
         what: "resetting badges",

@@ -1,5 +1,5 @@
-//! `zmesctl check`: one line as monitoring systems read it, `ZMESD OK - … | tls_days=89`, and exit 0 or 1; with `--nagios`
-//! the four exit codes of their plugins.
+//! `zmesctl check`: one line in the format of monitoring systems, `ZMESD OK - … | tls_days=89`, and exit 0 or 1; with
+//! `--nagios` the four exit codes of their plugins.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::options::Format;
 use crate::render::{Out, Tone, View, clean, time};
 use crate::values;
 
-/// How long a check of providers, or of a whole file, may take when `--timeout` does not say.
+/// Default time limit, without `--timeout`, of checks that ask providers or check everything.
 const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 /// First word of a plugin's output.
 const SERVICE: &str = "ZMESD";
@@ -62,12 +62,12 @@ async fn ask(check: CheckKind, within: Option<Duration>, context: &Context) -> R
     if check == CheckKind::Ping {
         return Ok(context.connect().await?.request(request).await?);
     }
-    // The other checks may ask providers, the database or a disk. A daemon that hangs is detected soon.
+    // The other checks may ask providers, the database or a disk. This detects a daemon that hangs early.
     drop(context.connect().await?);
     Ok(context.connect_for(SLOW_TIMEOUT).await?.request(request).await?)
 }
 
-/// Prints UNKNOWN for a monitoring system, which reads only the standard output.
+/// Prints UNKNOWN for a monitoring system, which reads only standard output.
 fn unknown(error: CliError, nagios: bool, context: &mut Context) -> Outcome {
     if !nagios && matches!(error, CliError::Usage { .. }) {
         return Err(error);
@@ -134,7 +134,7 @@ impl View for Check {
     }
 }
 
-/// A failed check without a severity is an error.
+/// A failed check without a severity counts as an error.
 fn severity(ok: bool, told: Option<Severity>) -> Severity {
     match (ok, told) {
         (true, _) => Severity::Ok,
@@ -157,12 +157,12 @@ fn told(detail: &Sentence, hint: Option<&str>, out: &Out) -> String {
     unbarred(&format!("{detail}{hint}"))
 }
 
-/// Returns a clean text without the bar, behind which the numbers begin.
+/// Returns a clean text without `|`, after which the numbers would begin.
 fn unbarred(text: &str) -> String {
     clean(text).replace('|', "/")
 }
 
-/// Returns the numbers as plugins write them: `'label'=value[unit];[warning];[critical]`.
+/// Returns the numbers in the format of plugins: `'label'=value[unit];[warning];[critical]`.
 fn performance(perf: &[Perf]) -> String {
     let one = |perf: &Perf| {
         let Perf { label, value, unit, warning, critical } = perf;

@@ -1,6 +1,6 @@
 //! `zmesctl config check`, `default` and `show`.
 //!
-//! The first two run the `zmesd` binary, which alone knows the configuration: they work without a daemon.
+//! The first two run the `zmesd` binary, which alone understands the configuration: they work without a daemon.
 
 use std::ffi::OsStr;
 use std::io;
@@ -87,7 +87,7 @@ fn default(context: &mut Context) -> Outcome {
     context.show(&DefaultConfig { toml: text(&output.stdout) })
 }
 
-/// Runs `zmesd`, and returns its path too.
+/// Runs `zmesd`. Also returns its path.
 fn execute(environment: &Environment, arguments: &[&OsStr]) -> Result<(PathBuf, Output), CliError> {
     let zmesd = zmesd::find(environment).ok_or_else(|| CliError::Zmesd {
         what: "cannot find the program zmesd beside zmesctl or in PATH".to_owned(),
@@ -165,6 +165,6 @@ impl View for ConfigShown {
 }
 
 fn lines(text: &str, out: &mut Out) -> io::Result<()> {
-    // The text of a file: it is not wrapped, so that it can be copied.
+    // This is the text of a file: it is not wrapped, so that it can be copied.
     text.lines().try_for_each(|line| out.raw(&clean(line)))
 }

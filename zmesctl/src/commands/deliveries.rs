@@ -1,4 +1,4 @@
-//! Deliveries as a table: what was decided for a token, and what became of it.
+//! Deliveries as a table: what was decided for a token, and the outcome.
 
 use std::io;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl View for Deliveries {
     }
 }
 
-/// Returns deliveries, each with its failed attempts below it.
+/// Returns the deliveries, each with its failed attempts below it.
 pub(crate) fn table(deliveries: &[DeliveryView], out: &Out) -> Table {
     let mut table = Table::new(&[
         Column::new("TIME"),
@@ -65,7 +65,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
         Cell::new(&format!("{} {}{late}{phase}", delivery.monitor_id, delivery.monitor)),
         Cell::decision(delivery.decision),
         Cell::maybe(delivery.transport.as_ref()),
-        // One attempt is the normal case.
+        // Shown only if there was more than one attempt.
         Cell::maybe((delivery.attempts > 1).then_some(delivery.attempts)),
         Cell::maybe(delivery.latency_ms.map(time::milliseconds)),
         Cell::new(&reason(delivery, out)),
@@ -73,7 +73,7 @@ fn row(delivery: &DeliveryView, out: &Out) -> [Cell; 10] {
     ]
 }
 
-/// Returns the reason; for a queued push also how long it waits.
+/// Returns the reason, and for a queued push how long it still waits.
 fn reason(delivery: &DeliveryView, out: &Out) -> String {
     if let Some(snoozed) = &delivery.snoozed {
         return time::told(&snoozed.sentence(), &out.look().zone);

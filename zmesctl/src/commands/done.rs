@@ -1,4 +1,4 @@
-//! The answer of what has nothing to report but that it is done.
+//! The answer of commands that report only success.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! `zmesctl events`: what was announced, and how many were told.
+//! `zmesctl events`: the announced alarms, and how many receivers each had.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
 use crate::values::{MonitorArg, PastArg, SinceArg};
 
-/// Alarms in one page, as the daemon has them.
+/// Alarms per page: the daemon's limit.
 const PAGE: u32 = 1000;
 
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: EventsArgs, context: &mut Context) -> Outcome
     context.show(&found)
 }
 
-/// Returns the last announced alarm, of that monitor if one is given.
+/// Returns the last announced alarm, or that of `monitor` if one is given.
 pub(super) async fn last(
     monitor: Option<MonitorId>,
     daemon: &mut ControlClient,
@@ -67,7 +67,7 @@ pub(super) async fn last(
     Ok(gather(daemon, filter, 1).await?.events.events.pop())
 }
 
-/// Asks page by page, from the newest to the oldest.
+/// Requests page by page, from newest to oldest.
 async fn gather(daemon: &mut ControlClient, filter: EventFilter, limit: u32) -> Result<Listed, ClientError> {
     let (mut pages, mut left, mut before, mut gap) = (Vec::new(), limit, None, false);
     let more = loop {
@@ -86,7 +86,7 @@ async fn gather(daemon: &mut ControlClient, filter: EventFilter, limit: u32) -> 
     Ok(Listed { events, more })
 }
 
-/// What was asked for, all pages together.
+/// The requested alarms of all pages.
 #[derive(Debug, Serialize)]
 struct Listed {
     #[serde(flatten)]
@@ -146,10 +146,10 @@ fn table(events: &[EventView], out: &Out) -> Table {
     Table::of(events, columns)
 }
 
-/// Returns how long an alarm lasted, as far as zmesd has seen it.
+/// Returns how long an alarm lasted, as far as zmesd saw it.
 pub(super) fn lasted(event: &EventView) -> Option<String> {
     let lasted = Duration::try_from(event.ended_at?.duration_since(event.at)).ok()?;
-    // Found after the fact: the end was found at the same moment.
+    // Zero if start and end were both found afterwards, at the same moment.
     (!lasted.is_zero()).then(|| time::span(lasted))
 }
 

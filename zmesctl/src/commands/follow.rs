@@ -1,4 +1,4 @@
-//! The stream of `watch` over restarts of the daemon.
+//! Follows the stream of `watch` over restarts of the daemon.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use zmes_shared::control::{ErrorCode, Since, WatchEvent, WatchFilter};
 use crate::context::Context;
 use crate::error::CliError;
 
-/// Lines that wait to be handled; beyond that the daemon waits, and says how much was missed.
+/// Maximum number of lines waiting to be handled. Beyond that the daemon waits, and reports how many were missed.
 const LINES: usize = 64;
-/// The pauses before attempts to connect: the first, and the longest.
+/// The first and the longest pause before an attempt to connect.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(10)];
-/// A connection that lasted this long was a good one: the next pause is short again.
+/// After a connection that lasted at least this long, the next pause is short again.
 const GOOD: Duration = Duration::from_secs(10);
-/// What `lagged` without a number means: the record does not reach back to the start that was asked for.
+/// Shown for `lagged` without a number: the record does not reach back to the requested start.
 pub(super) const GAP: &str = "earlier events are not recorded, or not all of them";
 
-/// What comes of a stream.
+/// An item of the stream.
 #[derive(Debug)]
 pub(super) enum Followed {
-    /// The daemon has been asked; what it has recorded comes next.
+    /// The request was sent; what the daemon has recorded comes next.
     Connected,
     Line(Box<WatchEvent>),
-    /// A line of a newer daemon, as it was sent.
+    /// A line of a newer daemon, unchanged.
     Newer(Value),
-    /// The stream is over, or there was none. Nothing comes until [`Follower::resume`].
+    /// The stream has ended, or could not be opened. Nothing follows until [`Follower::resume`].
     Lost(CliError),
 }
 
-/// Reads the stream in a task of its own, because reading a line cannot be broken off. One connection at a time.
+/// Reads the stream in a separate task, because reading a line cannot be interrupted. One connection at a time.
 #[derive(Debug)]
 pub(super) struct Follower {
     socket: PathBuf,
@@ -43,12 +43,12 @@ pub(super) struct Follower {
     lines: mpsc::Receiver<Followed>,
     pause: Duration,
     connected: Option<Instant>,
-    /// The stream is not the first one.
+    /// This is not the first stream.
     resumed: bool,
 }
 
 impl Follower {
-    /// Connects for the first time, and fails where that fails.
+    /// Connects for the first time. Returns an error if that fails.
     pub(super) async fn open(context: &Context, filter: WatchFilter) -> Result<Self, CliError> {
         let stream = context.connect().await?.watch(filter.clone()).await?;
         let (sender, lines) = mpsc::channel(LINES);
@@ -59,7 +59,7 @@ impl Follower {
         Ok(Self { socket, filter, task, lines, pause: PAUSES[0], connected, resumed: false })
     }
 
-    /// Returns what comes next. Cancel-safe.
+    /// Returns the next item. Cancel-safe.
     pub(super) async fn next(&mut self) -> Followed {
         let followed = self.lines.recv().await.unwrap_or(Followed::Lost(ClientError::Closed.into()));
         if matches!(followed, Followed::Connected) {
@@ -68,20 +68,20 @@ impl Follower {
         followed
     }
 
-    /// Says whether waiting does not help. What the daemon refuses at first it does not grant later; one that has just
-    /// restarted may not know its monitors and users yet.
+    /// Returns whether waiting is pointless. What the daemon refuses on the first request it will not grant later; but
+    /// one that has just restarted may not know its monitors and users yet.
     pub(super) fn gives_up(&self, error: &CliError) -> bool {
         !passes(error) || (!self.resumed && matches!(error, CliError::Daemon(_)))
     }
 
-    /// Connects again after a pause, and asks for what was recorded since then.
+    /// Connects again after a pause, and requests what was recorded after `since`.
     pub(super) fn resume(&mut self, since: Since) {
         self.resumed = true;
         if self.connected.take().is_some_and(|connected| connected.elapsed() >= GOOD) {
             self.pause = PAUSES[0];
         }
         let filter = WatchFilter { since: Some(since), ..self.filter.clone() };
-        // A new channel: what the old stream still had comes again from the record.
+        // A new channel: what was left in the old stream comes again from the record.
         let (sender, lines) = mpsc::channel(LINES);
         self.lines = lines;
         self.task = JoinSet::new();
@@ -102,7 +102,7 @@ pub(super) fn away(reason: &str) -> String {
     format!("zmesd is away, waiting until it is back: {reason}")
 }
 
-/// Says whether an error may pass by itself. That the daemon is of another version does not.
+/// Returns whether an error may resolve by itself. A version mismatch does not.
 fn passes(error: &CliError) -> bool {
     if let CliError::Daemon(error) = error {
         return !matches!(error.code, ErrorCode::Unsupported | ErrorCode::BadRequest);

@@ -13,7 +13,7 @@ impl View for Latency {
         if self.stages.iter().all(|stage| stage.count == 0) {
             return out.line("No measurements yet: zmesd has sent no push since it started.");
         }
-        // Nothing measured is not "0 ms".
+        // "Not measured" is different from "0 ms".
         let measured = |stage: &StageLatency, ms| Cell::maybe((stage.count > 0).then(|| short(ms)));
         let columns: &[ColumnOf<'_, StageLatency>] = &[
             (Column::new("STAGE").wraps(), &|stage| Cell::new(&stage.stage)),

@@ -13,7 +13,7 @@ use crate::render::{Out, View, clean, time};
 use crate::values;
 
 const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-/// Edits between a mistyped word and the level that was meant.
+/// Number of edits up to which a word counts as a mistyped level.
 const MISTYPED: usize = 2;
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(command: LogCommand, context: &mut Context) -> Outcome {
     context.ask::<LogLevel>(Request::LogLevel { level, for_ms }).await
 }
 
-/// A single word can be the target of a directive, but one that is almost a level is a mistyped level.
+/// A single word can be the target of a directive, but a word that is almost a level is a mistyped level.
 fn refuse_mistyped(level: &str) -> Result<(), CliError> {
     let lower = level.trim().to_lowercase();
     let meant = LEVELS

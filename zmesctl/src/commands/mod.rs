@@ -1,4 +1,4 @@
-//! The commands, one file each: arguments, what is asked, and how people see the answer.
+//! The commands, one file each: arguments, request, and how people see the answer.
 
 pub mod alarms;
 pub mod ask;

@@ -65,7 +65,7 @@ impl View for Monitors {
     }
 }
 
-/// Returns where its state comes from, with the name of the server that captures it if that is another one.
+/// Returns the source of its state, with the name of the server if another one captures it.
 fn source(monitor: &MonitorView) -> String {
     match &monitor.server {
         None => monitor.source.to_string(),
@@ -74,7 +74,7 @@ fn source(monitor: &MonitorView) -> String {
     }
 }
 
-/// Returns what is wrong with it, and until when it is snoozed.
+/// Returns the monitor's problem, and until when it is snoozed.
 fn remark(monitor: &MonitorView, zone: &TimeZone) -> Option<String> {
     let snoozed = monitor.snoozed_until.map(|until| format!("snoozed until {}", time::date(until, zone)));
     match (monitor.reason.clone(), snoozed) {
@@ -87,7 +87,7 @@ fn healthy(healthy: bool) -> Cell {
     if healthy { Cell::new("yes").tone(Tone::Good) } else { Cell::new("no").tone(Tone::Bad) }
 }
 
-/// Returns what people call a state: ZoneMinder's own word for recording is "tape".
+/// Returns the everyday word for a state: ZoneMinder's own word for recording is "tape".
 fn doing(state: MonitorState) -> Cell {
     let word = if state == MonitorState::Tape { "recording" } else { state.as_str() };
     Cell::new(word).tone(if state.alarmed() { Tone::Warning } else { Tone::Plain })

@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Facts, Out, Tone, View, clean};
 
-/// How long a check or emptying may take when `--timeout` does not say: each step has a deadline of its own.
+/// Default time limit of `check` and `clear`, without `--timeout`: each step has its own deadline.
 const LONG: Duration = Duration::from_secs(40);
 
 #[derive(Debug, Subcommand)]
@@ -41,7 +41,7 @@ mosquitto deny silently, so it counts only once it has come back.
 
 Exit codes: 0 all steps succeeded, 1 a step failed.")]
     Check,
-    /// Remove everything that the broker retains of zmesd
+    /// Remove everything that zmesd has retained at the broker
     Clear(ClearArgs),
 }
 

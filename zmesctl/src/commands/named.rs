@@ -1,4 +1,4 @@
-//! Monitors by their names: ids are for programs.
+//! Finds monitors by their names: ids are for programs.
 
 use zmes_shared::MonitorId;
 use zmes_shared::control::Request;
@@ -9,12 +9,12 @@ use crate::error::CliError;
 use crate::render::clean;
 use crate::values::MonitorArg;
 
-/// Similarity from which a name is proposed (1: the same).
+/// Minimum similarity for a name to be suggested (1: equal).
 const ALIKE: f64 = 0.75;
-/// Names that an error proposes at most.
+/// Maximum number of names that an error suggests.
 const PROPOSED: usize = 3;
 
-/// Returns the id of the monitor that was named, if one was.
+/// Returns the id of the named monitor, if one was given.
 pub(super) async fn monitor(
     named: Option<MonitorArg>,
     context: &Context,
@@ -35,7 +35,7 @@ pub(super) async fn one(named: MonitorArg, context: &Context) -> Result<MonitorI
     }
 }
 
-/// Finds the one monitor of that name; upper and lower case are the same where that leaves no doubt.
+/// Finds the one monitor with this name. Upper and lower case are equal if the result is unambiguous.
 fn find(name: &str, monitors: &[MonitorView]) -> Result<MonitorId, CliError> {
     let lower = name.to_lowercase();
     let exact: Vec<_> = monitors.iter().filter(|monitor| monitor.name == name).collect();

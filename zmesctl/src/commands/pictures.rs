@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum PicturesCommand {
     /// Read the picture of an event as for a phone, or say why there is none
     Test(TestArgs),
-    /// Make a new key, with which all links that were sent so far end
+    /// Replace the key, so that all links sent so far stop working
     Rotate(RotateArgs),
 }
 

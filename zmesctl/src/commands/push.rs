@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::render::{Out, Table, Tone, View, clean, columns, time};
 use crate::values;
 
-/// How long a check may take when `--timeout` does not say: each step has a deadline of its own.
+/// Default time limit of a check, without `--timeout`: each step has its own deadline.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Column of a step's detail, after its name.
@@ -151,7 +151,7 @@ fn state(transport: &TransportView, out: &Out) -> String {
     }
     let now = out.look().now;
     let left = retry_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
-    // A pause that is over is shown as such, not as a time in the past.
+    // A pause that has ended is shown as such, not as a time in the past.
     let rest = left.filter(|left| !left.is_zero()).map_or_else(
         || "paused; the next push shows whether it works again".to_owned(),
         |left| format!("paused for another {}", time::span(left.max(Duration::from_secs(1)))),

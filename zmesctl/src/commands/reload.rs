@@ -28,7 +28,7 @@ impl View for ConfigReloaded {
     }
 }
 
-/// Says which certificate apps are shown from now on.
+/// Describes the certificate that apps get from now on.
 fn certificate(served: &ServedCertificate, out: &Out) -> String {
     let ServedCertificate { subject, names, not_after } = served;
     let unsaid: Vec<_> =

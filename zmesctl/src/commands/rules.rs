@@ -61,7 +61,7 @@ pub struct RulesTestArgs {
     /// User, or handle of a token, that would receive it
     #[arg(long = "for", value_name = "USER|TOKEN", value_parser = values::token, allow_hyphen_values = true)]
     target: Option<String>,
-    /// The way by which it would be received
+    /// Channel by which it would be received
     #[arg(
         long,
         value_enum,
@@ -129,7 +129,7 @@ fn entries(entries: &[String], none: &str) -> String {
     if entries.is_empty() { none.to_owned() } else { entries.join(", ") }
 }
 
-/// Returns which labels a rule asks for: `person, car; not cat (from 80 %)`.
+/// Returns which labels a rule requires: `person, car; not cat (from 80 %)`.
 fn labels(rule: &RuleView) -> String {
     let mut labels = rule.labels.join(", ");
     if !rule.labels_lack.is_empty() {
@@ -142,7 +142,7 @@ fn labels(rule: &RuleView) -> String {
     }
 }
 
-/// Returns for whom a rule is; that it is for pushes is the normal case.
+/// Returns the receivers of a rule. That it applies to pushes is the normal case, and not mentioned.
 fn receivers(rule: &RuleView) -> String {
     let receivers = entries(&rule.receivers, "all");
     match rule.channels.as_slice() {

@@ -16,7 +16,7 @@ use crate::error::CliError;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, View, clean, time};
 use crate::values::{self, MomentArg, MonitorArg};
 
-/// What stands for all monitors, and for all snoozes.
+/// Stands for all monitors, or for all snoozes.
 const ALL: &str = "all";
 
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ Examples:
   zmesctl snooze list -q                       only the numbers
   zmesctl snooze list --jsonl | jq 'select(.withheld > 100)'")]
     List,
-    /// End snoozes before their time
+    /// End snoozes early
     #[command(after_help = "\
 Examples:
   zmesctl snooze end 17                        the snooze of that number
@@ -145,7 +145,7 @@ async fn set(arguments: SnoozeArgs, context: &mut Context) -> Outcome {
     context.ask::<SnoozesChanged>(Request::SnoozeSet(snooze)).await
 }
 
-/// Returns which snoozes to end. A number is that of a snooze, or of a monitor where no snooze has it.
+/// Returns which snoozes to end. A number means that snooze, or if there is none, that monitor.
 async fn chosen(which: &str, context: &Context) -> Result<SnoozeEnd, CliError> {
     if which == ALL {
         return Ok(SnoozeEnd { all: true, ..SnoozeEnd::default() });

@@ -65,7 +65,7 @@ impl View for Status {
     }
 }
 
-/// Names the oldest troubles, and how many there are.
+/// Names the oldest troubles, and their total number.
 fn standing(troubles: &TroubleSummary, out: &Out) -> String {
     let zone = &out.look().zone;
     let told = |trouble: &TroubleView| clean(&time::told(&trouble.sentence(), zone)).into_owned();
@@ -75,7 +75,7 @@ fn standing(troubles: &TroubleSummary, out: &Out) -> String {
     out.paint(Tone::Bad, &format!("{text}{more}"))
 }
 
-/// Names the worst finding, and how many others there are.
+/// Names the worst finding, and the number of others.
 fn trouble(status: &Status, worst: &Finding, out: &Out) -> String {
     let FindingCounts { errors, warnings } = status.findings.unwrap_or_default();
     let others = match (errors + warnings).saturating_sub(1) {

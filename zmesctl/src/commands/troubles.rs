@@ -54,7 +54,7 @@ impl View for Troubles {
             (Column::new("TROUBLE").wraps(), &|trouble| Cell::new(&told(trouble))),
         ];
         out.table(&Table::of(&self.troubles, columns))?;
-        // Below the table: with a column of its own it would not fit a terminal.
+        // Below the table: a column for it would not fit a terminal.
         let standing = self.troubles.iter().filter(|trouble| trouble.cleared_at.is_none());
         for trouble in standing.filter(|trouble| !trouble.hint.is_empty()) {
             let line = out.paint(Tone::Faint, &clean(&format!("{}: {}", trouble.id, trouble.hint)));

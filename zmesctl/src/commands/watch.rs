@@ -32,9 +32,9 @@ use crate::words;
 
 /// Width of the word at the start of a line.
 const LABEL: usize = 8;
-/// Blanks between time, word and text.
+/// Number of spaces between time, word and text.
 const GAPS: usize = 4;
-/// The change of what is not one: the state of things at the start of the stream.
+/// The `change` of lines that describe the state at the start of the stream.
 const PRESENT: &str = "present";
 
 #[derive(Debug, Args)]
@@ -80,7 +80,7 @@ pub struct WatchArgs {
 pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome {
     let WatchArgs { monitor, token, user, types, since, count, duration, reconnect } = arguments;
     let since = since.map(|since| since.resolve(context.environment.now, &context.environment.zone));
-    // A token and a user have no troubles of their own.
+    // Troubles do not belong to a token or a user.
     let troubles = types.is_empty() && token.is_none() && user.is_none();
     let monitor = named::monitor(monitor, context).await?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::Terminal)?;
@@ -107,11 +107,11 @@ pub(crate) async fn run(arguments: WatchArgs, context: &mut Context) -> Outcome 
     }
 }
 
-/// Detects that the reader of the output is gone, also while there is nothing to write.
+/// Detects that the reader of the output is gone, even if there is nothing to write.
 struct Unread(Option<AsyncFd<io::Stdout>>);
 
 impl Unread {
-    /// Watches the standard output, if that is possible: a file is never closed.
+    /// Watches standard output, if possible: a file is never closed.
     #[expect(deprecated, reason = "what replaces it is unsafe, and the standard output is never closed here")]
     fn of_stdout() -> Self {
         Self(AsyncFd::with_interest(io::stdout(), Interest::ERROR).ok())
@@ -126,10 +126,10 @@ impl Unread {
     }
 }
 
-/// Where lines come from.
+/// The source of the lines.
 enum WatchSource {
     Once(WatchStream),
-    /// Over restarts of the daemon, with what was shown.
+    /// A stream that continues over restarts of the daemon, and the lines that were shown.
     Followed(Box<(Follower, Seen)>),
 }
 
@@ -150,7 +150,7 @@ impl WatchSource {
     }
 }
 
-/// Returns the next new line, over as many restarts as it takes. What happens to the daemon is said once.
+/// Returns the next new line, over as many restarts as needed. Reports once that the daemon is gone or back.
 async fn next_of(follower: &mut Follower, seen: &mut Seen, context: &Context) -> Result<WatchLine, CliError> {
     let mut away = false;
     loop {
@@ -169,7 +169,7 @@ async fn next_of(follower: &mut Follower, seen: &mut Seen, context: &Context) ->
     }
 }
 
-/// Shows what comes, until enough has come or the daemon ends it.
+/// Shows lines until there are enough or the daemon ends the stream.
 async fn show(mut items: WatchSource, count: Option<NonZeroU64>, context: &mut Context) -> Outcome {
     let mut left = count.map(NonZeroU64::get);
     loop {
@@ -182,7 +182,7 @@ async fn show(mut items: WatchSource, count: Option<NonZeroU64>, context: &mut C
     }
 }
 
-/// One event. That of a newer daemon reaches programs as it was sent.
+/// One event. An event of a newer daemon reaches programs unchanged.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum WatchLine {
@@ -192,7 +192,7 @@ enum WatchLine {
 
 impl View for WatchLine {
     fn human(&self, out: &mut Out) -> io::Result<()> {
-        // People cannot read what zmesctl does not understand; `--json` has it.
+        // People cannot read what zmesctl does not understand; `--json` shows it.
         let Self::Known(event) = self else { return Ok(()) };
         let (label, tone, text) = told(&event.kind, &out.look().zone);
         let at = out.paint(Tone::Faint, &time::clock(out.look().now, event.at, &out.look().zone));
@@ -241,7 +241,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
                 Some(count @ 2..) => format!(" as {user}, {count} times from there"),
                 Some(_) | None => format!(" as {user}"),
             });
-            // What is there at the start shows how far it has come.
+            // A client that is connected at the start shows its current state.
             let state = if client.state == ClientState::Pending { "pending" } else { "authenticated" };
             let change = if change == PRESENT { state } else { change };
             ("client", Tone::Plain, format!("{}: {change}{reason}{tried}", words::client(client)))
@@ -268,7 +268,7 @@ fn told(kind: &WatchKind, zone: &TimeZone) -> (&'static str, Tone, String) {
     }
 }
 
-/// Returns label, tone and text of the line of an alarm, of its update, or of its end.
+/// Returns label, tone and text of the line for an alarm, for its update, or for its end.
 fn alarm_told(kind: &WatchKind) -> (&'static str, Tone, String) {
     let WatchKind::Alarm {
         alarm,
@@ -303,7 +303,7 @@ fn alarm_told(kind: &WatchKind) -> (&'static str, Tone, String) {
     ("ALARM", Tone::Strong, text)
 }
 
-/// Says that a line is about the end or the update of an alarm, if it is.
+/// Returns words that say a line is about the end or the update of an alarm, or an empty text.
 fn of_phase(phase: Phase) -> &'static str {
     match phase {
         Phase::End => "end to ",
@@ -312,7 +312,7 @@ fn of_phase(phase: Phase) -> &'static str {
     }
 }
 
-/// Returns what has become of a push: `sent after 112 ms (person 95 %)`.
+/// Returns the outcome of a push: `sent after 112 ms (person 95 %)`.
 fn delivered(outcome: DeliveryOutcome, latency_ms: u64, detail: Option<&str>, labels: &[Label]) -> String {
     let (detail, labels) = (bracketed(detail.unwrap_or_default()), bracketed(&Label::listed(labels)));
     let told = match outcome {
@@ -333,7 +333,7 @@ fn trouble_told(change: &str, trouble: &TroubleView, zone: &TimeZone) -> (&'stat
     ("trouble", if over { Tone::Good } else { Tone::Bad }, text)
 }
 
-/// Returns which alarm it is about: by the number that its line had, else by event or monitor.
+/// Returns which alarm a line is about: by the number in the alarm's own line, else by event or monitor.
 fn about(alarm: u64, event: Option<EventId>, monitor: Option<MonitorId>) -> String {
     match (alarm, event, monitor) {
         (1.., _, _) => format!("#{alarm} "),

@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: WhyArgs, context: &mut Context) -> Outcome {
     context.ask::<Why>(Request::Why { event, token }).await
 }
 
-/// Which event is to be explained.
+/// The event to explain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WhyEvent {
     Event(EventId),
@@ -128,7 +128,7 @@ impl View for Why {
     }
 }
 
-/// Returns the times of an explanation; that of the announcement stands with its alarms, where they are known.
+/// Returns the times of an explanation. If its alarms are known, they contain the time of the announcement.
 fn times(why: &Why) -> impl Iterator<Item = (&'static str, Timestamp)> {
     let WhyTimes { announced_at, began_at, first_run_at, started_at, limited_from, limited_to } = why.times;
     let announced_at = announced_at.filter(|_| why.alarms.is_empty());
@@ -146,7 +146,7 @@ fn times(why: &Why) -> impl Iterator<Item = (&'static str, Timestamp)> {
 
 fn table(why: &Why, out: &Out) -> Table {
     let OutputStyle { now, zone, .. } = out.look();
-    // The day is told once, with the alarm.
+    // The date is shown once, with the alarm.
     let day = why.alarms.first().map_or(*now, |alarm| alarm.at);
     let columns: &[ColumnOf<'_, WhyTarget>] = &[
         (Column::new("TIME").spare(1), &|target| Cell::new(&time::clock(day, target.at, zone))),

@@ -1,4 +1,4 @@
-//! The values that only the daemon knows: handles of tokens, numbers of clients and monitors, names of users.
+//! Values that only the daemon knows: handles of tokens, ids of clients and monitors, names of users.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,11 +15,11 @@ use zmes_shared::views::{
 use super::Candidate;
 use crate::render::clean;
 
-/// How long the daemon may take, all questions together: the shell waits for the answer.
+/// Time limit for the daemon, for all requests together: the shell waits for the answer.
 const LIMIT: Duration = Duration::from_millis(800);
-/// Largest number of values.
+/// Maximum number of values.
 const MAX: usize = 1000;
-/// Alarms that are offered: who asks why means a recent one.
+/// Number of alarms offered: `why` is usually about a recent one.
 const EVENTS: u32 = 50;
 
 /// A kind of value that the daemon knows.
@@ -31,21 +31,21 @@ pub(super) enum Live {
     RevokedTokens,
     /// Handles of tokens that are blocked.
     BlockedTokens,
-    /// Handles of tokens that are silenced.
+    /// Handles of muted tokens.
     MutedTokens,
     Clients,
     Monitors,
-    /// Monitors, and the word for all of them.
+    /// Monitors, and `all`.
     MonitorsOrAll,
-    /// Numbers of snoozes, and the word for all of them.
+    /// Numbers of snoozes, and `all`.
     SnoozesOrAll,
-    /// Names of users who have an app connected or a token.
+    /// Names of users who have a connected app or a token.
     Users,
     /// Handles of tokens, and names of users.
     TokensOrUsers,
-    /// The word for the last alarm, and the events of those before it.
+    /// `last`, and the events before it.
     LastOrEvents,
-    /// Events of the last alarms.
+    /// Events of the latest alarms.
     Events,
     /// Kinds of transports, and handles of targets.
     Transports,
@@ -54,13 +54,13 @@ pub(super) enum Live {
 }
 
 impl Live {
-    /// Reads a kind as `Debug` prints it.
+    /// Parses a kind from its `Debug` output.
     pub(super) fn parse(name: &str) -> Option<Self> {
         Self::value_variants().iter().copied().find(|live| format!("{live:?}") == name)
     }
 
-    /// Returns what belongs in the place of an argument, as the name of its value says; `path`: the commands that
-    /// lead to it, without the program.
+    /// Returns the kind of value for an argument, by its value name. `path` is the commands that lead to it, without
+    /// the program.
     pub(super) fn of(path: &[&str], arg: &Arg) -> Option<Self> {
         let words: Vec<&str> =
             arg.get_value_names().unwrap_or_default().iter().flat_map(|name| name.split('|')).collect();
@@ -99,7 +99,7 @@ impl Live {
         (path == ["clients", "disconnect"] && arg.is_positional()).then_some(Self::Clients)
     }
 
-    /// Returns the words that are values without a daemon.
+    /// Returns the fixed words, which need no daemon.
     pub(super) fn words(self) -> Vec<Candidate> {
         let word = |word: &str, description| vec![Candidate::new(word.to_owned(), description)];
         match self {
@@ -124,14 +124,14 @@ impl Live {
     }
 }
 
-/// Returns the values that the daemon has; those that arrived, where it is away, refuses or is too slow.
+/// Returns the daemon's values, or only those that arrived, if it is away, refuses or is too slow.
 pub(super) async fn values(live: Live, socket: &Path) -> Vec<Candidate> {
     let mut found = Vec::new();
     let asked = async {
         let mut daemon = ControlClient::connect_within(socket, LIMIT).await?;
         gather(live, &mut daemon, &mut found).await
     };
-    // An error in the middle of a command line helps nothing: the shell offers what there is.
+    // An error in the middle of a command line helps nobody: the shell offers what there is.
     tokio::time::timeout(LIMIT, asked).await.ok();
     found
 }
@@ -187,7 +187,7 @@ async fn gather(
     }
 }
 
-/// Asks page by page, so that what came in time is kept.
+/// Requests page by page, so that what arrived in time is kept.
 async fn tokens(
     state: Option<TokenState>,
     daemon: &mut ControlClient,
@@ -208,7 +208,7 @@ async fn tokens(
     Ok(())
 }
 
-/// Gathers who has an app connected, then who has a token.
+/// Collects the users with a connected app, then those with a token.
 async fn users(daemon: &mut ControlClient, found: &mut Vec<Candidate>) -> Result<(), ClientError> {
     let Clients { clients } = daemon.request(Request::ClientsList(ClientFilter::default())).await?;
     let mut seen = HashSet::new();
@@ -226,8 +226,8 @@ async fn users(daemon: &mut ControlClient, found: &mut Vec<Candidate>) -> Result
     asked
 }
 
-/// Says whether a name can be typed as the value of an option: with nothing in it that a terminal obeys, and not an
-/// option itself.
+/// Returns whether a name can be typed as an option value: it contains no control characters and does not look like an
+/// option.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('-') && name.trim() == name && clean(name) == name
 }
@@ -244,7 +244,7 @@ fn token(token: &TokenView) -> Candidate {
     Candidate::new(handle(&token.handle), &described(parts))
 }
 
-/// Returns the hexadecimal digits of a handle, or `@` and the name of a target: the answer may come from anything.
+/// Returns the hexadecimal digits of a handle, or `@` and a target's name. The answer may come from any process.
 fn handle(text: &str) -> String {
     let plain =
         |character: &char| character.is_ascii_lowercase() || character.is_ascii_digit() || *character == '-';

@@ -1,8 +1,8 @@
-//! What shells are told while a command line is being typed.
+//! Answers shells while a command line is being typed.
 //!
 //! A script in `completions/` runs `zmesctl __complete SHELL WORD...` with the words up to the cursor. The engine of
-//! `clap_complete` knows commands, options and fixed values from the grammar; where an argument names something that the
-//! daemon knows ([`Live`]), the daemon is asked, with a short deadline. Whatever fails, nothing is printed.
+//! `clap_complete` takes commands, options and fixed values from the grammar. For arguments that name something known
+//! to the daemon ([`Live`]), the daemon is asked, with a short deadline. If anything fails, nothing is printed.
 
 mod live;
 
@@ -22,16 +22,16 @@ use crate::environment::Environment;
 use crate::render::clean;
 use live::Live;
 
-/// What the scripts say in place of a command.
+/// The scripts use this word in place of a command.
 const COMMAND: &str = "__complete";
-/// Longest description, in characters: it shares a line with the value.
+/// Maximum length of a description in characters: it shares a line with the value.
 const DESCRIPTION: usize = 60;
-/// Stands for the values of a kind, until the daemon has been asked.
+/// Prefix of a mark for the values of a kind, until the daemon has been asked.
 const LIVE: &str = "live:";
-/// Stands for file names, which the shell completes by itself.
+/// Mark for file names, which the shell completes itself.
 const FILES: &str = "files";
 
-/// One value that could be typed, and what it stands for.
+/// A value that could be typed, and its description.
 #[derive(Debug, PartialEq, Eq)]
 struct Candidate {
     value: String,
@@ -39,7 +39,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Returns a candidate whose description is one short line without anything that a terminal obeys.
+    /// Returns a candidate whose description is one short line without control characters.
     fn new(value: String, description: &str) -> Self {
         let line = clean(description);
         let description = if line.chars().count() <= DESCRIPTION {
@@ -51,7 +51,7 @@ impl Candidate {
     }
 }
 
-/// Answers a script; `None`: the arguments are a command line of a person.
+/// Answers a script. Returns `None` if the arguments are an ordinary command line.
 pub(crate) async fn answer(arguments: &[OsString], environment: &Environment) -> Option<()> {
     let [_, command, shell, words @ ..] = arguments else { return None };
     if command != COMMAND {
@@ -66,7 +66,7 @@ pub(crate) async fn answer(arguments: &[OsString], environment: &Environment) ->
     Some(())
 }
 
-/// Returns what could be typed in place of the last of `words`.
+/// Returns candidates for the last of `words`.
 async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candidate> {
     let Some((current, before)) = words.split_last() else { return Vec::new() };
     let Ok(offered) = complete(&mut grammar(), words.to_vec(), before.len(), None) else { return Vec::new() };
@@ -75,9 +75,9 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
         let value = candidate.get_value().to_string_lossy().into_owned();
         let kind = candidate.get_id().and_then(|id| id.strip_prefix(LIVE)).and_then(Live::parse);
         if let Some(live) = kind {
-            // What stands before the value: `--token=`.
+            // `value` is the text before the actual value: `--token=`.
             let prefixed = |found: Candidate| Candidate { value: value.clone() + &found.value, ..found };
-            // Words of the grammar are filtered as the engine does it; what the daemon has is the shell's to filter.
+            // The grammar's words are filtered here, as the engine does; the shell filters the daemon's values.
             let fixed = live.words().into_iter().map(prefixed);
             values.extend(fixed.filter(|found| found.value.as_bytes().starts_with(current.as_bytes())));
             if let Some(socket) = socket(before, environment) {
@@ -91,7 +91,7 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
             found.push(Candidate::new(value, help.split(" [default").next().unwrap_or_default()));
         }
     }
-    // Not twice what is on the line already.
+    // Omit values that are already on the line.
     let mut told: HashSet<Vec<u8>> = before.iter().map(|word| word.as_bytes().to_owned()).collect();
     values
         .retain(|found: &Candidate| !found.value.is_empty() && told.insert(found.value.clone().into_bytes()));
@@ -99,7 +99,7 @@ async fn candidates(words: &[OsString], environment: &Environment) -> Vec<Candid
     found
 }
 
-/// Returns the words as the engine reads them: bash takes `--token=1a2b` apart at the sign.
+/// Returns the words as the engine expects them: bash splits `--token=1a2b` at `=`.
 fn joined(shell: &OsStr, words: &[OsString]) -> Vec<OsString> {
     if shell != "bash" {
         return words.to_vec();
@@ -116,7 +116,7 @@ fn joined(shell: &OsStr, words: &[OsString]) -> Vec<OsString> {
     joined
 }
 
-/// Returns the control socket that the command line will use; `None`: only the shell can expand it.
+/// Returns the control socket that the command line will use; `None` if only the shell can expand it.
 fn socket(words: &[OsString], environment: &Environment) -> Option<PathBuf> {
     let mut words = words.iter().map(|word| word.as_bytes()).take_while(|word| *word != b"--");
     let mut said = None;
@@ -132,7 +132,7 @@ fn socket(words: &[OsString], environment: &Environment) -> Option<PathBuf> {
     said.iter().all(plain).then(|| PathBuf::from(OsStr::from_bytes(said)))
 }
 
-/// Returns the grammar, with a mark for the engine on each argument whose values it does not have.
+/// Returns the grammar, with a mark on each argument whose values the engine does not know.
 fn grammar() -> Command {
     marked(Cli::command(), &[])
 }
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!((long.len(), long.ends_with("...")), (60, true));
     }
 
-    /// Returns the marks that stand for values behind `line`.
+    /// Returns the marks offered after `line`.
     fn marks(line: &str) -> Vec<String> {
         let words: Vec<OsString> = format!("zmesctl {line} ").split(' ').map(OsString::from).collect();
         let last = words.len() - 1;

@@ -1,11 +1,11 @@
-//! `token:monlist:intlist:platform:pushstate`, a line each, and the shorter lines of older servers.
+//! `token:monlist:intlist:platform:pushstate`, one per line, and the shorter lines of older servers.
 //!
 //! A token may contain colons, so fields are counted from the right. Older lines have fewer: `token`,
 //! `token:monlist`, `token:monlist:platform`, `token:monlist:intlist:platform`.
 
 use super::{EntryRefusal, FileEntry, FilePlace, Raw, shown};
 
-/// Reads all lines; blank ones stand for nothing.
+/// Parses all lines; blank ones are ignored.
 pub(super) fn parse(text: &[u8]) -> Vec<FileEntry> {
     let lines = text.split(|&byte| byte == b'\n').enumerate();
     lines.filter_map(|(index, line)| entry(FilePlace::Line(index + 1), line)).collect()
@@ -16,7 +16,7 @@ fn entry(place: FilePlace, line: &[u8]) -> Option<FileEntry> {
         let content = Err(EntryRefusal::Damaged("not UTF-8".to_owned()));
         return Some(FileEntry { place, shown: "…".to_owned(), content });
     };
-    // A carriage return of Windows is white space, too.
+    // This also trims the carriage return of Windows files.
     let line = line.trim();
     if line.is_empty() {
         return None;
@@ -36,16 +36,16 @@ fn entry(place: FilePlace, line: &[u8]) -> Option<FileEntry> {
     Some(entry)
 }
 
-/// Finds out which field is which; the token is returned apart, since its pieces may have to be joined.
+/// Assigns the fields. The token is returned separately, because its pieces may have to be joined.
 fn split<'a>(fields: &[&'a str]) -> (Raw<'a>, String) {
     let last = fields.len().saturating_sub(1);
-    // The platform is the last field or the one before it, where the push state follows.
+    // The platform is the last field, or the one before it if the push state follows.
     let (before, platform, pushstate) = match fields {
         [before @ .., platform, pushstate] if is_platform(platform) && !is_platform(pushstate) => {
             (before, *platform, *pushstate)
         }
         [before @ .., platform] if !before.is_empty() && is_platform(platform) => (before, *platform, ""),
-        // No platform at all. Five fields are the usual layout with something else in that place.
+        // No platform. With five fields, this is the usual layout with an unknown word in its place.
         [before @ .., platform, pushstate] if last >= 4 => (before, *platform, *pushstate),
         _ => (fields, "", ""),
     };
@@ -62,7 +62,7 @@ fn split<'a>(fields: &[&'a str]) -> (Raw<'a>, String) {
     (Raw { monlist, intlist, platform, pushstate, ..Raw::default() }, token.join(":"))
 }
 
-/// `a:b:1,2:0,0:android:enabled` once became `a:b:1,2:0,0:enabled`: the second list stands where the platform was.
+/// `a:b:1,2:0,0:android:enabled` was sometimes written as `a:b:1,2:0,0:enabled`: the second list replaced the platform.
 fn is_shifted(fields: &[&str]) -> bool {
     matches!(fields, [.., intlist, "enabled" | "disabled"] if fields.len() >= 4 && is_list(intlist))
 }
@@ -71,7 +71,7 @@ fn is_platform(field: &str) -> bool {
     ["ios", "android"].iter().any(|platform| field.trim().eq_ignore_ascii_case(platform))
 }
 
-/// Says whether a field can be a list: numbers and commas, or nothing.
+/// Returns whether a field can be a list: numbers and commas, or empty.
 fn is_list(field: &str) -> bool {
     field.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b' ' | b'-'))
 }

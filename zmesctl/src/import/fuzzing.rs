@@ -1,10 +1,10 @@
-//! Token files of every generation as a target of the fuzzer.
+//! Fuzzer target for token files of every generation.
 
 use std::collections::HashSet;
 
 use super::{FileFormat, FilePlace, parse};
 
-/// No token twice, none that the daemon would refuse for its size, nothing without a place, and no token is shown.
+/// Checks: no token twice, none too large for the daemon, every entry has a position, and no token is shown.
 pub(crate) fn token_files(bytes: &[u8]) {
     let lines = bytes.split(|byte| *byte == b'\n').count();
     let parsed = match parse(bytes) {

@@ -1,7 +1,7 @@
-//! `{"tokens":{"<token>":{"monlist":…,"platform":…,…}}}`, as servers from 6.0 on write it, also where it was cut off.
+//! `{"tokens":{"<token>":{"monlist":…,"platform":…,…}}}`, as written by servers from 6.0 on, even if truncated.
 //!
-//! The file is read token by token: what was whole before a cut is taken, and the cut is named. Any other mistake in
-//! the syntax makes the whole file doubtful, and nothing is taken.
+//! The file is read token by token: tokens before a truncation are taken, and the truncation is reported. Any other
+//! syntax error makes the whole file doubtful, and nothing is taken.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,7 +16,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Vec<FileEntry>, Unparsable> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let read = FileSeed(&mut found).deserialize(&mut reader).and_then(|()| reader.end());
     match read {
-        // `{}` is what a server from 6.0 on leaves where no phone has registered.
+        // `{}` is what a server from 6.0 on writes if no phone has registered.
         Ok(()) if found.tokens || !found.others => Ok(found.entries),
         Ok(()) => Err(unparsable(1, 1, "not a token file: no \"tokens\"".to_owned())),
         Err(error) if error.is_eof() && found.tokens => {
@@ -35,7 +35,7 @@ fn unparsable(line: usize, column: usize, detail: String) -> Unparsable {
     Unparsable { line: line.max(1), column: column.max(1), detail }
 }
 
-/// Says what is wrong without a word of the file: serde quotes what it finds, and that may be a token.
+/// Describes an error without any text of the file: serde quotes what it finds, and that may be a token.
 fn plain(error: &serde_json::Error) -> String {
     let text = match error.classify() {
         serde_json::error::Category::Syntax => "not valid JSON",
@@ -48,13 +48,13 @@ fn plain(error: &serde_json::Error) -> String {
 
 #[derive(Default)]
 struct TokenList {
-    /// There is a list of tokens, and it was begun.
+    /// The list of tokens was found.
     tokens: bool,
     others: bool,
     entries: Vec<FileEntry>,
 }
 
-/// The file: an object whose member `tokens` counts.
+/// The file: an object of which only the member `tokens` matters.
 struct FileSeed<'f>(&'f mut TokenList);
 
 impl<'de> DeserializeSeed<'de> for FileSeed<'_> {
@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for FileSeed<'_> {
     }
 }
 
-/// The list of tokens: kept one by one, so that those before a cut are there.
+/// The list of tokens, kept one by one, so that those before a truncation are not lost.
 struct TokensSeed<'f>(&'f mut TokenList);
 
 impl<'de> DeserializeSeed<'de> for TokensSeed<'_> {
@@ -150,7 +150,7 @@ fn entry(place: FilePlace, token: &str, value: &Value) -> FileEntry {
     .judge(place)
 }
 
-/// Returns a member as text: servers and people have written numbers and lists, too.
+/// Returns a member as text: servers and people have also written numbers and lists.
 fn text<'v>(members: &'v Map<String, Value>, name: &str) -> Cow<'v, str> {
     match members.get(name) {
         None | Some(Value::Null | Value::Object(_)) => Cow::Borrowed(""),

@@ -1,8 +1,8 @@
-//! Token files of older event servers: bytes in, records and reasons out. No I/O, no daemon.
+//! Parses token files of older event servers: bytes in, records and reasons out. No I/O, no daemon.
 //!
-//! `tokens.txt` was lines with colons until 5.x (five layouts, see [`colon`]) and JSON from 6.0 on (see [`json`]).
-//! Each token in a file becomes a [`FileEntry`], imported or refused with a reason. An [`Unparsable`] file is refused as a
-//! whole.
+//! `tokens.txt` consisted of lines with colons until 5.x (five layouts, see [`colon`]) and is JSON from 6.0 on (see
+//! [`json`]). Each token in a file becomes a [`FileEntry`], imported or refused with a reason. An [`Unparsable`] file
+//! is refused as a whole.
 
 mod colon;
 pub(crate) mod fuzzing;
@@ -17,19 +17,19 @@ use serde::Serialize;
 use zmes_shared::control::TokenRecord;
 use zmes_shared::text::is_hidden;
 
-/// Longest token that is imported, in bytes; the daemon has the same limit.
+/// Maximum length of an imported token in bytes; the daemon has the same limit.
 const MAX_TOKEN: usize = 4096;
-/// Longest list of monitors or intervals, in bytes: more than any ZoneMinder needs.
+/// Maximum length of a list of monitors or intervals in bytes: more than any ZoneMinder needs.
 const MAX_LIST: usize = 16 * 1024;
-/// Characters of the app's version and profile that are kept.
+/// Maximum number of characters kept of the app's version and profile.
 const MAX_NAME: usize = 128;
-/// Characters of a token that people see.
+/// Number of characters of a token that are shown.
 const SHOWN: usize = 6;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TokenFile {
     pub(crate) format: FileFormat,
-    /// Everything that stands for a token, in the order of the file.
+    /// All entries that contain a token, in the order of the file.
     pub(crate) entries: Vec<FileEntry>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum FileFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileEntry {
     pub(crate) place: FilePlace,
-    /// The end of the token, for people; the whole is in the record alone.
+    /// The end of the token, for people. Only the record contains the whole token.
     pub(crate) shown: String,
     /// The record, or why it cannot be imported.
     pub(crate) content: Result<TokenRecord, EntryRefusal>,
@@ -55,7 +55,7 @@ pub(crate) struct FileEntry {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FilePlace {
-    /// In this line, from 1.
+    /// Line number, from 1.
     Line(usize),
     /// Number of the token in a JSON file, from 1.
     Entry(usize),
@@ -73,7 +73,7 @@ impl fmt::Display for FilePlace {
 /// Why an entry is not imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EntryRefusal {
-    /// It has no data that could be imported.
+    /// It contains no data to import.
     Useless(String),
     Damaged(String),
 }
@@ -83,7 +83,7 @@ pub(crate) enum EntryRefusal {
 pub(crate) struct Unparsable {
     pub(crate) line: usize,
     pub(crate) column: usize,
-    /// What is wrong there. Never a piece of the file: it could be a token.
+    /// What is wrong there. Never contains text of the file: it could be a token.
     pub(crate) detail: String,
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<TokenFile, Unparsable> {
     Ok(parsed)
 }
 
-/// What a file says of one token, before it is judged.
+/// What a file says about one token, before validation.
 #[derive(Debug, Default)]
 struct Raw<'a> {
     token: &'a str,
@@ -166,7 +166,7 @@ impl Raw<'_> {
     }
 }
 
-/// Reads a list; `-1` stands for an empty one.
+/// Parses a list; `-1` means an empty one.
 fn list(text: &str) -> String {
     let text = text.trim();
     if text == "-1" { String::new() } else { text.to_owned() }
@@ -176,7 +176,7 @@ fn name(text: &str) -> String {
     zmes_shared::text::stripped(text.trim(), MAX_NAME)
 }
 
-/// Says whether it looks like a token of APNs: 64 hexadecimal digits.
+/// Returns whether this looks like an APNs token: 64 hexadecimal digits.
 fn is_apns(token: &str) -> bool {
     token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

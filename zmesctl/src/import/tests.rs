@@ -8,7 +8,7 @@ fn parsed(text: &str) -> TokenFile {
     parse(text.as_bytes()).unwrap()
 }
 
-/// token | monlist | intlist | platform | pushstate, or the reason.
+/// Returns token | monlist | intlist | platform | pushstate, or the reason.
 fn fields(entry: &FileEntry) -> String {
     match &entry.content {
         Ok(record) => {
@@ -184,7 +184,7 @@ fn no_reason_quotes_a_token() {
     }
 }
 
-/// Token files of every generation, each with what is expected of it beside it; `UPDATE=1` writes that.
+/// Token files of every generation, each with its expected result beside it; `UPDATE=1` writes the results.
 #[test]
 fn files_of_every_generation_are_read_as_expected() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tokens");
@@ -211,7 +211,7 @@ fn files_of_every_generation_are_read_as_expected() {
     assert!(read >= 14, "{read} files");
 }
 
-/// Bytes that look like token files, often enough to come deep into the parsers.
+/// Bytes that often resemble token files enough to reach deep into the parsers.
 fn files() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(&b":"[..]),
@@ -246,7 +246,7 @@ proptest! {
         }
         if parsed.format == FileFormat::Colon {
             let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-            // What is not text is not blank either.
+            // A line that is not valid text is not blank either.
             let lines = text.split(|&byte| byte == b'\n').filter(|line| {
                 std::str::from_utf8(line).map_or(true, |line| !line.trim().is_empty())
             });
@@ -262,7 +262,7 @@ proptest! {
         let entries = tokens.iter().map(|(token, platform)| format!(r#""{token}":{{"platform":"{platform}"}}"#));
         let text = format!(r#"{{"tokens":{{{}}}}}"#, entries.collect::<Vec<_>>().join(","));
         prop_assert_eq!(parsed(&text).entries.len(), tokens.len());
-        // A cut loses at most what comes after it, and is told.
+        // A truncation loses at most what comes after it, and is reported.
         let whole = &text[..cut.index(text.len() + 1)];
         if let Ok(parsed) = parse(whole.as_bytes()) {
             let damaged = parsed.entries.iter().filter(|entry| fields(entry).contains("cut off")).count();

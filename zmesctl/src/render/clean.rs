@@ -1,11 +1,11 @@
-//! Names, causes and addresses come from cameras and from the network: none may speak to the terminal.
+//! Names, causes and addresses come from cameras and from the network: none of them may control the terminal.
 
 use std::borrow::Cow;
 
 use zmes_shared::text::is_hidden;
 pub use zmes_shared::text::json_safe;
 
-/// Returns `text` with every character that a terminal obeys or that cannot be seen written out, such as `\u{1b}`.
+/// Returns `text` with control and invisible characters escaped, such as `\u{1b}`.
 pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);

@@ -1,6 +1,6 @@
-//! Lines that fit the terminal: how wide a text is, where it is cut, where it goes on in the next line.
+//! Fits lines to the terminal: measures, cuts and wraps text.
 //!
-//! What is measured may be painted: escape sequences of colours take no columns. Wide characters take two.
+//! Texts may be painted: colour escape sequences take no columns. Wide characters take two.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Stands where something was cut off.
+/// Marks where a text was cut.
 const CUT: char = '…';
 
-/// Returns how many columns a text takes; painted or not, on one line.
+/// Returns how many columns a single-line text takes, painted or not.
 pub fn columns(text: &str) -> usize {
     if text.contains('\u{1b}') { display_width(text) } else { text.width() }
 }
 
-/// Returns a plain text in at most that many columns; what was cut off is shown by `…`.
+/// Returns a plain text in at most `width` columns; a cut is marked by `…`.
 pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
@@ -38,8 +38,8 @@ pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
-/// Returns a line in pieces of at most `width` columns: it is broken at blanks, and words that are too long anywhere. What
-/// goes on begins with `indent` blanks.
+/// Wraps a line to pieces of at most `width` columns, at spaces or inside words that are too long. Continuation lines
+/// begin with `indent` spaces.
 pub fn wrap(line: &str, width: usize, indent: usize) -> Cow<'_, str> {
     if columns(line) <= width || width == 0 {
         return Cow::Borrowed(line);
@@ -48,7 +48,7 @@ pub fn wrap(line: &str, width: usize, indent: usize) -> Cow<'_, str> {
     let options = Options::new(width)
         .subsequent_indent(&indent)
         .word_separator(WordSeparator::AsciiSpace)
-        // No word is broken at its hyphens: options are to be copied.
+        // Words are not broken at hyphens, so that options can be copied.
         .word_splitter(WordSplitter::NoHyphenation);
     Cow::Owned(textwrap::fill(line, options))
 }

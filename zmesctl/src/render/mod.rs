@@ -1,6 +1,6 @@
-//! How answers look: tables and sentences for people, the views' own JSON for programs.
+//! Output of answers: tables and sentences for people, the views' own JSON for programs.
 //!
-//! [`Out`] decides once about format, colour and width; a [`View`] says how one answer looks to people.
+//! [`Out`] fixes format, colour and width once; a [`View`] defines how one answer looks to people.
 
 mod clean;
 mod fit;
@@ -24,7 +24,7 @@ pub use table::{Cell, Column, ColumnOf, Facts, Table, Terminal, terminal_width};
 use crate::exit::Exit;
 use crate::options::Format;
 
-/// How far to the right a line goes on.
+/// Indent of continuation lines.
 const HANG: usize = 2;
 
 /// An answer that can be shown.
@@ -32,10 +32,10 @@ pub trait View: Serialize {
     /// Writes it for people.
     fn human(&self, out: &mut Out) -> io::Result<()>;
 
-    /// The member whose elements `--jsonl` prints, one a line; `None`: the whole answer is one line.
+    /// The member whose elements `--jsonl` prints, one per line; `None` if the whole answer is one line.
     const LIST: Option<&'static str> = None;
 
-    /// Returns what `--jsonl` prints one line each of.
+    /// Returns the values that `--jsonl` prints, one per line.
     fn elements(&self) -> serde_json::Result<Vec<Value>> {
         let mut whole = serde_json::to_value(self)?;
         match Self::LIST.and_then(|name| whole.get_mut(name)?.as_array_mut()) {
@@ -44,12 +44,12 @@ pub trait View: Serialize {
         }
     }
 
-    /// Returns the names of a list's elements, which `--quiet` prints one a line; `None`: they have none.
+    /// Returns the names of a list's elements, which `--quiet` prints, one per line; `None` if they have none.
     fn names(&self) -> Option<Vec<String>> {
         None
     }
 
-    /// Says whether this is a document that was asked for, and is printed with `--quiet`, too.
+    /// Returns whether this is a requested document, which is printed with `--quiet`, too.
     fn is_document(&self) -> bool {
         false
     }
@@ -59,16 +59,16 @@ pub trait View: Serialize {
     }
 }
 
-/// What is decided once about the output.
+/// The style of the output, fixed at the start.
 #[derive(Debug, Clone)]
 pub struct OutputStyle {
     pub format: Format,
     /// Print nothing on success.
     pub quiet: bool,
     pub color: bool,
-    /// Columns of the terminal; `None` where lines may be as long as they like.
+    /// Width of the terminal; `None` if lines may have any length.
     pub width: Option<u16>,
-    /// What "3 min ago" counts from.
+    /// The time from which "3 min ago" is computed.
     pub now: Timestamp,
     pub zone: TimeZone,
 }
@@ -108,7 +108,7 @@ impl Out {
                 (Some(names), Format::Human) => {
                     return names.iter().try_for_each(|name| self.raw(&clean(name)));
                 }
-                // A list as JSON is printed as it is.
+                // A list in JSON is printed in full.
                 (Some(_), Format::Json | Format::Jsonl) => {}
                 (None, _) => return Ok(()),
             }
@@ -120,7 +120,7 @@ impl Out {
         }
     }
 
-    /// Shows one element of a stream, at once.
+    /// Shows one element of a stream, unbuffered.
     pub fn item(&mut self, view: &impl View) -> io::Result<()> {
         if self.look.quiet {
             return Ok(());
@@ -137,13 +137,13 @@ impl Out {
         self.json(&serde_json::to_string(value)?)
     }
 
-    /// Writes one line for people. On a terminal that is too narrow it goes on below, a little to the right.
+    /// Writes one line for people. If the terminal is too narrow, it is wrapped with a small indent.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         let begin = text.len() - text.trim_start_matches(' ').len();
         self.hanging(text, begin + HANG)
     }
 
-    /// Writes one line for people that goes on below column `indent` where the terminal is too narrow.
+    /// Writes one line for people. If the terminal is too narrow, it is wrapped below column `indent`.
     pub fn hanging(&mut self, text: &str, indent: usize) -> io::Result<()> {
         match self.look.width {
             Some(width) => writeln!(self.sink, "{}", wrap(text, width.into(), indent)),
@@ -151,7 +151,7 @@ impl Out {
         }
     }
 
-    /// Writes text as it is, however long: what files are made of.
+    /// Writes text unchanged, whatever its length: for the content of files.
     pub fn raw(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.sink, "{text}")
     }
@@ -166,7 +166,7 @@ impl Out {
         facts.lines().try_for_each(|line| self.hanging(&line, indent))
     }
 
-    /// Returns `text` in a tone, where the output has colours. `text` must be clean.
+    /// Returns `text` in a tone, if the output has colours. `text` must be clean.
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         paint(self.look.color, tone, text)
     }

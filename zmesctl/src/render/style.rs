@@ -1,8 +1,8 @@
-//! The few tones of the output, and what they are on a terminal.
+//! The few tones of the output, and how a terminal shows them.
 
 use zmes_shared::words::DeliveryState;
 
-/// What a piece of text wants to say beside its words. Never the only carrier of a meaning.
+/// What a text conveys besides its words. Never the only carrier of a meaning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
     #[default]
@@ -26,7 +26,7 @@ impl Tone {
     }
 }
 
-/// Returns `text` in a tone where colours are on. `text` must be clean.
+/// Returns `text` in a tone, if colours are on. `text` must be clean.
 pub fn paint(color: bool, tone: Tone, text: &str) -> String {
     let code = match tone {
         Tone::Plain => return text.to_owned(),

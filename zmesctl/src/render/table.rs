@@ -1,7 +1,7 @@
-//! Tables without lines: pleasant on a terminal, and `awk` reads them too.
+//! Tables without lines: pleasant on a terminal, and easy to read with `awk`.
 //!
-//! Columns without content are left out. Where a terminal is too narrow, the columns that matter least go first,
-//! and a remark names them; then names are cut, and explanations wrapped. A pipe gets everything.
+//! Empty columns are omitted. If a terminal is too narrow, the least important columns are dropped first, and a remark
+//! names them; then names are cut, and explanations wrapped. A pipe gets everything.
 
 use std::fmt::Write;
 
@@ -13,11 +13,11 @@ use super::{OutputStyle, Tone, clean, columns, cut, paint, wrap};
 
 /// Spaces between columns.
 const GAP: u16 = 2;
-/// A column that wraps is not made narrower than this before others are left out.
+/// A column that wraps is not made narrower than this while other columns can still be dropped.
 const WRAPPED: usize = 28;
-/// Nor one that is cut.
+/// The same for a column that is cut.
 const CUT: usize = 16;
-/// Where nothing can be left out any more, any column may become so narrow.
+/// If no more columns can be dropped, any column may become this narrow.
 const NARROWEST: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
@@ -25,20 +25,20 @@ pub struct Column {
     title: &'static str,
     right: bool,
     narrow: Narrow,
-    /// 0: always shown; the highest is left out first.
+    /// 0: always shown; the highest is dropped first.
     spare: u8,
 }
 
-/// A column with the cell that it has for a thing.
+/// A column, and the function that returns its cell for a row.
 pub type ColumnOf<'c, R> = (Column, &'c dyn Fn(&R) -> Cell);
 
-/// What becomes of a column's content where there is no room for it.
+/// How a column adapts if there is not enough room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Narrow {
     Stays,
-    /// It goes on in the next line: sentences.
+    /// Wraps to the next line: for sentences.
     Wraps,
-    /// It is cut, and that is shown: names.
+    /// Is cut, with a mark: for names.
     Cuts,
 }
 
@@ -48,25 +48,25 @@ impl Column {
         Self { title, right: false, narrow: Narrow::Stays, spare: 0 }
     }
 
-    /// Aligns it to the right, as numbers are.
+    /// Aligns it to the right: for numbers.
     #[must_use]
     pub const fn right(self) -> Self {
         Self { right: true, ..self }
     }
 
-    /// Lets it wrap where the terminal is narrow: sentences.
+    /// Allows wrapping on a narrow terminal: for sentences.
     #[must_use]
     pub const fn wraps(self) -> Self {
         Self { narrow: Narrow::Wraps, ..self }
     }
 
-    /// Lets it be cut where the terminal is narrow: names.
+    /// Allows cutting on a narrow terminal: for names.
     #[must_use]
     pub const fn cuts(self) -> Self {
         Self { narrow: Narrow::Cuts, ..self }
     }
 
-    /// Lets it be left out where the terminal is narrow; the highest rank goes first.
+    /// Allows dropping it on a narrow terminal; the highest rank goes first.
     #[must_use]
     pub const fn spare(self, rank: u8) -> Self {
         Self { spare: rank, ..self }
@@ -80,7 +80,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Returns a cell with `text`, which may come from anywhere.
+    /// Returns a cell with `text`, which may come from outside.
     pub fn new<T: ToString + ?Sized>(text: &T) -> Self {
         Self { text: clean(&text.to_string()).into_owned(), tone: Tone::Plain }
     }
@@ -89,12 +89,12 @@ impl Cell {
         text.map_or_else(Self::default, |text| Self::new(&text))
     }
 
-    /// Returns a cell for what was decided about an alarm.
+    /// Returns a cell for a decision about an alarm.
     pub fn decision(decision: DeliveryState) -> Self {
         Self::new(&decision).tone(Tone::of_decision(decision))
     }
 
-    /// Returns what stands in the table: something, also where there is nothing.
+    /// Returns the text to show, which is never empty.
     fn shown(&self) -> &str {
         if self.text.is_empty() { "-" } else { &self.text }
     }
@@ -116,19 +116,19 @@ impl Table {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
-    /// Returns a table of like things: each column with the cell that it has for one of them.
+    /// Returns a table with one row for each element of `rows`.
     pub fn of<R>(rows: &[R], columns: &[ColumnOf<'_, R>]) -> Self {
         let cells = |row| columns.iter().map(|(_, cell)| cell(row)).collect();
         let titles = columns.iter().map(|(column, _)| *column).collect();
         Self { columns: titles, rows: rows.iter().map(cells).collect() }
     }
 
-    /// Adds a row; it has a cell for each column.
+    /// Adds a row, which must have a cell for each column.
     pub fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         self.rows.push(cells.into());
     }
 
-    /// Returns the table as text, without the newline at its end.
+    /// Returns the table as text, without a newline at the end.
     pub fn render(&self, look: &OutputStyle) -> String {
         let mut shown: Vec<usize> =
             (0..self.columns.len()).filter(|&index| self.has_content(index)).collect();
@@ -144,7 +144,7 @@ impl Table {
                 left_out.push(index);
                 kept = of(&shown);
             }
-            // What went last mattered most, but something else may fit in its place.
+            // The last one dropped was the most important, but another one may fit into its room.
             let mut again = std::mem::take(&mut left_out);
             again.sort_by_key(|&index| self.columns.get(index).map_or(0, |column| column.spare));
             for index in again {
@@ -205,7 +205,7 @@ impl Table {
         shown.iter().copied().filter(|index| spare(index) > 0).max_by_key(spare)
     }
 
-    /// Draws the columns, in these widths; without widths as wide as they are.
+    /// Builds the table with these widths, or without widths as wide as the content.
     fn build(&self, shown: &[usize], widths: &[usize], look: &OutputStyle) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         // Width and colours are decided by `OutputStyle` alone.
@@ -245,7 +245,7 @@ struct Size {
     least: usize,
 }
 
-/// Shares the room out: columns that give way get as much as all others of them, and none more than it needs.
+/// Distributes the room: all shrinking columns get the same width, but none more than it needs.
 fn fit(sizes: &[Size], room: usize) -> Vec<usize> {
     let shared = |level: usize, least: fn(&Size) -> usize| -> Vec<usize> {
         sizes.iter().map(|size| size.natural.min(least(size).max(level))).collect()
@@ -257,14 +257,14 @@ fn fit(sizes: &[Size], room: usize) -> Vec<usize> {
     best(|size| size.least).or_else(|| best(|_| NARROWEST)).unwrap_or_else(|| shared(NARROWEST, |_| 0))
 }
 
-/// Returns the spaces between so many columns.
+/// Returns the total number of spaces between these columns.
 fn gaps(shown: &[usize]) -> usize {
     shown.len().saturating_sub(1) * usize::from(GAP)
 }
 
 fn styled(cell: &Cell, text: &str) -> comfy_table::Cell {
     let drawn = comfy_table::Cell::new(text);
-    // What is not there is neither good nor bad.
+    // An empty cell is neither good nor bad.
     let tone = if cell.text.is_empty() { Tone::Plain } else { cell.tone };
     match tone {
         Tone::Plain => drawn,
@@ -276,7 +276,7 @@ fn styled(cell: &Cell, text: &str) -> comfy_table::Cell {
     }
 }
 
-/// Labelled facts, one a line, the facts aligned.
+/// Labelled facts, one per line, with the facts aligned.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     facts: Vec<(&'static str, String)>,
@@ -293,7 +293,7 @@ impl Facts {
         self.facts.iter().map(move |(label, text)| format!("{label:width$}  {text}"))
     }
 
-    /// Returns where the facts begin.
+    /// Returns the column at which the facts begin.
     pub fn indent(&self) -> usize {
         self.widest() + usize::from(GAP)
     }
@@ -310,13 +310,13 @@ pub enum Terminal {
     Errors,
 }
 
-/// Returns the columns of the terminal behind a stream; `None`: it is none.
+/// Returns the width of the terminal behind a stream; `None` if it is not a terminal.
 pub fn terminal_width(stream: Terminal) -> Option<u16> {
     let mut table = comfy_table::Table::new();
     if stream == Terminal::Errors {
         table.use_stderr();
     }
-    // A terminal that does not know how wide it is says 0.
+    // A terminal that does not know its width reports 0.
     table.width().filter(|&width| width > 0)
 }
 

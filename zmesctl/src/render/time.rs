@@ -1,4 +1,4 @@
-//! Times and durations as people read them.
+//! Times and durations in a form for people.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Returns how long before `now` something was: "now", "12 s ago", "3 min ago", "2 h ago", "5 days ago".
+/// Returns how long before `now` a time was: "now", "12 s ago", "3 min ago", "2 h ago", "5 days ago".
 pub fn ago(now: Timestamp, at: Timestamp) -> String {
     let seconds = now.duration_since(at).as_secs();
     let text = coarse(seconds.unsigned_abs());
     match seconds {
         -1..=1 => "now".to_owned(),
         2.. => format!("{text} ago"),
-        // The daemon runs on the same machine, but its clock may have been set back meanwhile.
+        // The daemon runs on the same machine, but the clock may have been set back since.
         _ => format!("in {text}"),
     }
 }
@@ -42,7 +42,7 @@ pub fn milliseconds(ms: u64) -> String {
     if ms < 10_000 { format!("{ms} ms") } else { span(Duration::from_millis(ms)) }
 }
 
-/// Returns the time of day with milliseconds, and the date too where it is not that of `now`.
+/// Returns the time of day with milliseconds, and the date if it differs from that of `now`.
 pub fn clock(now: Timestamp, at: Timestamp, zone: &TimeZone) -> String {
     let at = at.to_zoned(zone.clone());
     let today = at.date() == now.to_zoned(zone.clone()).date();
@@ -54,7 +54,7 @@ pub fn date(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Returns a sentence with its times as people here read them.
+/// Returns a sentence with its times in the reader's time zone.
 pub fn told(sentence: &Sentence, zone: &TimeZone) -> String {
     sentence.render(|at| date(at, zone))
 }

@@ -1,4 +1,4 @@
-//! Points in time as people write them. What has no zone is local time.
+//! Parses points in time. A time without a zone is local time.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::duration;
 pub(crate) enum MomentArg {
     Instant(Timestamp),
     Local(DateTime),
-    /// A time of the day: whether of today, the next or the last one depends on the option.
+    /// A time of day: the option decides whether it is today's, the next or the last one.
     Clock(Time),
 }
 
@@ -29,7 +29,7 @@ impl FromStr for MomentArg {
         if let Ok(instant) = text.parse() {
             return Ok(Self::Instant(instant));
         }
-        // jiff would pass over an offset or a zone behind it, and reads a bare number of four digits as a time.
+        // jiff would ignore an offset or a zone after it, and parses a bare number of four digits as a time.
         let plain =
             text.contains(':') && text.chars().all(|char| char.is_ascii_digit() || "-: T".contains(char));
         let moment = if !plain {
@@ -44,7 +44,7 @@ impl FromStr for MomentArg {
 }
 
 impl MomentArg {
-    /// Returns the moment, where a time of the day is one of today; `None`: it is beyond all time.
+    /// Returns the moment; a time of day means today. `None` if it is out of range.
     pub(crate) fn today(self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         match self {
             Self::Instant(at) => Some(at),
@@ -53,12 +53,12 @@ impl MomentArg {
         }
     }
 
-    /// Returns the moment, where a time of the day is the next one.
+    /// Returns the moment; a time of day means the next one.
     pub(crate) fn next(self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let Self::Clock(time) = self else { return self.today(now, zone) };
         let today = now.to_zoned(zone.clone()).date();
         let dates = [Some(today), today.tomorrow().ok()];
-        // When clocks are set back, a time comes twice.
+        // When clocks are set back, a time occurs twice.
         let both = dates.into_iter().flatten().flat_map(|date| {
             let ambiguous = || zone.to_ambiguous_timestamp(date.to_datetime(time));
             [ambiguous().compatible(), ambiguous().later()]
@@ -66,7 +66,7 @@ impl MomentArg {
         both.flatten().find(|at| *at > now)
     }
 
-    /// Returns the moment, where a time of the day is the last one.
+    /// Returns the moment; a time of day means the last one.
     fn last(self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let Self::Clock(time) = self else { return self.today(now, zone) };
         let today = now.to_zoned(zone.clone()).date();
@@ -103,7 +103,7 @@ impl FromStr for PastArg {
 }
 
 impl PastArg {
-    /// Returns the point. One that cannot be told is at the end of the calendar.
+    /// Returns the moment. A date out of range becomes the end of the calendar.
     pub(crate) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         let moment = match self {
             Self::Moment(moment) => moment.last(now, zone),
@@ -140,7 +140,7 @@ impl FromStr for SinceArg {
 }
 
 impl SinceArg {
-    /// Returns the point as the daemon takes it.
+    /// Converts to the form of the control protocol.
     pub(crate) fn resolve(self, now: Timestamp, zone: &TimeZone) -> Since {
         match self {
             Self::Event(event) => Since::Event(event),
@@ -192,9 +192,9 @@ mod tests {
             ("18:00", "2026-11-30T17:00:00Z", "2026-12-01T17:00:00Z"),
             ("00:00", "2026-11-30T22:59:00Z", "2026-11-30T23:00:00Z"),
             ("07:30:15", "2026-12-31T20:00:00Z", "2027-01-01T06:30:15Z"),
-            // Skipped that night: an hour later.
+            // Skipped that night: becomes an hour later.
             ("02:30", "2027-03-27T20:00:00Z", "2027-03-28T01:30:00Z"),
-            // Comes twice that night.
+            // Occurs twice that night.
             ("02:30", "2026-10-24T20:00:00Z", "2026-10-25T00:30:00Z"),
             ("02:30", "2026-10-25T00:45:00Z", "2026-10-25T01:30:00Z"),
             ("02:30", "2026-10-25T01:45:00Z", "2026-10-26T01:30:00Z"),

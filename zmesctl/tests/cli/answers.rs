@@ -1,4 +1,4 @@
-//! Each command: what it asks, what programs and people get, how it exits.
+//! Each command: its request, its output for programs and people, its exit code.
 
 use serde_json::{Value, json};
 
@@ -300,7 +300,7 @@ fn programs_get_the_answer_as_the_daemon_gave_it() {
     }
 }
 
-/// Returns the member whose elements are the lines of `--jsonl`; `None`: the answer is one thing.
+/// Returns the member whose elements become lines of `--jsonl`; `None` if the answer is a single thing.
 fn elements(reply: &str) -> Option<&'static str> {
     match reply.split('-').nth(1).unwrap() {
         "clients_list" => Some("clients"),
@@ -330,7 +330,7 @@ fn jsonl_has_one_line_for_each_element_of_a_list() {
     }
 }
 
-/// Returns what `-q` prints of a list: the bare ids and handles; `None`: the answer is no list of things with names.
+/// Returns what `-q` prints for a list: the bare ids and handles; `None` if the answer is not a list of named things.
 fn names(reply: &str) -> Option<Vec<String>> {
     let (list, name) = match reply.split('-').nth(1).unwrap() {
         "clients_list" => ("clients", "id"),
@@ -352,7 +352,7 @@ fn quiet_says_nothing_where_all_is_well_and_of_lists_the_names() {
             assert_eq!(run.stdout.lines().collect::<Vec<_>>(), names, "{line}");
             continue;
         }
-        // What was asked for as a text is the answer itself.
+        // A requested text is itself the answer.
         let document = line == "config show";
         assert_eq!(run.stdout.contains(words), code != 0 || document, "{line}: {}", run.stdout);
     }
@@ -391,7 +391,7 @@ fn members_of_a_newer_daemon_do_not_disturb() {
 fn an_answer_to_somebody_else_is_passed_over() {
     let other = r#"{"id":99,"ok":{"done":"not for you"}}"#;
     let mine = fixture("reply-reload");
-    // The fake gives each line the id of the request; a line that is not an object keeps its own.
+    // Sent with the greeting, because the fake gives every later answer the id of its request.
     let daemon = FakeDaemon::start(&format!("{HELLO}\n{other}"), move |_| {
         crate::fake::Answer::Lines(vec![mine.clone()])
     });

@@ -1,12 +1,12 @@
-//! What shells are told while a command is being typed: values and descriptions, one a line, or nothing.
+//! Answers to shells while a command is being typed: values and descriptions, one per line, or nothing.
 
 use zmes_shared::control::PROTOCOL;
 
 use crate::fake::{Answer, FakeDaemon, HELLO, Run, fixture, zmesctl};
 
-/// What a name could try: in a shell, in a completion menu, on a terminal.
+/// What a hostile name could try in a shell, in a completion menu, or on a terminal.
 const HOSTILE: &str = "$(touch x)`touch y`\";'\\ %F{red}\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\ttab\nline\r";
-/// A command line for each kind of value, the answer that has them, and one of them.
+/// A command line for each kind of value, an answer that contains such values, and one of them.
 const LINES: [(&str, &str, &str); 4] = [
     ("tokens show", "reply-tokens_list", "1a2b3c4d"),
     ("watch --monitor", "reply-monitors_list", "1"),
@@ -14,7 +14,7 @@ const LINES: [(&str, &str, &str); 4] = [
     ("clients list --user", "reply-clients_list", "admin"),
 ];
 
-/// Asks as the script for bash does, with an empty word behind `line`.
+/// Asks as the script for bash does, with an empty word after `line`.
 fn asked(daemon: &FakeDaemon, line: &str) -> Run {
     Run::of(zmesctl(&format!("__complete bash zmesctl {line}")).arg("").env("ZMESCTL_SOCKET", &daemon.socket))
 }
@@ -48,7 +48,7 @@ fn commands_and_fixed_values_need_no_daemon() {
     }
     let run = Run::of(&mut zmesctl("__complete fish zmesctl tokens list --sta"));
     assert_eq!(lines(&run).iter().map(|(value, _)| *value).collect::<Vec<_>>(), ["--state", "--stale"]);
-    // A file: the shell completes it by itself.
+    // A file name: the shell completes it.
     let run = Run::of(zmesctl("__complete zsh zmesctl tokens import").arg(""));
     assert_eq!(run.stdout, "\t\n");
 }
@@ -82,7 +82,7 @@ fn the_socket_of_the_line_that_is_typed_counts() {
         let run = offered(words);
         assert!(!lines(&run).is_empty(), "{words:?}: {run:?}");
     }
-    // What only the shell can expand is not guessed at, and no other daemon's names are offered for it.
+    // Text that only the shell can expand is not guessed, and no names of another daemon are offered for it.
     for words in
         [&["--socket", "$HOME/control.sock"][..], &["--socket", "~/control.sock"], &["--socket=$(x)"]]
     {

@@ -1,4 +1,4 @@
-//! `config check` and `config default`, which run `zmesd`, and where it is looked for.
+//! `config check` and `config default`, which run `zmesd`, and how it is found.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;

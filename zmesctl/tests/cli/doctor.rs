@@ -1,5 +1,5 @@
-//! `doctor` as people read it, and what it finds out where no daemon answers: with programs that say what a test wants
-//! in the places of `zmesd`, `systemctl` and `runuser`.
+//! `doctor` as people see it, and its diagnosis if no daemon answers: the tests put scripted programs in place of
+//! `zmesd`, `systemctl` and `runuser`.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -64,13 +64,13 @@ fn a_narrow_terminal_wraps_sentences_and_leaves_commands_whole() {
     assert!(run.stdout.lines().any(command), "{}", run.stdout);
 }
 
-/// A directory with programs, and a socket path at which nobody listens.
+/// A directory with programs, and a socket path where nothing listens.
 struct Machine {
     directory: TempDir,
 }
 
 impl Machine {
-    /// `zmesd` prints what it is told in `findings`, and how it was called into the file `called`.
+    /// `zmesd` prints `findings`, and writes its arguments to the file `called`.
     fn new(findings: &str, code: i32) -> Self {
         let machine = Self { directory: tempfile::tempdir().unwrap() };
         fs::copy(env!("CARGO_BIN_EXE_zmesctl"), machine.path("zmesctl")).unwrap();
@@ -146,7 +146,7 @@ fn what_keeps_the_daemon_from_starting_is_the_first_red_step() {
     let daemon = document["findings"].as_array().unwrap().last().unwrap();
     assert!(daemon["detail"].as_str().unwrap().ends_with("; systemd: failed (Result: exit-code, status 78)"));
     if !is_root() {
-        // What the daemon may read, only root can try.
+        // Only root can check what the daemon may read.
         assert_eq!(steps(&document), [("configuration".to_owned(), true), ("daemon".to_owned(), false)]);
         assert_eq!(document["findings"][0]["hint"], "sudo zmesctl doctor");
         return;
@@ -171,11 +171,11 @@ fn a_daemon_that_was_only_stopped_is_started() {
     assert_eq!(steps(&run.json()), [("configuration".to_owned(), true), ("daemon".to_owned(), false)]);
     assert_eq!(run.json()["findings"][1]["hint"], "systemctl start zmesd; then: systemctl status zmesd");
     assert!(machine.called().ends_with("/z.toml"), "{}", machine.called());
-    // Killed, it leaves its socket behind.
+    // A daemon that was killed leaves its socket behind.
     drop(UnixListener::bind(machine.path("control.sock")).unwrap());
     let detail = machine.run("doctor --json").json()["findings"][1]["detail"].to_string();
     assert!(detail.contains("left the socket"), "{detail}");
-    // One line each for programs that want lines.
+    // One finding per line for programs that want lines.
     assert_eq!(machine.run("doctor --jsonl").jsonl().len(), 2);
 }
 

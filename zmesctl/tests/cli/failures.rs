@@ -1,4 +1,4 @@
-//! Each way to fail: exit code, `error:`/`cause:`/`hint:`, and the object for programs.
+//! Each kind of failure: exit code, `error:`/`cause:`/`hint:`, and the object for programs.
 
 use std::io::pipe;
 use std::os::unix::fs::PermissionsExt;
@@ -57,12 +57,12 @@ fn a_monitoring_system_reads_that_nothing_is_known() {
     assert!(run.stderr.starts_with("error: cannot reach zmesd"), "{run:?}");
     let run = Run::of(&mut zmesctl(&format!("{line} --nagios")));
     assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(3), unknown, ""), "{run:?}");
-    // For programs that want JSON there is an object, whatever the exit code means.
+    // With --json there is an error object, whatever the exit code means.
     for line in [line.to_owned(), format!("{line} --nagios")] {
         let run = Run::of(zmesctl(&line).arg("--json"));
         assert_eq!((run.code, &run.json()["error"]["code"]), (Some(3), &json!("unreachable")), "{run:?}");
     }
-    // 2 would be a finding.
+    // Exit code 2 would mean a finding.
     for line in ["check ping --nagios --within 14d", "check pong --nagios", "check --nagios"] {
         let run = Run::of(&mut zmesctl(line));
         assert_eq!(run.code, Some(3), "{line}: {run:?}");
@@ -240,7 +240,7 @@ fn a_wrong_command_line() {
         let run = Run::of(&mut zmesctl(line));
         assert_eq!(run.code, Some(2), "{line}: {run:?}");
         assert_eq!(run.stdout.is_empty(), !line.contains("--json"), "{line}: {run:?}");
-        // Without a command there is nothing wrong to name: the help says what there is.
+        // Without a command there is no mistake to report: the help shows what exists.
         assert_eq!(
             run.stderr.starts_with("error: "),
             !["clients", ""].contains(&line),

@@ -1,4 +1,4 @@
-//! A daemon that speaks literal lines, and a way to run `zmesctl` against it.
+//! A fake daemon that sends literal lines, and helpers to run `zmesctl` against it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,11 +15,11 @@ pub(crate) const HELLO: &str =
 
 /// What the fake daemon does with a request.
 pub(crate) enum Answer {
-    /// Sends lines; their `id` becomes that of the request.
+    /// Sends lines; their `id` is replaced by that of the request.
     Lines(Vec<String>),
     /// Sends lines, then closes.
     LinesThenClose(Vec<String>),
-    /// Lets the client wait.
+    /// Never answers.
     Silence,
 }
 
@@ -59,7 +59,7 @@ impl FakeDaemon {
         Self::start(HELLO, move |_| Answer::Lines(vec![line.clone()]))
     }
 
-    /// Returns what was asked so far, without the ids.
+    /// Returns the requests so far, without the ids.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
     }
@@ -80,7 +80,7 @@ impl FakeDaemon {
 fn serve(stream: &UnixStream, hello: &str, script: &dyn Fn(&Value) -> Answer, seen: &Mutex<Vec<Value>>) {
     let send = |line: &str| writeln!(&*stream, "{line}").is_ok();
     if hello.is_empty() || !send(hello) {
-        // Silent from the start: the client hears nothing until it goes.
+        // No greeting: the client gets nothing until it disconnects.
         BufReader::new(stream).lines().for_each(drop);
         return;
     }
@@ -105,7 +105,7 @@ fn serve(stream: &UnixStream, hello: &str, script: &dyn Fn(&Value) -> Answer, se
     }
 }
 
-/// Gives an answer the id of its request; what is not JSON goes out as it is.
+/// Gives an answer the id of its request; a line that is not JSON is sent unchanged.
 fn with_id(line: &str, id: &Value) -> String {
     match serde_json::from_str::<Value>(line) {
         Ok(mut value) => {
@@ -128,7 +128,7 @@ pub(crate) fn member(name: &str, member: &str) -> Value {
     serde_json::from_str::<Value>(&fixture(name)).unwrap()[member].clone()
 }
 
-/// Returns the command `zmesctl …` in surroundings that do not change from machine to machine.
+/// Returns the command `zmesctl …` in an environment that is the same on every machine.
 pub(crate) fn zmesctl(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zmesctl"));
     command.args(arguments.split_whitespace()).env("TZ", "UTC");
@@ -139,7 +139,7 @@ pub(crate) fn zmesctl(arguments: &str) -> Command {
     command
 }
 
-/// Runs on a terminal of its own, where `typed` is typed. `None` where there is no `script` (util-linux).
+/// Runs on a terminal, with `typed` as input. Returns `None` if `script` (util-linux) is not installed.
 pub(crate) fn on_a_terminal(daemon: &FakeDaemon, arguments: &str, typed: &str) -> Option<Run> {
     let mut command = Command::new("script");
     let line = format!("{} {arguments} --socket {}", env!("CARGO_BIN_EXE_zmesctl"), daemon.socket.display());
@@ -149,7 +149,7 @@ pub(crate) fn on_a_terminal(daemon: &FakeDaemon, arguments: &str, typed: &str) -
     Some(child.wait_with_output().unwrap().into())
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,

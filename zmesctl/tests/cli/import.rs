@@ -1,4 +1,4 @@
-//! `tokens import`: files of every age, what is sent of them, and what is told.
+//! `tokens import`: files of every generation, what is sent, and what is reported.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ const FILE: &str = "one:1,2:0,60:ios:enabled\n\
                     two:APA91:::android:disabled\n\
                     one:3:0:ios:enabled\n";
 
-/// Adds each token, but refuses those that are called `no…`.
+/// Accepts each token, but refuses those named `no…`.
 fn daemon() -> FakeDaemon {
     FakeDaemon::start(HELLO, |request| {
         let tokens = request["tokens"].as_array().unwrap().iter().map(|token| {
@@ -159,7 +159,7 @@ fn what_could_not_be_sent_after_some_were_is_told() {
     let report = run.json();
     assert_eq!((run.code, &report["added"], &report["refused"]), (Some(7), &json!(200), &json!(1)));
     assert_eq!(report["tokens"][200]["reason"], "not sent: the router is busy");
-    // Where nothing was done, there is one error instead.
+    // If nothing was done, there is one error instead.
     let run = import(&daemon, "stop:1:0:ios:enabled", "");
     let expected =
         "error: the router is busy\nhint: try again; zmesctl check ping shows whether zmesd responds\n";

@@ -1,4 +1,4 @@
-//! What people see, compared with files in `tests/golden`. `UPDATE=1` writes them; look at them before you commit.
+//! Output for people, compared with files in `tests/golden`. `UPDATE=1` writes them; review them before you commit.
 
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -47,7 +47,7 @@ fn compare(name: &str, text: &str) {
     assert_eq!(text, stored, "{name} looks different: look at it, then run the tests with UPDATE=1");
 }
 
-/// Compares what an 80-column terminal gets, and what a wide one and a pipe get, which is the same.
+/// Compares the output for an 80-column terminal, and that for a wide one and a pipe, which must be equal.
 fn compare_all<V: View + DeserializeOwned>(reply: &str, name: &str) {
     let (narrow, wide) = (drawn::<V>(reply, Some(80), false), drawn::<V>(reply, Some(200), false));
     let widest = narrow.lines().map(|line| line.chars().count()).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Help, version, colours, and where the socket is looked for.
+//! Help, version, colours, and how the socket is found.
 
 use std::os::unix::net::UnixListener;
 
@@ -51,12 +51,12 @@ fn the_socket_is_the_one_that_was_told_then_the_users() {
         run.stderr.contains("/run/zmesd/control.sock") || run.code == Some(0),
         "no socket there: {run:?}"
     );
-    // A socket that refuses shows which one was taken.
+    // A socket that refuses connections shows which path was used.
     let socket = runtime.join("zmesd/control.sock");
     drop(UnixListener::bind(&socket).unwrap());
     let run = Run::of(zmesctl("status").env("XDG_RUNTIME_DIR", &runtime));
     assert!(run.stderr.contains(socket.to_str().unwrap()), "{run:?}");
-    // An empty variable is no statement.
+    // An empty variable counts as not set.
     let run = Run::of(zmesctl("status").env("XDG_RUNTIME_DIR", &runtime).env("ZMESCTL_SOCKET", ""));
     assert!(run.stderr.contains(socket.to_str().unwrap()), "{run:?}");
 }

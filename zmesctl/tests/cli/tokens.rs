@@ -1,10 +1,10 @@
-//! Commands that change tokens: questions, pages, batches, failures.
+//! Commands that change tokens: confirmations, pages, batches, failures.
 
 use serde_json::{Value, json};
 
 use crate::fake::{Answer, FakeDaemon, HELLO, fixture, member, on_a_terminal};
 
-/// Answers a dry run with what would be, and the rest with what was done.
+/// Answers a dry run with what would change, and other requests with what was done.
 fn daemon() -> FakeDaemon {
     FakeDaemon::start(HELLO, |request| {
         let kind = request["type"].as_str().unwrap();
@@ -13,7 +13,7 @@ fn daemon() -> FakeDaemon {
     })
 }
 
-/// Returns for each request whether it is dry: where that is missing, it is not.
+/// Returns for each request whether it is a dry run; a missing member means no.
 fn dry_runs(daemon: &FakeDaemon) -> Vec<bool> {
     daemon.requests().iter().map(|request| request["dry_run"].as_bool().unwrap_or_default()).collect()
 }
@@ -36,7 +36,7 @@ fn a_script_has_to_say_yes_before_tokens_go() {
 }
 
 #[test]
-fn options_behind_tokens_were_taken_for_tokens() {
+fn options_after_tokens_are_not_taken_for_tokens() {
     for (line, tokens, dry) in [
         ("tokens revoke 1a2b --yes", json!(["1a2b"]), false),
         ("tokens revoke 1a2b 9f --dry-run", json!(["1a2b", "9f"]), true),
@@ -47,7 +47,7 @@ fn options_behind_tokens_were_taken_for_tokens() {
         let daemon = daemon();
         let run = daemon.run(line);
         let request = &daemon.requests()[0];
-        // Where it is missing, it is false.
+        // A missing member means false.
         let asked = request["dry_run"].as_bool().unwrap_or_default();
         assert_eq!((&request["tokens"], asked), (&tokens, dry), "{line}: {run:?}");
     }
@@ -104,7 +104,7 @@ fn pages_of_tokens_are_one_list() {
 }
 
 #[test]
-fn a_page_that_does_not_get_on_ends_the_list() {
+fn a_page_that_does_not_advance_ends_the_list() {
     let run = FakeDaemon::answering("reply-tokens_list-page").run("tokens list --jsonl");
     assert_eq!((run.code, run.jsonl().len()), (Some(0), 2));
 }

@@ -1,11 +1,11 @@
-//! `zmesctl` and daemons of other versions: the same major version is understood, whatever the minor one.
+//! `zmesctl` with daemons of other versions: the same major version is understood, whatever the minor one.
 
 use serde_json::{Value, json};
 
 use crate::answers::COMMANDS;
 use crate::fake::{Answer, FakeDaemon, fixture};
 
-/// What an older daemon knows: zmesctl must live without the rest.
+/// What an older daemon knows: zmesctl must work without the rest.
 const OLDER: [&str; 14] = [
     "status",
     "clients_list",
@@ -22,7 +22,7 @@ const OLDER: [&str; 14] = [
     "config_show",
     "unknown",
 ];
-/// The greeting of a daemon that is years ahead, but of the same major version.
+/// The greeting of a much newer daemon with the same major version.
 const FROM_THE_FUTURE: &str = r#"{"hello":{"protocol":{"major":1,"minor":99,"patch":3},"daemon":"9.4.2","role":"operator","features":["x"]},"motd":"hi"}"#;
 
 #[test]
@@ -39,7 +39,7 @@ fn an_older_daemon_does_what_it_knows_and_the_rest_is_said_clearly() {
             continue;
         }
         refused += 1;
-        // "zmesd and zmesctl speak different versions", and the error says which one to renew.
+        // "zmesd and zmesctl speak different versions", and the error says which one to upgrade.
         assert_eq!((run.code, run.stdout.as_str()), (Some(8), ""), "{line}: {run:?}");
         let said = "error: zmesd 0.2.0 does not know this request\n\
                     hint: update zmesd, or use the zmesctl that came with it\n";
@@ -66,7 +66,7 @@ fn with_unknown_members(value: &mut Value) {
 fn members_of_a_newer_daemon_are_passed_over() {
     for (line, _, reply, words, code) in COMMANDS {
         let mut answer: Value = serde_json::from_str(&fixture(reply)).unwrap();
-        // The toml of `config show` is text, and `error` a choice: what is around them may grow.
+        // The toml of `config show` is text, and `error` is an enum: objects around them may grow.
         with_unknown_members(answer.as_object_mut().unwrap().values_mut().last().unwrap());
         let answer = answer.to_string();
         let daemon = FakeDaemon::start(FROM_THE_FUTURE, move |_| Answer::Lines(vec![answer.clone()]));
@@ -79,7 +79,7 @@ fn members_of_a_newer_daemon_are_passed_over() {
     }
 }
 
-/// Returns the pointers to all words that may be values of an enumeration.
+/// Returns the JSON pointers to all words that may be values of an enumeration.
 fn words(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

@@ -36,7 +36,7 @@ fn items() -> Vec<Value> {
 fn people_read_one_line_for_each_event() {
     let run = streaming(false).run("watch --count 10");
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    // The events are of another day than the run, so each line has its date.
+    // The events are of a different day than the test run, so each line has its date.
     let expected = "\
 2026-11-02 10:00:05.000  monitor   2 Garage: idle, source shm
 2026-11-02 10:00:05.000  client    4 (admin, zmNinja 1.6.008, 192.0.2.7:50432): authenticated

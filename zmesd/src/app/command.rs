@@ -24,8 +24,8 @@ use crate::telemetry::log::{self, LogHandle};
 
 /// Runs the command line and returns how the process ends.
 ///
-/// `journal_stream` is the variable `JOURNAL_STREAM`, by which systemd says that standard error is the journal;
-/// `listen` are those by which it says that it hands sockets over. There must be no other thread yet.
+/// `journal_stream` is the variable `JOURNAL_STREAM`, with which systemd says that standard error is the journal;
+/// `listen` holds those with which it passes sockets. No other thread may exist yet.
 pub fn main(
     arguments: impl Iterator<Item = OsString>,
     journal_stream: Option<&str>,
@@ -34,7 +34,7 @@ pub fn main(
     let command = match cli::parse(arguments) {
         Ok(cli) => cli,
         Err(problem) => {
-            // It prints to the stream that the kind of message belongs on.
+            // Prints to standard output or standard error, depending on the kind of message.
             problem.print().ok();
             return ExitCode::from(cli::exit_code(&problem));
         }
@@ -54,7 +54,7 @@ fn say(report: &Report) -> ExitCode {
     ExitCode::from(report.code)
 }
 
-/// Checks the configuration, and the certificates and keys that it names, as a start would.
+/// Checks the configuration, its certificates and keys, as at a start.
 fn check_config(arguments: &CheckArgs) -> Report {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let environment = Environment::of_process();
@@ -146,7 +146,7 @@ fn demo(options: &demo::Options, journal_stream: Option<&str>) -> Exit {
     }
 }
 
-/// Serves the simulated ZoneMinder, with cameras that see something and an app that hears of it.
+/// Runs the simulated ZoneMinder, with cameras that detect motion and an app that gets alarms.
 async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
     let lifecycle = match install() {
         Ok(lifecycle) => lifecycle,
@@ -167,7 +167,7 @@ async fn serve_demo(demo: Demo, clock: Arc<dyn Clock>, log: LogHandle) -> Exit {
         on_error("simulation", cameras).await;
         ends_all.cancel();
     });
-    // Without it the demo continues.
+    // If it fails, the demo continues without it.
     tracker.spawn(on_error("simulated PushProxy", push_proxy.run(soft.clone())));
     tracker.spawn(async move {
         // An error means that standard output is closed: then the demo ends.

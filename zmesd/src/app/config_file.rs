@@ -1,4 +1,4 @@
-//! The configuration file, each time it is read.
+//! Reads the configuration file, each time it is needed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,13 +20,13 @@ impl ConfigFile {
         Config::load(&self.path, &self.environment)
     }
 
-    /// Reads and checks it, and the certificates and keys that it names. Reads many files.
+    /// Reads and checks the file, and the certificates and keys that it names. Reads many files.
     pub(super) fn examine(&self, clock: &Arc<dyn Clock>) -> Result<Loaded, Problems> {
         with_looks(clock, |looks| Loaded::read(&self.path, &self.environment, Some(looks)))
     }
 }
 
-/// Calls `check` with the checks of what a configuration names: certificates and keys of the server and of transports.
+/// Calls `check` with the functions that check certificates and keys of the server and of transports.
 pub(super) fn with_looks<T>(clock: &Arc<dyn Clock>, check: impl FnOnce(Looks<'_>) -> T) -> T {
     let now = clock.now();
     let pair = |certificate: Option<&Path>, key: Option<&Path>| tls::findings(certificate, key, now);

@@ -1,17 +1,17 @@
-//! The limit of open files: each app needs one.
+//! The limit on open files: each app needs one.
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use tracing::{debug, warn};
 
 use crate::ws;
 
-/// Descriptors for all but the apps that are logged in: up to 100 pushes for each of three transports, databases, the
-/// control socket, metrics, shared memory, and some; and those who have not logged in, who take no seat of
+/// Descriptors for everything except logged-in apps: up to 100 pushes for each of three transports, databases, the
+/// control socket, metrics, shared memory, a reserve; and connections without a login, which do not count for
 /// `server.max-clients`.
 const OTHERS: u64 = 512 + ws::MAX_PENDING as u64;
 
-/// Raises the soft limit to the hard one. The soft one is 1,024 by tradition, for programs that use `select(2)`
-/// (systemd.exec(5), `LimitNOFILE=`); this is none of them.
+/// Raises the soft limit to the hard one. The soft limit is 1,024 by tradition, for programs that use `select(2)`
+/// (systemd.exec(5), `LimitNOFILE=`); the daemon does not.
 pub(super) fn raise_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard {
@@ -25,7 +25,7 @@ pub(super) fn raise_limit() {
     }
 }
 
-/// Warns where the limit does not hold as many apps as the configuration lets in.
+/// Warns if the limit is too low for the number of apps that the configuration allows.
 pub(super) fn warn_if_short(max_clients: usize) {
     let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     if let Some(needed) = short_of(soft, max_clients) {

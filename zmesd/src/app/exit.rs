@@ -1,4 +1,4 @@
-//! The exit codes of the daemon, as pinned: those of sysexits(3) that systemd's restart policy looks at.
+//! The daemon's fixed exit codes: those of sysexits(3), which systemd's restart policy uses.
 
 use std::process::ExitCode;
 

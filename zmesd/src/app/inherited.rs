@@ -1,7 +1,7 @@
 //! Sockets that systemd opened for the daemon (socket activation, `sd_listen_fds(3)`).
 //!
-//! They are checked before anything else, while there is one thread. A socket of the wrong kind is a mistake in a unit
-//! file, so the daemon does not start.
+//! They are checked before anything else, while there is only one thread. A socket of the wrong kind is a mistake in a
+//! unit file, so the daemon does not start.
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
@@ -19,11 +19,11 @@ const MOST: usize = 64;
 
 #[derive(Debug, Clone, Default)]
 pub struct ListenVariables {
-    /// `$LISTEN_PID`: which process the others are meant for.
+    /// `$LISTEN_PID`: the process that the other variables are meant for.
     pub pid: Option<String>,
-    /// `$LISTEN_FDS`: how many sockets there are.
+    /// `$LISTEN_FDS`: the number of sockets.
     pub fds: Option<String>,
-    /// `$LISTEN_FDNAMES`: their names, with colons between.
+    /// `$LISTEN_FDNAMES`: their names, separated by colons.
     pub names: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl InheritError {
 enum Purpose {
     Control,
     App,
-    /// Its kind says it.
+    /// Determined by its kind: a Unix or a TCP socket.
     ByKind,
 }
 
@@ -65,8 +65,8 @@ enum Socket {
 }
 
 impl Inherited {
-    /// Takes what is meant for this process. Must be called while there is one thread: it takes `LISTEN_PID` and
-    /// `LISTEN_FDS` out of the environment, so that no child takes them for its own.
+    /// Takes the sockets meant for this process. Must be called while there is only one thread: it removes `LISTEN_PID`
+    /// and `LISTEN_FDS` from the environment, so that no child process uses them.
     pub(super) fn take(variables: &ListenVariables) -> Result<Self, InheritError> {
         let mut inherited = Self::default();
         let Some(names) = names(variables, std::process::id())? else { return Ok(inherited) };
@@ -98,7 +98,7 @@ impl Inherited {
         Ok(inherited)
     }
 
-    /// Says what was handed over, and which settings are not used because of it.
+    /// Logs what systemd passed, and which settings are ignored because of it.
     pub(super) fn announce(&self, config: &Config) {
         if !self.apps.is_empty() {
             let addresses: Vec<_> = self.apps.iter().filter_map(|socket| socket.local_addr().ok()).collect();
@@ -124,7 +124,7 @@ impl Inherited {
     }
 }
 
-/// Returns the names of the sockets that are meant for process `own`, "" where one has none; `None`: there are none.
+/// Returns the names of the sockets meant for process `own`, "" for one without a name; `None` if there are none.
 fn names(variables: &ListenVariables, own: u32) -> Result<Option<Vec<String>>, InheritError> {
     let (Some(pid), Some(fds)) = (&variables.pid, &variables.fds) else { return Ok(None) };
     if pid.parse() != Ok(own) {
@@ -140,7 +140,8 @@ fn names(variables: &ListenVariables, own: u32) -> Result<Option<Vec<String>>, I
     Ok(Some(names))
 }
 
-/// Reads a name; `None`: it is none of ours. A unit that gives no name leaves its own, and older systemds "unknown".
+/// Parses a name; `None` if it is unknown. Without a name in the unit, systemd passes the unit's own, and older
+/// versions "unknown".
 fn purpose(name: &str) -> Option<Purpose> {
     match name {
         "control" => Some(Purpose::Control),
@@ -166,7 +167,7 @@ fn path_of(socket: &UnixListener) -> Option<PathBuf> {
     Some(socket.local_addr().ok()?.as_pathname()?.to_owned())
 }
 
-/// `/run/zmesd` and `/var/run/zmesd` are one.
+/// `/run/zmesd` and `/var/run/zmesd` are the same.
 fn same_file(left: &Path, right: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     left == right || real(left) == real(right)

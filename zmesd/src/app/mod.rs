@@ -29,10 +29,10 @@ pub use start_error::StartError;
 use crate::lifecycle::{Lifecycle, Vitals};
 use supervise::Tasks;
 
-/// How long sessions may take to close; the whole shutdown must take less than the 10 s after which ZoneMinder's zmdc
-/// kills.
+/// How long sessions may take to close. The whole shutdown must take less than the 10 s after which ZoneMinder's zmdc
+/// sends SIGKILL.
 const SESSIONS_DEADLINE: Duration = Duration::from_secs(4);
-/// How long router, dispatcher, state and control socket may take each.
+/// How long router, dispatcher, state and control socket may each take.
 const STEP_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ struct App {
     vitals: Vitals,
 }
 
-/// One token for each step of the end.
+/// One token for each step of the shutdown.
 #[derive(Debug, Default)]
 struct StopTokens {
     soft: CancellationToken,
@@ -66,10 +66,10 @@ impl App {
     }
 }
 
-/// Ends the tasks in the order in which they depend on each other: who sends first, who receives last.
+/// Ends the tasks in the order of their dependencies: senders first, receivers last.
 #[derive(Debug, Default)]
 struct Conductor {
-    /// What finds alarms and lets clients in: ends first.
+    /// Tasks that find alarms and accept clients: end first.
     front: Tasks,
     core: Tasks,
     push: Tasks,
@@ -86,9 +86,9 @@ impl Conductor {
         Self { tokens, ..Self::default() }
     }
 
-    /// Returns the name of the task that ended without being told to, if that is why.
+    /// Runs until the shutdown is complete. Returns the name of the task whose unexpected end caused it, if any.
     async fn run(mut self) -> Option<&'static str> {
-        // In this order: after a stop every task ends, and none of them has crashed.
+        // In this order: after a stop every task ends, and that is not a crash.
         let crashed = tokio::select! {
             biased;
             () = self.tokens.soft.cancelled() => None,

@@ -1,4 +1,4 @@
-//! The adapters behind the ports: the one place that names them.
+//! The adapters behind the ports: no other code names them.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::demo::Demo;
 use crate::ports::{Clock, SystemClock};
 
-/// What the daemon needs of the world outside.
+/// The adapters to the outside world.
 #[derive(Debug)]
 pub struct Parts {
     pub monitors: Arc<dyn MonitorStore>,
@@ -28,7 +28,7 @@ pub struct Parts {
     pub pictures: Arc<dyn PictureStore>,
     pub roots: StorageRoots,
     pub database: watch::Receiver<DbHealth>,
-    /// Whether users are held to their monitors; the database's adapter follows it.
+    /// Set if users are limited to their monitors; the database adapter follows the setting.
     pub permissions: Option<Arc<ZmDb>>,
     pub clock: Arc<dyn Clock>,
 }
@@ -56,7 +56,7 @@ impl Parts {
         }
     }
 
-    /// Returns those of the demo: the shared memory is real, the database is not.
+    /// Returns the adapters of the demo: the shared memory is real, the database is not.
     pub fn demo(demo: &Demo, clock: Arc<dyn Clock>) -> Self {
         let map = &demo.config.zoneminder.path_map;
         Self {

@@ -1,4 +1,4 @@
-//! What `zmesctl doctor` asks if no daemon answers: would a start succeed, and if not, why?
+//! The checks that `zmesctl doctor` runs if no daemon answers: would a start succeed, and if not, why?
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -23,7 +23,7 @@ use crate::push::{PushView, PushViewParts};
 use crate::route::PushRules;
 use crate::{state, ws};
 
-/// Where the program is that runs others as another user (util-linux).
+/// Where `runuser` (util-linux), which runs programs as another user, may be installed.
 const RUNUSER: [&str; 3] = ["/usr/sbin/runuser", "/sbin/runuser", "/usr/bin/runuser"];
 
 pub(super) fn findings(
@@ -52,7 +52,7 @@ pub(super) fn findings(
     findings
 }
 
-/// Checks database and providers, with a runtime of its own: nothing else runs in this process.
+/// Checks database and providers, with its own runtime: nothing else runs in this process.
 fn ask(config: &Config, clock: &Arc<dyn Clock>) -> OutsideFindings {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
@@ -64,7 +64,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> OutsideFindings {
     };
     let seen = runtime.block_on(async {
         let parts = Parts::production(config);
-        // What is wrong with its files is reported with the configuration.
+        // Problems of its files are reported with the configuration.
         let transports = Transports::build(&config.push.providers(), wall_clock(clock)).unwrap_or_default();
         let push = PushView::new(PushViewParts {
             transports: watch::channel(Arc::new(transports)).1,
@@ -87,7 +87,7 @@ fn ask(config: &Config, clock: &Arc<dyn Clock>) -> OutsideFindings {
     seen
 }
 
-/// Checks whether this user may read the shared memory. A `zmc` that does not run keeps no daemon from starting.
+/// Checks whether this user may read the shared memory. A `zmc` that is not running does not prevent a start.
 fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
     let mut source = ShmSource::new(config.zoneminder.path_map.clone());
     let mut findings = Vec::new();
@@ -111,7 +111,7 @@ fn memory(config: &Config, monitors: &MonitorSet) -> Vec<Finding> {
     findings
 }
 
-/// Returns that the certificate can be served, if it has no warning.
+/// Returns a finding that the certificate can be served, if it has no warning.
 fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
     let files = config.server.tls.as_ref()?;
     let told = warnings.iter().any(Problem::concerns_certificate);
@@ -121,8 +121,8 @@ fn certificate(config: &Config, warnings: &[Problem]) -> Option<Finding> {
     })
 }
 
-/// Returns the user of the daemon, the owner of the state's directory, if that is not this user. Root may read every key,
-/// the daemon may not.
+/// Returns the user of the daemon (the owner of the state directory) if it is not the current user. Root can read every
+/// key, the daemon cannot.
 pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
     let config = &loaded.as_ref().ok()?.config;
     let owner = std::fs::metadata(&config.state.directory).ok()?.uid();
@@ -132,7 +132,7 @@ pub(super) fn other_user(loaded: &Result<Loaded, Problems>) -> Option<String> {
     nix::unistd::User::from_uid(owner.into()).ok().flatten().map(|user| user.name)
 }
 
-/// Runs the same check as another user; `None`: not possible here.
+/// Runs the same check as another user; `None` if that is impossible here.
 pub(super) fn as_user(user: &str, path: &Path) -> Option<Vec<u8>> {
     let program = std::env::current_exe().ok()?;
     let runuser = RUNUSER.iter().map(Path::new).find(|program| program.exists())?;
@@ -147,7 +147,7 @@ fn place_of_state(config: &Config) -> Finding {
     let place = directory.display();
     match state::try_write(directory) {
         Ok(()) => Finding::good("state", format!("{place} is writable")),
-        // A start makes it.
+        // Created at the start.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Finding::good("state", format!("{place} is not there yet"))
         }
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(red(&found), ["database", "port"]);
         assert!(found.iter().all(|finding| !finding.detail.contains("planted")), "{found:?}");
         assert_eq!(red(&findings_of(loaded(&listen, directory.path()), false)), [""; 0]);
-        // A start cannot make a directory below a file.
+        // A start cannot create a directory below a file.
         let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
         assert_eq!(red(&findings_of(loaded("127.0.0.1:0", &file), true)), ["database", "state"]);

@@ -1,4 +1,4 @@
-//! Reloading: one at a time, all or nothing. The answer lists what changed.
+//! Reloads: one at a time, all or nothing. The answer lists what changed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ use crate::ws::{self, ServerSettings};
 
 const WAITING: usize = 4;
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How often the certificate's files are checked, so that a renewal needs no signal.
+/// How often to check the certificate's files, so that a renewal needs no signal.
 const CERTIFICATE_EVERY: Duration = Duration::from_mins(1);
 
 type Answer = oneshot::Sender<Result<ConfigReloaded, ControlError>>;
@@ -62,8 +62,8 @@ pub(super) struct ReloadHandle {
 
 /// Reads the configuration again on request, and applies what needs no restart.
 ///
-/// Owns: the current configuration. Receives: requests of the control socket, SIGHUPs. Sends: settings, through
-/// watches. Ends: when told to.
+/// Owns: the current configuration. Receives: requests of the control socket, SIGHUPs. Sends: settings, through watch
+/// channels. Ends: when told to.
 #[derive(Debug)]
 pub(super) struct Reloader {
     file: Option<ConfigFile>,
@@ -74,7 +74,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Joins the task and its handle. Without a file (the demo) there is nothing to reload.
+    /// Creates the task and its handle. Without a file (the demo) there is nothing to reload.
     pub(super) fn new(
         config: Config,
         file: Option<ConfigFile>,
@@ -127,7 +127,7 @@ impl Reloader {
         let load = || file.load().map_err(|problems| invalid(problems.to_string()));
         let new = tokio::task::block_in_place(load)?;
         let old = self.current.load_full();
-        // What can fail comes first: up to here nothing has changed.
+        // Steps that can fail come first: up to here nothing has changed.
         let metrics = self.hot.metrics.prepare(&old.metrics, &new.metrics);
         let metrics = metrics.map_err(|problem| unavailable(&problem))?;
         let transports = self.transports(&old, &new)?;
@@ -142,15 +142,15 @@ impl Reloader {
         metrics.make();
         let mut applied = diff.hot();
         for key in self.hot.transports.borrow().changes(&transports) {
-            // The contents of a file have changed, not its name.
+            // The content of a file has changed, not its name.
             if !names(&applied, key) {
                 applied.push(key.to_owned());
             }
         }
         self.hot.transports.send_replace(Arc::new(transports));
-        // The router learns of a target once there is a way to it.
+        // The router learns of a target only after its transport exists.
         set(&self.hot.senders.targets, Arc::clone(&now.targets));
-        // Also where it is the same: certificates may be others, and after `mqtt clear` a reload publishes again.
+        // Sent even if unchanged: certificates may differ, and after `mqtt clear` a reload publishes again.
         self.hot.senders.mqtt.send_replace(now.mqtt.clone());
         self.current.store(Arc::new(now));
         // A reload always reads monitors, users and rights, too.
@@ -159,7 +159,7 @@ impl Reloader {
         Ok(ConfigReloaded { applied, needs_restart: diff.needs_restart(), certificate })
     }
 
-    /// Builds the transports of the new configuration; those that have not changed are kept.
+    /// Builds the transports of the new configuration; unchanged ones are kept.
     fn transports(&self, old: &Config, new: &Config) -> Result<Transports, ControlError> {
         // `push.enabled` needs a restart.
         if !old.push.enabled {
@@ -217,7 +217,7 @@ impl Hot {
                     database.enforce_permissions(now.auth.enforce_monitor_permissions);
                 }
             }
-            // The transports are the reload's, as building them can fail.
+            // The reload itself replaces the transports, because building them can fail.
             SettingsArea::Push | SettingsArea::Target => {
                 set(&self.senders.push_rules, PushRules::new(&now.push));
                 apps();
@@ -242,7 +242,7 @@ impl Hot {
     }
 }
 
-/// Sends a value to those who follow it, if it is another.
+/// Sends a value to its followers if it has changed.
 fn set<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
     sender.send_if_modified(|now| {
         let changed = *now != value;
@@ -263,7 +263,7 @@ fn tell(diff: &ConfigDiff, applied: &[String], certificate: Option<&ServedCertif
     }
 }
 
-/// Says whether a list of dotted keys contains this one; an index in the list is ignored.
+/// Returns whether a list of dotted keys contains `key`; an index in the list is ignored.
 fn names(keys: &[String], key: &str) -> bool {
     let bare = |listed: &str| {
         let (head, rest) = listed.split_once('[')?;
@@ -273,7 +273,7 @@ fn names(keys: &[String], key: &str) -> bool {
     keys.iter().any(|listed| listed == key || bare(listed).is_some_and(|bare| bare == key))
 }
 
-/// Serves the pair on the disk; returns the certificate if it is a new one.
+/// Serves the pair on disk. Returns the certificate if it is a new one.
 fn replace_pair(
     store: &CertStore,
     files: &TlsFiles,

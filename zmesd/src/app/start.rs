@@ -1,4 +1,4 @@
-//! Starting: what can fail is opened and bound first, then the tasks run.
+//! Starts the daemon: first opens and binds everything that can fail, then runs the tasks.
 
 use std::io;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ use crate::ws::{self, Listener, ServerSettings};
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) config: Config,
-    /// Where the configuration came from; `None`: nowhere (the demo).
+    /// Where the configuration came from; `None` for the demo.
     pub(super) file: Option<ConfigFile>,
     pub(super) parts: Parts,
     pub(super) log: LogHandle,
@@ -94,7 +94,7 @@ impl App {
 }
 
 impl Opened {
-    /// The control socket comes first: where a daemon answers already, nothing else must be touched.
+    /// The control socket comes first: if another daemon answers there, nothing else may be touched.
     async fn open(
         config: &Config,
         parts: &Parts,
@@ -204,7 +204,7 @@ fn pictures(
     Ok((links, Arc::new(desk)))
 }
 
-/// Loads the certificate; what apps may complain about is said, but served.
+/// Loads the certificate. Problems that apps may complain about are logged, but the certificate is served.
 fn certificates(config: &Config, now: Timestamp) -> Result<Option<Arc<CertStore>>, StartError> {
     let Some(files) = &config.server.tls else { return Ok(None) };
     let pair = tls::load(files, now)?;
@@ -218,7 +218,7 @@ fn transports(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<Transports>
     if !config.push.enabled {
         return Ok(Arc::default());
     }
-    // It reads files, and a disk may have to spin up.
+    // This reads files, and a disk may have to spin up.
     let built =
         tokio::task::block_in_place(|| Transports::build(&config.push.providers(), wall_clock(clock)));
     Ok(Arc::new(built?))

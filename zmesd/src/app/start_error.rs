@@ -1,4 +1,4 @@
-//! Why the daemon does not start, with what to do and how to exit.
+//! Why the daemon did not start, with a hint and an exit code.
 
 use std::io;
 
@@ -34,14 +34,14 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Returns the exit code: systemd does not try again what will not get better by itself.
+    /// Returns the exit code: systemd does not retry errors that cannot resolve by themselves.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Tls(_) | Self::Push(_) | Self::Inherit(_) | Self::Cluster(_) => Exit::Config,
             Self::State(problem) => match problem.fault() {
                 state::StoreFault::File => Exit::Config,
                 state::StoreFault::Surroundings => Exit::Unavailable,
-                // SQLite does not say why it cannot open a file; it is hardly ever anything else.
+                // SQLite does not say why it cannot open a file; the cause is almost always a permission.
                 state::StoreFault::Permission => Exit::Permission,
             },
             Self::Bind(problem) if problem.is_permission() => Exit::Permission,
@@ -62,7 +62,7 @@ impl StartError {
         }
     }
 
-    /// Returns the error with its causes and its hint, as a person should read it.
+    /// Returns the error with its causes and its hint, for people.
     pub fn report(&self) -> String {
         let mut text = format!("zmesd: {}", Chain(self));
         if let Some(hint) = self.hint() {

@@ -1,9 +1,9 @@
-//! The daemon's long-lived tasks, by name; the end of one is noticed.
+//! The daemon's long-lived tasks, by name; notices when one ends.
 
 use tokio::task::JoinSet;
 use tracing::{debug, error};
 
-/// A set of named tasks. None of them may end before it is told to: one that does ends the daemon.
+/// A set of named tasks. If one ends before it is told to, the daemon ends.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     running: JoinSet<&'static str>,
@@ -17,7 +17,7 @@ impl Tasks {
         });
     }
 
-    /// Returns the name of the first task that ends; never, if there is none. Cancel-safe.
+    /// Returns the name of the first task that ends; never returns if there are no tasks. Cancel-safe.
     pub(super) async fn first_end(&mut self) -> &'static str {
         match self.running.join_next().await {
             Some(Ok(name)) => name,
@@ -30,7 +30,7 @@ impl Tasks {
         }
     }
 
-    /// Waits until all have ended, after each was told to.
+    /// Waits until all tasks have ended, after they were told to.
     pub(super) async fn drain(&mut self) {
         while let Some(ended) = self.running.join_next().await {
             debug!(task = ended.unwrap_or("unknown"), "ended");

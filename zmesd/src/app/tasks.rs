@@ -1,4 +1,4 @@
-//! The long-lived tasks: what each is made of, and the order in which they begin.
+//! Creates the long-lived tasks, in the order in which they start.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ use crate::route::{LabelRequest, LedgerNews, LedgerOutlet, LedgerSide, Router, R
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
 
-/// An event begins with the pictures of before its alarm: so much earlier than the record it may have begun and still
-/// be of its time.
+/// An event begins with the pictures before its alarm: it may have begun this much earlier than the record and still
+/// belong to its time.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
 /// News for the cluster that wait. Full: other nodes hear of an alarm after the next start.
@@ -200,7 +200,7 @@ impl Conductor {
         self.control.spawn("control", control::serve(opened.control, admin, channels.admin_group));
     }
 
-    /// Starts poller, reconciler and lookup. Returns where they tell of alarms that were too many.
+    /// Starts poller, reconciler and lookup. Returns where they record alarms beyond the limit.
     fn run_detection(
         &mut self,
         ends: DetectionEnds,
@@ -234,7 +234,7 @@ impl Conductor {
         gaps
     }
 
-    /// Starts the dispatcher. Returns what others may ask of it.
+    /// Starts the dispatcher. Returns the handles for requests to it.
     fn run_push(
         &mut self,
         ends: PushEnds,
@@ -398,7 +398,7 @@ fn router(
     })
 }
 
-/// Returns what detection may rely on of the record: nothing older than what is kept of it.
+/// Returns the part of the record that detection may rely on: nothing older than what is kept.
 fn record(remembered: &Remembered, keep_events: Duration, now: Timestamp) -> Record {
     let age = remembered.since.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
     let reaches_back = age.map_or(Duration::ZERO, |age| age.saturating_add(BEGAN_BEFORE).min(keep_events));

@@ -1,4 +1,4 @@
-//! The channels between the rooms, made in one place, each with its bound and what happens when it is full.
+//! The channels between the rooms, created in one place, each with its capacity and its behaviour when full.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,25 +17,25 @@ use crate::route::{
 };
 use crate::rules::RuleSet;
 
-/// Alarms from poller and reconciler to the router. Full: the poller waits, and what it misses meanwhile the
-/// reconciler finds in the Events table.
+/// Alarms from poller and reconciler to the router. If full, the poller waits, and the reconciler finds in the Events
+/// table what it misses meanwhile.
 const ALARMS: usize = 1024;
-/// Commands to the router. Full: the caller waits up to 2 s, then gets `busy`.
+/// Commands to the router. If full, the caller waits up to 2 s, then gets `busy`.
 const COMMANDS: usize = 64;
-/// Orders of the router to the push side. Full: the push side reads the rest from the disk.
+/// Orders of the router to the push side. If full, the push side reads the rest from the disk.
 const PUSHES: usize = 1024;
-/// Announced events whose labels are looked for. Full: alarms are decided without labels.
+/// Announced events whose labels are needed. If full, alarms are decided without labels.
 const LABEL_REQUESTS: usize = 1024;
-/// Requests to read the catalog again. Full: the caller waits.
+/// Requests to read the catalog again. If full, the caller waits.
 const REFRESHES: usize = 8;
-/// Commands of admins to the push side. Full: the caller gets `busy`.
+/// Commands of admins to the push side. If full, the caller gets `busy`.
 const PUSH_COMMANDS: usize = 8;
-/// Requests of admins to home automation. Full: the caller gets `busy`.
+/// Requests of admins to home automation. If full, the caller gets `busy`.
 const MQTT_REQUESTS: usize = 4;
 /// SIGHUPs that wait: one stands for all.
 const HANGUPS: usize = 1;
 
-/// Every channel between rooms: handles to clone, and the ends that belong to one task.
+/// Every channel between rooms: handles to clone, and ends that belong to one task.
 #[derive(Debug)]
 pub(super) struct Channels {
     pub(super) handles: Handles,
@@ -50,7 +50,7 @@ pub(super) struct Channels {
     pub(super) admin_group: watch::Receiver<String>,
 }
 
-/// The ends that any task may have a copy of.
+/// The ends that any task may clone.
 #[derive(Debug, Clone)]
 pub(super) struct Handles {
     pub(super) router: RouterHandle,
@@ -102,7 +102,7 @@ pub(super) struct MqttEnds {
     pub(super) questions: mpsc::Sender<MqttRequest>,
 }
 
-/// Where a reload sends settings to those who follow them.
+/// Sends settings after a reload to the tasks that use them.
 #[derive(Debug)]
 pub(super) struct SettingSenders {
     pub(super) detect: watch::Sender<DetectConfig>,

@@ -25,19 +25,19 @@ use crate::monitors::Catalog;
 use crate::ports::{Clock, LoginCheck};
 use crate::telemetry::{self, Counters};
 
-/// Longest user name that is checked; ZoneMinder's have at most 64 characters.
+/// Maximum length of a user name that is checked; ZoneMinder's have at most 64 characters.
 const MAX_NAME: usize = 256;
 
-/// Users whose unusable password is logged; further ones are not.
+/// Maximum number of users whose unusable password is logged.
 const MAX_TOLD: usize = 1024;
 
-/// The reason while the database is unreachable; an app that is answered `BADAUTH` instead might never reconnect.
+/// The reason while the database is unreachable. An app that gets `BADAUTH` instead might never reconnect.
 const NO_DATABASE: &str = "the database is not available";
 
-/// Checks credentials against ZoneMinder's users as they are now; shared by all sessions.
+/// Checks credentials against ZoneMinder's current users; shared by all sessions.
 ///
-/// Owns the record of failures. Each login asks the database, so that a password that was changed, and a user who was
-/// disabled, count at once. Ends within about 20 s whatever the database does.
+/// Owns the record of failures. Each login queries the database, so that a changed password or a disabled user takes
+/// effect at once. Ends within about 20 s whatever the database does.
 #[derive(Debug)]
 pub struct Authenticator {
     accounts: Arc<dyn AccountStore>,
@@ -54,13 +54,13 @@ pub struct Authenticator {
 #[derive(Debug)]
 struct Attempt {
     address: IpAddr,
-    /// As the app sent it, bounded and cleaned; of a token only once its signature is verified.
+    /// As sent by the app, bounded and cleaned; for a token, only once its signature is verified.
     user: Option<String>,
 }
 
 impl Authenticator {
-    /// Makes an authenticator that follows changes of its configuration, and the users of the catalog as far as the
-    /// cost of their passwords is concerned.
+    /// Returns an authenticator that follows changes of its configuration, and uses the catalog's users for the cost of
+    /// their passwords.
     pub fn new(
         accounts: Arc<dyn AccountStore>,
         config: watch::Receiver<AuthConfig>,
@@ -88,7 +88,7 @@ impl Authenticator {
         password: SecretString,
     ) -> Result<User, LoginRefusal> {
         if name.len() > MAX_NAME || password.expose_secret().len() > MAX_PASSWORD {
-            // Not worth remembering; counted for the network alone.
+            // Not worth remembering; counted only for the network.
             self.limiter.failed(address, None, None, "");
             return Err(LoginRefusal::again("user name or password too long"));
         }
@@ -106,7 +106,7 @@ impl Authenticator {
         }
         let busy = || LoginRefusal::Unavailable("too many logins at once");
         let turn = self.passwords.turn(network(address)).await.ok_or_else(busy)?;
-        // Logins that waited with this one may have failed meanwhile.
+        // Logins that waited together with this one may have failed meanwhile.
         standing = self.limiter.standing(address, Some(name));
         if standing == Standing::Locked {
             return Err(LoginRefusal::Locked);
@@ -137,7 +137,7 @@ impl Authenticator {
         Err(self.failed(address, Some(name), credential, reason, standing))
     }
 
-    /// Decides by an access token; returns its user, too, if its signature is valid.
+    /// Decides by an access token. Also returns its user, if the signature is valid.
     async fn by_token(
         &self,
         address: IpAddr,
@@ -191,7 +191,7 @@ impl Authenticator {
         }
     }
 
-    /// Turns the outcome into a verdict, in the log and in the table of refusals.
+    /// Turns the outcome into a verdict, and records it in the log and the table of refusals.
     fn conclude(&self, attempt: &Attempt, outcome: Result<User, LoginRefusal>) -> LoginVerdict {
         let Attempt { address, user } = attempt;
         match outcome {
@@ -200,7 +200,7 @@ impl Authenticator {
                 LoginVerdict::Accepted(Arc::new(user))
             }
             Err(LoginRefusal::Rejected { reason, new, .. }) => {
-                // The line that fail2ban reads (docs/security.md): one for each guess, none for the same one again.
+                // The line that fail2ban reads (docs/security.md): one per guess, none for a repeated one.
                 if new {
                     info!(%address, ?user, reason, "Bad authentication provided by {address}");
                 } else {
@@ -279,7 +279,7 @@ impl LoginCheck for Authenticator {
 
 #[derive(Debug)]
 enum LoginRefusal {
-    /// Wrong. `new`: not sent from this network before. `hashed`: a password was hashed.
+    /// Wrong. `new`: not sent from this network before. `hashed`: a password was hashed for the check.
     Rejected {
         reason: &'static str,
         new: bool,
@@ -287,13 +287,13 @@ enum LoginRefusal {
     },
     /// Not checked.
     Locked,
-    /// Not checked, or answered as if it were not.
+    /// Not checked, or answered as if it had not been.
     Throttled,
     Unavailable(&'static str),
 }
 
 impl LoginRefusal {
-    /// The refusal of a credential that needs no check.
+    /// Returns the refusal of a credential that needs no check.
     fn again(reason: &'static str) -> Self {
         Self::Rejected { reason, new: false, hashed: false }
     }

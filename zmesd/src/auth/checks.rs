@@ -1,4 +1,4 @@
-//! The queue of password checks. Bcrypt costs tens of milliseconds, so it runs beside the event loop.
+//! The queue of password checks. Bcrypt takes tens of milliseconds, so it runs outside the event loop.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,17 +8,18 @@ use zmes_zoneminder::password::{PasswordOutcome, StoredPassword};
 
 use crate::limits::{Bounds, Turn, Turns};
 
-/// Bcrypt checks at the same time: not more than cores, and never all the blocking threads that others need too.
+/// Maximum number of parallel bcrypt checks: not more than cores, and never all blocking threads, which others need,
+/// too.
 const MAX_PARALLEL: usize = 4;
 
-/// Checks that may wait in all, and of one network: each is a few hundred bytes.
+/// Maximum number of waiting checks, in all and per network: each takes a few hundred bytes.
 const MAX_WAITING: usize = 2048;
 const MAX_WAITING_OF_ONE: usize = 256;
 
-/// Longest wait for one's turn; an app gives up after 20 s.
+/// Maximum time to wait for a turn; an app gives up after 20 s.
 const QUEUE_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Checks passwords, a bounded number at a time, in turns that are fair to each network.
+/// Checks passwords, a limited number at a time, with turns that are fair to each network.
 #[derive(Debug)]
 pub(super) struct Passwords {
     turns: Turns,
@@ -40,19 +41,19 @@ impl Passwords {
         Self { turns: Turns::new(bounds) }
     }
 
-    /// Waits for a turn of this network. It lasts until the check that it is given to has ended.
+    /// Waits for a turn of this network. The turn lasts until the check that it is used for has ended.
     pub(super) async fn turn(&self, network: IpAddr) -> Option<Turn> {
         tokio::time::timeout(QUEUE_DEADLINE, self.turns.turn(network)).await.ok()?.ok()
     }
 
-    /// Checks a password; `None` where the runtime ends before the check.
+    /// Checks a password; `None` if the runtime ends before the check.
     pub(super) async fn check(
         turn: Turn,
         stored: StoredPassword,
         given: SecretString,
     ) -> Option<PasswordOutcome> {
         let work = tokio::task::spawn_blocking(move || {
-            // Held in here: the core is busy until the hash is done, also when the caller no longer waits for it.
+            // Held in the thread: the core is busy until the hash is done, even if the caller no longer waits for it.
             let _turn = turn;
             stored.check(given.expose_secret())
         });

@@ -1,4 +1,4 @@
-//! The bcrypt cost to which every wrong login amounts: the highest that a user of this installation has.
+//! The bcrypt cost that every wrong login is padded to: the highest of any user in this installation.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use crate::monitors::Catalog;
 #[derive(Debug)]
 pub(super) struct Costs {
     catalog: watch::Receiver<Arc<Catalog>>,
-    /// The last catalog that was read, with its highest cost.
+    /// The last catalog used, with its highest cost.
     last: Mutex<Option<(Arc<Catalog>, u32)>>,
 }
 
@@ -21,7 +21,7 @@ impl Costs {
         Self { catalog, last: Mutex::default() }
     }
 
-    /// Returns the highest cost of all users, the one that was just found among them.
+    /// Returns the highest cost of all users, including the user just found.
     pub(super) fn highest(&self, found: Option<&User>) -> u32 {
         let own = found.and_then(|user| cost(user.password.expose_secret()));
         self.of_catalog().max(own.unwrap_or_default())

@@ -1,12 +1,12 @@
-//! Which logins are checked after wrong ones: token buckets, emptied by failures alone.
+//! Decides which logins are still checked after wrong ones: token buckets that only failures empty.
 //!
-//! A success costs nothing, so any number of phones behind one address may come back at the same time; neither does an
-//! app that never shows credentials, nor the same wrong credential once more (as Dovecot's auth penalty has it): a
-//! script with an old password that tries again every 3 s locks out no client, itself included. Guesses cost, first of the
-//! pair of user and network, then of the network, and of the user over all networks. A user who has logged in from a
-//! network before may go on doing so whatever others at that network, or guessers elsewhere, have used up.
+//! A success costs nothing, so any number of phones behind one address may reconnect at the same time. An app that
+//! never sends credentials costs nothing, nor does the same wrong credential once more (as in Dovecot's auth penalty):
+//! a script with an old password that retries every 3 s locks out no client, itself included. New guesses cost: first
+//! the pair of user and network, then the network, and the user over all networks. A user who has logged in from a
+//! network before may continue to do so, whatever others at that network, or guessers elsewhere, have used up.
 //!
-//! Networks are those of [`network`]: a whole /64 of IPv6. All tables are bounded and live as long as the process.
+//! Networks are those of [`network`]: for IPv6, a whole /64. All tables are bounded and live as long as the process.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
@@ -23,20 +23,20 @@ use crate::limits::{Buckets, Quota, network};
 
 /// Wrong passwords for one user from one network.
 const PER_PAIR: Quota = Quota { burst: 15.0, every: Duration::from_secs(4) };
-/// Wrong passwords of one network: enough for a household with an old password in every phone.
+/// Wrong passwords from one network: enough for a household with an old password in every phone.
 const PER_NETWORK: Quota = Quota { burst: 30.0, every: Duration::from_secs(2) };
-/// Wrong passwords for one user from everywhere: stops those who guess from many networks at once.
+/// Wrong passwords for one user from all networks: stops guessing from many networks at once.
 const PER_USER: Quota = Quota { burst: 90.0, every: Duration::from_millis(500) };
 
-/// Buckets that are remembered of each kind, some 100 bytes each.
+/// Maximum number of buckets of each kind, about 100 bytes each.
 const MAX_BUCKETS: usize = 10_000;
-/// Networks from which one user has logged in, the latest.
+/// Number of networks remembered per user, the latest from which the user has logged in.
 const MAX_HOMES: usize = 64;
-/// Users with such networks.
+/// Maximum number of users with such networks.
 const MAX_USERS: usize = 10_000;
-/// Networks whose wrong credentials are remembered.
+/// Maximum number of networks whose wrong credentials are remembered.
 const MAX_NETWORKS: usize = 4096;
-/// Wrong credentials that are remembered for one network, the latest.
+/// Number of wrong credentials remembered per network, the latest.
 const MAX_MISTAKES: usize = 32;
 /// How long a wrong credential is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_hours(24);
@@ -44,12 +44,13 @@ const REMEMBERED: Duration = Duration::from_hours(24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Open,
-    /// Only because this user has logged in from there before: a wrong password must look like [`Standing::Locked`].
+    /// Checked only because this user has logged in from there before: a wrong password must look like
+    /// [`Standing::Locked`].
     Familiar,
     Locked,
 }
 
-/// A credential with what it was compared with, hashed with a key of this process: equal ones have the same verdict.
+/// A keyed hash of a credential and what it was compared with: equal fingerprints have the same verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fingerprint(u64);
 
@@ -64,7 +65,7 @@ struct LimiterState {
     pairs: Buckets<(String, IpAddr)>,
     networks: Buckets<IpAddr>,
     users: Buckets<String>,
-    /// From where each user has logged in.
+    /// The networks from which each user has logged in.
     homes: HashMap<String, VecDeque<IpAddr>>,
     mistakes: HashMap<IpAddr, VecDeque<Mistake>>,
 }
@@ -88,7 +89,7 @@ impl Limiter {
         Self { key: RandomState::new(), state: Mutex::new(state) }
     }
 
-    /// Says whether a login may be checked. A token's user is not known before.
+    /// Returns whether a login may be checked. The user of a token is unknown before the check.
     pub(super) fn standing(&self, address: IpAddr, user: Option<&str>) -> Standing {
         let (now, network) = (Instant::now(), network(address));
         let state = self.state();
@@ -109,7 +110,7 @@ impl Limiter {
         }
     }
 
-    /// Records a wrong credential; false: it was wrong at this network before, and costs nothing.
+    /// Records a wrong credential. Returns false if it was wrong at this network before, so that it costs nothing.
     pub(super) fn failed(
         &self,
         address: IpAddr,
@@ -153,7 +154,7 @@ impl Limiter {
         mistakes.iter().find(same).map(|mistake| mistake.verdict)
     }
 
-    /// Returns the fingerprint of a password and of all that its verdict depends on.
+    /// Returns the fingerprint of a password and of everything that its verdict depends on.
     pub(super) fn password(&self, name: &str, given: &SecretString, found: Option<&User>) -> Fingerprint {
         let stored = found.map(|user| (user.name.as_str(), user.password.expose_secret(), user.barred()));
         Fingerprint(self.key.hash_one(("password", name, given.expose_secret(), stored)))
@@ -169,7 +170,7 @@ impl Limiter {
 }
 
 impl LimiterState {
-    /// Remembers a wrong credential; false: it is known already.
+    /// Remembers a wrong credential. Returns false if it is already known.
     fn learn(
         &mut self,
         network: IpAddr,

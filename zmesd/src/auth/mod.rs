@@ -1,6 +1,6 @@
 //! Logins: ZoneMinder's own users, by password or by ZoneMinder's access token.
 //!
-//! [`Authenticator`] decides; it asks the database through a port and knows nothing of sessions or of MySQL.
+//! [`Authenticator`] decides. It queries the database through a port and does not depend on sessions or MySQL.
 
 mod authenticator;
 mod checks;

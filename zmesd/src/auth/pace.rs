@@ -1,8 +1,9 @@
-//! How long checks of logins take at the moment, so that unchecked logins are answered no faster.
+//! Measures how long login checks take, so that unchecked logins are not answered faster.
 //!
-//! Behind a locked address only users who have logged in from there are still checked. Answering the others at once
-//! would tell which users these are. And a wrong login that is repeated is answered from memory, as often as a client
-//! likes: so many samples would tell whether the database had a row to send. So both wait until a look would have ended.
+//! Behind a locked address, only users who have logged in from there are still checked. Answering others at once would
+//! reveal which users these are. And a repeated wrong login is answered from memory, as often as a client likes: with
+//! many samples, the timing would reveal whether the database had a row to send. So both wait for as long as a check
+//! takes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +32,7 @@ impl LoginPace {
         *next = (*next + 1) % REMEMBERED;
     }
 
-    /// Waits until as much time has passed since `begun` as one of the last looks took.
+    /// Waits until as much time has passed since `begun` as one of the recent checks took.
     pub(super) async fn keep(&self, begun: Instant) {
         let some = {
             let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);

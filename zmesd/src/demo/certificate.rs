@@ -18,10 +18,10 @@ use super::DemoError;
 use crate::config::TlsFiles;
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
-/// How long it is valid, in days; phones refuse certificates of more than 825.
+/// How long it is valid, in days; phones refuse certificates valid for more than 825.
 const VALID_DAYS: i64 = 30;
 
-/// The pair on disk, and the certificate for those who are to trust it.
+/// The pair on disk, and the certificate for clients that must trust it.
 pub(super) struct Certificate {
     pub(super) files: TlsFiles,
     der: CertificateDer<'static>,
@@ -36,9 +36,9 @@ impl fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// Makes a pair for this machine's loopback names (and `address`) and writes it into `directory`.
+    /// Creates a pair for this machine's loopback names (and `address`) and writes it to `directory`.
     ///
-    /// Not a CA: TLS libraries refuse a server whose own certificate says that it is one.
+    /// Not a CA: TLS libraries refuse a server whose own certificate says that it is a CA.
     pub(super) fn create(directory: &Path, address: IpAddr, now: Timestamp) -> Result<Self, DemoError> {
         let mut names: Vec<String> = NAMES.iter().map(ToString::to_string).collect();
         if !address.is_unspecified() && !address.is_loopback() {

@@ -1,7 +1,7 @@
 //! The demo's own app: it logs in over TLS like any other and prints each alarm with its delay.
 //!
-//! Owns: one WebSocket connection, made anew whenever it ends. Receives: alarm frames. Sends: lines for people.
-//! Ends: on its token, or when its output is closed. Knows nothing of the daemon but its address.
+//! Owns: one WebSocket connection, opened again whenever it ends. Receives: alarm frames. Sends: lines for people.
+//! Ends: on its token, or when its output is closed. Knows only the daemon's address.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,10 +34,10 @@ use crate::telemetry::log::Chain;
 
 const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
-/// The push token of its phone; no provider has issued it.
+/// The push token of its phone; not issued by any provider.
 const PHONE: &str = "demo-phone-of-nobody";
 const SHOT_DEADLINE: Duration = Duration::from_secs(10);
-/// Pictures that are loaded at once.
+/// Maximum number of pictures loaded at once.
 const SHOTS: usize = 8;
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -49,13 +49,13 @@ pub struct Client {
     pub(super) tls: Arc<ClientConfig>,
     pub(super) database: Arc<Database>,
     pub(super) clock: Arc<dyn Clock>,
-    /// What makes its phone ring.
+    /// Receives the pushes for its phone.
     pub(super) rings: mpsc::Receiver<Ring>,
-    /// Where it saves the last picture of each camera.
+    /// Where to save the last picture of each camera.
     pub(super) pictures: PathBuf,
 }
 
-/// Why the app is not (any longer) logged in.
+/// Why the app is not logged in, or no longer.
 #[derive(Debug, thiserror::Error)]
 enum ClientError {
     #[error("cannot connect to {0}")]
@@ -128,7 +128,7 @@ impl Client {
         loop {
             let frame = tokio::select! {
                 () = stop.cancelled() => {
-                    // Whether the daemon hears it does not matter: both are leaving.
+                    // Whether the daemon receives it does not matter: both are stopping.
                     timeout(CLOSE_DEADLINE, socket.close(None)).await.ok();
                     return Ok(End::Stopped);
                 }
@@ -137,7 +137,7 @@ impl Client {
                     continue;
                 }
                 Some(shot) = shots.join_next() => {
-                    // A task that was aborted ends with the app.
+                    // An error means that the task was aborted: the app is ending.
                     if let Ok(line) = shot {
                         self.say(out, &line)?;
                     }
@@ -154,7 +154,7 @@ impl Client {
                         }
                     }
                 }
-                // The daemon closes first when both stop.
+                // When both stop, the daemon closes first.
                 Err(_) if stop.is_cancelled() => return Ok(End::Stopped),
                 Err(error) => return Ok(End::Lost(error)),
             }
@@ -203,11 +203,11 @@ impl Client {
         Ok(())
     }
 
-    /// Returns what opens the link of an alarm as an app does, and tells of it.
+    /// Returns a future that opens the link of an alarm as an app does, and describes the result.
     fn shot(&self, event: FrameEvent) -> Option<impl Future<Output = String> + Send + 'static> {
         let FrameEvent { event_id, name, picture, .. } = event;
         let (address, tls) = (reachable(self.address), Arc::clone(&self.tls));
-        // A name of a camera of the demo is a name of a file.
+        // The names of the demo's cameras are valid file names.
         let file = self.pictures.join(format!("{name}.jpg"));
         let link = picture?;
         Some(async move {
@@ -229,7 +229,7 @@ impl Client {
         self.say(out, &format!("push   {alert:<25} {device:<4} {badge:<9} {}", self.delay(event, *arrived)))
     }
 
-    /// Returns how long after the simulation's alarm something came.
+    /// Returns how long after the simulation's alarm something arrived.
     fn delay(&self, event: Option<EventId>, arrived: Instant) -> String {
         let Some(alarmed) = event.and_then(|event| self.database.alarmed(event)) else {
             return "not from the simulation".to_owned();
@@ -245,7 +245,7 @@ impl Client {
     }
 }
 
-/// Returns the next text frame that is an object of the expected shape; pings are answered underneath.
+/// Returns the next text frame that is an object of the expected shape; pings are answered automatically.
 async fn next_frame(socket: &mut Socket) -> Result<Frame, ClientError> {
     loop {
         let Some(message) = socket.next().await else {
@@ -266,7 +266,7 @@ async fn next_frame(socket: &mut Socket) -> Result<Frame, ClientError> {
     }
 }
 
-/// Returns an address to connect to for an address to listen on: every address includes the loopback one.
+/// Returns an address to connect to, given one to listen on: an unspecified address becomes the loopback one.
 pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     if !listen.ip().is_unspecified() {
         return listen;

@@ -1,6 +1,6 @@
-//! The simulated ZoneMinder's database, in memory: monitors, one user, and the events that the simulation opens.
+//! The database of the simulated ZoneMinder, in memory: monitors, one user, and the events that the simulation opens.
 //!
-//! Knows nothing of shared memory. Its locks are held for a few loads and stores, never across an await.
+//! Independent of shared memory. Its locks are held for a few loads and stores, never across an await.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -19,27 +19,27 @@ use zmes_zoneminder::{
 };
 
 pub(super) const ADMIN: &str = "admin";
-/// The version that the shared memory's layout belongs to.
+/// The ZoneMinder version that matches the layout of the shared memory.
 const VERSION: ZmVersion = ZmVersion(1, 39, 22);
-/// `ZM_WATCH_MAX_DELAY` as ZoneMinder installs it.
+/// `ZM_WATCH_MAX_DELAY` in a new ZoneMinder installation.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
-/// Events that are remembered; the oldest are forgotten, as a purge filter would do.
+/// Maximum number of events; the oldest are forgotten, as a purge filter would do.
 const KEPT_EVENTS: usize = 1000;
-/// What [`EventStore::open_events`] promises at most.
+/// The limit promised by [`EventStore::open_events`].
 const OPEN_EVENTS: usize = 8;
-/// What the cameras see.
+/// The picture of every event.
 const PICTURE: &[u8] = include_bytes!("../../assets/demo.jpg");
 /// A cheap bcrypt: the password is printed on the screen anyway.
 const BCRYPT_COST: u32 = 4;
 
-/// What the first monitors are called; further ones are numbered.
+/// The names of the first monitors; further ones are numbered.
 const NAMES: [&str; 8] =
     ["Front Door", "Garage", "Driveway", "Garden", "Back Door", "Porch", "Workshop", "Gate"];
 
 #[derive(Debug)]
 struct Event {
     row: EventRow,
-    /// When the shared memory said ALARM.
+    /// When the shared memory showed ALARM.
     alarmed: Instant,
 }
 
@@ -48,7 +48,7 @@ pub struct Database {
     monitors: MonitorSet,
     admin: User,
     events: Mutex<VecDeque<Event>>,
-    /// Where the pictures of events lie, as in a storage.
+    /// The directory of the events' pictures, laid out as in a ZoneMinder storage.
     pictures: PathBuf,
 }
 
@@ -67,7 +67,7 @@ impl Database {
         Ok(Self { monitors, admin, events: Mutex::default(), pictures })
     }
 
-    /// Writes the picture of an event: always the same, because nothing moves here.
+    /// Writes the picture of an event: always the same one, because nothing moves in it.
     pub(super) fn take_picture(&self, monitor: MonitorId, event: EventId) -> io::Result<()> {
         let directory = self.directory(monitor, event);
         fs::create_dir_all(&directory)?;
@@ -87,7 +87,7 @@ impl Database {
         let id = EventId(events.back().map_or(1, |last| last.row.id.0 + 1));
         if events.len() == KEPT_EVENTS {
             let oldest = events.pop_front();
-            // A picture that stays costs 2 KB.
+            // If removing fails, a leftover picture costs 2 KB.
             oldest.map(|Event { row, .. }| fs::remove_dir_all(self.directory(row.monitor, row.id)).ok());
         }
         let row = EventRow {
@@ -115,13 +115,13 @@ impl Database {
         self.events().iter_mut().map(|event| &mut event.row).find(|row| row.id == event).map(change);
     }
 
-    /// Returns the moment at which the shared memory said ALARM for that event; `None` for an unknown event.
+    /// Returns the moment at which the shared memory showed ALARM for this event; `None` for an unknown event.
     pub(super) fn alarmed(&self, event: EventId) -> Option<Instant> {
         self.events().iter().find(|known| known.row.id == event).map(|known| known.alarmed)
     }
 
     fn events(&self) -> MutexGuard<'_, VecDeque<Event>> {
-        // Nothing that is done under the lock can leave the list half changed.
+        // Nothing done under the lock can leave the list half changed.
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

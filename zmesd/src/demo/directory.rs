@@ -1,4 +1,4 @@
-//! Where the demo's files lie, and whether they vanish.
+//! The demo's directory, and whether it is removed at the end.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -16,7 +16,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory: `keep`, which must be empty or not there, or a temporary one. Only its owner may enter.
+    /// Creates the directory: `keep`, which must be empty or not exist, or a temporary one. Only its owner has access.
     pub(super) fn create(keep: Option<&Path>) -> Result<Self, DemoError> {
         let Some(keep) = keep else {
             let temporary = tempfile::Builder::new().prefix("zmesd-demo-").tempdir();
@@ -40,7 +40,7 @@ impl Directory {
         self.temporary.is_none()
     }
 
-    /// Removes a temporary directory with all that is in it; leaves a kept one alone.
+    /// Removes a temporary directory with everything in it; leaves a kept one alone.
     pub fn close(self) -> Result<(), DemoError> {
         self.temporary.map_or(Ok(()), TempDir::close).map_err(DemoError::writing(&self.path))
     }

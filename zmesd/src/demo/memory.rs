@@ -1,7 +1,7 @@
 //! One simulated monitor's shared memory, written as ZoneMinder's `zmc` writes it.
 //!
-//! Owns the file and knows where each field lies in the layout of ZoneMinder 1.39.17 and later; does not know when
-//! an alarm happens. Plain positioned writes: the page cache is shared with all readers of the file.
+//! Owns the file and knows the field offsets in the layout of ZoneMinder 1.39.17 and later; does not know when an alarm
+//! happens. Uses plain positioned writes: all readers of the file share the page cache.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,7 +15,7 @@ use zmes_shared::{EventId, MonitorId};
 pub(super) const SHARED_SIZE: u32 = 888;
 /// `sizeof(TriggerData)`, the same in every version.
 const TRIGGER_SIZE: u32 = 560;
-/// Length of the file: both structures, and room as the pictures behind them would take.
+/// Length of the file: both structures, and room for the pictures after them.
 const FILE_SIZE: u64 = 8192;
 /// `TriggerData.trigger_state` for a forced alarm.
 const TRIGGER_ON: u32 = 1;
@@ -63,7 +63,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Makes the file as a starting `zmc` does: zeroes first, then the fields, `valid` last.
+    /// Creates the file as a starting `zmc` does: zeroes first, then the fields, `valid` last.
     pub(super) fn create(directory: &Path, monitor: MonitorId, fps: f64, now: Timestamp) -> io::Result<Self> {
         let path = directory.join(format!("zm.mmap.{monitor}"));
         let file =
@@ -103,7 +103,7 @@ impl Memory {
     }
 
     pub(super) fn set_alarm_cause(&self, cause: &str) -> io::Result<()> {
-        // The last byte stays 0, as `strncpy` into one byte less leaves it.
+        // The last byte stays 0, as with a `strncpy` of one byte less.
         let mut text = [0; ALARM_CAUSE_LENGTH];
         for (to, from) in text.iter_mut().take(ALARM_CAUSE_LENGTH - 1).zip(cause.bytes()) {
             *to = from;
@@ -111,7 +111,7 @@ impl Memory {
         self.put(offset::ALARM_CAUSE, text)
     }
 
-    /// Returns the cause of a forced alarm while one is requested (`trigger_state` ON with a score).
+    /// Returns the cause of a forced alarm while one is requested (`trigger_state` is ON, with a score).
     pub(super) fn forced(&self) -> io::Result<Option<String>> {
         let state = u32::from_ne_bytes(self.take(offset::TRIGGER_STATE)?);
         let score = u32::from_ne_bytes(self.take(offset::TRIGGER_SCORE)?);

@@ -1,9 +1,8 @@
 //! `zmesd demo`: the real daemon on a simulated ZoneMinder, without root, network or database.
 //!
-//! Prepares what the daemon is started with: a configuration whose files all lie in one directory, the ports to a
-//! ZoneMinder that exists in memory (and, as the real one, in shared memory), and an app of its own that logs in and
-//! prints what it gets. The root composes these with the daemon as it is; nothing of the daemon is replaced but the
-//! database.
+//! Prepares the daemon's inputs: a configuration whose files are all in one directory, ports to a ZoneMinder in memory
+//! (as with a real one, also in shared memory), and an app that logs in and prints what it gets. The root combines
+//! these with the unchanged daemon; only the database is replaced.
 
 mod certificate;
 mod client;
@@ -35,14 +34,14 @@ use crate::config::{Config, Environment, Loaded, Problems, TlsFiles, toml_string
 use crate::ports::Clock;
 use certificate::Certificate;
 
-/// The port of the protocol.
+/// The default port of the protocol.
 const PORT: u16 = 9000;
 const MAX_MONITORS: u32 = 500;
 const DEFAULT_MONITORS: u32 = 4;
-/// Shortest and longest time between two alarms.
+/// Minimum and maximum time between two alarms.
 const EVERY: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
-/// How to demonstrate.
+/// Options of the demo.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Options {
     /// Address of the WebSocket server; port 0 means any free port [default: 127.0.0.1:9000, or a free port].
@@ -84,7 +83,7 @@ pub enum DemoError {
     Certificate(#[from] rcgen::Error),
     #[error("cannot set up TLS for the demo's own app")]
     Tls(#[from] rustls::Error),
-    /// The configuration does not hold: the directory's path is too long, for one.
+    /// The configuration is invalid, for example because the directory's path is too long.
     #[error("cannot run in this directory\n{0}")]
     Configuration(Problems),
     #[error("cannot hash the password")]
@@ -92,7 +91,7 @@ pub enum DemoError {
 }
 
 impl DemoError {
-    /// Says whether the command line is at fault, not the machine.
+    /// Returns whether the command line is at fault, not the machine.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::NotEmpty(_) | Self::Configuration(_) => true,
@@ -104,7 +103,7 @@ impl DemoError {
         }
     }
 
-    /// Returns what turns an I/O error at `path` into ours.
+    /// Returns a function that converts an I/O error at `path`.
     fn writing(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Write { path, source }
@@ -124,9 +123,9 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Makes the directory, the certificate, the shared memory and the database.
+    /// Creates the directory, the certificate, the shared memory and the database.
     ///
-    /// `zmesctl` is how the user would call it, for the lines to try.
+    /// `zmesctl` is the command that the user would type, for the suggested lines.
     pub fn prepare(options: &Options, zmesctl: &str, clock: &Arc<dyn Clock>) -> Result<Self, DemoError> {
         let listen = choose_address(options.listen)?;
         let directory = Directory::create(options.keep.as_deref())?;
@@ -152,7 +151,7 @@ impl Demo {
     }
 }
 
-/// Returns a `zmesd.toml` for the demo. Its database is never connected to: the ports to the database are [`Database`].
+/// Returns a `zmesd.toml` for the demo. Nothing ever connects to its database: the database ports are [`Database`].
 fn configuration(
     directory: &Directory,
     listen: SocketAddr,
@@ -181,10 +180,10 @@ fn configuration(
     ))
 }
 
-/// Returns where to listen: what was asked for, or the protocol's port on the loopback, or a free one there.
+/// Returns the address to listen on: the requested one, else the default port on the loopback, else a free port there.
 ///
-/// The port is found by binding it, and is free again on return. If another process takes it first, the daemon reports
-/// that as for any other port.
+/// The port is tested by binding it, and released on return. If another process takes it first, the daemon reports that
+/// as for any other port.
 fn choose_address(wanted: Option<SocketAddr>) -> Result<SocketAddr, DemoError> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
     let free = match wanted {
@@ -198,7 +197,7 @@ fn choose_address(wanted: Option<SocketAddr>) -> Result<SocketAddr, DemoError> {
         .map_err(|source| DemoError::Listen(free, source))
 }
 
-/// Returns the command for `zmesctl` that fits the way in which the daemon was called.
+/// Returns the command for `zmesctl` that matches the way in which the daemon was started.
 pub fn zmesctl_command(executable: Option<&Path>) -> String {
     let system = "zmesctl".to_owned();
     let Some(directory) = executable.and_then(Path::parent) else { return system };
@@ -209,7 +208,7 @@ pub fn zmesctl_command(executable: Option<&Path>) -> String {
     if neighbour.exists() {
         return neighbour.display().to_string();
     }
-    // `cargo run -p zmesd` builds the daemon alone.
+    // `cargo run -p zmesd` builds only the daemon.
     "cargo run -q -p zmesctl --".to_owned()
 }
 

@@ -1,8 +1,8 @@
-//! The demo's stand-in for the PushProxy: it takes what the daemon pushes and tells the demo's own app of it.
+//! The demo's replacement for the PushProxy: accepts the daemon's pushes and passes them to the demo's app.
 //!
 //! Owns: a listening socket on the loopback. Receives: requests of the daemon, over TLS, as a real PushProxy does.
-//! Sends: what would make a phone ring. Ends: on its token. It answers only what the daemon asks; strict stand-ins
-//! for tests are elsewhere.
+//! Sends: notifications as a phone would show them. Ends: on its token. It supports only the daemon's requests; strict
+//! stand-ins for tests are elsewhere.
 
 use std::convert::Infallible;
 use std::io;
@@ -27,14 +27,14 @@ use super::DemoError;
 use super::certificate::Certificate;
 
 pub(super) const APP_NAME: &str = "demo";
-/// The app's key. No secret: it is good for this run of the demo alone.
+/// The app's key. Not a secret: it is valid only for this run of the demo.
 pub(super) const APP_KEY: &str = "demo";
 const MAX_BODY: usize = 64 * 1024;
-/// Connections at a time; the daemon needs one or two.
+/// Maximum number of connections; the daemon needs one or two.
 const CONNECTIONS: usize = 16;
-/// Time for a handshake, and for the head of a request.
+/// Deadline for a handshake, and for the head of a request.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Pushes that the app may be behind; more are not printed.
+/// How many pushes the app may be behind; further ones are not printed.
 const RINGS: usize = 64;
 
 #[derive(Debug)]
@@ -63,7 +63,7 @@ struct Message {
 }
 
 impl PushProxy {
-    /// Takes a free port of the loopback; returns also what the phone hears.
+    /// Binds a free port on the loopback. Also returns the receiver of the phone's notifications.
     pub(super) fn bind(certificate: &Certificate) -> Result<(Self, mpsc::Receiver<Ring>), DemoError> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listen = |source| DemoError::Listen(address, source);
@@ -129,7 +129,7 @@ async fn answer(request: Request<Incoming>, rings: &mpsc::Sender<Ring>) -> Respo
             let Ok(Message { device, alert, badge }) = serde_json::from_slice(&body.to_bytes()) else {
                 return say(StatusCode::BAD_REQUEST);
             };
-            // Full: the demo's output is not read any more.
+            // If full, nobody reads the demo's output any more.
             rings.try_send(Ring { device, alert, badge, arrived: Instant::now() }).ok();
             say(StatusCode::ACCEPTED)
         }

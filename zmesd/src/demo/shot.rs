@@ -1,4 +1,4 @@
-//! Loads a picture by the link of an alarm, as a phone does.
+//! Loads a picture by an alarm's link, as a phone does.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,11 +10,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Longest answer, in bytes.
+/// Maximum length of an answer in bytes.
 const LONGEST: u64 = 8 << 20;
 const SCHEME: &str = "https://";
 
-/// Returns the picture behind a link of the daemon at that address.
+/// Returns the picture that a link opens, from the daemon at this address.
 pub(super) async fn load(link: &str, address: SocketAddr, tls: Arc<ClientConfig>) -> io::Result<Vec<u8>> {
     let path = link.strip_prefix(SCHEME).and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
     let path = path.ok_or_else(|| io::Error::other("the link has no path"))?;

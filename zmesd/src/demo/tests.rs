@@ -1,4 +1,4 @@
-//! The demo's parts, as far as they stand without the daemon.
+//! The demo's parts that work without the daemon.
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -49,7 +49,7 @@ fn a_kept_directory_stays_and_must_have_been_empty() {
 
 #[test]
 fn a_taken_usual_port_gives_way_to_a_free_one() {
-    // Whether or not somebody else has the port on this machine: now it is taken.
+    // Now the port is taken, by this test or by another process.
     let usual = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT));
     let address = choose_address(None).unwrap();
     assert_ne!(address.port(), PORT);

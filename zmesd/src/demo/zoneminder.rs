@@ -1,7 +1,7 @@
-//! The simulated ZoneMinder: cameras that see something move now and then.
+//! The simulated ZoneMinder: cameras that detect motion now and then.
 //!
-//! Owns: the shared memory of every monitor. Receives: time, and the triggers that others write into that memory.
-//! Sends: nothing; it writes memory and events in the order in which ZoneMinder 1.39 does. Ends: on its token.
+//! Owns: the shared memory of every monitor. Receives: time, and triggers that others write to that memory. Sends:
+//! nothing; it writes memory and events in the order of ZoneMinder 1.39. Ends: on its token.
 
 use std::io;
 use std::path::Path;
@@ -21,13 +21,13 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Pictures a second, for the header.
 const FPS: f64 = 10.0;
 const MOTION: Duration = Duration::from_secs(1);
-/// From the last alarm frame to the end of the event (`PostEventCount`).
+/// Time from the last alarm frame to the end of the event (`PostEventCount`).
 const ALERT: Duration = Duration::from_millis(1500);
-/// What inserting an event takes. ZoneMinder 1.37 and later says ALARM before and names the event afterwards.
+/// How long inserting an event takes. ZoneMinder 1.37 and later sets ALARM before, and the event id afterwards.
 const INSERT: Duration = Duration::from_millis(3);
-/// When the first thing moves: a newcomer should not wait for `every`.
+/// When the first camera detects motion: a new user should not have to wait for `every`.
 const FIRST: Duration = Duration::from_secs(2);
-/// Cause of an alarm by motion, with the zone, as 1.37 and later writes it.
+/// Cause of a motion alarm, with the zone, as written by 1.37 and later.
 const MOTION_CAUSE: &str = "Motion:All";
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Simulation {
     clock: Arc<dyn Clock>,
     every: Duration,
     images: u32,
-    /// The camera that sees something next.
+    /// The camera that detects motion next.
     next: usize,
 }
 
@@ -46,7 +46,7 @@ struct Camera {
     monitor: MonitorId,
     memory: Memory,
     phase: Phase,
-    /// Something moves until then.
+    /// Motion lasts until then.
     motion_until: Option<Instant>,
 }
 
@@ -75,7 +75,7 @@ impl Simulation {
         Ok(Self { cameras, database, clock, every, images: 0, next: 0 })
     }
 
-    /// Keeps the cameras going until `stop`; fails where their memory can no longer be written.
+    /// Runs the cameras until `stop`. Fails if their memory can no longer be written.
     pub async fn run(mut self, stop: CancellationToken) -> io::Result<()> {
         let mut frames = tokio::time::interval(FRAME);
         frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -130,7 +130,7 @@ impl Camera {
                 self.memory.enter(State::Alert)?;
                 Phase::Alert(event, now + ALERT)
             }
-            // Motion again before the event is over: the same event goes on.
+            // Motion again before the event has ended: the same event continues.
             (Phase::Alert(event, _), Some(_)) => {
                 self.memory.enter(State::Alarm)?;
                 database.count_alarm_frame(event);

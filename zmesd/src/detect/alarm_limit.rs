@@ -1,8 +1,8 @@
-//! How many alarms of one monitor are announced: shared memory that flaps must not ring phones all night, and each
+//! Limits how many alarms of one monitor are announced: flapping shared memory must not ring phones all night, and each
 //! alarm costs a row in the state file for every phone.
 //!
-//! Real alarms come a few a minute: an event has a least length, and inside one `realarm-interval` holds. Of what
-//! exceeds the limit the last is announced at the end of the minute, so that it is seen that alarms go on.
+//! Real alarms come a few per minute: events have a minimum length, and within an event `realarm-interval` applies. Of
+//! the alarms beyond the limit, the last one is announced at the end of the minute, to show that alarms continue.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,27 +14,27 @@ use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Alarm, Origin};
 
-/// The time within which alarms are counted; it begins with its first one.
+/// The period for which alarms are counted; it begins with the first alarm.
 const WINDOW: Duration = Duration::from_mins(1);
 const REMEMBERED: usize = 256;
 
-/// Alarms that were not announced because there were too many.
+/// Alarms that were not announced because they exceeded the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     pub monitor: MonitorId,
     pub from: Timestamp,
     pub to: Timestamp,
-    /// The lowest and the highest of their events, where they had any.
+    /// The lowest and highest event ids among them, if any had an id.
     pub events: Option<(EventId, EventId)>,
     pub alarms: u64,
 }
 
-/// The gaps since the start, the newest ones: cheap to clone.
+/// The most recent gaps since the start. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Gaps(Arc<Mutex<VecDeque<Gap>>>);
 
 impl Gaps {
-    /// Returns the gap into which an event of a monitor falls, if any.
+    /// Returns the gap that contains this event of a monitor, if any.
     pub fn find(&self, monitor: MonitorId, event: EventId) -> Option<Gap> {
         let gaps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let within = |gap: &&Gap| {
@@ -43,7 +43,7 @@ impl Gaps {
         gaps.iter().rev().find(within).copied()
     }
 
-    /// Adds an alarm to the gap of its monitor, or begins a new one.
+    /// Adds an alarm to the current gap of its monitor, or begins a new gap.
     fn add(&self, alarm: &Alarm, begins: bool) {
         let mut gaps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = gaps.iter_mut().rev().find(|gap| gap.monitor == alarm.monitor).filter(|_| !begins);
@@ -71,9 +71,9 @@ pub(super) struct AlarmLimit {
     announced: u32,
     /// The last alarm beyond the limit, which is announced at the end of the minute.
     held: Option<Alarm>,
-    /// Alarms held back since it began to flap; `None`: it does not.
+    /// Number of alarms held back since the monitor began to flap; `None` if it does not flap.
     flapping: Option<u64>,
-    /// Some were held back in this minute.
+    /// Alarms were held back in this minute.
     exceeded: bool,
 }
 
@@ -82,8 +82,8 @@ impl AlarmLimit {
         self.flapping.is_some()
     }
 
-    /// Returns those alarms that are announced, at most `limit` a minute (0: all). Late ones always are: each is an event
-    /// that ZoneMinder has recorded.
+    /// Returns the alarms to announce, at most `limit` per minute (0: all). Late alarms are always announced: each is
+    /// an event that ZoneMinder has recorded.
     pub(super) fn admit(&mut self, alarms: Vec<Alarm>, limit: u32, now: Instant, gaps: &Gaps) -> Vec<Alarm> {
         let mut admitted = Vec::with_capacity(alarms.len());
         for alarm in alarms {
@@ -105,7 +105,7 @@ impl AlarmLimit {
         admitted
     }
 
-    /// Ends the minute, when it is over: returns the alarm that was held back last.
+    /// Ends the minute if it is over, and returns the alarm that was held back last.
     pub(super) fn due(&mut self, now: Instant) -> Option<Alarm> {
         self.began.filter(|began| now.saturating_duration_since(*began) >= WINDOW)?;
         let held = self.held.take();
@@ -114,7 +114,7 @@ impl AlarmLimit {
         held
     }
 
-    /// Returns how many alarms were not announced, once a minute has passed in which there were not too many.
+    /// Returns how many alarms were not announced, once a minute has passed within the limit.
     pub(super) fn ended(&mut self, now: Instant) -> Option<u64> {
         let over = self.began.is_none_or(|began| now.saturating_duration_since(began) >= WINDOW);
         if over && !std::mem::take(&mut self.exceeded) {
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// Lets a monitor alarm every `pace` for so long, and returns the events that were announced.
+    /// Makes a monitor alarm every `pace` for this long. Returns the announced events.
     fn flap(
         limit: &mut AlarmLimit,
         gaps: &Gaps,

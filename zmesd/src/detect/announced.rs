@@ -1,4 +1,4 @@
-//! Which events of a monitor have been announced: the memory that polling and reconciliation share.
+//! Which events of a monitor have been announced. Shared by polling and reconciliation.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zmes_shared::EventId;
 
-/// Events remembered. The poller only ever meets the last few; the reconciler those of the last seconds.
+/// Number of events remembered. The poller only ever needs the last few; the reconciler those of the last seconds.
 const REMEMBERED: usize = 64;
 
-/// When the reconciler was first, the poller that comes to the same alarm within this time does not repeat it.
+/// If the reconciler announced an alarm first, the poller does not repeat it within this time.
 const SAME_ALARM: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum AnnouncedBy {
 #[derive(Debug, Clone, Copy)]
 struct AnnouncedEvent {
     event: EventId,
-    /// `None`: longer ago than this machine's clock reaches.
+    /// `None`: earlier than this machine's monotonic clock can express.
     at: Option<Instant>,
     by: AnnouncedBy,
 }
@@ -29,7 +29,7 @@ struct AnnouncedEvent {
 #[derive(Debug, Default)]
 pub(super) struct Announced {
     entries: VecDeque<AnnouncedEvent>,
-    /// The last id that was seen while polling.
+    /// The last id seen while polling.
     polled: u64,
 }
 
@@ -38,7 +38,7 @@ impl Announced {
         self.entries.iter().any(|entry| entry.event == event)
     }
 
-    /// Says whether an alarm inside that event is to be announced at `now`.
+    /// Returns whether an alarm inside this event should be announced at `now`.
     pub(super) fn wants(&self, event: EventId, now: Instant, interval: Duration) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.event == event) else { return true };
         let quiet = match entry.by {
@@ -56,8 +56,8 @@ impl Announced {
         self.entries.push_back(AnnouncedEvent { event, at, by });
     }
 
-    /// Takes note of an id seen while polling. One that is lower than the last means that the database was restored:
-    /// from there on ids name other events than they did.
+    /// Records an id seen while polling. An id lower than the last means that the database was restored: from that id
+    /// on, ids refer to other events than before.
     pub(super) fn polled(&mut self, event: EventId) {
         if event.0 < self.polled {
             self.entries.retain(|entry| entry.event < event);

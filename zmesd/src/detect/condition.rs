@@ -1,4 +1,4 @@
-//! What the poller knows of a monitor, as facts: `admin` makes sentences of them.
+//! What the poller knows of a monitor, as facts; `admin` turns them into sentences.
 
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct MonitorReport {
     pub name: Arc<str>,
     pub state: MonitorState,
     pub last_event: Option<EventId>,
-    /// `sizeof(SharedData)`, where it is known.
+    /// `sizeof(SharedData)`, if known.
     pub layout: Option<u32>,
     pub condition: Condition,
 }
@@ -38,26 +38,26 @@ pub enum RemoteSight {
     Silent(Option<Duration>),
 }
 
-/// Whether the alarms of a monitor are seen; if not, or if there is something to know, why.
+/// Whether the alarms of a monitor are seen. If not, or if something is unusual: why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// ZoneMinder is set up so that it never alarms.
+    /// ZoneMinder is configured so that the monitor never alarms.
     NotWatched(NotWatched),
     NotLookedAt,
     Captured,
     NoPicture,
-    /// Its states are numbered like this, which is not what ZoneMinder's version suggests.
+    /// Its states are numbered this way, which does not match ZoneMinder's version.
     Numbering(Numbering),
     /// It had more than `limit` alarms in a minute.
     Flapping {
         limit: u32,
     },
     Unreadable(ReadError),
-    /// `zmc` has given no sign of life; its last one was this old when that was found.
+    /// `zmc` has stopped giving signs of life. `age` is the age of the last one when this was noticed.
     Frozen {
         age: Duration,
     },
-    /// The Events table is its source: the layout of its memory is unknown, or the settings say so.
+    /// The Events table is its source, because the layout of its memory is unknown or the settings say so.
     Database {
         layout: Option<u32>,
         trouble: Option<Arc<DbError>>,
@@ -71,7 +71,7 @@ pub enum Condition {
 }
 
 impl MonitorReport {
-    /// Returns the report on a monitor that is not polled, or not yet.
+    /// Returns the report on a monitor that is not polled, or not polled yet.
     pub fn unpolled(monitor: &Monitor) -> Self {
         Self {
             id: monitor.id,

@@ -6,24 +6,24 @@ use zmes_zoneminder::ZmVersion;
 
 use crate::config::{Source, ZoneminderConfig};
 
-/// How closely to look, and what to announce.
+/// How often to poll, and what to announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DetectConfig {
-    /// Time between two looks, at least 1 ms.
+    /// Time between two polls, at least 1 ms.
     pub poll_interval: Duration,
-    /// Inside one event a later alarm is announced at most so often; zero: each.
+    /// Minimum time between two announced alarms inside one event; zero announces every alarm.
     pub realarm_interval: Duration,
-    /// Alarms of one monitor that are announced within a minute; 0: all.
+    /// Maximum number of announced alarms per monitor and minute; 0: no limit.
     pub alarm_limit: u32,
-    /// An alarm that already runs when the daemon starts is announced if its event is younger.
+    /// An alarm that is already running when the daemon starts is announced if its event is younger than this.
     pub startup_grace: Duration,
-    /// What was missed is announced late if it is younger.
+    /// A missed alarm is announced late if it is younger than this.
     pub catch_up: Duration,
     pub reconcile_interval: Duration,
     pub source: Source,
-    /// ZoneMinder's version as configured; `None`: as the catalog has it.
+    /// ZoneMinder's version as configured; `None`: use the version from the catalog.
     pub version: Option<ZmVersion>,
-    /// Monitors of other servers are watched, too.
+    /// Whether monitors of other servers are watched, too.
     pub all_servers: bool,
 }
 

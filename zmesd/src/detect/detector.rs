@@ -1,9 +1,9 @@
-//! One monitor's alarms, worked out of readings and rows. Pure: no I/O, no clock, time is passed in.
+//! Detects one monitor's alarms from readings and rows. Pure: no I/O, no clock; the time is passed in.
 //!
 //! ZoneMinder's versions publish an alarm in different orders. 1.36 opens the event, publishes its id and sets the
-//! state last: state and id belong together. Before, and again from 1.37 on, the state comes first and the id when
-//! the database has taken the row; until then the id is that of the event before. And where recording is continuous,
-//! an alarm may lie inside the open event and change no id at all.
+//! state last, so state and id belong together. In older versions, and again from 1.37 on, the state comes first, and
+//! the id follows once the database has accepted the row; until then the id is that of the previous event. And with
+//! continuous recording, an alarm may be inside the open event and not change the id at all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,33 +19,33 @@ use super::settling::{Patience, Settling};
 use super::unidentified::Unidentified;
 use crate::domain::Origin;
 
-/// How long an alarm waits for its event id; then it is announced without.
+/// How long an alarm waits for its event id before it is announced without one.
 pub(super) const ID_DEADLINE: Duration = Duration::from_secs(5);
-/// How long the database may take to say whether the alarm lies inside the open event; then it is taken to.
+/// How long the database may take to say whether the alarm is inside the open event; after that, this is assumed.
 const DATABASE_DEADLINE: Duration = Duration::from_millis(500);
-/// How long an alarm waits before the database is asked whether it lies inside the event before. Sooner, the row of an
-/// event that is just being closed might still look open.
+/// How long to wait before asking the database whether an alarm is inside the previous event. If asked sooner, the row
+/// of an event that is just being closed might still look open.
 const RECHECK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectedAlarm {
     pub event: Option<EventId>,
     pub origin: Origin,
-    /// The cause from the Events table; `None`: use that of shared memory.
+    /// The cause from the Events table; `None`: use the cause in shared memory.
     pub cause: Option<Arc<str>>,
-    /// The cause of the row, for where shared memory has none.
+    /// The cause of the row, used if shared memory has none.
     pub row_cause: Option<Arc<str>>,
-    /// Shared memory gets the cause after the id: read it again.
+    /// Shared memory gets the cause only after the id, so it must be read again.
     pub cause_follows: bool,
-    /// Its event had ended when its row was read.
+    /// The event had already ended when its row was read.
     pub closed: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DetectorStep {
-    /// Alarms to be announced, in this order.
+    /// Alarms to announce, in this order.
     pub found: Vec<DetectedAlarm>,
-    /// Ask the database for the monitor's open events, and bring the answer under this number.
+    /// If set, ask the database for the monitor's open events and pass the answer on under this number.
     pub ask: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ struct LastReading {
     startup_time: i64,
     alarmed: bool,
     last_event: u64,
-    /// `last_event` was another one in the observation before.
+    /// `last_event` was different in the previous observation.
     moved: bool,
 }
 
@@ -66,24 +66,24 @@ struct PendingAlarm {
     /// `last_event` when the alarm was seen.
     last_event: u64,
     question: u64,
-    /// It may lie inside the event `last_event`, which was announced: the database is to be asked in a while.
+    /// The alarm may be inside the event `last_event`, which was announced: ask the database after [`RECHECK`].
     recheck: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PendingFor {
-    /// Its id is not there yet: any other than `last_event` is it.
+    /// The id has not appeared yet. Any id other than `last_event` is the alarm's.
     NewId,
-    /// The same, or else it lies inside the event `last_event`, which the database knows.
+    /// As `NewId`, unless the alarm is inside the event `last_event`: the database knows.
     NewIdOrOpenEvent,
-    /// It ran when the daemon started; only the database knows whether it is young enough.
+    /// The alarm was running when the daemon started; only the database knows whether it is young enough.
     AtStart,
 }
 
 #[derive(Debug, Default)]
 pub struct Detector {
     seen: Option<LastReading>,
-    /// The monitor was seen without a `zmc`: what a `zmc` shows first has begun since.
+    /// The monitor was seen without a `zmc`: an alarm that the next `zmc` shows first has begun since then.
     was_away: bool,
     pending: Option<PendingAlarm>,
     unidentified: Unidentified,
@@ -102,7 +102,7 @@ struct Observation<'a> {
 }
 
 impl Observation<'_> {
-    /// Shared memory follows changes at once, the catalog only when it is read again.
+    /// Shared memory reflects changes at once, the catalog only when it is read again.
     fn recording(&self) -> Recording {
         self.reading.recording.unwrap_or(self.monitor.recording)
     }
@@ -113,8 +113,8 @@ impl Observation<'_> {
 }
 
 impl Detector {
-    /// Returns a detector for a monitor of which nothing is known but the last event that was announced, and when
-    /// (`None`: longer ago than the monotonic clock reaches), and the times at which alarms were announced without an id.
+    /// Returns a detector for a monitor. Known so far are the last announced event and its time (`None`: earlier than
+    /// the monotonic clock can express), and when alarms were announced without an id.
     pub fn new(cursor: Option<(EventId, Option<Instant>)>, unidentified: Vec<Instant>) -> Self {
         let mut detector = Self {
             cursor: cursor.map(|(event, _)| event),
@@ -159,7 +159,7 @@ impl Detector {
         step
     }
 
-    /// Notes a poll that showed nothing; `zmc_is_away`: because there is no `zmc`.
+    /// Records a poll without a reading; `zmc_is_away` if that is because no `zmc` runs.
     pub fn miss(&mut self, zmc_is_away: bool, now: Instant, config: &DetectConfig) -> DetectorStep {
         let mut step = DetectorStep::default();
         self.was_away |= zmc_is_away;
@@ -167,7 +167,7 @@ impl Detector {
         step
     }
 
-    /// Takes the monitor's open events as the answer to a question; `None`: the database does not know.
+    /// Handles the answer to a question: the monitor's open events, or `None` if the database cannot tell.
     pub fn answer(
         &mut self,
         question: u64,
@@ -184,7 +184,7 @@ impl Detector {
                 self.announce(row.id, false, now, config, &mut step);
                 step.tell_cause(row);
             }
-            // Not in that event, so in one that is still to come.
+            // The alarm is not in that event, so it is in one that is still to come.
             (PendingFor::NewIdOrOpenEvent, None) if open.is_some() => {
                 self.pending = Some(PendingAlarm { why: PendingFor::NewId, ..pending });
             }
@@ -206,14 +206,14 @@ impl Detector {
         step
     }
 
-    /// Takes a row of the Events table that polling may have missed.
+    /// Adds a row of the Events table that polling may have missed.
     pub fn reconcile(&mut self, row: &EventRow, now: Instant) {
         if has_alarm(row) && !self.announced.contains(row.id) {
             self.settling.put(row.clone(), now);
         }
     }
 
-    /// Returns the alarms of rows that polling has missed for certain. `polled`: the monitor is polled at all.
+    /// Returns the alarms of rows that polling has certainly missed. `polled` is whether the monitor is polled at all.
     pub fn missed(&mut self, polled: bool, now: Instant, config: &DetectConfig) -> Vec<DetectedAlarm> {
         if self.settling.is_empty() {
             return Vec::new();
@@ -237,7 +237,7 @@ impl Detector {
         found
     }
 
-    /// Returns another alarm inside an event that was announced: its row has more alarm frames after a calm while.
+    /// Returns another alarm inside an announced event: the row's number of alarm frames grew again after a pause.
     pub fn again(&mut self, row: &EventRow, now: Instant) -> DetectorStep {
         self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
         let cause = Some(cause_of_row(row));
@@ -247,7 +247,7 @@ impl Detector {
         }
     }
 
-    /// Forgets announced events after `newest`: the database was restored, their ids will be given again.
+    /// Forgets announced events after `newest`: the database was restored, and their ids will be assigned again.
     pub fn restored(&mut self, newest: u64) {
         self.announced.restored(newest);
         self.cursor = self.cursor.filter(|cursor| cursor.0 <= newest);
@@ -256,7 +256,7 @@ impl Detector {
     fn follow(&mut self, before: LastReading, look: Observation<'_>, step: &mut DetectorStep) {
         let alarmed = look.reading.state.alarmed();
         let entered = alarmed && !before.alarmed;
-        // A new alarm is no longer the one that ran at the start.
+        // A new alarm is not the one that was running at the start.
         self.pending = self.pending.filter(|pending| pending.why != PendingFor::AtStart || !entered);
         if let Some(pending) = self.pending {
             let changed = look.event().filter(|event| event.0 != pending.last_event);
@@ -290,8 +290,8 @@ impl Detector {
             step.found.push(DetectedAlarm::polled(None));
             return;
         }
-        // An id that has just changed belongs to this alarm; in a layout whose releases differ in their order also
-        // where it was seen a moment before the state was.
+        // An id that has just changed belongs to this alarm. In a layout whose releases differ in their order, this
+        // also holds for an id that changed one poll before the state.
         let just_before = before.moved && reading.order_unknown;
         let together = reading.state_written_last || reading.last_event != before.last_event || just_before;
         if let Some(event) = look.event().filter(|_| together) {
@@ -305,13 +305,13 @@ impl Detector {
         self.wait(if inside { PendingFor::NewIdOrOpenEvent } else { PendingFor::NewId }, look, step);
     }
 
-    /// A `zmc` is seen for the first time, but not the monitor: what runs has begun since the last poll.
+    /// Handles the first reading of a new `zmc` for a known monitor: a running alarm has begun since the last poll.
     fn rebase(&mut self, look: Observation<'_>, step: &mut DetectorStep) {
-        // The alarm that still waited for its id belongs to a zmc that is gone.
+        // An alarm that still waited for its id belongs to a zmc that is gone.
         if let Some(pending) = self.pending.take().filter(|pending| pending.why != PendingFor::AtStart) {
             self.give_up(pending, step);
         }
-        // The new one's ids are none of an alarm before it.
+        // Ids of the new zmc do not belong to an earlier alarm.
         self.unidentified.another();
         if !look.reading.state.alarmed() {
             return;
@@ -330,7 +330,7 @@ impl Detector {
         }
     }
 
-    /// The first observation: an alarm that runs may be old, and may have been announced by the daemon before.
+    /// Handles the first observation: a running alarm may be old, and the previous run may have announced it.
     fn start(&mut self, look: Observation<'_>, step: &mut DetectorStep) {
         let known = |event: EventId| self.cursor.is_some_and(|cursor| event <= cursor);
         if look.reading.state.alarmed() && look.event().is_some_and(|event| !known(event)) {
@@ -341,8 +341,8 @@ impl Detector {
     fn wait(&mut self, why: PendingFor, look: Observation<'_>, step: &mut DetectorStep) {
         self.questions += 1;
         let question = self.questions;
-        // From 1.37 on an event stays open for its least length (10 s) though the state is IDLE again, and motion
-        // in that time opens no other.
+        // From 1.37 on, an event stays open for its minimum length (10 s) even when the state is IDLE again, and motion
+        // during that time does not open another event.
         let recheck = why == PendingFor::NewId
             && look.reading.recording.is_some()
             && look.event().is_some_and(|event| self.announced.contains(event));
@@ -373,7 +373,7 @@ impl Detector {
         }
     }
 
-    /// Announces an alarm without its id; should that still come, it is known to have been announced.
+    /// Announces an alarm without its id. If the id still appears, it counts as announced.
     fn give_up(&mut self, pending: PendingAlarm, step: &mut DetectorStep) {
         self.unidentified.announced(pending.since);
         step.found.push(DetectedAlarm::polled(None));
@@ -393,14 +393,14 @@ impl Detector {
         }
     }
 
-    /// Says whether a row is the event of an alarm that was announced without an id.
+    /// Returns whether a row is the event of an alarm that was announced without an id.
     fn identifies(&mut self, row: &EventRow, first_seen: Instant) -> bool {
         self.unidentified.take(first_seen.checked_sub(row.age))
     }
 }
 
 impl DetectorStep {
-    /// Adds the cause of the row in which the alarm was found.
+    /// Adds the cause of the row that contains the alarm.
     fn tell_cause(&mut self, row: &EventRow) {
         if let Some(found) = self.found.last_mut().filter(|found| found.event == Some(row.id)) {
             found.row_cause = Some(cause_of_row(row));

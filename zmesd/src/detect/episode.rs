@@ -1,11 +1,12 @@
-//! From a monitor's first announced alarm to its end. Pure: no I/O, no clock, time is passed in.
+//! Follows a monitor from its first announced alarm to the end. Pure: no I/O, no clock; the time is passed in.
 //!
 //! An *episode* is one stay in ALARM or ALERT in which at least one alarm was announced. It has exactly one end, which
-//! names the last of its alarms: a motion light must stay on when ZoneMinder begins the next section of a recording, and
-//! people want to hear once that it is quiet. Nothing is damped: ALERT is ZoneMinder's own delay after an alarm.
+//! names the last of its alarms: a motion light must stay on when ZoneMinder begins the next section of a recording,
+//! and people want to be told once that it is quiet. There is no damping here: ALERT is already ZoneMinder's own delay
+//! after an alarm.
 //!
-//! Only seeing the monitor without the alarm ends an episode. Where it cannot be seen (its state comes from the Events
-//! table, or the daemon has just started), the ends of the announced events do.
+//! An episode ends only when the monitor is seen without the alarm. If the monitor cannot be seen (its state comes from
+//! the Events table, or the daemon has just started), the episode ends with its announced events.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,13 +19,13 @@ use zmes_zoneminder::Reading;
 use crate::domain::{Alarm, AlarmLabels, AlarmSpan, Origin, Phase};
 use crate::state::OpenAlarm;
 
-/// Events that ended before their alarm was announced; more are not on their way at a time.
+/// Number of remembered events that ended before their alarm was announced; more are never pending at once.
 const CLOSED: usize = 64;
 
-/// What was seen of the monitor last. While its memory cannot be read, that stays: the camera may be in alarm still.
+/// What the last poll showed. While the monitor's memory cannot be read, this stays: the camera may still be in alarm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Sight {
-    /// It was not polled yet.
+    /// Not polled yet.
     #[default]
     NotLooked,
     /// Its memory could not be read, or is not its source.
@@ -38,13 +39,13 @@ struct OpenEpisode {
     /// The alarm that was announced last.
     last: Alarm,
     began: Timestamp,
-    /// When the first was found; `None`: before this daemon started, or it is not known.
+    /// When the first alarm was found; `None` if that was before this daemon started, or is unknown.
     since: Option<Instant>,
-    /// A former daemon announced it.
+    /// A previous run announced it.
     remembered: bool,
-    /// It is so old that it only goes on if the monitor is seen in the alarm of that event.
+    /// So old that it continues only if the monitor is seen in the alarm of this event.
     dormant: bool,
-    /// Another `zmc` runs since: the next alarm begins another episode.
+    /// Another `zmc` has started since: the next alarm begins a new episode.
     superseded: bool,
 }
 
@@ -55,18 +56,18 @@ pub(super) struct Episode {
     sight: Sight,
     /// The `zmc` that was seen last.
     zmc: Option<(u64, i64)>,
-    /// Its announced events that have not ended, as far as is known. A monitor records one at a time, so the end of one is
-    /// that of all before it: a `zmc` that crashes leaves its row open, and no other closes it.
+    /// Its announced events that have not ended, as far as is known. A monitor records one event at a time, so the end
+    /// of one is also the end of all before it: a `zmc` that crashes leaves its row open, and nothing else closes it.
     events: BTreeSet<EventId>,
-    /// Events that have ended already when their alarm is announced.
+    /// Events that had already ended when their alarm was announced.
     closed: BTreeSet<EventId>,
-    /// A former daemon's episode was given up, and the state has not been told.
+    /// An episode of a previous run was closed without an end, and the state does not know yet.
     given_up: bool,
 }
 
 impl Episode {
-    /// Returns the episode that a former daemon left open. One older than `catch_up` is only taken up again if the alarm
-    /// still runs.
+    /// Returns the episode that a previous run left open. One older than `catch_up` is resumed only if the alarm is
+    /// still running.
     pub(super) fn remembered(open: OpenAlarm, age: Duration, catch_up: Duration, now: Instant) -> Self {
         let OpenAlarm { monitor, event, monitor_name, cause, began, at, closed } = open;
         let last = Alarm {
@@ -117,7 +118,7 @@ impl Episode {
         }
     }
 
-    /// The state of the monitor is not polled: its events tell.
+    /// The state of the monitor is not polled: the episode depends on its events.
     pub(super) fn unpolled(&mut self) {
         self.sight = Sight::Unseen;
     }
@@ -134,7 +135,7 @@ impl Episode {
         self.closed.insert(event);
     }
 
-    /// Adds the ends to alarms that are being announced, each at its place.
+    /// Inserts the ends, each at the right position, into alarms that are being announced.
     pub(super) fn follow(&mut self, alarms: Vec<Alarm>, now: Instant, wall: Timestamp) -> Vec<Alarm> {
         let mut told = Vec::with_capacity(alarms.len());
         for alarm in alarms {
@@ -143,14 +144,14 @@ impl Episode {
             }
             self.announced(&alarm);
             told.push(alarm);
-            // One that was found after its end: the next one is another episode.
+            // If the alarm was found after its end, the next one begins a new episode.
             told.extend(self.over(now, wall));
         }
         told.extend(self.over(now, wall));
         told
     }
 
-    /// Ends the episode because the monitor is not watched any more.
+    /// Ends the episode because the monitor is no longer watched.
     pub(super) fn end(&mut self, now: Instant, wall: Timestamp) -> Option<Alarm> {
         if self.open.as_ref()?.dormant {
             self.give_up();
@@ -168,7 +169,7 @@ impl Episode {
         })
     }
 
-    /// Says, once, whether a former daemon's episode was closed without an end.
+    /// Returns, once, whether an episode of a previous run was closed without an end.
     pub(super) fn take_given_up(&mut self) -> bool {
         std::mem::take(&mut self.given_up)
     }
@@ -185,7 +186,7 @@ impl Episode {
         }
         match &mut self.open {
             Some(open) => {
-                // After the clock was stepped back an alarm is older than the first one.
+                // After the clock was set back, an alarm can be older than the first one.
                 open.began = open.began.min(alarm.at);
                 (open.last, open.dormant) = (alarm.clone(), false);
             }
@@ -207,13 +208,13 @@ impl Episode {
         let over = match self.sight {
             Sight::Calm => true,
             Sight::Alarmed | Sight::NotLooked => false,
-            // Without an event nothing but the monitor itself can tell.
+            // Without an event, only the monitor itself can show the end.
             Sight::Unseen => self.events.is_empty() && open.last.event.is_some(),
         };
         if over { self.end(now, wall) } else { None }
     }
 
-    /// Closes an episode of which nobody saw the end.
+    /// Closes an episode whose end was not seen.
     fn give_up(&mut self) {
         self.given_up |= self.close().is_some();
     }

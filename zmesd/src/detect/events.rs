@@ -1,4 +1,4 @@
-//! What texts and rows of ZoneMinder say about alarms.
+//! What ZoneMinder's texts and rows say about alarms.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use zmes_zoneminder::{EventRow, Reading, Trigger};
 /// The cause of an event (or of a section of one) that was opened without an alarm.
 const CONTINUOUS: &str = "Continuous";
 
-/// The cause of an alarm without one: ZoneMinder's word for nearly all alarms.
+/// The cause of an alarm that has none: the word that ZoneMinder uses for nearly all alarms.
 pub(super) const MOTION: &str = "Motion";
 
-/// Returns `last_event` as an id; 0 is ZoneMinder's word for none.
+/// Returns `last_event` as an id; 0 means none in ZoneMinder.
 pub(super) fn event_id(last_event: u64) -> Option<EventId> {
     (last_event != 0).then_some(EventId(last_event))
 }
@@ -22,22 +22,22 @@ fn telling(cause: &str) -> Option<&str> {
     (!cause.is_empty() && !cause.eq_ignore_ascii_case(CONTINUOUS)).then_some(cause)
 }
 
-/// Says whether an event has an alarm in it. An alarm inside a continuous event leaves its cause as it was; and a
-/// continuous event that begins because the camera is back ("Signal: Reacquired", 1.36 and later) has none.
+/// Returns whether an event contains an alarm. An alarm inside a continuous event does not change its cause. A
+/// continuous event that begins because the camera is back ("Signal: Reacquired", 1.36 and later) contains none.
 pub(super) fn has_alarm(row: &EventRow) -> bool {
     let calm = |part: &str| part.trim().starts_with("Signal") || telling(part).is_none();
     row.alarm_frames > 0 || !row.cause.split(',').all(calm)
 }
 
-/// Returns why a row's event alarmed: its cause, which stays "Continuous" where the alarm lies inside a continuous event;
-/// then the first line of its notes ("Motion: All"), which ZoneMinder writes for such an alarm, too.
+/// Returns the cause of a row's event. If the alarm is inside a continuous event, the cause stays "Continuous"; then
+/// this returns the first line of the notes ("Motion: All"), which ZoneMinder also writes for such alarms.
 pub(super) fn cause_of_row(row: &EventRow) -> Arc<str> {
     let notes = telling(&row.notes).filter(|notes| !notes.starts_with(CONTINUOUS));
     Arc::from(telling(&row.cause).or(notes).unwrap_or(MOTION))
 }
 
-/// Returns why a monitor alarms: `alarm_cause`, which ZoneMinder does not write for an alarm inside an open event;
-/// then what the trigger says.
+/// Returns why a monitor is in alarm: `alarm_cause`, or if that is empty (ZoneMinder does not write it for an alarm
+/// inside an open event), the trigger's text.
 pub(super) fn cause_of_reading(reading: &Reading) -> Arc<str> {
     if telling(&reading.alarm_cause).is_some() {
         return Arc::clone(&reading.alarm_cause);

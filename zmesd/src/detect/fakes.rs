@@ -1,4 +1,4 @@
-//! What detection sees of the outside, under the control of a test: an Events table, monitors, a wall clock.
+//! The outside world of detection, controlled by a test: an Events table, monitors, a wall clock.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -65,7 +65,7 @@ struct Stored {
 struct ScriptedTable {
     rows: Vec<Stored>,
     down: bool,
-    /// Rows look so much older than they are.
+    /// Makes rows look this much older than they are.
     shift: Duration,
     statements: usize,
     captures: Option<CaptureReports>,
@@ -86,7 +86,7 @@ impl ScriptedStore {
         self.insert(id, monitor, cause, Duration::ZERO, true);
     }
 
-    /// Inserts a closed event with an alarm that began so long ago.
+    /// Inserts a closed event with an alarm that began this long ago.
     pub(super) fn past(&self, id: u64, monitor: MonitorId, age: Duration) {
         self.insert(id, monitor, "Motion", age, false);
     }
@@ -126,7 +126,7 @@ impl ScriptedStore {
         self.table().shift = shift;
     }
 
-    /// Has each `zmc` say this of itself.
+    /// Sets what each `zmc` reports about itself.
     pub(super) fn set_captures(&self, captures: Option<CaptureReports>) {
         self.table().captures = captures;
     }
@@ -187,14 +187,14 @@ impl EventStore for ScriptedStore {
     }
 }
 
-/// What each monitor shows; those that were not told of have no file.
+/// What each monitor shows; a monitor that was never set has no file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ScriptedSource(Arc<Mutex<HashMap<MonitorId, Script>>>);
 
 #[derive(Debug)]
 struct Script {
     next: Result<Reading, ReadError>,
-    /// Shown from the second look at the same moment on.
+    /// Shown from the second read at the same moment on.
     again: Option<Reading>,
 }
 
@@ -203,7 +203,7 @@ impl ScriptedSource {
         self.0.lock().unwrap().insert(monitor, Script { next: shown, again: None });
     }
 
-    /// Shows one reading, and from the look after it another.
+    /// Shows one reading, then another from the next read on.
     pub(super) fn show_then(&self, monitor: MonitorId, first: Reading, then: Reading) {
         self.0.lock().unwrap().insert(monitor, Script { next: Ok(first), again: Some(then) });
     }
@@ -225,7 +225,7 @@ impl MonitorSource for ScriptedSource {
     }
 }
 
-/// A reading of a layout in that state; state is written last in 768, first in all others.
+/// Returns a reading with this layout and state. The state is written last in 768, first in all other layouts.
 pub(super) fn reading(layout: u32, state: MonitorState, last_event: u64, cause: &str) -> Reading {
     Reading {
         state,

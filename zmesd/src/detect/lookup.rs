@@ -1,4 +1,4 @@
-//! The lookup task: queries the database, so that polling does not wait for it.
+//! The lookup task: queries the database so that polling does not wait for it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use zmes_zoneminder::{DbError, EventRow, EventStore};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupQuestion {
     pub monitor: MonitorId,
-    /// The detector's number of the question, repeated in the answer.
+    /// The detector's number for the question, repeated in the answer.
     pub number: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct LookupAnswer {
     pub open: Result<Vec<EventRow>, DbError>,
 }
 
-/// Owns nothing. Receives questions, which the poller drops rather than wait; sends answers. Ends when stopped, or
+/// Owns nothing. Receives questions, which the poller drops rather than waits; sends answers. Ends when stopped, or
 /// when the poller is gone.
 #[derive(Debug)]
 pub struct Lookup {

@@ -1,7 +1,7 @@
-//! From readings of monitors to alarms: each announced once, with the right event id, none lost.
+//! Turns readings of monitors into alarms: each is announced once, with the right event id, and none is lost.
 //!
-//! [`Detector`] is the pure core, one for each monitor. Three tasks move it: the [`Poller`] reads the shared
-//! memory and owns the detectors; the [`Reconciler`] reads the Events table and hands the poller what polling cannot
+//! [`Detector`] is the pure core, one for each monitor. Three tasks drive it: the [`Poller`] reads the shared memory
+//! and owns the detectors; the [`Reconciler`] reads the Events table and passes on to the poller what polling cannot
 //! see; the [`Lookup`] answers the poller's questions to the database, so that polling never waits for it.
 //!
 //! ```text
@@ -61,9 +61,9 @@ use crate::ports::Clock;
 use crate::state::{Cursor, OpenAlarm, StateHandle};
 use crate::telemetry::Counters;
 
-/// Reports that the reconciler may be ahead of the poller; full: the reconciler waits.
+/// How many reports the reconciler may be ahead of the poller. If full, the reconciler waits.
 const REPORTS: usize = 8;
-/// Questions and answers on their way; full: the poller goes on as if the database were down.
+/// How many questions and answers may be in flight. If full, the poller continues as if the database were down.
 const QUESTIONS: usize = 64;
 
 /// What detection needs.
@@ -74,21 +74,21 @@ pub struct DetectParts {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Changed by a reload.
     pub config: watch::Receiver<DetectConfig>,
-    /// How far the alarms of each monitor were handed on by the daemon before this one.
+    /// Up to which event the previous run passed on the alarms of each monitor.
     pub cursors: HashMap<MonitorId, Cursor>,
-    /// When it announced alarms without an id: their events may have turned up since.
+    /// When the previous run announced alarms without an id: their events may have appeared since.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
-    /// The last alarm of each monitor whose end it did not see.
+    /// The last alarm of each monitor whose end the previous run did not see.
     pub open: HashMap<MonitorId, OpenAlarm>,
-    /// Told which of them have no end.
+    /// Informed which of those have no end.
     pub state: StateHandle,
     pub clock: Arc<dyn Clock>,
-    /// Poller and reconciler count here, and say that they move.
+    /// Poller and reconciler count here, and report that they are alive.
     pub counters: Arc<Counters>,
     pub alarms: mpsc::Sender<Alarm>,
     /// Where each monitor's condition is reported; written only when it has changed.
     pub monitor_reports: watch::Sender<MonitorReports>,
-    /// Alarms beyond the limit are noted here.
+    /// Records alarms beyond the limit.
     pub gaps: Gaps,
 }
 
@@ -100,7 +100,7 @@ pub struct Detection {
     pub lookup: Lookup,
 }
 
-/// Joins the three tasks by their channels; `record`: which events the daemons before have announced.
+/// Connects the three tasks by their channels. `record` lists the events that previous runs have announced.
 pub fn build(parts: DetectParts, record: Record) -> Detection {
     let (report_tx, report_rx) = mpsc::channel(REPORTS);
     let (question_tx, question_rx) = mpsc::channel(QUESTIONS);
@@ -123,7 +123,7 @@ pub fn build(parts: DetectParts, record: Record) -> Detection {
     }
 }
 
-/// Returns the newest event that a former daemon announced, and when: no event with a higher id is older.
+/// Returns the newest event that a previous run announced, and when: every event with a higher id is younger.
 fn newest_announced(parts: &DetectParts) -> Option<TableEnd> {
     let Cursor { event, at } = parts.cursors.values().max_by_key(|cursor| cursor.event)?;
     let age = Duration::try_from(parts.clock.now().duration_since(*at)).unwrap_or_default();
@@ -132,7 +132,7 @@ fn newest_announced(parts: &DetectParts) -> Option<TableEnd> {
 
 fn ticker(period: Duration) -> Interval {
     let mut ticks = interval(period.max(Duration::from_millis(1)));
-    // After a pause (SIGSTOP, no CPU, a busy router) the rounds go on at their pace, without a burst.
+    // After a pause (SIGSTOP, no CPU, a busy router), rounds continue at their normal pace, without a burst.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -25,29 +25,29 @@ use crate::state::Note;
 /// ZoneMinder's own default of `ZM_WATCH_MAX_DELAY`, until the catalog has been read.
 const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 
-/// Without a round for this long, and some of its intervals, the poller counts as hanging.
+/// If the poller makes no round for this long plus some of its intervals, it counts as hanging.
 const STANDSTILL: Duration = Duration::from_secs(5);
 
-/// Rows kept of monitors that the catalog does not know (yet): it may not have been read, or the monitor is new.
+/// Maximum number of rows kept for monitors missing from the catalog: it may not have been read yet, or the monitor is
+/// new.
 const UNCLAIMED: usize = 1000;
 
-/// What was seen of each monitor last, by id.
+/// The last report on each monitor, by id.
 pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorReport>>;
 
-/// Owns the source, the detectors and with them the memory of what was announced. Receives ticks, the catalog, the
-/// settings, reports of the reconciler and answers of the lookup. Sends alarms to the router, awaited: while it is
-/// busy, polling waits, and what is missed meanwhile the reconciler finds. Ends when stopped, or when the router is
-/// gone.
+/// Owns the source, and the detectors with their memory of announced events. Receives ticks, the catalog, the settings,
+/// reports of the reconciler and answers of the lookup. Sends alarms to the router, awaited: while it is busy, polling
+/// waits, and the reconciler finds what is missed meanwhile. Ends when stopped, or when the router is gone.
 #[derive(Debug)]
 pub struct Poller {
     parts: DetectParts,
     reports: mpsc::Receiver<ReconcilerReport>,
-    /// To the database; never waited for.
+    /// To the lookup; sent without waiting.
     questions: mpsc::Sender<LookupQuestion>,
     answers: mpsc::Receiver<LookupAnswer>,
     rules: PollRules,
     tracks: BTreeMap<MonitorId, Track>,
-    /// Rows of monitors that the catalog does not know yet; each catalog is their last chance.
+    /// Rows of monitors that the catalog does not know yet; each new catalog is their last chance.
     unclaimed: VecDeque<(EventRow, Instant)>,
     /// What the `zmc` of other servers said of themselves last, and when.
     captures: Option<(CaptureReports, Instant)>,
@@ -55,7 +55,7 @@ pub struct Poller {
     changed: bool,
 }
 
-/// The router takes no more alarms, or the poller is to stop.
+/// The router accepts no more alarms, or the poller must stop.
 struct Ended;
 
 impl Poller {
@@ -72,7 +72,7 @@ impl Poller {
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
-        // An alarm that is lost at the end is found by the next daemon: its cursor has not moved.
+        // An alarm that is lost here is found by the next run: its cursor has not moved.
         stop.run_until_cancelled(self.keep_polling()).await;
     }
 
@@ -81,7 +81,7 @@ impl Poller {
         let mut ticks = ticker(self.rules.config.poll_interval);
         loop {
             tokio::select! {
-                // The rare ones first; the tick is always due again.
+                // Rare events first; the tick is always due again.
                 biased;
                 Ok(()) = self.parts.config.changed() => {
                     let before = self.rules.config.poll_interval;
@@ -103,7 +103,7 @@ impl Poller {
         self.assume_version();
     }
 
-    /// Follows the monitors that there are now; what is known of those that stay is kept.
+    /// Updates the monitors from the catalog; keeps what is known of those that stay.
     async fn on_catalog(&mut self) -> Result<(), Ended> {
         let catalog = Arc::clone(&self.parts.catalog.borrow_and_update());
         self.assume_version();
@@ -135,7 +135,7 @@ impl Poller {
         let (now, catch_up) = (Instant::now(), self.rules.config.catch_up);
         let young = |(row, seen): (EventRow, Instant)| (row.age + (now - seen) <= catch_up).then_some(row);
         let rows = std::mem::take(&mut self.unclaimed).into_iter().filter_map(young).collect();
-        // They have waited for the catalog.
+        // These rows have waited for the catalog.
         self.on_rows(rows, true).await?;
         if catalog.loaded_at.is_some() {
             self.unclaimed.clear();
@@ -148,7 +148,7 @@ impl Poller {
         self.parts.source.assume_version(version);
     }
 
-    /// Returns the last event that the daemon before announced, with its time by this machine's monotonic clock.
+    /// Returns the last event that the previous run announced, with its time by this machine's monotonic clock.
     fn cursor(&self, monitor: MonitorId) -> Option<(EventId, Option<Instant>)> {
         let cursor = self.parts.cursors.get(&monitor)?;
         Some((cursor.event, self.monotonic(cursor.at)))
@@ -159,14 +159,14 @@ impl Poller {
         times.into_iter().flatten().filter_map(|at| self.monotonic(*at)).collect()
     }
 
-    /// Returns the episode that the daemon before left open.
+    /// Returns the episode that the previous run left open.
     fn episode(&self, monitor: MonitorId) -> Episode {
         let Some(open) = self.parts.open.get(&monitor) else { return Episode::default() };
         let age = Duration::try_from(self.parts.clock.now().duration_since(open.at)).unwrap_or_default();
         Episode::remembered(open.clone(), age, self.rules.config.catch_up, Instant::now())
     }
 
-    /// Returns a time by this machine's monotonic clock; `None`: longer ago than it reaches.
+    /// Converts a time to this machine's monotonic clock; `None` if it is earlier than that can express.
     fn monotonic(&self, at: Timestamp) -> Option<Instant> {
         let age = Duration::try_from(self.parts.clock.now().duration_since(at)).unwrap_or_default();
         Instant::now().checked_sub(age)
@@ -236,7 +236,7 @@ impl Poller {
                 let looked = self.one(row.monitor, |track, round| track.reconcile(&row, missed, round));
                 self.conclude(looked).await?;
             } else {
-                // The oldest make room: those of a monitor that is just being added are the newest.
+                // The oldest rows make room: those of a monitor that is just being added are the newest.
                 if self.unclaimed.len() >= UNCLAIMED {
                     self.unclaimed.pop_front();
                 }
@@ -250,7 +250,7 @@ impl Poller {
         for (monitor, event) in events {
             let looked = self.one(*monitor, |track, round| track.event_ended(*event, round));
             self.conclude(looked).await?;
-            // Before the catalog knows the monitor.
+            // The catalog does not know the monitor yet.
             if let Some(open) = self.parts.open.get_mut(monitor).filter(|open| open.event == Some(*event)) {
                 open.closed = true;
             }
@@ -277,7 +277,8 @@ impl Poller {
     ) -> Result<(), Ended> {
         for (monitor, looked) in news {
             self.changed |= looked.changed;
-            // Before the alarms: those are still open. A lost note costs the next daemon an end that begins too early.
+            // Before the alarms, whose episodes are still open. If the note is lost, the next run sends an end that
+            // begins too early.
             if looked.given_up {
                 self.parts.state.note(Note::GivenUp(monitor));
             }
@@ -308,7 +309,7 @@ impl Poller {
         self.parts.alarms.send(alarm).await.map_err(|_| Ended)
     }
 
-    /// Sends a question to the lookup; if that is not possible, the detector goes on without an answer.
+    /// Sends a question to the lookup. If that is impossible, the detector continues without an answer.
     async fn ask(&mut self, question: LookupQuestion) -> Result<(), Ended> {
         if self.rules.config.source != Source::Shm && self.questions.try_send(question).is_ok() {
             return Ok(());

@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// After a jump of the wall clock every heartbeat seems old, until the next one a moment later.
+/// After a jump of the wall clock, every heartbeat looks old until the next one arrives.
 const JUMP_TOLERANCE: Duration = Duration::from_secs(2);
 
-/// The signs of life of one `zmc`: a killed one leaves its memory as it was, valid and perhaps in alarm.
+/// The heartbeat of one `zmc`. A killed `zmc` leaves its memory valid and unchanged, perhaps in alarm.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     last: Option<(Timestamp, Instant)>,
@@ -16,10 +16,10 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Takes note of a sign of life; returns its age if that is more than `limit`.
+    /// Records a heartbeat. Returns its age if that exceeds `limit`.
     ///
-    /// Both clocks are compared: the wall clock because a `zmc` may have died before the daemon started, the monotonic
-    /// one because the wall clock may jump in either direction.
+    /// This compares both clocks: the wall clock because a `zmc` may have died before the daemon started, the monotonic
+    /// clock because the wall clock may jump in either direction.
     pub(super) fn too_old(
         &mut self,
         heartbeat: Option<Timestamp>,
@@ -27,7 +27,7 @@ impl Pulse {
         wall: Timestamp,
         limit: Duration,
     ) -> Option<Duration> {
-        // A zmc that has not seen its camera yet has no heartbeat, and no alarms.
+        // A zmc that has not reached its camera yet has no heartbeat and no alarms.
         let heartbeat = heartbeat?;
         let since = match self.last {
             Some((last, since)) if last == heartbeat => since,
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_clock_that_jumps_kills_nobody() {
+    fn a_jump_of_the_wall_clock_makes_no_zmc_look_dead() {
         let (mut pulse, now) = (Pulse::default(), Instant::now());
         let later = |ms| now + Duration::from_millis(ms);
         pulse.too_old(Some(wall(0)), now, wall(0), LIMIT);

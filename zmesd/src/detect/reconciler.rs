@@ -1,8 +1,8 @@
 //! The reconciler task: reads the Events table for what polling cannot see.
 //!
-//! An event shorter than a poll, two between two polls, all that happened while the daemon was down or a monitor's
-//! memory could not be read; and every event of monitors that are not polled at all. For monitors of other servers it
-//! looks more often ([`QUICK`]), and reads what their `zmc` say of themselves.
+//! That is: an event shorter than a poll, two events between two polls, everything while the daemon was down or a
+//! monitor's memory could not be read, and every event of monitors that are not polled at all. For monitors of other
+//! servers it reads more often ([`QUICK`]), and also reads what each `zmc` reports about itself.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -24,18 +24,18 @@ use crate::monitors::Catalog;
 use crate::telemetry::Counters;
 
 const PAGE: u32 = 500;
-/// Pages read in one round; what is left then is read in the next.
+/// Maximum number of pages per round; the rest is read in the next round.
 const PAGES: u32 = 20;
-/// Halvings of the range of ids when the start of catching up is looked for; 64 would do for any table.
+/// Maximum number of bisection steps when searching where to start catching up; 64 is enough for any table.
 const HALVINGS: u32 = 70;
 
-/// Without a round for this long, and its interval, the reconciler counts as hanging: catching up asks the database many
-/// times, and each answer may take its time.
+/// If the reconciler makes no round for this long plus its interval, it counts as hanging: catching up queries the
+/// database many times, and each answer may take a while.
 const STANDSTILL: Duration = Duration::from_mins(2);
 
-/// How often rows of other servers' monitors are looked for.
+/// How often to read rows of other servers' monitors.
 const QUICK: Duration = Duration::from_millis(250);
-/// How often it is read what their `zmc` say of themselves: they write every 10 s.
+/// How often to read what each `zmc` reports about itself: they write every 10 s.
 const CAPTURES: Duration = Duration::from_secs(5);
 /// After this many failed readings nothing is known of them any more. A table that is locked costs the alarms of other
 /// servers the deadline of a question each time, so that it is read less often then.
@@ -49,18 +49,18 @@ const CLOCKS: Duration = Duration::from_hours(26);
 pub enum ReconcilerReport {
     /// Events with alarms, ordered by id.
     Rows(Vec<EventRow>),
-    /// The same, but missed while the daemon or the database was away. Only told apart where monitors of other servers are
-    /// watched: of them nothing else tells.
+    /// As `Rows`, but missed while the daemon or the database was away. Separate only if monitors of other servers are
+    /// watched, because their rows are the only source.
     Missed(Vec<EventRow>),
-    /// Events that were told of, whose alarm frames have grown after a calm while.
+    /// Announced events whose alarm frames have grown again after a pause.
     Again(Vec<EventRow>),
     /// What each `zmc` says of itself; `None`: this ZoneMinder has no such table, or it cannot be read.
     Captures(Option<CaptureReports>),
-    /// Events that were open when they were told of, and have ended or do not exist any more.
+    /// Events that were open when they were announced, and have since ended or been deleted.
     Ended(Vec<(MonitorId, EventId)>),
     /// The table now ends at this id, lower than before: the database was restored.
     Restored(u64),
-    /// The database answers again, or does not any more and why.
+    /// The database answers again, or has stopped answering and why.
     Database(Result<(), DbError>),
 }
 
@@ -79,13 +79,13 @@ pub struct Reconciler {
     others: Option<Others>,
 }
 
-/// What it needs for the monitors of other servers.
+/// State for the monitors of other servers.
 #[derive(Debug)]
 pub(super) struct Others {
     pub(super) catalog: watch::Receiver<Arc<Catalog>>,
-    /// The newest event that a former daemon announced, and when.
+    /// The newest event that a previous run announced, and when.
     pub(super) known: Option<TableEnd>,
-    /// When the captures were read last.
+    /// When the captures were last read.
     pub(super) captures_at: Option<Instant>,
     /// How often in a row they could not be read.
     pub(super) capture_failures: u32,
@@ -94,7 +94,7 @@ pub(super) struct Others {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     Whole,
-    /// Only what other servers may have added since a moment ago.
+    /// Reads only what other servers may have added since a moment ago.
     Quick,
 }
 
@@ -110,7 +110,7 @@ impl From<DbError> for Interruption {
 }
 
 impl Reconciler {
-    /// Returns a reconciler that catches up with what is not in the `record` of the daemons before.
+    /// Returns a reconciler that catches up with events missing from the `record` of previous runs.
     pub fn new(
         store: Arc<dyn EventStore>,
         config: watch::Receiver<DetectConfig>,
@@ -121,14 +121,14 @@ impl Reconciler {
         Self { store, config, record, reports, window: None, reachable: None, counters, others: None }
     }
 
-    /// Has it watch monitors of other servers, too.
+    /// Makes it watch monitors of other servers, too.
     #[must_use]
     pub(super) fn with_others(self, others: Others) -> Self {
         Self { others: Some(others), ..self }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
-        // A round that is broken off has only not moved on.
+        // An interrupted round has no effect except that the position did not advance.
         stop.run_until_cancelled(self.keep_comparing()).await;
     }
 
@@ -157,13 +157,13 @@ impl Reconciler {
         }
     }
 
-    /// Reads what is new; an error: the poller is gone.
+    /// Reads what is new. Fails if the poller is gone.
     async fn round(&mut self) -> Result<(), ()> {
         self.read_and_tell(Round::Whole).await
     }
 
-    /// Does the same without the statements that only a restored database needs. While the database is away, whole rounds
-    /// are enough.
+    /// As [`Self::round`], without the statements that only a restored database needs. While the database is away,
+    /// whole rounds are enough.
     async fn quick_round(&mut self) -> Result<(), ()> {
         if self.reachable == Some(true) { self.read_and_tell(Round::Quick).await } else { Ok(()) }
     }
@@ -224,7 +224,7 @@ impl Reconciler {
         read
     }
 
-    /// Reads on from where the table was read last.
+    /// Continues reading from the last position.
     async fn follow(&mut self, settings: &DetectConfig) -> Result<(), Interruption> {
         let Some(mut window) = self.window.take() else { return Ok(()) };
         let read = self.read(&mut window, settings, Round::Quick).await;
@@ -284,7 +284,7 @@ impl Reconciler {
             match kind {
                 RowKind::Missed if all_servers => missed.push(row),
                 RowKind::Missed | RowKind::Fresh => rows.push(row),
-                // Where the monitor is polled, polling knows better.
+                // If the monitor is polled, polling knows better.
                 RowKind::Again if is_other(row.monitor) => again.push(row),
                 RowKind::Again => {}
             }
@@ -306,7 +306,7 @@ impl Reconciler {
         others.catalog.borrow().monitors.watched().any(|monitor| monitor.elsewhere.is_some())
     }
 
-    /// Reads what the `zmc` of other servers say of themselves, if it is time.
+    /// Reads what each `zmc` of other servers reports about itself, if it is time.
     async fn captures(&mut self) -> Result<(), Interruption> {
         if !self.watches_others() {
             return Ok(());
@@ -340,15 +340,15 @@ impl Reconciler {
         self.reports.send(report).await.map_err(|_| Interruption::PollerGone)
     }
 
-    /// Has the window follow the continuous events that are open where it begins: they may be older than what is caught
-    /// up with, or than the very first daemon, but an alarm in them is still to come.
+    /// Adds to the window the continuous events that are open where it begins. They may be older than `catch_up`, or
+    /// than the very first run, but they can still get an alarm.
     async fn follow_open(&self, window: &mut Window) -> Result<(), DbError> {
         let position = window.position();
         let before = EventId(position.0.saturating_sub(u64::from(PAGE)));
         let rows = self.store.since(before, &[], PAGE).await?;
         let now = Instant::now();
         for row in rows.iter().filter(|row| row.id <= position && row.open) {
-            // What has an alarm already was announced, or missed too long ago.
+            // A row that already has an alarm was announced, or missed too long ago.
             if !has_alarm(row) && !self.record.contains(row.id) {
                 window.follow(row, now);
             }
@@ -356,17 +356,17 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Returns the id after which to begin: the newest on the very first start, else where what is still worth
-    /// announcing begins.
+    /// Returns the id after which to start reading: the newest on the very first start, otherwise the id from which
+    /// events are still worth announcing.
     async fn start(&mut self, newest: EventId, settings: &DetectConfig) -> Result<EventId, DbError> {
         self.record.forget_after(newest);
         if self.record.is_new() {
             return Ok(newest);
         }
         let reach = self.record.reach(settings.catch_up, Instant::now());
-        // Halving wants ages in the order of the ids. Servers whose clocks differ break it, so that more is read.
+        // Bisection needs ages in the order of the ids. Different clocks on servers break that order, so more is read.
         let reach = if settings.all_servers { reach.saturating_add(CLOCKS) } else { reach };
-        // The table may hold years: find the first young event by halving.
+        // The table may hold years: find the first young event by bisection.
         let (mut old, mut young) = (EventId(0), newest);
         for _ in 0..HALVINGS {
             if old >= young {
@@ -382,7 +382,7 @@ impl Reconciler {
     }
 }
 
-/// Waits until the catalog has changed; for ever, where it is not followed.
+/// Waits until the catalog has changed; forever if it is not followed.
 async fn changed(catalog: &mut Option<watch::Receiver<Arc<Catalog>>>) {
     let followed = match catalog {
         Some(catalog) => catalog.changed().await.is_ok(),
@@ -393,7 +393,7 @@ async fn changed(catalog: &mut Option<watch::Receiver<Arc<Catalog>>>) {
     }
 }
 
-/// Says whether a monitor is captured by another server.
+/// Returns whether a monitor is captured by another server.
 pub(super) fn is_elsewhere(catalog: &Catalog, monitor: MonitorId) -> bool {
     catalog.monitors.find(monitor).is_some_and(|monitor| monitor.elsewhere.is_some())
 }

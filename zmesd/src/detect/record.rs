@@ -1,4 +1,4 @@
-//! What the daemons before this one have announced, by their record.
+//! What previous runs of the daemon have announced, according to their record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,24 +8,24 @@ use zmes_shared::{EventId, MonitorId};
 
 /// The record at the start of the daemon.
 ///
-/// An event is caught up with because it is not in the record, not because its id is beyond the last one: a daemon
-/// that was killed may have announced a later event of the same monitor before one that it still had to find.
+/// An event is caught up with because it is not in the record, not because its id is beyond the last one: a daemon that
+/// was killed may have announced a later event of the same monitor while an earlier one was still to be found.
 #[derive(Debug, Clone)]
 pub struct Record {
     reaches_back: Duration,
     read_at: Instant,
     announced: BTreeSet<EventId>,
-    /// Those among them whose end was not told.
+    /// The recorded events whose end was not announced.
     open: BTreeMap<EventId, MonitorId>,
 }
 
 impl Record {
-    /// Describes a record that reaches back so far; zero: it has just been begun.
+    /// Returns a record that reaches back this far; zero: it has just been begun.
     pub fn new(reaches_back: Duration, announced: BTreeSet<EventId>) -> Self {
         Self { reaches_back, read_at: Instant::now(), announced, open: BTreeMap::new() }
     }
 
-    /// Adds the events whose end is still to be told.
+    /// Adds the events whose end is still to be announced.
     #[must_use]
     pub fn with_open(mut self, open: impl IntoIterator<Item = (EventId, MonitorId)>) -> Self {
         self.open = open.into_iter().collect();
@@ -36,13 +36,13 @@ impl Record {
         self.open.iter().map(|(event, monitor)| (*event, *monitor))
     }
 
-    /// Says whether no daemon was here before: then the table is followed from its end.
+    /// Returns whether this is the very first run: then the table is followed from its end.
     pub(super) fn is_new(&self) -> bool {
         self.reaches_back.is_zero()
     }
 
-    /// Returns how old an event may be to be caught up with: what happened before the record began was never meant
-    /// to be announced. Beyond the end of the table at the very first start, all is new.
+    /// Returns the maximum age of events to catch up with: what happened before the record began was never meant to be
+    /// announced. At the very first start, everything beyond the end of the table is new.
     pub(super) fn reach(&self, catch_up: Duration, now: Instant) -> Duration {
         if self.is_new() {
             return catch_up;
@@ -54,7 +54,7 @@ impl Record {
         self.announced.contains(&event)
     }
 
-    /// Forgets the events after `newest`: they are of another database, or of this one before it was restored.
+    /// Forgets the events after `newest`: they belong to another database, or to this one before it was restored.
     pub(super) fn forget_after(&mut self, newest: EventId) {
         self.announced.retain(|event| *event <= newest);
         self.open.retain(|event, _| *event <= newest);

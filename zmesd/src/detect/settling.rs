@@ -1,4 +1,4 @@
-//! Rows that polling may have missed, until it is certain.
+//! Holds rows that polling may have missed until that is certain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use zmes_shared::EventId;
 use zmes_zoneminder::EventRow;
 
-/// How long polling has the first word on an event that is still open: a row becomes visible before (or while)
-/// ZoneMinder publishes it in shared memory.
+/// How long polling has priority for an event that is still open: a row becomes visible before (or while) ZoneMinder
+/// publishes it in shared memory.
 const SETTLE: Duration = Duration::from_millis(1500);
 
-/// Rows kept for one monitor while an alarm of it is being worked out. More than any ZoneMinder makes in that time;
-/// the oldest beyond are taken as they are.
+/// Maximum number of rows kept for one monitor while one of its alarms is pending: more than any ZoneMinder creates in
+/// that time. Beyond it, the oldest rows are taken as missed.
 const BOUND: usize = 1024;
 
 #[derive(Debug, Default)]
@@ -30,14 +30,15 @@ impl Settling {
         self.rows.insert(row.id, (row, first_seen));
     }
 
-    /// Removes and returns what is certain, ordered by id, with the time at which it was first seen.
+    /// Removes and returns the rows that were certainly missed, ordered by id, each with the time at which it was first
+    /// seen.
     pub(super) fn take(
         &mut self,
         now: Instant,
         poll_interval: Duration,
         patience: Patience,
     ) -> Vec<(EventRow, Instant)> {
-        // A slow poll needs its time too.
+        // A slow poll needs its time, too.
         let settle = SETTLE.max(poll_interval * 2);
         let mut surplus = self.rows.len().saturating_sub(BOUND);
         let certain = |row: &EventRow, first_seen: Instant| match patience {
@@ -59,6 +60,6 @@ pub(super) enum Patience {
     /// The database is the monitor's source: there is no polling.
     None,
     Settle,
-    /// An alarm is being worked out: it may be this very one.
+    /// An alarm is pending, and this row may be its event.
     Hold,
 }

@@ -26,7 +26,7 @@ use crate::config::Source;
 use crate::domain::Origin;
 use crate::state::Note;
 
-/// The running tasks and everything around them.
+/// The running tasks and their environment.
 struct World {
     source: ScriptedSource,
     store: ScriptedStore,
@@ -125,7 +125,7 @@ impl World {
         }
     }
 
-    /// One monitor, seen idle with that last event.
+    /// Starts with one monitor, seen idle with this last event.
     async fn idle(layout: u32, recording: Recording, last_event: u64) -> Self {
         let world = Self::new(vec![monitor(ONE, "Front", recording)], &[]);
         world.show(layout, Idle, last_event);
@@ -256,7 +256,7 @@ async fn an_alarm_that_polling_sees_is_not_announced_by_the_reconciler_too() {
         let mut world = World::idle(layout, Recording::OnAlarm, 7).await;
         world.store.open(8, ONE, "Motion");
         if layout == 872 {
-            // The state comes first; meanwhile the row is visible.
+            // The state comes first; the row is already visible.
             world.show(layout, Alarmed, 7);
         }
         sleep(Duration::from_millis(pause)).await;
@@ -439,7 +439,7 @@ async fn the_poll_interval_changes_while_running() {
 #[tokio::test(start_paused = true)]
 async fn a_busy_router_delays_and_loses_nothing() {
     let mut world = World::idle(768, Recording::OnAlarm, 7).await;
-    // Nobody takes alarms: the channel fills up, then the poller waits.
+    // Nothing receives alarms: the channel fills up, then the poller waits.
     for id in 8..1100 {
         world.show(768, Idle, id - 1);
         sleep(Duration::from_millis(25)).await;
@@ -470,7 +470,7 @@ async fn all_three_end_when_told_even_while_the_router_is_stuck() {
     timeout(Duration::from_secs(1), world.tasks.wait()).await.expect("an end");
 }
 
-/// Run with `--run-ignored only --no-capture`: prints what the whole of polling costs.
+/// Run with `--run-ignored only --no-capture`: prints the total cost of polling.
 #[tokio::test]
 #[ignore = "a measurement, not a test"]
 async fn measure_polling_of_fifty_monitors() {

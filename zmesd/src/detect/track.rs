@@ -1,4 +1,4 @@
-//! One monitor as the poller follows it: its detector, its condition, and how both are shown.
+//! One monitor as the poller follows it: its detector, its condition, and its report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +29,13 @@ pub(super) struct PollRules {
     pub(super) config: DetectConfig,
     /// `ZM_WATCH_MAX_DELAY`
     pub(super) max_delay: Duration,
-    /// Why the database does not answer, if so.
+    /// The error, while the database does not answer.
     pub(super) database: Option<Arc<DbError>>,
     pub(super) gaps: Gaps,
 }
 
 impl PollRules {
-    /// Says whether a question to the database is worth the wait.
+    /// Returns whether a question to the database is worth the wait.
     fn may_ask(&self) -> bool {
         self.config.source != Source::Shm && self.database.is_none()
     }
@@ -59,7 +59,7 @@ pub(super) struct PollResult {
     pub(super) alarms: Vec<Alarm>,
     /// The number of a question to the database.
     pub(super) ask: Option<u64>,
-    /// Alarms of a former daemon are closed without an end.
+    /// An episode of a previous run was closed without an end.
     pub(super) given_up: bool,
     pub(super) changed: bool,
     /// Why the shared memory showed nothing.
@@ -81,7 +81,7 @@ pub(super) struct Track {
 }
 
 impl Track {
-    /// Returns a monitor that is not polled yet; the rest is for [`Detector::new`], and the alarm whose end is to come.
+    /// Returns a monitor that is not polled yet. `cursor` and `unidentified` are those of [`Detector::new`].
     pub(super) fn new(
         monitor: Arc<Monitor>,
         cursor: Option<(EventId, Option<Instant>)>,
@@ -113,7 +113,7 @@ impl Track {
 
     pub(super) fn look(&mut self, source: &mut dyn MonitorSource, round: &Round<'_>) -> PollResult {
         let (step, report) = if let Some(server) = self.monitor.elsewhere.clone() {
-            // It may come (back) to this machine: what its zmc shows here then has begun since.
+            // It may move (back) to this machine: an alarm that its zmc shows here has begun since then.
             let step = self.detector.miss(true, round.now, &round.rules.config);
             (step, self.elsewhere(server, round))
         } else if round.rules.config.source == Source::Db {
@@ -137,7 +137,7 @@ impl Track {
         self.alarms(step, false, round)
     }
 
-    /// Takes a row with an alarm. `missed`: it was there for a while, and nobody looked.
+    /// Adds a row with an alarm. `missed`: the row existed for a while before it was read.
     pub(super) fn reconcile(&mut self, row: &EventRow, missed: bool, round: &Round<'_>) -> PollResult {
         self.detector.reconcile(row, round.now);
         let remote = self.monitor.elsewhere.is_some();
@@ -156,7 +156,7 @@ impl Track {
         looked
     }
 
-    /// An event that was announced has another alarm. Where the monitor is polled, polling knows better.
+    /// An announced event has another alarm. If the monitor is polled, polling knows better.
     pub(super) fn again(&mut self, row: &EventRow, round: &Round<'_>) -> PollResult {
         if self.polled() {
             return PollResult::default();
@@ -181,7 +181,7 @@ impl Track {
         self.alarms(DetectorStep::default(), false, round)
     }
 
-    /// The monitor is not watched any more: returns the end of its alarm, if one was announced.
+    /// The monitor is no longer watched: returns the end of its alarm, if one was announced.
     pub(super) fn gone(&mut self, round: &Round<'_>) -> PollResult {
         let alarms = self.episode.end(round.now, round.wall).into_iter().collect();
         PollResult { alarms, given_up: self.episode.take_given_up(), ..PollResult::default() }
@@ -244,7 +244,7 @@ impl Track {
         MonitorReport { id, name, state, last_event, layout, condition }
     }
 
-    /// Returns the age that is reported of a frozen `zmc`: it changes once a minute.
+    /// Returns the reported age of a frozen `zmc`, which changes once a minute.
     fn frozen_age(&self, age: Duration) -> Duration {
         if let Condition::Frozen { age: before } = self.report.condition
             && before.as_secs() / 60 == age.as_secs() / 60
@@ -281,7 +281,7 @@ impl Track {
         self.reported(MonitorState::Unknown, self.report.last_event, None, condition)
     }
 
-    /// Makes alarms of what was found and of what polling has missed. `missed`: rows tell of the past.
+    /// Converts new detections and missed rows to alarms. `missed`: the rows are from the past.
     fn alarms(&mut self, step: DetectorStep, missed: bool, round: &Round<'_>) -> PollResult {
         let mut found = step.found;
         let rows = self.detector.missed(self.polled(), round.now, &round.rules.config);
@@ -319,15 +319,15 @@ impl Track {
         PollResult { ask, ..self.admitted(alarms, round) }
     }
 
-    /// Returns why it alarms, from where most is known: a row that polling has missed, shared memory, the row that
+    /// Returns the cause from the best source: a row that polling has missed, then shared memory, then the row that
     /// answered a question.
     fn cause_of(&self, found: &DetectedAlarm) -> Option<Arc<str>> {
         let in_memory = Some(&self.cause).filter(|cause| !cause.trim().is_empty());
         found.cause.as_ref().or(in_memory).or(found.row_cause.as_ref()).map(Arc::clone)
     }
 
-    /// Keeps alarms within `alarm-limit`, adds the one that was held back when its minute is over, and the ends: of what
-    /// is announced none is lost, whatever the limit.
+    /// Applies `alarm-limit`, adds the alarm that was held back once its minute is over, and inserts the ends. Every
+    /// announced alarm gets its end, whatever the limit.
     fn admitted(&mut self, alarms: Vec<Alarm>, round: &Round<'_>) -> PollResult {
         let held = self.limit.due(round.now);
         if let Some(withheld) = self.limit.ended(round.now) {

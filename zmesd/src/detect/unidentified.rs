@@ -1,4 +1,4 @@
-//! Alarms that were announced without an id: their events may still turn up, and are then not announced again.
+//! Alarms that were announced without an id: if their events appear later, those are not announced again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,57 +7,57 @@ use tokio::time::Instant;
 
 use super::detector::ID_DEADLINE;
 
-/// A row belongs to such an alarm if its event began at most this long before the alarm (pictures of before the alarm are
-/// part of the event) …
+/// A row belongs to such an alarm if its event began at most this long before the alarm (pictures from before the alarm
+/// are part of the event) …
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 /// … and at most this long after it.
 const BEGAN_AFTER: Duration = Duration::from_secs(3);
-/// Alarms of one monitor that are remembered; without a database there may be many.
+/// Number of such alarms remembered per monitor; without a database there may be many.
 const REMEMBERED: usize = 64;
 
-/// When an alarm began: at some time between these two.
+/// An alarm began at some time between these two.
 #[derive(Debug, Clone, Copy)]
 struct Span(Instant, Instant);
 
 #[derive(Debug, Default)]
 pub(super) struct Unidentified {
-    /// The one that may still run, or whose id may still be shown in shared memory.
+    /// The alarm that may still be running, or whose id may still appear in shared memory.
     last: Option<Span>,
-    /// Those before, also of daemons before: only a row can show their events.
+    /// Earlier alarms, including those of previous runs: only a row can show their events.
     before: VecDeque<Span>,
 }
 
 impl Unidentified {
-    /// Returns the alarms that the daemons before announced at these times, oldest first.
+    /// Restores the alarms that previous runs announced at these times, oldest first.
     pub(super) fn recorded(announced_at: Vec<Instant>) -> Self {
         let mut alarms = Self::default();
         for at in announced_at {
-            // They had waited for their ids, but not longer than this.
+            // They had waited for their ids, but at most this long.
             alarms.remember(Span(at.checked_sub(ID_DEADLINE).unwrap_or(at), at));
         }
         alarms
     }
 
-    /// An alarm that began then was announced.
+    /// Records that an alarm which began at this time was announced.
     pub(super) fn announced(&mut self, began: Instant) {
         self.another();
         self.last = Some(Span(began, began));
     }
 
-    /// Another alarm has begun: an id that is shown from now on is not the last one's.
+    /// Another alarm has begun: an id that appears from now on does not belong to the last one.
     pub(super) fn another(&mut self) {
         if let Some(last) = self.last.take() {
             self.remember(last);
         }
     }
 
-    /// Says whether an id that is shown now is the last one's, which then has it.
+    /// Returns whether an id that appears now belongs to the last alarm, which is then no longer waiting.
     pub(super) fn take_last(&mut self) -> bool {
         self.last.take().is_some()
     }
 
-    /// Says whether an event that began then (`None`: longer ago than this machine's clock reaches) is one of theirs,
-    /// which then has it.
+    /// Returns whether an event that began at this time (`None`: earlier than the monotonic clock can express) belongs
+    /// to one of these alarms, which is then no longer waiting.
     pub(super) fn take(&mut self, began: Option<Instant>) -> bool {
         let Some(began) = began else { return false };
         let fits = |span: &Span| began + BEGAN_BEFORE >= span.0 && began <= span.1 + BEGAN_AFTER;

@@ -1,8 +1,8 @@
-//! How far the Events table has been read. Pure.
+//! Tracks how far the Events table has been read. Pure.
 //!
-//! Ids are given when a row is inserted but become visible when it is committed, so that a lower id may appear after
-//! a higher one; therefore the last seconds are read again each time. And an alarm inside a continuous event only
-//! shows in the growing number of its alarm frames, so that open events are read again too.
+//! Ids are assigned when a row is inserted but become visible when it is committed, so a lower id may appear after a
+//! higher one. Therefore the last seconds are read again each time. An alarm inside a continuous event shows only in
+//! its growing number of alarm frames, so open events are read again, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -14,23 +14,23 @@ use zmes_zoneminder::EventRow;
 use super::events::has_alarm;
 use super::record::Record;
 
-/// How long a row with a lower id may come after one with a higher.
+/// How long after a row with a higher id a row with a lower id may appear.
 const OVERLAP: Duration = Duration::from_secs(10);
-/// A row whose event is older than this was committed long ago: no row before it is still to come.
+/// A row whose event is older than this was committed long ago: no earlier row can still appear.
 const SETTLED: Duration = Duration::from_mins(1);
-/// Open events watched at the same time.
+/// Maximum number of open events watched at the same time.
 const WATCHED: usize = 1000;
-/// Open events watched for one monitor. More than one are only open when a `zmc` has crashed.
+/// Maximum number of open events watched per monitor. There is more than one only if a `zmc` has crashed.
 const WATCHED_EACH: usize = 2;
 
-/// A row that became visible, or had no alarm yet, at most this long before it was read was not missed.
+/// A row does not count as missed if it became visible, or still had no alarm, at most this long before it was read.
 const FRESH: Duration = Duration::from_secs(10);
-/// How long an event must have had no new alarm frames until more of them are another alarm. ZoneMinder writes the number
-/// with the pictures, and the last ones of an alarm only with the next picture that it stores of a calm event: every
-/// hundredth (`zm_event.cpp`, `AddFrame`; `ZM_BULK_FRAME_INTERVAL`).
+/// How long an event must have had no new alarm frames before new ones count as another alarm. ZoneMinder writes the
+/// number with the pictures, and the last ones of an alarm only with the next picture that it stores of a calm event:
+/// every hundredth (`zm_event.cpp`, `AddFrame`; `ZM_BULK_FRAME_INTERVAL`).
 const CALM: Duration = Duration::from_mins(2);
 
-/// An event is inserted when it is opened, but begins with pictures of before: at most this long before.
+/// An event is inserted when it is opened, but begins with earlier pictures: at most this long before.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy)]
@@ -44,16 +44,16 @@ pub(super) struct TableEnd {
 struct WindowRow {
     monitor: MonitorId,
     first_seen: Instant,
-    /// It was old when it was first seen.
+    /// The event was already old when the row was first seen.
     settled: bool,
     open: bool,
-    /// Its alarm was told, or will not be.
+    /// Its alarm was reported, or will not be.
     done: bool,
-    /// Its end is to be told.
+    /// Its end must be reported.
     ends: bool,
-    /// Its alarm frames when they were counted last, and when they were seen to grow.
+    /// Its number of alarm frames at the last count, and when that last grew.
     counted: Option<(u32, Instant)>,
-    /// When it was read last without an alarm.
+    /// When it was last read without an alarm.
     calm_at: Option<Instant>,
 }
 
@@ -66,33 +66,33 @@ pub(super) struct FoundRow {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowKind {
-    /// It has just appeared, or had no alarm when it was read just before.
+    /// It has just appeared, or had no alarm when it was read a moment before.
     Fresh,
-    /// It was there for a while: the daemon or the database was not.
+    /// It had existed for a while: the daemon or the database was away.
     Missed,
-    /// It was told of before, and has another alarm.
+    /// It was reported before, and has another alarm.
     Again,
 }
 
-/// The part of the Events table that is still read again.
+/// The part of the Events table that must be read again.
 #[derive(Debug)]
 pub(super) struct Window {
     /// Everything up to here has been read.
     position: EventId,
     rows: BTreeMap<EventId, WindowRow>,
     first: TableEnd,
-    /// What a former daemon knew of the table's end.
+    /// What a previous run knew of the table's end.
     known: Option<TableEnd>,
     /// When the table was last read to its end.
     whole_at: Option<Instant>,
-    /// Events beyond the position whose end is to be told: the table has not been read so far.
+    /// Events beyond the position whose end must be reported: the table has not been read that far.
     expected: BTreeMap<EventId, MonitorId>,
-    /// Events whose end is to be told now.
+    /// Ended events to report now.
     ended: Vec<(MonitorId, EventId)>,
 }
 
 impl WindowRow {
-    /// Counts its alarm frames; says whether they have grown after they had stood still for `calm`.
+    /// Updates its number of alarm frames. Returns whether that grew after it had stayed the same for `calm`.
     fn grew(&mut self, frames: u32, now: Instant, calm: Duration) -> bool {
         let Some((before, at)) = self.counted else {
             self.counted = Some((frames, now));
@@ -107,7 +107,7 @@ impl WindowRow {
 }
 
 impl Window {
-    /// Returns a window that begins after `position`; `first` is the end before anything is read.
+    /// Returns a window that begins after `position`; `first` is the table's end before anything was read.
     pub(super) fn new(position: EventId, first: TableEnd) -> Self {
         Self {
             position,
@@ -120,7 +120,7 @@ impl Window {
         }
     }
 
-    /// Takes an event that existed at that time, by this machine's clock: what has a higher id is younger.
+    /// Sets an event that existed at a known time by this machine's clock: any event with a higher id is younger.
     #[must_use]
     pub(super) fn knowing(mut self, known: Option<TableEnd>) -> Self {
         self.known = known;
@@ -131,14 +131,14 @@ impl Window {
         self.position
     }
 
-    /// Forgets what lies after `newest`, where the table now ends.
+    /// Forgets the rows after `newest`, where the table now ends.
     pub(super) fn truncate(&mut self, newest: EventId) {
         self.position = self.position.min(newest);
         let gone = self.rows.split_off(&EventId(newest.0.saturating_add(1)));
         self.ended.extend(gone.iter().filter(|(_, row)| row.ends).map(|(id, row)| (row.monitor, *id)));
     }
 
-    /// Follows the events of the record whose end was not told.
+    /// Follows the events of the record whose end was not announced.
     pub(super) fn expect_ends(&mut self, record: &Record, now: Instant) {
         for (event, monitor) in record.open() {
             if event > self.position {
@@ -180,16 +180,16 @@ impl Window {
         self.thin_out();
     }
 
-    /// Takes note that all rows that were there at that time have been read.
+    /// Records that all rows that existed at this time have been read.
     pub(super) fn read_whole(&mut self, at: Instant) {
         self.whole_at = Some(at);
-        // They were deleted while no daemon was there.
+        // They were deleted while the daemon was not running.
         self.ended
             .extend(std::mem::take(&mut self.expected).into_iter().map(|(event, monitor)| (monitor, event)));
     }
 
-    /// Returns a time when this row was not there yet, if one is known. It cannot be older, whatever the database says:
-    /// the zone in which ZoneMinder writes an event's start is not always known there.
+    /// Returns a time at which this row did not exist yet, if one is known. The event cannot be older, whatever the
+    /// database says: the database does not always know the time zone in which ZoneMinder writes an event's start.
     fn appeared_after(&self, event: EventId) -> Option<Instant> {
         if self.rows.contains_key(&event) {
             return None;
@@ -197,14 +197,14 @@ impl Window {
         self.whole_at.or_else(|| (event > self.first.end).then_some(self.first.at))
     }
 
-    /// Returns the events up to the position that are still to be read again, of these monitors.
+    /// Returns the events of these monitors, up to the position, that must be read again.
     pub(super) fn watched(&self, of: impl Fn(MonitorId) -> bool) -> Vec<EventId> {
         let rows = self.rows.range(..=self.position);
         rows.filter(|(_, row)| of(row.monitor)).map(|(id, _)| *id).collect()
     }
 
-    /// Takes rows that were read, and returns those for the detectors: each once, when it has an alarm, and again when its
-    /// number of alarm frames grows after `calm`.
+    /// Adds rows that were read. Returns those for the detectors: each once it has an alarm, and again when its number
+    /// of alarm frames grows after `calm`.
     pub(super) fn take(
         &mut self,
         rows: Vec<EventRow>,
@@ -227,8 +227,8 @@ impl Window {
                 first_seen: now,
                 settled: row.age >= SETTLED && appeared_after.is_none(),
                 open: row.open,
-                // What was announced by the daemon before, or missed too long ago. (In an old event that is open and
-                // had no alarm yet, there may still be one.)
+                // Rows that a previous run announced, or that were missed too long ago. (An old event that is open and
+                // had no alarm yet may still get one.)
                 done: record.contains(row.id) || (row.age > catch_up && (alarm || !row.open)),
                 ends: expected,
                 counted: None,
@@ -256,7 +256,7 @@ impl Window {
         news
     }
 
-    /// Moves on as far as no more rows can appear, and forgets what need not be read again.
+    /// Advances past rows before which no others can appear, and forgets those that need not be read again.
     pub(super) fn advance(&mut self, now: Instant) {
         for (id, row) in self.rows.range(EventId(self.position.0.saturating_add(1))..) {
             if !row.settled && now.saturating_duration_since(row.first_seen) < OVERLAP {
@@ -269,7 +269,7 @@ impl Window {
         self.thin_out();
     }
 
-    /// Drops from the watched events those that do not exist any more.
+    /// Drops the watched events that no longer exist.
     pub(super) fn keep_existing(&mut self, asked: &[EventId], rows: &[EventRow]) {
         for id in asked {
             if !rows.iter().any(|row| row.id == *id) {
@@ -295,7 +295,7 @@ impl Window {
         }
     }
 
-    /// Forgets a row; its end will not be seen.
+    /// Forgets a row and counts it as ended, because its end will not be seen.
     fn drop_row(&mut self, id: EventId) {
         if let Some(row) = self.rows.remove(&id).filter(|row| row.ends) {
             self.ended.push((row.monitor, id));

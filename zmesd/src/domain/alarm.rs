@@ -8,15 +8,15 @@ use tokio::time::Instant;
 use zmes_shared::words::{LabelWait, Origin, Phase};
 use zmes_shared::{EventId, Label, MonitorId};
 
-/// The longest time between an alarm that was told without labels and its update.
+/// Maximum time between an alarm that was sent without labels and its update.
 pub const UPDATE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
-/// An alarm of a monitor, announced once to each client and token with the right to see it.
+/// An alarm of a monitor, sent once to each client and token that may see it.
 #[derive(Debug, Clone)]
 pub struct Alarm {
     pub monitor: MonitorId,
     pub monitor_name: Arc<str>,
-    /// ZoneMinder's event; `None` if ZoneMinder made none (recording off, INSERT refused).
+    /// ZoneMinder's event; `None` if ZoneMinder recorded none (recording off, INSERT refused).
     pub event: Option<EventId>,
     /// Why, in ZoneMinder's words; may be empty. Control characters are already replaced.
     pub cause: Arc<str>,
@@ -26,9 +26,9 @@ pub struct Alarm {
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
     pub origin: Origin,
-    /// Whether it begins, is told once more with labels, or ends.
+    /// Whether this is a start, an update with labels, or an end.
     pub phase: Phase,
-    /// Of an end: how long the alarm lasted. Of an update: how long ago the alarm began.
+    /// For an end: how long the alarm lasted. For an update: how long ago the alarm began.
     pub span: Option<AlarmSpan>,
     /// The node of the cluster that found it; `None`: this one.
     pub elsewhere: Option<Elsewhere>,
@@ -55,26 +55,26 @@ pub struct LedgerMark {
     pub turn: u64,
 }
 
-/// How long an alarm lasted that has ended: from the first that was announced until the monitor left it; or the time
-/// from an alarm until its update.
+/// How long an ended alarm lasted: from the first announced alarm until the monitor left ALARM and ALERT; or the time
+/// from an alarm to its update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlarmSpan {
-    /// When the first was found, by the wall clock.
+    /// When the first alarm was found, by the wall clock.
     pub began: Timestamp,
-    /// `None`: not known, because it was found after the fact.
+    /// `None` if unknown, because it was found after the fact.
     pub lasted: Option<Duration>,
 }
 
-/// What was detected in the event, as far as it was known when the alarm was decided.
+/// What was detected in the event, as far as known when the alarm was decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AlarmLabels {
     pub known: Arc<[Label]>,
-    /// How long the decision for tokens waited for labels, and how that ended; `None`: it did not wait.
+    /// How long the decision for tokens waited for labels, and how the wait ended; `None` if it did not wait.
     pub waited: Option<(Duration, LabelWait)>,
 }
 
 impl Alarm {
-    /// Says whether the alarm was found after the fact.
+    /// Returns whether the alarm was found after the fact.
     pub fn late(&self) -> bool {
         self.origin == Origin::Reconciled
     }
@@ -83,17 +83,17 @@ impl Alarm {
         self.phase == Phase::End
     }
 
-    /// Says whether it is told after a start, and only where that was told: an end or an update.
+    /// Returns whether this is an end or an update, which is sent only to those who were sent the start.
     pub fn follows_start(&self) -> bool {
         !self.phase.is_start()
     }
 
-    /// Returns how long it lasted, if it has ended and that is known.
+    /// Returns how long the alarm lasted, if it has ended and that is known.
     pub fn lasted(&self) -> Option<Duration> {
         self.span.filter(|_| self.is_end())?.lasted
     }
 
-    /// Returns when the alarm began of which this is an update.
+    /// If this is an update, returns when its alarm began.
     pub fn updates(&self) -> Option<Timestamp> {
         self.span.filter(|_| self.phase == Phase::Update).map(|span| span.began)
     }

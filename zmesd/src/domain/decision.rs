@@ -1,4 +1,4 @@
-//! What the router decides for one target of an alarm.
+//! The router's decision for one target of an alarm.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Returns what `watch`, `why` and `alarm test` call it: the frame is queued, or the push is about to be.
+    /// Returns the word used by `watch`, `why` and `alarm test`: the frame is queued, or the push is about to be.
     pub fn state(self) -> DeliveryState {
         match self {
             Self::Send => DeliveryState::Sent,
@@ -29,13 +29,13 @@ impl Decision {
     }
 }
 
-/// What became of the push that told of a start: its end is only sent where it was sent as a push of its own.
+/// The state of the push for a start: its end is sent only if the start was sent as a separate push.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StartState {
-    /// It was, or it is on its way.
+    /// It was sent, or is in progress.
     #[default]
     Sent,
-    /// It would have been, but for shadow mode.
+    /// It would have been sent, but for shadow mode.
     Shadow,
     /// It was refused, given up, withdrawn, or was part of a digest.
     NotSent,
@@ -59,7 +59,7 @@ impl From<DeliveryId> for ToldStart {
 /// What an admin or a user has set that made a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecidedBy {
-    /// The `[[rule]]` of that name.
+    /// The `[[rule]]` with this name.
     Rule(Arc<str>),
     Snooze(SnoozeId),
 }
@@ -68,7 +68,7 @@ impl DecidedBy {
     const RULE: &'static str = "rule:";
     const SNOOZE: &'static str = "snooze:";
 
-    /// Returns the name of the rule; `None`: it was a snooze.
+    /// Returns the name of the rule; `None` if it was a snooze.
     pub fn rule(&self) -> Option<&Arc<str>> {
         match self {
             Self::Rule(name) => Some(name),
@@ -76,7 +76,7 @@ impl DecidedBy {
         }
     }
 
-    /// Returns the snooze, if it was one.
+    /// Returns the snooze; `None` if it was a rule.
     pub fn snooze(&self) -> Option<SnoozeId> {
         match self {
             Self::Snooze(id) => Some(*id),
@@ -92,7 +92,7 @@ impl DecidedBy {
         }
     }
 
-    /// Reads the text of [`Self::stored`]; `None` where it is empty, or of a newer version.
+    /// Parses the text of [`Self::stored`]; `None` if it is empty, or from a newer version.
     pub fn parse(text: &str) -> Option<Self> {
         let snooze = |id: &str| id.parse().ok().map(|id| Self::Snooze(SnoozeId(id)));
         match (text.strip_prefix(Self::RULE), text.strip_prefix(Self::SNOOZE)) {

@@ -14,7 +14,7 @@ pub enum MonitorFilter {
     /// All alarms of all monitors: the filter of an app that sent none, or `""`.
     #[default]
     All,
-    /// These monitors, each with the least time between two of its alarms.
+    /// These monitors, each with the minimum time between two of its alarms.
     Only(BTreeMap<MonitorId, Duration>),
 }
 
@@ -29,10 +29,10 @@ pub enum FilterProblem {
 }
 
 impl MonitorFilter {
-    /// Pairs the two comma-separated lists of the app protocol.
+    /// Combines the two comma-separated lists of the app protocol.
     ///
-    /// Entries are trimmed and empty ones skipped (both lists keep their positions). An empty `monlist` means all
-    /// monitors, whatever `intlist` says; a missing interval is 0.
+    /// Entries are trimmed and empty ones skipped (positions in both lists still correspond). An empty `monlist` means
+    /// all monitors, whatever `intlist` says; a missing interval is 0.
     pub fn parse(monlist: &str, intlist: &str) -> Result<Self, FilterProblem> {
         let monitors: Vec<&str> = monlist.split(',').map(str::trim).collect();
         if monitors.iter().all(|entry| entry.is_empty()) {
@@ -61,7 +61,7 @@ impl MonitorFilter {
         }
     }
 
-    /// Returns the two lists as the app protocol writes them; empty for all monitors.
+    /// Returns the two lists in the form of the app protocol; empty for all monitors.
     pub fn lists(&self) -> (String, String) {
         match self {
             Self::All => (String::new(), String::new()),

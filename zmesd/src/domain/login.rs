@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use zmes_zoneminder::{AccessPass, User};
 
-/// Maximum characters of an unverified user name in logs, tables and streams.
+/// Maximum length in characters of an unverified user name in logs, tables and streams.
 pub const SHOWN_NAME: usize = 64;
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Returns the user name; that of an access token is unknown before the check.
+    /// Returns the user name; `None` for an access token, whose user is unknown before the check.
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Password { user, .. } => Some(user),
@@ -40,8 +40,8 @@ pub enum LoginVerdict {
     AcceptedUntil(Arc<User>, AccessPass),
     /// Wrong, unknown, disabled or expired: the app gets `BADAUTH`, the log the reason.
     Rejected(&'static str),
-    /// Too many failures from that address or for that user: closed with 1013, because the credentials may be right.
+    /// Too many failures from this address or for this user: closed with 1013, because the credentials may be right.
     Throttled,
-    /// Cannot be decided now (database down, too busy): the app is closed with 1013 and tries again.
+    /// Cannot be decided now (database down, too busy): the app is closed with 1013 and retries.
     Unavailable(&'static str),
 }

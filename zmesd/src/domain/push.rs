@@ -1,4 +1,4 @@
-//! Push tokens: one registered device each, with what it asked for.
+//! Push tokens: each is one registered device and its settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use zmes_providers::{App, Destination, Platform, PushToken, TokenHandle};
 
 use super::MonitorFilter;
 
-/// The number of a token in the state file; never used again.
+/// The number of a token in the state file; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub i64);
 
@@ -52,7 +52,7 @@ pub struct Token {
     pub handle: TokenHandle,
     pub platform: Platform,
     pub state: PushState,
-    /// The ZoneMinder user who registered it, whose rights apply to it; empty for imported ones, which may see all
+    /// The ZoneMinder user who registered it, whose rights apply to it. Empty for imported tokens, which may see all
     /// monitors.
     pub user: String,
     pub app: App,
@@ -67,26 +67,26 @@ pub struct Token {
     pub last_seen_at: Timestamp,
     /// An admin muted it until then; [`Timestamp::MAX`]: until it is unmuted.
     pub mute_until: Option<Timestamp>,
-    /// The transport that last accepted it, if another one refused it as a token of another app.
+    /// The transport that last accepted it, if another one rejected it as belonging to a different app.
     pub transport: Option<Arc<str>>,
     /// Revoked tokens can be restored for a while.
     pub revoked: Option<Revoked>,
 }
 
-/// What an app asks for when it tells its token. A member that the message does not have is `None` (or `Unknown`).
+/// What an app asks for when it registers its token. A member missing from the message is `None` (or `Unknown`).
 #[derive(Debug, Clone)]
 pub struct Registration {
     pub token: PushToken,
     pub platform: Platform,
     pub state: PushState,
-    /// The lists; `None`: no statement (the socket's stated filter, else the stored one of the same owner, else all).
-    /// All monitors counts only where no filter was stated in this session.
+    /// The lists; `None` if not stated: then the filter stated on the socket applies, else the stored one of the same
+    /// owner, else all monitors. A filter for all monitors counts only if no filter was stated in this session.
     pub filter: Option<MonitorFilter>,
-    /// Which app, as far as this message tells.
+    /// Which app, as far as this message shows.
     pub kind: App,
-    /// The app's version; `None`: as it told in `auth`, else as it was.
+    /// The app's version; `None`: the one from `auth`, else unchanged.
     pub app_version: Option<String>,
-    /// The app's name for this server; `None`: as it was.
+    /// The app's name for this server; `None`: unchanged.
     pub profile: Option<String>,
 }
 
@@ -105,10 +105,10 @@ impl Revoked {
     /// The reason of `tokens prune`.
     pub const PRUNED: &'static str = "prune";
 
-    /// The reason of a target that left the configuration.
+    /// The reason for a target that was removed from the configuration.
     pub const NOT_CONFIGURED: &'static str = "not in zmesd.toml";
 
-    /// Says whether an admin revoked it, not a provider.
+    /// Returns whether a person decided it (an admin, or the configuration), not a provider.
     pub fn by_person(&self) -> bool {
         matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED | Self::NOT_CONFIGURED)
     }

@@ -8,7 +8,7 @@ use zmes_shared::words::SnoozeOrigin;
 
 use super::{Token, TokenId};
 
-/// The number of a snooze in the state file; never used again.
+/// The number of a snooze in the state file; never reused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SnoozeId(pub i64);
 
@@ -22,13 +22,13 @@ impl fmt::Display for SnoozeId {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SnoozeScope {
     Everybody,
-    /// The tokens of a user of ZoneMinder.
+    /// The tokens of one ZoneMinder user.
     User(String),
     Token(TokenId),
 }
 
 impl SnoozeScope {
-    /// Says whether the token is in it.
+    /// Returns whether the snooze applies to this token.
     pub fn has(&self, token: &Token) -> bool {
         match self {
             Self::Everybody => true,
@@ -42,14 +42,14 @@ impl SnoozeScope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snooze {
     pub id: SnoozeId,
-    /// `None`: all monitors.
+    /// `None` for all monitors.
     pub monitor: Option<MonitorId>,
     pub scope: SnoozeScope,
     pub since: Timestamp,
     pub until: Timestamp,
-    /// Also what a rule calls urgent is not pushed.
+    /// Also withhold alarms that a rule marks as urgent.
     pub hard: bool,
-    /// At its end, phones from which alarms were withheld get one push with their number.
+    /// At the end, phones from which alarms were withheld get one push with their number.
     pub tell: bool,
     /// Who set it: a user of the machine or of ZoneMinder.
     pub by: String,
@@ -57,12 +57,12 @@ pub struct Snooze {
 }
 
 impl Snooze {
-    /// Returns a time as the state file has it, so that a restart does not change what a snooze says.
+    /// Truncates a time to the state file's milliseconds, so that a restart does not change the snooze.
     pub fn time(at: Timestamp) -> Timestamp {
         Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
     }
 
-    /// Says whether it silences alarms of that monitor for that token at that time.
+    /// Returns whether it silences alarms of this monitor for this token at this time.
     pub fn covers(&self, monitor: MonitorId, token: &Token, at: Timestamp) -> bool {
         self.monitor.is_none_or(|own| own == monitor) && at < self.until && self.scope.has(token)
     }

@@ -1,7 +1,7 @@
-//! Labels: looks in ZoneMinder's database for what was detected in events that were announced lately.
+//! Labels: reads from ZoneMinder's database what was detected in recently announced events.
 //!
-//! Detection takes 1 to 15 seconds, and ZoneMinder overwrites its notes while an event is open; so young events are read
-//! again and again, and what was once seen stays. Without such an event no statement is sent.
+//! Detection takes 1 to 15 seconds, and ZoneMinder overwrites its notes while an event is open. So young events are
+//! read repeatedly, and labels seen once are kept. Without such an event no statement is sent.
 
 mod watched;
 
@@ -19,17 +19,17 @@ use self::watched::WatchedEvents;
 use crate::config::LabelsConfig;
 use crate::route::{LabelReport, LabelRequest, RouterHandle};
 
-/// Between two reads while a decision or an update waits.
+/// Time between two reads while a decision or an update waits.
 const WAITING: Duration = Duration::from_millis(500);
-/// Between two reads otherwise.
+/// Time between two reads otherwise.
 const IDLE: Duration = Duration::from_secs(2);
-/// The longest pause while the database cannot be read: while a decision waits, and otherwise.
+/// Maximum pause while the database cannot be read: while a decision waits, and otherwise.
 const BACK_OFF: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(15)];
 
-/// The reader of labels.
+/// The label reader.
 ///
-/// Owns: the events that are read. Receives: announced events, settings. Sends: what is new to the router, awaited. Ends:
-/// when told to, or when the router is gone.
+/// Owns: the events that are read. Receives: announced events, settings. Sends: new labels to the router, awaited.
+/// Ends: when told to, or when the router is gone.
 #[derive(Debug)]
 pub struct LabelReader {
     store: Arc<dyn EventStore>,
@@ -39,9 +39,9 @@ pub struct LabelReader {
     events: WatchedEvents,
     next: Instant,
     failures: u32,
-    /// The log says that labels cannot be read.
+    /// The log already says that labels cannot be read.
     warned: bool,
-    /// Whether there are sources, as the router was told.
+    /// Whether there are sources, as last reported to the router.
     possible: bool,
 }
 
@@ -88,7 +88,7 @@ impl LabelReader {
     }
 
     fn pace(&self, now: Instant) -> Duration {
-        // A push that is to be replaced waits as much as one that is held.
+        // A push that is to be replaced is as urgent as a held one.
         let updates = self.config.borrow().update && self.events.any_without();
         let waits = updates || self.events.any_waits(now);
         let usual = if waits { WAITING } else { IDLE };
@@ -103,7 +103,7 @@ impl LabelReader {
     async fn read(&mut self) {
         let now = Instant::now();
         self.events.forget_old(now);
-        // Without marking it as seen: a reload of just now must reach `keep_reading`.
+        // Does not mark it as seen: `keep_reading` must still notice a reload that has just happened.
         let sources = self.config.borrow().sources();
         let batch = self.events.batch(now);
         if batch.is_empty() || !sources.any() {
@@ -134,7 +134,7 @@ impl LabelReader {
         self.next = now + self.pace(now);
     }
 
-    /// Reports what matters to the router. What it could not take is reported again after the next read.
+    /// Reports to the router. What it could not accept is reported again after the next read.
     async fn report(&mut self, report: LabelReport) {
         let waits = self.events.any_waits(Instant::now());
         if report.found.is_empty() && !waits && report.possible == self.possible {

@@ -1,4 +1,4 @@
-//! The reader with a database of the test's own.
+//! The label reader with a test database.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -60,7 +60,7 @@ impl EventStore for Store {
     }
 }
 
-/// What is logged at level info and above.
+/// Log entries at level info and above.
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<Level>>>);
 
@@ -144,7 +144,7 @@ async fn labels_are_found_within_half_a_second_while_a_decision_waits() {
     let report = world.report(true).await;
     assert_eq!(report.found, [(EventId(7), person().into())]);
     assert!(began.elapsed() <= WAITING, "{:?}", began.elapsed());
-    // It is read for the rest of the minute, in its own pace.
+    // It is read for the rest of the minute, at the idle pace.
     let reads = world.store.reads();
     tokio::time::sleep(20 * SECOND).await;
     let more = world.store.reads() - reads;

@@ -11,9 +11,9 @@ use crate::route::LabelRequest;
 
 /// How long an announced event is read.
 const YOUNG: Duration = Duration::from_mins(1);
-/// Events that are read, in turns.
+/// Maximum number of events to read, in turns.
 const MAX_EVENTS: usize = 1024;
-/// Events of one read.
+/// Maximum number of events per read.
 pub(super) const BATCH: usize = 64;
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ struct WatchedEvent {
     waits_until: Option<Instant>,
     /// When it was last read.
     read_at: Option<Instant>,
-    /// What the router knows.
+    /// The labels that the router knows.
     told: Vec<Label>,
 }
 
@@ -41,7 +41,8 @@ impl WatchedEvents {
         self.0.is_empty()
     }
 
-    /// Takes an event that was announced now, perhaps once more. Without room the oldest one is not read any more.
+    /// Adds an event that has just been announced, possibly again. If there is no room, the oldest one is no longer
+    /// read.
     pub(super) fn add(&mut self, request: LabelRequest, now: Instant) {
         let LabelRequest { event, waits_until } = request;
         let until = (now + YOUNG).max(waits_until.unwrap_or(now));
@@ -54,7 +55,7 @@ impl WatchedEvents {
         watched.until = until;
         if waits_until.is_some() {
             watched.waits_until = watched.waits_until.max(waits_until);
-            // The router waits, so it does not know them: they are reported once more.
+            // The router waits, so it does not know the labels: they are reported again.
             watched.told.clear();
         }
         if self.0.len() > MAX_EVENTS {
@@ -68,12 +69,12 @@ impl WatchedEvents {
         self.0.values().any(|watched| watched.waits(now))
     }
 
-    /// Says whether there is an event without labels.
+    /// Returns whether there is an event without labels.
     pub(super) fn any_without(&self) -> bool {
         self.0.values().any(|watched| watched.told.is_empty())
     }
 
-    /// Returns the events to read now: those that are waited for, then those that were not read for longest.
+    /// Returns the events to read now: first those that decisions wait for, then those not read for the longest time.
     pub(super) fn batch(&mut self, now: Instant) -> Vec<EventId> {
         let mut order: Vec<_> =
             self.0.iter().map(|(event, watched)| (!watched.waits(now), watched.read_at, *event)).collect();
@@ -87,7 +88,7 @@ impl WatchedEvents {
         batch
     }
 
-    /// Returns the events of which something was found that the router does not know, with all that was ever found.
+    /// Returns the events with labels that the router does not know, each with all labels ever found.
     pub(super) fn news(&self, found: BTreeMap<EventId, Vec<Label>>) -> Vec<(EventId, Arc<[Label]>)> {
         let news = found.into_iter().filter_map(|(event, labels)| {
             let mut all = self.0.get(&event)?.told.clone();
@@ -100,7 +101,7 @@ impl WatchedEvents {
         news.collect()
     }
 
-    /// The router knows these now.
+    /// The router now knows these labels.
     pub(super) fn told(&mut self, found: Vec<(EventId, Arc<[Label]>)>) {
         for (event, labels) in found {
             if let Some(watched) = self.0.get_mut(&event) {
@@ -142,14 +143,14 @@ mod tests {
         events.told(news);
         assert_eq!(events.news(found(7, &[("person", Some(60))])), []);
         assert_eq!(events.news(found(7, &[("person", Some(40))])), []);
-        // ZoneMinder has overwritten its notes, then detection has run once more.
+        // ZoneMinder has overwritten its notes, then detection ran once more.
         assert_eq!(events.news(BTreeMap::new()), []);
         assert_eq!(listed(&events.news(found(7, &[("car", None)]))), ["7: person 60 %, car"]);
         assert_eq!(events.news(found(8, &[("car", None)])), [], "nobody asked for it");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_comes_first_then_what_was_not_read_for_longest() {
+    async fn events_that_are_waited_for_come_first_then_those_not_read_for_longest() {
         let (mut events, now) = (WatchedEvents::default(), Instant::now());
         for id in 1..=100 {
             events.add(event(id, None), now);

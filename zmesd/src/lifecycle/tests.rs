@@ -1,4 +1,4 @@
-//! The lifecycle of a real process: this test binary started again, with real signals and a real systemd socket.
+//! The lifecycle of a real process: this test binary runs itself, with real signals and a real systemd socket.
 
 use std::os::unix::net::UnixDatagram;
 use std::process::{self, Child, Stdio};
@@ -13,10 +13,10 @@ use super::*;
 use crate::monitors::Catalog;
 use crate::route::RouterCommand;
 
-/// Set for the child alone: how it behaves.
+/// Set only for the child process: how it should behave.
 const BEHAVIOUR: &str = "ZMESD_TEST_LIFECYCLE";
 
-/// A router that answers, or not.
+/// A router that answers, or does not.
 async fn router(mut commands: mpsc::Receiver<RouterCommand>, answers: bool, stop: CancellationToken) {
     let mut kept = Vec::new();
     loop {
@@ -97,7 +97,7 @@ impl Process {
         process
     }
 
-    /// Waits until systemd would hear `word`; returns everything that came until then.
+    /// Waits until `word` is sent to systemd. Returns everything received until then.
     fn hear(&self, word: &str) -> String {
         let mut heard = String::new();
         let mut buffer = [0; 1024];
@@ -114,7 +114,7 @@ impl Process {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
-    /// Waits for the end and returns what the process said of it.
+    /// Waits for the end. Returns the process's report.
     fn ended(self) -> String {
         let output = self.child.wait_with_output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -138,7 +138,7 @@ fn signals_that_zoneminders_scripts_send_are_harmless_and_sighup_reloads() {
     for signal in [Signum::SIGWINCH, Signum::SIGUSR1, Signum::SIGUSR2] {
         process.signal(signal);
     }
-    // The reload of this process is to end it.
+    // The reload of this process makes it end.
     process.signal(Signum::SIGHUP);
     assert_eq!(process.ended(), "Ended { cause: Asked, in_time: true }");
 }
@@ -165,7 +165,7 @@ fn the_watchdog_is_fed_while_the_router_moves() {
 #[test]
 fn a_hung_router_starves_the_watchdog() {
     let process = Process::start("hung", Some(Duration::from_millis(100)));
-    // Longer than the ping's own deadline: had it been answered, the watchdog would have been fed by now.
+    // Longer than the ping's deadline: if the router had answered, the watchdog would have been fed by now.
     process.systemd.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
     let mut buffer = [0; 1024];
     let silence = process.systemd.recv(&mut buffer).unwrap_err();

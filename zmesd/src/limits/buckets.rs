@@ -1,4 +1,4 @@
-//! Token buckets: filled by time, alone or by key and bounded in number.
+//! Token buckets that refill over time: single ones, or many by key, bounded in number.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -15,7 +15,8 @@ pub struct Quota {
     pub every: Duration,
 }
 
-/// One bucket: its level at some time. Below zero is debt, from what was allowed in parallel and charged afterwards.
+/// One bucket: its level at some time. A negative level is debt, for what was allowed in parallel and charged
+/// afterwards.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
     left: f64,
@@ -32,7 +33,8 @@ impl Bucket {
         (self.left + gained).min(quota.burst)
     }
 
-    /// Takes `cost`, going into debt (at most the burst) if there is not enough; false: the bucket was already in debt.
+    /// Takes `cost`, going into debt (at most the burst) if there is not enough. Returns false if the bucket is then in
+    /// debt.
     pub fn charge(&mut self, cost: f64, quota: Quota, now: Instant) -> bool {
         *self = Self { left: (self.left(quota, now) - cost).max(-quota.burst), at: now };
         self.left >= 0.0
@@ -43,7 +45,7 @@ impl Bucket {
     }
 }
 
-/// Buckets of one kind; a key that is not there has a full one.
+/// Buckets of one kind. A missing key means a full bucket.
 #[derive(Debug)]
 pub struct Buckets<K> {
     limit: usize,
@@ -51,12 +53,12 @@ pub struct Buckets<K> {
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    /// Returns buckets for at most `limit` keys; full buckets are forgotten first, then the fullest.
+    /// Returns buckets for at most `limit` keys. Full buckets are forgotten first, then the fullest.
     pub fn new(limit: usize) -> Self {
         Self { limit, levels: HashMap::new() }
     }
 
-    /// Says whether at least one remains.
+    /// Returns whether at least one remains.
     pub fn allows<Q>(&self, key: &Q, quota: Quota, now: Instant) -> bool
     where
         K: Borrow<Q>,
@@ -73,7 +75,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         self.levels.entry(key).or_insert_with(|| Bucket::full(quota, now)).charge(1.0, quota, now);
     }
 
-    /// Takes one if there is one; false: the bucket was empty, and nothing was taken.
+    /// Takes one if there is one. Returns false if the bucket was empty; then nothing is taken.
     pub fn try_take(&mut self, key: K, quota: Quota, now: Instant) -> bool {
         let allowed = self.allows(&key, quota, now);
         if allowed {
@@ -82,7 +84,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         allowed
     }
 
-    /// Forgets all full buckets, which say nothing, or else the one that is fullest.
+    /// Forgets all full buckets, which carry no information; if there are none, forgets the fullest.
     fn make_room(&mut self, quota: Quota, now: Instant) {
         if self.levels.len() < self.limit {
             return;

@@ -1,5 +1,5 @@
-//! Limits that keep one peer from using up what all share: which peers count as one ([`network()`]), rates ([`Buckets`]),
-//! and fair turns ([`Turns`]). Knows nothing of apps, logins or sockets.
+//! Limits that keep one peer from using up shared resources: which addresses count as one peer ([`network()`]), rates
+//! ([`Buckets`]), and fair turns ([`Turns`]). Does not depend on apps, logins or sockets.
 
 mod buckets;
 mod network;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Returns what limits count by: the address of IPv4 (also of IPv4 through a dual-stack socket), the /64 of IPv6, which
-/// one customer has whole (RFC 6177).
+/// Returns the key for limits: an IPv4 address (also from a dual-stack socket), or the /64 of an IPv6 address, all of
+/// which belongs to one customer (RFC 6177).
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,7 +1,7 @@
 //! Turns at something that only a few may do at a time, round robin over networks: a peer that asks a thousand times
 //! delays only itself.
 //!
-//! Owns the counts and the queues. A [`Turn`] gives back what it took when it is dropped.
+//! Owns the counts and the queues. A [`Turn`] releases what it holds when it is dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -41,7 +41,7 @@ struct Shared {
 struct TurnState {
     running: usize,
     running_of: HashMap<IpAddr, usize>,
-    /// Waiters; no lane is empty.
+    /// Waiters by network; no lane is empty.
     lanes: HashMap<IpAddr, VecDeque<Waiter>>,
     /// Networks with a lane, the next one first.
     order: VecDeque<IpAddr>,
@@ -65,7 +65,7 @@ impl Turns {
         let (number, started) = {
             let mut state = self.shared.state();
             let bounds = &self.shared.bounds;
-            // A queue that waits although there is room waits for its own network's limit.
+            // A lane that waits although there is room waits for its own network's limit.
             if state.may_run(network, bounds) && !state.lanes.contains_key(&network) {
                 state.run(network);
                 return Ok(Turn { shared: Arc::clone(&self.shared), network, counts: true });
@@ -85,7 +85,7 @@ impl Turns {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, TurnState> {
-        // Counts are changed in one go, so a poisoned lock protects intact ones.
+        // Counts are never left half changed, so a poisoned lock still protects correct ones.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -94,7 +94,7 @@ impl Shared {
             state.run(network);
             let turn = Turn { shared: Arc::clone(self), network, counts: true };
             if let Err(mut unclaimed) = waiter.start.send(turn) {
-                // Dropping it as it is would take the lock that is held here.
+                // Dropping it unchanged would take the lock that is already held here.
                 unclaimed.counts = false;
                 state.stop(network);
             }
@@ -166,7 +166,7 @@ impl TurnState {
     }
 }
 
-/// A place in a queue, left when it is dropped.
+/// A position in a queue, which is left when this is dropped.
 struct QueuedTurn<'a> {
     shared: &'a Arc<Shared>,
     network: IpAddr,
@@ -183,12 +183,12 @@ impl Drop for QueuedTurn<'_> {
 pub struct Turn {
     shared: Arc<Shared>,
     network: IpAddr,
-    /// It is counted, and given back when it is dropped.
+    /// Whether it is counted, and must be released when dropped.
     counts: bool,
 }
 
 impl Turn {
-    /// Returns when the turn has lasted for `undisturbed` and a waiter could use it.
+    /// Returns once the turn has lasted for `undisturbed` and a waiter could use it.
     pub async fn give_way(&self, undisturbed: Duration) {
         let mut joined = self.shared.joined.subscribe();
         tokio::time::sleep(undisturbed).await;
@@ -232,7 +232,7 @@ mod tests {
         Arc::new(Turns::new(bounds))
     }
 
-    /// Lets tasks reach the point where they wait.
+    /// Lets tasks run until they wait.
     async fn until_waiting(turns: &Turns, number: usize) {
         while turns.waiting() != number {
             tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! The catalog's data, and the handle by which others read and refresh it.
+//! The catalog's data, and the handle for reading and refreshing it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::domain::SkipReason;
 
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
 
-/// The last good answers of ZoneMinder's database.
+/// The last successful answers of ZoneMinder's database.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    /// When they were read; `None`: never yet.
+    /// When they were read; `None` if never.
     pub loaded_at: Option<Timestamp>,
     /// The same moment by the monotonic clock.
     pub read_at: Option<Instant>,
@@ -31,20 +31,20 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Says whether a user may receive what concerns no monitor.
+    /// Returns whether a user may get messages that concern no monitor.
     pub fn may_be_told(&self, user: &str) -> Result<(), SkipReason> {
         let found = self.users.get(user).filter(|user| user.barred().is_none());
         found.map(drop).ok_or(SkipReason::User)
     }
 
-    /// Says whether a user, connected or not, may receive alarms of a monitor now.
+    /// Returns whether a user, connected or not, may currently get alarms of a monitor.
     pub fn may_hear(&self, user: &str, monitor: MonitorId) -> Result<(), SkipReason> {
         let user = self.users.get(user).filter(|user| user.barred().is_none()).ok_or(SkipReason::User)?;
         if user.rights.allow(monitor) { Ok(()) } else { Err(SkipReason::Rights) }
     }
 }
 
-/// Asks the catalog to read again; the answer comes when the new one is published.
+/// A request to read the catalog again; the answer comes when the new one is published.
 pub type Refresh = oneshot::Sender<Result<Reloaded, DbError>>;
 
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl CatalogHandle {
     /// Requests a reload without waiting for it.
     pub fn nudge(&self) {
         let (reply, _) = oneshot::channel();
-        // Full: it is about to be read again anyway.
+        // If full, it is about to be read again anyway.
         self.refresh.try_send(reply).ok();
     }
 

@@ -1,4 +1,4 @@
-//! The catalog: monitors, users and rights as ZoneMinder's database had them last.
+//! The catalog: monitors, users and rights as last read from ZoneMinder's database.
 
 mod catalog;
 mod task;

@@ -17,14 +17,14 @@ use crate::ports::Clock;
 /// First pause after a failure; it doubles up to [`LONGEST_PAUSE`]. A restarted database is back within seconds.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest pause while the database is down, so that the daemon recovers soon after it.
+/// Maximum pause while the database is down, so that the daemon recovers soon afterwards.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Keeps the catalog in step with ZoneMinder's database.
+/// Keeps the catalog in sync with ZoneMinder's database.
 ///
-/// Owns the catalog. Receives refreshes, changes of the interval, and the ticks of its own clock. Sends the catalog to
-/// its receivers, and wakes them only if it differs; while the database fails, the last good one stays. Ends when `stop`
-/// is cancelled, even during a query.
+/// Owns the catalog. Receives refresh requests, changes of the interval, and its own timer ticks. Sends the catalog to
+/// its receivers, and wakes them only if it differs. While the database fails, the last good catalog stays. Ends when
+/// `stop` is cancelled, even during a query.
 #[derive(Debug)]
 pub struct CatalogTask {
     monitors: Arc<dyn MonitorStore>,
@@ -37,7 +37,7 @@ pub struct CatalogTask {
 }
 
 impl CatalogTask {
-    /// Makes the task; nothing is read before it runs.
+    /// Creates the task; nothing is read before it runs.
     pub fn new(
         monitors: Arc<dyn MonitorStore>,
         accounts: Arc<dyn AccountStore>,
@@ -76,14 +76,14 @@ impl CatalogTask {
             } else {
                 debug!("Reloading Monitors...");
             }
-            // One reading answers all who have asked before it.
+            // One reading answers all requests that came before it.
             while let Ok(refresh) = self.refresh_rx.try_recv() {
                 waiting.push(refresh);
             }
         }
     }
 
-    /// Waits for the next interval or request; returns where to send the answer.
+    /// Waits for the next interval or request. Returns where to send the answer.
     async fn next(&mut self, read_at: Instant) -> Option<Refresh> {
         loop {
             let at = read_at + self.pause();
@@ -96,7 +96,7 @@ impl CatalogTask {
         }
     }
 
-    /// Returns how long to wait after a reading: the interval, or after failures less.
+    /// Returns how long to wait after a reading: the interval, or less after failures.
     fn pause(&self) -> Duration {
         let interval = *self.interval.borrow();
         match self.failures.checked_sub(1) {
@@ -108,7 +108,7 @@ impl CatalogTask {
         }
     }
 
-    /// Publishes what was read, or counts the failure.
+    /// Publishes the new catalog, or counts the failure.
     fn conclude(&mut self, loaded: Result<Catalog, DbError>) -> Result<Reloaded, DbError> {
         let catalog = match loaded {
             Ok(catalog) => catalog,
@@ -129,7 +129,7 @@ impl CatalogTask {
         let catalog = Arc::new(catalog);
         let changed = self.catalog_tx.send_if_modified(|known| {
             let changed = !same(known, &catalog);
-            // Only the time of reading changed: no receiver is woken.
+            // If only the time of reading changed, no receiver is woken.
             *known = Arc::clone(&catalog);
             changed
         });
@@ -170,7 +170,7 @@ fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
     }
 }
 
-/// Says whether two catalogs are equal but for the time of reading; one that was never read differs.
+/// Returns whether two catalogs are equal except for the time of reading. One that was never read always differs.
 fn same(a: &Catalog, b: &Catalog) -> bool {
     let Catalog { loaded_at, read_at: _, version, monitors, users, watch_max_delay } = a;
     loaded_at.is_some() == b.loaded_at.is_some()

@@ -6,19 +6,19 @@ use zmes_shared::{EventId, MonitorId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AlarmBody<'a> {
-    /// ZoneMinder's event; `None` becomes an empty `EventId`: ZoneMinder made no event.
+    /// ZoneMinder's event; `None` becomes an empty `EventId`: ZoneMinder recorded no event.
     pub event: Option<EventId>,
     pub monitor: MonitorId,
-    /// Its name: sent as `Name` (the seed) and `MonitorName` (zmNinjaNg).
+    /// Its name, sent as `Name` (the old event server) and `MonitorName` (zmNinjaNg).
     pub monitor_name: &'a str,
     pub cause: &'a str,
-    /// Where its picture is: sent as `Picture`, which zmNinjaNg shows.
+    /// The URL of its picture, sent as `Picture`, which zmNinjaNg shows.
     pub picture: Option<&'a str>,
     /// Found after the fact: `"late":"true"`.
     pub late: bool,
     /// Sent again on request: `"replayed":"true"`.
     pub replayed: bool,
-    /// Also sent as a push: `"supplementary":"true"`, the text, not the boolean (the apps compare so).
+    /// Also sent as a push: `"supplementary":"true"`, a string and not a boolean, because the apps compare strings.
     pub supplementary: bool,
 }
 
@@ -48,7 +48,7 @@ struct AlarmEntry<'a> {
     picture: Option<&'a str>,
 }
 
-/// Returns the frame of one alarm. Ids are strings, as in the seed; `events` is always an array.
+/// Returns the frame of one alarm. Ids are strings, as in the old event server; `events` is always an array.
 pub fn alarm(body: &AlarmBody<'_>) -> Utf8Bytes {
     let mark = |set: bool| set.then_some("true");
     let frame = AlarmFrame {

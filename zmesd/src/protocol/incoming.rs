@@ -1,7 +1,7 @@
 //! What apps send.
 //!
-//! Lenient where apps differ (numbers for texts, arrays for lists, unknown keys) and strict about the
-//! shape: what is not an object with an `event` is [`Malformed`]. Decides only what was said.
+//! Lenient where apps differ (numbers for strings, arrays for lists, unknown keys), strict about the shape: anything
+//! but an object with an `event` is [`Malformed`]. Parses only; does not decide anything.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -15,10 +15,10 @@ use super::snooze::{self, SnoozeRefusal, SnoozeStatement};
 use crate::domain::{Credentials, FilterProblem, MonitorFilter};
 use zmes_providers::{App, PushToken};
 
-/// The list that means "as it was".
+/// The list that means "unchanged".
 pub(super) const KEEP: &str = "-1";
-/// Longest word of an app that is repeated to it, to logs and to `zmesctl`, in characters. Invisible and control characters
-/// are replaced: an app must not be able to move a terminal's cursor or to fill a log.
+/// Maximum length in characters of an app's text that is repeated to it, to logs or to `zmesctl`. Invisible and control
+/// characters are replaced: an app must not be able to move a terminal's cursor or to fill a log.
 pub(super) const LONGEST_WORD: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +27,12 @@ pub struct Malformed;
 
 #[derive(Debug)]
 pub struct IncomingFrame {
-    /// Its `event`, bounded and cleaned, as it is repeated in a refusal.
+    /// Its `event`, bounded and cleaned, for repetition in a refusal.
     pub event: String,
-    /// Its `data.type`, likewise; empty if it has none.
+    /// Its `data.type`, likewise; empty if missing.
     pub kind: String,
     pub app: App,
-    /// The push token that the app names beside what it says.
+    /// The push token that the app includes in the frame.
     pub hint: Option<PushToken>,
     pub body: FrameBody,
 }
@@ -51,44 +51,44 @@ pub enum FrameBody {
     OtherControl,
     /// `push/*`: tokens and badges.
     Push(PushFrame),
-    /// `escontrol`: remote administration of later event servers, which has its own socket here.
+    /// `escontrol`: remote administration in later event servers, which has its own socket here.
     Escontrol,
     Unknown,
 }
 
 #[derive(Debug)]
 pub struct AuthFrame {
-    /// The `category` of a tool that wants to administrate, not of an app.
+    /// The `category` of an administration tool, not of an app.
     pub escontrol: bool,
-    /// What it shows; an empty user and password where it shows nothing.
+    /// The credentials; user and password are empty if it sent none.
     pub credentials: Credentials,
     /// `appversion`, bounded and cleaned.
     pub app: Option<String>,
-    /// The lists: `Ok(None)` is no statement.
+    /// The lists; `Ok(None)` if the app does not state a filter.
     pub filter: Result<Option<MonitorFilter>, FilterFault>,
     pub since: Option<Result<Since, SinceFault>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterStatement {
-    /// `monlist` is `-1`: as it was.
+    /// `monlist` is `-1`: unchanged.
     Keep,
     Replace(MonitorFilter),
-    /// `intlist` is `-1`: these monitors, each with the interval that it had (0 if it had none).
+    /// `intlist` is `-1`: these monitors, each with its previous interval (0 if it had none).
     KeepIntervals(MonitorFilter),
 }
 
-/// Why a filter is not taken, in the words of the protocol. The first two are the seed's.
+/// Why a filter is refused, in the words of the protocol. The first two are from the old event server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FilterFault {
     #[error("NOMONITORLIST")]
     NoMonitorList,
     #[error("NOINTERVALLIST")]
     NoIntervalList,
-    /// `monlist` holds something other than monitor ids, or too many.
+    /// `monlist` contains something other than monitor ids, or too many.
     #[error("BADMONITORLIST")]
     BadMonitorList,
-    /// `intlist` holds something other than seconds.
+    /// `intlist` contains something other than seconds.
     #[error("BADINTERVALLIST")]
     BadIntervalList,
 }
@@ -111,7 +111,7 @@ pub enum SinceFault {
     Unreadable,
 }
 
-/// Reads one text frame. `serde_json` bounds the nesting (128), the socket the length (64 KiB).
+/// Parses one text frame. `serde_json` limits the nesting (128), the socket the length (64 KiB).
 pub fn parse(text: &str) -> Result<IncomingFrame, Malformed> {
     let Ok(Value::Object(mut frame)) = serde_json::from_str(text) else { return Err(Malformed) };
     let Some(Value::String(event)) = frame.remove("event") else { return Err(Malformed) };
@@ -158,7 +158,7 @@ fn auth(frame: &Map<String, Value>, mut data: Map<String, Value>) -> Result<Auth
     })
 }
 
-/// In `auth`, `""` and `-1` are no statement: zmNinja sends them until its settings are saved.
+/// In `auth`, `""` and `-1` state nothing: zmNinja sends them until its settings are saved.
 pub(super) fn statement(
     monlist: Option<String>,
     intlist: Option<String>,
@@ -211,7 +211,7 @@ fn since(value: Option<Value>) -> Result<Since, SinceFault> {
     text.parse::<Timestamp>().map(Since::Time).map_err(|_| SinceFault::Unreadable)
 }
 
-/// A text, or a number where a text belongs; `null` is absence.
+/// Parses a string, or a number in place of one; `null` means missing.
 pub(super) fn text(value: Option<Value>) -> Result<Option<String>, Malformed> {
     match value {
         None | Some(Value::Null) => Ok(None),
@@ -221,7 +221,7 @@ pub(super) fn text(value: Option<Value>) -> Result<Option<String>, Malformed> {
     }
 }
 
-/// A comma-separated list, a single number, or an array of texts and numbers.
+/// Parses a comma-separated list, a single number, or an array of strings and numbers.
 pub(super) fn list(value: Option<Value>) -> Result<Option<String>, Malformed> {
     let Some(Value::Array(entries)) = value else { return text(value) };
     let entries: Result<Vec<String>, Malformed> =

@@ -1,4 +1,4 @@
-//! The app protocol as bytes: what apps send, parsed once and leniently, and what they are answered, to the letter.
+//! The app protocol as bytes: parses leniently what apps send, and writes replies to the letter.
 //!
 //! Pure: no sockets, no state. The words are those of the apps (`monlist`, `intlist`, `EventId`).
 

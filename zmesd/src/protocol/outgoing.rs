@@ -1,7 +1,7 @@
-//! What apps are answered.
+//! Replies to apps.
 //!
-//! Everything is a text, also counts and marks: the apps compare texts. Members may be added beside these, never
-//! renamed: the apps read `event`, `type`, `status`, `reason` and `version`.
+//! All values are strings, including counts and flags: the apps compare strings. Members may be added, but these are
+//! never renamed: the apps read `event`, `type`, `status`, `reason` and `version`.
 
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub enum AppReply<'a> {
     AuthSuccess(&'a ServerIdentity),
     BadAuth,
     NoAuth,
-    /// Remote administration by WebSocket does not exist here; in answer to `auth` or to `escontrol`.
+    /// Remote administration by WebSocket does not exist here; reply to `auth` or to `escontrol`.
     EscontrolDisabled {
         event: &'static str,
     },
@@ -33,17 +33,17 @@ pub enum AppReply<'a> {
         kind: &'a str,
     },
     Version(&'a ServerIdentity),
-    /// The filter stays as it was.
+    /// The filter is unchanged.
     FilterFault(FilterFault),
-    /// The alarms before this one are all that were missed.
+    /// The alarms before this reply are all that were missed.
     Replayed {
         count: usize,
         gap: bool,
     },
     SinceFault(SinceFault),
-    /// No replay, because the record cannot be read now.
+    /// No replay, because the record cannot be read at the moment.
     ReplayUnavailable,
-    /// Pushes are withheld until then; `None`: not any more.
+    /// Pushes are withheld until then; `None`: no longer withheld.
     Snoozed(Option<Timestamp>),
     /// Nothing was changed.
     SnoozeRefused(SnoozeRefusal),
@@ -52,17 +52,18 @@ pub enum AppReply<'a> {
     BadJson,
     NotSupported {
         event: &'a str,
-        /// `type` of a `control`, else empty.
+        /// `type` of a `control`, otherwise empty.
         kind: &'a str,
     },
 }
 
-/// Members in the order of the seed's examples; what is `None` is left out.
+/// Members in the order of the old event server's examples; members that are `None` are omitted.
 #[derive(Serialize, Default)]
 struct ReplyFrame<'a> {
     event: &'a str,
     r#type: &'a str,
-    /// The seed's documentation prints the version reply with a colon inside the key; the apps need it without.
+    /// The old event server's documentation prints the version reply with a colon inside the key; the apps need it
+    /// without.
     #[serde(rename = "type:", skip_serializing_if = "Option::is_none")]
     type_colon: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

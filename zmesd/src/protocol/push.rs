@@ -1,4 +1,4 @@
-//! `push/token` and `push/badge`, and which app and token a frame tells of.
+//! `push/token` and `push/badge`, and which app and token a frame indicates.
 
 use serde_json::{Map, Value};
 use zmes_providers::{App, Platform, PushToken, TokenProblem};
@@ -7,12 +7,12 @@ use zmes_shared::text::bounded;
 use super::incoming::{FilterFault, LONGEST_WORD, Malformed, list, statement, text};
 use crate::domain::{MonitorFilter, PushState, Registration};
 
-/// Longest `profile` that is kept, in characters: as long as the apps let people make it.
+/// Maximum length of a stored `profile` in characters: the apps' own limit.
 const LONGEST_PROFILE: usize = 128;
 
 #[derive(Debug)]
 pub enum PushFrame {
-    /// `push/token`; `Ok(None)`: without a token, which says nothing.
+    /// `push/token`; `Ok(None)` if it contains no token, and so means nothing.
     Token(Result<Option<TokenFrame>, TokenFault>),
     Badge(Result<u32, TokenFault>),
     Other,
@@ -25,7 +25,7 @@ pub struct TokenFrame {
     pub ignored: Option<FilterFault>,
 }
 
-/// Why a token or a badge is not taken, in the words of the protocol. The first is the seed's.
+/// Why a token or a badge is refused, in the words of the protocol. The first is from the old event server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
     #[error("MISSINGPLATFORM")]
@@ -38,7 +38,7 @@ pub enum TokenFault {
     TooManyTokens,
     #[error("TOKENBLOCKED")]
     Blocked,
-    /// The token is taken, its lists are not.
+    /// The token is accepted, its lists are not.
     #[error("{0}")]
     Filter(FilterFault),
     #[error("BADBADGE")]
@@ -46,7 +46,7 @@ pub enum TokenFault {
 }
 
 impl TokenFault {
-    /// Returns the `type` of the frame that it answers.
+    /// Returns the `type` of the frame that this answers.
     pub fn kind(self) -> &'static str {
         match self {
             Self::BadBadge => "badge",
@@ -82,7 +82,7 @@ fn token(
     let profile = data.get("profile").and_then(Value::as_str);
     let profile = profile.map(|profile| bounded(profile, LONGEST_PROFILE));
     let app_version = app_version(&data);
-    // Perl's idea of nothing, which the seed went by.
+    // Values that are false in Perl, the language of the old event server.
     if matches!(platform.trim(), "" | "0") {
         return Ok(Err(TokenFault::MissingPlatform));
     }
@@ -99,15 +99,15 @@ fn token(
     })
 }
 
-/// Without a `monlist`, or with `-1`, nothing is stated: zmNinja leaves both keys out. An empty one is all monitors:
-/// zmNinjaNg says so where no monitor has a row of its own.
+/// Without a `monlist`, or with `-1`, no filter is stated: zmNinja omits both keys. An empty one means all monitors:
+/// zmNinjaNg sends it if no monitor has settings of its own.
 fn lists(monlist: Option<String>, intlist: Option<String>) -> Result<Option<MonitorFilter>, FilterFault> {
     let is_blank =
         monlist.as_deref().is_some_and(|list| list.split(',').all(|entry| entry.trim().is_empty()));
     if is_blank { Ok(Some(MonitorFilter::All)) } else { statement(monlist, intlist) }
 }
 
-/// An integer, or a text that is one; what is less than nothing is nothing.
+/// Parses an integer, or a string that contains one; negative numbers become 0.
 fn badge(text: Option<String>) -> Result<u32, TokenFault> {
     let number = text.unwrap_or_default().trim().parse::<f64>().map_err(|_| TokenFault::BadBadge)?;
     if !number.is_finite() {
@@ -126,8 +126,8 @@ pub(super) fn app_version(data: &Map<String, Value>) -> Option<String> {
     version.map(|version| bounded(version, LONGEST_WORD))
 }
 
-/// Tells the app by the shape of its frame: zmNinja puts its push token beside `event` (on desktops an empty one),
-/// zmNinjaNg a `category`, or a `profile` into `data`.
+/// Identifies the app by the shape of its frame: zmNinja puts its push token beside `event` (on desktops an empty one),
+/// zmNinjaNg sends a `category`, or a `profile` in `data`.
 pub(super) fn app(frame: &Map<String, Value>, data: Option<&Map<String, Value>>) -> App {
     if frame.contains_key("token") {
         App::ZmNinja
@@ -138,7 +138,7 @@ pub(super) fn app(frame: &Map<String, Value>, data: Option<&Map<String, Value>>)
     }
 }
 
-/// Returns the push token that the app names beside what it says. `data.token` of `auth` is an access token.
+/// Returns the push token that the app includes in a frame. In `auth`, `data.token` is an access token.
 pub(super) fn hint(
     event: &str,
     frame: &Map<String, Value>,

@@ -11,11 +11,11 @@ const MINUTES_MAX: u32 = 43_200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnoozeStatement {
     pub monitors: MonitorFilter,
-    /// 0 ends it.
+    /// 0 ends the snooze.
     pub minutes: u32,
 }
 
-/// Why a snooze is not taken, in the words of the protocol.
+/// Why a snooze is refused, in the words of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SnoozeRefusal {
     #[error("NOMINUTES")]
@@ -23,12 +23,12 @@ pub enum SnoozeRefusal {
     /// Not a whole number from 0 to 43,200.
     #[error("BADMINUTES")]
     BadMinutes,
-    /// `monlist` holds something other than monitors that the user may see.
+    /// `monlist` contains something other than monitors that the user may see.
     #[error("BADMONITORLIST")]
     BadMonitorList,
     #[error("TOOMANYSNOOZES")]
     TooMany,
-    /// Pushes are switched off here.
+    /// Push is off on this server.
     #[error("PUSHDISABLED")]
     PushDisabled,
 }

@@ -1,6 +1,6 @@
 //! Which session is attached to which token.
 //!
-//! A session has one token at most, and a token one session: both directions are changed together, only here.
+//! A session has at most one token, and a token at most one session. Both directions are changed together, only here.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ impl Attachments {
         self.sessions.get(&token).copied()
     }
 
-    /// Attaches a session to a token. Returns the session that had the token before; it has none now.
+    /// Attaches a session to a token. Returns the session that had the token before, which now has none.
     pub(super) fn attach(&mut self, session: SessionId, token: TokenId) -> Option<SessionId> {
         if let Some(left) = self.tokens.insert(session, token) {
             self.sessions.remove(&left);
@@ -53,7 +53,7 @@ mod tests {
     const SESSIONS: u64 = 3;
     const TOKENS: i64 = 3;
 
-    /// Checks that the two directions say the same.
+    /// Checks that the two directions agree.
     fn check(attachments: &Attachments) {
         for (session, token) in &attachments.tokens {
             assert_eq!(attachments.session_of(*token), Some(*session));
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn every_order_of_changes_keeps_both_directions_alike() {
-        // Each number of four digits in base 11 is one order of: attach (9 pairs), detach a session, detach a token.
+        // Each four-digit number in base 11 is one order of: attach (9 pairs), detach a session, detach a token.
         for order in 0..11_u32.pow(4) {
             let mut attachments = Attachments::default();
             for step in 0..4 {

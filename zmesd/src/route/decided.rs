@@ -8,7 +8,7 @@ use zmes_shared::{EventId, SessionId};
 use super::token_handle::{self, SessionDecision};
 use crate::domain::{Alarm, DecidedBy, Decision, Snooze, Token};
 
-/// Decisions that are kept, all alarms together; those of the last alarm always are. 16 bytes each.
+/// Maximum number of decisions kept for all alarms together, 16 bytes each. Those of the last alarm are always kept.
 const MAX_DECISIONS: usize = 250_000;
 const MAX_ALARMS: usize = 1000;
 
@@ -19,13 +19,13 @@ pub type DecidedToken = (Arc<Token>, Decision, Option<DecidedBy>);
 pub struct AlarmDecisions {
     pub number: u64,
     pub alarm: Arc<Alarm>,
-    /// For each session, authenticated or not.
+    /// Includes sessions that have not authenticated.
     pub sessions: Box<[(SessionId, Decision)]>,
-    /// The rules that decided for sessions, in the order of their ids.
+    /// The rules that decided for sessions, ordered by session id.
     pub by: Box<[(SessionId, DecidedBy)]>,
-    /// For each token; empty without watchers, because the state file has them.
+    /// Empty without watchers, because the state file has these decisions.
     pub tokens: Box<[DecidedToken]>,
-    /// The snoozes among what decided for tokens.
+    /// The snoozes that decided for some of the tokens.
     pub snoozes: Box<[Snooze]>,
 }
 
@@ -61,7 +61,7 @@ impl DecisionRing {
         self.alarms.iter()
     }
 
-    /// Returns what was decided for sessions about an event, oldest alarm first.
+    /// Returns the decisions for sessions about an event, oldest alarm first.
     pub(super) fn of_event(&self, event: EventId) -> impl Iterator<Item = SessionDecision> {
         let about = self.alarms.iter().filter(move |decided| decided.alarm.event == Some(event));
         about.flat_map(|decided| {

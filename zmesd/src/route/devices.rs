@@ -1,9 +1,9 @@
-//! The memory of apps that reconnect without a token: the filter of a session that broke, and the times of their last
-//! alarms.
+//! Remembers apps that reconnect without a token: the filter of a session whose connection broke, and when each device
+//! last got an alarm.
 //!
-//! Apps that name no version cannot be told apart, so nothing is remembered of them: a browser must not inherit the
-//! filter of a script. Of the others a filter is remembered only where nothing has to be guessed: the app did not close
-//! the connection itself, it broke less than 10 minutes ago, and only one filter is possible.
+//! Apps that send no version cannot be told apart, so nothing is remembered for them: a browser must not inherit the
+//! filter of a script. For other apps, a filter is remembered only if it is unambiguous: the app did not close the
+//! connection itself, it broke less than 10 minutes ago, and only one filter is possible.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,18 +14,18 @@ use super::tokens::SentTimes;
 use crate::domain::MonitorFilter;
 use crate::state::{Device, DeviceNote, LastFilter, Remembered};
 
-/// Devices that are remembered; beyond that the one that was seen longest ago is forgotten.
+/// Maximum number of remembered devices. Beyond that, the one not seen for the longest time is forgotten.
 const MAX_DEVICES: usize = 4096;
-/// How long the filter of a session that broke is kept for its app. zmNinjaNg tries again after 2 minutes at most.
+/// How long the filter of a broken session is kept for its app. zmNinjaNg retries after 2 minutes at most.
 const COMES_BACK_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
-    /// The app closed it (close frame): the next session begins anew.
+    /// The app closed the connection (close frame): its next session starts without a filter.
     ByApp,
     /// The connection broke, or zmesd closed it: the app reconnects and may repeat only its login.
     Broken,
-    /// The daemon is stopping. What is on the disk already says that the session did not end by itself.
+    /// The daemon is stopping. The state on disk already treats the session as broken.
     Stopping,
 }
 
@@ -51,7 +51,7 @@ impl KnownDevice {
 }
 
 impl Devices {
-    /// Takes over what the daemon before had written down. A session that was open then has broken now.
+    /// Restores what the previous run of the daemon saved. Sessions that were open then count as broken now.
     pub(super) fn restore(remembered: Remembered, now: Timestamp) -> Self {
         let mut devices = Self::default();
         for (device, LastFilter { filter, broken_at }) in remembered.filters {
@@ -69,8 +69,9 @@ impl Devices {
         devices
     }
 
-    /// A session of that device has logged in. Returns the filter that it had when it broke, and when it got its last
-    /// alarm of each monitor with an interval; nothing while another session of the device is connected.
+    /// A session of the device has logged in. Returns the filter that it had when its connection broke, and when it
+    /// last got an alarm of each monitor that has an interval. Returns neither while another session of the device is
+    /// connected.
     pub(super) fn join(
         &mut self,
         device: &Device,
@@ -126,7 +127,7 @@ impl Devices {
         }
     }
 
-    /// Remembers the filter that all connected sessions of a device have; where they differ, none.
+    /// Remembers the filter of the device's connected sessions, or none if their filters differ.
     fn agree(&mut self, device: &Device, now: Timestamp) {
         let mut filters = self.connected.get(device).into_iter().flatten().map(|(_, filter)| filter);
         let Some(first) = filters.next() else { return };
@@ -136,7 +137,7 @@ impl Devices {
         self.set_last(device, last, now);
     }
 
-    /// A filter of all monitors is not remembered: a device without a memory has it, too.
+    /// A filter for all monitors is not remembered: it is also the default of an unknown device.
     fn set_last(&mut self, device: &Device, last: Option<LastFilter>, now: Timestamp) {
         let last = last.filter(|last| last.filter != MonitorFilter::All);
         if self.known.get(device).and_then(|known| known.last.as_ref()) == last.as_ref() {
@@ -149,7 +150,7 @@ impl Devices {
         }
     }
 
-    /// Remembers that a device got an alarm; false: nothing can be remembered of it.
+    /// Remembers that a device got an alarm. Returns false if the device cannot be remembered.
     pub(super) fn set_sent(&mut self, device: &Device, monitor: MonitorId, at: Timestamp) -> bool {
         if !device.is_told_apart() {
             return false;
@@ -162,7 +163,7 @@ impl Devices {
         !self.changed.is_empty()
     }
 
-    /// Returns what is to be written down; [`Self::put_back`] where it is not.
+    /// Returns what must be written to the state; if that fails, call [`Self::put_back`].
     pub(super) fn take_changes(&mut self) -> Vec<DeviceNote> {
         let note = |device: Device| {
             let known = self.known.get(&device);
@@ -185,7 +186,7 @@ impl Devices {
         known
     }
 
-    /// Forgets the device that was seen longest ago: an app that makes up versions must not displace all others.
+    /// Forgets the device not seen for the longest time: an app that makes up versions must not push out all others.
     fn evict(&mut self) {
         let oldest = self.known.iter().min_by_key(|(_, known)| known.seen).map(|(device, _)| device.clone());
         if let Some(oldest) = oldest {
@@ -195,7 +196,7 @@ impl Devices {
     }
 }
 
-/// Says whether a session broke too long ago for its filter to count; one that is open has not.
+/// Returns whether the session broke too long ago for its filter to count. An open session did not break.
 fn is_over(last: &LastFilter, now: Timestamp) -> bool {
     last.broken_at.is_some_and(|at| now.duration_since(at).abs() >= COMES_BACK_WITHIN)
 }

@@ -1,7 +1,7 @@
-//! Who was told of an alarm that goes on: they are told of its end.
+//! Receivers that got the start of an alarm which has not ended: they will get its end.
 //!
-//! A receiver hears of one end an episode, that of the alarm it was told of last: others of the same stay in alarm (the
-//! next section of a recording, `realarm-interval`) only say that it goes on.
+//! A receiver gets one end per episode: that of the last alarm it was sent. The alarms before it in the episode (an
+//! earlier section of the recording, `realarm-interval`) did not end: the monitor stayed in alarm.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,11 +20,11 @@ pub(super) struct OpenStarts {
 #[derive(Debug, Default)]
 struct ToldReceivers {
     sessions: BTreeMap<SessionId, Arc<Alarm>>,
-    /// With the delivery that told it.
+    /// With the delivery that announced the start.
     tokens: BTreeMap<TokenId, (DeliveryId, Arc<Alarm>)>,
 }
 
-/// An alarm that has ended, and the receivers for which it was the last.
+/// An alarm that has ended, and the receivers for which it was the last one.
 #[derive(Debug)]
 pub(super) struct EndedStart {
     pub(super) start: Arc<Alarm>,
@@ -33,7 +33,7 @@ pub(super) struct EndedStart {
 }
 
 impl OpenStarts {
-    /// Returns what a former daemon told, oldest first. Its sessions are gone.
+    /// Restores what the previous run sent, oldest first. Its sessions are gone.
     pub(super) fn remembered(started: Vec<StartedPush>) -> Self {
         let mut starts = Self::default();
         let mut last: Option<Arc<Alarm>> = None;
@@ -58,13 +58,13 @@ impl OpenStarts {
         self.by_monitor.values_mut().for_each(|told| drop(told.sessions.remove(&session)));
     }
 
-    /// The token has another owner now, who was told of nothing, or its app wants no pushes any more.
+    /// Forgets a token whose new owner was sent nothing, or whose app no longer wants pushes.
     pub(super) fn forget_token(&mut self, token: TokenId) {
         self.by_monitor.values_mut().for_each(|told| drop(told.tokens.remove(&token)));
     }
 
-    /// Takes out the alarms that an end ends, oldest first. Those before its episode have no end: a former daemon did not
-    /// live to see it.
+    /// Removes and returns the alarms that this end closes, oldest first. Alarms from before its episode get no end,
+    /// because the daemon was not running when it came.
     pub(super) fn take(&mut self, end: &Alarm) -> Vec<EndedStart> {
         let began = end.span.map_or(end.at, |span| span.began).as_millisecond();
         let told = self.by_monitor.remove(&end.monitor).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What others may ask of the router, and what it sends to sessions.
+//! Requests that others may send to the router, and what the router sends to sessions.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::links::LinkMaker;
 use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
 
-/// How long a caller waits for the router before it hears [`Busy`].
+/// How long a caller waits for the router before it gets [`Busy`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The router did not answer in time, or has ended.
@@ -39,7 +39,7 @@ pub struct Busy;
 pub enum Outgoing {
     /// One text frame, shared by all sessions that get the same JSON.
     Frame(Utf8Bytes),
-    /// A frame whose writing is to be reported.
+    /// A frame for which the session reports whether it was written.
     Tracked(Box<(Utf8Bytes, mpsc::Sender<WriteReport>)>),
 }
 
@@ -54,7 +54,7 @@ pub struct WriteReport {
 pub enum CloseReason {
     /// The app does not read: close 1013.
     Slow,
-    /// An admin asked for it: close 1008.
+    /// An admin closed the session: close 1008.
     Disconnected,
     /// The user was deleted, disabled, changed the password, or revoked all access tokens: close 1008.
     UserRevoked,
@@ -73,12 +73,12 @@ pub struct FailedLogin {
 #[derive(Debug)]
 pub struct SessionOpening {
     pub id: SessionId,
-    /// The app's address (behind a trusted proxy: the one that the proxy tells).
+    /// The app's address. Behind a trusted proxy: the address that the proxy reports.
     pub address: SocketAddr,
     pub connected_at: Timestamp,
     /// Its outbox; the router only ever uses `try_send`.
     pub outbox: mpsc::Sender<Outgoing>,
-    /// Ends it at once, even during a write.
+    /// Ends the session at once, even during a write.
     pub kick: oneshot::Sender<CloseReason>,
 }
 
@@ -89,20 +89,20 @@ pub struct NewLogin {
     pub pass: Option<AccessPass>,
     /// The app's version from `auth`, bounded and cleaned.
     pub app: Option<String>,
-    /// The filter that `auth` carried; `None`: no statement.
+    /// The filter in the `auth` message; `None` if the app sent none.
     pub filter: Option<MonitorFilter>,
     pub kind: App,
-    /// The push token that zmNinja names in every message; it counts where this user has registered it.
+    /// The push token that zmNinja names in every message. It counts only if this user has registered it.
     pub hint: Option<PushToken>,
 }
 
-/// What a session may see: for replays, which the session writes itself.
+/// What a session may see. The session uses it for replays, which it writes itself.
 #[derive(Debug, Clone)]
 pub struct Visibility {
     /// Its user's rights; [`MonitorRights::none`] before authentication.
     pub rights: MonitorRights,
     pub filter: MonitorFilter,
-    /// Makes links to pictures for its user; `None`: there are none.
+    /// Makes links to pictures for the session's user; `None` if links are off.
     pub links: Option<SessionLinks>,
 }
 
@@ -129,13 +129,13 @@ pub struct AlarmTestRequest {
     pub monitor_name: Arc<str>,
     /// Decide, but send nothing.
     pub dry_run: bool,
-    /// Where to report written frames; its bound must be at least the number of sessions.
+    /// Where to report written frames; its capacity must be at least the number of sessions.
     pub receipts: Option<mpsc::Sender<WriteReport>>,
     /// Only for these sessions, and for no token; empty: for all.
     pub only: Vec<SessionId>,
     /// Only for this token, and for no session.
     pub token: Option<TokenId>,
-    /// Where to report the outcomes of pushes; its bound must be at least the number of tokens.
+    /// Where to report the outcomes of pushes; its capacity must be at least the number of tokens.
     pub push_receipts: Option<mpsc::Sender<PushReceipt>>,
 }
 
@@ -157,19 +157,20 @@ pub struct TestTarget {
 pub struct AlarmTestReport {
     pub alarm: u64,
     pub event: EventId,
-    /// Authenticated sessions, then tokens that are not revoked; of a test for one token only that one, if it is known.
+    /// Authenticated sessions, then tokens that are not revoked. A test for one token lists only that token, if it is
+    /// known.
     pub targets: Vec<TestTarget>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct ClientPage {
-    /// Those that match, ordered by id.
+    /// The matching sessions, ordered by id.
     pub clients: Vec<ClientView>,
     /// The id after which the next page begins; `None`: this is the last.
     pub next: Option<SessionId>,
 }
 
-/// Sessions and tokens in numbers, for `/metrics`.
+/// Counts of sessions and tokens, for `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Census {
     /// Sessions that have not authenticated.
@@ -179,16 +180,16 @@ pub struct Census {
     pub snoozes: u64,
 }
 
-/// A command for the router: what it does is said at the method of [`RouterHandle`] that sends it.
+/// A command for the router, documented at the method of [`RouterHandle`] that sends it.
 #[derive(Debug)]
 pub enum RouterCommand {
     Open(SessionOpening),
-    /// The `Instant`: when its credentials began to be checked; the user was read from the database later.
+    /// The `Instant` is when the check of the credentials began; the user was read from the database after that.
     Attach(SessionId, Instant, NewLogin, oneshot::Sender<()>),
     SetFilter(SessionId, MonitorFilter, Option<PushToken>, oneshot::Sender<()>),
     Close(SessionId, &'static str, SessionEnd, Option<FailedLogin>),
     Visibility(SessionId, oneshot::Sender<Visibility>),
-    /// The same, for a session that asks for a replay: it is not sent missed alarms unasked.
+    /// As `Visibility`, for a session that asks for a replay: it is not also sent missed alarms unasked.
     Replays(SessionId, oneshot::Sender<Visibility>),
     List(ClientFilter, Option<SessionId>, oneshot::Sender<ClientPage>),
     Count(oneshot::Sender<ClientCounts>),
@@ -223,7 +224,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Attach(session, asked_at, login, reply)).await
     }
 
-    /// Replaces a session's filter; when this returns, the next alarm is decided by it.
+    /// Replaces a session's filter. When this returns, the filter applies to the next alarm.
     pub async fn set_filter(
         &self,
         session: SessionId,
@@ -233,7 +234,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::SetFilter(session, filter, hint, reply)).await
     }
 
-    /// Ends a session: why (for `watch` and the log), how, and after which failed login.
+    /// Ends a session. The arguments say why (for `watch` and the log), how, and after which failed login.
     pub async fn close(
         &self,
         session: SessionId,
@@ -252,7 +253,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Replays(session, reply)).await
     }
 
-    /// Returns the sessions that match, ordered by id. Read page by page, so that alarms are handled in between.
+    /// Returns the matching sessions, ordered by id. Reads page by page, so that alarms are handled in between.
     pub async fn list(&self, filter: ClientFilter) -> Result<Vec<ClientView>, Busy> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
@@ -274,7 +275,7 @@ impl RouterHandle {
         self.call(RouterCommand::Census).await
     }
 
-    /// Ends a session; false: there is none of that id.
+    /// Ends a session. Returns false if no session has that id.
     pub async fn disconnect(&self, session: SessionId) -> Result<bool, Busy> {
         self.call(|reply| RouterCommand::Disconnect(session, reply)).await
     }

@@ -1,4 +1,4 @@
-//! Tokens from a file, compared with the tokens that are known.
+//! Compares tokens from a file with the tokens that are already known.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,19 @@ use crate::domain::{Token, TokenId};
 
 #[derive(Debug, Default)]
 pub(super) struct ImportPlan {
-    /// For each token of the file, in its order.
+    /// One outcome for each token of the file, in the same order.
     pub(super) outcomes: Vec<TokenImported>,
-    /// The tokens that are new or change, as they will be.
+    /// The tokens that are new or changed, in their final form.
     pub(super) tokens: Vec<Token>,
 }
 
 /// Plans an import without changing anything.
 ///
-/// What an app has registered is newer than any file and stays. A revoked token stays revoked: an admin decided so,
-/// or its provider no longer knows it, and an older file cannot know. So importing twice changes nothing.
+/// What an app has registered is newer than any file and stays. A revoked token stays revoked: an admin decided so, or
+/// its provider no longer knows it, and an older file cannot know that. So importing twice changes nothing.
 pub(super) fn plan(known: &TokenTable, imports: Vec<Token>, now: Timestamp) -> ImportPlan {
     let mut plan = ImportPlan::default();
-    // Where a file names a token twice, the second time it is known.
+    // If a file lists a token twice, the second entry finds it already known.
     let mut planned: HashMap<PushToken, usize> = HashMap::new();
     let mut next = known.next_id();
     let mut room = known.room();
@@ -62,7 +62,7 @@ pub(super) fn plan(known: &TokenTable, imports: Vec<Token>, now: Timestamp) -> I
     plan
 }
 
-/// A token that is known already. What the file does not tell stays, and so does the badge, which has moved on.
+/// A token that is already known. What the file does not contain stays, and so does the badge, which has moved on.
 fn again(before: &Token, import: Token) -> (TokenImported, Option<Token>) {
     let id = before.id;
     let told = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
@@ -79,7 +79,7 @@ fn again(before: &Token, import: Token) -> (TokenImported, Option<Token>) {
     if after == *before {
         return (TokenImported::Unchanged(id), None);
     }
-    // Only an app gives a token an owner (or a file that names one, which was then looked through by an admin).
+    // Only an app sets the owner of a token, or a file that names one: an admin has then reviewed that file.
     if before.user.is_empty() {
         (TokenImported::Changed(id), Some(after))
     } else {

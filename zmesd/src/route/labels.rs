@@ -1,4 +1,4 @@
-//! Labels as the router has them: what it asks the reader of labels, what it is told, and the alarms that wait.
+//! Labels on the router's side: requests to the label reader, its reports, and the alarms that wait for labels.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use zmes_shared::{EventId, Label, SessionId};
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use crate::domain::{Alarm, DecidedBy, LedgerMark};
 
-/// Alarms whose decisions for tokens wait for labels; beyond them, alarms are decided at once.
+/// Maximum number of alarms that wait for labels; beyond it, alarms are decided at once.
 pub(super) const MAX_HELD: usize = 1024;
-/// Events whose labels are kept in memory.
+/// Maximum number of events whose labels are kept in memory.
 const MAX_KNOWN: usize = 1024;
-/// A wait counts as watched to its end if the event was read within this time before it.
+/// If the event was read within this time before the wait ended, the whole wait counts as observed.
 const READ_BEFORE_END: Duration = Duration::from_secs(3);
 
-/// Asks to look for the labels of an announced event for the next minute.
+/// Asks the label reader to look for labels of an announced event for the next minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelRequest {
     pub event: EventId,
-    /// Until when decisions wait for them; `None`: none does.
+    /// Until when decisions wait for labels; `None` if no decision waits.
     pub waits_until: Option<Instant>,
 }
 
@@ -33,13 +33,13 @@ pub struct LabelRequest {
 pub struct LabelReport {
     /// The events that were read.
     pub read: BTreeSet<EventId>,
-    /// Those of which something new is known, with all that is known of them.
+    /// The events with new labels, each with all labels known so far.
     pub found: Vec<(EventId, Arc<[Label]>)>,
-    /// False: this ZoneMinder has no source of labels.
+    /// False if this ZoneMinder has no source of labels.
     pub possible: bool,
 }
 
-/// Where the reader of labels is asked.
+/// Sends requests to the label reader.
 #[derive(Debug, Clone)]
 pub struct LabelRequests(mpsc::Sender<LabelRequest>);
 
@@ -48,7 +48,7 @@ impl LabelRequests {
         Self(requests)
     }
 
-    /// Asks without waiting; false: there is no room.
+    /// Sends a request without waiting. Returns false if the queue is full.
     pub(super) fn ask(&self, request: LabelRequest) -> bool {
         self.0.try_send(request).is_ok()
     }
@@ -57,12 +57,12 @@ impl LabelRequests {
 #[derive(Debug)]
 pub struct LabelCommand {
     pub report: LabelReport,
-    /// Answered with whether the state has taken what was found.
+    /// Answered with whether the state has accepted what was found.
     pub reply: oneshot::Sender<bool>,
 }
 
 impl RouterHandle {
-    /// Reports what was read. False: the state had no room for what was found; it is to be reported again.
+    /// Reports what was read. Returns false if the state had no room for what was found: report it again.
     pub async fn labels(&self, report: LabelReport) -> Result<bool, Busy> {
         self.call(|reply| RouterCommand::Labels(LabelCommand { report, reply })).await
     }
@@ -71,13 +71,13 @@ impl RouterHandle {
 /// An alarm whose decisions for tokens wait.
 #[derive(Debug, Clone)]
 pub(super) struct HeldDecision {
-    /// The alarm's number; 0: it was announced before this daemon started.
+    /// The alarm's number; 0 if it was announced before this daemon started.
     pub(super) number: u64,
     pub(super) alarm: Arc<Alarm>,
     pub(super) until: Instant,
-    /// The rules that decided for sessions: an alarm counts once for each rule.
+    /// The rules that decided for sessions: an alarm counts only once per rule.
     pub(super) by: Vec<(SessionId, DecidedBy)>,
-    /// It has ended meanwhile: tokens are told of that after its start.
+    /// Set if the alarm has already ended: tokens get the end after its start.
     pub(super) end: Option<Arc<Alarm>>,
     /// When its event was last read.
     read_at: Option<Instant>,
@@ -103,7 +103,7 @@ impl HeldDecision {
         Self { number, alarm, until, by, end: None, read_at: None, ledger: None }
     }
 
-    /// Adds that it has ended already, if it has.
+    /// Adds the end of the alarm, if it has already ended.
     pub(super) fn with_end(self, end: Option<Arc<Alarm>>) -> Self {
         Self { end, ..self }
     }
@@ -123,12 +123,12 @@ impl HeldDecision {
 #[derive(Debug, Default)]
 pub(super) struct HeldDecisions {
     by_end: BTreeMap<(Instant, u64), HeldDecision>,
-    /// Alarms that end at the same moment differ in it.
+    /// Distinguishes alarms whose waits end at the same moment.
     last: u64,
 }
 
 impl HeldDecisions {
-    /// Takes one more; false: there is no room.
+    /// Adds an alarm. Returns false if there is no room.
     pub(super) fn hold(&mut self, held: HeldDecision) -> bool {
         let room = !self.is_full();
         if room {
@@ -142,7 +142,7 @@ impl HeldDecisions {
         self.by_end.len() >= MAX_HELD
     }
 
-    /// Returns when the next wait is over.
+    /// Returns when the next wait ends.
     pub(super) fn due(&self) -> Option<Instant> {
         self.by_end.first_key_value().map(|((until, _), _)| *until)
     }
@@ -155,7 +155,7 @@ impl HeldDecisions {
         due
     }
 
-    /// Takes those whose event is one of which something is known.
+    /// Removes and returns the alarms whose event has known labels.
     pub(super) fn take_known(&mut self, labels: &KnownLabels) -> Vec<HeldDecision> {
         let known = |held: &mut HeldDecision| !labels.of(held.alarm.event).is_empty();
         self.by_end.extract_if(.., |_, held| known(held)).map(|(_, held)| held).collect()
@@ -165,7 +165,7 @@ impl HeldDecisions {
         std::mem::take(&mut self.by_end).into_values().collect()
     }
 
-    /// Notes the end of what waits of its monitor.
+    /// Records the end for the waiting alarms of its monitor.
     pub(super) fn ended(&mut self, end: &Arc<Alarm>) {
         let began = end.span.map_or(end.at, |span| span.began);
         let waits = self.by_end.values_mut().filter(|held| held.alarm.monitor == end.monitor);

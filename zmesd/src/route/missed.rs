@@ -1,8 +1,9 @@
-//! Alarms of the time when the daemon was down, for apps that reconnect after the start.
+//! Alarms from the time when the daemon was down, for apps that reconnect after the start.
 //!
-//! The first reconciliation ends milliseconds after the start, before any app is connected again: apps try again after
-//! 2 to 10 s. So what it announces is kept for a minute, and told to each session that logs in meanwhile. A session is told
-//! once, whatever its app has heard over an earlier one: that one may have broken before the frame was read.
+//! The first reconciliation finishes milliseconds after the start, before any app has reconnected: apps retry after 2
+//! to 10 s. So what it announces is kept for a minute and sent to each session that logs in during that time. It is
+//! sent once per session, whatever an earlier session of the same app got: that one may have broken before the frame
+//! was read.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,23 +15,23 @@ use zmes_shared::{EventId, SessionId};
 use super::token_handle::SessionDecision;
 use crate::domain::{Alarm, DecidedBy, Decision};
 
-/// How long after the start sessions are told.
+/// How long after the start sessions get missed alarms.
 const COME_BACK_WITHIN: Duration = Duration::from_mins(1);
-/// How long a session may take to state its filter after its login, before it is told.
+/// How long a session has after its login to send its filter before it gets missed alarms.
 const STATES_FILTER_WITHIN: Duration = Duration::from_secs(1);
-/// Alarms that are kept; the newest count.
+/// Maximum number of alarms kept; the newest stay.
 const MAX_ALARMS: usize = 256;
-/// Decisions that are kept for `why`; 16 bytes each.
+/// Maximum number of decisions kept for `why`; 16 bytes each.
 const MAX_DECISIONS: usize = 100_000;
-/// Alarms that are sent in one turn of the router, all sessions together: some milliseconds.
+/// Maximum number of alarms sent in one turn of the router, all sessions together: takes a few milliseconds.
 const MAX_TURN: usize = 2000;
 
-/// The late alarms of the first minute, and the sessions that are still to be told.
+/// The late alarms of the first minute, and the sessions that have yet to get them.
 #[derive(Debug)]
 pub(super) struct Missed {
     until: Instant,
     alarms: VecDeque<MissedAlarm>,
-    /// Oldest first: when to tell a session that has logged in, and the number of the first alarm that it got itself.
+    /// Oldest first: when to send to a session that has logged in, and the number of the first alarm that it got live.
     waiting: VecDeque<(Instant, SessionId, u64)>,
     decisions: usize,
 }
@@ -40,7 +41,7 @@ struct MissedAlarm {
     number: u64,
     alarm: Arc<Alarm>,
     told: Vec<(SessionId, Decision)>,
-    /// The rules that decided for sessions, in the order of their ids.
+    /// The rules that decided for sessions, ordered by session id.
     by: Vec<(SessionId, DecidedBy)>,
 }
 
@@ -71,14 +72,14 @@ impl Missed {
         });
     }
 
-    /// A session has logged in; `next` is the number of the next alarm, which it gets itself.
+    /// A session has logged in. `next` is the number of the next alarm, the first that the session gets live.
     pub(super) fn welcome(&mut self, session: SessionId, next: u64, now: Instant) {
         if now < self.until && !self.alarms.is_empty() {
             self.waiting.push_back((now + STATES_FILTER_WITHIN, session, next));
         }
     }
 
-    /// A session asks for a replay: it is not told the same once more.
+    /// A session asks for a replay: it does not get the same alarms a second time.
     pub(super) fn replays(&mut self, session: SessionId) {
         self.waiting.retain(|(_, waiting, _)| *waiting != session);
     }
@@ -87,7 +88,7 @@ impl Missed {
         self.waiting.front().map(|(due, _, _)| *due)
     }
 
-    /// Returns what is to be told now, and to whom; oldest alarm first.
+    /// Returns what to send now, and to which sessions, oldest alarm first.
     pub(super) fn take(&mut self, now: Instant) -> Vec<(u64, Arc<Alarm>, Vec<SessionId>)> {
         let mut turn: Vec<_> =
             self.alarms.iter().map(|found| (found.number, Arc::clone(&found.alarm), Vec::new())).collect();
@@ -97,7 +98,7 @@ impl Missed {
             && due <= now
         {
             self.waiting.pop_front();
-            // The end of what it was not told yet, it has not got itself.
+            // The session did not get the end live if it had not got the start yet.
             let wanted = |number: u64, alarm: &Alarm| number < next || alarm.is_end();
             for (_, _, sessions) in turn.iter_mut().filter(|(number, alarm, _)| wanted(*number, alarm)) {
                 sessions.push(session);
@@ -122,7 +123,7 @@ impl Missed {
         }
     }
 
-    /// Returns the alarms that were told to sessions after their login, with what was decided then.
+    /// Returns the alarms that were sent to sessions after their login, with the decisions.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<Alarm>, &[(SessionId, Decision)])> {
         self.alarms.iter().map(|found| (&found.alarm, found.told.as_slice()))
     }

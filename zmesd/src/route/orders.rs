@@ -9,23 +9,23 @@ use zmes_providers::Urgency;
 
 use crate::domain::{Alarm, DeliveryId, LedgerMark, SkipReason, Token, TokenId, ToldStart};
 
-/// Never waited for: when the queue is full, what was ordered is found on the disk.
+/// Sent without waiting: if the queue is full, the push side finds the orders on disk.
 #[derive(Debug)]
 pub enum PushOrder {
     Alarm(PushBatch),
     Register(Arc<Token>),
-    /// A token is gone, silenced, or belongs to another user: its deliveries up to that one are not sent any more.
+    /// A token is gone, disabled, muted, or belongs to another user: its deliveries up to this one are no longer sent.
     Withdraw(TokenId, DeliveryId),
 }
 
 #[derive(Debug)]
 pub struct PushBatch {
     pub alarm: Arc<Alarm>,
-    /// One delivery each, by ascending id.
+    /// One for each delivery, by ascending id.
     pub deliveries: Vec<PushDelivery>,
-    /// They are noted for the disk. False: there was no room, and memory alone has them.
+    /// Whether they were queued for the disk. False if there was no room: they are only in memory.
     pub recorded: bool,
-    /// Who wants to hear what became of them (`alarm test --wait`).
+    /// Where to report the outcomes (`alarm test --wait`).
     pub receipts: Option<mpsc::Sender<PushReceipt>>,
     /// The alarm in the cluster's ledger, if it is pushed for all nodes.
     pub ledger: Option<LedgerMark>,
@@ -42,11 +42,11 @@ pub struct PushDelivery {
     pub start: Option<ToldStart>,
 }
 
-/// What became of a delivery, once nothing more will be tried.
+/// The outcome of a delivery, once no further attempt will be made.
 #[derive(Debug, Clone)]
 pub struct PushReceipt {
     pub token: TokenId,
-    /// By which transport; empty if there was none.
+    /// The transport that was used; empty if there was none.
     pub transport: Arc<str>,
     pub ending: PushEnding,
     /// From the alarm's detection to the provider's answer.
@@ -55,7 +55,7 @@ pub struct PushReceipt {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushEnding {
-    /// The provider took it, perhaps under an id of its own.
+    /// The provider accepted it and may have returned an id of its own.
     Sent(Option<String>),
     Skipped(SkipReason),
     Failed(String),
@@ -70,7 +70,7 @@ pub struct OrderSender {
 #[derive(Debug)]
 pub struct OrderReceiver {
     pub orders: mpsc::Receiver<PushOrder>,
-    /// How many alarms were dropped for lack of room: their deliveries are to be read from the disk.
+    /// How many alarms were dropped because the queue was full: their deliveries must be read from the disk.
     pub dropped: watch::Receiver<u64>,
 }
 
@@ -81,7 +81,7 @@ pub fn push_orders(bound: usize) -> (OrderSender, OrderReceiver) {
 }
 
 impl OrderSender {
-    /// Hands an order over, or returns it when there is no room. An alarm that is returned is reported as dropped.
+    /// Sends an order, or returns it if the queue is full. An alarm that is returned is reported as dropped.
     pub fn try_send(&self, order: PushOrder) -> Result<(), PushOrder> {
         self.orders.try_send(order).map_err(|(TrySendError::Full(order) | TrySendError::Closed(order))| {
             if let PushOrder::Alarm(_) = order {
@@ -100,7 +100,7 @@ impl OrderSender {
         self.orders.is_closed()
     }
 
-    /// Says whether the dispatcher has taken everything.
+    /// Returns whether the dispatcher has taken everything.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.orders.capacity() == self.orders.max_capacity()

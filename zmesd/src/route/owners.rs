@@ -1,4 +1,4 @@
-//! Whose tokens may be told what: the rights of a token's owner at the moment of an alarm.
+//! The rights of a token's owner at the moment of an alarm.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::monitors::Catalog;
 /// anew.
 const UNPROVEN: &str = " (unproven)";
 
-/// The owners whom the catalog does not have yet: users whose login read the database after the catalog did.
+/// Owners missing from the catalog so far: users whose login read the database after the catalog did.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
     fresh: BTreeMap<String, (Arc<User>, Instant)>,
@@ -42,11 +42,11 @@ impl Owners {
         self.fresh.retain(|_, (_, asked_at)| catalog.read_at.is_none_or(|read_at| read_at < *asked_at));
     }
 
-    /// Returns the rights of an owner at this moment; `None`: there is no such user, or the user is barred.
+    /// Returns the current rights of an owner; `None` if the user does not exist or is barred.
     ///
-    /// A token without an owner (imported), and every token while auth is off, may get all monitors. Before the catalog
-    /// has been read for the first time no owner can be judged, and the answer is no: an alarm that a user must not see
-    /// is worse than a late one. (Without a catalog no monitor is watched, so there is no alarm but a test.)
+    /// A token without an owner (imported), and every token while auth is off, may get all monitors. Until the catalog
+    /// has been read for the first time, owners have no rights: an alarm that a user must not see is worse than a late
+    /// one. (Without a catalog no monitor is polled, so the only possible alarm is a test.)
     pub(super) fn rights<'a>(
         &'a self,
         owner: &str,

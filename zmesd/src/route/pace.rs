@@ -1,13 +1,13 @@
 //! Limits how often a token's changes reach its provider and the log: an app that keeps changing its registration, over
-//! fifty connections, must not flood either. The last change is told later, so nothing is lost.
+//! fifty connections, must not flood either. The last change is passed on later, so nothing is lost.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A provider is told of one token at most this often.
+/// Minimum time between two registrations of one token with its provider.
 const REGISTERED_EVERY: Duration = Duration::from_secs(30);
-/// The log has a line about one token at most this often.
+/// Minimum time between two log lines about one token.
 const LOGGED_EVERY: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
@@ -18,12 +18,12 @@ pub(super) struct TokenPace {
 }
 
 impl TokenPace {
-    /// Says whether the provider may be told now; if so, it is.
+    /// Returns whether the provider may be informed now, and if so counts that as done.
     pub(super) fn may_register(&mut self, now: Instant) -> bool {
         take(&mut self.registered, REGISTERED_EVERY, now)
     }
 
-    /// Returns how many lines were left out before this one; `None`: this one is left out, too.
+    /// Returns how many lines were left out before this one; `None` if this one must be left out, too.
     pub(super) fn may_log(&mut self, now: Instant) -> Option<u64> {
         if take(&mut self.logged, LOGGED_EVERY, now) {
             return Some(std::mem::take(&mut self.unlogged));

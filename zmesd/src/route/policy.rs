@@ -15,29 +15,29 @@ use crate::rules::{Rule, RuleAction};
 pub(super) struct Receiver<'a> {
     pub(super) rights: &'a MonitorRights,
     pub(super) filter: &'a MonitorFilter,
-    /// The interval where the filter names none at all.
+    /// The interval if the filter names no intervals.
     pub(super) interval_default: Duration,
-    /// When it got its last alarm of this monitor; `None` exempts from the interval.
+    /// When the receiver last got an alarm of this monitor; `None` skips the interval check.
     pub(super) last_sent: Option<Timestamp>,
     pub(super) wishes: Wishes<'a>,
 }
 
-/// What people have set about this alarm for this receiver.
+/// What users and admins have set that affects this alarm for this receiver.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wishes<'a> {
-    /// The rule that decides, if one does.
+    /// The rule that decides, if any.
     pub(super) rule: Option<&'a Rule>,
-    /// The snooze that silences it; none where the receiver is an app's connection.
+    /// The snooze that applies; never set for an app's connection.
     pub(super) snooze: Option<&'a Snooze>,
 }
 
-/// A decision with what made it.
+/// A decision and what caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) decision: Decision,
     /// The rule or snooze that decided.
     pub(super) by: Option<DecidedBy>,
-    /// A rule says that it is urgent.
+    /// A rule marks the alarm as urgent.
     pub(super) urgent: bool,
 }
 
@@ -48,7 +48,7 @@ impl From<SkipReason> for Verdict {
 }
 
 impl Wishes<'_> {
-    /// Decides by rule and snooze: a rule that calls the alarm urgent breaks through a snooze that is not hard.
+    /// Combines rule and snooze: an urgent rule overrides a snooze that is not hard.
     fn decide(self) -> Verdict {
         let action = self.rule.map(|rule| rule.action);
         let urgent = action == Some(RuleAction::Urgent);
@@ -65,10 +65,10 @@ impl Wishes<'_> {
 
 /// Decides whether `receiver` gets an alarm of `monitor` at the time `now`.
 ///
-/// Rights come before the filter, so that the reason never tells what a filter would have let through; snooze and rules
-/// come before the interval, because a muted alarm must not start one. An interval is kept from the last alarm sent,
-/// and has passed when it is reached (`>=`); a clock that was set back counts as passed, because silence would be the
-/// worse mistake.
+/// Rights come before the filter, so that the reason never reveals what the filter would have let through. Snooze and
+/// rules come before the interval, because a muted alarm must not start one. An interval counts from the last alarm
+/// sent and is over once that time is reached (`>=`). A clock that was set back counts as over, because silence would
+/// be the worse mistake.
 pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>) -> Verdict {
     if !receiver.rights.allow(monitor) {
         return SkipReason::Rights.into();
@@ -85,8 +85,8 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
     }
 }
 
-/// What only people can change comes first (the owner, `state`, mute), then what depends on the alarm. `owner`: the
-/// rights of the token's owner at this moment; `None`: the owner does not exist or is barred.
+/// First come the reasons that only people can change (owner, `state`, mute), then those that depend on the alarm.
+/// `owner` is the current rights of the token's owner; `None` if the owner does not exist or is barred.
 pub(super) fn decide_token(
     monitor: MonitorId,
     now: Timestamp,
@@ -110,11 +110,11 @@ pub(super) enum EndReceiver {
     Session,
     /// A phone.
     Token,
-    /// A `[[target]]`, and whether its phases have ends.
+    /// A `[[target]]`, and whether its phases include ends.
     Target(bool),
 }
 
-/// Says whether receivers of that kind are told of ends.
+/// Returns whether receivers of this kind get ends.
 pub(super) fn wants_end(receiver: EndReceiver, config: EndConfig) -> bool {
     match receiver {
         EndReceiver::Session => config.websocket,
@@ -123,7 +123,7 @@ pub(super) fn wants_end(receiver: EndReceiver, config: EndConfig) -> bool {
     }
 }
 
-/// Withholds what would be sent without labels. A rule that decides otherwise has the last word.
+/// Withholds an alarm without labels that would otherwise be sent, unless a rule decided to send it.
 pub(super) fn drop_unlabelled(verdict: Verdict) -> Verdict {
     if verdict.decision == Decision::Send && verdict.by.is_none() {
         SkipReason::NoLabels.into()
@@ -132,7 +132,7 @@ pub(super) fn drop_unlabelled(verdict: Verdict) -> Verdict {
     }
 }
 
-/// Returns why nothing is pushed to a token: its app or an admin has switched it off.
+/// Returns why a token gets no pushes: its app or an admin has switched them off.
 pub(super) fn switched_off(token: &Token, now: Timestamp) -> Option<SkipReason> {
     match token.state {
         PushState::Disabled => Some(SkipReason::Disabled),
@@ -140,8 +140,8 @@ pub(super) fn switched_off(token: &Token, now: Timestamp) -> Option<SkipReason> 
     }
 }
 
-/// Returns the least time between two alarms of that monitor, or `None` if it is not wanted at all. A filter that
-/// names monitors names their intervals, too, and `0` means each alarm.
+/// Returns the minimum time between two alarms of a monitor, or `None` if the filter excludes the monitor. A filter
+/// that names monitors names their intervals, too; `0` means every alarm.
 pub(super) fn interval(filter: &MonitorFilter, default: Duration, monitor: MonitorId) -> Option<Duration> {
     match filter {
         MonitorFilter::All => Some(default),

@@ -1,4 +1,4 @@
-//! `push/token`: what an app asks for, and what becomes of the token that is stored.
+//! `push/token`: what an app asks for, and what that does to the stored token.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ pub(super) struct RegistrationOutcome {
     /// For watchers: `registered` or `changed`.
     pub(super) change: Option<&'static str>,
     pub(super) write: bool,
-    /// It is worth a line in the log, before which so many were left out.
+    /// Set if the change deserves a log line: how many lines were left out before it.
     pub(super) log: Option<u64>,
     pub(super) register_now: bool,
-    /// What it was told of before does not count any more.
+    /// Earlier sends that no longer count for intervals.
     pub(super) forgotten: SentTimes,
-    /// Why what still waits for it is not to be sent.
+    /// Why pushes that wait for this token must not be sent.
     pub(super) withdrawn: Option<SkipReason>,
 }
 
 impl Registration {
-    /// Fills in what the message leaves to the session: app, version, and the filter that was stated there.
+    /// Fills in from the session what the message leaves out: app, version, and the session's own filter.
     pub(super) fn completed(mut self, login: &SessionLogin) -> Self {
         self.kind = known(self.kind, login.device.kind);
         self.app_version = self.app_version.or_else(|| login.version());
@@ -32,7 +32,7 @@ impl Registration {
         self
     }
 
-    /// Makes a token what is asked for; with `anew` nothing of its earlier filter stays.
+    /// Applies the request to a token. With `anew`, nothing of its earlier filter stays.
     pub(super) fn apply(&self, owner: &str, badge: Option<u32>, anew: bool, token: &mut Token) {
         token.platform = self.platform;
         token.state = self.state;
@@ -53,7 +53,8 @@ impl Registration {
         token.badge = badge.unwrap_or(token.badge);
     }
 
-    /// Another user owned the token, or a person had revoked it; one without an owner was imported with its lists.
+    /// True if another user owned the token, or a person had revoked it. A token without an owner was imported and
+    /// keeps its lists.
     pub(super) fn begins_anew(before: &Token, owner: &str) -> bool {
         is_anothers(before, owner) || before.revoked.as_ref().is_some_and(Revoked::by_person)
     }
@@ -62,7 +63,7 @@ impl Registration {
         if before.state == PushState::Enabled && self.state == PushState::Disabled {
             return Some(SkipReason::Disabled);
         }
-        // What was decided by the rights of one user must not reach another; a token without an owner had none.
+        // What was decided by one user's rights must not reach another. A token without an owner had no such rights.
         is_anothers(before, owner).then_some(SkipReason::AnotherUser)
     }
 }
@@ -71,7 +72,7 @@ fn is_anothers(before: &Token, owner: &str) -> bool {
     !before.user.is_empty() && before.user != owner
 }
 
-/// Returns the app that is told, unless the message does not tell.
+/// Returns the app named in the message, or the known one if it names none.
 pub(super) fn known(told: App, before: App) -> App {
     if told == App::Unknown { before } else { told }
 }

@@ -1,7 +1,7 @@
-//! Rights are not frozen at login: each new catalog renews them or ends the session.
+//! Rights are not fixed at login: each new catalog renews them or ends the session.
 //!
-//! Logins read the database by themselves, so a login and the catalog may each know what the other does not yet. Of
-//! the two, the later reading counts.
+//! Logins read the database themselves, so a login and the catalog may each know something that the other does not. The
+//! later reading counts.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use zmes_zoneminder::User;
 use super::sessions::SessionLogin;
 use crate::monitors::Catalog;
 
-/// Returns a login's user as the catalog has them; `None`: the login knows more, and the next catalog decides; `Err`: why
-/// the session has to end. A login of before `enforced_since`, when no credentials were asked for, proves nothing.
+/// Returns a login's user as in the catalog; `None` if the login is newer, so that the next catalog decides; `Err` with
+/// the reason to end the session. A login from before `enforced_since`, when no credentials were required, proves
+/// nothing.
 pub(super) fn standing(
     login: &SessionLogin,
     catalog: &Catalog,

@@ -59,7 +59,7 @@ use zmes_providers::TokenHandle;
 use zmes_zoneminder::MonitorRights;
 
 const UPKEEP_EVERY: Duration = Duration::from_millis(500);
-/// Clients on one page of the list: some 250 µs.
+/// Clients per page of the list: takes about 250 µs.
 const CLIENTS: usize = 500;
 
 #[derive(Debug)]
@@ -71,9 +71,9 @@ pub struct RouterParts {
     pub auth: watch::Receiver<AuthConfig>,
     pub state: StateHandle,
     pub remembered: Remembered,
-    /// Grows when a new state file has replaced one that was damaged or lost.
+    /// Increases when a new state file has replaced a damaged or lost one.
     pub renewed: watch::Receiver<u64>,
-    /// Full: the push side reads from the disk what it was not told.
+    /// If full, the push side reads the dropped orders from the disk.
     pub pushes: OrderSender,
     pub push: watch::Receiver<PushRules>,
     /// `[[rule]]`
@@ -82,13 +82,13 @@ pub struct RouterParts {
     pub ends: watch::Receiver<EndConfig>,
     /// `[labels]`
     pub labels: watch::Receiver<LabelsConfig>,
-    /// Full: alarms are decided at once, without labels.
+    /// If full, alarms are decided at once, without labels.
     pub label_requests: LabelRequests,
     /// `[[target]]`
     pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
-    /// For the pictures of alarms that sessions get.
+    /// For pictures in the alarms that sessions get.
     pub links: LinkMaker,
-    /// The machine's, for rules without a time zone of their own.
+    /// The machine's time zone, for rules without one of their own.
     pub zone: TimeZone,
     /// `[cluster]`; `None`: this is the only node.
     pub ledger: Option<LedgerSide>,
@@ -100,8 +100,8 @@ pub struct RouterParts {
 /// The router.
 ///
 /// Owns: the session table, the token table, the devices' filters and intervals, the last decisions. Receives: alarms,
-/// commands, catalogs. Sends: frames to sessions, notes to the state, orders to the push side, events to the tap, all
-/// without waiting. Ends: when it is told to, after poller and sessions have ended.
+/// commands, catalogs. Sends, without waiting: frames to sessions, notes to the state, orders to the push side, events
+/// to the tap. Ends: when told to, after the poller and the sessions have ended.
 #[derive(Debug)]
 pub struct Router {
     parts: RouterParts,
@@ -110,21 +110,21 @@ pub struct Router {
     tokens: TokenTable,
     targets: targets::Targets,
     snoozes: Snoozes,
-    /// Who was told of alarms that go on.
+    /// Receivers that got the start of an alarm which has not ended.
     open_starts: OpenStarts,
     rule_hits: HitCounts,
-    /// Snoozes that could not be written down: there was no room.
+    /// Snoozes that could not be saved because the queue was full.
     unkept: Vec<SnoozeId>,
-    /// Ends of snoozes that could not be written down.
+    /// Ends of snoozes that could not be saved.
     unended: Vec<(SnoozeId, Timestamp)>,
-    /// Messages about troubles that were handled lately.
+    /// Recently handled messages about troubles.
     told_troubles: troubles::ToldTroubles,
     labels: KnownLabels,
-    /// Alarms that were told without labels lately.
+    /// Alarms recently sent without labels.
     unlabelled: UnlabelledAlarms,
     /// Alarms whose decisions for tokens wait for labels.
     held: HeldDecisions,
-    /// False: this ZoneMinder has no source of labels.
+    /// False if this ZoneMinder has no source of labels.
     labels_possible: bool,
     attachments: Attachments,
     devices: Devices,
@@ -133,13 +133,13 @@ pub struct Router {
     /// Late alarms for sessions that log in right after the start.
     missed: Missed,
     last_delivery: DeliveryId,
-    /// Withdrawals that found the push side's queue full: up to which delivery.
+    /// Withdrawals that found the push side's queue full, each with its last delivery.
     withdrawals: BTreeMap<TokenId, DeliveryId>,
     alarms: u64,
     tests: u64,
-    /// A user was refused one more token, and the log has it.
+    /// The log already says that a user reached the token limit.
     told_of_too_many: bool,
-    /// Earlier logins may not have been asked for credentials.
+    /// Logins from before this moment may not have required credentials.
     enforced_since: Instant,
 }
 
@@ -190,9 +190,9 @@ impl Router {
         }
     }
 
-    /// Runs until `stop`, then handles what is queued already.
+    /// Runs until `stop`, then handles what is already queued.
     pub async fn run(mut self, stop: CancellationToken) {
-        // One interval for all rounds: a sleep in each round would never end while events keep coming.
+        // One interval for all rounds: a new sleep in each round would never finish while events keep coming.
         let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
         upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.hold_again();
@@ -207,7 +207,7 @@ impl Router {
                 Some(command) = self.parts.commands.recv() => self.on_command(command),
                 Ok(()) = self.parts.targets.changed() => self.configure_targets(),
                 Ok(()) = self.parts.catalog.changed() => self.on_catalog(),
-                // Logins of the time without auth are checked once it is on again.
+                // Logins made while auth was off are checked once it is on again.
                 Ok(()) = self.parts.auth.changed() => {
                     self.enforced_since = Instant::now();
                     self.on_catalog();
@@ -381,7 +381,7 @@ impl Router {
         if !self.push.enabled {
             return;
         }
-        // Withdrawn pushes must not be sent because the queue was full at that moment.
+        // A full queue must not cause a withdrawn push to be sent.
         while let Some((&token, &last)) = self.withdrawals.first_key_value() {
             if self.parts.pushes.try_send(PushOrder::Withdraw(token, last)).is_err() {
                 break;
@@ -405,12 +405,12 @@ impl Router {
         self.try_note(note);
     }
 
-    /// Sends a note to the state, without waiting; false: its queue is full.
+    /// Sends a note to the state without waiting. Returns false if the queue is full.
     fn try_note(&self, note: Note) -> bool {
         if self.parts.state.note(note) {
             return true;
         }
-        // Once per thousand: the queue is full because the disk is stuck, and the log may lie on the same disk.
+        // Once per thousand: the queue is full because the disk is stuck, and the log may be on the same disk.
         if self.parts.counters.lost_notes.value().is_multiple_of(1000) {
             error!("state queue full: alarms are sent, but not recorded");
         }

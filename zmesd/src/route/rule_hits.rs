@@ -11,23 +11,23 @@ use super::handle::{Busy, RouterCommand, RouterHandle};
 use crate::rules::{MAX_RULES, RuleSet};
 use crate::state::RuleHitRow;
 
-/// Hours that are counted: the current one and those before it.
+/// Number of hours counted: the current one and those before it.
 const HOURS: i64 = 24;
 const HOUR: i64 = 3600;
-/// Hours that are kept for a rule.
+/// Number of hours kept for a rule.
 const KEPT: usize = 24;
 
-/// The rules that decide at the moment, and what each of them has done.
+/// The active rules and their hits.
 #[derive(Debug, Clone)]
 pub struct RulesInUse {
     pub rules: Arc<RuleSet>,
     /// The machine's time zone.
     pub zone: TimeZone,
-    /// Hits of the rules by name; rules without any are left out.
+    /// Hits by rule name; rules without hits are left out.
     pub hits: HashMap<Arc<str>, RuleHits>,
 }
 
-/// Alarms that a rule decided for at least one receiver.
+/// How many alarms a rule decided for at least one receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleHits {
     /// In the last 24 hours.
@@ -36,13 +36,13 @@ pub struct RuleHits {
 }
 
 impl RouterHandle {
-    /// Returns the rules that the next alarm is decided by, with their hits.
+    /// Returns the rules that apply to the next alarm, with their hits.
     pub async fn rules(&self) -> Result<RulesInUse, Busy> {
         self.call(RouterCommand::Rules).await
     }
 }
 
-/// Questions about rules have one answer.
+/// The reply to a request for rules.
 pub type RulesReply = oneshot::Sender<RulesInUse>;
 
 #[derive(Debug)]
@@ -98,8 +98,8 @@ impl HitCounts {
         self.by_name.iter().map(|(name, tracked)| (Arc::clone(name), hits(tracked))).collect()
     }
 
-    /// Removes names of which nothing is counted any more: rules are renamed, and names must not pile up. Where that
-    /// makes no room, the one with the oldest hit goes.
+    /// Removes names without any counted hit: rules are renamed, and names must not accumulate. If that frees nothing,
+    /// the name with the oldest hit goes.
     fn forget(&mut self, now: Timestamp) {
         let since = now.saturating_sub(SignedDuration::from_hours(HOURS)).unwrap_or(Timestamp::MIN);
         self.by_name.retain(|_, tracked| tracked.last >= since);

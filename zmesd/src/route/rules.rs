@@ -1,4 +1,4 @@
-//! What the configuration says about pushes, as far as deciding goes.
+//! The configuration of pushes, as far as it affects decisions.
 
 use std::time::Duration;
 
@@ -7,18 +7,18 @@ use crate::config::{PushConfig, PushMode};
 /// `[push]` for the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PushRules {
-    /// Tokens are decided upon.
+    /// Decisions are made for tokens.
     pub enabled: bool,
-    /// Phones can be reached: their tokens are taken.
+    /// Phones can be reached, so their tokens are accepted.
     pub phones: bool,
-    /// The least time between two alarms of a monitor, for tokens whose filter names no intervals at all.
+    /// The minimum time between two alarms of a monitor, for tokens whose filter names no intervals.
     pub interval_default: Duration,
-    /// Nothing is sent, only decided: then nothing counts that a phone would have to have seen.
+    /// Only decide, send nothing. Then nothing counts that a phone would have to have received.
     pub shadow: bool,
 }
 
 impl PushRules {
-    /// Push is on where it is enabled and there is a way to send; in shadow mode nothing is sent, so no way is needed.
+    /// Push is on if it is enabled and there is a transport. In shadow mode nothing is sent, so no transport is needed.
     pub fn new(config: &PushConfig) -> Self {
         let shadow = config.mode == PushMode::Shadow;
         let phones = config.enabled && (config.has_way() || shadow);

@@ -41,7 +41,7 @@ impl Sessions {
         self.by_id.get(&id)
     }
 
-    /// Returns a session to send it something; its login can only be changed by this table.
+    /// Returns a session in order to send to it. Only this table can change its login.
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.by_id.get_mut(&id)
     }
@@ -73,7 +73,7 @@ impl Sessions {
         }
     }
 
-    /// The same app has logged in again: what it stated stays.
+    /// The same app has logged in again: its filter stays.
     pub(super) fn log_in_again(
         &mut self,
         id: SessionId,
@@ -103,8 +103,8 @@ impl Sessions {
         self.set_filter(id, filter, stated.unwrap_or(FilterOrigin::Token))
     }
 
-    /// Another session has taken this one's token over. What it once stated must not come back over what the token's
-    /// app states now.
+    /// Another session has taken over this one's token. The filter that this session once stated must not overwrite
+    /// what the token's app states now.
     pub(super) fn lose_token(&mut self, id: SessionId) {
         if let Some(login) = self.login_mut(id) {
             login.filter_origin = FilterOrigin::Token;
@@ -121,7 +121,7 @@ impl Sessions {
         self.login_mut(id)?.badge.take()
     }
 
-    /// Tells a session to end; false: there is no session of that id.
+    /// Tells a session to end. Returns false if no session has that id.
     pub(super) fn end(&mut self, id: SessionId, reason: CloseReason) -> bool {
         self.by_id.get_mut(&id).map(|session| session.end(reason)).is_some()
     }

@@ -1,4 +1,4 @@
-//! What others may ask of the router about snoozes.
+//! Requests about snoozes that others may send to the router.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use super::snoozes::{SnoozeSummary, TooManySnoozes};
 use crate::domain::{Snooze, SnoozeId, TokenId};
 use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
-/// Who sets or ends a snooze, by which way: for the log.
+/// Who sets or ends a snooze, and how: for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnoozeAuthor {
     /// A user of the machine or of ZoneMinder.
@@ -47,10 +47,10 @@ pub enum LinkSnoozed {
 /// A command about snoozes, answered once it holds in memory: the next alarm is decided by it.
 #[derive(Debug)]
 pub enum SnoozeCommand {
-    /// Sets one; its number is given by the router.
+    /// Sets a snooze; the router assigns its number.
     Set(Snooze, oneshot::Sender<Result<SnoozeSummary, TooManySnoozes>>),
     List(oneshot::Sender<Vec<SnoozeSummary>>),
-    /// Ends those that are set, and returns them.
+    /// Ends the listed snoozes that are set, and returns them.
     End(Vec<SnoozeId>, SnoozeAuthor, oneshot::Sender<Vec<SnoozeSummary>>),
     /// For the token of a link.
     Link(LinkSnooze, oneshot::Sender<LinkSnoozed>),
@@ -74,7 +74,7 @@ impl RouterHandle {
         self.call(|reply| RouterCommand::Snooze(SnoozeCommand::List(reply))).await
     }
 
-    /// Ends snoozes; those that are not set are left out of the answer.
+    /// Ends snoozes. Those that are not set are left out of the answer.
     pub async fn end_snoozes(
         &self,
         ids: Vec<SnoozeId>,

@@ -15,11 +15,11 @@ pub const MAX_SNOOZES: usize = 1000;
 pub(super) struct SnoozeEntry {
     pub(super) snooze: Snooze,
     pub(super) withheld: BTreeMap<TokenId, u32>,
-    /// All tokens together.
+    /// Sum over all tokens.
     total: u64,
 }
 
-/// A snooze as others see it.
+/// A snooze as seen outside the router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnoozeSummary {
     pub snooze: Snooze,
@@ -37,7 +37,7 @@ impl SnoozeEntry {
         self.total
     }
 
-    /// Returns it without the tokens, which may be very many.
+    /// Returns the snooze without its tokens, of which there may be many.
     pub(super) fn summary(&self) -> SnoozeSummary {
         SnoozeSummary { snooze: self.snooze.clone(), withheld: self.total }
     }
@@ -51,11 +51,11 @@ pub struct TooManySnoozes;
 /// The snoozes of one scope, by monitor; `None` stands for all monitors.
 type ByMonitor = BTreeMap<Option<MonitorId>, SnoozeId>;
 
-/// The snoozes that are set. Owned by the router, and like all of its tables written through to the state file.
+/// The snoozes that are set. Owned by the router and written through to the state file.
 #[derive(Debug, Default)]
 pub(super) struct Snoozes {
     entries: BTreeMap<SnoozeId, SnoozeEntry>,
-    /// They are looked up for each token and alarm. There is at most one for each monitor and scope.
+    /// These maps are looked up for each token and alarm. There is at most one snooze per monitor and scope.
     for_everybody: ByMonitor,
     by_user: HashMap<String, ByMonitor>,
     by_token: HashMap<TokenId, ByMonitor>,
@@ -63,7 +63,7 @@ pub(super) struct Snoozes {
 }
 
 impl Snoozes {
-    /// Takes those of the state file; `last` is the highest number that was ever given.
+    /// Restores the snoozes of the state file. `last` is the highest number ever assigned.
     pub(super) fn remembered(
         snoozes: Vec<Snooze>,
         mut withheld: BTreeMap<SnoozeId, BTreeMap<TokenId, u32>>,
@@ -81,14 +81,14 @@ impl Snoozes {
         self.entries.get(&id)
     }
 
-    /// Takes one back whose end could not be written down: it is due again.
+    /// Puts back a snooze whose end could not be saved: it is due again.
     pub(super) fn put_back(&mut self, entry: SnoozeEntry) {
         let Snooze { id, monitor, scope, .. } = &entry.snooze;
         self.of_scope(scope).insert(*monitor, *id);
         self.entries.insert(*id, entry);
     }
 
-    /// Sets a snooze; one for the same monitor and scope keeps its number, its beginning, and what it has withheld.
+    /// Sets a snooze. If there is one for the same monitor and scope, its number, start and withheld counts stay.
     pub(super) fn set(&mut self, mut snooze: Snooze) -> Result<SnoozeSummary, TooManySnoozes> {
         let same = self.of_scope(&snooze.scope).get(&snooze.monitor).copied();
         if let Some(entry) = same.and_then(|id| self.entries.get_mut(&id)) {
@@ -136,25 +136,25 @@ impl Snoozes {
         }
     }
 
-    /// Ends and returns those whose time has come.
+    /// Ends and returns the snoozes that are due.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<SnoozeEntry> {
         let due = self.entries.values().filter(|entry| entry.snooze.until <= now);
         let due: Vec<_> = due.map(|entry| entry.snooze.id).collect();
         due.into_iter().filter_map(|id| self.end(id)).collect()
     }
 
-    /// Returns how many are set.
+    /// Returns the number of snoozes.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns all, by number.
+    /// Returns all snoozes, by number.
     pub(super) fn all(&self) -> impl Iterator<Item = &SnoozeEntry> {
         self.entries.values()
     }
 
-    /// Returns the snooze that silences an alarm for a token. Of several a hard one comes first, then the one that lasts
-    /// longest.
+    /// Returns the snooze that silences an alarm for a token. If several do, hard ones come first, then the one that
+    /// lasts longest.
     pub(super) fn covering(&self, monitor: MonitorId, token: &Token, at: Timestamp) -> Option<&Snooze> {
         let scopes = [Some(&self.for_everybody), self.by_user.get(&token.user), self.by_token.get(&token.id)];
         let scopes = scopes.into_iter().flatten();
@@ -192,7 +192,7 @@ mod tests {
         Token { user: user.to_owned(), ..Token::new(TokenId(id), text, Platform::Android, at(0)) }
     }
 
-    /// Returns a snooze that ends at that minute.
+    /// Returns a snooze that ends at this minute.
     fn snooze(monitor: Option<u32>, scope: SnoozeScope, until: u64) -> Snooze {
         Snooze { since: at(0), ..fakes::snooze(monitor, scope, at(until)) }
     }

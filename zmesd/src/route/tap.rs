@@ -13,23 +13,23 @@ use super::handle::FailedLogin;
 use crate::domain::{Alarm, Token};
 use crate::troubles::{Trouble, TroubleChange};
 
-/// Events that a slow watcher may be behind before it misses some.
+/// How many events a slow watcher may fall behind before it misses some.
 const TAP_BOUND: usize = 1024;
 
 /// Receives events; `RecvError::Lagged(n)` means that `n` events were missed.
 pub type TapReceiver = broadcast::Receiver<TapEvent>;
 
-/// Small and shared: a watcher that has stopped reading holds as many as the tap has room for.
+/// Small and shared: a watcher that stops reading holds only as many as the tap has room for.
 #[derive(Debug, Clone)]
 pub enum TapEvent {
     Alarm(AnnouncedAlarm),
-    /// Decisions for tokens about an alarm that was announced before: they waited for labels.
+    /// Decisions for tokens about an alarm that was announced earlier: they waited for labels.
     Decided(AnnouncedAlarm),
     Session(Arc<SessionChange>),
     Token(TokenChange),
     /// A push has ended, or an attempt has failed.
     Delivery(Arc<PushOutcome>),
-    /// A trouble was raised or is over, and the state has been told.
+    /// A trouble was raised or is over, and the state has recorded it.
     Trouble(Arc<TroubleTold>),
 }
 
@@ -37,7 +37,7 @@ pub enum TapEvent {
 pub struct AnnouncedAlarm {
     pub number: u64,
     pub alarm: Arc<Alarm>,
-    /// The decision for each target. The router keeps a bounded number of them: a watcher that is too slow finds nothing.
+    /// The decision for each target. The router keeps a bounded number of them: a watcher that is too slow finds none.
     pub decided: Weak<AlarmDecisions>,
 }
 
@@ -62,11 +62,11 @@ pub struct TokenChange {
 #[derive(Debug)]
 pub struct PushOutcome {
     pub at: Timestamp,
-    /// Of a digest the last one.
+    /// For a digest: its last alarm.
     pub alarm: Arc<Alarm>,
     pub token: Arc<Token>,
     pub outcome: DeliveryOutcome,
-    /// Why it failed, or the provider's answer; bounded, without any secret.
+    /// Why it failed, or the provider's answer; bounded, without secrets.
     pub detail: Option<String>,
     /// From the alarm's detection to now.
     pub latency: Duration,
@@ -74,13 +74,13 @@ pub struct PushOutcome {
 
 #[derive(Debug)]
 pub struct TroubleTold {
-    /// As it is on the disk.
+    /// As stored on disk.
     pub at: Timestamp,
     pub change: TroubleChange,
     pub trouble: Trouble,
 }
 
-/// The sending side: cheap to clone, never waits, costs nothing without watchers.
+/// The sending side: cheap to clone, never waits, does no work without watchers.
 #[derive(Debug, Clone)]
 pub struct Tap {
     events: broadcast::Sender<TapEvent>,
@@ -108,7 +108,7 @@ impl Tap {
     /// Sends what `event` returns; it is only called if there are watchers.
     pub(super) fn send_with(&self, event: impl FnOnce() -> TapEvent) {
         if self.watched() {
-            // An error only says that the last watcher has just left.
+            // An error only means that the last watcher has just left.
             self.events.send(event()).ok();
         }
     }

@@ -51,7 +51,7 @@ struct RouterWorld {
     rules: watch::Sender<Arc<RuleSet>>,
     ends: watch::Sender<EndConfig>,
     labels: watch::Sender<LabelsConfig>,
-    /// What the reader of labels is asked.
+    /// Requests sent to the label reader.
     asked: mpsc::Receiver<LabelRequest>,
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
@@ -176,8 +176,8 @@ impl RouterWorld {
         }
     }
 
-    /// Publishes a catalog and waits until the router has dealt with it: on this one thread it does so before it
-    /// lets go of the turn in which it answers.
+    /// Publishes a catalog and waits until the router has handled it. The router handles the catalog before the `await`
+    /// returns, because the test has only one thread.
     async fn publish(&self, catalog: Arc<Catalog>) {
         self.catalog.send(catalog).unwrap();
         self.router.ping().await.unwrap();
@@ -201,7 +201,7 @@ impl RouterWorld {
         client
     }
 
-    /// Lets a client in whose app calls itself by kind and version.
+    /// Connects and logs in a client with this kind of app and version.
     async fn enter(&mut self, user: &User, kind: App, app: Option<&str>) -> Client {
         let client = self.connect(8).await;
         let (id, user, app) = (client.id, Arc::new(user.clone()), app.map(str::to_owned));
@@ -211,12 +211,12 @@ impl RouterWorld {
         client
     }
 
-    /// Lets a connected client in, whose app names its push token.
+    /// Logs in a connected client whose app names this push token.
     async fn attach(&self, client: &Client, user: User, filter: Option<MonitorFilter>, hint: Option<&str>) {
         self.attach_asked(client, user, Instant::now(), filter, hint).await;
     }
 
-    /// Lets a connected client in whose credentials were looked at from `asked_at` on.
+    /// Logs in a connected client. The check of its credentials began at `asked_at`.
     async fn attach_asked(
         &self,
         client: &Client,
@@ -231,7 +231,7 @@ impl RouterWorld {
         self.router.attach(id, asked_at, login).await.unwrap();
     }
 
-    /// Announces and waits until the router has dealt with it.
+    /// Announces an alarm and waits until the router has handled it.
     async fn announce(&self, alarm: Alarm) {
         self.alarms.send(alarm).await.unwrap();
         self.router.ping().await.unwrap();
@@ -239,12 +239,12 @@ impl RouterWorld {
 }
 
 impl Client {
-    /// Returns the event ids of what is queued.
+    /// Returns the event ids of the queued frames.
     fn events(&mut self) -> Vec<String> {
         self.told().into_iter().map(|(event, _)| event).collect()
     }
 
-    /// Returns the event ids of what is queued, and `supplementary` of each.
+    /// Returns the event ids of the queued frames, and `supplementary` of each.
     fn told(&mut self) -> Vec<(String, Value)> {
         let mut events = Vec::new();
         while let Ok(outgoing) = self.outbox.try_recv() {
@@ -381,7 +381,7 @@ async fn a_catalog_that_was_read_before_a_login_does_not_end_its_session() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::none());
     let mut world = RouterWorld::start(directory.path().into(), &[]).await;
-    // Both are read, then comes a login with the new password, and only then the router hears of them.
+    // Both catalogs are read, then a login with the new password follows, and only then the router gets the catalogs.
     let [stale, staler] = [catalog(std::slice::from_ref(&amy)), catalog(&[])];
     let changed = User { password: "new".to_owned().into(), rights: MonitorRights::All, ..amy };
     let mut client = world.login(changed.clone(), None).await;

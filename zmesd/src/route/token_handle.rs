@@ -1,7 +1,7 @@
-//! What others may ask of the router about push tokens.
+//! Requests about push tokens that others may send to the router.
 //!
-//! A command is answered once it holds in memory: the next alarm is decided by it. To wait until it is on the disk, too,
-//! call `StateHandle::settle`.
+//! A command is answered once it is effective in memory: the next alarm is decided by it. To wait until it is also on
+//! disk, call `StateHandle::settle`.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use crate::domain::{Alarm, DecidedBy, Decision, Phase, Registration, Token, Toke
 use crate::protocol::TokenFault;
 use zmes_providers::PushToken;
 
-/// Tokens that are changed in one turn of the router.
+/// Number of tokens changed in one turn of the router.
 const TURN: usize = 250;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenImported {
-    /// It was not known; with `dry_run` this is the id that it would get.
+    /// The token was not known. With `dry_run` this is the id that it would get.
     New(TokenId),
-    /// It was known from an earlier import, and is now as the file says.
+    /// The token was known from an earlier import, and now matches the file.
     Changed(TokenId),
     Unchanged(TokenId),
-    /// An app has registered it: that is newer than any file, and wins.
+    /// An app has registered the token: that is newer than any file, and wins.
     Kept(TokenId),
     Refused(&'static str),
 }
@@ -42,16 +42,16 @@ pub struct SessionDecision {
     pub by: Option<DecidedBy>,
 }
 
-/// What is remembered of the decisions for sessions.
+/// The remembered decisions for sessions.
 #[derive(Debug, Clone, Default)]
 pub struct RecentDecisions {
     /// The last alarms, oldest first.
     pub alarms: Vec<Arc<AlarmDecisions>>,
-    /// Alarms that were told to sessions after their login.
+    /// Alarms that sessions got after their login.
     pub missed: Vec<ToldLater>,
 }
 
-/// An alarm that was found while no session was there, and what was decided for those that came.
+/// An alarm that was found while no session was connected, and the decisions for sessions that logged in later.
 pub type ToldLater = (Arc<Alarm>, Vec<(SessionId, Decision)>);
 
 impl SessionDecision {
@@ -69,13 +69,13 @@ impl SessionDecision {
     }
 }
 
-/// Returns what decided for a session; `by` is in the order of their ids.
+/// Returns the rule or snooze that decided for a session; `by` is ordered by session id.
 pub(super) fn rule_of(by: &[(SessionId, DecidedBy)], session: SessionId) -> Option<&DecidedBy> {
     let place = by.binary_search_by_key(&session, |(id, _)| *id).ok()?;
     by.get(place).map(|(_, by)| by)
 }
 
-/// What the router is asked about tokens, each by a method of [`RouterHandle`].
+/// A request about tokens, each sent by a method of [`RouterHandle`].
 #[derive(Debug)]
 pub enum TokenCommand {
     Register(SessionId, Registration, oneshot::Sender<Result<(), TokenFault>>),
@@ -97,21 +97,21 @@ pub enum TokenCommand {
     Recent(oneshot::Sender<RecentDecisions>),
 }
 
-/// The user of a session, as a link to a picture has it.
+/// The user of a session, as named in a link to a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkUser {
     Named(String),
-    /// Whoever came in while auth was off.
+    /// Anyone who connected while auth was off.
     Anyone,
 }
 
 impl RouterHandle {
-    /// Says whether a token is live and its owner may see a monitor at this moment, whatever its filter and mute say.
+    /// Returns whether a token is live and its owner may currently see a monitor, whatever its filter and mute say.
     pub async fn may_see(&self, token: TokenId, monitor: MonitorId) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::MaySee(token, monitor, reply)).await
     }
 
-    /// The same for a user.
+    /// As [`Self::may_see`], for a user.
     pub async fn user_may_see(&self, user: LinkUser, monitor: MonitorId) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::UserMaySee(user, monitor, reply)).await
     }
@@ -130,7 +130,7 @@ impl RouterHandle {
         self.ask(|reply| TokenCommand::Register(session, registration, reply)).await
     }
 
-    /// Sets the number on the icon of a session's app; where it has no token yet, its next one gets it.
+    /// Sets the badge of a session's app. If it has no token yet, its next token gets the badge.
     pub async fn set_badge(
         &self,
         session: SessionId,
@@ -140,7 +140,7 @@ impl RouterHandle {
         self.ask(|reply| TokenCommand::Badge(session, badge, hint, reply)).await
     }
 
-    /// Revokes tokens and returns those that were live. What still waits for them is not sent.
+    /// Revokes tokens and returns those that were live. Pushes that wait for them are not sent.
     pub async fn revoke(&self, tokens: Vec<TokenId>, reason: String) -> Result<Vec<TokenId>, Busy> {
         self.in_turns(tokens, |some, reply| TokenCommand::Revoke(some, reason.clone(), reply)).await
     }
@@ -155,17 +155,18 @@ impl RouterHandle {
         self.in_turns(tokens, TokenCommand::Unblock).await
     }
 
-    /// Takes a revocation back; false: no revoked token has that id.
+    /// Undoes a revocation. Returns false if no revoked token has that id.
     pub async fn restore(&self, token: TokenId) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::Restore(token, reply)).await
     }
 
-    /// Until `until` ([`Timestamp::MAX`]: until unmuted; `None`: no more); false: no live token has that id.
+    /// Mutes until `until` ([`Timestamp::MAX`]: until unmuted; `None`: unmutes). Returns false if no live token has
+    /// that id.
     pub async fn mute(&self, token: TokenId, until: Option<Timestamp>) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::Mute(token, until, reply)).await
     }
 
-    /// Sets the badges of these live tokens, or of all, and returns how many they are.
+    /// Sets the badge of these live tokens, or of all, and returns their number.
     pub async fn set_badges(&self, only: Option<Vec<TokenId>>, to: u32) -> Result<usize, Busy> {
         let Some(only) = only else {
             return self.ask(|reply| TokenCommand::SetBadges(None, to, reply)).await;
@@ -177,8 +178,8 @@ impl RouterHandle {
         Ok(count)
     }
 
-    /// Takes tokens from a file, whose ids and times are not known yet, and says of each what became of it; with `dry_run`
-    /// what would.
+    /// Imports tokens from a file and returns the outcome for each; their ids and times are not known yet. With
+    /// `dry_run`, returns what would happen.
     pub async fn import(&self, tokens: Vec<Token>, dry_run: bool) -> Result<Vec<TokenImported>, Busy> {
         self.ask(|reply| TokenCommand::Import(tokens, dry_run, reply)).await
     }
@@ -187,7 +188,7 @@ impl RouterHandle {
         self.send(RouterCommand::Token(TokenCommand::Dead(token, reason))).await
     }
 
-    /// Takes back that tokens were told of alarms: an interval counts from what was sent.
+    /// Undoes that tokens were sent alarms: an interval counts from what was sent.
     pub async fn untold(&self, untold: Vec<(TokenId, MonitorId, Timestamp)>) -> Result<(), Busy> {
         self.send(RouterCommand::Token(TokenCommand::Untold(untold))).await
     }
@@ -196,17 +197,17 @@ impl RouterHandle {
         self.ask(TokenCommand::Count).await
     }
 
-    /// Returns what was decided for sessions about an event, oldest alarm first; empty: nothing is remembered of it.
+    /// Returns the decisions for sessions about an event, oldest alarm first; empty if none are remembered.
     pub async fn session_decisions(&self, event: EventId) -> Result<Vec<SessionDecision>, Busy> {
         self.ask(|reply| TokenCommand::Decisions(event, reply)).await
     }
 
-    /// Returns what is remembered of the decisions for sessions.
+    /// Returns the remembered decisions for sessions.
     pub async fn recent_decisions(&self) -> Result<RecentDecisions, Busy> {
         self.ask(TokenCommand::Recent).await
     }
 
-    /// Has many tokens changed, a few in each turn of the router: alarms come between.
+    /// Changes many tokens, a few in each turn of the router, so that alarms are handled in between.
     async fn in_turns(
         &self,
         tokens: Vec<TokenId>,

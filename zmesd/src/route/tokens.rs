@@ -1,4 +1,4 @@
-//! The token table: every registered device, the revoked ones among them.
+//! The token table: every registered device, including revoked ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use crate::domain::{PushState, Registration, Revoked, Token, TokenId};
 use crate::telemetry::{Labels, TokenState};
 use zmes_providers::{Platform, PushToken};
 
-/// When a receiver got its last alarm of each monitor that has an interval: what intervals are measured from.
+/// When a receiver last got an alarm of each monitor that has an interval. Intervals count from these times.
 pub(super) type SentTimes = BTreeMap<MonitorId, Timestamp>;
 
-/// Live tokens in all: more can only come from an app that invents them.
+/// Maximum number of live tokens: only an app that invents tokens exceeds it.
 const MAX_LIVE: usize = 20_000;
-/// Live tokens of one user: a family shares one login, and every phone leaves old tokens behind.
+/// Maximum number of live tokens per user: a family shares one login, and every phone leaves old tokens behind.
 const MAX_LIVE_OF_USER: usize = 100;
-/// Tokens of one user, revoked ones among them: far more than providers give up in the time these are kept.
+/// Maximum number of tokens per user, including revoked ones: far more than providers reject in the time they are kept.
 const MAX_KNOWN_OF_USER: usize = 1000;
-/// Tokens in all, revoked ones among them, which can come back.
+/// Maximum number of tokens, including revoked ones, which can come back.
 const MAX_KNOWN: usize = 50_000;
-/// How often it is worth a write that an app was seen again.
+/// The last-seen time of an app is written at most this often.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 #[derive(Debug, Default)]
@@ -33,19 +33,19 @@ pub(super) struct TokenTable {
     by_id: BTreeMap<TokenId, TokenEntry>,
     by_token: HashMap<PushToken, TokenId>,
     last: i64,
-    /// Those whose last change found no room on its way to the disk.
+    /// Tokens whose last change found no room on its way to the disk.
     unwritten: BTreeSet<TokenId>,
-    /// Those whose provider heard of them a moment ago, and has to hear of a later change.
+    /// Tokens whose provider was informed a moment ago and must be informed of a later change.
     unregistered: BTreeSet<TokenId>,
 }
 
-/// One token, with what changes too often to be part of the shared one.
+/// A token, with the values that change too often to be part of the shared [`Token`].
 #[derive(Debug)]
 pub(super) struct TokenEntry {
-    /// Its badge may be older than `badge`.
+    /// Its badge may be older than the field `badge`.
     token: Arc<Token>,
     badge: u32,
-    /// When it was last told of a monitor, where an interval is kept.
+    /// When it was last sent an alarm of each monitor that has an interval.
     sent: SentTimes,
     pace: TokenPace,
 }
@@ -94,7 +94,7 @@ impl TokenTable {
         live.min(MAX_KNOWN.saturating_sub(self.by_id.len()))
     }
 
-    /// Says whether this user may have one more live token, which may be known already.
+    /// Returns whether this user may have one more live token; `token` itself may be known already.
     pub(super) fn has_room_for(&self, user: &str, token: &PushToken) -> bool {
         let of_user = || {
             self.by_id.values().filter(|entry| entry.token.user == user && !entry.token.handle.is_target())
@@ -106,7 +106,7 @@ impl TokenTable {
         live && known
     }
 
-    /// Makes a token what its app registers, whatever it was before; it comes back with its id if it was revoked.
+    /// Registers a token as its app asks, whatever it was before. A revoked token comes back with its id.
     pub(super) fn register(
         &mut self,
         registration: &Registration,
@@ -150,8 +150,8 @@ impl TokenTable {
         }
     }
 
-    /// Makes the token of a target what the configuration says, whatever it was before; it comes back with its id. Returns it
-    /// as it is to be written down, if anything has changed.
+    /// Makes the token of a target match the configuration, whatever it was before; it comes back with its id. Returns
+    /// it for writing to disk if anything has changed.
     pub(super) fn configure(
         &mut self,
         token: PushToken,
@@ -168,7 +168,7 @@ impl TokenTable {
         (id, changed.or(new))
     }
 
-    /// Changes a token; returns it as it is to be written down, if anything has changed.
+    /// Changes a token. Returns it for writing to disk if anything has changed.
     pub(super) fn change(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
         self.by_id.get_mut(&id)?.change(change)
     }
@@ -179,7 +179,7 @@ impl TokenTable {
         entry.change(|token| token.revoked = Some(revoked))
     }
 
-    /// Blocks a revoked token, so that its app cannot register it again, or lets its app do so.
+    /// Blocks a revoked token, so that its app cannot register it again, or unblocks it.
     pub(super) fn set_blocked(&mut self, id: TokenId, blocked: bool) -> Option<Arc<Token>> {
         self.change(id, |token| {
             if let Some(revoked) = &mut token.revoked {
@@ -188,25 +188,25 @@ impl TokenTable {
         })
     }
 
-    /// Takes a revocation back; `None`: there is none, or the token is blocked.
+    /// Undoes a revocation. Returns `None` if the token is not revoked, or is blocked.
     pub(super) fn restore(&mut self, id: TokenId) -> Option<Arc<Token>> {
         let entry = self.by_id.get_mut(&id).filter(|entry| !entry.is_live() && !entry.token.blocked())?;
         entry.change(|token| token.revoked = None)
     }
 
-    /// Notes that the app was there; returns the token where that is worth a write.
+    /// Records that the app was seen. Returns the token if that is worth a write.
     pub(super) fn see(&mut self, id: TokenId, now: Timestamp) -> Option<Arc<Token>> {
         self.by_id.get_mut(&id)?.see(now)
     }
 
-    /// Returns the number for the icon of a token's app with the next push, and counts that push if it `counts`.
+    /// Returns the badge for a token's next push, and counts that push if it `counts`.
     pub(super) fn next_badge(&mut self, id: TokenId, counts: bool) -> u32 {
         let Some(entry) = self.by_id.get_mut(&id) else { return 0 };
         entry.badge = entry.badge.saturating_add(u32::from(counts));
         entry.badge
     }
 
-    /// Returns the number on a token's icon, which grows in memory before it does on the disk.
+    /// Returns the badge of a token; it grows in memory before it does on disk.
     pub(super) fn badge(&self, id: TokenId) -> u32 {
         self.by_id.get(&id).map_or(0, |entry| entry.badge)
     }
@@ -217,7 +217,7 @@ impl TokenTable {
         }
     }
 
-    /// Takes back that a token was told of a monitor's alarm of that time; false: another one was the last.
+    /// Undoes that a token was sent a monitor's alarm of that time. Returns false if another alarm was the last.
     pub(super) fn undo_sent(&mut self, id: TokenId, monitor: MonitorId, at: Timestamp) -> bool {
         let Some(entry) = self.by_id.get_mut(&id) else { return false };
         entry.sent.get(&monitor) == Some(&at) && entry.sent.remove(&monitor).is_some()
@@ -249,7 +249,8 @@ impl TokenTable {
         self.unwritten.extend(self.by_id.keys());
     }
 
-    /// Returns, as they are now, the tokens that could not be written down; [`Self::not_written`] where they still cannot.
+    /// Returns the current state of the tokens that could not be written; call [`Self::not_written`] if that fails
+    /// again.
     pub(super) fn take_unwritten(&mut self) -> Vec<Arc<Token>> {
         let ids = std::mem::take(&mut self.unwritten);
         ids.iter().filter_map(|id| self.by_id.get_mut(id).map(TokenEntry::snapshot)).collect()
@@ -310,7 +311,7 @@ impl TokenEntry {
         &self.sent
     }
 
-    /// Returns the token with everything up to date, to be written down.
+    /// Returns the token with everything up to date, for writing to disk.
     fn snapshot(&mut self) -> Arc<Token> {
         if self.token.badge != self.badge {
             Arc::make_mut(&mut self.token).badge = self.badge;

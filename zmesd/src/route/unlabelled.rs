@@ -1,7 +1,7 @@
-//! Alarms that were told without labels lately, and who was told: once labels are known, they get an update.
+//! Alarms recently sent without labels, and their recipients, who get an update once labels are known.
 //!
-//! There is one entry for each event of a monitor, with its last alarm: an update replaces what a receiver was sent of the
-//! event, and comes once. Pure.
+//! There is one entry for each event of a monitor, with its last alarm: an update replaces what a receiver got about
+//! the event, and is sent once. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Alarm, DeliveryId, TokenId, ToldStart, UPDATE_WITHIN};
 
-/// Alarms that are kept; the oldest gives way, and gets no update.
+/// Maximum number of alarms kept. The oldest is dropped and gets no update.
 const MAX_ALARMS: usize = 1024;
-/// Receivers that are kept, of all alarms together; the oldest alarms give way.
+/// Maximum number of receivers kept, all alarms together. The oldest alarms are dropped.
 const MAX_TOLD: usize = 200_000;
 
 #[derive(Debug)]
 pub(super) struct UnlabelledAlarm {
-    /// The last one of the event.
+    /// The last alarm of the event.
     pub(super) alarm: Arc<Alarm>,
     /// Each token with what told it.
     pub(super) told: BTreeMap<TokenId, ToldStart>,
@@ -35,7 +35,7 @@ pub(super) struct UnlabelledAlarms {
 }
 
 impl UnlabelledAlarms {
-    /// Takes an alarm that is told without labels, perhaps once more.
+    /// Adds an alarm that is sent without labels, or a later one of the same event.
     pub(super) fn add(&mut self, alarm: &Arc<Alarm>) {
         let Some(event) = alarm.event else { return };
         let key = (event, alarm.monitor);
@@ -51,7 +51,7 @@ impl UnlabelledAlarms {
         self.make_room();
     }
 
-    /// A push told a token of an alarm that was added.
+    /// Records that a push sent a token an alarm that was added.
     pub(super) fn told(&mut self, alarm: &Alarm, token: TokenId, delivery: DeliveryId) {
         let Some(event) = alarm.event else { return };
         let Some(known) = self.by_event.get_mut(&(event, alarm.monitor)) else { return };
@@ -85,7 +85,7 @@ impl UnlabelledAlarms {
         }
     }
 
-    /// Takes out the alarms whose labels were seen within a minute; those whose labels came later are forgotten.
+    /// Removes and returns the alarms whose labels were found within a minute; forgets those whose labels came later.
     pub(super) fn take_seen(&mut self) -> Vec<UnlabelledAlarm> {
         let seen: Vec<_> = self.by_event.extract_if(.., |_, known| known.seen_at.is_some()).collect();
         let mut ready = Vec::with_capacity(seen.len());
@@ -100,7 +100,7 @@ impl UnlabelledAlarms {
         ready
     }
 
-    /// The token has another owner now, who was told of nothing.
+    /// The token has a new owner, who was sent nothing.
     pub(super) fn forget_token(&mut self, token: TokenId) {
         for known in self.by_event.values_mut() {
             self.told -= usize::from(known.told.remove(&token).is_some());

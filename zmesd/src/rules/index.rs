@@ -1,5 +1,5 @@
-//! Which rules are for a receiver, looked up instead of compared: with 256 rules and hundreds of phones, comparing names
-//! would take milliseconds for each alarm.
+//! An index of the rules for a receiver: with 256 rules and hundreds of phones, comparing names would take milliseconds
+//! for each alarm.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use super::{MAX_RULES, Rule};
 
 const WORD: usize = 64;
 
-/// A set of rules, by their places in the file.
+/// A set of rules, by their positions in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct RuleBits([u64; MAX_RULES / WORD]);
 
 impl RuleBits {
-    /// Adds the rule at that place. There are no more than [`MAX_RULES`].
+    /// Adds the rule at this position, which must be less than [`MAX_RULES`].
     pub(super) fn insert(&mut self, place: usize) {
         if let Some(word) = self.0.get_mut(place / WORD) {
             *word |= 1 << (place % WORD);
@@ -32,7 +32,7 @@ impl RuleBits {
         self
     }
 
-    /// Returns the place of the first rule.
+    /// Returns the position of the first rule.
     pub(super) fn first(self) -> Option<usize> {
         let bit = |word: &u64| usize::try_from(word.trailing_zeros()).ok();
         let (number, word) = self.0.iter().enumerate().find(|(_, word)| **word != 0)?;
@@ -40,7 +40,7 @@ impl RuleBits {
     }
 }
 
-/// The rules by what they say of receivers.
+/// The rules by their conditions on receivers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ReceiverIndex {
     push: RuleBits,
@@ -51,9 +51,9 @@ pub(super) struct ReceiverIndex {
     ios: RuleBits,
     android: RuleBits,
     targets: RuleBits,
-    /// By the user's name in lower case.
+    /// Keyed by the user's name in lower case.
     users: HashMap<String, RuleBits>,
-    /// By the leading digits of a handle.
+    /// Keyed by the leading digits of a handle.
     handles: Vec<(String, RuleBits)>,
 }
 
@@ -99,7 +99,7 @@ impl ReceiverIndex {
         }
     }
 
-    /// Returns the rules that are for a receiver: those of which [`Rule::is_for`] says so.
+    /// Returns the rules that apply to a receiver: those whose [`Rule::is_for`] succeeds.
     pub(super) fn rules_for(&self, receiver: &ReceiverFacts<'_>) -> RuleBits {
         let mut named = self.everybody;
         match receiver.platform {

@@ -1,7 +1,7 @@
 //! Rules (`[[rule]]` in `zmesd.toml`): which alarms are muted for which receivers, and which are urgent.
 //!
-//! Pure: an alarm, a receiver and a time go in, the deciding rule comes out. Rules stand in the order of the file; the
-//! first one whose conditions all hold decides. Where none holds, the alarm is sent as usual.
+//! Pure: given an alarm, a receiver and a time, returns the deciding rule. Rules are in the order of the file; the
+//! first one whose conditions all hold decides. If there is none, the alarm is sent as usual.
 
 mod index;
 mod receiver;
@@ -27,25 +27,25 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// Takes rules in the order of the file, at most [`MAX_RULES`]: the configuration refuses more.
+    /// Takes at most [`MAX_RULES`] rules in the order of the file: the configuration refuses more.
     pub fn new(mut rules: Vec<Rule>) -> Self {
         rules.truncate(MAX_RULES);
         let receivers = ReceiverIndex::new(&rules);
         Self { rules, receivers }
     }
 
-    /// Returns them in the order of the file.
+    /// Returns the rules in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
     }
 
-    /// Says whether there is none.
+    /// Returns whether there are no rules.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Returns the rules whose conditions on the alarm hold; what they say of receivers is still to be compared. This
-    /// is done once for each alarm, [`Candidates::decide`] once for each receiver.
+    /// Returns the rules whose conditions on the alarm hold; the conditions on receivers are not checked yet. This is
+    /// done once per alarm, [`Candidates::decide`] once per receiver.
     pub fn candidates(&self, alarm: &AlarmFacts<'_>) -> Candidates<'_> {
         let (mut holding, mut times) = (RuleBits::default(), LocalTimes::new(alarm.time));
         for (place, rule) in self.rules.iter().enumerate() {
@@ -56,7 +56,7 @@ impl RuleSet {
         Candidates { set: self, holding }
     }
 
-    /// Returns what each rule says of an alarm and a receiver, up to and including the one that decides.
+    /// Returns the result of each rule for an alarm and a receiver, up to and including the one that decides.
     pub fn examine(
         &self,
         alarm: &AlarmFacts<'_>,
@@ -74,7 +74,7 @@ impl RuleSet {
     }
 }
 
-/// The rules that an alarm meets.
+/// The rules whose conditions on the alarm hold.
 #[derive(Debug)]
 pub struct Candidates<'a> {
     set: &'a RuleSet,
@@ -82,17 +82,17 @@ pub struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// Returns the rule that decides for a receiver; `None`: the alarm is sent as usual.
+    /// Returns the rule that decides for a receiver; `None` if the alarm is sent as usual.
     pub fn decide(&self, receiver: &ReceiverFacts<'_>) -> Option<&'a Rule> {
         let place = self.set.receivers.rules_for(receiver).and(self.holding).first()?;
         self.set.rules.get(place)
     }
 }
 
-/// When an alarm happened, for rules with and without a time zone of their own.
+/// The time of an alarm, for rules with and without their own time zone.
 #[derive(Debug, Clone, Copy)]
 pub struct AlarmTime<'a> {
-    /// When the alarm was found. Rules never look at the time of sending.
+    /// When the alarm was found. Rules never use the time of sending.
     pub at: Timestamp,
     /// The machine's time zone.
     pub machine: &'a TimeZone,

@@ -1,12 +1,12 @@
-//! Whom a rule is about.
+//! The receivers that a rule applies to.
 
 use zmes_providers::targets::TargetName;
 use zmes_providers::{Platform, TokenHandle};
 
-/// On which way an alarm reaches a receiver.
+/// The channel by which an alarm reaches a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
-    /// Phones: what goes through a push provider.
+    /// Pushes, to phones and targets.
     Push,
     /// Connected apps.
     WebSocket,
@@ -17,7 +17,7 @@ pub enum Channel {
 impl Channel {
     pub const ALL: [Self; 3] = [Self::Push, Self::WebSocket, Self::Mqtt];
 
-    /// Returns the word of `channels` in `zmesd.toml`.
+    /// Returns the word used in `channels` in `zmesd.toml`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Push => "push",
@@ -32,11 +32,11 @@ impl Channel {
     }
 }
 
-/// What is known of a receiver at the moment of an alarm.
+/// What rules can use about a receiver at the moment of an alarm.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceiverFacts<'a> {
     pub channel: Channel,
-    /// The user who is logged in, or owns the token.
+    /// The user who is logged in or owns the token.
     pub user: &'a str,
     /// The token; `None` for an app without one.
     pub handle: Option<TokenHandle>,
@@ -48,14 +48,14 @@ pub struct ReceiverFacts<'a> {
 pub enum ReceiverName {
     /// `ios` or `android`; `target`: all targets.
     Platform(Platform),
-    /// The leading digits of a token's handle, 8 to 64; `@` and the name of a target.
+    /// The leading digits of a token's handle, 8 to 64; or `@` and the name of a target.
     Handle(String),
-    /// A user of ZoneMinder. Names are compared as MySQL compares them: without regard to case.
+    /// A ZoneMinder user. Names are compared as in MySQL: without regard to case.
     User(String),
 }
 
 impl ReceiverName {
-    /// Reads an entry. What is neither a platform nor a handle is a user; `user:ios` names a user of such a name.
+    /// Parses an entry. Anything but a platform or a handle is a user; `user:ios` means a user named `ios`.
     pub fn parse(text: &str) -> Self {
         if let Some(user) = text.strip_prefix("user:") {
             return Self::User(user.to_owned());
@@ -80,7 +80,7 @@ impl ReceiverName {
     }
 }
 
-/// Compares names without regard to case. Almost all are ASCII, for which nothing is allocated.
+/// Compares names without regard to case. Almost all names are ASCII; for those nothing is allocated.
 pub fn is_same_name(left: &str, right: &str) -> bool {
     if left.is_ascii() && right.is_ascii() {
         return left.eq_ignore_ascii_case(right);
@@ -89,7 +89,7 @@ pub fn is_same_name(left: &str, right: &str) -> bool {
 }
 
 impl std::fmt::Display for ReceiverName {
-    /// Writes the entry as `zmesd.toml` has it.
+    /// Writes the entry in the form of `zmesd.toml`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Platform(platform) => f.write_str(platform.as_str()),

@@ -1,4 +1,4 @@
-//! One rule: its conditions, and what it does where they hold.
+//! One rule: its conditions, and its action.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use super::schedule::{LocalTimes, Schedule};
 /// What a rule does with an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleAction {
-    /// It is not sent.
+    /// The alarm is not sent.
     Mute,
-    /// It is sent, whatever later rules say.
+    /// The alarm is sent, whatever later rules say.
     Notify,
-    /// It is sent with the provider's highest priority that an app may ask for, and through a snooze.
+    /// The alarm is sent with the highest priority that the provider allows an app, and despite a snooze.
     Urgent,
 }
 
 impl RuleAction {
     pub const ALL: [Self; 3] = [Self::Mute, Self::Notify, Self::Urgent];
 
-    /// Returns the word of `action` in `zmesd.toml`.
+    /// Returns the word used in `action` in `zmesd.toml`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Mute => "mute",
@@ -42,12 +42,12 @@ pub enum MonitorName {
 }
 
 impl MonitorName {
-    /// Reads an entry: digits are an id.
+    /// Parses an entry: digits are an id.
     pub fn parse(text: &str) -> Self {
         text.parse().map_or_else(|_| Self::Name(text.to_owned()), |id| Self::Id(MonitorId(id)))
     }
 
-    /// Says whether it names that monitor.
+    /// Returns whether the entry names this monitor.
     pub fn names(&self, id: MonitorId, name: &str) -> bool {
         match self {
             Self::Id(own) => *own == id,
@@ -65,13 +65,13 @@ impl fmt::Display for MonitorName {
     }
 }
 
-/// What a rule can see of an alarm.
+/// What a rule can use about an alarm.
 #[derive(Debug, Clone, Copy)]
 pub struct AlarmFacts<'a> {
     pub monitor: MonitorId,
     pub monitor_name: &'a str,
     pub cause: &'a str,
-    /// What was detected; `None`: it is not known (yet).
+    /// What was detected; `None` if unknown, or not known yet.
     pub labels: Option<&'a [Label]>,
     pub time: AlarmTime<'a>,
 }
@@ -86,9 +86,9 @@ pub enum Mismatch {
     CauseHas,
     /// One of `cause-lacks` is in the cause.
     CauseLacks,
-    /// It asks for labels, and none are known.
+    /// The rule requires labels, and none are known.
     LabelsUnknown,
-    /// None of `labels` was detected, or none is sure enough.
+    /// None of `labels` was detected, or none with enough confidence.
     Labels,
     /// One of `labels-lack` was detected.
     LabelsLack,
@@ -96,7 +96,7 @@ pub enum Mismatch {
     Receiver,
 }
 
-/// One `[[rule]]`. An empty list is no condition.
+/// One `[[rule]]`. An empty list means no condition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     /// Unique; `why` and `rules list` show it.
@@ -105,22 +105,22 @@ pub struct Rule {
     pub receivers: Vec<ReceiverName>,
     pub channels: Vec<Channel>,
     pub schedule: Schedule,
-    /// Any of these texts, without regard to case.
+    /// The cause must contain one of these texts, without regard to case.
     pub cause_has: Vec<String>,
-    /// None of these texts, without regard to case.
+    /// The cause must contain none of these texts, without regard to case.
     pub cause_lacks: Vec<String>,
-    /// Any of these labels, without regard to case.
+    /// One of these labels must have been detected, without regard to case.
     pub labels: Vec<String>,
-    /// None of these labels, without regard to case.
+    /// None of these labels may have been detected, without regard to case.
     pub labels_lack: Vec<String>,
-    /// Labels below it, in percent, do not count.
+    /// Labels with less confidence, in percent, do not count.
     pub min_confidence: u8,
     pub action: RuleAction,
     pub comment: String,
 }
 
 impl Rule {
-    /// Compares what does not depend on the receiver. `times` are those of the alarm.
+    /// Checks the conditions that do not depend on the receiver. `times` is for this alarm.
     pub fn holds_for(&self, alarm: &AlarmFacts<'_>, times: &mut LocalTimes<'_>) -> Result<(), Mismatch> {
         let of = |monitor: &MonitorName| monitor.names(alarm.monitor, alarm.monitor_name);
         if !self.monitors.is_empty() && !self.monitors.iter().any(of) {
@@ -150,7 +150,7 @@ impl Rule {
             return Ok(());
         }
         let known = known.ok_or(Mismatch::LabelsUnknown)?;
-        // Tags have no percentage: what gave them had a threshold of its own.
+        // Tags have no confidence: their source had its own threshold.
         let sure = |label: &&Label| label.confidence.is_none_or(|percent| percent >= self.min_confidence);
         let detected = |name: &String| known.iter().filter(sure).any(|label| label.is_called(name));
         if !self.labels.is_empty() && !self.labels.iter().any(detected) {
@@ -159,12 +159,12 @@ impl Rule {
         if self.labels_lack.iter().any(detected) { Err(Mismatch::LabelsLack) } else { Ok(()) }
     }
 
-    /// Says whether it can only decide once labels are known.
+    /// Returns whether it can decide only once labels are known.
     pub fn asks_for_labels(&self) -> bool {
         !self.labels.is_empty() || !self.labels_lack.is_empty()
     }
 
-    /// Says whether it decides every alarm on its channels.
+    /// Returns whether it decides every alarm on its channels.
     pub fn is_unconditional(&self) -> bool {
         self.monitors.is_empty()
             && self.receivers.is_empty()
@@ -174,7 +174,7 @@ impl Rule {
             && self.schedule == Schedule::default()
     }
 
-    /// Compares what depends on the receiver.
+    /// Checks the conditions that depend on the receiver.
     pub fn is_for(&self, receiver: &ReceiverFacts<'_>) -> Result<(), Mismatch> {
         if !self.channels.contains(&receiver.channel) {
             return Err(Mismatch::Channel);

@@ -1,4 +1,4 @@
-//! When a rule applies: days of the week and times of the day, in the civil time of a time zone.
+//! When a rule applies: days of the week and times of day, in the local time of a time zone.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::AlarmTime;
 
-/// How far [`Schedule::changes_after`] looks ahead: every stretch of a weekly schedule begins or ends within that.
+/// How far [`Schedule::changes_after`] looks ahead: within this time, a weekly schedule always changes.
 const DAYS_AHEAD: i64 = 8;
-/// Clock changes that [`Schedule::changes_after`] looks at: Morocco has four a year, two of them a month apart.
+/// How many clock changes [`Schedule::changes_after`] considers: Morocco has four a year, two of them a month apart.
 const CLOCK_CHANGES: usize = 2;
 
 /// Days of the week.
@@ -19,13 +19,13 @@ const CLOCK_CHANGES: usize = 2;
 pub struct Days(u8);
 
 impl Days {
-    /// All seven.
+    /// All seven days.
     pub const ALL: Self = Self(0x7F);
 
-    /// From Monday, as `jiff::civil::Weekday` numbers them.
+    /// From Monday, in the numbering of `jiff::civil::Weekday`.
     const WORDS: [&'static str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-    /// Reads words (`mon`, …); returns the first that is none. No words mean all days.
+    /// Parses words (`mon`, …); fails with the first unknown one. No words mean all days.
     pub fn parse<'t>(words: impl IntoIterator<Item = &'t str>) -> Result<Self, &'t str> {
         let mut days = Self(0);
         for word in words {
@@ -61,12 +61,12 @@ impl fmt::Display for Days {
     }
 }
 
-/// A text that is no time of the day, or no window.
+/// A text is not a time of day, or not a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a time of day from 00:00 to 24:00")]
 pub struct InvalidTime;
 
-/// A minute of the day. Midnight at the end of a day is midnight at the beginning of the next.
+/// A minute of the day. Midnight at the end of a day equals midnight at the beginning of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TimeOfDay(Time);
 
@@ -77,7 +77,7 @@ impl TimeOfDay {
 impl FromStr for TimeOfDay {
     type Err = InvalidTime;
 
-    /// Reads `22:00`, `6:30` or `24:00`.
+    /// Parses `22:00`, `6:30` or `24:00`.
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
         let (hour, minute) = text.split_once(':').ok_or(InvalidTime)?;
         let digits = |part: &str, longest| {
@@ -97,8 +97,8 @@ impl fmt::Display for TimeOfDay {
     }
 }
 
-/// A part of the day, from its first minute up to but without `to`. It crosses midnight where `to` is not after `from`;
-/// where both are the same it lasts a whole day.
+/// A part of the day, including `from` and excluding `to`. If `to` is not after `from`, it crosses midnight; if both
+/// are equal, it lasts a whole day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub from: TimeOfDay,
@@ -108,7 +108,7 @@ pub struct Window {
 impl Window {
     const DAY: Self = Self { from: TimeOfDay::MIDNIGHT, to: TimeOfDay::MIDNIGHT };
 
-    /// Says whether it covers that time on that date, where it begins on one of `days`.
+    /// Returns whether it covers this time on this date, if it begins on one of `days`.
     fn covers(&self, days: Days, date: Date, time: Time) -> bool {
         if self.from.0 < self.to.0 {
             return days.has(date) && self.from.0 <= time && time < self.to.0;
@@ -122,7 +122,7 @@ impl Window {
 impl FromStr for Window {
     type Err = InvalidTime;
 
-    /// Reads `22:00-06:00`.
+    /// Parses `22:00-06:00`.
     fn from_str(text: &str) -> Result<Self, InvalidTime> {
         let (from, to) = text.split_once('-').ok_or(InvalidTime)?;
         Ok(Self { from: from.trim().parse()?, to: to.trim().parse()? })
@@ -131,7 +131,7 @@ impl FromStr for Window {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Midnight is 24:00 where it is an end.
+        // As an end, midnight is written 24:00.
         if self.to == TimeOfDay::MIDNIGHT {
             return write!(f, "{}-24:00", self.from);
         }
@@ -139,15 +139,15 @@ impl fmt::Display for Window {
     }
 }
 
-/// Days and times of a rule. Comparisons are civil: on a day on which clocks are set forward a window is an hour
-/// shorter, on one on which they are set back an hour longer.
+/// Days and times of a rule, in local time. On a day when clocks are set forward, a window is an hour shorter; when
+/// they are set back, an hour longer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
-    /// Days on which a window begins.
+    /// Days on which a window may begin.
     pub days: Days,
-    /// Empty: the whole day.
+    /// Empty means the whole day.
     pub windows: Vec<Window>,
-    /// `None`: the machine's.
+    /// `None` means the machine's.
     pub zone: Option<TimeZone>,
 }
 
@@ -159,19 +159,19 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// Says whether the time of an alarm lies in it.
+    /// Returns whether the schedule covers the time of an alarm.
     pub fn covers(&self, time: AlarmTime<'_>) -> bool {
         self.covers_civil(&self.local(time))
     }
 
-    /// The same for one of many schedules that are compared with one alarm.
+    /// As [`Self::covers`], if many schedules are checked for one alarm.
     pub fn covers_at(&self, times: &mut LocalTimes<'_>) -> bool {
         *self == Self::default() || self.covers_civil(times.in_zone(self.zone.as_ref()))
     }
 
-    /// Returns when [`Self::covers`] changes next; `None`: never.
+    /// Returns when the result of [`Self::covers`] changes next; `None` if never.
     ///
-    /// That is at a limit of a window, which a clock that is set back shows twice, or at the moment when the clock is set.
+    /// That is at an end of a window, which occurs twice if clocks are set back, or at a clock change.
     pub fn changes_after(&self, time: AlarmTime<'_>) -> Option<Zoned> {
         let now = self.local(time);
         let covered = self.covers_civil(&now);
@@ -211,7 +211,7 @@ impl Schedule {
     }
 }
 
-/// The time of one alarm in the time zones that rules ask for: each is computed once.
+/// The time of one alarm in the time zones of the rules; each is computed once.
 #[derive(Debug)]
 pub struct LocalTimes<'a> {
     time: AlarmTime<'a>,

@@ -11,7 +11,7 @@ fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap()
 }
 
-/// Returns the instant of a civil time such as `2026-11-27 22:30`.
+/// Returns the instant of a local time such as `2026-11-27 22:30`.
 fn at(civil: &str, zone: &TimeZone) -> Timestamp {
     civil.parse::<DateTime>().unwrap().to_zoned(zone.clone()).unwrap().timestamp()
 }
@@ -257,7 +257,7 @@ fn a_rule_can_name_all_targets_or_one() {
     assert_eq!(ReceiverName::parse("user:target"), ReceiverName::User("target".to_owned()));
 }
 
-/// Rules that name some of these receivers on some channels, by the bits of two numbers.
+/// Returns a rule that names some of these receivers on some channels, by the bits of two numbers.
 fn rule_for((names, channels): (usize, usize)) -> Rule {
     let handle = PushToken::parse(&"a".repeat(40)).unwrap().handle().digits();
     let phones = ["amy", "JÜRGEN", "user:ios", "ios", "android", &handle[..8], &handle[..12], "00000000"];
@@ -276,9 +276,9 @@ fn a_window_in_the_hour_that_a_clock_skips_or_repeats_changes_when_the_clock_is_
     let zone = zone("America/New_York");
     // (window, now, when it changes next)
     for (window, now, next) in [
-        // At 02:00 it is 03:00: a window from 02:01 has begun by then.
+        // At 02:00 the clock is set to 03:00: a window from 02:01 has begun by then.
         ("2:01-3:02", "2027-03-14T06:43:00Z", "2027-03-14T07:00:00Z"),
-        // At 02:00 it is 01:00 again: a window from 01:30 ends then, and begins a second time.
+        // At 02:00 the clock is set to 01:00: a window from 01:30 ends then, and begins a second time.
         ("1:30-1:45", "2027-11-07T05:50:00Z", "2027-11-07T06:30:00Z"),
         ("1:30-2:00", "2027-11-07T05:50:00Z", "2027-11-07T06:00:00Z"),
     ] {

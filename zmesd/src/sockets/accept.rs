@@ -1,4 +1,4 @@
-//! What follows a failed accept: a pause, and one line in the log for each row of failures.
+//! Handles a failed accept: a pause, and one log line for each series of failures.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tracing::{debug, error, info};
 
-/// How long the next accept waits: out of file descriptors, it would fail again at once.
+/// How long to wait before the next accept: without free file descriptors, it would fail again at once.
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl AcceptPause {
         }
     }
 
-    /// Waits for the pause that a failure needs. Only the first of a series is logged, because every peer that can
+    /// Waits as long as the failure requires. Only the first failure of a series is logged, because every peer that can
     /// connect can cause failures.
     pub async fn failed(&mut self, failure: &io::Error) {
         let fault = accept_fault(failure);
@@ -46,19 +46,19 @@ impl AcceptPause {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AcceptFault {
-    /// This connection is lost, the next one may succeed.
+    /// This connection is lost; the next one may succeed.
     Connection,
-    /// The system has no room for another connection now.
+    /// The system has no resources for another connection at the moment.
     Room,
     Socket,
 }
 
-/// Says whether the socket itself is broken: no later accept can succeed.
+/// Returns whether the socket itself is broken, so that no later accept can succeed.
 pub fn is_broken(failure: &io::Error) -> bool {
     accept_fault(failure) == AcceptFault::Socket
 }
 
-/// Sorts the errors of `accept(2)`: Linux also hands over errors that the new connection already had.
+/// Classifies the errors of `accept(2)`: Linux also returns errors that the new connection already had.
 fn accept_fault(failure: &io::Error) -> AcceptFault {
     let Some(code) = failure.raw_os_error() else { return AcceptFault::Socket };
     #[expect(

@@ -1,4 +1,4 @@
-//! Why a socket cannot be served, and what to do about it.
+//! Why a socket cannot be bound, and what to do about it.
 
 use std::fmt;
 use std::io;
@@ -26,7 +26,7 @@ impl fmt::Display for Endpoint {
 #[error("cannot bind {endpoint}: {fault}")]
 pub struct BindError {
     pub endpoint: Endpoint,
-    /// The key that names the address: `server.listen`.
+    /// The setting that contains the address: `server.listen`.
     pub key: &'static str,
     pub fault: BindFault,
 }
@@ -35,7 +35,7 @@ pub struct BindError {
 pub enum BindFault {
     #[error("{}", reason(.0))]
     Refused(io::Error),
-    /// The operating system refuses something that has to be done for it.
+    /// The operating system refused a preparation step.
     #[error("cannot {what} {}: {}", path.display(), reason(source))]
     Preparation {
         /// The step that failed: "create".
@@ -45,7 +45,7 @@ pub enum BindFault {
     },
     #[error("another process answers there")]
     Answered,
-    /// Something else has the name of the Unix socket. It is left alone.
+    /// Something else exists at the path of the Unix socket. It is left alone.
     #[error("it exists and is not a socket")]
     NotASocket,
 }
@@ -59,7 +59,7 @@ impl BindError {
         Self { endpoint: Endpoint::Socket(path.to_owned()), key, fault }
     }
 
-    /// Says whether permissions are the cause (exit code 77 rather than 69).
+    /// Returns whether permissions are the cause (exit code 77 rather than 69).
     pub fn is_permission(&self) -> bool {
         match &self.fault {
             BindFault::Refused(source) | BindFault::Preparation { source, .. } => {

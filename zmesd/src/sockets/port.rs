@@ -1,4 +1,4 @@
-//! Opening ports.
+//! Binds TCP ports.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -7,9 +7,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::bind_error::BindError;
 
-/// Opens all addresses that a key lists, or none; `backlog` connections may wait to be accepted.
+/// Binds all addresses listed in a setting, or none; `backlog` connections may wait to be accepted.
 ///
-/// `[::]:9000` serves IPv4 too, whatever the system's default is; only where `0.0.0.0:9000` is listed beside it, each
+/// `[::]:9000` also serves IPv4, whatever the system's default is, unless `0.0.0.0:9000` is listed, too: then each
 /// serves its own family.
 pub fn bind_all(
     addresses: &[SocketAddr],
@@ -29,7 +29,7 @@ pub fn bind_all(
     addresses.iter().map(open).collect()
 }
 
-/// Opens one port; whether an IPv6 address serves IPv4, too, is the system's default.
+/// Binds one port. Whether an IPv6 address also serves IPv4 is the system's default.
 pub fn bind_port(address: SocketAddr, key: &'static str, backlog: i32) -> Result<TcpListener, BindError> {
     listen(address, None, backlog).map_err(|source| BindError::port(address, key, source))
 }
@@ -39,7 +39,7 @@ fn listen(address: SocketAddr, only_v6: Option<bool>, backlog: i32) -> io::Resul
     if let Some(only_v6) = only_v6 {
         socket.set_only_v6(only_v6)?;
     }
-    // A restarted daemon must not wait for the connections of the one before to be forgotten.
+    // A restarted daemon must not wait until the connections of the previous one are forgotten.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

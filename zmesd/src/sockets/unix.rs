@@ -1,4 +1,4 @@
-//! What may be in the place of a Unix socket: one that a dead process has left is replaced, anything else is left alone.
+//! Binds Unix sockets: a socket that a dead process has left is replaced, anything else is left alone.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::bind_error::BindFault;
 
-/// Binds a Unix socket; one that is in the way is removed first if no process listens to it.
+/// Binds a Unix socket. An existing one is removed first if no process listens on it.
 pub fn replacing_stale<T>(path: &Path, bind: impl Fn() -> io::Result<T>) -> Result<T, BindFault> {
     let bound = match bind() {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -30,7 +30,7 @@ fn remove_stale(path: &Path) -> Result<(), BindFault> {
         Err(source) => return Err(failed("read the metadata of")(source)),
     }
     match connect(path) {
-        // A full queue is a listener's as well, if a slow one's.
+        // A full queue also belongs to a listener, if a slow one.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(BindFault::Answered),
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(failed("remove the stale socket"))
@@ -41,7 +41,7 @@ fn remove_stale(path: &Path) -> Result<(), BindFault> {
     }
 }
 
-/// Connects without waiting: the kernel answers for a listener immediately.
+/// Connects without waiting: if there is a listener, the kernel answers immediately.
 fn connect(path: &Path) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
@@ -49,7 +49,7 @@ fn connect(path: &Path) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// A socket's name in the file system, removed at the end if it is still the one that was made here.
+/// A socket's path, removed at the end if it still is the socket created here.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,

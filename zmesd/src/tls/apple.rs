@@ -1,5 +1,5 @@
-//! What iOS has against a certificate. Only apps that leave the check to the system hear of it; zmNinja takes any
-//! certificate unless it is told otherwise.
+//! What iOS does not accept in a certificate. Affects only apps that leave the check to the system; zmNinja accepts any
+//! certificate unless configured otherwise.
 //!
 //! Apple's rules: "Requirements for trusted certificates in iOS 13 and macOS 10.15" (support.apple.com/HT210176) and
 //! "About upcoming limits on trusted certificates" (HT211025).
@@ -9,12 +9,12 @@ use x509_parser::public_key::PublicKey;
 
 use crate::ports::CertificateProblem;
 
-/// Longest validity of a certificate, in days, whatever its issuer.
+/// Maximum validity of a certificate in days, whatever its issuer.
 const LONGEST_DAYS: i64 = 825;
-/// And for so many if a CA has issued it that comes with the system.
+/// Maximum validity in days if a CA that comes with the system has issued it.
 const LONGEST_PUBLIC_DAYS: i64 = 398;
-/// The limit of [`LONGEST_PUBLIC_DAYS`] is for certificates from 2020-09-01 on, that of [`LONGEST_DAYS`] and of the
-/// extended key usage from 2019-07-01 on; in seconds since 1970.
+/// [`LONGEST_PUBLIC_DAYS`] applies to certificates from 2020-09-01 on; [`LONGEST_DAYS`] and the extended key usage from
+/// 2019-07-01 on. In seconds since 1970.
 const SINCE_2020_09: i64 = 1_598_918_400;
 const SINCE_2019_07: i64 = 1_561_939_200;
 const RSA_BITS: usize = 2048;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_rules_is_left_in_peace() {
+    fn certificates_older_than_the_rules_are_not_judged() {
         assert_eq!(objected(1975, 2096, false), [""; 0]);
     }
 }

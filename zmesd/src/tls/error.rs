@@ -1,4 +1,4 @@
-//! What can be wrong with a certificate and its key, each as a sentence and with what to do about it.
+//! Problems of a certificate and its key, each as a sentence with a hint.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ impl TlsError {
     }
 }
 
-/// Returns a date: the message is read by people and programs alike, and no zone changes it by more than a day.
+/// Returns a date: people and programs read the same message, and no time zone changes it by more than a day.
 fn date(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
@@ -84,12 +84,12 @@ pub enum TlsWarning {
 }
 
 impl TlsWarning {
-    /// Says whether it comes and goes with time.
+    /// Returns whether the problem comes and goes with time.
     pub(super) fn is_about_time(&self) -> bool {
         matches!(self, Self::Expired(_) | Self::ExpiresSoon { .. } | Self::NotYetValid(_))
     }
 
-    /// Says whether apps that check certificates refuse this one, whatever their users trust.
+    /// Returns whether apps that check certificates refuse this one, whatever their users trust.
     pub fn is_grave(&self) -> bool {
         matches!(self, Self::Expired(_) | Self::NotYetValid(_) | Self::NoNames(_) | Self::Version1)
     }

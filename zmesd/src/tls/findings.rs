@@ -1,4 +1,4 @@
-//! A pair as `check-config` sees it: everything that is wrong at once, each with the file to blame.
+//! Problems of a pair for `check-config`: all at once, each with the file to blame.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::error::{TlsError, TlsWarning};
 use super::pair::{Inspected, certify, inspect};
 use crate::config::{PairFinding, PairPart, PairWeight, TlsFiles};
 
-/// Returns what is wrong with a certificate and its key, as far as there are any. Reads files.
+/// Returns all problems of a certificate and its key, as far as they are given. Reads files.
 pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) -> Vec<PairFinding> {
     let mut findings = Vec::new();
     let chain = certificate.and_then(|path| {
@@ -24,7 +24,7 @@ pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) 
     let Some((certificate, chain)) = chain else { return findings };
     let joined = key.and_then(|(path, key)| {
         let files = TlsFiles { certificate: certificate.to_owned(), key: path.to_owned() };
-        // Each by itself is fine: what is left is a key of another kind or of another certificate.
+        // Each is fine by itself, so the key is of another kind or belongs to another certificate.
         let joined = certify(&files, &chain, key);
         joined.map_err(|error| findings.push(problem(blamed(&error), &error))).ok()
     });
@@ -36,7 +36,7 @@ pub fn findings(certificate: Option<&Path>, key: Option<&Path>, now: Timestamp) 
     findings
 }
 
-/// Returns the file to blame where certificate and key do not do together.
+/// Returns the file to blame if certificate and key do not match.
 fn blamed(error: &TlsError) -> PairPart {
     match error {
         TlsError::File(_) | TlsError::OnlyIssuers { .. } => PairPart::Certificate,

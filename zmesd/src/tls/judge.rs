@@ -1,4 +1,4 @@
-//! What time and chain say about a certificate.
+//! Checks a certificate's dates and chain.
 
 use jiff::{SignedDuration, Timestamp};
 use x509_parser::certificate::X509Certificate;
@@ -8,12 +8,14 @@ use super::error::TlsWarning;
 use super::order::Order;
 use super::summary::CertificateSummary;
 
-/// This part of its own life must be left. Let's Encrypt's certificates of 90 days are renewed with 30 days left, those
-/// of six days with two days left (letsencrypt.org/docs/integration-guide, "When to Renew").
+/// A warning comes when less than 1/`PART` of a certificate's lifetime remains. Let's Encrypt's certificates of 90 days
+/// are renewed with 30 days left, those of six days with two days left (letsencrypt.org/docs/integration-guide, "When
+/// to Renew").
+/// Renew").
 const PART: i64 = 3;
-/// But never more than this: a certificate of two years is not in danger half a year before its end.
+/// But never earlier than this: a certificate of two years is not in danger half a year before its end.
 const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Signed certificate timestamps (RFC 6962 3.3): only public authorities put them in.
+/// Signed certificate timestamps (RFC 6962 3.3): only public authorities include them.
 const TRANSPARENCY: &str = "1.3.6.1.4.1.11129.2.4.2";
 
 pub(super) fn time_warning(summary: &CertificateSummary, now: Timestamp) -> Option<TlsWarning> {
@@ -44,13 +46,13 @@ pub(super) fn chain_warning(
     if let Some(index) = broken {
         return Some(TlsWarning::ChainOutOfOrder(index + 2));
     }
-    // An authority at home (mkcert, openssl) signs with its root, which phones have: nothing is missing then.
+    // A private authority (mkcert, openssl) signs with its root, which phones have: nothing is missing then.
     let alone = chain.len() == 1 && !summary.self_signed && chain.first().is_some_and(is_public);
     alone.then(|| TlsWarning::ChainIncomplete(summary.issuer.clone()))
 }
 
-/// Says whether a public authority has issued it: it tells where its issuer's certificate is (RFC 5280 4.2.2.1), or when
-/// it was logged. Such leaves are signed by an intermediate, which apps do not have.
+/// Returns whether a public authority has issued it: it says where its issuer's certificate is (RFC 5280 4.2.2.1), or
+/// when it was logged. Such certificates are signed by an intermediate, which apps do not have.
 fn is_public(certificate: &X509Certificate<'_>) -> bool {
     certificate.extensions().iter().any(|extension| {
         matches!(extension.parsed_extension(), ParsedExtension::AuthorityInfoAccess(_))

@@ -1,8 +1,8 @@
-//! TLS of the WebSocket side: the certificate and its key, looked at before they are used, replaced while serving.
+//! TLS of the WebSocket server: the certificate and its key, checked before use, replaced while serving.
 //!
-//! Owns the current pair. What makes TLS impossible is a [`TlsError`] (the daemon does not start, a reload changes
-//! nothing); what only makes apps complain is a [`TlsWarning`] (it is served all the same: zmNinja takes any
-//! certificate unless told otherwise, and an expired one is better than no alarms).
+//! Owns the current pair. Problems that make TLS impossible are a [`TlsError`] (the daemon does not start, a reload
+//! changes nothing). Problems that only make apps complain are a [`TlsWarning`]; the pair is served anyway: zmNinja
+//! accepts any certificate unless configured otherwise, and an expired one is better than no alarms.
 
 mod apple;
 mod error;
@@ -28,7 +28,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::config::TlsFiles;
 
-/// The current certificate. New connections get a new one at once, open ones keep theirs.
+/// The current certificate. New connections use a new one at once, open ones keep theirs.
 #[derive(Debug)]
 pub struct CertStore {
     pair: ArcSwap<LoadedPair>,
@@ -43,14 +43,14 @@ impl CertStore {
         self.pair.load_full()
     }
 
-    /// Loads a pair and serves it; an error changes nothing. Reads files: not for the event loop.
+    /// Loads a pair and serves it; on an error nothing changes. Reads files: not for the event loop.
     pub fn reload(&self, files: &TlsFiles, now: Timestamp) -> Result<Arc<LoadedPair>, TlsError> {
         let pair = Arc::new(load(files, now)?);
         self.pair.store(Arc::clone(&pair));
         Ok(pair)
     }
 
-    /// Says whether the files of the current pair have changed since they were loaded (or cannot be read).
+    /// Returns whether the files of the current pair have changed since they were loaded (or cannot be read).
     pub fn changed_on_disk(&self) -> bool {
         self.pair.load().changed_on_disk()
     }
@@ -62,7 +62,7 @@ impl ResolvesServerCert for CertStore {
     }
 }
 
-/// Returns how the server speaks TLS: 1.2 and 1.3, with whatever the store holds at the moment of each handshake.
+/// Returns the server's TLS configuration: 1.2 and 1.3, with the store's current certificate at each handshake.
 pub fn server_config(store: Arc<CertStore>) -> Result<Arc<ServerConfig>, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -74,7 +74,7 @@ pub fn server_config(store: Arc<CertStore>) -> Result<Arc<ServerConfig>, TlsErro
     Ok(Arc::new(config))
 }
 
-/// Returns the one implementation of cryptography that the daemon uses, without asking for a process-wide default.
+/// Returns the only cryptography provider of the daemon, without setting a process-wide default.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

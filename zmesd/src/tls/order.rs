@@ -1,15 +1,16 @@
-//! The order in which a server sends its certificates: its own first, then each one's issuer (RFC 8446 section 4.4.2).
+//! The order in which a server sends its certificates: its own first, then each issuer in turn (RFC 8446 section
+//! 4.4.2).
 
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::X509Certificate;
 
-/// The certificates of a file, by index, in the order in which they are to be sent.
+/// The certificates of a file, by index, in the order to send them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Order(Vec<usize>);
 
 impl Order {
-    /// Orders certificates. The server's own is the one of that public key (`SubjectPublicKeyInfo`); where there is none
-    /// such, the first one, unless that issued another one of them.
+    /// Orders certificates. The server's own is the one with this public key (`SubjectPublicKeyInfo`); if there is
+    /// none, the first one that did not issue another one in the file.
     pub(super) fn of(chain: &[X509Certificate<'_>], public_key: Option<&[u8]>) -> Self {
         let issued = |one: &X509Certificate<'_>, other: &X509Certificate<'_>| {
             other.issuer().as_raw() == one.subject().as_raw() && one.subject() != other.subject()
@@ -30,13 +31,13 @@ impl Order {
                 chain.iter().enumerate().find(unused).map(|(at, _)| at)
             });
         }
-        // What belongs to nothing is kept: it may complete a chain in a way that names do not tell.
+        // Unconnected certificates are kept: they may complete a chain in a way that names do not show.
         let rest: Vec<usize> = (0..chain.len()).filter(|index| !order.contains(index)).collect();
         order.extend(rest);
         Self(order)
     }
 
-    /// Returns which certificate of the file is the server's own, from 0.
+    /// Returns which certificate of the file is the server's own, counting from 0.
     pub(super) fn first(&self) -> usize {
         self.0.first().copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Loading a certificate with its key.
+//! Loads a certificate with its key.
 
 use std::fs;
 use std::io;
@@ -47,7 +47,7 @@ struct Stamp {
 }
 
 impl LoadedPair {
-    /// Returns what apps may complain about at that time: the pair may have been loaded long before.
+    /// Returns what apps may complain about at this time: the pair may have been loaded long before.
     pub fn warnings_at(&self, now: Timestamp) -> Vec<TlsWarning> {
         let lasting = self.warnings.iter().filter(|warning| !warning.is_about_time()).cloned();
         time_warning(&self.summary, now).into_iter().chain(lasting).collect()
@@ -64,7 +64,7 @@ impl LoadedPair {
 
 /// Loads and checks a pair. Reads files: not for the event loop.
 pub fn load(files: &TlsFiles, now: Timestamp) -> Result<LoadedPair, TlsError> {
-    // Before the files are read: what is written meanwhile is then seen as a change.
+    // Before the files are read: anything written meanwhile then counts as a change.
     let stamps = stamps(files);
     let chain = pemfile::certificates(&files.certificate)?;
     let key = pemfile::private_key(&files.key)?;
@@ -75,9 +75,9 @@ pub fn load(files: &TlsFiles, now: Timestamp) -> Result<LoadedPair, TlsError> {
     Ok(LoadedPair { summary, warnings, objections, key: Arc::new(key), files: files.clone(), stamps })
 }
 
-/// Joins a chain and a key that belong together; the certificates come in the order in which a server sends them.
+/// Joins a chain and its key. The certificates are put in the order in which a server sends them.
 ///
-/// The key is compared with the certificate's here: rustls would first parse the certificate, and refuses version 1.
+/// This compares the key with the certificate's own: rustls would first parse the certificate, and refuses version 1.
 pub(super) fn certify(
     files: &TlsFiles,
     chain: &[CertificateDer<'static>],
@@ -97,7 +97,7 @@ pub(super) fn certify(
     Ok(CertifiedKey::new(order.apply(chain), key))
 }
 
-/// Says that no certificate of the file belongs to the key.
+/// Returns the error for a file without a certificate that belongs to the key.
 fn stranger(files: &TlsFiles, first: &X509Certificate<'_>) -> TlsError {
     let certificate = files.certificate.clone();
     if first.is_ca() && first.subject().as_raw() != first.issuer().as_raw() {

@@ -1,4 +1,4 @@
-//! A certificate in a few words, for `status` and `check tls`.
+//! A short description of a certificate, for `status` and `check tls`.
 
 use std::net::IpAddr;
 
@@ -8,10 +8,10 @@ use x509_parser::extensions::GeneralName;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateSummary {
-    /// Whom it is for: `CN=zm.example.org`.
+    /// The subject: `CN=zm.example.org`.
     pub subject: String,
     pub issuer: String,
-    /// The host names and addresses that it is good for.
+    /// The host names and addresses that it is valid for.
     pub names: Vec<String>,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
@@ -19,13 +19,13 @@ pub struct CertificateSummary {
 }
 
 impl CertificateSummary {
-    /// Returns how many whole days it is still valid; negative when it is not.
+    /// Returns how many whole days it is still valid; negative after it has expired.
     pub fn days_left(&self, now: Timestamp) -> i64 {
         let seconds = self.not_after.as_second() - now.as_second();
         seconds.div_euclid(24 * 60 * 60)
     }
 
-    /// Returns what people call it: its subject, or where that is empty, the names that it is good for.
+    /// Returns its usual name: the subject, or if that is empty, the names that it is valid for.
     pub fn title(&self) -> String {
         const TOLD: usize = 3;
         if !self.subject.is_empty() {
@@ -72,7 +72,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
-/// Certificates may say "never expires" with a year beyond what a timestamp holds.
+/// Certificates may say "never expires" with a year beyond what a timestamp can hold.
 fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(if seconds < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }

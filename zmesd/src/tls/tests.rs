@@ -1,4 +1,4 @@
-//! Pairs as people make them, good and bad.
+//! Pairs as people create them, good and bad.
 
 use std::path::Path;
 
@@ -134,7 +134,7 @@ fn the_chain_is_looked_at() {
     assert_eq!(warnings(&public), [TlsWarning::ChainIncomplete("CN=Test CA".to_owned())]);
     assert_eq!(warnings(&format!("{public}{ca_pem}")), []);
     assert_eq!(warnings(&format!("{leaf}{leaf}{ca_pem}")), [TlsWarning::ChainOutOfOrder(2)]);
-    // As some issuers and many people put a chain together: served in order, and said.
+    // Many issuers and people order a chain this way: it is served in the right order, with a warning.
     let turned = load_at(&write(&format!("{ca_pem}{leaf}"), &key.serialize_pem()), now());
     assert_eq!(turned.warnings, [TlsWarning::LeafNotFirst(2)]);
     assert_eq!(turned.summary.names, ["zm.example.org"]);
@@ -217,7 +217,8 @@ fn openssl(directory: &Path, arguments: &str) {
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// As the manuals of MySQL and MariaDB make a certificate: without extensions, OpenSSL up to 3.1 writes version 1.
+/// Creates a certificate as the manuals of MySQL and MariaDB do: without extensions, OpenSSL up to 3.1 writes version
+/// 1.
 fn version_1() -> Pair {
     let pair = write("", "");
     let directory = pair.directory.path();
@@ -240,7 +241,7 @@ fn a_certificate_of_x509_version_1_is_served_and_the_certificate_is_blamed() {
     let found = findings(Some(&pair.files.certificate), Some(&pair.files.key), now);
     let first = found.iter().find(|finding| finding.message.contains("version 1")).unwrap();
     assert_eq!((first.part, first.weight), (PairPart::Certificate, PairWeight::Grave));
-    // The key is still compared, and the next pair is taken.
+    // The key is still compared, and the next pair is accepted.
     let other = self_signed(&params(&["zm.example.org"]));
     let store = CertStore::new(loaded);
     let mixed = TlsFiles { key: other.files.key.clone(), ..pair.files.clone() };

@@ -1,21 +1,21 @@
-//! How long a condition must hold, or be gone, before it is told: longer for what comes and goes.
+//! How long a condition must hold, or be gone, before people are told: longer for one that flaps.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a condition must be gone until its trouble is over.
+/// How long a condition must be gone before its trouble is over.
 const GONE_FOR: Duration = Duration::from_secs(30);
 /// Raises within this time count as flapping.
 const WINDOW: Duration = Duration::from_hours(1);
-/// From this many raises in the window on, each doubles the time.
+/// From this many raises in the window on, each one doubles the time.
 const FLAPS: usize = 3;
-/// The longest that a condition has to hold, unless it is longer from the beginning.
+/// The longest time that a condition must hold, unless its own hold time is longer.
 const LONGEST: Duration = Duration::from_mins(30);
-/// How often one trouble is raised within an hour at most: the times between double from the third time on.
+/// Maximum number of times that one trouble is raised within an hour: the times double from the third raise on.
 pub const MOST_RAISES: usize = 7;
 
-/// When a trouble was raised lately.
+/// When a trouble was raised recently.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Damping(Vec<Instant>);
 
@@ -25,7 +25,7 @@ impl Damping {
         self.0.push(now);
     }
 
-    /// Returns how long a condition must hold that would be told after `hold`.
+    /// Returns how long a condition must hold whose undamped time is `hold`.
     pub(super) fn rise(&self, hold: Duration, now: Instant) -> Duration {
         match self.factor(now) {
             1 => hold,
@@ -38,7 +38,7 @@ impl Damping {
         damped(GONE_FOR, self.factor(now))
     }
 
-    /// Says whether nothing is remembered that still counts.
+    /// Returns whether no recent raise still counts.
     pub(super) fn is_calm(&self, now: Instant) -> bool {
         self.lately(now) == 0
     }

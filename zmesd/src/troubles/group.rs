@@ -1,4 +1,4 @@
-//! Cameras that are lost together: one trouble in place of many.
+//! Cameras that are lost together: one trouble instead of many.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zmes_shared::MonitorId;
 
-/// Fewer cameras than this are told of one by one.
+/// Fewer cameras than this are reported one by one.
 const LEAST: usize = 3;
-/// This part of the cameras, in percent.
+/// Minimum share of the cameras, in percent.
 const PART: usize = 80;
-/// They were lost within this time.
+/// Cameras lost within this time count as lost together.
 const TOGETHER: Duration = Duration::from_mins(1);
 
-/// When the cameras were lost that have no trouble of their own.
+/// When each camera without a trouble of its own was lost.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Losses(BTreeMap<MonitorId, Instant>);
 
 impl Losses {
-    /// Takes the cameras that are lost now; `known` are those whose state is known.
+    /// Updates the lost cameras; `known` contains the cameras whose state is known.
     pub(super) fn update(&mut self, lost: &BTreeSet<MonitorId>, known: &BTreeSet<MonitorId>, now: Instant) {
         self.0.retain(|id, _| lost.contains(id) || !known.contains(id));
         for id in lost {
@@ -34,17 +34,17 @@ impl Losses {
         self.0.len()
     }
 
-    /// Forgets cameras that the catalog has no more.
+    /// Forgets cameras that are no longer in the catalog.
     pub(super) fn retain(&mut self, stays: impl Fn(MonitorId) -> bool) {
         self.0.retain(|id, _| stays(*id));
     }
 
-    /// Has all count as lost from now on.
+    /// Makes all count as lost from now on.
     pub(super) fn restart(&mut self, now: Instant) {
         self.0.values_mut().for_each(|at| *at = now);
     }
 
-    /// Returns since when so many of `total` cameras have been lost together that it is one trouble.
+    /// If enough of `total` cameras have been lost together to be one trouble, returns since when.
     pub(super) fn together(&self, total: usize) -> Option<Instant> {
         let mut times: Vec<_> = self.0.values().copied().collect();
         times.sort_unstable();

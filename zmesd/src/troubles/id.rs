@@ -1,4 +1,4 @@
-//! How troubles are called.
+//! The ids of troubles.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use zmes_shared::words::TroubleKind;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TroubleId {
     pub kind: TroubleKind,
-    /// What of that kind: a monitor, a transport, the handle of a token; empty where there is only one.
+    /// The monitor, transport or token handle; empty if there is only one trouble of this kind.
     pub subject: String,
 }
 
@@ -26,7 +26,7 @@ impl TroubleId {
         Self::about(TroubleKind::Camera, monitor.to_string())
     }
 
-    /// Returns the monitor, for the trouble of a camera.
+    /// Returns the monitor, if this is the trouble of a camera.
     pub fn monitor(&self) -> Option<MonitorId> {
         if self.kind != TroubleKind::Camera {
             return None;
@@ -34,14 +34,14 @@ impl TroubleId {
         self.subject.parse().ok().map(MonitorId)
     }
 
-    /// Returns the transport, for troubles of one.
+    /// Returns the transport, if this is the trouble of one.
     pub fn transport(&self) -> Option<&str> {
         let of_transport =
             [TroubleKind::Push, TroubleKind::Credentials, TroubleKind::Quota, TroubleKind::Probe];
         of_transport.contains(&self.kind).then_some(self.subject.as_str())
     }
 
-    /// Reads the text of its `Display`; `None` for kinds of a newer version.
+    /// Parses the output of its `Display`; `None` for kinds of a newer version.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, subject) = text.split_once(':').unwrap_or((text, ""));
         let kind = TroubleKind::parse(kind);

@@ -1,8 +1,8 @@
-//! Troubles: what keeps zmesd from seeing alarms or from telling of them, as a table of conditions with an id.
+//! Troubles: what keeps zmesd from seeing alarms or from sending them, as a table of conditions with ids.
 //!
-//! [`TroubleTable`] is pure. It takes what was observed, with the time, and returns what people are told:
-//! a trouble was raised, still stands, or is over. It decides how long a condition must hold before it counts, makes one
-//! trouble of forty cameras that are lost together, and damps what comes and goes. Who observes is `admin::troubles`.
+//! [`TroubleTable`] is pure. Given observations and the time, it returns what people are told: a trouble was raised,
+//! still stands, or is over. It decides how long a condition must hold before it counts, makes one trouble of forty
+//! cameras that are lost together, and damps conditions that come and go. The observations come from `admin::troubles`.
 
 mod damping;
 mod group;

@@ -13,16 +13,16 @@ use super::damping::Damping;
 use super::group::Losses;
 use super::id::TroubleId;
 
-/// Troubles at a time, those that rise among them. What comes beyond that is not taken: something larger is wrong.
+/// Maximum number of troubles at a time, including rising ones. Further ones are ignored: something larger is wrong.
 const MOST: usize = 1000;
-/// How long most cameras must be lost together, if cameras are not told of at all.
+/// How long most cameras must be lost together, if single cameras are not reported.
 pub const GROUP_HOLD: Duration = Duration::from_mins(2);
 const HOUR: Duration = Duration::from_hours(1);
-/// When people are reminded of a trouble that stands; after the last one daily.
+/// When people are reminded of a trouble that still stands; after the last one, daily.
 const REMINDERS: [Duration; 2] = [HOUR, Duration::from_hours(6)];
 const DAY: Duration = Duration::from_hours(24);
 
-/// One moment by both clocks: people read the wall clock, holds are measured by the one that does not jump.
+/// A moment by both clocks: people read the wall clock; durations are measured by the monotonic one.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub at: Timestamp,
@@ -33,40 +33,40 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     pub severity: Severity,
-    /// Whom or what it is about, as people call it; empty: zmesd.
+    /// What it is about, in people's words; empty for zmesd.
     pub name: String,
     /// One sentence, without the name.
     pub text: Sentence,
     pub hint: String,
-    /// How long it must hold until it is told.
+    /// How long it must hold before people are told.
     pub hold: Duration,
 }
 
-/// What was seen of a camera that is to be watched.
+/// The state of a watched camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CameraSight {
     Seen,
     Lost(Observation),
-    /// Not known: it has not been polled yet, or its alarms come from the database.
+    /// Unknown: it has not been polled yet, or its alarms come from the database.
     Unknown,
 }
 
 /// What was observed in one round.
 #[derive(Debug, Clone, Default)]
 pub struct Look {
-    /// All cameras that are to be watched.
+    /// All watched cameras.
     pub cameras: BTreeMap<MonitorId, CameraSight>,
-    /// Those among them that other servers capture: they make no group with those of this machine.
+    /// The cameras that other servers capture: they are not grouped with those of this machine.
     pub elsewhere: BTreeSet<MonitorId>,
-    /// The cameras are not known yet: nothing is concluded from those that are missing.
+    /// The cameras are not known yet: nothing follows from those that are missing.
     pub cameras_unknown: bool,
-    /// After how long a lost camera is told of; `None`: never. Cameras that are lost together are told of in any case.
+    /// After what time a lost camera is reported; `None` for never. Cameras lost together are always reported.
     pub camera_offline: Option<Duration>,
     /// All other conditions.
     pub others: BTreeMap<TroubleId, Observation>,
-    /// What could not be judged this time: it stays as it is.
+    /// Troubles that could not be judged this time: they stay unchanged.
     pub unknown: BTreeSet<TroubleId>,
-    /// The same for all troubles of a kind.
+    /// As `unknown`, for all troubles of a kind.
     pub unknown_kinds: BTreeSet<TroubleKind>,
 }
 
@@ -77,7 +77,7 @@ struct WatchedCameras<'a> {
     unknown: bool,
 }
 
-/// A trouble as it is told.
+/// A trouble as reported to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     pub id: TroubleId,
@@ -90,7 +90,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Returns the sentence with the name before it.
+    /// Returns the sentence, preceded by the name.
     pub fn sentence(&self) -> Sentence {
         match self.name.as_str() {
             "" => self.text.clone(),
@@ -98,7 +98,7 @@ impl Trouble {
         }
     }
 
-    /// Returns it as commands and programs get it. `cleared_at`: it is over since then.
+    /// Returns the form for commands and programs. `cleared_at` is set if the trouble is over.
     pub fn view(&self, cleared_at: Option<Timestamp>) -> TroubleView {
         let (text, parts) = self.sentence().into_parts();
         TroubleView {
@@ -144,21 +144,21 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
-    /// The condition holds since then, but not for long enough.
+    /// The condition has held since then, but not long enough.
     Rising(Instant),
     Standing {
         raised: Instant,
-        /// How long it had stood at that time: more than nothing after a restart.
+        /// How long it had stood before `raised`: more than zero after a restart.
         before: Duration,
         reminders: u32,
-        /// The condition is gone since then, but not for long enough.
+        /// The condition has been gone since then, but not long enough.
         gone: Option<Instant>,
     },
-    /// It is remembered only for its flaps.
+    /// Kept only to count how often it is raised.
     Over,
 }
 
-/// Troubles by id: those that rise, those that stand, and for an hour those that are over.
+/// Troubles by id: rising ones, standing ones, and for an hour those that are over.
 #[derive(Debug, Default)]
 pub struct TroubleTable {
     entries: BTreeMap<TroubleId, Entry>,
@@ -166,7 +166,7 @@ pub struct TroubleTable {
 }
 
 impl TroubleTable {
-    /// Takes the troubles that stood when the daemon ended: none of them is raised again.
+    /// Restores the troubles that stood when the daemon ended: none of them is raised again.
     pub fn remembered(records: Vec<TroubleRecord>, now: Moment) -> Self {
         let entry = |TroubleRecord { trouble, raised_at }: TroubleRecord| {
             let before = Duration::try_from(now.at.duration_since(raised_at)).unwrap_or_default();
@@ -184,7 +184,7 @@ impl TroubleTable {
         self.entries.values().filter(|entry| entry.stands()).map(|entry| &entry.trouble)
     }
 
-    /// Takes what was observed, and returns what is to be told.
+    /// Updates the table with a round of observations. Returns what people are to be told.
     pub fn look(&mut self, look: Look, now: Moment) -> Vec<TroubleNotice> {
         let Look {
             cameras,
@@ -216,7 +216,7 @@ impl TroubleTable {
                 && notice.trouble.id == TroubleId::of(TroubleKind::Zoneminder)
         });
         if group_is_over {
-            // Those that have not come back are told of one by one, once they have had their time.
+            // Cameras that are still lost are reported one by one, after their own time.
             self.losses.restart(now.tick);
         }
         self.entries.retain(|_, entry| match entry.stage {
@@ -238,7 +238,7 @@ impl TroubleTable {
         Some(self.entries.entry(id.clone()).or_insert_with(fresh))
     }
 
-    /// Has a condition count from when it was first seen, which may be before it became one of its own.
+    /// Counts a condition from when it was first seen, which may be before it had an entry of its own.
     fn rising(&mut self, id: &TroubleId, observation: &Observation, since: Instant, now: Moment) {
         let entry = self.entry(id, observation, now);
         if let Some(entry) = entry.filter(|entry| matches!(entry.stage, Stage::Over)) {
@@ -253,7 +253,7 @@ impl TroubleTable {
         self.entries.get(id).is_some_and(Entry::stands)
     }
 
-    /// Makes observations of the cameras: of each, or one of all.
+    /// Turns cameras into observations: one for each, or one for all.
     fn cameras(
         &mut self,
         watched: WatchedCameras<'_>,
@@ -265,7 +265,7 @@ impl TroubleTable {
         let WatchedCameras { cameras, elsewhere, unknown: cameras_unknown } = watched;
         let group = TroubleId::of(TroubleKind::Zoneminder);
         let own = |id: MonitorId| self.stands(&TroubleId::camera(id));
-        // A camera that has its own trouble belongs to no group.
+        // A camera with a standing trouble of its own is not part of a group.
         let free = cameras.keys().copied().filter(|id| !own(*id) && !elsewhere.contains(id));
         let free: BTreeSet<_> = free.collect();
         let is_lost = |id: &MonitorId| matches!(cameras.get(id), Some(CameraSight::Lost(_)));
@@ -278,7 +278,7 @@ impl TroubleTable {
         }
         let stands = self.stands(&group);
         let together = if stands {
-            // It is over once half of them are back.
+            // The group's trouble is over once half of the cameras are back.
             (self.losses.len() * 2 > free.len()).then_some(now.tick)
         } else {
             self.losses.together(free.len())
@@ -407,7 +407,7 @@ impl Entry {
     }
 }
 
-/// Returns how long a trouble has stood when people are reminded of it for that time, from 0.
+/// Returns after what time people are reminded for the time `number`, counted from 0.
 fn reminder_after(number: u32) -> Duration {
     let place = usize::try_from(number).unwrap_or(usize::MAX);
     let daily = || {

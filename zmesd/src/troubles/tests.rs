@@ -29,7 +29,7 @@ impl World {
         Moment { at, tick: self.start + self.passed }
     }
 
-    /// Looks once a second for a time, and returns what is told.
+    /// Looks once a second for this long. Returns what people are told.
     fn run(&mut self, time: Duration, look: &Look) -> Vec<String> {
         let mut told = Vec::new();
         for _ in 0..time.as_secs() {
@@ -55,7 +55,7 @@ fn observation(hold: Duration) -> Observation {
     }
 }
 
-/// Cameras 1 to `total`; those from `first` to `last` are lost.
+/// Returns a round with cameras 1 to `total`, of which those from `first` to `last` are lost.
 fn cameras(total: u32, lost: std::ops::RangeInclusive<u32>) -> Look {
     let sight = |id| {
         let sight =
@@ -194,7 +194,8 @@ fn what_comes_and_goes_is_told_at_most_seven_times_an_hour() {
 }
 
 proptest! {
-    /// Whatever comes and goes: a trouble is raised and cleared by turns, and never more often than stated.
+    /// For any sequence of conditions, a trouble is raised and cleared alternately, and never more often than the
+    /// limit.
     #[test]
     fn raised_and_cleared_take_turns(
         turns in prop::collection::vec((1u64..400, any::<bool>(), any::<bool>()), 1..60),
@@ -232,7 +233,7 @@ proptest! {
         }
     }
 
-    /// However many cameras are lost within a minute, and in whatever order: one notice, if they are most of them.
+    /// If most cameras are lost within a minute, in any order, there is one notice.
     #[test]
     fn most_cameras_lost_within_a_minute_are_one_notice(
         delays in prop::collection::vec(0u64..60, 3..40),

@@ -1,28 +1,28 @@
-//! `host[:port]`: how `Host`, `X-Forwarded-Host` and `Origin` name a server.
+//! `host[:port]`: the name of a server in `Host`, `X-Forwarded-Host` and `Origin`.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A server's name or address with its port, in one spelling.
+/// A server's name or address with its port, normalised for comparison.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HostAuthority {
     host: Host,
     /// `None`: a default port. Which one depends on the scheme, and schemes are not compared: behind a proxy that ends
-    /// TLS we do not know the one that the client used, and libraries say `http` over TLS.
+    /// TLS we do not know which scheme the client used, and some libraries say `http` over TLS.
     port: Option<u16>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
-    /// Lower case, without the dot of a fully qualified name.
+    /// In lower case, without the trailing dot of a fully qualified name.
     Name(String),
     Address(IpAddr),
 }
 
 impl HostAuthority {
-    /// Ports that clients leave out: of `http` and `ws`, of `https` and `wss`.
+    /// Ports that clients omit: those of `http` and `ws`, and of `https` and `wss`.
     const DEFAULT_PORTS: [u16; 2] = [80, 443];
 
-    /// Reads `host`, `host:port`, `[2001:db8::1]` or `[2001:db8::1]:port`; `None` where it is none of these.
+    /// Parses `host`, `host:port`, `[2001:db8::1]` or `[2001:db8::1]:port`; `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_matches([' ', '\t']);
         let (host, port) = match text.strip_prefix('[') {
@@ -30,7 +30,7 @@ impl HostAuthority {
                 let (address, rest) = literal.split_once(']')?;
                 (Host::Address(address.parse::<Ipv6Addr>().ok()?.to_canonical()), port_of(rest)?)
             }
-            // SocketRocket forgets the brackets where the port is the default one.
+            // SocketRocket omits the brackets if the port is the default one.
             None if text.parse::<Ipv6Addr>().is_ok() => {
                 (Host::Address(text.parse::<IpAddr>().ok()?.to_canonical()), None)
             }
@@ -55,7 +55,7 @@ impl Host {
     }
 }
 
-/// Reads what follows the host: nothing, `:`, or `:` and digits (RFC 3986 3.2.3).
+/// Parses the part after the host: nothing, `:`, or `:` and digits (RFC 3986 3.2.3).
 #[expect(clippy::option_option, reason = "outer: whether it is a valid port; inner: whether there is one")]
 fn port_of(rest: &str) -> Option<Option<u16>> {
     if rest.is_empty() {
@@ -65,7 +65,7 @@ fn port_of(rest: &str) -> Option<Option<u16>> {
     if digits.is_empty() {
         return Some(None);
     }
-    // `u16::from_str` takes a plus sign, too.
+    // `u16::from_str` also accepts a plus sign.
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten().map(Some)
 }
 

@@ -1,4 +1,4 @@
-//! Closing a session: the close frame, the router, the log.
+//! Closes a session: sends the close frame, informs the router, writes the log.
 
 use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,7 +12,7 @@ use super::pump::{CLOSE_DEADLINE, Pump};
 use crate::route::FailedLogin;
 use crate::telemetry::Refusal;
 
-/// Attempts to tell the router; each waits up to 2 s.
+/// Number of attempts to inform the router; each waits up to 2 s.
 const TRIES: usize = 5;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
@@ -38,8 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         tokio::join!(tell_router, closed);
     }
 
-    /// Sends the close frame and waits until the app closes the connection: closing a socket with unread bytes resets
-    /// it, and the app would never see the frame.
+    /// Sends the close frame and waits until the app closes the connection. Closing a socket with unread data resets
+    /// the connection, and the app would never see the frame.
     async fn close_socket(&mut self, end: End) {
         self.websocket.get_mut().lift();
         if let Some(code) = end.close_code().filter(|_| !self.write_closed) {
@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         let (session, reason, address) = (self.id, end.as_str(), self.address.ip());
         let Some(user) = &self.user else {
             if end == End::NoAuth {
-                // Each costs the peer a connection for the whole timeout, which bounds the number of these lines.
+                // Each of these lines costs the peer a connection for the whole timeout, which limits their number.
                 info!(%session, %address, "Rejecting {address} - authentication timeout");
             } else {
                 debug!(%session, %address, reason, "session ended before authentication");

@@ -1,9 +1,10 @@
-//! Limits on connections: those that are logged in, those that are not yet, handshakes, and new connections a second.
+//! Limits on connections: logged in, not yet logged in, in the handshake, and new ones per second.
 //!
-//! Connections without a login are counted apart, so that they take no slot from those that are logged in. When there
-//! are too many, the oldest of the network that has most is closed. Limits go by [`network`]: IPv6 by /64.
+//! Connections without a login are counted separately, so that they take no slots from those that are logged in. If
+//! there are too many, the oldest one of the network with the most is closed. Limits apply per [`network`]: for IPv6,
+//! per /64.
 //!
-//! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] give back what they took when they are dropped.
+//! Owns the counts. A [`ConnectionSlot`] and a [`Turn`] release what they hold when they are dropped.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -18,19 +19,21 @@ use zmes_shared::views::RefusalReason;
 use super::settings::ServerSettings;
 use crate::limits::{Bounds, Buckets, NoTurn, Quota, Turn, Turns, count_down, network};
 
-/// Connections that have not logged in, whatever `max-clients` is.
+/// Maximum number of connections without a login, independent of `max-clients`.
 pub const MAX_PENDING: usize = 1024;
-/// Handshakes at once. A TLS handshake is about a millisecond of CPU, so more in parallel make none faster.
+/// Maximum number of concurrent handshakes. A TLS handshake takes about a millisecond of CPU, so more of them would not
+/// be faster.
 const HANDSHAKES: usize = 256;
-/// Handshakes at once of one network: a client that opens hundreds of slow connections delays only its own.
+/// Maximum number of concurrent handshakes per network: a client that opens hundreds of slow connections delays only
+/// its own.
 const HANDSHAKES_OF_ONE: usize = 64;
-/// A handshake is not displaced before this, even while others wait for its turn.
+/// A handshake is not displaced before this time, even if others wait for its turn.
 pub(super) const UNDISTURBED: Duration = Duration::from_secs(1);
-/// A network may open `max-clients-per-address` connections at once, and then all of them again in this time.
+/// A network may open `max-clients-per-address` connections at once, and that number again within this time.
 const RATE_PERIOD: Duration = Duration::from_secs(10);
-/// Where few clients of an address are allowed, its apps may still reconnect a few times.
+/// If only few clients per address are allowed, their apps may still reconnect a few times.
 const MIN_BURST: f64 = 20.0;
-/// Networks whose rate is remembered, some 60 bytes each.
+/// Number of networks whose rate is remembered, about 60 bytes each.
 const MAX_RATES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +44,7 @@ pub(super) enum LimitReached {
     MaxClientsPerAddress,
     #[error("too many new connections")]
     Rate,
-    /// All connections without a login are having their credentials checked.
+    /// The credentials of all connections without a login are being checked.
     #[error("too many logins in progress")]
     Pending,
 }
@@ -68,7 +71,7 @@ pub(super) struct ConnectionLimits {
 struct SlotTable {
     members: usize,
     members_of: HashMap<IpAddr, usize>,
-    /// Connections without a login, the oldest first.
+    /// Connections without a login, oldest first.
     pending: BTreeMap<u64, PendingSlot>,
     last: u64,
 }
@@ -76,7 +79,7 @@ struct SlotTable {
 #[derive(Debug)]
 struct PendingSlot {
     network: IpAddr,
-    /// Its credentials are being checked: the daemon is slow then, not the client.
+    /// Its credentials are being checked: a delay is the daemon's, not the client's.
     verifying: bool,
     evict: oneshot::Sender<()>,
 }
@@ -98,8 +101,8 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
-    /// Takes a slot among the connections without a login. `known`: the address is the client's own, not that of a proxy that
-    /// has not told the client's address yet.
+    /// Takes a slot among the connections without a login. `known` is false if the address is that of a proxy which has
+    /// not sent the client's address yet.
     pub(super) fn slot(
         self: &Arc<Self>,
         address: IpAddr,
@@ -131,8 +134,8 @@ impl ConnectionLimits {
         slots.members + slots.pending.len()
     }
 
-    /// Waits for a turn; the caller sets the deadline. Each connection of a proxy counts as a peer of its own until the proxy
-    /// has told the client's address: the share of one network is too small for all clients behind it.
+    /// Waits for a turn; the caller sets the deadline. Until a proxy has sent the client's address, each of its
+    /// connections counts as a network of its own: one network's share is too small for all clients behind it.
     pub(super) async fn handshake(&self, peer: SocketAddr, known: bool) -> Result<Turn, NoTurn> {
         let lane = if known { network(peer.ip()) } else { lane_of_one(peer.port()) };
         self.handshakes.turn(lane).await
@@ -146,18 +149,18 @@ impl ConnectionLimits {
     }
 
     fn slots(&self) -> MutexGuard<'_, SlotTable> {
-        // Counting cannot be left half done, so a poisoned lock protects intact counts.
+        // Counting cannot be interrupted halfway, so a poisoned lock still protects correct counts.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns an address that no peer has: of the prefix that is never routed (RFC 6666).
+/// Returns an address that no peer can have, from the discard-only prefix (RFC 6666).
 fn lane_of_one(port: u16) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, port))
 }
 
 impl SlotTable {
-    /// Checks the limit of a network; makes room by evicting one of its own connections.
+    /// Checks the limit of a network. Makes room by evicting one of the network's own connections.
     fn check(&mut self, network: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.members_of.get(&network).copied().unwrap_or_default() >= settings.max_clients_per_address {
             return Err(LimitReached::MaxClientsPerAddress);
@@ -169,9 +172,9 @@ impl SlotTable {
         Ok(())
     }
 
-    /// Evicts the oldest of the network that has most; false: the credentials of all are being checked.
+    /// Evicts the oldest connection of the network with the most. Returns false if all credentials are being checked.
     fn evict_one(&mut self) -> bool {
-        // Of two networks with as many, the one whose oldest is older.
+        // Between two networks with equal counts, the one with the older connection is chosen.
         let mut idle: HashMap<IpAddr, (usize, Reverse<u64>)> = HashMap::new();
         for (number, pending) in &self.pending {
             let (count, _) = idle.entry(pending.network).or_insert((0, Reverse(*number)));
@@ -186,7 +189,7 @@ impl SlotTable {
             self.pending.iter().filter(|(_, pending)| pending.network == network && !pending.verifying);
         let Some((&oldest, _)) = idle.next() else { return false };
         if let Some(pending) = self.pending.remove(&oldest) {
-            // An error only says that it is closing already.
+            // An error only means that the connection is already closing.
             pending.evict.send(()).ok();
         }
         true
@@ -204,7 +207,7 @@ pub(super) struct ConnectionSlot {
 }
 
 impl ConnectionSlot {
-    /// Counts the connection for the client's own address, once a proxy has told it.
+    /// Counts the connection for the client's own address, once a proxy has sent it.
     pub(super) fn claim(&mut self, address: IpAddr, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.known {
             return Ok(());
@@ -212,7 +215,7 @@ impl ConnectionSlot {
         let network = network(address);
         let mut slots = self.limits.slots();
         slots.check(network, settings)?;
-        // `None`: it was evicted a moment ago.
+        // `None` if it was evicted a moment ago.
         if let Some(pending) = slots.pending.get_mut(&self.number) {
             pending.network = network;
         }
@@ -221,8 +224,8 @@ impl ConnectionSlot {
         self.pass(settings)
     }
 
-    /// Counts it among the new connections of its network, once it has sent something: silent connections use up
-    /// nothing that others at their address need.
+    /// Counts it as a new connection of its network, once it has sent something: silent connections must not use up the
+    /// rate of others at their address.
     pub(super) fn pass(&mut self, settings: &ServerSettings) -> Result<(), LimitReached> {
         if self.known && !std::mem::replace(&mut self.passed, true) {
             return self.limits.pass(self.network, settings);
@@ -230,7 +233,7 @@ impl ConnectionSlot {
         Ok(())
     }
 
-    /// Says whether its credentials are being checked: it is not evicted meanwhile.
+    /// Sets whether its credentials are being checked: meanwhile it is not evicted.
     pub(super) fn verifying(&mut self, verifying: bool) {
         if !self.member
             && let Some(pending) = self.limits.slots().pending.get_mut(&self.number)
@@ -276,7 +279,7 @@ impl Drop for ConnectionSlot {
 pub(super) struct Eviction(Option<oneshot::Receiver<()>>);
 
 impl Eviction {
-    /// Returns when the connection has to close for another one; never once it is logged in. Cancel-safe.
+    /// Returns when the connection must close to make room for another; never once it is logged in. Cancel-safe.
     pub(super) async fn told(&mut self) {
         let told = match &mut self.0 {
             Some(evicted) => evicted.await.is_ok(),
@@ -402,7 +405,7 @@ mod tests {
         let open = |from: &str| {
             let (mut slot, _) = limits.slot(address(from), true, &settings)?;
             slot.pass(&settings)?;
-            // What was counted once is not counted again.
+            // A connection is counted only once.
             slot.pass(&settings)
         };
         let opened = |from: &str| (0..1000).filter(|_| open(from).is_ok()).count();

@@ -1,4 +1,4 @@
-//! What all connections of the daemon share.
+//! State shared by all connections of the daemon.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl WsContext {
     }
 }
 
-/// Returns the address as people write it: an IPv4 peer of a dual-stack socket is an IPv4 address.
+/// Returns the address in its usual form: the IPv4 peer of a dual-stack socket becomes an IPv4 address.
 pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -1,4 +1,4 @@
-//! Reasons why a session ends, and what the app is told.
+//! Why a session ends, and what the app is told.
 
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -48,9 +48,9 @@ impl End {
         self.meaning().2
     }
 
-    /// Returns the close code for the app (`None`: it closed the session itself, or the connection is lost), what the end
-    /// of a session without a login counts as (`None`: no refusal, or the login check has recorded it), and the text for
-    /// the log, for `watch` and for the close frame (at most 123 bytes).
+    /// Returns the close code for the app (`None` if it closed the session itself or the connection is lost); the
+    /// refusal to count for a session without a login (`None` if it was not refused, or the login check has recorded
+    /// it); and the text for the log, `watch` and the close frame (at most 123 bytes).
     fn meaning(self) -> (Option<CloseCode>, Option<RefusalReason>, &'static str) {
         let (policy, again) = (Some(CloseCode::Policy), Some(CloseCode::Again));
         let misuse = Some(RefusalReason::Protocol);
@@ -79,7 +79,7 @@ impl End {
         }
     }
 
-    /// Returns what becomes of the app's filter: only a close frame of the app means that it is not wanted any more.
+    /// Returns how the session ended for the app's filter: only a close frame from the app discards the filter.
     pub(super) fn left(self) -> SessionEnd {
         if self == Self::ByApp {
             SessionEnd::ByApp

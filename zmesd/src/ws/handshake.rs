@@ -1,7 +1,7 @@
-//! A connection's own task until its session begins: PROXY header, TLS, HTTP upgrade, each under a deadline.
+//! Runs a connection until its session begins: PROXY header, TLS, HTTP upgrade, each with a deadline.
 //!
-//! Owns the socket and its turn at the handshakes. Ends by handing the WebSocket to a [`Pump`] in a task of its
-//! own: this task's future is ten times as big, and nothing of it should outlive the handshake.
+//! Owns the socket and its turn. Ends by handing the WebSocket to a [`Pump`] in a separate task: this task's future is
+//! ten times as big and should not outlive the handshake.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -34,20 +34,20 @@ use crate::ports::covers;
 use crate::route::Busy;
 use crate::telemetry::Refusal;
 
-/// Time to wait for a turn at the handshakes.
+/// How long to wait for a turn.
 const TURN_DEADLINE: Duration = Duration::from_secs(5);
-/// Time for the PROXY header and for TLS, each.
+/// Deadline for the PROXY header, and for TLS.
 const TLS_DEADLINE: Duration = Duration::from_secs(5);
-/// Time for the HTTP request and its answer.
+/// Deadline for the HTTP request and its answer.
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(5);
-/// Bytes that TLS keeps of what a slow client does not take; the pump's write deadline ends it soon after.
+/// How many bytes TLS buffers for a slow client; the pump's write deadline ends the session soon after.
 const TLS_BUFFER: usize = 16 * 1024;
-/// Bytes that the kernel keeps of what a peer does not take (`TCP_NOTSENT_LOWAT`), beside what is on its way.
+/// How many unsent bytes the kernel buffers per socket (`TCP_NOTSENT_LOWAT`), in addition to those in flight.
 ///
-/// Without it a socket's buffer grows to 4 MB (`tcp_wmem`), and a client that never reads fills it. `SO_SNDBUF` would
-/// bound what is on its way too, and with it the speed over long lines: 64 KiB at 300 ms are 200 KB a second.
+/// Without it, a socket's buffer grows to 4 MB (`tcp_wmem`), and a client that never reads fills it. `SO_SNDBUF` would
+/// also limit the bytes in flight, and with them the speed over long distances: 64 KiB at 300 ms are 200 KB a second.
 const UNSENT: u32 = 64 * 1024;
-/// The first byte of a TLS connection: a record of the type handshake (RFC 8446 5.1).
+/// The first byte of a TLS connection: a handshake record (RFC 8446 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 /// The answer to plain HTTP on a TLS port.
 const USE_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
@@ -67,7 +67,7 @@ pub(super) struct NewConnection {
     pub(super) tracker: TaskTracker,
 }
 
-/// A connection on which no WebSocket is spoken.
+/// The stream of a connection that does not speak WebSocket.
 trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> ByteStream for S {}
@@ -156,13 +156,14 @@ struct Handshake<'a> {
 }
 
 impl Handshake<'_> {
-    /// Waits for the first byte, then for a turn: silent connections delay no others, not even at their own address.
+    /// Waits for the first byte, then for a turn, so that silent connections delay no others, not even at the same
+    /// address.
     async fn run(
         &mut self,
         mut tcp: TcpStream,
         tls: Option<Arc<ServerConfig>>,
     ) -> Result<OpenSocket, HandshakeFailure> {
-        // Frames are small and must not wait for each other. A socket that refuses is about to break anyway.
+        // Frames are small and must not wait for each other. If the socket refuses, it is about to break anyway.
         tcp.set_nodelay(true).ok();
         SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT).ok();
         if self.settings.trusts(self.client.ip()) {
@@ -183,7 +184,7 @@ impl Handshake<'_> {
         let turn = timeout(TURN_DEADLINE, turn).await.map_err(|_| HandshakeFailure::Displaced)??;
         tokio::select! {
             biased;
-            // It takes long, and other connections wait.
+            // This handshake takes long, and other connections are waiting.
             () = turn.give_way(UNDISTURBED) => Err(HandshakeFailure::Displaced),
             outcome = self.shake(tcp, tls, first) => outcome,
         }
@@ -233,7 +234,7 @@ impl Handshake<'_> {
     }
 }
 
-/// Peeks at the first byte; `None`: the client hung up without one.
+/// Peeks at the first byte; `None` if the client hung up without sending one.
 async fn first_byte(tcp: &TcpStream) -> Option<u8> {
     let mut first = [0];
     match tcp.peek(&mut first).await {

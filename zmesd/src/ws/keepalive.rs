@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Silence after which the app is pinged. Mobile networks forget idle connections after 30 s and more.
+/// How long an app may be silent before it is pinged. Mobile networks drop idle connections after 30 s or more.
 const IDLE: Duration = Duration::from_secs(20);
-/// Time for any frame after a ping.
+/// How long to wait for any frame after a ping.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy)]

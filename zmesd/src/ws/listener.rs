@@ -1,7 +1,7 @@
-//! Accepting connections.
+//! Accepts connections.
 //!
-//! A [`Listener`] owns one listening socket. It receives connections, sends each into a task of its own before
-//! reading a byte of it, and ends with the stop token; connections that are open then end by the same token.
+//! A [`Listener`] owns one listening socket. It starts a task for each new connection before reading a byte of it, and
+//! ends with the stop token; open connections end with the same token.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
@@ -18,7 +18,7 @@ use super::handshake::{NewConnection, refuse};
 use super::refusal::HandshakeFailure;
 use crate::sockets::{self, AcceptPause, BindError};
 
-/// Connections that may wait to be accepted: thousands of phones come back at once after an outage.
+/// Maximum number of connections waiting to be accepted: thousands of phones reconnect at once after an outage.
 const BACKLOG: i32 = 4096;
 
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<StdTcpListener>, BindError> 
 }
 
 impl Listener {
-    /// Takes a bound socket ([`super::bind()`], or one inherited from systemd). Without TLS it speaks `ws://`.
+    /// Takes a bound socket ([`super::bind()`], or one inherited from systemd). Without TLS it serves `ws://`.
     pub fn new(
         socket: StdTcpListener,
         tls: Option<Arc<ServerConfig>>,
@@ -58,7 +58,7 @@ impl Listener {
         self.address
     }
 
-    /// Serves until `stop`. Connections live on `tracker`; each of them ends by `stop` too, within a few seconds.
+    /// Serves until `stop`. Connections run on `tracker`; each of them ends with `stop`, too, within a few seconds.
     pub async fn run(self, stop: CancellationToken, tracker: TaskTracker) -> Result<(), AcceptError> {
         self.announce();
         let counters = Arc::clone(&self.context.parts.counters);

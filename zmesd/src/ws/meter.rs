@@ -1,7 +1,7 @@
-//! Bytes that come between two messages.
+//! Limits the bytes between two messages.
 //!
-//! A message may come in any number of fragments, and empty ones never make it longer than it may be: the frames that
-//! the rate counts would never come. What they cost is their bytes.
+//! A message may come in any number of fragments, and empty ones never make it too long. The rate limit counts whole
+//! messages, and such a message never completes. So the bytes are limited.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::upgrade::MAX_MESSAGE;
 
-/// Bytes that may be read for one message: the longest one in pieces of a few bytes, with a header each.
+/// How many bytes may be read for one message: the longest message in pieces of a few bytes, each with a header.
 const ALLOWANCE: usize = 2 * MAX_MESSAGE;
 
-/// A byte stream that fails once too much was read without a message.
+/// A byte stream that fails once too much was read without a complete message.
 pub(super) struct Metered<S> {
     stream: S,
     left: usize,
@@ -25,12 +25,12 @@ impl<S> Metered<S> {
         Self { stream, left: ALLOWANCE }
     }
 
-    /// A message is complete: the next one begins.
+    /// A message is complete: starts counting for the next one.
     pub(super) fn renew(&mut self) {
         self.left = ALLOWANCE;
     }
 
-    /// Ends the limit: what still comes is dropped, under a deadline.
+    /// Removes the limit: what still arrives is discarded, under a deadline.
     pub(super) fn lift(&mut self) {
         self.left = usize::MAX;
     }

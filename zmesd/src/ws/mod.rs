@@ -1,10 +1,10 @@
-//! The WebSocket side: apps connect, log in, and get their alarms.
+//! The WebSocket server: apps connect, log in, and receive their alarms.
 //!
-//! Each [`Listener`] is one task. Each connection is one small task of its own from the first byte: the handshakes
-//! (PROXY header, TLS, HTTP upgrade) under deadlines, then the [`pump`] that carries frames between the socket, the
-//! sans-IO [`session`], the router's outbox and the login check. A silent, slow or broken peer delays no other.
+//! Each [`Listener`] is one task. Each connection is a small task of its own from the first byte: the handshakes (PROXY
+//! header, TLS, HTTP upgrade) with deadlines, then the [`pump`] that carries frames between the socket, the sans-IO
+//! [`session`], the router's outbox and the login check. A silent, slow or broken peer delays no other.
 //!
-//! Uses the router, the login check and the record through their handles only; decides nothing about alarms.
+//! Uses the router, the login check and the record only through their handles, and decides nothing about alarms.
 
 mod authority;
 mod close;

@@ -1,12 +1,13 @@
 //! Which web pages may connect.
 //!
-//! A browser says in `Origin` which page opens the connection, and no page can change that. Some libraries of native
-//! apps send it too, and name the server itself: `SocketRocket` (zmNinja on iOS), Python's `websocket-client`. So a page
-//! of this server's own name is allowed: `host[:port]` of `Origin` equals that of `Host`, whatever the scheme.
+//! A browser names in `Origin` the page that opens the connection, and no page can change that. Some native libraries
+//! send it, too, and name the server itself: `SocketRocket` (zmNinja on iOS), Python's `websocket-client`. So a page
+//! with this server's own name is allowed: `host[:port]` of `Origin` equals that of `Host`, whatever the scheme.
 //!
-//! What the rule protects: a page of another site, open in a browser that can reach this server, cannot talk to it. What it does not stop is DNS rebinding: a page whose own name is made to point here sends an `Origin` and a
-//! `Host` that are equal. That is stopped by TLS (no certificate for that name) and by authentication: credentials
-//! travel inside the protocol, never in cookies, so that page has none. The rule is a second lock, not the first.
+//! This protects against a page of another site, open in a browser that can reach this server. It does not stop DNS
+//! rebinding: a page whose own name is made to point here sends equal `Origin` and `Host`. TLS stops that (no
+//! certificate for that name), and so does authentication: credentials are part of the protocol, never in cookies, so
+//! that page has none. This check is only a second line of defence.
 
 use super::authority::HostAuthority;
 
@@ -22,10 +23,10 @@ const APP_SHELLS: [&str; 8] = [
     "http://tauri.localhost",
     "https://tauri.localhost",
 ];
-/// What an origin of this server's own begins with: browsers say `http` or `https`, some libraries the URL's own scheme.
+/// Schemes in an origin that names this server: browsers send `http` or `https`, some libraries the URL's own scheme.
 const SCHEMES: [&str; 4] = ["https", "http", "wss", "ws"];
 
-/// Says whether a page of this origin may connect. `allowed` is in lower case; `own` is how the client names us.
+/// Returns whether a page of this origin may connect. `allowed` is in lower case; `own` is how the client names us.
 pub(super) fn is_allowed(origin: &str, allowed: &[String], own: &[HostAuthority]) -> bool {
     let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
     let same = |listed: &str| listed.trim_end_matches('/') == origin;
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listed_pages_and_app_shells_are_is_allowed() {
+    fn listed_pages_and_app_shells_are_allowed() {
         let allowed = ["https://zm.example.org".to_owned()];
         assert!(is_allowed("https://zm.example.org", &allowed, &[]));
         assert!(is_allowed("HTTPS://ZM.Example.org/", &allowed, &[]));

@@ -1,4 +1,4 @@
-//! The session's end of the router's channel, and the receipts for what comes through it.
+//! The session's end of the router's channel, and the receipts for its frames.
 
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -6,11 +6,11 @@ use zmes_shared::SessionId;
 
 use crate::route::{Outgoing, WriteReport};
 
-/// Frames that may wait for an app. A client with more than that is closed, and reconnects.
+/// Maximum number of frames waiting for an app. A client that exceeds it is closed, and reconnects.
 ///
 /// Enough for an alarm of every monitor of a large site within one poll, or for a page of missed events, before the
-/// session has had its turn: a healthy app must never be taken for a slow one. Memory is only allocated for waiting frames,
-/// and a frame is shared by all sessions; an app that does not read meets the write deadline long before.
+/// session gets to run: a healthy app must never be mistaken for a slow one. Memory is only allocated for waiting
+/// frames, and a frame is shared by all sessions. An app that does not read hits the write deadline long before.
 pub(super) const OUTBOX_BOUND: usize = 1024;
 
 /// Reports whether a frame was written. Dropped without [`Receipt::written`], it reports that it was not.
@@ -29,7 +29,7 @@ impl Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        // The channel is full or closed: the count is not needed any more.
+        // The channel is full or closed: the count is no longer needed.
         self.reports.try_send(WriteReport { session: self.session, written: self.written }).ok();
     }
 }
@@ -45,7 +45,7 @@ impl Outbox {
         Self { session, frames }
     }
 
-    /// Returns the next frame; `None` once the router has dropped the session. Cancel-safe.
+    /// Returns the next frame, or `None` once the router has dropped the session. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<(Utf8Bytes, Option<Receipt>)> {
         self.frames.recv().await.map(|outgoing| open(self.session, outgoing))
     }

@@ -14,15 +14,15 @@ use super::upgrade::hang_up;
 use crate::links;
 use crate::ports::{NoAnswer, PictureDoor};
 
-/// Time in which a part of a picture must have been taken.
+/// How long a phone may take to receive one part of a picture.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Bytes of such a part.
+/// Size of a part in bytes.
 const PART: usize = 64 * 1024;
-/// Time for all of it: who takes longer keeps others from theirs.
+/// How long a phone may take for the whole picture: slow phones keep others waiting.
 const ALL_DEADLINE: Duration = Duration::from_secs(30);
-/// Time until there is an answer, in case the desk does not keep its own.
+/// How long to wait for an answer, in case the picture desk exceeds its own deadline.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
-/// Nothing of a picture is kept, shown in a frame of another page, or taken for something else.
+/// A picture must not be cached, shown in a frame of another page, or interpreted as another type.
 const HEADERS: &str = "Cache-Control: private, no-store\r\n\
     X-Content-Type-Options: nosniff\r\n\
     Content-Security-Policy: default-src 'none'; sandbox\r\n\
@@ -36,7 +36,7 @@ pub(super) struct PictureAsked {
     link: String,
 }
 
-/// Returns a request for a picture; `None`: it asks for something else.
+/// Returns a request for a picture, or `None` if it asks for something else.
 pub(super) fn asked(request: &Request) -> Option<PictureAsked> {
     let asks = request.method() == Method::GET;
     let link = links::in_path(request.uri().path())?;
@@ -73,9 +73,9 @@ where
         timeout(WRITE_DEADLINE, stream.flush()).await.ok()?.ok()
     };
     let written = timeout(ALL_DEADLINE, written).await;
-    // The turn of the next one.
+    // Lets the next request have its turn.
     drop(answer);
-    // A phone that takes no more has left.
+    // A phone that stops reading has disconnected.
     if written.ok().flatten().is_some() {
         hang_up(stream).await;
     }

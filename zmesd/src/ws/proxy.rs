@@ -9,24 +9,24 @@ use tokio::net::TcpStream;
 use super::context::canonical;
 use super::settings::ServerSettings;
 
-/// Longest header of version 1, with its line end.
+/// Maximum length of a version 1 header, including its line end.
 const V1_LONGEST: usize = 107;
 /// Length of the fixed part of version 2; its last two bytes are the length of the rest.
 const V2_FIXED: usize = 16;
-/// Longest rest of version 2 that is taken: addresses take 36 bytes, what follows is of no interest.
+/// Maximum length of the rest of version 2: addresses take 36 bytes, and what follows them is ignored.
 const V2_LONGEST: usize = 4096;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
     #[error("connection lost in the PROXY header")]
     Io(#[from] std::io::Error),
-    /// It begins like one but is none.
+    /// It begins like a PROXY header but is not valid.
     #[error("broken PROXY header")]
     Broken,
 }
 
-/// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it. Returns the client's address; `None`
-/// without a header, or where the proxy connects for itself (health checks).
+/// Reads the PROXY header (version 1 or 2), if there is one, and not a byte beyond it. Returns the client's address;
+/// `None` without a header, or if the proxy connects on its own behalf (health checks).
 pub(super) async fn read_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, ProxyError> {
     let mut first = [0];
     if tcp.peek(&mut first).await? == 0 {
@@ -52,7 +52,7 @@ where
     Ok(header.proxied_address().map(|proxied| canonical(proxied.source)))
 }
 
-/// Byte by byte, because what follows the line belongs to TLS.
+/// Reads byte by byte, because what follows the line belongs to TLS.
 async fn read_line<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, ProxyError> {
     let mut line = Vec::with_capacity(V1_LONGEST);
     while line.len() < V1_LONGEST {
@@ -80,8 +80,8 @@ async fn read_binary<R: AsyncRead + Unpin>(reader: &mut R) -> Result<Vec<u8>, Pr
     Ok(header)
 }
 
-/// Returns the right-most address of `X-Forwarded-For` that is not itself a trusted proxy: everything left of it is
-/// unverified. Returns `peer` where the header is unusable or the peer is not trusted.
+/// Returns the right-most address of `X-Forwarded-For` that is not a trusted proxy itself: everything left of it is
+/// unverified. Returns `peer` if the header is unusable or the peer is not trusted.
 pub(super) fn forwarded<'a>(
     headers: impl DoubleEndedIterator<Item = &'a str>,
     peer: SocketAddr,
@@ -98,7 +98,7 @@ pub(super) fn forwarded<'a>(
     client
 }
 
-/// `192.0.2.1`, `2001:db8::1`, and both with a port.
+/// Parses `192.0.2.1`, `2001:db8::1`, and both with a port.
 fn entry_address(entry: &str) -> Option<SocketAddr> {
     let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
     let address = match bare.parse::<IpAddr>() {

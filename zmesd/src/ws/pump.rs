@@ -1,12 +1,12 @@
-//! The life of one session: the only place that waits for several things at once.
+//! Runs one session: the only code that waits for several things at once.
 //!
 //! Owns the WebSocket, the [`AppSession`], the outbox. Receives: frames of the app, frames of the router, the kick, the
-//! stop token, time, and the outcome of the one task that may be under way (login check, a question to the router, a
-//! replay). Sends: frames, commands to the router. Ends: when app, router or daemon say so, or a
-//! deadline has passed; it then closes the WebSocket and tells the router.
+//! stop token, timers, and the outcome of the one task that may be running (login check, a request to the router, a
+//! replay). Sends: frames, commands to the router. Ends: when app, router or daemon say so, or when a deadline has
+//! passed; it then closes the WebSocket and informs the router.
 //!
-//! While a task is under way or outputs of the session wait, no frame is read: so frames are handled in order, and
-//! what an app sends too fast waits in its own socket.
+//! While a task is running or outputs of the session wait, no frame is read: so frames are handled in order, and what
+//! an app sends too fast waits in its own socket.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -41,9 +41,9 @@ use crate::domain::{LoginVerdict, SHOWN_NAME};
 use crate::route::{CloseReason, SessionOpening};
 use crate::telemetry::{Frame, Login};
 
-/// Time for one frame to leave.
+/// Deadline for writing one frame.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Time to close, and to read what an app sent before it closed.
+/// Deadline for closing, and for reading what an app sent before it closed.
 pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 
 pub(super) struct Pump<S> {
@@ -55,7 +55,7 @@ pub(super) struct Pump<S> {
     pub(super) outbox: Outbox,
     /// The user name of the last login, bounded and cleaned.
     pub(super) tried_user: Option<String>,
-    /// Nothing is written any more; what the app sent before still counts.
+    /// Writing has ended; what the app sent before still counts.
     pub(super) write_closed: bool,
     session: AppSession,
     agenda: std::vec::IntoIter<Output>,
@@ -65,7 +65,7 @@ pub(super) struct Pump<S> {
     receipt: Option<Receipt>,
     credentials_due: Instant,
     asked_at: Instant,
-    /// When to stop reading after writing has ended, and how the session ends then.
+    /// When to stop reading after writing has ended, and with which end.
     closing: Option<(Instant, End)>,
     keepalive: Keepalive,
     rate: FrameRate,
@@ -116,11 +116,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     }
 
     pub(super) async fn run(mut self, kick: oneshot::Receiver<CloseReason>, stop: CancellationToken) {
-        // The WebSocket still holds a waker of the handshake's task, and that keeps the whole task in memory.
-        // Flushing, though there is nothing to flush, replaces it: 4 KiB less for each idle session.
+        // The WebSocket still holds a waker of the handshake's task, which keeps that whole task in memory. Flushing
+        // replaces the waker, even with nothing to flush: saves 4 KiB per idle session.
         self.websocket.flush().await.ok();
         let end = self.converse(kick, &stop).await;
-        // Boxed, because a session at rest should not be as big as one that ends.
+        // Boxed, so that an idle session is not as big as one that is ending.
         Box::pin(self.leave(end)).await;
     }
 
@@ -143,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             let replaying = !writing && self.replay.frames.len() > 0;
             let end = tokio::select! {
                 biased;
-                // A kick that is dropped says that the router has ended.
+                // A dropped kick means that the router has ended.
                 reason = &mut kick => Some(reason.map_or(End::Stopping, End::from)),
                 () = self.eviction.told() => Some(End::Evicted),
                 event = event(&mut self.websocket, writing, reading) => self.on_socket(event),
@@ -159,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         }
     }
 
-    /// Carries out outputs of the session until one has to be waited for.
+    /// Carries out outputs of the session until one must be waited for.
     fn proceed(&mut self) -> Option<End> {
         while self.writing_since.is_none() && self.work.is_none() {
             if self.replay.frames.len() == 0
@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         None
     }
 
-    /// Says whether the next frame of the app may be read: not before the last one is handled.
+    /// Returns whether the next frame of the app may be read: only after the last one has been handled.
     fn may_read(&self) -> bool {
         self.work.is_none() && self.agenda.len() == 0 && self.replay.is_done()
     }
@@ -259,14 +259,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         match message {
             Message::Text(text) => self.put(Input::Text(&text)),
             Message::Binary(_) => self.put(Input::Binary),
-            // The WebSocket answers by itself with the next read.
+            // The WebSocket itself answers at the next read.
             Message::Close(_) => {
                 self.stop_writing(End::ByApp);
-                // It may have closed the connection before this was read: its close frame counts, not the failed write.
+                // The app may have closed the connection before this was read: its close frame counts, not the failed
+                // write.
                 self.closing = self.closing.map(|(due, _)| (due, End::ByApp));
             }
-            // The WebSocket answers with a pong. Under the write deadline: an app that pings and never reads could pile
-            // up pongs for ever, since each ping is a sign of life.
+            // The WebSocket answers with a pong, subject to the write deadline: otherwise an app that pings and never
+            // reads could pile up pongs forever, since each ping is a sign of life.
             Message::Ping(_) => self.flush(None),
             Message::Pong(_) | Message::Frame(_) => {}
         }
@@ -277,7 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.work = None;
         match worked {
             WorkOutcome::Verdict(verdict) => {
-                // A login that succeeded is not evicted any more: its slot is promoted next.
+                // A login that succeeded is no longer evicted: its slot is promoted next.
                 if !matches!(verdict, LoginVerdict::Accepted(_) | LoginVerdict::AcceptedUntil(..)) {
                     self.slot.verifying(false);
                 }
@@ -312,7 +313,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
             self.put(Input::AuthTimeout);
         }
         if !self.may_read() || self.writing_since.is_some() {
-            // Nothing is read now, or a ping would wait behind a frame with a deadline of its own: silence means nothing.
+            // Nothing is read now, or a ping would wait behind a frame with its own deadline: silence means nothing.
             self.keepalive.heard(now);
         }
         match self.keepalive.due(now) {
@@ -334,7 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.agenda = self.agenda.by_ref().chain(outputs).collect::<Vec<_>>().into_iter();
     }
 
-    /// Writes an alarm. An app may answer each with a frame, which is credited.
+    /// Writes an alarm. An app may answer each alarm with a frame, so the rate limit is credited.
     fn alarm(&mut self, frame: Utf8Bytes, receipt: Option<Receipt>) -> Option<End> {
         self.rate.credit();
         self.write(Frame::AlarmOut, Message::Text(frame), receipt)

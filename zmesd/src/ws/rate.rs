@@ -1,4 +1,4 @@
-//! How many frames one app may send.
+//! Limits how many frames an app may send.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use crate::limits::{Bucket, Quota};
 
-/// At once: an app that connects sends about ten. In the long run: five a second.
+/// An app that connects sends about ten frames at once. The long-term limit is five a second.
 const FRAMES: Quota = Quota { burst: 60.0, every: Duration::from_millis(200) };
-/// What an `auth` costs beside its frame: it may cost the daemon 50 ms of bcrypt.
+/// Extra cost of an `auth` frame: it may cost the daemon 50 ms of bcrypt.
 pub(super) const LOGIN_COST: f64 = 9.0;
 pub(super) const FRAME_COST: f64 = 1.0;
 
@@ -20,7 +20,7 @@ impl FrameRate {
         Self(Bucket::full(FRAMES, now))
     }
 
-    /// Puts back the cost of one frame: the app was sent one, and some apps answer each alarm with a badge.
+    /// Credits one frame: the app was sent a frame, and some apps answer each alarm with a badge.
     pub(super) fn credit(&mut self) {
         self.0.credit(FRAME_COST, FRAMES);
     }

@@ -1,4 +1,4 @@
-//! Why there is no session, in the words of `clients rejected`.
+//! Why a connection was refused, in the words of `clients rejected`.
 
 use std::io;
 
@@ -14,9 +14,9 @@ use crate::limits::NoTurn;
 /// How far TLS got before it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TlsStage {
-    /// Before the client's first message was read.
+    /// Failed before the client's first message was read.
     Hello,
-    /// After that: the client was sent the certificate. Holds the server name that it asked for.
+    /// Failed after the client was sent the certificate. Holds the server name that the client asked for.
     Shown(Option<String>),
 }
 
@@ -47,8 +47,8 @@ pub(super) enum HandshakeFailure {
 }
 
 impl HandshakeFailure {
-    /// Returns why the client was refused, with a detail; `None`: it was not, it closed the connection. `covers` says whether
-    /// the certificate is for a name.
+    /// Returns why the client was refused, with a detail; `None` if it closed the connection itself. `covers` says
+    /// whether the certificate is valid for a name.
     #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum")]
     pub(super) fn reason(&self, covers: impl Fn(&str) -> bool) -> Option<(RefusalReason, Option<String>)> {
         let plain = |reason| Some((reason, None));
@@ -65,11 +65,11 @@ impl HandshakeFailure {
             }
             Self::Upgrade(UpgradeError::Broken(error)) => match error.as_ref() {
                 WsError::Io(error) if alert(error).is_some() => tls(&TlsStage::Shown(None), error, covers),
-                // It closed the connection in the middle of its request.
+                // The client closed the connection in the middle of its request.
                 WsError::Io(_) => None,
                 error => Some((RefusalReason::BadRequest, Some(error.to_string()))),
             },
-            // A port check also closes here; a client that asks for a name which the certificate lacks is an app.
+            // A port check also closes here; but a client that asks for a name missing from the certificate is an app.
             Self::Silent(Some(name)) if !covers(name) => Some((RefusalReason::WrongName, Some(name.clone()))),
             Self::Timeout(what) => Some((RefusalReason::HandshakeTimeout, Some((*what).to_owned()))),
             Self::Displaced | Self::NoTurn(NoTurn) => plain(RefusalReason::Evicted),
@@ -100,7 +100,7 @@ fn tls(
         TlsStage::Shown(name) => name.clone(),
     };
     let wrong_name = asked.as_deref().is_some_and(|name| !covers(name));
-    // The alert fits several causes; a wrong name is a certain one.
+    // The alert has several possible causes, but a wrong name is certain.
     let given_up = |reason| if wrong_name { RefusalReason::WrongName } else { reason };
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
     let reason = match (inner, stage) {
@@ -120,7 +120,7 @@ fn tls(
         (Some(TlsError::PeerIncompatible(_)), _) => RefusalReason::TlsVersion,
         (Some(_), TlsStage::Hello) => RefusalReason::BadRequest,
         (Some(_), TlsStage::Shown(_)) => RefusalReason::TlsFailed,
-        // It closed the connection before it sent anything of TLS.
+        // The client closed the connection before it sent any TLS data.
         (None, TlsStage::Hello) => return None,
         (None, TlsStage::Shown(_)) => given_up(RefusalReason::TlsGivenUp),
     };

@@ -1,4 +1,4 @@
-//! Replays missed alarms to an app that asks.
+//! Replays missed alarms to an app that asks for them.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::protocol::{AlarmBody, AppReply, alarm};
 use crate::route::{RouterHandle, Visibility};
 use crate::state::{RecordedAlarm, ReplaySpan, StateError, StateHandle};
 
-/// Alarms in one replay: what an app shows at most. Where there are more, the answer says `gap`.
+/// Maximum number of alarms in one replay: what an app can show. If there are more, the answer says `gap`.
 const LIMIT: u32 = 1000;
 const PAGE: u32 = 32;
-/// Bytes of frames after which a page ends; the next one is read when these are with the kernel.
+/// A page ends after this many bytes of frames; the next one is read when these are in the kernel.
 const PAGE_BYTES: usize = 16 * 1024;
 /// How long the record may take for one page.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -40,14 +40,14 @@ impl AlarmRecord for StateHandle {
     }
 }
 
-/// A replay that is under way, between two pages.
+/// The rest of a replay in progress, after a page.
 #[derive(Debug)]
 pub(super) struct ReplayRest {
     span: ReplaySpan,
     told: usize,
 }
 
-/// The frames that come next, and what comes after them. The last page ends with the result.
+/// The next frames, and what comes after them. The last page ends with the result.
 #[derive(Debug, Default)]
 pub(super) struct ReplayPage {
     pub(super) frames: std::vec::IntoIter<Utf8Bytes>,
@@ -70,7 +70,7 @@ pub(super) async fn begin(
     session: SessionId,
     since: Since,
 ) -> ReplayPage {
-    // The router is told first, so that it does not send the same alarms as missed, too.
+    // The router is informed first, so that it does not also send the same alarms as missed.
     if router.replays(session).await.is_err() {
         return ReplayPage::unavailable();
     }
@@ -80,7 +80,7 @@ pub(super) async fn begin(
     }
 }
 
-/// Visibility is read for each page: rights may have changed meanwhile.
+/// Visibility is read for each page: rights may have changed since the last one.
 pub(super) async fn go_on(
     record: &dyn AlarmRecord,
     router: &RouterHandle,
@@ -93,7 +93,7 @@ pub(super) async fn go_on(
             return ReplayPage::unavailable();
         };
         let page = cut(&alarms, &visibility, &rest);
-        // Skip a page without any frame for this session.
+        // Skip pages without any frame for this session.
         match page.rest {
             Some(next) if page.frames.len() == 0 => rest = next,
             Some(_) | None => return page,
@@ -115,7 +115,7 @@ async fn in_time<T>(session: SessionId, question: impl Future<Output = Result<T,
     }
 }
 
-/// Makes a page of alarms: those that the session may see and wants, as many as fit.
+/// Makes a page of the alarms that the session may see and wants, as many as fit.
 fn cut(alarms: &[(i64, RecordedAlarm)], visibility: &Visibility, rest: &ReplayRest) -> ReplayPage {
     let ReplayRest { mut span, told } = *rest;
     let (mut frames, mut bytes) = (Vec::new(), 0);

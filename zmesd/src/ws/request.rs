@@ -1,8 +1,8 @@
-//! The HTTP request of a client: read under bounds, and judged by the rules of RFC 9110 (lists), RFC 9112 (`Host`) and
-//! RFC 6455 4.2.1 (what an upgrade needs).
+//! A client's HTTP request: read within limits, and checked by the rules of RFC 9110 (lists), RFC 9112 (`Host`) and RFC
+//! 6455 4.2.1 (requirements of an upgrade).
 //!
-//! tungstenite's own check takes one line of each header and only a comma or a blank between elements. What the RFCs
-//! allow beyond that is written in its one spelling first, so that one check decides.
+//! tungstenite's own check reads one line of each header and accepts only a comma or a space between elements. Whatever
+//! else the RFCs allow is first normalised to that form, so that a single check decides.
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -17,13 +17,13 @@ use tokio_tungstenite::tungstenite::http::header::{
 use super::authority::HostAuthority;
 use super::upgrade::UpgradeError;
 
-/// Longest request in bytes, with all its headers: a browser may send all cookies of ZoneMinder's host.
+/// Maximum length of a request in bytes, with all headers: a browser may send all cookies of ZoneMinder's host.
 const LONGEST: usize = 64 * 1024;
 /// Where a POST is looked at: snooze buttons.
 const POSTED: &[u8] = b"/s/";
 /// Reads in which it must have come: each is parsed anew, and bytes one at a time would cost their square.
 const READS: usize = 512;
-/// Room at the beginning: most requests are shorter.
+/// Initial buffer size; most requests are shorter.
 const ROOM: usize = 1024;
 
 /// A request as it came.
@@ -79,13 +79,13 @@ fn unreadable(error: &Error) -> UpgradeError {
             UpgradeError::NotWebSocket
         }
         Error::Capacity(CapacityError::TooManyHeaders) => UpgradeError::TooLong,
-        // Also a folded header line and a blank before a colon, which RFC 9112 5.1 and 5.2 have refused.
+        // Also a folded header line or a space before a colon, which RFC 9112 5.1 and 5.2 forbid.
         _ => UpgradeError::BadRequest("not an HTTP/1.1 request"),
     }
 }
 
-/// Returns how the client names this server: the target where it is a whole URL (RFC 9112 3.2.2), else `Host`. `None`: the
-/// name is not valid, and no origin equals it.
+/// Returns how the client names this server: the target if it is a whole URL (RFC 9112 3.2.2), else `Host`. `None` if
+/// the name is not valid: then no origin equals it.
 pub(super) fn authority(request: &Request) -> Option<HostAuthority> {
     let target = request.uri().authority().map(|authority| HostAuthority::parse(authority.as_str()));
     target.unwrap_or_else(|| HostAuthority::parse(request.headers().get(HOST)?.to_str().ok()?))
@@ -100,7 +100,7 @@ pub(super) fn grant(request: &mut Request) -> Result<Response, UpgradeError> {
         1 => {}
         _ => return Err(UpgradeError::BadRequest("more than one Host header")),
     }
-    // RFC 6455 11.3.1 and 11.3.5: not more than once in a request.
+    // RFC 6455 11.3.1 and 11.3.5: at most once per request.
     if count(request, &SEC_WEBSOCKET_VERSION) > 1 || count(request, &SEC_WEBSOCKET_KEY) > 1 {
         return Err(UpgradeError::BadRequest("more than one Sec-WebSocket-Version or Sec-WebSocket-Key"));
     }
@@ -119,7 +119,7 @@ fn refused(error: &Error) -> UpgradeError {
         Error::Protocol(ProtocolError::InvalidSecWebSocketKey) => {
             UpgradeError::BadRequest("Sec-WebSocket-Key is not 16 bytes in base64")
         }
-        // A missing or another version too: the answer names ours (RFC 6455 4.4).
+        // Includes a missing or different version: the answer names ours (RFC 6455 4.4).
         _ => UpgradeError::NotWebSocket,
     }
 }
@@ -128,8 +128,8 @@ fn count(request: &Request, name: &HeaderName) -> usize {
     request.headers().get_all(name).iter().count()
 }
 
-/// Says whether one of the header's lines has this element: lines of one name are one list (RFC 9110 5.3), elements
-/// stand between commas with blanks and tabs around them, and empty ones do not count (5.6.1).
+/// Returns whether one of the header's lines has this element. Lines of one name form one list (RFC 9110 5.3); elements
+/// are separated by commas with optional spaces and tabs, and empty ones do not count (5.6.1).
 fn lists(request: &Request, name: &HeaderName, element: &str) -> bool {
     let lines = request.headers().get_all(name).iter();
     lines
@@ -144,7 +144,7 @@ mod tests {
     const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     const VERSION: &str = "Sec-WebSocket-Version: 13";
 
-    /// What becomes of a request with these header lines.
+    /// Returns the outcome of a request with these header lines.
     async fn told(lines: &[&str]) -> Result<(), String> {
         let text = format!("GET / HTTP/1.1\r\n{}\r\n\r\n", lines.join("\r\n"));
         let mut request = read(&mut text.as_bytes()).await.map_err(|error| error.to_string())?.request;

@@ -1,4 +1,4 @@
-//! The part of the configuration that new connections follow at once after a reload.
+//! Settings that apply to new connections at once after a reload.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use crate::config::Config;
 use crate::protocol::ServerIdentity;
 use crate::route::PushRules;
 
-/// The settings of the WebSocket side. Connections keep those that they began with.
+/// The settings of the WebSocket server. Connections keep the settings that they began with.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     pub identity: Arc<ServerIdentity>,
     pub max_clients: usize,
-    /// Connections of one address (IPv6: of one /64, which is what one home has).
+    /// Maximum number of connections per address (IPv6: per /64, which is what one home has).
     pub max_clients_per_address: usize,
-    /// Proxies that may tell a client's address.
+    /// Proxies that are trusted to name a client's address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Browser origins that may connect, lower case.
+    /// Browser origins that may connect, in lower case.
     pub allowed_origins: Vec<String>,
-    /// Push is on: tokens and badges are taken.
+    /// Push is on: tokens and badges are accepted.
     pub push: bool,
     pub auth_timeout: Duration,
 }

@@ -10,15 +10,15 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 #[derive(Debug)]
 pub(super) enum SocketEvent {
-    /// Pending output was written, or cannot be.
+    /// Pending output was written, or the write failed.
     Flushed(Result<(), Error>),
     Frame(Option<Result<Message, Error>>),
 }
 
-/// Waits until a started write is through (`writing`) or a frame is there (`reading`).
+/// Waits until a started write is complete (`writing`) or a frame has arrived (`reading`).
 ///
-/// Both are polled by one future because both need the socket mutably. Dropping it loses nothing: a partly written
-/// frame stays in the WebSocket's buffer, a partly read one too.
+/// One future polls both, because both need the socket mutably. Dropping it loses nothing: a partly written or partly
+/// read frame stays in the WebSocket's buffer.
 pub(super) async fn event<S>(websocket: &mut WebSocketStream<S>, writing: bool, reading: bool) -> SocketEvent
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -21,33 +21,33 @@ use super::snooze::SnoozeAsked;
 use super::{origin, picture, proxy, request, snooze};
 use crate::ports::PictureDoor;
 
-/// Longest message of an app, in bytes: the protocol's limit. Longer ones end the session with 1009.
+/// Maximum length of an app's message in bytes: the protocol's limit. Longer ones end the session with 1009.
 pub(super) const MAX_MESSAGE: usize = 64 * 1024;
-/// Size of the read buffer of a session at rest: the largest share of its memory, and enough for what apps send.
+/// Size of an idle session's read buffer: the largest share of its memory, and enough for what apps send.
 const READ_BUFFER: usize = 1024;
-/// Bytes that may wait in a session's write buffer: one replayed frame never comes near.
+/// Maximum size of a session's write buffer in bytes: far more than one replayed frame.
 const MAX_WRITE_BUFFER: usize = 256 * 1024;
-/// Time for a refused peer to close: a socket that is closed while something in it is unread resets the
-/// connection, and the peer might never see the answer.
+/// How long a refused peer may take to close: closing a socket with unread data resets the connection, and the peer
+/// might never see the answer.
 const LINGER: Duration = Duration::from_secs(1);
-/// Bytes of such a peer that are read and dropped.
+/// How many bytes of a refused peer are read and discarded.
 const SCRAP: u64 = 64 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UpgradeError {
-    /// A valid request of a web page that may not connect; answered with 403.
+    /// A valid request from a web page that may not connect; answered with 403.
     #[error("origin not allowed: {0:?}")]
     Origin(String),
     /// A connection limit is reached; answered with 429.
     #[error("refused: {0}")]
     Full(LimitReached),
-    /// The peer closed the connection without a byte of a request.
+    /// The peer closed the connection without sending a byte of a request.
     #[error("no request")]
     Silent,
-    /// HTTP, but no upgrade, or to another version; answered with 426.
+    /// HTTP, but no upgrade, or an upgrade to another version; answered with 426.
     #[error("not a WebSocket request")]
     NotWebSocket,
-    /// Against the rules of HTTP or WebSocket; answered with 400 and the reason.
+    /// Violates HTTP or WebSocket; answered with 400 and the reason.
     #[error("bad request: {0}")]
     BadRequest(&'static str),
     /// Larger than any client's request; answered with 431.
@@ -64,7 +64,7 @@ impl From<Error> for UpgradeError {
 }
 
 impl UpgradeError {
-    /// Returns the whole answer; `None`: the peer has closed the connection.
+    /// Returns the whole answer, or `None` if the peer has closed the connection.
     fn answer(&self) -> Option<String> {
         let (status, headers, body) = match self {
             Self::Origin(_) => (StatusCode::FORBIDDEN, "", String::new()),
@@ -78,7 +78,7 @@ impl UpgradeError {
             Self::TooLong => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "", String::new()),
             Self::Silent | Self::Broken(_) => return None,
         };
-        // RFC 9110 7.8: who sends `Upgrade` lists it in `Connection`, too.
+        // RFC 9110 7.8: a sender of `Upgrade` also lists it in `Connection`.
         let connection = if headers.is_empty() { "close" } else { "Upgrade, close" };
         let length = body.len();
         Some(format!(
@@ -97,7 +97,7 @@ pub(super) fn frame_limits() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE))
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(super) enum Upgraded<S> {
     WebSocket(WebSocketStream<Metered<S>>),
@@ -111,7 +111,7 @@ pub(super) enum LinkAsked {
     Snooze(SnoozeAsked),
 }
 
-/// Makes a WebSocket of a byte stream and finds out the client's true address. Needs a deadline around it.
+/// Turns a byte stream into a WebSocket and finds the client's true address. The caller must set a deadline.
 pub(super) async fn upgrade<S>(
     mut stream: S,
     peer: SocketAddr,
@@ -207,7 +207,7 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, refusal: &Upgr
         }
         std::io::Result::Ok(())
     };
-    // A peer that does not read the answer has left.
+    // A peer that does not read the answer has disconnected.
     if matches!(timeout(LINGER, answered).await, Ok(Ok(()))) {
         hang_up(stream).await;
     }

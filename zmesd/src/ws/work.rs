@@ -1,4 +1,4 @@
-//! What a session asks of other tasks, one thing at a time: each a boxed future with a deadline, so that an idle session
+//! Requests of a session to other tasks, one at a time: each is a boxed future with a deadline, so that an idle session
 //! does not carry its size.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::route::{Busy, RouterHandle};
 use crate::telemetry;
 use zmes_providers::PushToken;
 
-/// Time for a verdict: hundreds of phones may log in at once, each with some 50 ms of bcrypt.
+/// Deadline for a login verdict: hundreds of phones may log in at once, each with about 50 ms of bcrypt.
 const VERDICT_DEADLINE: Duration = Duration::from_secs(15);
 
 pub(super) type Work = Pin<Box<dyn Future<Output = WorkOutcome> + Send>>;
@@ -45,7 +45,7 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
             LoginVerdict::Accepted(user) | LoginVerdict::AcceptedUntil(user, _) => {
                 info!(%session, %address, user = ?user.name, "Correct authentication provided by {address}");
             }
-            // The login check logs and counts these: it knows the user and limits how many there can be.
+            // The login check logs and counts these: it knows the user and limits their number.
             LoginVerdict::Rejected(reason) => debug!(%session, %address, reason, "login rejected"),
             LoginVerdict::Throttled => {
                 debug!(%session, %address, "login throttled");
@@ -56,7 +56,7 @@ pub(super) fn verify(context: Arc<WsContext>, session: SessionId, login: Box<Log
     })
 }
 
-/// Sends a request to the router that returns only an acknowledgement.
+/// Sends a request to the router whose only reply is an acknowledgement.
 pub(super) fn done(asked: impl Future<Output = Result<(), Busy>> + Send + 'static) -> Work {
     Box::pin(async move {
         match asked.await {
@@ -76,7 +76,7 @@ pub(super) fn register(router: RouterHandle, session: SessionId, registration: B
     })
 }
 
-/// Sets or ends snoozes of the session's phone.
+/// Sets or ends snoozes for the session's phone.
 pub(super) fn snooze(
     router: RouterHandle,
     session: SessionId,
@@ -98,7 +98,7 @@ pub(super) fn replay(context: Arc<WsContext>, session: SessionId, since: Since) 
     })
 }
 
-/// Collects more of what the session missed.
+/// Continues a replay.
 pub(super) fn replay_on(context: Arc<WsContext>, session: SessionId, rest: ReplayRest) -> Work {
     Box::pin(async move {
         let parts = &context.parts;

@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean};
 use crate::words;
 
-/// Clients that a question shows.
+/// Number of clients that a confirmation shows.
 const SHOWN: usize = 20;
 
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: DisconnectArgs, context: &mut Context) -> Out
 async fn one(id: SessionId, consent: Consent, context: &mut Context) -> Outcome {
     let instead = format!("zmesctl clients disconnect {id} --yes");
     consent.check(context, &format!("disconnecting client {id}"), &instead)?;
-    // One connection for both requests: had the daemon been restarted meanwhile, the id would mean another client.
+    // One connection for both requests: if the daemon restarted in between, the id would mean another client.
     let mut daemon = context.connect().await?;
     if consent.dry_run {
         let client = find(id, &mut daemon).await?;
@@ -88,10 +88,10 @@ async fn find(id: SessionId, daemon: &mut ControlClient) -> Result<ClientView, C
     all.clients.into_iter().find(|client| client.id == id).ok_or(CliError::NoSuchClient { id })
 }
 
-/// Disconnects those of the list; without ids all of the list.
+/// Disconnects the clients with these ids, or if there are no ids, all clients that match the filter.
 async fn many(ids: Vec<SessionId>, filter: ClientFilter, consent: Consent, context: &mut Context) -> Outcome {
     consent.check(context, "disconnecting clients", "add --yes, or use --dry-run to see which clients")?;
-    // One connection for all requests: ids mean nothing to another daemon.
+    // One connection for all requests: after a restart of the daemon, the ids would mean other clients.
     let mut daemon = context.connect().await?;
     let list: Clients = daemon.request(Request::ClientsList(filter)).await?;
     let is_meant = |client: &ClientView| ids.is_empty() || ids.contains(&client.id);
@@ -113,7 +113,7 @@ async fn many(ids: Vec<SessionId>, filter: ClientFilter, consent: Consent, conte
                 answer.failed.push(DisconnectFailure { id: client.id, error });
             }
             Err(error) if answer.disconnected.is_empty() => return Err(error.into()),
-            // A broken connection must not hide what was done before.
+            // A broken connection must not hide what was already done.
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
                 answer.failed.push(DisconnectFailure { id: client.id, error });

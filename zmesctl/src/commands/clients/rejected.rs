@@ -49,7 +49,7 @@ impl View for Rejected {
             (Column::new("DETAIL").wraps().spare(2), &|entry| Cell::maybe(entry.detail.as_ref())),
         ];
         out.table(&Table::of(&self.rejected, columns))?;
-        // Once each, below: with a column of its own the table would not fit a terminal.
+        // Each cure once, below the table: a column for it would not fit a terminal.
         let cures: BTreeSet<_> =
             self.rejected.iter().map(|entry| (entry.reason.as_str(), entry.hint.as_str())).collect();
         for (reason, hint) in cures.into_iter().filter(|(_, hint)| !hint.is_empty()) {

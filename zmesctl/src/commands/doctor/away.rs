@@ -1,4 +1,4 @@
-//! What can be found out if no daemon answers: why its socket does not, what systemd says, and whether `zmesd` could
+//! Diagnosis without a running daemon: why its socket does not answer, what systemd reports, and whether `zmesd` could
 //! start with its configuration.
 //!
 //! The configuration is checked as the user of the service: root can read every key, the daemon cannot.
@@ -23,12 +23,12 @@ use crate::exit::Exit;
 use crate::render::{Out, View};
 use crate::zmesd;
 
-/// Time limit of each program that is run.
+/// Time limit for each program that is run.
 const DEADLINE: Duration = Duration::from_secs(40);
-/// What systemd is asked about the service.
+/// Properties of the service to request from systemd.
 const PROPERTIES: &str = "--property=LoadState,ActiveState,SubState,Result,ExecMainStatus,User,ExecStart";
 
-/// The findings, and the error with which every other command would have ended.
+/// The findings, and the error that any other command would have ended with.
 #[derive(Debug)]
 pub(super) struct Away {
     pub(super) examined: Examined,
@@ -60,7 +60,7 @@ impl View for Away {
     }
 }
 
-/// Says whether this room can explain an error.
+/// Returns whether this module can explain an error.
 pub(super) fn explains(error: &CliError) -> bool {
     match error {
         CliError::Client(error) => {
@@ -84,10 +84,10 @@ pub(super) fn explains(error: &CliError) -> bool {
     }
 }
 
-/// Examines from outside. The configuration comes first: with errors in it, the daemon cannot run.
+/// Examines the system without the daemon. The configuration comes first: if it has errors, the daemon cannot run.
 pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &Environment) -> Doctor {
     if let CliError::Denied { .. } = error {
-        // It may well run, and everything would be checked as the wrong user.
+        // The daemon may well be running, and everything would be checked as the wrong user.
         return Doctor::new(vec![daemon(error, &Unit::default(), false)]);
     }
     let service = Unit::ask(environment).await;
@@ -99,10 +99,11 @@ pub(super) async fn look(error: &CliError, config: Option<&Path>, environment: &
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Unit {
-    /// `active (running)`, `failed (Result: exit-code, status 78)`; `None`: no systemd, or it knows no such unit.
+    /// `active (running)`, `failed (Result: exit-code, status 78)`; `None` if there is no systemd, or it has no such
+    /// unit.
     state: Option<String>,
     failed: bool,
-    /// The user that it runs as; `None`: not known.
+    /// The user that the service runs as; `None` if unknown.
     user: Option<String>,
     config: Option<PathBuf>,
 }
@@ -143,7 +144,7 @@ impl Unit {
     }
 }
 
-/// Lets `zmesd` check what it needs to start, as the user of the service.
+/// Runs `zmesd`, as the user of the service, to check what it needs to start.
 async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environment) -> Vec<Finding> {
     let Some(program) = zmesd::find(environment) else {
         let detail =
@@ -187,12 +188,12 @@ async fn rehearse(config: Option<&Path>, service: &Unit, environment: &Environme
 
 async fn execute(program: &Path, arguments: &[OsString]) -> io::Result<Output> {
     let mut command = Command::new(program);
-    // A directory that the other user may not enter would be an error of its own.
+    // A working directory that the other user may not enter would cause an error of its own.
     command.args(arguments).current_dir("/").stdin(std::process::Stdio::null()).kill_on_drop(true);
     timeout(DEADLINE, command.output()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Returns why the socket does not answer.
+/// Returns a finding that says why the socket does not answer.
 fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
     let state = service.state.as_deref().map_or_else(String::new, |state| format!("; systemd: {state}"));
     let start = if explained {
@@ -202,7 +203,7 @@ fn daemon(error: &CliError, service: &Unit, explained: bool) -> Finding {
     } else {
         "systemctl start zmesd; then: systemctl status zmesd"
     };
-    // Which errors come here, `explains` decides.
+    // `explains` decides which errors get here.
     let (detail, hint): (_, Cow<'_, str>) =
         if let CliError::Client(ClientError::Unreachable { socket, source }) = error {
             let socket = socket.display();

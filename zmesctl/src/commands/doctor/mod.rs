@@ -1,6 +1,6 @@
-//! `zmesctl doctor [TOKEN|USER]`: why did the phone not ring, and which command mends it?
+//! `zmesctl doctor [TOKEN|USER]`: why did the phone not ring, and which command fixes it?
 //!
-//! The daemon checks; if none answers, [`away`] finds out what it can without it.
+//! The daemon does the checks. If none answers, [`away`] finds out what it can without it.
 
 mod away;
 
@@ -20,12 +20,11 @@ use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
 use crate::values::MonitorArg;
 
-/// How long the whole may take when `--timeout` does not say: each part has a deadline of its own, and the longest is
-/// 20 s, for the providers.
+/// Default time limit, without `--timeout`: each part has its own deadline, and the longest is 20 s, for the providers.
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// Steps with longer names are not aligned.
 const STEP_WIDTH: usize = 16;
-/// Longest text that names a token or a user.
+/// Maximum length of a text that names a token or a user.
 const LONGEST: usize = 4096;
 
 #[derive(Debug, Args)]
@@ -75,7 +74,7 @@ pub(crate) async fn run(arguments: DoctorArgs, context: &mut Context) -> Outcome
     context.show(&away::Away { examined: Examined { doctor, unicode }, error })
 }
 
-/// Examines from outside, where no daemon answers; `None`: the error says all.
+/// Examines the system if no daemon answers. Returns `None` if the error already says everything.
 pub(super) async fn outside(error: &CliError, environment: &Environment) -> Option<Doctor> {
     if !away::explains(error) {
         return None;
@@ -88,7 +87,7 @@ async fn ask(
     monitor: Option<MonitorArg>,
     context: &Context,
 ) -> Result<Doctor, CliError> {
-    // Detects a daemon that hangs early: only one that has sent its greeting gets the time that the parts take.
+    // Detects a daemon that hangs early: only one that has sent its greeting gets the full time limit.
     drop(context.connect().await?);
     let monitor = named::monitor(monitor, context).await?;
     Ok(context.connect_for(TIMEOUT).await?.request(Request::Doctor { target, monitor }).await?)
@@ -128,7 +127,7 @@ impl View for Examined {
     }
 }
 
-/// Writes one finding: mark, step and sentence, and below it what to do.
+/// Writes one finding: mark, step and sentence, and below them what to do.
 fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Result<()> {
     let Finding { step, severity, hint, .. } = finding;
     let detail = time::told(&finding.sentence(), &out.look().zone);
@@ -138,7 +137,7 @@ fn show(finding: &Finding, width: usize, unicode: bool, out: &mut Out) -> io::Re
     let head = out.paint(tone, &format!("{mark:mark_width$} {:width$}", clean(step)));
     out.hanging(&format!("{head}  {}", clean(&detail)), indent)?;
     match hint {
-        // One line, whatever its length: it is to be copied.
+        // One line, whatever its length, so that it can be copied.
         Some(hint) if *severity != Severity::Ok => {
             let arrow = if unicode { "→" } else { "hint:" };
             out.raw(&format!("{:indent$}{arrow} {}", "", clean(hint)))
@@ -158,7 +157,7 @@ fn mark(severity: Severity, unicode: bool) -> (&'static str, Tone) {
     }
 }
 
-/// Sums it up in one line: the first error, from which the others may follow.
+/// Sums up in one line: names the first error, which may have caused the others.
 fn verdict(findings: &[Finding], out: &Out) -> String {
     let red: Vec<_> = findings.iter().filter(|finding| !finding.ok).collect();
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();

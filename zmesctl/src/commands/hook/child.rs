@@ -1,4 +1,4 @@
-//! One run of the command: started, fed, watched, and ended with all that it has started.
+//! One run of the command: starts it, writes its input, watches it, and ends it with everything that it has started.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,17 +18,17 @@ use tokio::time::{Instant, sleep, timeout};
 use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
-/// How long a command has after SIGTERM.
+/// How long a command has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the kernel has after SIGKILL.
+/// How long the kernel has to end it after SIGKILL.
 const KILLED: Duration = Duration::from_secs(2);
-/// How long the rest of the error output is waited for.
+/// How long to wait for the rest of the error output.
 const DRAIN: Duration = Duration::from_millis(200);
-/// How often it is seen whether a group of processes is empty: the first pause, and the longest.
+/// How often to check whether a process group is empty: the first pause, and the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(500)];
-/// How much of the error output is kept, in bytes: its end.
+/// How many bytes of the error output are kept, from its end.
 const TAIL: usize = 2048;
-/// What a run finds in its environment.
+/// The environment variables of a run.
 const VARIABLES: [&str; 6] =
     ["ZMES_EVENT", "ZMES_MONITOR", "ZMES_MONITOR_NAME", "ZMES_CAUSE", "ZMES_PHASE", "ZMES_ID"];
 
@@ -37,35 +37,35 @@ const VARIABLES: [&str; 6] =
 pub(super) struct Invocation {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<OsString>,
-    /// Adds what the hook scripts of the old server were given.
+    /// Also pass the arguments that hook scripts of the old server expect.
     pub(super) es_arguments: bool,
     pub(super) limit: Duration,
 }
 
-/// How a run has ended.
+/// How a run ended.
 #[derive(Debug)]
 pub(super) enum RunEnd {
     Exited(i32),
     Signalled(i32),
-    /// It took longer than it may, and was ended.
+    /// It exceeded its time limit and was ended.
     TimedOut,
     /// The hook was told twice to stop.
     Stopped,
     NotStarted(io::Error),
 }
 
-/// One run that is over.
+/// A finished run.
 #[derive(Debug)]
 pub(super) struct RunReport {
     pub(super) message: MachineMessage,
     pub(super) end: RunEnd,
     pub(super) took: Duration,
-    /// The end of what it printed to its error output.
+    /// The end of its error output.
     pub(super) stderr: String,
 }
 
-/// Runs the command for a message. It is over when the command and all processes of its group have ended: what it leaves in
-/// the background counts. `hurry` turns true when the runs are to be ended now.
+/// Runs the command for a message. Returns when the command and all processes of its group have ended, including those
+/// in the background. `hurry` becomes true when runs must end now.
 pub(super) async fn run(
     invocation: &Invocation,
     message: MachineMessage,
@@ -85,7 +85,7 @@ pub(super) async fn run(
     RunReport { message, end, took: begun.elapsed(), stderr }
 }
 
-/// Feeds a run, reads what it prints, and waits for its end.
+/// Writes the input of a run, reads its output, and waits for its end.
 async fn follow(
     child: &mut Child,
     message: &MachineMessage,
@@ -105,7 +105,7 @@ async fn follow(
         }
     };
     if open {
-        // A process that has left the group may hold the pipe for ever.
+        // A process that has left the group may keep the pipe open forever.
         timeout(DRAIN, streams).await.ok();
     }
     end
@@ -143,7 +143,7 @@ fn command(invocation: &Invocation, message: &MachineMessage) -> Command {
     command
 }
 
-/// Returns what `ZMES_PHASE` says: a test is one, so that no siren needs to sound.
+/// Returns the value of `ZMES_PHASE`. Test alarms have their own, so that scripts need not sound a siren.
 fn phase(kind: MachineKind) -> &'static str {
     match kind {
         MachineKind::AlarmStart => "start",
@@ -157,7 +157,8 @@ fn phase(kind: MachineKind) -> &'static str {
     }
 }
 
-/// Writes the message to the standard input and closes it. It fits into the pipe: a command that does not read holds nothing up.
+/// Writes the message to standard input and closes it. It fits into the pipe, so a command that does not read blocks
+/// nothing.
 async fn feed(stdin: Option<ChildStdin>, message: &MachineMessage) {
     let Some(mut stdin) = stdin else { return };
     let mut line = serde_json::to_vec(message).unwrap_or_default();
@@ -166,7 +167,7 @@ async fn feed(stdin: Option<ChildStdin>, message: &MachineMessage) {
     stdin.write_all(&line).await.ok();
 }
 
-/// Reads the error output to its end, so that a command that writes much does not block, and keeps the end of it.
+/// Reads the error output until it closes, so that a verbose command does not block, and keeps the end of it.
 async fn keep(stderr: Option<ChildStderr>, tail: &Mutex<Tail>) {
     let Some(mut stderr) = stderr else { return };
     let mut chunk = vec![0; 16 * 1024];
@@ -177,7 +178,7 @@ async fn keep(stderr: Option<ChildStderr>, tail: &Mutex<Tail>) {
     }
 }
 
-/// Waits for the end of a run, and ends it where it takes too long.
+/// Waits for the end of a run, and ends it if it takes too long.
 async fn live(child: &mut Child, limit: Duration, mut hurry: watch::Receiver<bool>) -> RunEnd {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let gone = async {
@@ -206,7 +207,7 @@ async fn live(child: &mut Child, limit: Duration, mut hurry: watch::Receiver<boo
     };
     for (signal, patience) in [(Signal::SIGTERM, GRACE), (Signal::SIGKILL, KILLED)] {
         if let Some(group) = group {
-            // Only where all have ended just now.
+            // Fails only if all processes have just ended.
             killpg(group, signal).ok();
         }
         if timeout(patience, &mut gone).await.is_ok() {
@@ -226,7 +227,7 @@ fn ended(status: io::Result<ExitStatus>) -> RunEnd {
     }
 }
 
-/// The end of an output.
+/// The last bytes of an output.
 #[derive(Debug, Default)]
 struct Tail(Vec<u8>);
 

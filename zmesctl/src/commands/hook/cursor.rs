@@ -1,4 +1,4 @@
-//! The cursor: what was handled, so that a hook that starts again goes on where it was. Pure; [`super::store`] keeps it.
+//! The cursor: what was handled, so that a restarted hook continues where it stopped. Pure; [`super::store`] saves it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use zmes_shared::control::Since;
 use zmes_shared::machine::{MachineMessage, time_of_id};
 
-/// Version of the file.
+/// Version of the file format.
 const VERSION: u32 = 1;
-/// How far back is asked, before what is open and what is newest: alarms can be recorded a little out of the order of their times.
+/// How far to ask back, before the open and the newest messages: alarms can be recorded slightly out of order.
 const SLACK_MS: i64 = 60_000;
-/// Ids that are remembered: more than the slack holds outside of a storm. What is forgotten in one may run again, under the
-/// same id.
+/// Number of ids that are remembered: more than there are within the slack, except in a storm. Then a forgotten message
+/// may run again, under the same id.
 const MOST: usize = 4096;
 
-/// Everything up to `since` was handled; of what came later, `done` was handled and `open` was not.
+/// Everything up to `since` was handled. Of what came later, `done` was handled and `open` was not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cursor {
     /// Milliseconds since 1970.
@@ -26,7 +26,7 @@ pub(super) struct Cursor {
     now: i64,
 }
 
-/// The cursor in its file.
+/// The cursor as stored in its file.
 #[derive(Debug, Serialize, Deserialize)]
 struct CursorFile {
     v: u32,
@@ -36,13 +36,13 @@ struct CursorFile {
 }
 
 impl Cursor {
-    /// Begins with what happens after that moment.
+    /// Returns a cursor for everything after this moment.
     pub(super) fn starting(at: Timestamp) -> Self {
         let since = at.as_millisecond();
         Self { since, done: BTreeSet::new(), open: BTreeMap::new(), now: since }
     }
 
-    /// Reads what [`Self::document`] wrote; an error says what is wrong with it.
+    /// Parses the output of [`Self::document`]; an error says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let file: CursorFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if file.v != VERSION {
@@ -59,21 +59,21 @@ impl Cursor {
         Ok(Self { since, done, open: BTreeMap::new(), now })
     }
 
-    /// Returns the file: what is open is in it by not being done.
+    /// Returns the content of the file. Open messages are not in it, because they are not done.
     pub(super) fn document(&self) -> String {
         let since = Timestamp::from_millisecond(self.since).unwrap_or(Timestamp::UNIX_EPOCH);
         let done = self.done.iter().map(|(_, id)| id.clone()).collect();
         let file = CursorFile { v: VERSION, since, done };
-        // Numbers and texts can always be written.
+        // Numbers and strings always serialize.
         serde_json::to_string(&file).unwrap_or_default() + "\n"
     }
 
-    /// Returns from where the record is asked for.
+    /// Returns the position from which to request the record.
     pub(super) fn since(&self) -> Since {
         Since::Time(Timestamp::from_millisecond(self.since).unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
-    /// Takes a message that is to be handled; `false`: it was, or it is about to be.
+    /// Marks a message as open. Returns `false` if it was already handled, or is open.
     pub(super) fn take(&mut self, message: &MachineMessage) -> bool {
         let at = message.at.as_millisecond();
         if self.open.contains_key(&message.id) || self.done.contains(&(at, message.id.clone())) {
@@ -86,7 +86,7 @@ impl Cursor {
         true
     }
 
-    /// A message was handled, or is not handled any more.
+    /// Marks a message as done: it was handled, or dropped.
     pub(super) fn finish(&mut self, id: &str) {
         if let Some(at) = self.open.remove(id) {
             self.done.insert((at, id.to_owned()));
@@ -110,7 +110,7 @@ impl Cursor {
         let newest = self.done.range(until_now).next_back().map_or(at, |(newest, _)| at.max(*newest));
         let oldest_open = self.open.values().min().copied();
         self.since = self.since.max(oldest_open.map_or(newest, |open| newest.min(open)) - SLACK_MS);
-        // Whatever is asked for comes after `since`.
+        // Requests only return what comes after `since`.
         self.done = self.done.split_off(&(self.since + 1, String::new()));
         while self.done.len() > MOST {
             if let Some((at, _)) = self.done.pop_first() {
@@ -154,7 +154,7 @@ mod tests {
         Cursor::starting(Timestamp::from_millisecond(START).unwrap())
     }
 
-    /// What a hook has that starts again after it was killed.
+    /// Returns the cursor of a hook that starts again after it was killed.
     fn again(cursor: &Cursor) -> Cursor {
         Cursor::parse(&cursor.document()).unwrap()
     }
@@ -243,8 +243,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is taken and finished in whatever order, a hook that is killed and asks again gets each message that was
-        /// not finished, and none of the last that were.
+        /// In any order of starting and finishing, a hook that is killed and asks again gets each message that was not
+        /// finished, and none of the latest that were.
         #[test]
         fn nothing_is_lost_and_nothing_recent_repeated(
             steps in proptest::collection::vec((0_u64..40, 0_i64..90_000, any::<bool>()), 1..60)
@@ -268,7 +268,7 @@ mod tests {
             for (message, finished) in taken.values() {
                 let asked = message.at.as_millisecond() > cursor.since;
                 prop_assert!(*finished || asked, "an open message is asked for");
-                // Where one was recorded more than the slack too late, others may run again under their id.
+                // If a message was recorded late by more than the slack, others may run again under their id.
                 if asked && !(set_back && *finished) {
                     prop_assert_eq!(again.take(message), !finished);
                 }

@@ -1,4 +1,4 @@
-//! What a hook says: one line for each run, and one for what keeps it from running.
+//! The hook's log: one line for each run, and one for whatever prevents runs.
 
 use std::{fmt, io};
 
@@ -17,11 +17,11 @@ use crate::render::{Out, View, clean, time};
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum HookLine {
-    /// It follows alarms from now on.
+    /// The hook follows alarms from now on.
     Following { command: String },
-    /// A run is over.
+    /// A run has ended.
     Run(Box<RunLine>),
-    /// A message was dropped: too many waited. `total`: since the hook started.
+    /// A message was dropped because too many were waiting. `total` counts since the hook started.
     Dropped {
         #[serde(flatten)]
         subject: Subject,
@@ -31,11 +31,11 @@ pub(super) enum HookLine {
     Lost { reason: String },
     /// The daemon is back.
     Back,
-    /// The record does not reach back to where the hook was.
+    /// The record does not reach back to the hook's position.
     Gap,
     /// The cursor cannot be written; runs may be repeated after a restart.
     Unwritten { reason: String },
-    /// No more runs are started. `cursor`: what waits is run after the next start, instead of being lost.
+    /// No more runs are started. `cursor`: waiting messages run after the next start instead of being lost.
     Stopping { running: usize, waiting: usize, cursor: bool },
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Subject {
     event: Option<u64>,
 }
 
-/// A run that is over.
+/// A finished run.
 #[derive(Debug, Serialize)]
 pub(super) struct RunLine {
     #[serde(flatten)]
@@ -61,7 +61,7 @@ pub(super) struct RunLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<i32>,
     took_ms: u64,
-    /// The end of the error output; of what was not started: why.
+    /// The end of the error output; if the command did not start, why.
     #[serde(skip_serializing_if = "String::is_empty")]
     stderr: String,
 }
@@ -93,7 +93,7 @@ impl HookLine {
         Self::Lost { reason: error.document().error.message }
     }
 
-    /// Says whether it is told with `--quiet`, too.
+    /// Returns whether the line is printed with `--quiet`, too.
     pub(super) fn is_problem(&self) -> bool {
         match self {
             Self::Following { .. } | Self::Back | Self::Stopping { .. } => false,
@@ -102,7 +102,7 @@ impl HookLine {
         }
     }
 
-    /// Returns the line for people. What comes from outside is still in it as it is.
+    /// Returns the line for people. Text from outside is not cleaned yet.
     pub(super) fn sentence(&self) -> String {
         match self {
             Self::Following { command } => format!("waiting for alarms; each runs {command}"),
@@ -165,7 +165,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Says why a command could not be started. A script whose first line names no interpreter is the usual reason.
+/// Explains why a command could not be started. The usual cause is a script without an interpreter in its first line.
 fn not_started(error: &io::Error) -> String {
     if error.raw_os_error() == Some(Errno::ENOEXEC as i32) {
         return "it is no program: a script begins with a line such as #!/bin/sh".to_owned();

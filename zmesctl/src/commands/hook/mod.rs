@@ -1,7 +1,8 @@
-//! `zmesctl hook`: runs a command for each alarm, outside of the daemon.
+//! `zmesctl hook`: runs a command for each alarm, outside the daemon.
 //!
-//! The stream of `watch` goes through a [`Queue`] into runs of the command. The [`Cursor`] remembers what was handled, so that
-//! nothing is lost when the daemon or the hook starts again; what was running then is run again, under the same id.
+//! The stream of `watch` goes through a [`Queue`] into runs of the command. The [`Cursor`] remembers what was handled,
+//! so that nothing is lost when the daemon or the hook restarts. A run that was in progress is repeated, under the same
+//! id.
 
 mod child;
 mod cursor;
@@ -41,9 +42,9 @@ use crate::options::Format;
 use crate::render::clean;
 use crate::values::{self, MonitorArg};
 
-/// How long a run may take, where nothing is said.
+/// Default time limit of a run.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How often the cursor follows the clock while nothing happens: the record forgets what is old.
+/// How often the cursor follows the clock while nothing happens: the record forgets old entries.
 const ADVANCE: Duration = Duration::from_mins(1);
 /// How far the time of an alarm can be ahead of the clock.
 const AHEAD: SignedDuration = SignedDuration::from_mins(1);
@@ -128,7 +129,7 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
         store.begin(&cursor)?;
     }
     let filter = WatchFilter {
-        // A daemon of before knows neither troubles nor viewers: it refuses the type, instead of telling too much.
+        // An older daemon knows neither troubles nor viewers: it refuses the type, instead of sending too much.
         types: vec![WatchType::Alarm, WatchType::Trouble],
         monitor: if let [one] = monitors.as_slice() { Some(*one) } else { None },
         viewer: user,
@@ -143,7 +144,7 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
     hook.serve(follower, &mut signals, context).await
 }
 
-/// Returns the ids of the monitors that were named.
+/// Returns the ids of the named monitors.
 async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<MonitorId>, CliError> {
     let mut monitors = Vec::with_capacity(named.len());
     for monitor in named {
@@ -154,7 +155,7 @@ async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<Monito
     Ok(monitors)
 }
 
-/// What ends a hook.
+/// The signals that end a hook.
 struct Signals([Signal; 3]);
 
 impl Signals {
@@ -177,11 +178,11 @@ impl Signals {
     }
 }
 
-/// What is run for.
+/// Which messages the command runs for.
 #[derive(Debug)]
 struct Wanted {
     on: Vec<HookPhase>,
-    /// None: all monitors.
+    /// Empty: all monitors.
     monitors: Vec<MonitorId>,
 }
 
@@ -201,19 +202,19 @@ impl Wanted {
     }
 }
 
-/// How the daemon is, as the hook has said.
+/// State of the connection, as last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Connection {
-    /// It was not said yet that alarms are followed.
+    /// The hook has not reported yet that it follows alarms.
     Opening,
     Open,
     Away,
 }
 
-/// A hook at work.
+/// A running hook.
 ///
-/// Owns: the queue, the runs, the cursor. Receives: lines of the stream, ends of runs, signals. Ends: on a signal, when what
-/// runs has ended; and where the daemon cannot serve it.
+/// Owns: the queue, the runs, the cursor. Receives: lines of the stream, ends of runs, signals. Ends: on a signal, once
+/// the running commands have ended; or when the daemon cannot serve it.
 #[derive(Debug)]
 struct Hook {
     wanted: Wanted,
@@ -226,14 +227,14 @@ struct Hook {
     hurry: watch::Sender<bool>,
     hurried: watch::Receiver<bool>,
     dropped: u64,
-    /// It was said that the cursor cannot be written.
+    /// The log already says that the cursor cannot be written.
     unwritten: bool,
     connection: Connection,
-    /// When it is said that alarms are followed: a daemon that refuses does it before.
+    /// When to report that alarms are followed: a daemon that refuses does so before.
     announce: Option<Instant>,
-    /// When the cursor follows the clock.
+    /// Ticks when the cursor must follow the clock.
     minutes: Interval,
-    /// When the hook began, by both clocks.
+    /// When the hook started, by both clocks.
     began: (Timestamp, Instant),
 }
 
@@ -295,7 +296,7 @@ impl Hook {
         outcome
     }
 
-    /// Starts what may run now.
+    /// Starts as many runs as possible.
     fn start(&mut self) {
         while self.runs.len() < self.jobs {
             let Some(message) = self.queue.next() else { return };
@@ -337,7 +338,7 @@ impl Hook {
             Connection::Away => say(&HookLine::Back, context),
         }
         self.connection = Connection::Open;
-        // What the record has of the time before comes first: the cursor must not go past it.
+        // Recorded messages come first: the cursor must not move past them.
         self.minutes.reset();
     }
 
@@ -373,7 +374,7 @@ impl Hook {
         }
     }
 
-    /// A run is over. What was broken off, because the hook had to stop at once, is run again.
+    /// A run has ended. If it was interrupted because the hook had to stop at once, it will be repeated.
     fn ended(&mut self, report: RunReport, context: &mut Context) {
         self.queue.ended(lane(&report.message));
         if !matches!(report.end, RunEnd::Stopped) {
@@ -383,7 +384,7 @@ impl Hook {
         say(&HookLine::run(report), context);
     }
 
-    /// While the daemon is there and nothing happens, the cursor must not fall out of the record.
+    /// While the daemon is connected and nothing happens, the cursor must not become older than the record.
     fn follow_the_clock(&mut self) {
         if self.connection == Connection::Open {
             let (began, since) = self.began;
@@ -412,7 +413,7 @@ impl Hook {
         }
     }
 
-    /// Starts nothing more, waits for what runs, and writes the cursor. A second signal ends the runs at once.
+    /// Starts no more runs, waits for those in progress, and writes the cursor. A second signal ends the runs at once.
     async fn stop(&mut self, signals: &mut Signals, context: &mut Context) {
         if !self.runs.is_empty() || self.queue.len() > 0 {
             let (running, waiting, cursor) = (self.runs.len(), self.queue.len(), self.store.is_some());
@@ -436,7 +437,7 @@ impl Hook {
     }
 }
 
-/// Waits for a moment; for ever where there is none.
+/// Waits for a moment, or forever if there is none.
 async fn reached(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -451,7 +452,7 @@ async fn written(store: &mut Option<CursorStore>) -> std::io::Result<()> {
     }
 }
 
-/// Writes a line; problems also with `--quiet`. An error of the output is ignored: the runs matter more than their log.
+/// Writes a line; problems also with `--quiet`. Output errors are ignored: the runs matter more than their log.
 fn say(line: &HookLine, context: &mut Context) {
     if line.is_problem() && (context.out.look().quiet || context.out.format() == Format::Human) {
         context.remark("warning", &clean(&line.sentence()));

@@ -1,4 +1,4 @@
-//! The program to run, found before the first alarm needs it.
+//! Finds the program to run, before the first alarm needs it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::error::CliError;
 use crate::render::clean;
 
-/// Finds a program as a shell would: a path as it is, a name in `$PATH`.
+/// Finds a program as a shell would: a path is used unchanged, a name is looked up in `$PATH`.
 pub(super) fn find(command: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, CliError> {
     let refused = |why: &str, hint: String| {
         Err(CliError::Usage { message: format!("cannot run {}: {why}", shown(command)), hint })

@@ -1,14 +1,14 @@
-//! What waits to be run. Pure.
+//! Messages that wait to be run. Pure.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use zmes_shared::MonitorId;
 use zmes_shared::machine::MachineMessage;
 
-/// Messages that wait; beyond that the oldest is dropped.
+/// Maximum number of waiting messages; beyond that, the oldest is dropped.
 pub(super) const WAITING: usize = 256;
 
-/// Whose messages are run one after the other: a monitor's, and those that are about none.
+/// Messages of one lane run one after the other. Each monitor is a lane; messages about no monitor share one.
 pub(super) type Lane = Option<MonitorId>;
 
 /// Returns the lane of a message.
@@ -16,8 +16,8 @@ pub(super) fn lane(message: &MachineMessage) -> Lane {
     message.monitor.as_ref().map(|monitor| monitor.id)
 }
 
-/// Messages in order. Two of one monitor never run at the same time: a command that switches a light on has ended before the
-/// one that switches it off starts.
+/// Messages in order. Two of one monitor never run at the same time: a command that switches a light on has ended
+/// before the one that switches it off starts.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<MachineMessage>,
@@ -25,14 +25,14 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a message; returns the oldest where there was no room.
+    /// Adds a message. If there is no room, returns the oldest.
     pub(super) fn push(&mut self, message: MachineMessage) -> Option<MachineMessage> {
         let dropped = if self.waiting.len() >= WAITING { self.waiting.pop_front() } else { None };
         self.waiting.push_back(message);
         dropped
     }
 
-    /// Returns the oldest message whose monitor has nothing running; its lane is busy from now on.
+    /// Returns the oldest message whose lane is free, and marks the lane as busy.
     pub(super) fn next(&mut self) -> Option<MachineMessage> {
         let free = self.waiting.iter().position(|message| !self.busy.contains(&lane(message)))?;
         let message = self.waiting.remove(free)?;
@@ -40,7 +40,7 @@ impl Queue {
         Some(message)
     }
 
-    /// What ran in that lane has ended.
+    /// The run in this lane has ended.
     pub(super) fn ended(&mut self, lane: Lane) {
         self.busy.remove(&lane);
     }

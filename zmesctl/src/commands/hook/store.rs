@@ -1,4 +1,4 @@
-//! The cursor's file: held by one hook at a time, replaced whole.
+//! The cursor's file: used by one hook at a time, replaced as a whole.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -11,22 +11,22 @@ use super::cursor::Cursor;
 use crate::error::CliError;
 use crate::render::clean;
 
-/// A longer file is none of ours.
+/// A longer file is not a cursor.
 const LONGEST: u64 = 1024 * 1024;
 
-/// The file of a cursor, while this process holds it. Written in the background, one version at a time; of those that come
-/// meanwhile the last is written.
+/// The file of a cursor, locked by this process. Written in the background, one version at a time; of the versions that
+/// arrive meanwhile, only the last is written.
 #[derive(Debug)]
 pub(super) struct CursorStore {
     path: PathBuf,
-    /// Its lock ends with the process, however that ends.
+    /// The lock ends with the process, however that ends.
     _lock: File,
     writing: JoinSet<io::Result<()>>,
     next: Option<String>,
 }
 
 impl CursorStore {
-    /// Takes the file for this process, and reads it; no cursor: it is not there yet.
+    /// Locks the file for this process, and reads it. The cursor is `None` if the file does not exist yet.
     pub(super) fn open(path: &Path) -> Result<(Self, Option<Cursor>), CliError> {
         let lock_path = beside(path, ".lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
@@ -45,18 +45,18 @@ impl CursorStore {
         Ok((Self { path: path.to_owned(), _lock: lock, writing: JoinSet::new(), next: None }, cursor))
     }
 
-    /// Writes the first version, and says at once if that cannot be done.
+    /// Writes the first version, and fails at once if that is impossible.
     pub(super) fn begin(&self, cursor: &Cursor) -> Result<(), CliError> {
         replace(&self.path, &cursor.document()).map_err(|source| unwritable(&self.path, source))
     }
 
-    /// Has this version written, as soon as the one before it is.
+    /// Schedules this version to be written after the one in progress.
     pub(super) fn keep(&mut self, cursor: &Cursor) {
         self.next = Some(cursor.document());
         self.start();
     }
 
-    /// Waits until a version is written; for ever while none is. Cancel-safe.
+    /// Waits until a version is written; forever if none is being written. Cancel-safe.
     pub(super) async fn written(&mut self) -> io::Result<()> {
         match self.writing.join_next().await {
             Some(written) => {
@@ -108,7 +108,7 @@ fn read(path: &Path) -> Result<Option<Cursor>, CliError> {
     })
 }
 
-/// Replaces the file: after a crash it is whole, the old or the new one.
+/// Replaces the file. After a crash it is complete, either old or new.
 fn replace(path: &Path, document: &str) -> io::Result<()> {
     let new = beside(path, ".new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;

@@ -1,4 +1,4 @@
-//! The file of a report: a compressed archive, made at once and never over another file.
+//! The file of a report: a compressed archive, written at once, never over an existing file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use tar::{Builder, Header};
 
 /// Only its owner may read a report.
 const MODE: u32 = 0o600;
-/// Names that are tried where reports of the same second exist.
+/// How many names are tried if reports of the same second exist.
 const NAMES: u32 = 20;
 
 /// A file in the bundle.
@@ -22,17 +22,17 @@ pub(super) struct Entry {
     pub(super) content: String,
 }
 
-/// Where a report goes.
+/// The destination of a report.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// A file that must not exist.
+    /// A file that must not exist yet.
     File(PathBuf),
-    /// A name of our own in this directory.
+    /// A generated name in this directory.
     In(PathBuf),
 }
 
 impl Place {
-    /// Creates the file, and returns it with its path.
+    /// Creates the file. Also returns its path.
     pub(super) fn create(&self, name: &str) -> Result<(File, PathBuf), (PathBuf, io::Error)> {
         let directory = match self {
             Self::File(path) => return create(path.clone()),
@@ -51,7 +51,7 @@ impl Place {
     }
 }
 
-/// Symbolic links are not followed: the directory may be everybody's.
+/// Symbolic links are not followed: the directory may be writable by everyone.
 fn create(path: PathBuf) -> Result<(File, PathBuf), (PathBuf, io::Error)> {
     match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path) {
         Ok(file) => Ok((file, path)),
@@ -59,7 +59,7 @@ fn create(path: PathBuf) -> Result<(File, PathBuf), (PathBuf, io::Error)> {
     }
 }
 
-/// Writes the entries below a directory `name`; a file that cannot be completed is removed.
+/// Writes the entries below the directory `name` in the archive. A file that cannot be completed is removed.
 pub(super) fn write(
     file: File,
     path: &Path,
@@ -69,7 +69,7 @@ pub(super) fn write(
 ) -> io::Result<u64> {
     let written = pack(file, name, entries, now);
     if written.is_err() {
-        // What remains of it is worth nothing; the error that is reported is the first one.
+        // The incomplete file is useless; the first error is the one to report.
         std::fs::remove_file(path).ok();
     }
     written

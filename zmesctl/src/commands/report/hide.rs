@@ -1,13 +1,13 @@
 //! Hides what looks like a secret.
 //!
-//! The daemon's answers have none. But they hold words of providers, users and cameras, and the log is written by
-//! other programs too: this is the second lock.
+//! The daemon's answers contain no secrets. But they contain texts of providers, users and cameras, and other programs
+//! also write to the log: this is the second line of defence.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 const HIDDEN: &str = "[hidden]";
-/// What the names of secrets end with, in JSON, TOML, zm.conf, URLs and headers.
+/// Suffixes of names of secrets, in JSON, TOML, zm.conf, URLs and headers.
 const NAMES: [&str; 14] = [
     "password",
     "passwd",
@@ -24,19 +24,19 @@ const NAMES: [&str; 14] = [
     "cookie",
     "credentials",
 ];
-/// Words after which a secret stands.
+/// Words that precede a secret.
 const SCHEMES: [&str; 3] = ["bearer", "basic", "key"];
-/// Longest name that is looked at.
+/// Maximum length of a name that is examined.
 const NAME: usize = 64;
-/// Length from which a word of mixed characters, or of hexadecimal digits, may be a key or a token.
+/// Minimum length of a word of mixed characters, or of hexadecimal digits, that may be a key or a token.
 const MIXED: usize = 40;
 const HEX: usize = 64;
-/// Digits of a token's handle, which is no secret.
+/// Number of digits in a token's handle, which is no secret.
 const HANDLE: usize = 8;
-/// Stands in each token of FCM.
+/// Part of every FCM token.
 const FCM: &str = ":APA91b";
 
-/// Returns the text with each value that looks like a secret replaced, and how many were.
+/// Replaces each value that looks like a secret. Also returns the number of replacements.
 pub(super) fn hide(text: &str) -> (Cow<'_, str>, usize) {
     let mut found = keys(text);
     let mut at = 0;
@@ -69,7 +69,8 @@ fn replace(text: &str, mut found: Vec<Range<usize>>) -> (Cow<'_, str>, usize) {
     (Cow::Owned(safe), count)
 }
 
-/// Finds keys and certificates in PEM, over several lines or with `\n` written out.
+/// Finds PEM keys and certificates, on several lines or with `
+/// ` as text.
 fn keys(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -94,14 +95,14 @@ fn urls(line: &str) -> impl Iterator<Item = Range<usize>> {
         let end = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
             .unwrap_or(rest.len());
-        // A password may hold `@` and `/` where nobody has encoded them.
+        // A password may contain `@` and `/` if it was not encoded.
         let user_info = rest.get(..end)?.rsplit_once('@')?.0;
         let password = user_info.find(':')? + 1;
         (password < user_info.len()).then_some(begin + password..begin + user_info.len())
     })
 }
 
-/// Finds the values of names that are those of secrets: `"app-key": "…"`, `ZM_DB_PASS=…`, `Authorization: Bearer …`.
+/// Finds values whose names are those of secrets: `"app-key": "…"`, `ZM_DB_PASS=…`, `Authorization: Bearer …`.
 fn named(line: &str) -> impl Iterator<Item = Range<usize>> {
     let assigned = line.match_indices([':', '=']).filter_map(|(at, sign)| {
         let before = line.get(..at)?.trim_end_matches([' ', '\t']).trim_end_matches(['"', '\'', '\\']);
@@ -127,7 +128,7 @@ fn named(line: &str) -> impl Iterator<Item = Range<usize>> {
             let before = line.get(..at)?.chars().next_back();
             let sign = line.get(end..)?.chars().next()?;
             let alone = before.is_none_or(|c| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
-            // `key=…` is a header of FCM; "the key of the certificate" is not.
+            // `key=…` is an FCM header; "the key of the certificate" is not.
             let fits = if lower.get(at..end) == Some("key") { sign == '=' } else { sign == ' ' };
             let found = value(line, end + 1).filter(|found| found.len() >= 16)?;
             (alone && fits).then_some(found)
@@ -136,7 +137,8 @@ fn named(line: &str) -> impl Iterator<Item = Range<usize>> {
     assigned.chain(schemes)
 }
 
-/// Returns where the value is that begins there, unless it tells nothing: a number, a path, a handle, nothing.
+/// Returns the range of the value that begins there, unless it cannot be a secret: a number, a path, a handle, or
+/// empty.
 fn value(line: &str, begin: usize) -> Option<Range<usize>> {
     let rest = line.get(begin..)?;
     let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
@@ -160,7 +162,7 @@ fn value(line: &str, begin: usize) -> Option<Range<usize>> {
     (!plain).then(|| begin..begin + text.len())
 }
 
-/// Returns where a quoted text ends: a quote after a backslash belongs to it.
+/// Returns where a quoted text ends: a quote after a backslash is part of it.
 fn end_of(inner: &str, quote: &str) -> usize {
     let mut from = 0;
     while let Some(at) = inner.get(from..).and_then(|rest| rest.find(quote)).map(|at| at + from) {
@@ -174,7 +176,7 @@ fn end_of(inner: &str, quote: &str) -> usize {
     inner.trim_end_matches('\n').len()
 }
 
-/// Finds words that are tokens or keys by their looks.
+/// Finds words that look like tokens or keys.
 fn words(line: &str) -> impl Iterator<Item = Range<usize>> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | ':' | '-' | '.');
     let mut rest = 0;
@@ -195,7 +197,7 @@ fn is_key(word: &str) -> bool {
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)
-        // URLs and paths: their secrets have names.
+        // URLs and paths: secrets in them have names.
         && !word.starts_with('/')
         && !word.contains("://");
     word.contains(FCM) || hex || mixed
@@ -253,7 +255,7 @@ mod tests {
             "/usr/lib/x86_64-linux-gnu/A/very/long/path/of/a/library.so.1",
             "Access denied for user 'zm'@'localhost' (using password: YES)",
         ] {
-            // MySQL says YES or NO: hiding it costs nothing.
+            // MySQL says YES or NO here: hiding that does no harm.
             let (safe, count) = hide(text);
             assert!(count == 0 || text.contains("using password"), "{text} became {safe}");
         }

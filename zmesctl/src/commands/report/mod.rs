@@ -1,7 +1,7 @@
-//! `zmesctl report`: everything that a bug report needs, in one file, with secrets hidden.
+//! `zmesctl report`: everything a bug report needs, in one file, with secrets hidden.
 //!
-//! Nothing in the answers of the daemon is secret; what looks like a secret nevertheless is hidden by [`hide`]. What
-//! cannot be found out is named with the reason: a report is most needed where something does not work.
+//! The daemon's answers contain no secrets; [`hide`] removes anything that looks like one nevertheless. What cannot be
+//! found out is listed with the reason: a report is most needed when something does not work.
 
 mod bundle;
 mod hide;
@@ -26,9 +26,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, json_safe, time};
 
-/// Time limit of requests that ask providers and the database; others have the usual one.
+/// Time limit of requests that involve providers and the database; others have the usual one.
 const LONG: Duration = Duration::from_mins(1);
-/// Alarms in the report.
+/// Number of alarms in the report.
 const EVENTS: u32 = 200;
 const INDEX: &str = "README.txt";
 const LOG: &str = "journal.txt";
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: ReportArgs, context: &mut Context) -> Outcome
         Some(path) => Place::File(path),
         None => Place::In(PathBuf::new()),
     };
-    // Before the minute that gathering may take.
+    // Fails before gathering, which may take a minute.
     let unwritable = |(path, source): (PathBuf, io::Error)| CliError::Unwritable {
         file: path.display().to_string(),
         option: "--output",
@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: ReportArgs, context: &mut Context) -> Outcome
     })
 }
 
-/// What was written.
+/// The written report.
 #[derive(Debug, Serialize)]
 struct Report {
     file: String,
@@ -140,7 +140,7 @@ fn size(bytes: u64) -> String {
     if bytes < 1024 { format!("{bytes} B") } else { format!("{} KiB", bytes.div_ceil(1024)) }
 }
 
-/// The content of the bundle as it comes together.
+/// The content of the bundle while it is gathered.
 #[derive(Debug, Default)]
 struct Gathered {
     entries: Vec<Entry>,
@@ -173,7 +173,7 @@ impl Gathered {
         }
     }
 
-    /// Adds the file that says what is in the bundle; it comes first.
+    /// Adds the file that describes the bundle's content; it comes first.
     fn index(&mut self, context: &Context) {
         let mut text = format!(
             "A report about zmesd, made by zmesctl {} at {}.\n\nIt names cameras, users and addresses of clients. Secrets are hidden: push tokens are \
@@ -238,14 +238,14 @@ async fn gather(context: &Context, gathered: &mut Gathered) {
         "versions of zmesctl, zmesd and the operating system",
         &clean_lines(&versions),
     );
-    // Without the journal the report is complete all the same: people attach the log from where they have it.
+    // Without the journal the report is still complete: people can attach the log from elsewhere.
     let log = system::log(context).await.unwrap_or_else(|reason| reason);
     gathered.add(LOG, "the last 2000 lines of zmesd in the journal", &log);
 }
 
 const CONFIG: &str = "the configuration that zmesd uses, secrets hidden";
 
-/// Returns name, content, request and time limit of each answer that is in the report.
+/// Returns name, content, request and time limit of each answer in the report.
 fn requests() -> [(&'static str, &'static str, Request, Option<Duration>); 14] {
     let events = EventFilter { limit: Some(EVENTS), ..EventFilter::default() };
     let all = Request::Check { check: CheckKind::All, within_ms: None };
@@ -274,9 +274,9 @@ fn requests() -> [(&'static str, &'static str, Request, Option<Duration>); 14] {
     ]
 }
 
-/// Asks for everything, each on a connection of its own: one that was too slow cannot be used again.
+/// Sends all requests, each on its own connection: one that timed out cannot be used again.
 async fn ask_all(daemon: ControlClient, context: &Context, gathered: &mut Gathered) {
-    // It was only needed for its greeting, and there are few places.
+    // This connection was needed only for the greeting, and connections are limited.
     drop(daemon);
     for (name, about, request, limit) in requests() {
         let answer: Result<Value, _> = ask(context, request, limit).await;
@@ -300,13 +300,13 @@ async fn ask<T: serde::de::DeserializeOwned>(
     Ok(daemon?.request(request).await?)
 }
 
-/// Returns an error in one line, with what to do about it.
+/// Returns an error as one line, with its hint.
 fn told(error: &CliError) -> String {
     let message = error.document().error.message;
     error.hint().map_or_else(|| message.clone(), |hint| format!("{message} ({hint})"))
 }
 
-/// Returns JSON in which no character speaks to a terminal.
+/// Returns JSON without characters that control a terminal.
 fn json(value: &impl Serialize) -> Result<String, String> {
     let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
     Ok(json_safe(&text).into_owned())

@@ -1,4 +1,4 @@
-//! What a report says of the machine: versions, the operating system, the log.
+//! The system part of a report: versions, the operating system, the log.
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,13 +14,13 @@ use crate::context::Context;
 use crate::render::clean;
 use crate::zmesd;
 
-/// Time limit of each program that is run.
+/// Time limit for each program that is run.
 const DEADLINE: Duration = Duration::from_secs(20);
-/// Lines of the log.
+/// Number of log lines.
 const LINES: &str = "2000";
-/// Bytes of the log that are kept, the newest.
+/// Maximum number of bytes kept from the log, the newest ones.
 const LOG: usize = 4 * 1024 * 1024;
-/// Longest file about the system that is read.
+/// Maximum size of a system file that is read.
 const FILE: usize = 16 * 1024;
 
 /// Returns operating system, kernel and machine.
@@ -42,7 +42,7 @@ pub(super) fn os() -> String {
     text
 }
 
-/// Returns what `zmesd --version` says.
+/// Returns the output of `zmesd --version`.
 pub(super) async fn installed(context: &Context) -> String {
     let Some(program) = zmesd::find(&context.environment) else {
         return "not found beside zmesctl or in PATH".to_owned();
@@ -67,7 +67,7 @@ pub(super) async fn log(context: &Context) -> Result<String, String> {
     }
     let mut output = execute(&journalctl, &arguments).await;
     if output.as_ref().is_ok_and(|output| output.stdout.is_empty()) && arguments.last() == Some(&"--user") {
-        // The daemon of the system may listen elsewhere.
+        // The system's daemon may listen on another socket.
         arguments.pop();
         output = execute(&journalctl, &arguments).await;
     }
@@ -84,7 +84,7 @@ pub(super) async fn log(context: &Context) -> Result<String, String> {
     Ok(lines(text.get(from..).unwrap_or_default()))
 }
 
-/// Returns lines in which nothing speaks to a terminal.
+/// Returns lines without characters that control a terminal.
 fn lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }

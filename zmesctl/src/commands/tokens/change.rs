@@ -1,4 +1,4 @@
-//! Changes of tokens: in batches that fit into a request, with a confirmation if the change is destructive.
+//! Changes tokens: in batches that fit into a request, with a confirmation if the change is destructive.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -16,11 +16,11 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
 
-/// Largest number of names in one request.
+/// Maximum number of names in one request.
 const NAMES: usize = 1000;
-/// Bytes of names that go into one request; a request has at most 64 KiB, and JSON may double them.
+/// Maximum number of bytes of names in one request. A request has at most 64 KiB, and JSON may double them.
 const BATCH: usize = 24 * 1024;
-/// Tokens that a confirmation shows.
+/// Number of tokens that a confirmation shows.
 const SHOWN: usize = 20;
 
 /// A change of tokens that may need a confirmation.
@@ -30,7 +30,7 @@ pub(crate) struct Change<'c> {
     pub(crate) instead: String,
     pub(crate) question: &'static str,
     pub(crate) tokens: TokenSelection,
-    /// Makes the request for these tokens; dry where the flag says so.
+    /// Makes the request for these tokens; the flag says whether it is a dry run.
     pub(crate) request: &'c dyn Fn(TokenSelection, bool) -> Request,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn instead(tokens: &TokenSelection, command: &str) -> String {
     format!("zmesctl tokens {command} {named} --yes")
 }
 
-/// Restores tokens one by one: each has its own answer.
+/// Restores tokens one by one, because each has its own answer.
 pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Outcome {
     let mut daemon = context.connect().await?;
     let mut all = TokensChanged { change: "restored".to_owned(), ..TokensChanged::default() };
@@ -56,7 +56,7 @@ pub(super) async fn restore(tokens: Vec<String>, context: &mut Context) -> Outco
                 all.failed.extend(answer.failed);
             }
             Err(ClientError::Refused(error)) => all.failed.push(TokenFailure { token, error }),
-            // A broken connection must not hide what was done before.
+            // A broken connection must not hide what was already done.
             Err(error) if all.count == 0 => return Err(error.into()),
             Err(error) => {
                 let error = ControlError::new(ErrorCode::Unavailable, error.to_string());
@@ -134,7 +134,7 @@ async fn request_all(
                 } else {
                     ControlError::new(ErrorCode::Unavailable, error.to_string())
                 };
-                // A filter is one batch, so what fails after another one is named.
+                // A filter is a single batch, so if a later batch fails, it contains names.
                 let TokenSelection::Named(names) = batch else { continue };
                 let failed =
                     names.iter().map(|token| TokenFailure { token: token.clone(), error: error.clone() });

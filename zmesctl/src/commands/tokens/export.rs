@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: ExportArgs, context: &mut Context) -> Outcome
 }
 
 fn document(tokens: &[TokenRecord], now: Timestamp, zone: &TimeZone) -> Value {
-    // The month in which pushes are counted, from 0, by local time.
+    // The month in which pushes are counted, 0 to 11, in local time.
     let month = now.to_zoned(zone.clone()).month() - 1;
     let mut members = Map::new();
     for record in tokens {

@@ -16,13 +16,13 @@ use crate::exit::Exit;
 use crate::import::{self, EntryRefusal, FileEntry, FileFormat, TokenFile};
 use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean};
 
-/// Longest file that is read, in bytes: 100,000 tokens.
+/// Maximum size of the file in bytes: 100,000 tokens.
 const MAX_FILE: u64 = 64 * 1024 * 1024;
-/// Tokens in one request: the daemon must answer in time.
+/// Tokens per request: the daemon must answer in time.
 const BATCH: usize = 200;
-/// Bytes of a request around its tokens, and to spare.
+/// Bytes of a request besides its tokens, with a margin.
 const AROUND: usize = 4096;
-/// How long a batch may take when `--timeout` does not say.
+/// Default time limit of a batch, without `--timeout`.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
@@ -163,7 +163,7 @@ struct ImportReport {
 
 #[derive(Debug, Serialize)]
 struct ImportRow {
-    /// Where it stands: "line 3".
+    /// The position, such as "line 3".
     place: String,
     handle: Option<String>,
     /// The end of the token.

@@ -11,7 +11,7 @@ use crate::context::{Context, Outcome};
 use crate::render::{Cell, Column, ColumnOf, Facts, Out, Table, Tone, View, clean, time};
 use crate::words;
 
-/// Asks page by page and shows all of them as one list.
+/// Requests page by page and shows all pages as one list.
 pub(super) async fn run(filter: TokenFilter, context: &mut Context) -> Outcome {
     let mut daemon = context.connect().await?;
     let (mut all, mut after) = (Tokens::default(), None);
@@ -49,7 +49,7 @@ impl View for Tokens {
             (Column::new("SEEN").spare(2), &|token| Cell::new(&ago(token.last_seen_at))),
             (Column::new("DELIVERED").spare(3), &|token| Cell::maybe(token.last_delivered_at.map(ago))),
             (Column::new("FAILURES").right().spare(7), &|token| positive(token.failures)),
-            // The reason why a phone does not ring matters more than its app.
+            // The reason why a phone does not ring is more important than its app.
             (Column::new("LAST ERROR").wraps().spare(1), &|token| {
                 Cell::maybe(token.last_error.as_ref()).tone(Tone::Bad)
             }),

@@ -1,4 +1,4 @@
-//! `zmesctl tokens …`: the phones that are registered for pushes.
+//! `zmesctl tokens …`: phones registered for pushes.
 
 pub(crate) mod change;
 pub mod export;
@@ -158,7 +158,7 @@ Examples:
   zmesctl tokens list --state revoked -q | xargs zmesctl tokens restore")]
 pub struct RestoreArgs {
     /// Handles, unique prefixes of handles, or the last 10 characters of tokens
-    // No dashes, as with revoke: the list would take options, too.
+    // No dashes, as with `revoke`: the list would swallow options, too.
     #[arg(value_name = "TOKEN", value_parser = values::token, required = true)]
     tokens: Vec<String>,
 }
@@ -241,14 +241,14 @@ pub(crate) async fn run(command: TokensCommand, context: &mut Context) -> Outcom
 }
 
 impl ChangeArgs {
-    /// Asks only about a selection: naming a token is deliberate, and the change can be undone.
+    /// Asks only about a selection by options: naming a token is deliberate, and the change can be undone.
     fn named_is_meant(mut self) -> Self {
         self.consent.yes |= self.selection.names_all();
         self
     }
 }
 
-/// Changes the tokens that are named or selected. `request` makes the request for them; dry where the flag says so.
+/// Changes the named or selected tokens. `request` makes the request for them; its flag says whether it is a dry run.
 async fn change(
     verb: Verb,
     arguments: ChangeArgs,
@@ -271,7 +271,7 @@ async fn prune(arguments: PruneArgs, context: &mut Context) -> Outcome {
         what: PRUNING,
         instead: HINT_CONSENT.to_owned(),
         question: "Revoke?",
-        // The request says by itself which.
+        // The request itself contains the selection.
         tokens: TokenSelection::Matching(TokenFilter::default()),
         request: &|_, dry_run| Request::TokensPrune { stale_ms, select: select.clone(), dry_run },
     };

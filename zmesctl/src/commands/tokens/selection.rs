@@ -1,4 +1,4 @@
-//! Options that select tokens: the same for lists and for changes.
+//! Options that select tokens, the same for lists and for changes.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::values::{self, MonitorArg};
 
-/// What to type without a terminal.
+/// What to type if there is no terminal.
 pub(super) const HINT_CONSENT: &str = "add --yes, or use --dry-run to see what would change";
 
-/// Options that choose tokens; several of them must all hold.
+/// Options that select tokens; if several are given, all must match.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct TokenCriteria {
     /// Only phones of this platform
@@ -34,7 +34,7 @@ pub(super) struct TokenCriteria {
     monitor: Option<MonitorArg>,
 }
 
-/// The change, in words.
+/// The words for a change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verb {
     /// "revoking"
@@ -49,7 +49,7 @@ pub(super) struct Verb {
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
     /// Handles, unique prefixes of handles, or the last 10 characters of tokens
-    // A list that took what begins with a dash would take every option behind it, too.
+    // If this accepted values with a leading dash, it would swallow every option after it, too.
     #[arg(value_name = "TOKEN", value_parser = values::token)]
     tokens: Vec<String>,
     /// All tokens
@@ -63,12 +63,12 @@ pub(super) struct TokenArgs {
 }
 
 impl TokenArgs {
-    /// Says whether each token is named.
+    /// Returns whether the selection is by name only.
     pub(super) fn names_all(&self) -> bool {
         !self.tokens.is_empty()
     }
 
-    /// Returns the tokens, if a confirmation is possible or not needed. Names, options and `--all` exclude each other.
+    /// Returns the tokens if a confirmation is possible or not needed. Names, options and `--all` exclude each other.
     pub(super) async fn choose(
         self,
         verb: Verb,
@@ -98,13 +98,13 @@ impl TokenArgs {
 }
 
 impl TokenCriteria {
-    /// Says whether no option is given.
+    /// Returns whether no option is given.
     pub(super) fn is_empty(&self) -> bool {
         let Self { platform, user, state, failing, monitor } = self;
         platform.is_none() && user.is_none() && state.is_none() && !failing && monitor.is_none()
     }
 
-    /// Returns the filter; a monitor that is named is looked up.
+    /// Returns the filter, with the id of the named monitor.
     pub(super) async fn filter(
         self,
         stale: Option<Duration>,

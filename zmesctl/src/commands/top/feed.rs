@@ -1,4 +1,4 @@
-//! Where the numbers come from: the requests of other commands, again and again, over restarts of the daemon.
+//! The data source of `top`: repeats the requests of other commands, over restarts of the daemon.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use zmes_shared::views::{EventView, Events, EventsHourly, Monitors, PushQueue, S
 use crate::context::Context;
 use crate::error::CliError;
 
-/// The pause between two readings, and before the next attempt to connect.
+/// Pause between two readings, and before the next attempt to connect.
 const PAUSE: Duration = Duration::from_secs(2);
-/// The shortest pause, however many alarms there are.
+/// Minimum pause, however many alarms there are.
 const SHORT: Duration = Duration::from_millis(250);
-/// Alarms at the end of the page.
+/// Number of alarms at the end of the page.
 const LAST: u32 = 5;
 
 /// The answers of one reading.
@@ -28,7 +28,7 @@ pub(super) struct Reading {
     pub(super) last: Vec<EventView>,
 }
 
-/// What is known.
+/// The latest known data.
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) reading: Option<Box<Reading>>,
@@ -40,7 +40,7 @@ impl Snapshot {
     pub(super) fn take(&mut self, taken: Result<Box<Reading>, String>) {
         match taken {
             Ok(reading) => *self = Self { reading: Some(reading), trouble: None },
-            // What was last known stays, and is marked as old.
+            // The last known data stays, and is marked as old.
             Err(trouble) => self.trouble = Some(trouble),
         }
     }
@@ -79,10 +79,10 @@ async fn read(context: &Context, daemon: &mut Option<ControlClient>) -> Result<B
     Ok(Box::new(Reading { status, monitors, transports, hourly, last }))
 }
 
-/// Tells of each alarm, for ever.
+/// Notifies on each alarm, forever.
 pub(super) async fn watch(context: &Context, alarmed: &Notify) {
     loop {
-        // Whatever goes wrong, `poll` says it too.
+        // If this fails, `poll` reports the reason, too.
         follow(context, alarmed).await.ok();
         sleep(PAUSE).await;
     }

@@ -1,4 +1,4 @@
-//! `zmesctl top`: what happens, live in the terminal, until `q`.
+//! `zmesctl top`: shows live in the terminal what happens, until `q`.
 
 mod feed;
 mod page;
@@ -16,9 +16,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::options::Format;
 
-/// Keys that wait to be read.
+/// Maximum number of keys waiting to be handled.
 const KEYS: usize = 16;
-/// What ends it: `q`, Ctrl-C, Ctrl-D.
+/// The keys that end it: `q`, Ctrl-C, Ctrl-D.
 const QUIT: [u8; 4] = [b'q', b'Q', 3, 4];
 
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(crate) async fn run(_: TopArgs, context: &Context) -> Outcome {
             hint: "zmesctl status --json".to_owned(),
         });
     }
-    // An error at the start stays readable: the screen is not touched yet.
+    // An error at the start stays readable: the screen has not been changed yet.
     drop(context.connect().await?);
     let listen = |kind| signal(kind).map_err(CliError::Terminal);
     let mut resized = listen(SignalKind::window_change())?;
@@ -65,7 +65,7 @@ pub(crate) async fn run(_: TopArgs, context: &Context) -> Outcome {
             biased;
             key = keys.recv() => match key {
                 Some(key) if !QUIT.contains(&key) => continue,
-                // None: the terminal is gone.
+                // `None`: the terminal is gone.
                 Some(_) | None => return Ok(Exit::Done),
             },
             _ = terminated.recv() => return Ok(Exit::Done),
@@ -73,7 +73,7 @@ pub(crate) async fn run(_: TopArgs, context: &Context) -> Outcome {
             _ = interrupted.recv() => return Ok(Exit::Done),
             _ = resized.recv() => screen.resized(),
             Some(taken) = snapshots.recv() => snapshot.take(taken),
-            // Neither ends.
+            // Neither of these ever ends.
             () = &mut poll => {}
             () = &mut watch => {}
         }

@@ -1,4 +1,4 @@
-//! What `top` shows: lines that fit the terminal. Pure.
+//! The page that `top` shows: lines that fit the terminal. Pure.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use super::feed::{Reading, Snapshot};
 use crate::commands::events::lasted;
 use crate::render::{Tone, clean, columns, cut, paint, time};
 
-/// Heights of the columns of a sparkline, by what the terminal can show. The first is for none.
+/// Characters of a sparkline by height. The first one is for zero.
 const BARS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 const PLAIN_BARS: [char; 9] = ['.', '1', '2', '3', '4', '5', '6', '7', '8'];
 const HOURS: usize = 24;
-/// Columns of the name, at least and at most.
+/// Minimum and maximum width of the name.
 const NAME: (usize, usize) = (8, 40);
-/// Columns of what stands right of the sparkline.
+/// Width of the column right of the sparkline.
 const COUNT: usize = 6;
 const AGO: usize = 11;
 const STATE: usize = 8;
-/// Lines that the last alarms get, with their title and the blank above.
+/// Lines reserved for the last alarms, with their title and the blank line above.
 const TAIL: usize = 7;
-/// Lines of monitors that are shown before the last alarms are.
+/// Minimum lines for monitors before the last alarms are shown at all.
 const ROWS: usize = 4;
 
-/// What is decided once about the page.
+/// The style of the page, fixed at the start.
 #[derive(Debug)]
 pub(super) struct PageStyle {
     pub(super) color: bool,
@@ -35,7 +35,7 @@ pub(super) struct PageStyle {
     pub(super) zone: TimeZone,
 }
 
-/// A line that is cut where it must be, and its tone.
+/// A line that may be cut, and its tone.
 type PageLine = (Tone, String);
 
 /// Returns at most `height` lines of at most `width` columns.
@@ -60,7 +60,7 @@ pub(super) fn lines(snapshot: &Snapshot, style: &PageStyle, width: usize, height
         .collect()
 }
 
-/// Cuts a line; a terminal without UTF-8 gets ASCII alone.
+/// Cuts a line. A terminal without UTF-8 gets only ASCII.
 fn shown(text: &str, width: usize, unicode: bool) -> String {
     let text = cut(text, width);
     if unicode {
@@ -133,7 +133,7 @@ fn body(reading: &Reading, style: &PageStyle, width: usize, room: usize, page: &
     page.push((Tone::Plain, String::new()));
     page.push((Tone::Strong, row(name, "MONITOR", "ALARMS, LAST 24 HOURS", "TOTAL", "LAST", "STATE")));
     let rows = room.saturating_sub(2);
-    // The last line says how many are left out.
+    // The last line says how many are omitted.
     let fits = if monitors.len() > rows { rows.saturating_sub(1) } else { rows };
     for monitor in monitors.iter().take(fits) {
         let hours = counted.get(&monitor.id);
@@ -162,7 +162,7 @@ fn row(width: usize, name: &str, bars: &str, total: &str, last: &str, state: &st
     format!("{name}{blanks}  {bars:HOURS$}  {total:>COUNT$}  {last:>AGO$}  {state}")
 }
 
-/// Returns one column an hour, the oldest first, as high as its part of the busiest hour.
+/// Returns one column per hour, oldest first, with heights relative to the busiest hour.
 fn sparkline(hours: &[u64], unicode: bool) -> String {
     let bars = if unicode { BARS } else { PLAIN_BARS };
     let most = hours.iter().copied().max().unwrap_or(0).max(1);
@@ -177,7 +177,7 @@ fn sparkline(hours: &[u64], unicode: bool) -> String {
         .collect()
 }
 
-/// Returns the last alarms, the newest first.
+/// Returns the last alarms, newest first.
 fn tail(reading: &Reading, style: &PageStyle) -> Vec<PageLine> {
     if reading.last.is_empty() {
         return Vec::new();

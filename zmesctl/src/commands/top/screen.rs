@@ -1,4 +1,4 @@
-//! The terminal: taken over at the start, and given back as it was on every way out.
+//! The terminal: taken over at the start, and restored on every way out.
 
 use std::io::{self, Read, Write};
 use std::panic::PanicHookInfo;
@@ -7,28 +7,28 @@ use std::sync::Arc;
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use tokio::sync::mpsc;
 
-/// The alternate screen, without a cursor; and back.
+/// Switches to the alternate screen and hides the cursor, or back.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J";
 const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
 const HOME: &str = "\u{1b}[H";
 const TO_END_OF_LINE: &str = "\u{1b}[K";
 const TO_END_OF_SCREEN: &str = "\u{1b}[J";
-/// What is drawn on where the terminal does not say its size.
+/// The size to assume if the terminal does not report one.
 const USUAL: (u16, u16) = (80, 24);
 
 type PanicHook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
 pub(super) struct Screen {
-    /// The hook for panics as it was before.
+    /// The panic hook to restore.
     hook: Arc<PanicHook>,
-    /// What it shows: over a slow line only changes are sent.
+    /// The lines on the screen: over a slow connection, only changes are sent.
     drawn: Vec<String>,
 }
 
 impl Screen {
     pub(super) fn open() -> io::Result<Self> {
         enable_raw_mode()?;
-        // From here on dropping it restores the terminal.
+        // From here on, dropping this value restores the terminal.
         let hook: Arc<PanicHook> = Arc::from(std::panic::take_hook());
         let before = Arc::clone(&hook);
         let screen = Self { hook, drawn: Vec::new() };
@@ -40,12 +40,12 @@ impl Screen {
         Ok(screen)
     }
 
-    /// The terminal may have moved what it shows: the next page is drawn even if it is the same.
+    /// The terminal may have changed its content: the next page is drawn even if it is the same.
     pub(super) fn resized(&mut self) {
         self.drawn.clear();
     }
 
-    /// Shows these lines, which must fit, and nothing else.
+    /// Shows exactly these lines, which must fit.
     pub(super) fn draw(&mut self, lines: &[String]) -> io::Result<()> {
         if self.drawn == lines {
             return Ok(());
@@ -70,7 +70,7 @@ impl Drop for Screen {
 }
 
 fn restore() {
-    // Where this fails, the terminal is gone.
+    // If this fails, the terminal is gone.
     write(LEAVE).ok();
     disable_raw_mode().ok();
 }
@@ -88,7 +88,7 @@ pub(super) fn size() -> (usize, usize) {
     (of(width, USUAL.0), of(height, USUAL.1))
 }
 
-/// Returns what is typed. The thread that reads it ends with the process: a terminal cannot be asked to stop.
+/// Returns the typed keys. The thread that reads them ends with the process: reading a terminal cannot be interrupted.
 pub(super) fn keys(bound: usize) -> mpsc::Receiver<u8> {
     let (sender, keys) = mpsc::channel(bound);
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What was shown, so that a stream that goes on after a restart shows nothing twice. Pure.
+//! Remembers the shown lines, so that a stream that continues after a restart shows nothing twice. Pure.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,14 +8,14 @@ use zmes_shared::views::MonitorView;
 use zmes_shared::words::{DeliveryOutcome, TargetKind};
 use zmes_shared::{EventId, MonitorId};
 
-/// How far back is asked: a push may be tried again for a while, and its outcome belongs to an older alarm.
+/// How far to ask back: a push may be retried for a while, and its outcome belongs to an older alarm.
 const WINDOW_MS: i64 = 3_600_000;
-/// Lines that are remembered at most; the window is shorter then.
+/// Maximum number of remembered lines; if it is reached, the window is shorter.
 const MOST: usize = 50_000;
-/// Times of pushes are told in milliseconds, counted from their alarm and rounded.
+/// Times of pushes are computed from their alarm's time and a rounded latency in milliseconds.
 const ROUNDED_MS: i64 = 50;
 
-/// What tells recorded lines apart. The number of an alarm is not in it: it begins anew with the daemon.
+/// Identifies a recorded line. The number of an alarm is not included: numbering restarts with the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum SeenLine {
     Alarm(i64, MonitorId, Option<EventId>),
@@ -26,21 +26,21 @@ enum SeenLine {
 
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Recorded lines that were shown, with the times of their alarms, in milliseconds.
+    /// Recorded lines that were shown, with the times of their alarms in milliseconds.
     shown: VecDeque<(i64, SeenLine)>,
-    /// Those of them that come again, each with its count.
+    /// The lines among them that are expected again, with their counts.
     again: HashMap<SeenLine, u32>,
     monitors: HashMap<MonitorId, MonitorView>,
-    /// The stream is not the first one.
+    /// This is not the first stream.
     resumed: bool,
-    /// Where the first stream began. An event has no time here; the first recorded line gives one.
+    /// Where the first stream began. If that is an event, its time is unknown here until the first recorded line.
     start: Since,
     /// The time of the newest recorded line that was shown.
     latest: i64,
 }
 
 impl Seen {
-    /// `start`: where the first stream began.
+    /// `start` is where the first stream began.
     pub(super) fn new(start: Since) -> Self {
         Self {
             shown: VecDeque::new(),
@@ -52,7 +52,7 @@ impl Seen {
         }
     }
 
-    /// Returns from where the record is asked for, and expects all that was shown of it to come again.
+    /// Returns the time from which to request the record; all lines shown since then are expected again.
     pub(super) fn resume(&mut self) -> Since {
         self.resumed = true;
         self.again.clear();
@@ -66,7 +66,7 @@ impl Seen {
         since_time(since)
     }
 
-    /// Says whether a line is new, and remembers it.
+    /// Returns whether a line is new, and remembers it.
     pub(super) fn is_new(&mut self, event: &WatchEvent) -> bool {
         if let WatchKind::Monitor { change, monitor } = &event.kind {
             let before = self.monitors.insert(monitor.id, monitor.clone());
@@ -84,7 +84,7 @@ impl Seen {
             return false;
         }
         if matches!(self.start, Since::Event(_)) {
-            // What is asked for comes after this time: the line again, and nothing older.
+            // Requests return what comes after this time: this line again, and nothing older.
             self.start = since_time(at - 1);
         }
         self.latest = self.latest.max(at);
@@ -102,8 +102,8 @@ fn since_time(millisecond: i64) -> Since {
     Since::Time(Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
-/// Says whether a line is part of the state at the start of a stream, and was so at the start of the first. Clients are shown:
-/// after a restart they are others.
+/// Returns whether a line describes the state at the start of a stream and was already shown at the start of the first.
+/// Clients are always shown: after a restart they are different ones.
 fn is_state(kind: &WatchKind) -> bool {
     match kind {
         WatchKind::Token { change, .. } | WatchKind::Trouble { change, .. } => change == super::PRESENT,
@@ -117,7 +117,7 @@ fn is_state(kind: &WatchKind) -> bool {
     }
 }
 
-/// Returns what identifies a line of the record, with the time of its alarm; `None`: it is in no record.
+/// Returns the identity of a recorded line, and the time of its alarm; `None` if the line is not recorded.
 fn line(event: &WatchEvent) -> Option<(i64, SeenLine)> {
     let at = event.at.as_millisecond();
     Some(match &event.kind {

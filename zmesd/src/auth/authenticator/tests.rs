@@ -17,7 +17,7 @@ const HASH: &str = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19";
 /// `password`, with bcrypt's lowest cost.
 const CHEAP: &str = "$2y$04$zmesdzmesdzmesdzmesdze.TI.Jsg1LanDzRN/YejBoG4./yZrisC";
 
-/// Users in memory; away while `outage` is set. Counts how often it was asked.
+/// Users in memory, unavailable while `outage` is set. Counts the queries.
 #[derive(Debug, Default)]
 struct Accounts {
     users: Vec<User>,
@@ -108,7 +108,7 @@ fn word(verdict: &LoginVerdict) -> String {
 }
 
 #[tokio::test]
-async fn the_right_password_opens_the_door() {
+async fn the_right_password_is_accepted() {
     let auth = with_users(vec![user("amy", HASH)]);
     assert_eq!(word(&auth.verify(password("amy", "password")).await), "accepted amy");
     assert_eq!(word(&auth.verify(password("amy", "wrong")).await), "rejected wrong password");
@@ -138,7 +138,7 @@ async fn the_users_flags_count_for_passwords_and_tokens() {
 }
 
 #[tokio::test]
-async fn a_token_opens_the_door_until_it_is_revoked() {
+async fn a_token_is_accepted_until_it_is_revoked() {
     let auth = with_users(vec![user("amy", HASH)]);
     assert_eq!(word(&auth.verify(token("amy", NOW)).await), "accepted amy");
     assert_eq!(word(&auth.verify(token("amy", NOW - 100)).await), "accepted amy", "issued in that second");
@@ -180,7 +180,7 @@ async fn an_unreachable_database_rejects_no_login() {
 }
 
 #[tokio::test]
-async fn too_many_failures_are_not_even_looked_at() {
+async fn after_too_many_failures_logins_are_not_checked() {
     let accounts = Accounts { users: vec![user("amy", HASH)], ..Accounts::default() };
     let (auth, accounts) = authenticator(accounts, true);
     let address = "192.0.2.7".parse().unwrap();

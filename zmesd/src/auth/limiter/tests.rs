@@ -4,7 +4,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// This many different wrong passwords.
+/// Fails with this many different passwords.
 fn fail(limiter: &Limiter, times: usize, from: &str, user: Option<&str>) {
     for _ in 0..times {
         limiter.failed(address(from), user, None, "wrong password");

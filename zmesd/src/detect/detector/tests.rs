@@ -10,7 +10,7 @@ const NONE: [u64; 0] = [];
 const STATE_LAST: [u32; 2] = [760, 768];
 const STATE_FIRST: [u32; 6] = [336, 608, 600, 864, 872, 888];
 
-/// A detector, and a clock that moves 20 ms with each look.
+/// A detector, and a clock that advances 20 ms with each poll.
 struct Bench {
     detector: Detector,
     monitor: Monitor,
@@ -25,7 +25,7 @@ impl Bench {
         Self::after(layout, recording, None)
     }
 
-    /// As it is after a first look that showed an idle monitor with that last event.
+    /// Returns the state after a first poll that showed an idle monitor with this last event.
     fn idle(layout: u32, recording: Recording, last_event: u64) -> Self {
         let mut bench = Self::new(layout, recording);
         let calm = if recording == Recording::Always { Tape } else { Idle };
@@ -66,7 +66,7 @@ impl Bench {
         }
     }
 
-    /// Returns the ids announced by a look at this state and last event; 0 stands for an alarm without an id.
+    /// Polls with this state and last event. Returns the announced ids; 0 stands for an alarm without an id.
     fn look(&mut self, state: MonitorState, last_event: u64) -> Vec<u64> {
         self.now += Duration::from_millis(20);
         (self.reading.state, self.reading.last_event) = (state, last_event);
@@ -146,7 +146,7 @@ fn where_the_state_comes_first_the_previous_id_is_never_announced() {
 
 #[test]
 fn where_the_state_comes_last_the_id_may_be_seen_a_look_before_it() {
-    // 1.34.19 to 1.34.26 (layout 600) write the state last too.
+    // 1.34.19 to 1.34.26 (layout 600) also write the state last.
     for layout in STATE_LAST.into_iter().chain([600]) {
         let mut bench = Bench::idle(layout, Recording::OnAlarm, 7);
         assert_eq!(bench.look(Idle, 8), NONE);
@@ -182,7 +182,7 @@ fn a_late_row_of_an_alarm_without_an_id_is_adopted_and_another_is_not() {
     bench.look(Alarm, 0);
     assert_eq!(bench.look_after(DEADLINE, Alarm, 0), [0]);
     bench.look(Idle, 0);
-    // The alarm began five seconds ago, its event two before.
+    // The alarm began five seconds ago, its event two seconds earlier.
     assert_eq!(bench.rows(&[row(8, "Motion", 3, 7, false)]), NONE);
     assert_eq!(bench.rows(&[row(9, "Motion", 3, 1, false)]), [9]);
 }
@@ -260,7 +260,7 @@ fn the_database_says_that_an_alarm_lies_inside_the_open_event() {
         assert_eq!(bench.answer(Some(&[(7, 300)])), [7]);
         assert_eq!(bench.look_after(DEADLINE, Alarm, 7), NONE);
         bench.look(Idle, 7);
-        // A later one is told to lie in it too, but the interval holds.
+        // A later alarm is inside it, too, by the database's answer, but the interval applies.
         assert_eq!(bench.look(Alarm, 7), NONE);
         assert_eq!(bench.answer(Some(&[(7, 310)])), NONE);
         assert_eq!(bench.look_after(DEADLINE, Alarm, 7), NONE);
@@ -420,11 +420,11 @@ fn the_second_event_of_a_new_zmc_is_not_taken_for_the_alarm_of_the_one_that_died
 #[test]
 fn a_row_with_an_alarm_that_polling_did_not_see_is_announced_late() {
     let mut bench = Bench::idle(768, Recording::OnAlarm, 7);
-    // Shorter than a poll: only the id has changed.
+    // The alarm was shorter than a poll: only the id has changed.
     assert_eq!(bench.look(Idle, 8), NONE);
     assert_eq!(bench.rows(&[row(8, "Motion", 2, 3, false)]), [8]);
     assert_eq!(bench.rows(&[row(8, "Motion", 2, 5, false)]), NONE);
-    // Two between two polls.
+    // Two alarms between two polls.
     assert_eq!(bench.look(Alarm, 10), [10]);
     let found = {
         bench.detector.reconcile(&row(9, " Forced Web ", 1, 3, false), bench.now);

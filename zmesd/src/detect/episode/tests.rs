@@ -9,12 +9,12 @@ use crate::detect::fakes::reading;
 const MOTION: &str = "Motion";
 const NONE: [i64; 0] = [];
 
-/// One monitor's episode, and a clock that moves a second with each look.
+/// One monitor's episode, and a clock that advances one second with each poll.
 struct Bench {
     episode: Episode,
     began: Instant,
     seconds: u64,
-    /// The wall clock was stepped back by this many seconds.
+    /// How many seconds the wall clock was set back.
     clock_back: i64,
     generation: u64,
 }
@@ -52,8 +52,8 @@ impl Bench {
         }
     }
 
-    /// A look that shows this state, and these alarms being announced. Returns what is told: `10` for a start, `-10` for
-    /// an end.
+    /// Polls with this state while these alarms are announced. Returns what is sent: `10` for a start, `-10` for an
+    /// end.
     fn look(&mut self, state: MonitorState, alarms: &[u64]) -> Vec<i64> {
         let last = alarms.last().copied().unwrap_or(10);
         let generation = self.generation;
@@ -283,8 +283,8 @@ fn happens() -> impl Strategy<Value = Happens> {
 }
 
 proptest! {
-    /// Whatever happens: an end follows only starts that no other end has ended, names the last of them, and once the
-    /// monitor is seen calm nothing is open.
+    /// In any sequence, an end follows only starts that have no end yet and names the last of them, and once the
+    /// monitor is seen calm, no episode is open.
     #[test]
     fn every_start_has_one_end_and_every_end_a_start(steps in prop::collection::vec(happens(), 1..80)) {
         let (mut bench, mut open, mut next) = (Bench::new(), Vec::<i64>::new(), 1_u64);

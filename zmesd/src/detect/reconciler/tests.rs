@@ -11,12 +11,12 @@ struct Bench {
 }
 
 impl Bench {
-    /// A reconciler of the very first daemon.
+    /// Returns a reconciler of the very first run.
     fn first() -> Self {
         Self::new(Duration::ZERO, &[])
     }
 
-    /// A reconciler of a daemon that comes after others, which announced these events.
+    /// Returns a reconciler whose previous runs announced these events.
     fn after(announced: &[u64]) -> Self {
         Self::new(60 * 24 * MINUTE, announced)
     }
@@ -45,7 +45,7 @@ impl Bench {
         rows.flatten().map(|row| row.id.0).collect()
     }
 
-    /// Returns the events of whose end one round tells.
+    /// Returns the events that one round reports as ended.
     async fn ended(&mut self) -> Vec<u64> {
         let ended = self.reports().await.into_iter().filter_map(|report| {
             if let ReconcilerReport::Ended(ended) = report { Some(ended) } else { None }
@@ -76,7 +76,7 @@ async fn an_event_right_after_the_very_first_start_began_before_it_and_is_told()
     let mut bench = Bench::first();
     pass(MINUTE).await;
     assert_eq!(bench.ids().await, NONE);
-    // The pictures of before the alarm are part of the event.
+    // The pictures from before the alarm are part of the event.
     bench.store.past(8, ONE, Duration::from_secs(5));
     assert_eq!(bench.ids().await, [8]);
 }
@@ -242,7 +242,7 @@ async fn a_database_that_goes_away_is_told_once_and_nothing_is_skipped() {
     let reports = bench.reports().await;
     assert!(matches!(&reports[0], ReconcilerReport::Rows(rows) if rows[0].id == EventId(1)), "{reports:?}");
     assert_eq!(reports[1..], [ReconcilerReport::Database(Ok(()))]);
-    // What is found after a longer outage is no news any more.
+    // Events found after a longer outage are no longer news.
     bench.store.set_down(true);
     bench.reports().await;
     bench.store.past(2, ONE, Duration::ZERO);
@@ -261,7 +261,7 @@ async fn a_zone_in_which_new_events_look_hours_old_hides_none() {
     bench.store.past(8, ONE, Duration::ZERO);
     bench.store.open(10, TWO, "Motion");
     assert_eq!(bench.ids().await, [8, 10]);
-    // They are not taken for old rows either, before which none can appear.
+    // Nor are they taken for settled rows, before which no other row can appear.
     bench.store.past(9, TWO, Duration::ZERO);
     assert_eq!(bench.ids().await, [9]);
     bench.store.set_down(true);

@@ -1,4 +1,4 @@
-//! What an alarm says of itself, where ZoneMinder says little: never nothing.
+//! The cause of an alarm when ZoneMinder provides little: it is never empty.
 
 use super::*;
 
@@ -8,11 +8,11 @@ async fn motion_inside_a_continuous_event_is_told_by_the_notes() {
     for (in_memory, in_row, notes, told) in [
         ("Continuous", "Continuous", "Motion: All", "Motion: All"),
         (" Continuous ", "Continuous", "Motion: Front, Yard", "Motion: Front, Yard"),
-        // The notes are written by a queue, and may not be there yet.
+        // The notes are written through a queue, and may not be there yet.
         ("Continuous", "Continuous", "", "Motion"),
         ("", "", "", "Motion"),
         ("", "Linked", "Motion: All", "Linked"),
-        // What shared memory tells is nearer to the alarm than a row that was opened before.
+        // Shared memory is more precise about the alarm than a row that was opened before it.
         ("Motion:Door", "Continuous", "Motion: All", "Motion:Door"),
     ] {
         let mut world = World::idle(888, Recording::Always, 7).await;

@@ -1,11 +1,11 @@
-//! Monitors of other servers: only rows tell of them.
+//! Monitors of other servers: their rows are the only source.
 
 use zmes_zoneminder::{CaptureReport, CaptureReports, CaptureStatus, OtherServer};
 
 use super::super::condition::RemoteSight;
 use super::*;
 
-/// What an alarm may take from its row to the router: a quick look, and what the poller needs.
+/// How long an alarm may take from its row to the router: one quick round, and the poller's time.
 const QUICKLY: Duration = Duration::from_millis(300);
 
 fn elsewhere(id: MonitorId, name: &str) -> Monitor {
@@ -105,7 +105,7 @@ async fn what_was_missed_is_late_and_what_was_announced_is_not_told_again() {
 async fn a_server_whose_clock_is_behind_hides_nothing_that_is_younger_than_the_last_alarm() {
     let store = ScriptedStore::default();
     sleep(Duration::from_hours(3)).await;
-    // By the clock of its server the event began an hour before it did.
+    // By the clock of its server, the event began an hour before its real start.
     store.past(9, TWO, Duration::from_mins(61));
     store.past(10, ONE, Duration::from_mins(1));
     let mut world = two_servers(store, &[(ONE, 8)]).await;
@@ -119,7 +119,7 @@ async fn a_monitor_that_moves_is_followed_and_nothing_is_told_twice() {
     let mut world = two_servers(ScriptedStore::default(), &[]).await;
     world.store.open(8, TWO, "Motion");
     assert_eq!(world.alarm().await.event, Some(EventId(8)));
-    // Its new zmc shows the alarm that is known by its row.
+    // Its new zmc shows the alarm that is already known from its row.
     world.source.show(TWO, Ok(reading(768, Alarmed, 8, "Motion")));
     let here = vec![monitor(ONE, "Front", Recording::OnAlarm), monitor(TWO, "Yard", Recording::OnAlarm)];
     world.catalog.send_replace(catalog(here));
@@ -132,7 +132,7 @@ async fn a_monitor_that_moves_is_followed_and_nothing_is_told_twice() {
     assert_eq!((alarm.event, took <= Duration::from_millis(20)), (Some(EventId(9)), true));
     world.store.open(9, TWO, "Motion");
     world.silence().await;
-    // Back again, while the alarm runs; what lies in its old memory is of no interest.
+    // It moves back while the alarm is running; what its old memory contains must be ignored.
     let back = vec![monitor(ONE, "Front", Recording::OnAlarm), elsewhere(TWO, "Yard")];
     world.catalog.send_replace(catalog(back));
     world.source.show(TWO, Ok(reading(768, Alarmed, 77, "Motion")));

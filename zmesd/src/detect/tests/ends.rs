@@ -33,7 +33,7 @@ async fn without_polling_an_alarm_ends_with_its_row() {
     let end = world.told().await;
     assert_eq!((end.event, end.is_end()), (Some(EventId(8)), true));
     assert!(end.lasted().is_some_and(|lasted| lasted >= Duration::from_secs(30)), "{end:?}");
-    // One that is deleted while it is open has ended, too.
+    // An event that is deleted while it is open has ended, too.
     world.store.open(9, ONE, "Motion");
     assert_eq!(world.told().await.event, Some(EventId(9)));
     sleep(Duration::from_secs(30)).await;

@@ -1,4 +1,4 @@
-//! Shared memory that flaps: bounded, told once, and over by itself.
+//! Flapping shared memory: its alarms are limited and reported once, and it ends by itself.
 
 use super::*;
 
@@ -9,7 +9,7 @@ async fn memory_that_flaps_is_bounded_told_and_got_over() {
     let mut world = World::with(monitors, &[], settings, ScriptedStore::default());
     world.show(768, Idle, 7);
     sleep(Duration::from_millis(50)).await;
-    // Another event with each look but one, for a minute and a half: 24 alarms a second.
+    // A new event with every other poll, for a minute and a half: 24 alarms per second.
     for event in 8..2008 {
         world.show(768, Alarmed, event);
         sleep(Duration::from_millis(21)).await;
@@ -23,9 +23,9 @@ async fn memory_that_flaps_is_bounded_told_and_got_over() {
     while let Ok(alarm) = world.alarms.try_recv() {
         if alarm.is_end() { ended.extend(alarm.event) } else { announced.extend(alarm.event) }
     }
-    // Sixty in each of the two minutes, each with its end.
+    // Sixty alarms in each of the two minutes, each with its end.
     assert_eq!((announced.len(), &ended), (120, &announced));
-    // What was held back last is told at the end of the minute.
+    // The last alarm held back is announced at the end of the minute.
     let last = timeout(Duration::from_mins(2), world.alarms.recv()).await.expect("an alarm").unwrap();
     assert_eq!(last.event, Some(EventId(2007)));
     let end = world.told().await;

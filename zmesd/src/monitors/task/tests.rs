@@ -12,7 +12,7 @@ use crate::ports::SystemClock;
 
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// A ZoneMinder in memory; notes when it was asked for its monitors.
+/// A ZoneMinder in memory; records when its monitors were read.
 #[derive(Debug)]
 struct Store {
     answer: Mutex<Result<Zoneminder, DbError>>,
@@ -43,7 +43,7 @@ impl AccountStore for Store {
     }
 }
 
-/// The task with its store and its handle.
+/// The task with its store and handle.
 struct World {
     store: Arc<Store>,
     handle: CatalogHandle,
@@ -73,7 +73,7 @@ impl World {
         *self.store.answer.lock().unwrap() = answer;
     }
 
-    /// Waits for the nth reading and returns how long after the first it was, in seconds.
+    /// Waits for the nth reading. Returns how many seconds it came after the first.
     async fn asked(&self, times: usize) -> u64 {
         let mut asked = self.store.asked.subscribe();
         let asked = asked.wait_for(|asked| asked.len() >= times).await.unwrap();

@@ -1,4 +1,4 @@
-//! Literal frames of the apps, and of nobody.
+//! Literal frames of the apps, and frames that no app sends.
 
 use proptest::prelude::*;
 use secrecy::ExposeSecret;

@@ -1,4 +1,4 @@
-//! Literal frames about tokens and badges.
+//! Literal frames with tokens and badges.
 
 use zmes_shared::MonitorId;
 

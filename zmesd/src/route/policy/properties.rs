@@ -1,5 +1,5 @@
-//! Whatever rules, snoozes, mutes, filters and intervals are set: the decision is that of a slow, obvious model, and an
-//! alarm that is not sent has a reason with the name of what made it.
+//! For any rules, snoozes, mutes, filters and intervals, the decision matches that of a slow, obvious model, and an
+//! alarm that is not sent has a reason that names its cause.
 
 use jiff::SignedDuration;
 use jiff::civil::date;
@@ -18,13 +18,13 @@ use crate::rules::{
     AlarmFacts, AlarmTime, Channel, MonitorName, ReceiverFacts, ReceiverName, RuleSet, Schedule,
 };
 
-/// A rule as the model reads it.
+/// A rule in the model's form.
 #[derive(Debug, Clone)]
 struct PlannedRule {
     monitor: Option<u32>,
     user: Option<&'static str>,
     push: bool,
-    /// Hours of the day; over midnight where the first is the greater one.
+    /// Hours of the day; spans midnight if the first is greater.
     between: Option<(i8, i8)>,
     cause: Option<&'static str>,
     action: RuleAction,
@@ -34,7 +34,7 @@ struct PlannedRule {
 struct PlannedSnooze {
     monitor: Option<u32>,
     scope: SnoozeScope,
-    /// Minutes from the alarm; it may be over.
+    /// Minutes after the alarm; negative if already over.
     until: i64,
     hard: bool,
 }
@@ -47,10 +47,10 @@ struct PlannedCase {
     hour: i8,
     cause: &'static str,
     user: &'static str,
-    /// The monitors that the owner may see; `None`: there is no such user.
+    /// The monitors that the owner may see; `None` if there is no such user.
     owner: Option<Vec<u32>>,
     disabled: bool,
-    /// Minutes from the alarm.
+    /// Minutes after the alarm.
     muted_until: Option<i64>,
     /// Monitors with an interval in seconds; empty: all of them.
     filter: Vec<(u32, u32)>,
@@ -128,7 +128,7 @@ fn planned_case() -> impl Strategy<Value = PlannedCase> {
     )
 }
 
-/// What the model says: why it is not sent, which rule (by its place) decided, whether it is urgent.
+/// The model's answer: why the alarm is not sent, which rule (by index) decided, whether it is urgent.
 #[derive(Debug, PartialEq)]
 struct Expected {
     skipped: Option<SkipReason>,
@@ -165,7 +165,7 @@ fn silences(snooze: &PlannedSnooze, case: &PlannedCase) -> bool {
     in_scope && snooze.until > 0 && snooze.monitor.is_none_or(|monitor| monitor == case.monitor)
 }
 
-/// One question after the other, in the order of the manual.
+/// Checks one condition after another, in the order of the manual.
 fn expected(case: &PlannedCase) -> Expected {
     let Some(visible) = &case.owner else { return SkipReason::User.into() };
     if case.disabled {
@@ -288,7 +288,7 @@ proptest! {
                 prop_assert_eq!(named, rule);
                 prop_assert!(rule.is_none_or(|place| case.rules[place].action != RuleAction::Mute));
             }
-            // Each of these words has a sentence of its own, with what to do.
+            // Each of these words has its own sentence that says what to do.
             (Decision::Skip(reason), None) => {
                 prop_assert!(!matches!(reason, SkipReason::Snoozed | SkipReason::Rule | SkipReason::Unknown));
             }

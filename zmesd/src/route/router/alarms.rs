@@ -1,4 +1,4 @@
-//! One alarm: decided for each session and each token, sockets first.
+//! Handles one alarm: decides for each session, then for each token.
 
 mod frames;
 mod labels;
@@ -34,19 +34,20 @@ use crate::state::{Note, TokenDecision};
 use crate::telemetry::TargetKind;
 use frames::AlarmFrames;
 
-/// Where the ids of test alarms begin: far beyond any real event, and still exact in a JavaScript number.
+/// First id for test alarms: far beyond any real event, and still exact as a JavaScript number.
 const TEST_EVENTS_FROM: u64 = 9_000_000_000_000;
 /// The cause of a test alarm, so that it is not taken for a real one.
 const TEST_CAUSE: &str = "Test alarm by zmesctl";
 
 #[derive(Default)]
 struct AlarmRound {
-    /// A test: intervals and badges do not count.
+    /// A test alarm: intervals and badges do not count.
     test: bool,
     dry_run: bool,
-    /// It was announced before: that a token was told of it does not count for its session, and the reverse.
+    /// The alarm was announced before: its push to a token does not start an interval for the copy to the session, or
+    /// vice versa.
     latecomer: bool,
-    /// No labels were found: what becomes of it, unless a rule says so.
+    /// No labels were found: what to do, unless a rule decides.
     unlabelled: Option<WithoutLabels>,
     receipts: Option<mpsc::Sender<WriteReport>>,
     push_receipts: Option<mpsc::Sender<PushReceipt>>,
@@ -67,7 +68,7 @@ pub(super) struct TokenVerdict {
     /// The rule or snooze that decided.
     pub(super) by: Option<DecidedBy>,
     pub(super) urgency: Urgency,
-    /// The number for the app's icon, where it is sent.
+    /// The number on the app's icon, if the push is sent.
     pub(super) badge: u32,
     /// Of an end or an update: what told of its start.
     pub(super) start: Option<ToldStart>,
@@ -164,7 +165,7 @@ impl Router {
         AlarmTestReport { alarm: self.alarms, event, targets }
     }
 
-    /// The sessions that a test is for, and the other authenticated ones; a test for a token names none.
+    /// Returns the sessions that a test is for, then the other authenticated ones. A test for a token is for none.
     fn test_sessions(&self, only: &[SessionId], for_token: bool) -> (Vec<SessionId>, Vec<SessionId>) {
         if for_token {
             return (Vec::new(), Vec::new());
@@ -173,8 +174,8 @@ impl Router {
         logged_in.map(Session::id).partition(|id| only.is_empty() || only.contains(id))
     }
 
-    /// Queues the frame for those that get it. Returns the decisions, the rules that made them, and the tokens whose session
-    /// got its copy.
+    /// Queues the frame for the sessions that get it. Returns the decisions, the rules behind them, and the tokens
+    /// whose session got its copy.
     fn tell_sessions(
         &mut self,
         alarm: &Alarm,
@@ -227,7 +228,7 @@ impl Router {
         (decisions, by)
     }
 
-    /// Decides for the live tokens, or for one of them. While push is off nothing is decided, and a test says so.
+    /// Decides for the live tokens, or for one of them. While push is off, decides nothing; a test reports that.
     fn decide_tokens(
         &mut self,
         alarm: &Alarm,
@@ -258,7 +259,7 @@ impl Router {
             (Arc::clone(entry.token()), verdict)
         };
         let decided: Vec<_> = self.tokens.live().filter(meant).map(verdict).collect();
-        // A badge that the phone is not sent must not grow: it would jump with the first push that is sent. A target has none.
+        // If the badge grew without being sent to the phone, it would jump with the next push. A target has no badge.
         let counts = !round.test && !self.push.shadow;
         let with_badge = |(token, Verdict { decision, by, urgent }): (Arc<Token>, Verdict)| {
             let sends = decision == Decision::Send;
@@ -270,7 +271,7 @@ impl Router {
         decided.into_iter().map(with_badge).collect()
     }
 
-    /// Says whether a push could go out to a token: phones need a provider, targets are their own.
+    /// Returns whether a token can be reached: phones need a provider, targets do not.
     pub(super) fn reaches(&self, token: &Token) -> bool {
         self.push.phones || token.handle.is_target()
     }
@@ -303,7 +304,7 @@ impl Router {
         }
     }
 
-    /// Returns what rules can see of an alarm.
+    /// Returns the facts of an alarm that rules can use.
     fn alarm_facts<'a>(&'a self, alarm: &'a Alarm) -> AlarmFacts<'a> {
         AlarmFacts {
             monitor: alarm.monitor,
@@ -350,7 +351,7 @@ impl Router {
         ids.into_iter().filter_map(|id| Some(self.snoozes.get(id)?.snooze.clone())).collect()
     }
 
-    /// Returns the least time between two alarms of a monitor, for tokens whose filter names none at all.
+    /// Returns the minimum time between two alarms of a monitor for tokens whose filter names no intervals.
     fn interval_default(&self, token: &Token) -> Duration {
         self.targets.interval(token).unwrap_or(self.push.interval_default)
     }
@@ -367,7 +368,7 @@ impl Router {
             interval.is_some_and(|interval| !interval.is_zero())
         };
         let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
-        // Mostly there is no interval; then this is cheap, also for ten thousand tokens.
+        // Usually no token has an interval; then this is cheap even for ten thousand tokens.
         let pushed =
             pushed.filter(|verdict| wants_interval(self, &verdict.token)).map(|verdict| verdict.token.id);
         let told: BTreeSet<TokenId> = pushed.chain(copied.iter().copied()).collect();
@@ -383,7 +384,7 @@ impl Router {
         }
     }
 
-    /// Numbers what was decided, and what is to be sent of it.
+    /// Assigns delivery numbers to the decisions, and returns the deliveries to send.
     pub(super) fn deliveries(
         &mut self,
         verdicts: &[TokenVerdict],
@@ -421,8 +422,8 @@ impl Router {
         }
     }
 
-    /// Counts what was decided, keeps it for `why` and shows it to watchers. `number`: that of the alarm; 0: not known.
-    /// `sessions`: `None`: they were told before, and only the decisions for tokens waited for labels.
+    /// Counts the decisions, keeps them for `why` and shows them to watchers. `number` is the alarm's; 0 if unknown.
+    /// `sessions` is `None` if they got the alarm earlier and only the decisions for tokens waited for labels.
     pub(super) fn remember(
         &mut self,
         number: u64,
@@ -464,20 +465,20 @@ impl Router {
     }
 }
 
-/// Returns from when the interval of an alarm counts that is decided after others. Its own copy, which went to the
-/// token's session, does not count; a later alarm that was sent counts like an earlier one.
+/// Returns when the interval began for an alarm that is decided out of order. The copy of this alarm that went to the
+/// token's session does not count; a later alarm that was sent counts like an earlier one.
 fn told_apart(last_sent: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
     let last = last_sent.filter(|last| *last != at)?;
     let ahead = last.duration_since(at);
     if ahead.is_positive() { at.saturating_sub(ahead).ok() } else { Some(last) }
 }
 
-/// Says whether a session of that token gets copies of pushes: an admin's mute does not change that.
+/// Returns whether a session of this token gets copies of pushes. An admin's mute does not change that.
 pub(super) fn wants_pushes(entry: &TokenEntry) -> bool {
     entry.is_live() && entry.token().state == PushState::Enabled
 }
 
-/// Decides for a session; that of a token is measured by what the token was told last.
+/// Decides for a session. If it has a token, the interval counts from what the token was last sent.
 fn decide(
     session: &Session,
     entry: Option<&TokenEntry>,

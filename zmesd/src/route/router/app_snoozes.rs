@@ -1,4 +1,4 @@
-//! `control/snooze`: an app silences its own phone, or the phones of its user.
+//! `control/snooze`: an app snoozes its own phone, or all phones of its user.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,10 +22,10 @@ const PER_USER: usize = 100;
 const ALL_USERS: usize = MAX_SNOOZES / 2;
 
 impl Router {
-    /// Sets or ends snoozes, all that the app names or none; returns until when they are set.
+    /// Sets or ends all snoozes that the app names, or none of them. Returns until when they are set.
     ///
-    /// What an admin has set for the same phone and monitor is changed, too: to silence a phone whatever its user says,
-    /// there is the mute.
+    /// This also changes a snooze that an admin set for the same phone and monitor. To silence a phone whatever its
+    /// user does, admins have mute.
     pub(super) fn on_app_snooze(
         &mut self,
         session: SessionId,
@@ -74,7 +74,7 @@ impl Router {
         Ok(Some(until))
     }
 
-    /// Returns the monitors of a list, `None` for all of them. Each must exist and be visible to the user.
+    /// Returns the monitors of a list, or `None` for all of them. Each must exist and be visible to the user.
     fn named(
         &self,
         monitors: &MonitorFilter,
@@ -89,7 +89,7 @@ impl Router {
         Ok(only.keys().map(|id| Some(*id)).collect())
     }
 
-    /// Returns the snoozes of that scope: of these monitors, or of any where all are meant.
+    /// Returns the snoozes of this scope: for these monitors, or for any monitor if all are meant.
     fn woken(&self, monitors: &[Option<MonitorId>], scope: &SnoozeScope) -> Vec<SnoozeId> {
         let meant = |snooze: &&Snooze| {
             snooze.scope == *scope && (monitors.contains(&None) || monitors.contains(&snooze.monitor))

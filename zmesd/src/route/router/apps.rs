@@ -1,7 +1,7 @@
-//! What apps ask for: who logs in, which token is registered, which session is attached to it, which filter holds.
+//! Requests from apps: logins, token registrations, which session is attached to which token, filters.
 //!
-//! A session that is attached to a live token has the token's filter: both are changed together. A second session takes
-//! a token over, and the first goes on without one.
+//! A session that is attached to a live token has the token's filter: both change together. If a second session takes a
+//! token over, the first goes on without one.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ const SHOWN_LIST: usize = 200;
 impl Router {
     /// `push/token`: the user of the session becomes the token's owner, and the session is attached to it.
     ///
-    /// A token that was revoked comes back with its id: its app has just proved that it lives. One that an admin has
-    /// blocked does not. What an app says very often is told to provider and log less often ([`crate::route::pace`]).
+    /// A revoked token comes back with its id: its app has just proved that it is in use. A token that an admin has
+    /// blocked does not. Changes that come too often reach provider and log less often ([`crate::route::pace`]).
     pub(super) fn on_register(
         &mut self,
         session: SessionId,
@@ -41,7 +41,7 @@ impl Router {
         let owner = Owners::name(&user, self.auth_enabled());
         self.refuse_blocked(&registration.token)?;
         self.make_room(&registration.token, &owner)?;
-        // Empty lists are how zmNinjaNg says "all monitors". It says so even where it has just stated a filter.
+        // zmNinjaNg sends empty lists for "all monitors", even if it has just set a filter.
         let stated =
             |filter: &&MonitorFilter| **filter != MonitorFilter::All || origin != FilterOrigin::Statement;
         if let Some(filter) = registration.filter.as_ref().filter(stated).cloned() {
@@ -76,7 +76,7 @@ impl Router {
         Err(TokenFault::Blocked)
     }
 
-    /// Refuses a token that would be one too many; a live one of this owner is known already.
+    /// Refuses a token beyond the limits. A live token of this owner is already counted.
     fn make_room(&mut self, token: &PushToken, owner: &str) -> Result<(), TokenFault> {
         let entry = self.tokens.find(token);
         let is_theirs = entry.is_some_and(|entry| entry.is_live() && entry.token().user == owner);
@@ -132,7 +132,7 @@ impl Router {
         had.into_iter().chain([session]).for_each(|changed| self.tell_session(changed, "token"));
     }
 
-    /// Attaches a session to the token that its app names, if its user has registered that.
+    /// Attaches a session to the token that its app names, if the session's user has registered that token.
     pub(super) fn on_hint(&mut self, session: SessionId, hint: Option<&PushToken>) {
         let Some(login) = self.sessions.login(session) else { return };
         let owner = Owners::name(&login.user, self.auth_enabled());
@@ -159,7 +159,7 @@ impl Router {
         }
     }
 
-    /// `control/filter`: it holds for the session, and for its token.
+    /// `control/filter`: sets the filter of the session and of its token.
     pub(super) fn on_filter(&mut self, session: SessionId, filter: MonitorFilter, hint: Option<&PushToken>) {
         self.on_hint(session, hint);
         self.state_filter(session, filter.clone(), FilterOrigin::Statement);
@@ -167,13 +167,13 @@ impl Router {
             && let Some(token) = self.change_token(id, |token| token.filter = filter)
             && let Some(left_out) = self.tokens.may_log(id, Instant::now())
         {
-            // The seed's spelling.
+            // The spelling in the old event server's log.
             info!(user = token.user, left_out, "Contrl: Storing token {}", stored(&token));
         }
         self.tell_session(session, "filter");
     }
 
-    /// `push/badge`: for the session's token, else for the one that it registers next.
+    /// `push/badge`: sets the badge of the session's token, or of the one that it registers next.
     pub(super) fn on_badge(&mut self, session: SessionId, badge: u32, hint: Option<&PushToken>) {
         self.on_hint(session, hint);
         match self.attachments.token_of(session) {
@@ -186,7 +186,7 @@ impl Router {
         }
     }
 
-    /// An app has authenticated; false: its session is gone.
+    /// An app has authenticated. Returns false if its session is gone.
     pub(super) fn on_login(&mut self, id: SessionId, asked_at: Instant, login: NewLogin) -> bool {
         let NewLogin { user, pass, app, filter, kind, hint } = login;
         let Some(session) = self.sessions.get(id) else { return false };
@@ -221,7 +221,7 @@ impl Router {
         true
     }
 
-    /// Gives an app that has just logged in what is remembered of its last session, if nothing has to be guessed.
+    /// Gives an app that has just logged in what is remembered of its last session, if that is unambiguous.
     fn newcomer(&mut self, id: SessionId, login: SessionLogin) -> SessionLogin {
         let (filter, sent) = self.devices.join(&login.device, id, self.parts.clock.now());
         match filter {
@@ -230,7 +230,7 @@ impl Router {
         }
     }
 
-    /// Forgets who a session was; the session itself may go on as another user or app.
+    /// Forgets the login of a session; the session itself may go on as another user or app.
     pub(super) fn forget(&mut self, id: SessionId, left: SessionEnd) {
         self.attachments.detach_session(id);
         if let Some(login) = self.sessions.login(id) {
@@ -244,7 +244,7 @@ impl Router {
         }
     }
 
-    /// Changes a token that is attached; writes it down and returns it if that changes anything.
+    /// Changes an attached token. If that changes anything, writes it down and returns it.
     fn change_token(&mut self, id: TokenId, change: impl FnOnce(&mut Token)) -> Option<Arc<Token>> {
         let token = self.tokens.change(id, change)?;
         self.tell_token("changed", &token);
@@ -253,7 +253,7 @@ impl Router {
     }
 }
 
-/// Returns a token in the words of the seed's log.
+/// Describes a token in the words of the old event server's log.
 fn stored(token: &Token) -> String {
     let (monlist, intlist) = token.filter.lists();
     let (monlist, intlist, state) = (brief(&monlist), brief(&intlist), token.state.as_str());

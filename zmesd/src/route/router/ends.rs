@@ -1,4 +1,4 @@
-//! The end of an alarm: told to those who were told that it had begun.
+//! The end of an alarm: sent to the receivers that got its start.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::route::policy::{self, EndReceiver};
 use crate::route::{PushBatch, PushDelivery};
 use crate::state::{EndNote, Note, TokenDecision};
 
-/// What ES 6 and 7 put before the cause.
+/// The prefix that ES 6 and 7 put before the cause.
 const ENDED: &str = "End:";
 
-/// Sessions that were told of late alarms after their login, and whose end was not told.
+/// Late alarms that sessions got after their login, and whose end they have not got.
 type LateStarts = HashMap<(MonitorId, SessionId), Arc<Alarm>>;
 
-/// A message with what was decided about it for tokens, and what is to be sent of it.
+/// A message, the decisions for tokens, and the deliveries to send.
 type DecidedMessage = (Arc<Alarm>, Arc<[TokenDecision]>, Vec<PushDelivery>);
 
 impl Router {
-    /// Rights, mute and what the app has switched off count as they are now. Filter, rules, snoozes and intervals do not:
-    /// they decided about the start, and the end follows each start that was told.
+    /// Rights, mute and the app's own settings apply as they are now. Filter, rules, snoozes and intervals do not: they
+    /// decided about the start, and the end follows each start that was sent.
     pub(super) fn on_end(&mut self, end: Alarm) {
         self.parts.counters.alarms_by.count((Phase::End, end.origin));
         let end = Arc::new(end);
@@ -58,7 +58,7 @@ impl Router {
         }
     }
 
-    /// Tells late alarms, and their ends, to sessions that have logged in right after the start.
+    /// Sends late alarms, and their ends, to sessions that have logged in right after the start.
     pub(super) fn tell_missed(&mut self, now: Instant) {
         if self.missed.due().is_none_or(|due| due > now) {
             return;
@@ -90,19 +90,19 @@ impl Router {
         started: &[PushDelivery],
     ) -> Option<DecidedMessage> {
         let told: Vec<_> = started.iter().map(|delivery| (delivery.token.id, delivery.id)).collect();
-        // Latencies of pushes do not contain the wait.
+        // Push latencies do not include the wait.
         let alarm = Arc::new(Alarm { detected: Instant::now(), ..end_of(start, end) });
         let verdicts = self.end_tokens(&alarm, &told);
         if verdicts.is_empty() {
             return None;
         }
         let (decisions, deliveries) = self.deliveries(&verdicts);
-        // Watchers heard of the end itself when it came.
+        // Watchers got the end itself when it came.
         self.remember(0, &alarm, None, &verdicts);
         Some((alarm, decisions, deliveries))
     }
 
-    /// Notes who hears of the end of an alarm, once it ends.
+    /// Records who gets the end of an alarm.
     pub(super) fn note_started(
         &mut self,
         start: &Arc<Alarm>,

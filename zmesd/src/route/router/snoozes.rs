@@ -1,4 +1,4 @@
-//! Snoozes: set, listed, ended by people and by the clock, with one push for what was withheld.
+//! Sets, lists and ends snoozes, on request and by time, and sends one push for what was withheld.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::route::{PushBatch, PushDelivery};
 use crate::state::{Note, TokenDecision};
 use zmes_providers::Urgency;
 
-/// The name of what a push is about that tells of all monitors.
+/// The monitor name in a digest about all monitors.
 const ALL_MONITORS: &str = "All monitors";
 
-/// One push of a digest: the alarm that stands for those that were withheld, and for whom.
+/// One push of a digest: an alarm that stands for the withheld ones, and its recipients.
 type Digest = (Arc<Alarm>, Arc<[TokenDecision]>, Vec<PushDelivery>);
 
 impl Router {
@@ -51,9 +51,9 @@ impl Router {
         Ok(set)
     }
 
-    /// Sets a snooze without a line in the log.
+    /// Sets a snooze without a log line.
     pub(super) fn place_snooze(&mut self, snooze: Snooze) -> Result<SnoozeSummary, TooManySnoozes> {
-        // While the disk stands still, ends wait here.
+        // While the disk is stuck, ends wait here.
         if self.unended.len() >= MAX_SNOOZES {
             return Err(TooManySnoozes);
         }
@@ -63,7 +63,7 @@ impl Router {
         Ok(set)
     }
 
-    /// Ends snoozes before their time. What they withheld is not told: the person who ends them knows.
+    /// Ends snoozes early. What they withheld is not sent: whoever ends them knows.
     pub(super) fn end_snoozes(&mut self, ids: &[SnoozeId], author: &SnoozeAuthor) -> Vec<SnoozeSummary> {
         let ended: Vec<_> = ids.iter().filter_map(|id| self.snoozes.end(*id)).collect();
         let (at, SnoozeAuthor { by, origin }) = (self.parts.clock.now(), author);
@@ -94,12 +94,12 @@ impl Router {
         }
     }
 
-    /// Says whether snoozes have something to do by the clock: each that is set ends some time.
+    /// Returns whether snoozes need the upkeep timer: every snooze ends at some time.
     pub(super) fn snoozes_have_upkeep(&self) -> bool {
         !self.unkept.is_empty() || !self.unended.is_empty() || self.snoozes.len() > 0
     }
 
-    /// Writes down what found no room, and ends those whose time has come.
+    /// Writes down what found no room before, and ends the snoozes that are due.
     pub(super) fn snooze_upkeep(&mut self) {
         for id in std::mem::take(&mut self.unkept) {
             if let Some(snooze) = self.snoozes.get(id).map(|entry| entry.snooze.clone()) {
@@ -117,13 +117,13 @@ impl Router {
         }
     }
 
-    /// Ends a snooze whose time has come. End and digests are one note: a crash before it ends the snooze again, one
-    /// after it sends what is on the disk.
+    /// Ends a snooze that is due. End and digests are one note: a crash before it is written ends the snooze again, a
+    /// crash after it sends the digests from the disk.
     fn end_due(&mut self, entry: SnoozeEntry) {
         let (id, at) = (entry.snooze.id, self.parts.clock.now());
         let tells = entry.snooze.tell && entry.total() > 0;
         if tells && self.auth_enabled() && self.parts.catalog.borrow().read_at.is_none() {
-            // Before the catalog was read no owner can be judged: a digest would be skipped.
+            // Until the catalog has been read, owners cannot be judged: a digest would be skipped.
             self.snoozes.put_back(entry);
             return;
         }
@@ -139,7 +139,7 @@ impl Router {
         }
     }
 
-    /// Returns one push for each token from which something was withheld, and which may still hear of it.
+    /// Returns one push for each token from which something was withheld and which may still get it.
     fn digests(&mut self, entry: &SnoozeEntry) -> Vec<Digest> {
         let mut by_count = BTreeMap::<u32, Vec<TokenId>>::new();
         for (token, count) in &entry.withheld {
@@ -156,7 +156,7 @@ impl Router {
         counted.into_iter().map(|(count, tokens)| self.digest(&entry.snooze, count, &tokens)).collect()
     }
 
-    /// Decides whether a token is told what a snooze has withheld: what people can change counts, no interval does.
+    /// Decides whether a token gets what a snooze has withheld. User and admin settings apply; intervals do not.
     pub(super) fn may_hear(&self, id: TokenId, monitor: Option<MonitorId>) -> Option<Decision> {
         let token = self.tokens.get(id).filter(|entry| entry.is_live())?.token();
         let catalog = self.parts.catalog.borrow();
@@ -199,7 +199,7 @@ impl Router {
         (alarm, decisions, deliveries)
     }
 
-    /// What was decided about a message for a token that stands for no alarm: its badge stays.
+    /// Returns the verdict for a message that is not an alarm: the badge does not grow.
     pub(super) fn notice(
         &self,
         id: TokenId,

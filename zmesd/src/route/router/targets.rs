@@ -1,4 +1,4 @@
-//! `[[target]]`: each is a token that the configuration registers.
+//! `[[target]]`: each target is a token that the configuration registers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use crate::route::policy::EndReceiver;
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
-/// The targets that are configured, by their tokens.
+/// The configured targets, by token.
 #[derive(Debug, Default)]
 pub(super) struct Targets(BTreeMap<TokenId, TargetReceiver>);
 
 impl Targets {
-    /// Says whether alarms are decided for a token: a phone's always, a target's where its phases have them.
+    /// Returns whether alarms are decided for a token: always for a phone, for a target if its phases include them.
     pub(super) fn hears_alarms(&self, token: &Token) -> bool {
         token.token.target().is_none()
             || self.0.get(&token.id).is_some_and(|target| target.hears(TargetPhase::Start))
     }
 
-    /// Returns what kind of receiver of ends a token is.
+    /// Returns which kind of end receiver a token is.
     pub(super) fn end_receiver(&self, token: &Token) -> EndReceiver {
         if token.token.target().is_none() {
             return EndReceiver::Token;
@@ -34,7 +34,7 @@ impl Targets {
         EndReceiver::Target(self.0.get(&token.id).is_some_and(|target| target.hears(TargetPhase::End)))
     }
 
-    /// Says whether a token hears of updates: a phone as `labels.update` says, a target by its phases.
+    /// Returns whether a token gets updates: for a phone `labels.update` decides, for a target its phases.
     pub(super) fn hears_updates(&self, token: &Token, phones: bool) -> bool {
         match token.token.target() {
             None => phones,
@@ -42,7 +42,7 @@ impl Targets {
         }
     }
 
-    /// Returns the least time between two messages of a target; `None`: the token is a phone's.
+    /// Returns the minimum time between two messages of a target; `None` if the token is a phone's.
     pub(super) fn interval(&self, token: &Token) -> Option<Duration> {
         token.token.target()?;
         self.0.get(&token.id).map(|target| target.interval)
@@ -50,7 +50,7 @@ impl Targets {
 }
 
 impl Router {
-    /// Makes the tokens of targets what the configuration says, and withdraws what waits for those that left it.
+    /// Makes the tokens of targets match the configuration, and withdraws what waits for targets that were removed.
     pub(super) fn configure_targets(&mut self) {
         let targets = Arc::clone(&self.parts.targets.borrow_and_update());
         let mut configured = Targets::default();
@@ -69,14 +69,14 @@ impl Router {
             .map(|token| token.id)
             .collect();
         for id in &gone {
-            // Before the token is revoked, which would be another reason.
+            // Before the token is revoked, which would give another reason.
             self.note(Note::Withdrawn(*id, SkipReason::NotConfigured));
         }
         self.revoke(gone, Revoked::NOT_CONFIGURED);
         self.targets = configured;
     }
 
-    /// The monitors have changed: names of targets may mean others.
+    /// The monitors have changed: names in targets may now match other ones.
     pub(super) fn renew_targets(&mut self) {
         let by_name = |target: &TargetReceiver| !target.monitors.is_empty();
         if self.targets.0.values().any(by_name) {
@@ -107,7 +107,7 @@ impl Router {
         info!(handle = %changed.handle, user = changed.user, "target {change}");
         self.tell_token(change, &changed);
         if before.is_some_and(|before| before.user != target.user) {
-            // What was decided by the rights of one user must not reach another.
+            // What was decided by one user's rights must not reach another.
             self.note(Note::Withdrawn(id, SkipReason::AnotherUser));
             self.withdraw(id);
         }
@@ -115,8 +115,8 @@ impl Router {
     }
 }
 
-/// Returns the monitors of a target. Names that the catalog does not have are none; before it has been read, what was
-/// known at the last start holds.
+/// Returns the monitors of a target. Names that the catalog does not have match nothing. Until the catalog has been
+/// read, the filter of the last run applies.
 fn filter(target: &TargetReceiver, catalog: &Catalog, kept: Option<&MonitorFilter>) -> MonitorFilter {
     if target.monitors.is_empty() {
         return MonitorFilter::All;

@@ -1,4 +1,4 @@
-//! What admins and providers do to tokens.
+//! Changes to tokens by admins and providers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::route::token_handle::{LinkUser, RecentDecisions, SessionDecision, Tok
 use crate::route::tokens::TokenEntry;
 use crate::state::Note;
 
-/// Longest reason, in characters: it may be a provider's text.
+/// Maximum length of a reason in characters: it may be a provider's text.
 const MAX_REASON: usize = 200;
 
 impl Router {
@@ -62,7 +62,7 @@ impl Router {
         let auth = self.auth_enabled();
         match user {
             LinkUser::Anyone => !auth,
-            // An empty name would be a token without an owner.
+            // An empty name would mean a token without an owner.
             LinkUser::Named(name) => {
                 let catalog = self.parts.catalog.borrow();
                 let rights = self.owners.rights(name, auth, &catalog).filter(|_| !name.is_empty());
@@ -126,8 +126,8 @@ impl Router {
         ids
     }
 
-    /// An interval counts from what was sent. An app that had its copy over the socket was told, whatever became of
-    /// the push.
+    /// An interval counts from what was sent. If the app got its copy over the socket, it counts as sent whatever
+    /// became of the push.
     fn on_untold(&mut self, mut untold: Vec<(TokenId, MonitorId, Timestamp)>) {
         untold.retain(|(id, monitor, at)| {
             let session = self.attachments.session_of(*id);
@@ -161,7 +161,7 @@ impl Router {
             self.tell_token(change, &token);
             self.keep_token(&token);
             if until.is_some() {
-                // The mute holds for pushes that wait, too.
+                // The mute also applies to pushes that already wait.
                 self.note(Note::Withdrawn(id, SkipReason::Muted));
                 self.withdraw(id);
             }

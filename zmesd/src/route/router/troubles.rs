@@ -1,4 +1,4 @@
-//! Troubles on their way to phones: pushes that stand for no alarm.
+//! Sends troubles to phones: pushes that are not about an alarm.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::route::trouble_handle::{TroubleCommand, TroubleMessage};
 use crate::state::{Note, TroubleNote};
 use crate::troubles::{Trouble, TroubleChange, TroubleId, TroubleNotice};
 
-/// Messages whose outcome is remembered: more than the keeper of the troubles sends at a time.
+/// Number of messages whose outcome is remembered: more than the trouble keeper sends at a time.
 const REMEMBERED: usize = 64;
-/// Who is told of troubles that concern no camera.
+/// The monitor name in troubles that concern no camera.
 const OWN_NAME: &str = "zmesd";
-/// Longest text of a push, in characters: more than phones show.
+/// Maximum length of a push's text in characters: more than phones show.
 const TEXT_MAX: usize = 300;
 
-/// What was told lately, by the number of the message.
+/// Recently sent troubles, by message number.
 pub(super) type ToldTroubles = VecDeque<(u64, Vec<TokenId>)>;
 
 impl Router {
@@ -35,12 +35,12 @@ impl Router {
             Some((_, told)) => Some(told.clone()),
             None => self.tell_trouble(message),
         };
-        // The caller may have given up, and asks again.
+        // The caller may have given up; it will ask again.
         reply.send(told).ok();
     }
 
-    /// Writes the trouble down, with the push that tells of it: a crash before it raises the trouble again, one after it
-    /// sends what is on the disk.
+    /// Records the trouble together with its push: a crash before the note is written raises the trouble again, a crash
+    /// after it sends the push from the disk.
     fn tell_trouble(&mut self, message: TroubleMessage) -> Option<Vec<TokenId>> {
         let TroubleMessage { number, notice, tokens, viewers, avoid } = message;
         let TroubleNotice { change, trouble } = notice;
@@ -53,7 +53,8 @@ impl Router {
         let decided: Vec<_> = wanted
             .into_iter()
             .filter_map(|id| Some((id, self.may_hear_trouble(id, camera)?)))
-            // Receivers that asked for it get a decision with a reason; of the others, only those who may see the camera.
+            // Receivers that asked for it get a decision with a reason; of the others, only those who may see the
+            // camera.
             .filter(|(id, (decision, _))| *decision == Decision::Send || tokens.contains(id))
             .collect();
         let at = self.parts.clock.now();
@@ -88,7 +89,7 @@ impl Router {
         Some(told)
     }
 
-    /// Decides whether a token is told of a trouble. A snooze of the camera withholds it, but does not count it: it is no
+    /// Decides whether a token gets a trouble. A snooze of the camera withholds it but does not count it: it is no
     /// alarm.
     fn may_hear_trouble(
         &self,

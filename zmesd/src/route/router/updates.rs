@@ -1,8 +1,8 @@
-//! Updates: an alarm was told without labels, and they are known now.
+//! Updates: an alarm was sent without labels, and they are known now.
 //!
-//! Watchers are told of each; phones and targets that want it, and that were sent the alarm, get one silent message that
-//! takes its place. Rights, mute and what the app has switched off count as they are now. Filter, rules, snoozes and
-//! intervals do not: they decided about the alarm, and withheld its update with it.
+//! Watchers get every update. Phones and targets that want updates and were sent the alarm get one silent message that
+//! replaces it. Rights, mute and the app's own settings apply as they are now. Filter, rules, snoozes and intervals do
+//! not: if they withheld the alarm, they withheld its update with it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Router {
         }
     }
 
-    /// Takes what a former daemon told without labels in its last minute.
+    /// Restores what the previous run sent without labels in its last minute.
     pub(super) fn remember_unlabelled(&mut self) {
         for start in std::mem::take(&mut self.parts.remembered.unlabelled) {
             let UnlabelledStart { alarm, told, seen } = start;
@@ -55,13 +55,13 @@ impl Router {
                 self.labels.keep(event, &labels);
                 self.unlabelled.seen(&[event], at);
             } else {
-                // Without room the event is not read, and there is no update.
+                // If the queue is full, the event is not read, and there is no update.
                 self.parts.label_requests.ask(LabelRequest { event, waits_until: None });
             }
         }
     }
 
-    /// Tells of what became known. Before the catalog was read no owner of a token can be judged.
+    /// Sends the updates that are ready. Until the catalog has been read, token owners cannot be judged.
     pub(super) fn tell_updates(&mut self) {
         if !self.judges() {
             return;
@@ -75,7 +75,7 @@ impl Router {
             let alarm = Arc::new(Alarm {
                 labels: AlarmLabels { known: self.labels.of(start.event), waited: None },
                 at,
-                // Latencies of pushes do not contain the wait.
+                // Push latencies do not include the wait.
                 detected: Instant::now(),
                 phase: Phase::Update,
                 span: Some(AlarmSpan { began: start.at, lasted: passed }),

@@ -1,4 +1,4 @@
-//! What the router does by the clock.
+//! The router's periodic work.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Router {
         self.tell_missed(now);
     }
 
-    /// Writes down what is remembered of devices: one note for all of them, because thousands may leave at once.
+    /// Writes down what is remembered of devices, in one note: thousands may disconnect at once.
     pub(super) fn keep_devices(&mut self) {
         if !self.devices.has_changes() {
             return;
@@ -44,7 +44,7 @@ impl Router {
         }
     }
 
-    /// Writes tokens down with one note: the queue has room for alarms, not for every token there is.
+    /// Writes tokens down with one note: the queue has room for alarms, but not for every token.
     pub(super) fn note_all(&mut self, tokens: Vec<Arc<Token>>) {
         for token in &tokens {
             self.share(token, false);
@@ -55,7 +55,7 @@ impl Router {
         }
     }
 
-    /// Where there is no room it is done later: what an app has registered must not live in memory alone.
+    /// Writes a token down, later if there is no room: a registration must not exist only in memory.
     pub(super) fn keep_token(&mut self, token: &Arc<Token>) {
         self.share(token, false);
         if !self.try_note(Note::Token(Arc::clone(token))) {
@@ -63,7 +63,7 @@ impl Router {
         }
     }
 
-    /// Writes all tokens down: the state file that had them was damaged or lost, and a new one has what could be saved.
+    /// Writes all tokens down: the state file was damaged or lost, and the new one has only what could be saved.
     pub(super) fn keep_all(&mut self) {
         self.tokens.none_written();
         self.keep_unwritten();
@@ -79,9 +79,9 @@ impl Router {
         }
     }
 
-    /// Withdraws what could not be withdrawn at once: a phone that was blocked must not ring until the next alarm comes.
+    /// Retries withdrawals that failed without waiting for the next alarm: a blocked phone must not ring meanwhile.
     fn withdraw_later(&mut self) {
-        // The first takes all others along.
+        // The first brings all the others with it.
         if let Some((token, last)) = self.withdrawals.pop_first() {
             self.order(PushOrder::Withdraw(token, last));
         }

@@ -25,7 +25,7 @@ pub(in crate::route) struct Session {
     address: SocketAddr,
     connected_at: Timestamp,
     outbox: mpsc::Sender<Outgoing>,
-    /// Taken when the session is told to end; from then on it gets nothing.
+    /// Taken when the session is told to end; after that it gets nothing.
     kick: Option<oneshot::Sender<CloseReason>>,
     pub(super) login: Option<SessionLogin>,
     sent: u64,
@@ -34,9 +34,9 @@ pub(in crate::route) struct Session {
 #[derive(Debug)]
 pub(in crate::route) struct SessionLogin {
     pub(in crate::route) user: Arc<User>,
-    /// When its credentials began to be checked: the user was read from the database after that.
+    /// When the check of the credentials began: the user was read from the database after that.
     pub(in crate::route) asked_at: Instant,
-    /// The access token by which it logged in, if it did: the session ends with it.
+    /// The access token of the login, if one was used: the session ends with it.
     pub(in crate::route) pass: Option<AccessPass>,
     pub(in crate::route) device: Device,
     pub(in crate::route) filter: MonitorFilter,
@@ -50,17 +50,17 @@ pub(in crate::route) struct SessionLogin {
 pub(in crate::route) enum FilterOrigin {
     /// `auth` or `control/filter` of this session.
     Statement,
-    /// `push/token` of this session: a later one may take it back.
+    /// `push/token` of this session: a later `push/token` may undo it.
     Registration,
     /// The token that the session is, or was, attached to.
     Token,
-    /// The session before, which broke.
+    /// The previous session, whose connection broke.
     Reconnect,
     Nothing,
 }
 
 impl FilterOrigin {
-    /// Says whether the app has stated it in this session.
+    /// Returns whether the app has stated it in this session.
     pub(in crate::route) fn is_stated(self) -> bool {
         matches!(self, Self::Statement | Self::Registration)
     }
@@ -104,7 +104,7 @@ impl Session {
         if self.login.is_some() { ClientState::Authenticated } else { ClientState::Pending }
     }
 
-    /// Queues a frame without waiting. A session that does not read is ended, and counted where it ends.
+    /// Queues a frame without waiting. A session that does not read is told to end; it is counted when it ends.
     pub(in crate::route) fn deliver(
         &mut self,
         frame: &Utf8Bytes,
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// Notes when it got an alarm, where its filter asks for an interval; `None`: it does not.
+    /// Records that the session got an alarm. Returns `None` if its filter has no interval for the monitor.
     pub(in crate::route) fn note_sent(&mut self, monitor: MonitorId, at: Timestamp) -> Option<&Device> {
         let login = self.login.as_mut()?;
         login.filter.interval(monitor).filter(|interval| !interval.is_zero())?;
@@ -138,10 +138,10 @@ impl Session {
         Some(&login.device)
     }
 
-    /// Tells the session to end at once; false: it was told before.
+    /// Tells the session to end at once. Returns false if it was told before.
     pub(in crate::route) fn end(&mut self, reason: CloseReason) -> bool {
         let Some(kick) = self.kick.take() else { return false };
-        // An error only says that the session is ending already.
+        // An error only means that the session is already ending.
         kick.send(reason).ok();
         true
     }
@@ -196,7 +196,7 @@ impl SessionLogin {
         self.filter_origin.is_stated().then_some(&self.filter)
     }
 
-    /// Returns the monitors that both filter and rights let through; `None`: all, also those to come.
+    /// Returns the monitors that both filter and rights allow; `None` means all, including future ones.
     fn visible(&self, monitors: &MonitorSet) -> Option<Vec<MonitorId>> {
         if self.filter == MonitorFilter::All && self.user.rights == MonitorRights::All {
             return None;

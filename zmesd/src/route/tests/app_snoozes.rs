@@ -1,4 +1,4 @@
-//! What apps set with `control/snooze`: for their phone or their user, within limits.
+//! Snoozes that apps set with `control/snooze`: for their phone or their user, within limits.
 
 use zmes_shared::words::SnoozeOrigin;
 use zmes_zoneminder::{Monitor, Recording};
@@ -7,7 +7,7 @@ use super::*;
 use crate::domain::{Snooze, SnoozeId, SnoozeScope};
 use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
-/// A catalog of these users and of monitors 1 to 300.
+/// Returns a catalog of these users and of monitors 1 to 300.
 fn house(users: &[User]) -> Arc<Catalog> {
     let monitor = |id: u32| Monitor {
         id: MonitorId(id),
@@ -33,7 +33,7 @@ impl RouterWorld {
         asked.await.unwrap().map(|until| until.is_some())
     }
 
-    /// Returns what is set, as monitor and scope.
+    /// Returns monitor and scope of each snooze.
     async fn scopes(&self) -> Vec<(Option<u32>, SnoozeScope)> {
         let set = self.router.snoozes().await.unwrap().into_iter();
         set.map(|one| (one.snooze.monitor.map(|monitor| monitor.0), one.snooze.scope)).collect()

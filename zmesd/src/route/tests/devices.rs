@@ -1,5 +1,5 @@
-//! What belongs to a device: filters that come back or do not, tokens that change hands, are revoked and blocked; what was
-//! missed while the daemon was down; logins that end with their access token.
+//! State of a device: filters that come back or do not; tokens that change hands, are revoked or blocked; alarms missed
+//! while the daemon was down; logins that end with their access token.
 
 use super::*;
 use crate::domain::TokenId;
@@ -40,14 +40,14 @@ async fn zmninjang_on_a_desktop_says_all_monitors_by_saying_nothing() {
     let client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     world.state(&client, "1").await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Stated));
-    // Its connection breaks: it repeats its login alone, and means what it had.
+    // The connection breaks. The app then sends only its login, and expects its earlier filter.
     world.leave(client, SessionEnd::Broken).await;
     let mut client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     assert_eq!(world.filter_of(&client).await, is("1", FilterFrom::Reconnect));
     world.announce(alarm_at(2, 10, T)).await;
     world.announce(alarm_at(1, 11, T)).await;
     assert_eq!(client.events(), ["11"]);
-    // Somebody chooses all monitors: it closes, connects, and states no filter.
+    // The user chooses all monitors: the app closes the connection, connects again, and sends no filter.
     world.leave(client, SessionEnd::ByApp).await;
     let mut client = world.enter(&amy, App::ZmNinjaNg, Some("1.1.14")).await;
     assert_eq!(world.filter_of(&client).await, is("", FilterFrom::Default));
@@ -137,7 +137,7 @@ async fn with_a_token_its_filter_counts_and_without_one_the_last_of_the_app() {
     let stranger = world.connect(8).await;
     world.attach(&stranger, user("bob", MonitorRights::All), None, Some("T")).await;
     assert_eq!(world.filter_of(&stranger).await, is("", FilterFrom::Default), "not his");
-    // A token's session that breaks comes back with its login alone, as zmNinjaNg does.
+    // A token's session that breaks comes back with only its login, as zmNinjaNg does.
     let mut world = world.restart(&users).await;
     let client = world.connect(8).await;
     world.attach(&client, amy.clone(), None, Some("T")).await;
@@ -166,7 +166,7 @@ async fn empty_lists_in_a_token_message_are_all_monitors_unless_a_filter_was_sta
     assert_eq!(world.stored().await[0].filter, MonitorFilter::All);
     world.announce(alarm_at(9, 10, T)).await;
     assert_eq!(world.pushed(), [(10, "T".to_owned(), 1)], "it rings for all");
-    // A filter that was stated in this session stays, in whatever order the app says the two.
+    // A filter sent in this session stays, whichever of the two messages comes first.
     world.state(&client, "2").await;
     world.register(&client, "T", all).await.unwrap();
     assert_eq!(world.stored().await[0].filter.lists().0, "2");
@@ -190,7 +190,7 @@ async fn a_token_that_changes_its_owner_drops_lists_and_intervals_that_are_not_s
     world.register(&office, "T", |_| {}).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     assert_eq!(world.pushed(), [(10, "T".to_owned(), 1)], "amy's lists would leave nothing to the guest");
-    // An interval that the guest asks for does not count from what amy was told.
+    // The interval that the guest asks for does not count from alarms that amy got.
     world.register(&home, "T", |token| token.filter = Some(only("1", "3600"))).await.unwrap();
     world.announce(alarm_at(1, 11, T)).await;
     world.register(&office, "T", |token| token.filter = Some(only("1", "3600"))).await.unwrap();
@@ -267,7 +267,7 @@ async fn a_revoked_token_can_be_blocked_and_a_blocked_one_is_never_forgotten() {
     assert_eq!((revoked.reason.as_str(), revoked.blocked), ("UNREGISTERED", true));
 }
 
-/// Waits for so many frames; who logs in is told after a second, in which its filter may come.
+/// Waits for this many frames. A new login gets missed alarms after a second, so that its filter can come first.
 async fn wait_for(client: &mut Client, frames: usize) -> Vec<(String, Value)> {
     let mut told = Vec::new();
     while told.len() < frames {
@@ -364,7 +364,7 @@ async fn a_session_ends_with_its_access_token_and_others_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
-    // Long enough for one of them to log in anew meanwhile.
+    // Long enough for one of them to log in again before it expires.
     let soon = AccessPass { issued_at: 100, expires_at: SystemClock.now() + Duration::from_secs(3) };
     let late = AccessPass { issued_at: 100, expires_at: Timestamp::MAX };
     let expired = world.enter_by_token(&amy, soon).await;

@@ -1,4 +1,4 @@
-//! Ends of alarms: who hears of them.
+//! Ends of alarms: who gets them.
 
 use zmes_shared::words::Phase;
 
@@ -9,14 +9,15 @@ use crate::domain::AlarmSpan;
 const PHONE: &str = "cXyz:APA91bHPRgkFLJu6sg";
 const BOTH: EndConfig = EndConfig { push: true, websocket: true };
 
-/// Returns the end of alarms of a monitor of which the first was at `began`.
+/// Returns the end of a monitor's alarms, the first of which was at `began`.
 fn end_at(monitor: u32, event: u64, began: i64, at: i64) -> Alarm {
     let began = Timestamp::from_second(began).unwrap();
     let span = Some(AlarmSpan { began, lasted: Some(Duration::from_secs(42)) });
     Alarm { phase: Phase::End, span, ..alarm_at(monitor, event, at) }
 }
 
-/// Returns the pushes that the router ordered: `10` for a start, `-10` for an end; an end with its start.
+/// Returns the pushes that the router ordered: `10` for a start, `-10` for an end, with the start that an end belongs
+/// to.
 pub(super) fn pushed(world: &mut RouterWorld) -> Vec<(i64, Option<i64>)> {
     let mut pushed = Vec::new();
     while let Ok(order) = world.pushes.try_recv() {
@@ -30,7 +31,7 @@ pub(super) fn pushed(world: &mut RouterWorld) -> Vec<(i64, Option<i64>)> {
 }
 
 #[tokio::test]
-async fn ends_are_off_by_default_and_on_they_go_to_who_was_told_of_the_start() {
+async fn ends_are_off_by_default_and_if_on_go_to_those_who_got_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;
@@ -43,7 +44,7 @@ async fn ends_are_off_by_default_and_on_they_go_to_who_was_told_of_the_start() {
     world.ends.send(BOTH).unwrap();
     let mut other = world.login(amy.clone(), Some(("2", "0"))).await;
     world.announce(alarm_at(1, 11, T + 100)).await;
-    // Within the interval: this app hears of the first alarm only, and of its end.
+    // Within the interval: this app gets only the first alarm, and its end.
     world.announce(alarm_at(1, 12, T + 101)).await;
     let mut late = world.login(amy, None).await;
     world.announce(end_at(1, 12, T + 100, T + 110)).await;
@@ -113,7 +114,7 @@ async fn after_a_restart_the_end_goes_to_the_phones_that_were_told_and_to_no_old
 }
 
 #[tokio::test]
-async fn where_only_targets_are_reached_phones_hear_of_no_end_and_sockets_get_no_copy() {
+async fn if_only_targets_are_reached_phones_get_no_end_and_sockets_no_copy() {
     let directory = tempfile::tempdir().unwrap();
     let amy = user("amy", MonitorRights::All);
     let mut world = RouterWorld::start(directory.path().into(), std::slice::from_ref(&amy)).await;

@@ -92,7 +92,7 @@ async fn sockets_are_told_at_once_and_tokens_once_labels_are_known() {
     let kept = world.state.labels_of(&[EventId(10), EventId(11)]).await.unwrap();
     assert_eq!(kept[&EventId(10)], *person());
     assert_eq!(kept.len(), 2);
-    // Another alarm of the event: they are known.
+    // Another alarm of the same event: its labels are known.
     world.announce(now_alarm(1, 10)).await;
     assert_eq!(world.pushed().len(), 1);
     assert_eq!(world.asked(), [(10, false)]);
@@ -113,7 +113,7 @@ async fn a_wait_that_is_over_sends_or_drops_and_a_rule_has_the_last_word() {
     world.read(11, &[]).await;
     let dropped = (DeliveryState::Skipped, SkipReason::NoLabels.into(), Some(LabelWait::None));
     assert_eq!(world.decided(11).await, [dropped]);
-    // A database that could not be read has not said that there are none.
+    // If the database could not be read, it is unknown whether there are labels.
     world.announce(now_alarm(1, 12)).await;
     assert_eq!(world.decided(12).await, [(DeliveryState::Queued, Reason::None, Some(LabelWait::Unread))]);
     let rule = fakes::rule("door", RuleAction::Notify);
@@ -248,13 +248,13 @@ async fn what_need_not_or_cannot_wait_does_not() {
     let orders = world.orders().into_iter().filter(|order| matches!(order, PushOrder::Alarm(_)));
     assert_eq!(orders.count(), 2, "late alarms, and those without an event");
     assert_eq!(world.asked(), [(10, false)]);
-    // As many as there is room for wait.
+    // Only as many alarms wait as there is room for.
     for event in 1000..1000 + 1025 {
         while world.asked.try_recv().is_ok() {}
         world.announce(now_alarm(1, event)).await;
     }
     assert_eq!(world.pushed().iter().map(|(event, ..)| *event).collect::<Vec<_>>(), [2024]);
-    // Nothing waits where nothing can come, or by a new configuration.
+    // Nothing waits if no labels can come, or if a new configuration turns waiting off.
     let report = LabelReport { read: BTreeSet::new(), found: Vec::new(), possible: false };
     world.router.labels(report).await.unwrap();
     assert_eq!(world.pushed().len(), 1024);

@@ -8,7 +8,7 @@ use crate::domain::{PushState, Token, TokenId};
 use crate::route::PushBatch;
 
 impl RouterWorld {
-    /// Starts with two users whose apps are connected and have registered the tokens A and B.
+    /// Starts with two users whose apps are connected and have registered tokens A and B.
     pub(super) async fn with_two_phones(directory: PathBuf, users: &[User; 2]) -> (Self, [Client; 2]) {
         let mut world = Self::start(directory, users).await;
         let [first, second] = users.clone();
@@ -38,7 +38,7 @@ impl RouterWorld {
         self.router.register(client.id, registration).await.unwrap()
     }
 
-    /// Returns the tokens as they are on the disk.
+    /// Returns the tokens as stored on disk.
     pub(super) async fn stored(&self) -> Vec<Token> {
         self.router.ping().await.unwrap();
         // Thousands of rows may take longer than one wait for the disk on a busy machine.
@@ -50,7 +50,7 @@ impl RouterWorld {
         self.state.tokens().await.unwrap().into_iter().map(|row| row.token).collect()
     }
 
-    /// Returns what was pushed since the last time: event, token, badge.
+    /// Returns the pushes since the last call: event, token, badge.
     pub(super) fn pushed(&mut self) -> Vec<(u64, String, u32)> {
         let mut pushed = Vec::new();
         for batch in self.batches() {
@@ -172,8 +172,8 @@ async fn a_badge_does_not_grow_while_nothing_is_sent_but_intervals_hold() {
     assert_eq!(world.stored().await[0].badge, 0);
 }
 
-/// Each order of the real apps: `A` and `B` register without lists, `C` sets the filter, `N` is zmNinjaNg's token
-/// message with lists, `1` its badge, and auth carries lists (`a`), none (`n`), or none but the token (`t`).
+/// All message orders of the real apps: `A` and `B` register without lists, `C` sets the filter, `N` is zmNinjaNg's
+/// token message with lists, `1` its badge, and auth carries lists (`a`), none (`n`), or only the token (`t`).
 #[tokio::test]
 async fn every_order_of_the_apps_ends_in_the_same_stored_state() {
     let directory = tempfile::tempdir().unwrap();
@@ -281,7 +281,7 @@ async fn a_second_session_takes_the_token_over_and_there_is_one_push() {
     assert_eq!(first.told(), [plain("10")], "it goes on by itself");
     assert_eq!(second.told(), [supplementary("10"), supplementary("11")]);
     assert_eq!(world.pushed(), pushes(&[(10, "T", 1), (11, "T", 2)]));
-    // What the first still says by habit takes the token back, but not its old filter.
+    // A routine message of the first app takes the token back, but does not bring back its old filter.
     world.router.set_badge(first.id, 0, Some(PushToken::parse("T").unwrap())).await.unwrap();
     assert_eq!(lists(&world.stored().await[0]).0, "1,2");
     world.router.close(second.id, "gone", SessionEnd::Broken, None).await.unwrap();
@@ -302,7 +302,7 @@ async fn an_interval_is_one_for_push_and_socket_and_survives_a_restart() {
         world.announce(alarm_at(1, event, at)).await;
     }
     assert_eq!((client.events(), world.pushed()), (vec!["10".to_owned()], pushes(&[(10, "T", 1)])));
-    // A reconnect changes nothing about it, nor does a restart, nor a session that is there only then.
+    // The interval holds across a reconnect, a restart, and a session that connects only afterwards.
     world.router.close(client.id, "gone", SessionEnd::Broken, None).await.unwrap();
     let mut world = world.restart(&users).await;
     world.announce(alarm_at(1, 12, T + 59)).await;

@@ -29,7 +29,7 @@ async fn a_router_that_is_never_idle_writes_down_what_found_no_room_too() {
     registered_while_there_is_no_room(true).await;
 }
 
-/// Registers while the queue is full, and waits for the disk; a `busy` router is asked something all the time.
+/// Registers while the queue is full, and waits for the disk. If `busy`, the router gets requests all the time.
 async fn registered_while_there_is_no_room(busy: bool) {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, amy) = start(&directory).await;
@@ -63,7 +63,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let client = world.login(amy.clone(), None).await;
     let filter = || Some(MonitorFilter::parse("1", "60").unwrap());
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
-    // With its app away, nobody was told of the first alarm.
+    // With the app disconnected, nobody got the first alarm.
     world.router.close(client.id, "left", SessionEnd::Broken, None).await.unwrap();
     world.announce(alarm_at(1, 10, T)).await;
     world.announce(alarm_at(1, 11, T + 10)).await;
@@ -74,7 +74,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let events =
         |world: &mut RouterWorld| world.pushed().into_iter().map(|(event, ..)| event).collect::<Vec<_>>();
     assert_eq!(events(&mut world), [10, 12]);
-    // Nor after a restart, and what was told later counts.
+    // The same after a restart; an alarm that is sent later does count.
     world
         .router
         .untold(vec![(TokenId(1), MonitorId(1), at(T)), (TokenId(1), MonitorId(1), at(T + 20))])
@@ -84,7 +84,7 @@ async fn an_interval_does_not_count_from_a_push_that_was_given_up() {
     let mut world = world.restart(std::slice::from_ref(&amy)).await;
     world.announce(alarm_at(1, 13, T + 30)).await;
     world.announce(alarm_at(1, 14, T + 40)).await;
-    // An app that had its copy over the socket was told.
+    // An app that got its copy over the socket counts as notified.
     let client = world.login(amy, None).await;
     world.register(&client, "T", |token| token.filter = filter()).await.unwrap();
     world.announce(alarm_at(1, 15, T + 100)).await;

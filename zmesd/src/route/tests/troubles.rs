@@ -1,4 +1,4 @@
-//! Troubles on their way to phones.
+//! Troubles sent to phones.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ impl RouterWorld {
         self.state.tokens().await.unwrap().into_iter().map(|row| row.token.id).collect()
     }
 
-    /// Returns what was ordered for phones: text, urgency, how many.
+    /// Returns the pushes ordered for phones: text, urgency, number of tokens.
     fn notices(&mut self) -> Vec<(String, Urgency, usize)> {
         let mut found = Vec::new();
         while let Ok(order) = self.pushes.try_recv() {

@@ -1,4 +1,4 @@
-//! Updates of alarms whose labels come later: who hears of them.
+//! Updates of alarms whose labels come later: who gets them.
 
 use zmes_providers::Urgency;
 use zmes_shared::Label;
@@ -30,8 +30,8 @@ impl RouterWorld {
         assert!(self.router.labels(report).await.unwrap());
     }
 
-    /// Returns the pushes that the router ordered: the event and the phase, the token, the badge, how loud, whether it
-    /// belongs to a start.
+    /// Returns the pushes that the router ordered: event, phase, token, badge, urgency, and whether each belongs to a
+    /// start.
     fn ordered(&mut self) -> Vec<(u64, Phase, String, u32, Urgency, bool)> {
         let mut ordered = Vec::new();
         while let Ok(order) = self.pushes.try_recv() {
@@ -55,7 +55,7 @@ async fn world_of_amy(directory: &std::path::Path) -> (RouterWorld, Client) {
 }
 
 #[tokio::test]
-async fn updates_are_off_by_default_and_on_they_follow_each_push_without_labels_once() {
+async fn updates_are_off_by_default_and_if_on_follow_each_push_without_labels_once() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, mut client) = world_of_amy(directory.path()).await;
     world.announce(now_alarm(1, 10)).await;
@@ -110,7 +110,7 @@ async fn a_new_daemon_goes_on_with_what_the_last_one_told() {
     let (world, _client) = world_of_amy(directory.path()).await;
     world.announce(now_alarm(1, 10)).await;
     world.announce(now_alarm(1, 11)).await;
-    // It is decided only by the next daemon, because updates were off.
+    // Updates were off, so only the next daemon decides this one.
     world.detected(11).await;
     world.stored().await;
     let mut world = world.restart(&[user("amy", MonitorRights::All)]).await;

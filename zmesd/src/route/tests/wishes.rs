@@ -1,4 +1,4 @@
-//! What people have set about alarms: rules and snoozes.
+//! Rules and snoozes that users and admins have set.
 
 use zmes_providers::Urgency;
 use zmes_shared::words::{DeliveryState, Reason, SnoozeOrigin};
@@ -15,7 +15,7 @@ fn rule(name: &str, action: RuleAction) -> Rule {
 }
 
 impl RouterWorld {
-    /// Returns what the delivery log says of an event: decision, reason, by what.
+    /// Returns the delivery log of an event: decision, reason, cause.
     async fn log(&self, event: u64) -> Vec<(DeliveryState, Reason, Option<DecidedBy>)> {
         self.stored().await;
         let rows = self.state.deliveries_of_event(EventId(event), 100).await.unwrap();
@@ -26,7 +26,7 @@ impl RouterWorld {
         self.router.set_snooze(snooze).await.unwrap().unwrap().snooze.id
     }
 
-    /// Returns the next alarm that is to be pushed.
+    /// Returns the next alarm to be pushed.
     async fn next_push(&mut self) -> PushBatch {
         loop {
             let order = timeout(Duration::from_secs(10), self.pushes.recv()).await.unwrap();
@@ -86,7 +86,7 @@ async fn at_the_end_of_a_snooze_one_silent_push_says_how_many_alarms_there_were(
     assert_eq!(digest.deliveries[0].urgency, Urgency::Silent);
     assert_eq!(client.events(), ["10", "11", "12"], "sockets are told of alarms alone");
     assert_eq!(world.router.snoozes().await.unwrap(), []);
-    // What ended while the daemon was down is told by the next one.
+    // A snooze that ended while the daemon was down is reported by the next run.
     let until = SystemClock.now() + Duration::from_millis(700);
     world.set(Snooze { tell: true, ..snooze(None, SnoozeScope::Token(TokenId(1)), until) }).await;
     world.announce(Alarm { at: now, ..alarm_at(2, 20, T) }).await;
@@ -105,7 +105,7 @@ async fn at_the_end_of_a_snooze_one_silent_push_says_how_many_alarms_there_were(
 }
 
 #[tokio::test]
-async fn rules_mute_for_whom_they_are_and_urgent_ones_break_through_a_snooze() {
+async fn rules_mute_for_their_receivers_and_urgent_ones_break_through_a_snooze() {
     let directory = tempfile::tempdir().unwrap();
     let users = [user("amy", MonitorRights::All), user("bob", MonitorRights::All)];
     let (mut world, [mut of_amy, _of_bob]) =

@@ -1,4 +1,4 @@
-//! A whole session from a sequence of frames, one a line.
+//! A whole session from a sequence of frames, one per line.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use crate::domain::{LoginVerdict, MonitorFilter};
 use crate::protocol::{FilterStatement, ServerIdentity};
 use crate::ws::session::{AppSession, Input, Output};
 
-/// More frames than a dialogue needs; the rest of an input is not looked at.
+/// More frames than a dialogue needs; the rest of an input is ignored.
 const MOST_FRAMES: usize = 64;
-/// Longest answer, in bytes: quotes of a frame are bounded.
+/// Maximum length of a reply in bytes: quotes of a frame are limited.
 const LONGEST_REPLY: usize = 2048;
 /// A password that no input contains by accident.
 const PLANTED: &str = "planted-Zq7-9f3a1c-password";
@@ -28,7 +28,7 @@ pub(crate) fn app_frames(bytes: &[u8]) {
         let planted = std::str::from_utf8(line).ok().map(plant);
         let input = planted.as_deref().map_or(Input::Binary, Input::Text);
         let mut outputs = step(&mut session, input, &mut ended);
-        // The pump feeds nothing else in while a verdict is pending.
+        // The pump passes no other input while a verdict is pending.
         if outputs.iter().any(|output| matches!(output, Output::Verify(_))) {
             outputs = step(&mut session, Input::Verdict(verdict(*choice)), &mut ended);
         }
@@ -77,7 +77,7 @@ fn check(output: &Output, logged_in: bool) {
     }
 }
 
-/// A filter is stored as the two lists.
+/// Checks that a filter survives being stored as its two lists.
 fn same_when_written(filter: &MonitorFilter) {
     let (monitors, intervals) = filter.lists();
     assert_eq!(MonitorFilter::parse(&monitors, &intervals).as_ref(), Ok(filter));

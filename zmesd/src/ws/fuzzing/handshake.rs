@@ -18,12 +18,12 @@ use crate::ws::proxy;
 use crate::ws::settings::ServerSettings;
 use crate::ws::upgrade::{MAX_MESSAGE, UpgradeError, Upgraded, frame_limits, upgrade};
 
-/// Longest answer to a request that is no upgrade, in bytes.
+/// Maximum length in bytes of the answer to a request that is no upgrade.
 const LONGEST_ANSWER: usize = 1024;
-/// Longest PROXY header, in bytes: version 2 with as much behind the addresses as is read over.
+/// Maximum length of a PROXY header in bytes: version 2, with as many bytes after the addresses as are skipped.
 const LONGEST_HEADER: usize = 16 + 4096;
 
-/// No handshake takes longer whose peer has hung up: nothing is waited for.
+/// A handshake never takes longer once the peer has hung up: nothing is waited for.
 const LONGEST: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -31,7 +31,7 @@ thread_local! {
     static RUNTIME: Option<Runtime> = Builder::new_current_thread().enable_time().build().ok();
 }
 
-/// Takes every link, and has no picture.
+/// Accepts every link, and has no picture.
 #[derive(Debug)]
 struct OpenDoor;
 
@@ -46,9 +46,9 @@ impl PictureDoor for OpenDoor {
     }
 }
 
-/// A request, from a proxy that is trusted and from a stranger, and the frames behind it.
+/// Runs a request, with the frames after it, from a trusted proxy and from an untrusted peer.
 pub(crate) fn http_upgrade(bytes: &[u8]) {
-    // The handshake takes nothing beyond the request, so that is where the peer pauses.
+    // The handshake reads nothing beyond the request, so the peer pauses there.
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let (request, sent) = bytes.split_at(end);
     let stranger = SocketAddr::from(([192, 0, 2, 7], 4711));
@@ -79,21 +79,21 @@ fn handshake(request: &[u8], from: SocketAddr) -> Option<SocketAddr> {
         Err(UpgradeError::Origin(_)) => "HTTP/1.1 403 ".to_owned(),
         Err(UpgradeError::Full(_)) => "HTTP/1.1 429 ".to_owned(),
         Err(UpgradeError::NotWebSocket) => "HTTP/1.1 426 ".to_owned(),
-        // A picture is answered later.
+        // A request for a picture is answered later.
         Ok(None) | Err(_) => String::new(),
     };
     assert!(said.starts_with(&expected), "{outcome:?} was answered with {said:?}");
     outcome.ok().flatten()
 }
 
-/// Frames of a client after the handshake: messages keep the limit, and an end is an end.
+/// Reads a client's frames after the handshake: messages keep the limit, and nothing follows the end.
 fn frames(sent: &[u8]) {
     let peer = tokio::io::join(sent, Vec::new());
     let limits = Some(frame_limits());
     let Some(mut socket) = WebSocketStream::from_raw_socket(peer, Role::Server, limits).now_or_never() else {
         return;
     };
-    // Each message takes two bytes at least; after the last one comes an error or the end.
+    // Each message takes at least two bytes; after the last one comes an error or the end.
     for _ in 0..=sent.len() {
         let next = socket.next().now_or_never();
         assert!(next.is_some(), "the socket waits for a peer that has hung up");
@@ -102,7 +102,7 @@ fn frames(sent: &[u8]) {
     }
 }
 
-/// What a proxy says before the first byte: read to its end, and not a byte further.
+/// Reads the PROXY header before the first byte: to its end, and not a byte further.
 pub(crate) fn proxy_header(bytes: &[u8]) {
     let mut rest = bytes;
     let Some(header) = proxy::header(&mut rest, bytes.first().copied()).now_or_never() else { return };

@@ -1,4 +1,4 @@
-//! What apps send, as targets of the fuzzer: see [`crate::fuzzing`].
+//! Fuzzer targets for what apps send: see [`crate::fuzzing`].
 
 mod frames;
 mod handshake;

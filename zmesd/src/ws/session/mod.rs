@@ -1,8 +1,7 @@
-//! The conversation with one app, without sockets, clocks or tasks: [`Input`] in, [`Output`]s back.
+//! The conversation with one app, without sockets, clocks or tasks: takes an [`Input`], returns [`Output`]s.
 //!
-//! Owns the state of the login (anonymous → verifying → logged in). The [`pump`](super::pump) carries outputs out in
-//! order and feeds in no frame while one of them is under way: frames are handled in order, and what follows `auth`
-//! waits for its verdict.
+//! Owns the state of the login (anonymous → verifying → logged in). The [`pump`](super::pump) carries out outputs in
+//! order and passes in no frame meanwhile: frames are handled in order, and what follows `auth` waits for its verdict.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,13 +35,13 @@ pub(super) enum Input<'a> {
 #[derive(Debug)]
 pub(super) enum Output {
     Reply(Utf8Bytes),
-    /// Check these credentials and feed the verdict in.
+    /// Check these credentials and pass in the verdict.
     Verify(Box<Login>),
     Attach(Box<NewLogin>),
     SetFilter(FilterStatement, Option<PushToken>),
     Register(Box<Registration>),
     Badge(u32, Option<PushToken>),
-    /// Tell the router, and which token the app names.
+    /// Set or end snoozes at the router. Contains the token that the app names.
     Snooze(SnoozeStatement, Option<PushToken>),
     Replay(Since),
     End(End),
@@ -52,7 +51,7 @@ pub(super) enum Output {
 pub(super) struct AppSession {
     address: IpAddr,
     identity: Arc<ServerIdentity>,
-    /// Tokens and badges are taken.
+    /// Tokens and badges are accepted.
     push: bool,
     state: SessionState,
 }
@@ -62,7 +61,7 @@ enum SessionState {
     Anonymous,
     Verifying(Box<AuthExtras>),
     LoggedIn,
-    /// Has been told to close: what it still sends is ignored.
+    /// The app was told to close: what it still sends is ignored.
     Ended,
 }
 
@@ -81,7 +80,7 @@ impl AppSession {
         Self { address, identity, push, state: SessionState::Anonymous }
     }
 
-    /// Says whether the time limit for credentials runs: it does not while the daemon checks them.
+    /// Returns whether the time limit for credentials applies: not while the daemon checks them.
     pub(super) fn awaits_credentials(&self) -> bool {
         matches!(self.state, SessionState::Anonymous)
     }
@@ -150,20 +149,20 @@ impl AppSession {
 
     fn on_verdict(&mut self, verdict: LoginVerdict) -> Vec<Output> {
         let SessionState::Verifying(pending) = std::mem::replace(&mut self.state, SessionState::Ended) else {
-            // No check was asked for: only a defect of the pump leads here, and the login is refused.
+            // No check was requested: only a bug in the pump leads here, and the login is refused.
             return vec![Output::End(End::LoginUnavailable)];
         };
         match verdict {
             LoginVerdict::Accepted(user) => self.welcome(user, None, *pending),
             LoginVerdict::AcceptedUntil(user, pass) => self.welcome(user, Some(pass), *pending),
             LoginVerdict::Rejected(_) => self.end(Some(&AppReply::BadAuth), End::BadAuth),
-            // Apps take BADAUTH for final and never reconnect. An unreachable database is not final, nor are the failures
-            // of other clients at the same address or with the same user name.
+            // Apps treat BADAUTH as final and never reconnect. An unreachable database is not final, nor are failed
+            // logins of other clients at the same address or with the same user name.
             LoginVerdict::Throttled | LoginVerdict::Unavailable(_) => self.end(None, End::LoginUnavailable),
         }
     }
 
-    /// The router is told before the app gets "Success", so that the app misses no alarm after it.
+    /// The router is informed before the app gets "Success", so that the app misses no alarm after it.
     fn welcome(&mut self, user: Arc<User>, pass: Option<AccessPass>, pending: AuthExtras) -> Vec<Output> {
         self.state = SessionState::LoggedIn;
         let AuthExtras { app, kind, hint, filter, since } = pending;

@@ -15,7 +15,7 @@ fn session() -> AppSession {
     AppSession::new("192.0.2.7".parse().unwrap(), Arc::new(identity), false)
 }
 
-/// The session of an app that is in, while push is on.
+/// Returns the session of a logged-in app, with push on.
 fn with_push() -> AppSession {
     AppSession { push: true, ..logged_in() }
 }
@@ -40,7 +40,7 @@ fn logged_in() -> AppSession {
     session
 }
 
-/// Requests of the session in readable form: replies as their JSON, the rest in a word or two.
+/// Returns the session's outputs in readable form: replies as their JSON, the rest in a word or two.
 fn wanted(outputs: &[Output]) -> Vec<Value> {
     let one = |output: &Output| match output {
         Output::Reply(frame) => serde_json::from_str(frame).unwrap(),

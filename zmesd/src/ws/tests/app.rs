@@ -1,4 +1,4 @@
-//! An app: a WebSocket client that speaks literal text, and bytes where the text is not bad enough.
+//! An app: a WebSocket client that sends literal text, or raw bytes where text is not hostile enough.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) struct App {
 pub(super) const AUTH: &str = r#"{"event":"auth","data":{"user":"amy","password":"secret"}}"#;
 pub(super) const VERSION: &str = r#"{"event":"control","data":{"type":"version"}}"#;
 
-/// Both versions of TLS, or one of them.
+/// Allows both versions of TLS, or only one.
 pub(super) fn client_config(
     world: &WsWorld,
     versions: &[&'static SupportedProtocolVersion],
@@ -46,7 +46,7 @@ pub(super) async fn tls(world: &WsWorld, config: Arc<ClientConfig>) -> std::io::
     timeout(PATIENCE, TlsConnector::from(config).connect(name, tcp)).await.unwrap()
 }
 
-/// An upgrade request as apps make it, with more headers.
+/// Returns an upgrade request as apps send it, plus these headers.
 pub(super) fn request(headers: &[(&'static str, &'static str)]) -> Request {
     let mut request = "ws://localhost/any/path".into_client_request().unwrap();
     for (name, value) in headers {
@@ -61,7 +61,7 @@ impl App {
         Self::try_connect(world, request(&[])).await.unwrap()
     }
 
-    /// Connects with another request.
+    /// Connects with a custom request.
     pub(super) async fn try_connect(world: &WsWorld, request: Request) -> Result<Self, Error> {
         let stream: Box<dyn Stream> = if world.root.is_some() {
             let config = client_config(world, rustls::ALL_VERSIONS);
@@ -72,7 +72,7 @@ impl App {
         Self::upgrade(stream, request).await
     }
 
-    /// Makes a WebSocket of a stream.
+    /// Turns a stream into a WebSocket.
     pub(super) async fn upgrade(stream: Box<dyn Stream>, request: Request) -> Result<Self, Error> {
         let (websocket, _) = timeout(PATIENCE, client_async(request, stream)).await.expect("no upgrade")?;
         Ok(Self { websocket })
@@ -99,7 +99,7 @@ impl App {
         timeout(PATIENCE, self.websocket.next()).await.expect("the server says nothing")
     }
 
-    /// Returns the next text, as JSON.
+    /// Returns the next text frame as JSON.
     pub(super) async fn json(&mut self) -> Value {
         match self.next().await {
             Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
@@ -107,12 +107,12 @@ impl App {
         }
     }
 
-    /// Returns `reason` of the next text.
+    /// Returns `reason` from the next text frame.
     pub(super) async fn reason(&mut self) -> String {
         self.json().await["reason"].as_str().unwrap().to_owned()
     }
 
-    /// Returns code and reason of the close frame, which must come next.
+    /// Returns code and reason of the next frame, which must be a close frame.
     pub(super) async fn closed(&mut self) -> (u16, String) {
         match self.next().await {
             Some(Ok(Message::Close(Some(frame)))) => (frame.code.into(), frame.reason.to_string()),

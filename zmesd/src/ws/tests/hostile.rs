@@ -1,4 +1,4 @@
-//! Malformed, stalled and broken peers: each ends alone, the server and the others stay as they were.
+//! Malformed, stalled and broken peers: each ends alone; the server and other peers are not affected.
 
 use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ use super::world::{PATIENCE, WsWorld};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// One masked frame with a zero mask, so that what is written is what is meant.
+/// Returns one masked frame with a zero mask, so that the payload is sent unchanged.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
     assert!(length < 126);
@@ -104,7 +104,7 @@ async fn endless_empty_fragments_are_a_flood() {
     let mut app = App::connect(&world).await;
     app.raw(&frame(0x01, b"")).await;
     let empty = frame(0x00, b"").repeat(1000);
-    // 6 MB: more than the buffers of both ends take, so that it is the server who ends it.
+    // 6 MB: more than the buffers of both ends hold, so the server must end it.
     for _ in 0..1000 {
         let stream = app.websocket.get_mut();
         if stream.write_all(&empty).await.is_err() || stream.flush().await.is_err() {

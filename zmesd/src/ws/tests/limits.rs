@@ -25,7 +25,7 @@ fn behind_proxies() -> ServerSettings {
     ServerSettings { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..settings() }
 }
 
-/// Returns the refusals, the last first.
+/// Returns the refusals, latest first.
 fn refused(world: &WsWorld) -> Vec<(RefusalReason, Option<String>)> {
     let entries = world.counters.refusals.entries(None).into_iter();
     entries.map(|entry| (entry.rejection.reason, entry.rejection.detail)).collect()
@@ -42,7 +42,7 @@ async fn free(world: &WsWorld) {
 }
 
 #[tokio::test]
-async fn one_address_cannot_take_all_seats() {
+async fn one_address_cannot_take_all_slots() {
     let world = WsWorld::secure(ServerSettings { max_clients_per_address: 2, ..settings() });
     let (_first, second) = (App::logged_in(&world).await, App::logged_in(&world).await);
     assert!(App::try_connect(&world, request(&[])).await.is_err());
@@ -68,7 +68,7 @@ async fn a_connection_without_a_login_is_evicted_for_the_next_of_that_address() 
 }
 
 #[tokio::test]
-async fn a_login_for_which_there_is_no_seat_is_told_to_come_again() {
+async fn a_login_without_a_free_slot_is_told_to_come_again() {
     let world = WsWorld::secure(ServerSettings { max_clients: 1, ..settings() });
     let (mut first, mut second) = (App::connect(&world).await, App::connect(&world).await);
     first.say(AUTH).await;
@@ -97,7 +97,7 @@ async fn every_refusal_at_the_port_has_its_reason() {
     assert!(answer.ends_with("\r\n\r\nThis port speaks TLS: use wss://.\n"), "{answer}");
     assert_eq!(refused(&world), [(RefusalReason::PlainOnTls, None)]);
 
-    // A client that does not know the issuer, and one that wants another name.
+    // One client does not know the issuer, and one wants another name.
     let stranger =
         rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
             .with_safe_default_protocol_versions()
@@ -143,7 +143,7 @@ async fn tls_where_none_is_spoken_has_its_reason() {
 }
 
 #[tokio::test]
-async fn the_house_is_full_at_max_clients() {
+async fn connections_are_refused_at_max_clients() {
     let world = WsWorld::plain(ServerSettings { max_clients: 1, ..settings() });
     let mut app = App::logged_in(&world).await;
     let mut refused = TcpStream::connect(world.address).await.unwrap();

@@ -1,4 +1,4 @@
-//! The WebSocket side over real sockets and real TLS, with a router that is a few lines and a scripted login check.
+//! The WebSocket server over real sockets and real TLS, with a minimal router and a scripted login check.
 
 mod app;
 mod dialogue;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::ServerSettings;
 use crate::protocol::ServerIdentity;
 
-/// Settings as the defaults are, for tests to change.
+/// Returns the default settings, for tests to change.
 pub(super) fn settings() -> ServerSettings {
     ServerSettings {
         identity: Arc::new(ServerIdentity { version: "7.0.0".to_owned(), server: "zmesd/0.2.0".to_owned() }),

@@ -1,4 +1,4 @@
-//! Requests for pictures on the apps' port, byte for byte; everything else there stays what it was.
+//! Requests for pictures on the apps' port, byte for byte; everything else on the port is unaffected.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

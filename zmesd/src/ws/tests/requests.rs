@@ -1,4 +1,4 @@
-//! Requests as clients really send them, byte for byte, and the answers.
+//! Requests exactly as real clients send them, and the answers.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -29,7 +29,7 @@ const BEHIND_NGINX: &str = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: 
     X-Forwarded-Host: zm.example.org\r\nHost: 127.0.0.1:9000\r\nOrigin: https://zm.example.org\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// Sends bytes and returns all that comes until the end of the headers, or of the connection.
+/// Sends bytes and returns everything received until the end of the headers, or of the connection.
 async fn answer(world: &WsWorld, request: &[u8]) -> String {
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
     tcp.write_all(request).await.unwrap();

@@ -28,7 +28,7 @@ struct Pipe {
     login: Arc<ScriptedLogin>,
 }
 
-/// A session that is not run yet, on one end of a pipe.
+/// A session that is not running yet, on one end of a pipe.
 struct Resting {
     pump: Pump<DuplexStream>,
     opening: SessionOpening,
@@ -57,7 +57,7 @@ async fn pipe_with(auth_timeout: Duration) -> Pipe {
     Pipe { app, opening, heard, login }
 }
 
-/// A pipe to an app that may take its time with its credentials.
+/// Returns a pipe to an app that may delay its credentials.
 async fn pipe() -> Pipe {
     pipe_with(Duration::from_hours(1)).await
 }
@@ -98,7 +98,7 @@ async fn a_silent_app_is_pinged_and_lives() {
 async fn an_app_that_pings_and_never_reads_is_given_up_after_10_seconds() {
     let mut pipe = pipe().await;
     let start = Instant::now();
-    // More pongs than the pipe holds. Each ping is a sign of life, so only the write deadline can end this.
+    // More pongs than the pipe holds. Each ping is a sign of life, so only the write deadline can end the session.
     for _ in 0..50 {
         pipe.app.send(Message::Ping(vec![b'p'; 125].into())).await.unwrap();
     }
@@ -130,7 +130,7 @@ async fn an_app_that_reads_late_is_pinged_before_it_is_given_up() {
     let start = Instant::now();
     tokio::time::sleep(Duration::from_secs(15)).await;
     pipe.opening.outbox.try_send(Outgoing::Frame("x".repeat(50_000).into())).unwrap();
-    // A ping falls due meanwhile, at 20 s, and would be stuck behind the frame.
+    // Meanwhile, at 20 s, a ping is due, which would be stuck behind the frame.
     tokio::time::sleep(Duration::from_secs(9)).await;
     assert!(matches!(pipe.app.next().await, Some(Ok(Message::Text(_)))));
     assert!(matches!(pipe.app.next().await, Some(Ok(Message::Ping(_)))));

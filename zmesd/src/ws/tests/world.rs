@@ -1,4 +1,4 @@
-//! A listener with everything that it needs, scripted.
+//! A listener with a scripted environment.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -31,7 +31,7 @@ use crate::state::{RecordedAlarm, ReplaySpan, StateError};
 use crate::telemetry::Counters;
 use crate::tls::{CertStore, load, server_config};
 
-/// Nothing in these tests takes longer unless it is broken.
+/// Nothing in these tests takes longer than this unless it is broken.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Messages that the router received.
@@ -119,12 +119,12 @@ impl WsWorld {
         }
     }
 
-    /// Takes a session out of the router's hands.
+    /// Takes a session away from the fake router.
     pub(super) fn take(&self, id: u64) -> SessionOpening {
         self.sessions.lock().unwrap().remove(&SessionId(id)).unwrap()
     }
 
-    /// Puts a frame into a session's outbox; false: it is full.
+    /// Puts a frame into a session's outbox. Returns false if it is full.
     pub(super) fn send(&self, id: u64, outgoing: Outgoing) -> bool {
         self.sessions.lock().unwrap()[&SessionId(id)].outbox.try_send(outgoing).is_ok()
     }
@@ -143,7 +143,7 @@ pub(super) fn write_pair(directory: &tempfile::TempDir, name: &str) -> (TlsFiles
     (files, certificate.der().clone())
 }
 
-/// Returns the parts, with the far ends that tests hold.
+/// Returns the parts, and the test's ends of their channels.
 pub(super) fn parts() -> (WsParts, Sessions, Arc<ScriptedLogin>, mpsc::Receiver<Heard>) {
     let (commands_tx, commands) = mpsc::channel(64);
     let (heard_tx, heard) = mpsc::channel(1024);
@@ -216,11 +216,11 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
     }
 }
 
-/// Shows one picture to who knows its link.
+/// Returns one picture for its link.
 #[derive(Debug)]
 pub(super) struct OnePicture;
 
-/// The bytes of that picture.
+/// The bytes of the picture.
 pub(super) const PICTURE: &[u8] = b"\xff\xd8\xffpicture\xff\xd9";
 
 #[async_trait]
@@ -338,7 +338,7 @@ impl AlarmRecord for ScriptedRecord {
         Ok(ReplaySpan { after: 6, until: 8, gap: false })
     }
 
-    /// One at a time, so that each replay takes several pages.
+    /// One alarm per page, so that each replay takes several pages.
     async fn page(&self, span: ReplaySpan, _: u32) -> Result<Vec<(i64, RecordedAlarm)>, StateError> {
         let alarm = |event, monitor| RecordedAlarm {
             at: Timestamp::UNIX_EPOCH,

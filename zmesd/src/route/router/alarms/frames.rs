@@ -1,4 +1,4 @@
-//! The frames of one alarm: one for all sessions or, where it has a link to the picture, one for each user.
+//! The frames of one alarm: one for all sessions, or one per user if the alarm has a link to a picture.
 
 use std::collections::HashMap;
 
@@ -13,18 +13,18 @@ use crate::protocol::{self, AlarmBody};
 
 pub(super) struct AlarmFrames<'a> {
     alarm: &'a Alarm,
-    /// The event whose picture is linked to, if it is.
+    /// The event whose picture is linked, if any.
     picture: Option<EventId>,
     links: &'a LinkMaker,
     auth: bool,
     now: Timestamp,
-    /// By user, and whether the alarm is also sent as a push.
+    /// Keyed by user and by whether the alarm is also sent as a push.
     made: HashMap<(Option<String>, bool), Utf8Bytes>,
 }
 
 impl<'a> AlarmFrames<'a> {
     pub(super) fn new(alarm: &'a Alarm, links: &'a LinkMaker, auth: bool, now: Timestamp) -> Self {
-        // A test has no event that ZoneMinder knows.
+        // A test alarm has no event in ZoneMinder.
         let real = alarm.origin != Origin::Test && links.is_on();
         Self { alarm, picture: alarm.event.filter(|_| real), links, auth, now, made: HashMap::new() }
     }

@@ -1,8 +1,8 @@
 //! Alarms whose decisions for tokens wait for labels.
 //!
-//! Sockets are told at once. What waits is on the disk from the moment of the announcement, in one transaction with it,
-//! and is decided once: where labels are known, or the wait is over. Rights, filters, mutes, snoozes, rules and intervals
-//! are those of that moment; the time is the alarm's own.
+//! Sessions get the alarm at once. Decisions that wait are on disk from the announcement on, in the same transaction,
+//! and are made once: when labels are known or the wait ends. Rights, filters, mutes, snoozes, rules and intervals are
+//! those of that moment; the time is the alarm's own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::route::labels::{HeldDecision, LabelCommand, LabelReport, LabelRequest
 use crate::route::router::Router;
 use crate::state::Note;
 
-/// The longest wait that a new daemon goes on with, whatever its clock says: that of `labels.wait`.
+/// The longest wait that survives a restart, whatever the clock says: the maximum of `labels.wait`.
 const LONGEST: Duration = Duration::from_secs(30);
 
 impl Router {
@@ -47,7 +47,7 @@ impl Router {
             && !self.held.is_full()
             && self.tokens.live().next().is_some();
         let waits_until = waits.then(|| alarm.detected + config.wait);
-        // Without room in the queue the labels are not read: the push would wait in vain.
+        // If the queue is full, the labels are not read, and waiting would be pointless.
         let asked = self.parts.label_requests.ask(LabelRequest { event, waits_until });
         waits_until.filter(|_| asked)
     }
@@ -69,12 +69,12 @@ impl Router {
         let wait =
             SignedDuration::try_from(until.saturating_duration_since(Instant::now())).unwrap_or_default();
         let ends_at = self.parts.clock.now().saturating_add(wait).unwrap_or(Timestamp::MAX);
-        // Without room it waits in memory alone: after a crash it would be announced again.
+        // If the state has no room, the alarm waits in memory only: after a crash it would be announced again.
         self.note(Note::Held(Arc::clone(&alarm), ends_at));
         self.held.hold(HeldDecision::new(self.alarms, alarm, until, by));
     }
 
-    /// Goes on with what waited when the last daemon ended.
+    /// Resumes the waits that were pending when the last run ended.
     pub(in crate::route::router) fn hold_again(&mut self) {
         let (now, wall) = (Instant::now(), self.parts.clock.now());
         let waits = self.parts.labels.borrow().sources().any();
@@ -92,7 +92,7 @@ impl Router {
         self.remember_unlabelled();
     }
 
-    /// Returns when the next wait is over. Before the catalog was read no owner of a token can be judged.
+    /// Returns when the next wait ends. Until the catalog has been read, token owners cannot be judged.
     pub(in crate::route::router) fn wait_ends(&self) -> Option<Instant> {
         self.held.due().filter(|_| self.judges())
     }
@@ -107,7 +107,7 @@ impl Router {
         }
     }
 
-    /// Decides what waits if, by a new configuration, nothing waits any more.
+    /// Decides the waiting alarms if the new configuration no longer waits.
     pub(in crate::route::router) fn on_label_settings(&mut self) {
         self.labels_possible = true;
         self.release_known();
@@ -134,11 +134,11 @@ impl Router {
         }
         self.release_known();
         self.tell_updates();
-        // The caller may have given up, and reports it again.
+        // The caller may have given up; it will report again.
         reply.send(noted).ok();
     }
 
-    /// Decides what waits for labels that are known, or all if nothing is to wait any more.
+    /// Decides the alarms whose labels are known, or all of them if waiting is off.
     pub(in crate::route::router) fn release_known(&mut self) {
         if !self.judges() {
             return;
@@ -206,7 +206,7 @@ impl Router {
     }
 }
 
-/// Returns the end of an alarm that a former daemon saw, and whose start it did not live to decide.
+/// Returns the end of an alarm whose end the previous run saw, but whose start it had not yet decided.
 fn end_of_held(start: &Alarm, at: Timestamp) -> Arc<Alarm> {
     let lasted = Duration::try_from(at.duration_since(start.at)).ok();
     let span = Some(AlarmSpan { began: start.at, lasted });
