@@ -257,6 +257,7 @@ mod tests {
                 cause: "Motion".to_owned(),
                 late: false,
                 ended_at: Some(at + lasted),
+                elsewhere: false,
             };
             let WatchKind::Alarm { late, origin, lasted_ms, .. } =
                 ended(RecordedEnd { alarm, ended_at: at + lasted, lasted }).kind
