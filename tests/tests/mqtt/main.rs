@@ -281,7 +281,6 @@ async fn after_a_kill_the_will_says_offline_and_a_changed_topic_leaves_nothing_b
         "eventtype": "event_start"});
     ensure!(includes(&old, &expected), "{old}");
     live.wait_count("home/cameras/1/event", 1).await?;
-
     // A topic that changes while the daemon is down, too.
     world.kill_daemon().await?;
     world.settings.set_text("mqtt", "topic", "zmesd");
@@ -294,7 +293,6 @@ async fn after_a_kill_the_will_says_offline_and_a_changed_topic_leaves_nothing_b
     live.wait("home/cameras/1/attributes", "").await?;
     let emptied = async || Ok((!broker.retained().await?.contains_key("zoneminder/1")).then_some(()));
     wait_until("no old message is retained", emptied).await?;
-
     // A monitor that goes takes its states and its device along.
     world.database.sql("DELETE FROM Monitors WHERE Id=2").await?;
     world.run(&["monitors", "reload"]).await?.expect_code(0)?;
@@ -305,8 +303,11 @@ async fn after_a_kill_the_will_says_offline_and_a_changed_topic_leaves_nothing_b
         Ok((devices.len() == 2).then_some(()))
     })
     .await?;
+    way_out(&mut world, &live).await
+}
 
-    // The way out, and back.
+/// `mqtt clear`, a reload, and a configuration without MQTT.
+async fn way_out(world: &mut World, live: &Listening) -> Result<()> {
     let refused = world.run(&["mqtt", "clear"]).await?;
     ensure!(refused.code == 2 && refused.stderr.contains("--yes"), "{refused:?}");
     let cleared = world.run(&["mqtt", "clear", "--yes", "--json"]).await?.expect_code(0)?.json()?;
@@ -332,8 +333,7 @@ async fn after_a_kill_the_will_says_offline_and_a_changed_topic_leaves_nothing_b
     })
     .await?;
     ensure!(none.stderr.contains("mqtt is not enabled"), "{none:?}");
-    world.run(&["check", "mqtt"]).await?.expect_code(0)?;
-    Ok(())
+    world.run(&["check", "mqtt"]).await?.expect_code(0).map(drop)
 }
 
 #[tokio::test]
