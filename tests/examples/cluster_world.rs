@@ -119,8 +119,8 @@ impl WorldLab {
         settings.set_text("zoneminder", "config", "");
         settings.set_text("zoneminder", "database-url", &zm);
         settings.set_path("zoneminder", "path-map", &shm);
-        settings.set("zoneminder", "server-id", &node.to_string());
-        settings.set("server", "listen", &format!("[\"127.0.0.1:{}\"]", self.listens(node)?));
+        settings.set("zoneminder", "server-id", node.to_string());
+        settings.set("server", "listen", format!("[\"127.0.0.1:{}\"]", self.listens(node)?));
         settings.set_path("server.tls", "certificate", &certificate.certificate);
         settings.set_path("server.tls", "key", &certificate.key);
         settings.set_path("state", "directory", &place.join("state"));

@@ -42,8 +42,8 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
     laden(plan, report, milliseconds(&waits, 50.0)).await
 }
 
-/// The same with rules, labels, ends, updates and the watchdog, and 200 phones; `plain` is the median without, in ms.
-async fn laden(plan: &Plan, report: &mut Report, plain: f64) -> Result<()> {
+/// The same with rules, labels, ends, updates and the watchdog, and 200 phones; `without` is the median without, in ms.
+async fn laden(plan: &Plan, report: &mut Report, without: f64) -> Result<()> {
     let fcm = Fcm::start().await?;
     let settings = [
         ("push", "storm-limit", "100000"),
@@ -69,6 +69,6 @@ async fn laden(plan: &Plan, report: &mut Report, plain: f64) -> Result<()> {
     let p50 = milliseconds(&waits, 50.0);
     report.add(BENCH, "the same with all of it on, p50", p50, "ms", Some(12.0));
     report.add(BENCH, "the same with all of it on, p99", milliseconds(&waits, 99.0), "ms", Some(30.0));
-    report.add(BENCH, "growth of p50 by all of it", p50 - plain, "ms", Some(0.5));
+    report.add(BENCH, "growth of p50 by all of it", p50 - without, "ms", Some(0.5));
     Ok(())
 }

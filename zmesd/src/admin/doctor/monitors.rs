@@ -62,8 +62,8 @@ fn findings(
     if findings.len() > TOLD {
         let more = findings.len() - TOLD;
         findings.truncate(TOLD);
-        let list = format!("and {more} more monitors");
-        findings.push(Finding::warning("monitors", list, "zmesctl monitors list"));
+        let rest = format!("and {more} more monitors");
+        findings.push(Finding::warning("monitors", rest, "zmesctl monitors list"));
     }
     findings.splice(0..0, servers.findings);
     if sick < watched.len() {
