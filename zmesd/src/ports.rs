@@ -241,6 +241,9 @@ pub trait ConfigReload: Send + Sync + std::fmt::Debug {
 
     fn running(&self) -> Arc<Config>;
 
+    /// Says whether these are the built-in settings of the demo.
+    fn is_demo(&self) -> bool;
+
     /// Checks the file and what it names as a start would. `None`: there is no file (the demo).
     async fn examine(&self) -> Option<ConfigExamined>;
 

@@ -47,7 +47,7 @@ async fn an_account_with_ed25519_hears_what_to_change_and_gets_in_afterwards() -
     let sql = format!("ALTER USER {account} IDENTIFIED VIA ed25519 USING PASSWORD('{password}')");
     world.database.sql(&sql).await?;
     world.launch_daemon().await?;
-    let hint = ails(&world, "to log in by a method that zmesd does not speak (ed25519)").await?;
+    let hint = ails(&world, "uses a login method that zmesd does not support (ed25519)").await?;
     let command =
         hint.split("MariaDB: ").nth(1).and_then(|rest| rest.split(';').next()).context(hint.clone())?;
     // The command from the hint runs unchanged, with the password.

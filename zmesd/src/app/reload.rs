@@ -315,6 +315,10 @@ impl ConfigReload for ReloadHandle {
         self.current.load_full()
     }
 
+    fn is_demo(&self) -> bool {
+        self.file.is_none()
+    }
+
     async fn examine(&self) -> Option<ConfigExamined> {
         let file = self.file.clone()?;
         let (current, clock) = (self.running(), Arc::clone(&self.clock));

@@ -121,6 +121,10 @@ impl ConfigReload for Outside {
         Arc::new(loaded.unwrap().config)
     }
 
+    fn is_demo(&self) -> bool {
+        false
+    }
+
     async fn examine(&self) -> Option<ConfigExamined> {
         self.examined.lock().unwrap().clone()
     }
