@@ -169,6 +169,11 @@ pub enum SnoozePressed {
     Ended {
         monitor: String,
     },
+    /// What buttons had set has ended; another snooze still holds.
+    Silent {
+        monitor: String,
+        until: Timestamp,
+    },
     /// Too many snoozes are set.
     TooMany,
 }

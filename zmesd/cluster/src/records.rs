@@ -150,7 +150,8 @@ pub async fn change(line: &mut LedgerLine, records: &[Record]) -> Result<Vec<Rec
     })
 }
 
-fn check(record: &Record) -> Result<(), LedgerError> {
+/// Says whether a record fits into the ledger; one that does not has others refused with it.
+pub fn check(record: &Record) -> Result<(), LedgerError> {
     if record.body.len() <= BODY_MAX {
         return Ok(());
     }

@@ -175,6 +175,12 @@ fn without_credentials(word: &str) -> String {
     };
     let address =
         address.rsplit_once('@').map_or_else(|| address.to_owned(), |(_, host)| format!("…@{host}"));
+    // Whoever has a link to a picture may see it, and whoever has one of a snooze button may silence a camera.
+    for kind in ["/p/", "/s/", "\\/p\\/", "\\/s\\/"] {
+        if let Some((server, _)) = address.split_once(kind) {
+            return format!("{scheme}{mark}{server}{kind}…");
+        }
+    }
     format!("{scheme}{mark}{address}{cut}")
 }
 
@@ -282,6 +288,14 @@ mod tests {
         assert_eq!(quote(said, None, &[]), expected);
         let said = r"see https:\/\/zm.example.org\/?password=p4ss, or https://example.org/help";
         assert_eq!(quote(said, None, &[]), r"see https:\/\/zm.example.org\/… or https://example.org/help");
+        let said =
+            "inline keyboard button URL 'https://10.0.0.2:9000/s/AQAAAAMAAAAB' is invalid: Wrong HTTP URL";
+        let expected = "inline keyboard button URL 'https://10.0.0.2:9000/s/… is invalid: Wrong HTTP URL";
+        assert_eq!(quote(said, None, &[]), expected);
+        assert_eq!(
+            quote(r"https:\/\/zm.example.org\/p\/AQAA.jpg", None, &[]),
+            r"https:\/\/zm.example.org\/p\/…"
+        );
         let long = quote(&"ü".repeat(1000), None, &[""]);
         assert_eq!(long.chars().count(), 301);
         let short = PushToken::parse("abc").unwrap();

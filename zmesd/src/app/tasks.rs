@@ -287,6 +287,7 @@ impl Conductor {
         let ClusterSide { cluster, news, outlet, alarms, announced, tokens, pushes, retry_for, catch_up } =
             side;
         let handle = cluster.handle();
+        let side = LedgerSide::new(outlet, announced, &tokens);
         let tasks = cluster.tasks(ClusterParts {
             state: shared.state.clone(),
             router: shared.handles.router.clone(),
@@ -301,7 +302,7 @@ impl Conductor {
         let (front, desk) = tasks.split(&self.tokens.soft, &self.tokens.store);
         self.front.spawn("cluster", front);
         self.store.spawn("desk", desk);
-        (Some(LedgerSide::new(outlet, announced)), Some(handle))
+        (Some(side), Some(handle))
     }
 
     /// Starts home automation, which waits until `[mqtt]` is enabled. Returns what others may ask of it.

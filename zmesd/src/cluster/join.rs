@@ -271,9 +271,9 @@ fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
         if let Some(at) = known.and_then(|known| known.badge_at) {
             desk.badge_was_set(token, at);
         }
-        // Also while this node was in no cluster: whichever change is the latest counts.
-        let revoked = token.revoked.as_ref().map_or(token.last_seen_at, |revoked| revoked.at);
-        let latest = token.last_seen_at.max(revoked);
+        // Also while this node was in no cluster: whichever change is the latest counts. That the phone was seen since is
+        // none: else a node with an old state would revive what was revoked at another.
+        let latest = token.revoked.as_ref().map_or(token.created_at, |revoked| revoked.at);
         match known {
             Some(known) if known.is_shared && latest <= known.changed => {}
             Some(known) => desk.share(token, known.changed.max(latest), false),

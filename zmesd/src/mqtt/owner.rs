@@ -112,6 +112,15 @@ struct PublishedStates {
     pictures: bool,
 }
 
+/// What rules decided of the last start of a monitor.
+#[derive(Debug, Clone, Copy)]
+struct DecidedStart {
+    event: Option<EventId>,
+    muted: bool,
+    /// This start, or one before it since the last end, was published.
+    told: bool,
+}
+
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
 /// broker; snoozes to the router. Ends: when told to, after a goodbye.
 #[derive(Debug)]
@@ -134,7 +143,7 @@ pub struct MqttOwner {
     announcing: Announcing,
     pictures: AlarmPictures,
     /// Of the last start of each monitor: its event, and whether a rule has muted it.
-    decided: BTreeMap<MonitorId, (Option<EventId>, bool)>,
+    decided: BTreeMap<MonitorId, DecidedStart>,
     online_said: bool,
     /// Alarms that go on, as the record has them, until the cameras take them.
     open: Vec<OpenAlarm>,
@@ -330,15 +339,19 @@ impl MqttOwner {
         if changed {
             self.take_reports();
             self.show_troubles();
-            if self.line.is_up() {
-                self.announce(false);
-            }
+        }
+        if self.line.is_up() && (changed || !self.announcing.is_whole()) {
+            self.announce(false);
         }
     }
 
     /// Says whether it is known which monitors are told of: before that, all of them would seem to be gone. A user whom
-    /// ZoneMinder does not have is a mistake, for which no device is removed.
+    /// ZoneMinder does not have is a mistake, for which no device is removed. A catalog that was not taken yet is not known
+    /// either: the cameras are still those of the one before, at a start none.
     fn knows_monitors(&self) -> bool {
+        if self.parts.catalog.has_changed().unwrap_or(false) {
+            return false;
+        }
         let (catalog, user) = (self.parts.catalog.borrow(), &self.config.user);
         catalog.loaded_at.is_some() && (user.is_empty() || catalog.users.contains_key(user))
     }

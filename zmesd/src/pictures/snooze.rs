@@ -42,6 +42,7 @@ impl PictureDesk {
                 let undo = SnoozeLink::new(link.monitor, token, 0, self.parts.clock.now());
                 Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.parts.key.borrow()) })
             }
+            Ok(LinkSnoozed::Silent(until)) => Ok(SnoozePressed::Silent { monitor, until }),
             Ok(LinkSnoozed::Ended) => Ok(SnoozePressed::Ended { monitor }),
             Ok(LinkSnoozed::Refused) => Err(NoAnswer::None),
             Ok(LinkSnoozed::TooMany) => Ok(SnoozePressed::TooMany),

@@ -98,9 +98,11 @@ pub struct LedgerSide {
 }
 
 impl LedgerSide {
-    /// `told`: events that were announced before this start.
-    pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>) -> Self {
-        Self { outlet, told, tokens: HashMap::new() }
+    /// `told`: events that were announced before this start; `tokens`: all that are remembered. That a phone is seen
+    /// again changes nothing: what this node remembers may be older than what others have changed.
+    pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
+        let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
+        Self { outlet, told, tokens }
     }
 
     /// Returns an alarm as the ledger takes it.

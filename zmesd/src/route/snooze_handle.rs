@@ -39,6 +39,8 @@ pub enum LinkSnoozed {
     Set(Timestamp),
     /// No button has silenced the monitor any more.
     Ended,
+    /// The same, but another snooze silences it until then.
+    Silent(Timestamp),
     /// The token was revoked, or its owner may not see the monitor.
     Refused,
     TooMany,

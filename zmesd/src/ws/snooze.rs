@@ -85,7 +85,7 @@ async fn page(asked: &SnoozeAsked, client: IpAddr, door: &dyn SnoozeDoor) -> Sno
 fn before(offer: SnoozeOffer) -> SnoozePage {
     let SnoozeOffer { monitor, minutes } = offer;
     let (text, button) = if minutes == 0 {
-        ("Notifications of this camera come here again.".to_owned(), "End the snooze".to_owned())
+        ("Ends what a button has set for this camera.".to_owned(), "End the snooze".to_owned())
     } else {
         let time = span(minutes);
         (format!("No notifications of this camera here for {time}."), format!("Snooze for {time}"))
@@ -105,6 +105,13 @@ fn after(pressed: SnoozePressed, zone: &TimeZone) -> SnoozePage {
         SnoozePressed::Ended { monitor } => {
             ("200 OK", monitor, "Notifications of this camera come here again.".to_owned(), None)
         }
+        SnoozePressed::Silent { monitor, until } => {
+            let text = format!(
+                "Another snooze still silences this camera here, until {} (time of the server).",
+                time(until, zone)
+            );
+            ("200 OK", monitor, text, None)
+        }
         SnoozePressed::TooMany => {
             let text = "Too many snoozes are set. Nothing was changed.".to_owned();
             ("503 Service Unavailable", "Not now".to_owned(), text, None)
@@ -118,7 +125,7 @@ fn refused(why: NoAnswer) -> SnoozePage {
         NoAnswer::None | NoAnswer::Missing | NoAnswer::NotYet => (
             "404 Not Found",
             "This link does nothing",
-            "It has expired, or was never valid. The newest notification has buttons that work for an hour.",
+            "It has expired, or was never valid. Buttons of a notification work for an hour.",
         ),
         NoAnswer::Busy => ("503 Service Unavailable", "Not now", "Too many requests. Try again in a moment."),
     };

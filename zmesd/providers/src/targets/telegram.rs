@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use reqwest::Client;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use zmes_shared::words::FaultKind;
 
 use super::frame::{self, PictureTried, Question, TargetFrame, too_large};
@@ -55,7 +56,7 @@ impl Telegram {
     }
 
     /// Returns the message as the caption of a photo. A file, never a URL: Telegram would fetch and keep it.
-    fn form(&self, message: &TargetMessage<'_>, file: &PictureFile) -> Option<Form> {
+    fn form(&self, message: &TargetMessage<'_>, file: &PictureFile, with_buttons: bool) -> Option<Form> {
         let silent = message.priority == TargetPriority::Low;
         let form = Form::new()?
             .text("chat_id", &self.config.chat)
@@ -65,7 +66,7 @@ impl Telegram {
             Some(thread) => form.text("message_thread_id", &thread.to_string()),
             None => form,
         };
-        let form = match keyboard(message) {
+        let form = match keyboard(message).filter(|_| with_buttons) {
             Some(keyboard) => form.text("reply_markup", &keyboard.to_string()),
             None => form,
         };
@@ -104,6 +105,23 @@ impl Telegram {
         body.as_object_mut().and_then(|body| body.remove("reply_markup"));
         let sent = self.call("sendMessage", &body).await?;
         Ok(Delivered { without_buttons: Some(why), ..self.delivered(&sent) })
+    }
+
+    async fn photo(
+        &self,
+        message: &TargetMessage<'_>,
+        file: &PictureFile,
+        with_buttons: bool,
+        until: Instant,
+    ) -> Result<PictureTried, PushError> {
+        let Some(form) = self.form(message, file, with_buttons) else {
+            return Ok(PictureTried::Refused("it does not fit into a form".to_owned()));
+        };
+        let url = http::below(&self.frame.http.base, &self.path("sendPhoto"));
+        let request = |client: &Client| form.onto(client.post(url));
+        let answer = self.frame.http.call(until, request).await;
+        let judge = |answer: &ProviderAnswer| self.result(answer).map(|sent| self.delivered(&sent));
+        self.frame.tried(answer, |_| false, judge)
     }
 
     fn path(&self, method: &str) -> String {
@@ -206,16 +224,19 @@ impl PushTransport for Telegram {
         let mut without_picture = None;
         match push.picture.as_ref().and_then(PushedPicture::file) {
             Some(file) if file.bytes().len() <= PHOTO_MAX => {
-                if let Some(form) = self.form(&message, file) {
-                    let url = http::below(&self.frame.http.base, &self.path("sendPhoto"));
-                    let request = |client: &Client| form.onto(client.post(url));
-                    let answer = self.frame.http.call(self.frame.picture_deadline(), request).await;
-                    let judge =
-                        |answer: &ProviderAnswer| self.result(answer).map(|sent| self.delivered(&sent));
-                    match self.frame.tried(answer, |_| false, judge)? {
-                        PictureTried::Delivered(delivered) => return Ok(delivered),
-                        PictureTried::Refused(why) => without_picture = Some(why),
+                let until = self.frame.picture_deadline();
+                match self.photo(&message, file, true, until).await? {
+                    PictureTried::Delivered(delivered) => return Ok(delivered),
+                    // It may be the buttons that are refused: the picture is worth more than they are.
+                    PictureTried::Refused(why) if keyboard(&message).is_some() => {
+                        match self.photo(&message, file, false, until).await? {
+                            PictureTried::Delivered(delivered) => {
+                                return Ok(Delivered { without_buttons: Some(why), ..delivered });
+                            }
+                            PictureTried::Refused(why) => without_picture = Some(why),
+                        }
                     }
+                    PictureTried::Refused(why) => without_picture = Some(why),
                 }
             }
             Some(file) => without_picture = Some(too_large(file.bytes().len(), PHOTO_MAX)),

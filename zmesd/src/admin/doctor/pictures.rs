@@ -43,12 +43,15 @@ pub(super) async fn findings(parts: &AdminParts) -> Vec<Finding> {
     links.into_iter().chain(newest).collect()
 }
 
-/// Says whether a target sends pictures as files.
+/// Says whether a target or MQTT sends pictures as files.
 fn uploads(parts: &AdminParts) -> bool {
-    parts.configuration.running().push.targets.iter().any(|target| match target.picture.form {
-        PictureForm::File | PictureForm::Base64 | PictureForm::Multipart => true,
-        PictureForm::Link | PictureForm::None => false,
-    })
+    let running = parts.configuration.running();
+    let over_mqtt = running.mqtt.broker.is_some() && running.mqtt.picture;
+    over_mqtt
+        || running.push.targets.iter().any(|target| match target.picture.form {
+            PictureForm::File | PictureForm::Base64 | PictureForm::Multipart => true,
+            PictureForm::Link | PictureForm::None => false,
+        })
 }
 
 /// Returns what is known of the address of links: the first reason why phones cannot use it, or that they can.

@@ -11,7 +11,7 @@ use zmes_cluster::duty::{Duty, LogStage, for_own};
 use zmes_cluster::outcomes::{
     DeviceHandle, DeviceOutcome, OpenAlarm, PusherReport, PusherState, open_alarms, pusher_state, report,
 };
-use zmes_cluster::records::{Record, RecordChange, change};
+use zmes_cluster::records::{self, Record, RecordChange, change};
 use zmes_cluster::retention::{Forgotten, forget};
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
 
@@ -259,12 +259,18 @@ impl Desk {
                 return None;
             }
             Err(error) => {
-                // One of them may not fit: each by itself, then.
+                let mut fits = true;
                 for (record, token) in records {
+                    if let Err(error) = records::check(&record) {
+                        warn!(%error, hint = error.hint, "other nodes do not hear of a phone");
+                        fits = false;
+                        continue;
+                    }
                     let device = DeviceHandle::new(record.key.id);
                     self.records.entry(device).or_insert((record, token));
                 }
-                return Some(error);
+                // Without what did not fit, the others are tried at once.
+                return fits.then_some(error);
             }
         };
         let mut shared = Vec::with_capacity(records.len());

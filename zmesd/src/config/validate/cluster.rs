@@ -1,5 +1,7 @@
 //! `[cluster]`: who this node is, and where the ledger.
 
+use std::time::Duration;
+
 use nix::unistd::gethostname;
 use secrecy::ExposeSecret;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity, ServerScope, ValuePlace};
@@ -18,9 +20,15 @@ impl Checker<'_> {
         &mut self,
         section: &ClusterSection,
         zoneminder: &ZoneminderConfig,
+        retry_for: Duration,
     ) -> Result<ClusterConfig, Reported> {
         if !section.enabled.value {
             return Ok(section.config(None));
+        }
+        if section.keep.value < retry_for {
+            let hint = "an alarm must stay in the ledger for as long as its pushes may be tried";
+            self.problem(&section.keep.place, "is shorter than push.retry-for", hint);
+            return Err(Reported);
         }
         match &zoneminder.servers {
             ServerScope::Own(_) => {}

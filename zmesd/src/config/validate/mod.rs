@@ -136,7 +136,7 @@ impl Checker<'_> {
         }
         let (zoneminder, zm_conf) = zoneminder?;
         let (push, targets) = push?;
-        let cluster = self.cluster(&file.cluster, &zoneminder);
+        let cluster = self.cluster(&file.cluster, &zoneminder, push.retry_for);
         Ok(Config {
             server: server?,
             auth: file.auth.config(),

@@ -9,7 +9,7 @@ use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
 use super::connection::CURSOR;
-use super::{EVENTS, MqttOwner, QueuedEvent};
+use super::{DecidedStart, EVENTS, MqttOwner, QueuedEvent};
 use crate::domain::Alarm;
 use crate::mqtt::cameras::json;
 use crate::mqtt::{es, message};
@@ -74,16 +74,21 @@ impl MqttOwner {
     fn is_muted(&mut self, told: &MachineMessage, monitor: MonitorId) -> bool {
         let start = match told.event_type {
             MachineKind::AlarmStart => true,
-            MachineKind::AlarmEnd | MachineKind::AlarmUpdate => false,
+            MachineKind::AlarmUpdate => false,
+            // One end follows several starts: it is told if one of them was.
+            MachineKind::AlarmEnd => match self.decided.remove(&monitor) {
+                Some(decided) => return !decided.told,
+                None => false,
+            },
             MachineKind::Trouble
             | MachineKind::Resolved
             | MachineKind::Test
             | MachineKind::SnoozeEnd
             | MachineKind::Unknown => return false,
         };
-        let known = self.decided.get(&monitor).filter(|(event, _)| *event == told.event && !start);
-        if let Some((_, muted)) = known {
-            return *muted;
+        let known = self.decided.get(&monitor).filter(|decided| decided.event == told.event && !start);
+        if let Some(decided) = known {
+            return decided.muted;
         }
         let alarm = AlarmFacts {
             monitor,
@@ -102,7 +107,9 @@ impl MqttOwner {
         }
         drop(rules);
         if start {
-            self.decided.insert(monitor, (told.event, muted));
+            let before = self.decided.get(&monitor).is_some_and(|decided| decided.told);
+            let decided = DecidedStart { event: told.event, muted, told: before || !muted };
+            self.decided.insert(monitor, decided);
         }
         muted
     }

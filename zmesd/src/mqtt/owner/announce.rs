@@ -40,6 +40,11 @@ impl Announcing {
         &self.known
     }
 
+    /// Says whether everything was queued once for this connection.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// The connection is over: all is announced with the next one.
     pub(super) fn interrupt(&mut self) {
         self.queue.clear();
@@ -92,7 +97,9 @@ impl MqttOwner {
         if !self.knows_monitors() || self.cleared {
             return;
         }
-        let again = again || !self.announcing.whole;
+        // What is still on its way may say something else of the same devices: all of them follow it.
+        let under_way = !self.announcing.queue.is_empty() || self.announcing.in_flight > 0;
+        let again = again || !self.announcing.whole || under_way;
         self.announcing.whole = true;
         if !self.config.home_assistant.enabled {
             let gone = self.announcing.known.iter().map(|device| empty(&device.topic)).collect();

@@ -1,5 +1,6 @@
 //! Snooze buttons of notifications: who holds the link of one silences one camera for one token, and undoes that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,9 +19,9 @@ impl Router {
             return LinkSnoozed::Refused;
         }
         let Some(entry) = self.tokens.get(token) else { return LinkSnoozed::Refused };
-        let (by, handle) = (entry.token().user.clone(), entry.token().handle);
+        let owner = Arc::clone(entry.token());
         // While auth is off a target has no user.
-        let by = if by.is_empty() { handle.to_string() } else { by };
+        let by = if owner.user.is_empty() { owner.handle.to_string() } else { owner.user.clone() };
         let (scope, monitor, origin) = (SnoozeScope::Token(token), Some(monitor), SnoozeOrigin::Link);
         let own = |snooze: &&Snooze| snooze.scope == scope && snooze.monitor == monitor;
         let same = self.snoozes.all().map(|entry| &entry.snooze).find(own).cloned();
@@ -30,7 +31,11 @@ impl Router {
                 info!(snooze = %own.id, by, %origin, %address, "a button ends a snooze");
                 self.end_snoozes(&[own.id], &SnoozeAuthor { by, origin });
             }
-            return LinkSnoozed::Ended;
+            let now = self.parts.clock.now();
+            return match self.snoozes.covering(wish.monitor, &owner, now) {
+                Some(other) => LinkSnoozed::Silent(other.until),
+                None => LinkSnoozed::Ended,
+            };
         }
         let now = Snooze::time(self.parts.clock.now());
         let until = now.saturating_add(Duration::from_mins(minutes.into())).unwrap_or(Timestamp::MAX);
@@ -40,11 +45,22 @@ impl Router {
         if self.make_room_for_snoozes(&[monitor], &scope, &by).is_err() {
             return LinkSnoozed::TooMany;
         }
-        let hard = same.is_some_and(|snooze| snooze.hard);
-        let id = SnoozeId::default();
         let named = self.scope_named(&scope);
-        let snooze =
-            Snooze { id, monitor, scope, since: now, until, hard, tell: true, by: by.clone(), origin };
+        let snooze = match same.filter(|snooze| snooze.origin != origin) {
+            // What an admin or an app has set stays theirs, and lasts longer.
+            Some(theirs) => Snooze { until, ..theirs },
+            None => Snooze {
+                id: SnoozeId::default(),
+                monitor,
+                scope,
+                since: now,
+                until,
+                hard: false,
+                tell: true,
+                by: by.clone(),
+                origin,
+            },
+        };
         let Ok(set) = self.place_snooze(snooze) else { return LinkSnoozed::TooMany };
         let monitor = monitor.map(|monitor| monitor.0);
         info!(snooze = %set.snooze.id, monitor, scope = named, %until, by, %origin, %address, "snooze set");
