@@ -147,9 +147,15 @@ pub(super) async fn migrate(pool: &SqlitePool, path: &Path, copy: Option<&Path>)
 }
 
 /// Copies the file to `zmesd.db.before-N`, where N is the version that it is about to get. A copy of an attempt that
-/// was cut short is replaced: what the file holds now is newer.
+/// was cut short before its first step is replaced: what the file holds now is newer. After a step the copy stays: it is
+/// the only way back.
 async fn keep_copy(pool: &SqlitePool, path: &Path, version: i64) -> Result<PathBuf, OpenError> {
     let copy = file::beside(path, &format!("{BEFORE}{NEWEST}"));
+    if let Ok(Some(kept)) = read(&copy).await
+        && kept.version < version
+    {
+        return Ok(copy);
+    }
     let unfinished = file::beside(&copy, UNFINISHED);
     let made = copied(pool, path, &unfinished).await.and_then(|()| Ok(finish(&unfinished, &copy)?));
     match made {
