@@ -144,6 +144,7 @@ async fn a_broker_that_comes_late_or_is_killed_misses_nothing() -> Result<()> {
     let away = world.run(&["mqtt", "status", "--json"]).await?.expect_code(1)?.json()?;
     ensure!(away["connected"] == false && away["acknowledged"] == 0, "{away}");
     world.alarm(1, 20).await?;
+    world.wait_monitor(1, "the alarm is seen", |monitor| monitor["last_event_id"] == 20).await?;
     world.end_alarm(1, 20).await?;
     wait_until("the failure is told with what to do", async || {
         let status = world.run(&["mqtt", "status", "--json"]).await?.json()?;

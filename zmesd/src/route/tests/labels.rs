@@ -170,7 +170,8 @@ async fn an_interval_counts_whatever_is_decided_first() {
 async fn what_waits_when_the_daemon_ends_is_decided_once_by_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let (mut world, _client, amy) = world_of_amy(directory.path()).await;
-    world.wait_for_labels(SHORT, WithoutLabels::Send).await;
+    // Long enough to look at what waits, also on a busy machine.
+    world.wait_for_labels(Duration::from_secs(2), WithoutLabels::Send).await;
     world.announce(now_alarm(1, 10)).await;
     world.stored().await;
     assert!(world.state.is_held(EventId(10)).await.unwrap());
