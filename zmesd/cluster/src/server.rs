@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection};
 use zmes_files::pemfile;
-use zmes_shared::database::{DatabaseTls, DatabaseUrl, ServerAddress};
+use zmes_shared::database::{DatabaseAddress, DatabaseTls, DatabaseUrl, ServerAddress};
 
 use crate::fault::{LedgerError, LedgerFault};
 
@@ -57,13 +57,7 @@ impl LedgerServer {
     /// The server that a URL names, with the URL's database selected if it names one. Reads the files of its `ssl-ca` and
     /// so on, with which TLS is required; without them it is offered, and not verified.
     pub fn of_url(url: &DatabaseUrl) -> Result<Self, LedgerError> {
-        let place = ServerAddress::all(&url.address).into_iter().next();
-        let place = place.unwrap_or_else(|| ServerAddress::Tcp("127.0.0.1".to_owned(), 3306));
-        let options = account(&url.user, &SecretString::from(url.password.clone()));
-        let options = match &place {
-            ServerAddress::Socket(path) => options.socket(path),
-            ServerAddress::Tcp(host, port) => options.host(host).port(*port),
-        };
+        let (options, place) = account_at(&url.address, &url.user, &SecretString::from(url.password.clone()));
         let options = match &url.tls {
             None => options.ssl_mode(MySqlSslMode::Preferred),
             Some(tls) => {
@@ -165,6 +159,23 @@ fn is_about_tls(error: &sqlx::Error) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Returns the options for an account at a server, without TLS or a schema, and where the server is: the first place where
+/// it may be at this moment.
+pub fn account_at(
+    address: &DatabaseAddress,
+    user: &str,
+    password: &SecretString,
+) -> (MySqlConnectOptions, ServerAddress) {
+    let place = ServerAddress::all(address).into_iter().next();
+    let place = place.unwrap_or_else(|| ServerAddress::Tcp("127.0.0.1".to_owned(), 3306));
+    let options = account(user, password);
+    let options = match &place {
+        ServerAddress::Socket(path) => options.socket(path),
+        ServerAddress::Tcp(host, port) => options.host(host).port(*port),
+    };
+    (options, place)
 }
 
 fn account(user: &str, password: &SecretString) -> MySqlConnectOptions {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::mysql::MySqlSslMode;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,9 +11,9 @@ use tracing::warn;
 use zmes_cluster::lease::LeaseTiming;
 use zmes_cluster::node::{Admission, Membership, NodeSettings, Twin, register};
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
-use zmes_cluster::{LedgerError, LedgerLine, LedgerServer};
+use zmes_cluster::{LedgerError, LedgerLine, LedgerServer, account_at};
 use zmes_shared::views::ClusterStatus;
-use zmes_zoneminder::conf::{DatabaseAddress, DatabaseConfig, ServerIdentity};
+use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
 use super::board::Board;
 use super::desk::{Desk, DeskParts};
@@ -37,14 +36,6 @@ const WRITING: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_millis(1_500);
 /// Alarms of other nodes that wait for the desk. Full: reading waits.
 const ELSEWHERE: usize = 1_024;
-/// Where distributions put the socket that `localhost` means.
-const SOCKETS: [&str; 5] = [
-    "/run/mysqld/mysqld.sock",
-    "/var/run/mysqld/mysqld.sock",
-    "/var/lib/mysql/mysql.sock",
-    "/run/mysql/mysql.sock",
-    "/tmp/mysql.sock",
-];
 
 /// Why this node must not start.
 #[derive(Debug, thiserror::Error)]
@@ -292,21 +283,9 @@ fn tell_away(error: &LedgerError) {
 
 /// Returns the server of the ledger. Where no CA is named, TLS is used if the server has it.
 pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
-    let mut options =
-        MySqlConnectOptions::new().username(&database.user).database(&database.name).timezone(None);
-    let password = database.password.expose_secret();
-    if !password.is_empty() {
-        options = options.password(password);
-    }
     let is_local = database.address.is_local();
-    let (options, place) = match &database.address {
-        DatabaseAddress::Socket(path) => (options.socket(path), path.display().to_string()),
-        DatabaseAddress::Tcp { host, port } => (options.host(host).port(*port), format!("{host}:{port}")),
-        DatabaseAddress::Default => match SOCKETS.iter().find(|path| std::path::Path::new(path).exists()) {
-            Some(path) => (options.socket(path), (*path).to_owned()),
-            None => (options.host("127.0.0.1").port(3306), "127.0.0.1:3306".to_owned()),
-        },
-    };
+    let (options, place) = account_at(&database.address, &database.user, &database.password);
+    let options = options.database(&database.name).timezone(None);
     let options = match &database.tls {
         Some(tls) => {
             let mode = if tls.verify_server { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::VerifyCa };
@@ -320,5 +299,5 @@ pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
         None if is_local => options.ssl_mode(MySqlSslMode::Disabled),
         None => options.ssl_mode(MySqlSslMode::Preferred),
     };
-    LedgerServer::new(options, place)
+    LedgerServer::new(options, place.to_string())
 }
