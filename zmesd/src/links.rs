@@ -326,11 +326,11 @@ fn second(seconds: i64) -> Timestamp {
 mod tests {
     use super::*;
 
-    fn key() -> LinkKey {
+    pub(super) fn key() -> LinkKey {
         LinkKey::stored(&[7; KEY]).unwrap()
     }
 
-    fn at(text: &str) -> Timestamp {
+    pub(super) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 

@@ -79,15 +79,8 @@ mod tests {
     use zmes_shared::EventId;
 
     use super::*;
+    use crate::links::tests::{at, key};
     use crate::links::{KEY, LinkHolder, PictureLink};
-
-    fn key() -> LinkKey {
-        LinkKey::stored(&[7; KEY]).unwrap()
-    }
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
 
     fn link() -> SnoozeLink {
         SnoozeLink::new(MonitorId(3), TokenId(17), 480, at("2026-11-30T14:03:59Z"))
