@@ -67,5 +67,14 @@ async fn a_rule_mutes_events_of_a_camera_and_no_state_and_no_end_that_was_begun(
     world.alarm(2, 14).await?;
     live.wait_count("zmesd/2/event", 2).await?;
     ensure!(live.at("zmesd/1/event").iter().all(|heard| heard.json()["event"] == 11));
+
+    // One end follows several starts: it is told if one of them was, here the first.
+    world.write_settings_with(RULES)?;
+    world.run(&["reload"]).await?.expect_code(0)?;
+    world.alarm(2, 15).await?;
+    world.wait_monitor(2, "the next event is seen", |monitor| monitor["last_event_id"] == 15).await?;
+    world.end_alarm(2, 15).await?;
+    let end = live.wait_count("zmesd/2/event", 3).await?.remove(2).json();
+    ensure!(includes(&end, &json!({"event_type": "alarm_end", "event": 15})), "{end}");
     Ok(())
 }

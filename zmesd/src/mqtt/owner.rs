@@ -119,6 +119,8 @@ struct DecidedStart {
     muted: bool,
     /// This start, or one before it since the last end, was published.
     told: bool,
+    /// Its end has come.
+    ended: bool,
 }
 
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
@@ -142,7 +144,6 @@ pub struct MqttOwner {
     backlog: EventBacklog,
     announcing: Announcing,
     pictures: AlarmPictures,
-    /// Of the last start of each monitor: its event, and whether a rule has muted it.
     decided: BTreeMap<MonitorId, DecidedStart>,
     online_said: bool,
     /// Alarms that go on, as the record has them, until the cameras take them.

@@ -75,9 +75,12 @@ impl MqttOwner {
         let start = match told.event_type {
             MachineKind::AlarmStart => true,
             MachineKind::AlarmUpdate => false,
-            // One end follows several starts: it is told if one of them was.
-            MachineKind::AlarmEnd => match self.decided.remove(&monitor) {
-                Some(decided) => return !decided.told,
+            // One end follows several starts: it is told if one of them was. It may come again, if its connection is lost.
+            MachineKind::AlarmEnd => match self.decided.get_mut(&monitor) {
+                Some(decided) => {
+                    decided.ended = true;
+                    return !decided.told;
+                }
                 None => false,
             },
             MachineKind::Trouble
@@ -107,8 +110,8 @@ impl MqttOwner {
         }
         drop(rules);
         if start {
-            let before = self.decided.get(&monitor).is_some_and(|decided| decided.told);
-            let decided = DecidedStart { event: told.event, muted, told: before || !muted };
+            let before = self.decided.get(&monitor).is_some_and(|decided| decided.told && !decided.ended);
+            let decided = DecidedStart { event: told.event, muted, told: before || !muted, ended: false };
             self.decided.insert(monitor, decided);
         }
         muted
