@@ -34,8 +34,11 @@ const WELCOME: [&str; 5] = [
 /// How TLS is used is the caller's: [`LedgerServer::new`] takes complete options.
 #[derive(Clone)]
 pub struct LedgerServer {
+    /// Without host or socket: where the server is may change between two connections.
     options: MySqlConnectOptions,
-    place: String,
+    address: DatabaseAddress,
+    /// The mode of connections by TCP is that of the options; by a socket this one.
+    by_socket: Option<MySqlSslMode>,
     /// TLS is offered and not asked for: where it fails, the connection is made without it.
     is_tls_offered: bool,
 }
@@ -43,47 +46,44 @@ pub struct LedgerServer {
 /// The options hold the password.
 impl fmt::Debug for LedgerServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LedgerServer").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("LedgerServer").field("place", &self.place()).finish_non_exhaustive()
     }
 }
 
 impl LedgerServer {
-    /// A server with these options; `place` names it in sentences, without a password.
-    pub fn new(options: MySqlConnectOptions, place: String) -> Self {
+    /// The server at this address, with options for account, schema and TLS.
+    pub fn new(address: DatabaseAddress, options: MySqlConnectOptions) -> Self {
         let options = options.statement_cache_capacity(128).disable_statement_logging();
-        Self { options, place, is_tls_offered: false }
+        Self { options, address, by_socket: None, is_tls_offered: false }
     }
 
     /// The server that a URL names, with the URL's database selected if it names one. Reads the files of its `ssl-ca` and
     /// so on, with which TLS is required; without them it is offered, and not verified.
     pub fn of_url(url: &DatabaseUrl) -> Result<Self, LedgerError> {
-        let (options, place) = account_at(&url.address, &url.user, &SecretString::from(url.password.clone()));
+        let options = account(&url.user, &SecretString::from(url.password.clone()));
         let options = match &url.tls {
             None => options.ssl_mode(MySqlSslMode::Preferred),
-            Some(tls) => {
-                // Over a socket nobody can stand between, and the server has no name there.
-                let mode = match place {
-                    ServerAddress::Socket(_) => MySqlSslMode::Preferred,
-                    ServerAddress::Tcp(..) if tls.verify_server => MySqlSslMode::VerifyIdentity,
-                    ServerAddress::Tcp(..) => MySqlSslMode::VerifyCa,
-                };
-                with_files(options.ssl_mode(mode), tls)?
+            Some(tls) if tls.verify_server => {
+                with_files(options.ssl_mode(MySqlSslMode::VerifyIdentity), tls)?
             }
+            Some(tls) => with_files(options.ssl_mode(MySqlSslMode::VerifyCa), tls)?,
         };
         let options = if url.name.is_empty() { options } else { options.database(&url.name) };
-        Ok(Self { is_tls_offered: url.tls.is_none(), ..Self::new(options, place.to_string()) })
+        // Over a socket nobody can stand between, and the server has no name there.
+        let by_socket = url.tls.is_some().then_some(MySqlSslMode::Preferred);
+        let is_tls_offered = url.tls.is_none();
+        Ok(Self { by_socket, is_tls_offered, ..Self::new(url.address.clone(), options) })
     }
 
     /// A server on this machine, by its socket.
     pub fn socket(path: &Path, user: &str, password: &SecretString) -> Self {
-        let options = account(user, password).socket(path);
-        Self::new(options, path.display().to_string())
+        Self::new(DatabaseAddress::Socket(path.to_owned()), account(user, password))
     }
 
     /// A server by TCP, without TLS.
     pub fn tcp(host: &str, port: u16, user: &str, password: &SecretString) -> Self {
-        let options = account(user, password).host(host).port(port).ssl_mode(MySqlSslMode::Disabled);
-        Self::new(options, format!("{host}:{port}"))
+        let options = account(user, password).ssl_mode(MySqlSslMode::Disabled);
+        Self::new(DatabaseAddress::Tcp { host: host.to_owned(), port }, options)
     }
 
     /// The same server, with this schema selected.
@@ -93,39 +93,52 @@ impl LedgerServer {
         self
     }
 
-    /// Where it is: `/run/mysqld/mysqld.sock`, `db.example.org:3306`.
-    pub fn place(&self) -> &str {
-        &self.place
+    /// Where it is: `/run/mysqld/mysqld.sock`, `db.example.org:3306`; of several places on this machine the first.
+    pub fn place(&self) -> String {
+        self.places().first().map(ToString::to_string).unwrap_or_default()
     }
 
-    /// Connects and sets the session up.
+    fn places(&self) -> Vec<ServerAddress> {
+        ServerAddress::all(&self.address)
+    }
+
+    /// Connects to the first place where a server answers, and sets the session up.
     pub(crate) async fn connect(&self) -> Result<MySqlConnection, LedgerError> {
-        let explain = |error: &sqlx::Error| LedgerError::of_connecting(error, &self.place);
-        let mut connection = match self.options.connect().await {
-            Err(error) if self.is_tls_offered && is_about_tls(&error) => {
-                self.options.clone().ssl_mode(MySqlSslMode::Disabled).connect().await
-            }
-            opened => opened,
-        }
-        .map_err(|error| explain(&error))?;
-        for statement in REQUIRED {
-            let said = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await;
-            said.map_err(|error| explain(&error))?;
-        }
-        for statement in WELCOME {
-            match sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await {
-                Ok(_) | Err(sqlx::Error::Database(_)) => {}
+        let mut places = self.places().into_iter().peekable();
+        while let Some(place) = places.next() {
+            let is_last = places.peek().is_none();
+            let explain = |error: &sqlx::Error| LedgerError::of_connecting(error, &place.to_string());
+            match self.connect_to(&place).await {
+                Ok(mut connection) => {
+                    prepare(&mut connection).await.map_err(|error| explain(&error))?;
+                    return Ok(connection);
+                }
+                Err(sqlx::Error::Io(_)) if !is_last => {}
                 Err(error) => return Err(explain(&error)),
             }
         }
-        Ok(connection)
+        Err(self.late())
+    }
+
+    async fn connect_to(&self, place: &ServerAddress) -> Result<MySqlConnection, sqlx::Error> {
+        let options = match (place, self.by_socket) {
+            (ServerAddress::Socket(path), Some(mode)) => self.options.clone().socket(path).ssl_mode(mode),
+            (ServerAddress::Socket(path), None) => self.options.clone().socket(path),
+            (ServerAddress::Tcp(host, port), _) => self.options.clone().host(host).port(*port),
+        };
+        match options.connect().await {
+            Err(error) if self.is_tls_offered && is_about_tls(&error) => {
+                options.ssl_mode(MySqlSslMode::Disabled).connect().await
+            }
+            opened => opened,
+        }
     }
 
     /// What is said when it does not answer in time.
     pub(crate) fn late(&self) -> LedgerError {
         LedgerError::new(
             LedgerFault::Late,
-            format!("no answer from the database at {} in time", self.place),
+            format!("no answer from the database at {} in time", self.place()),
             "mysqladmin processlist shows what it does; with Galera: SHOW STATUS LIKE 'wsrep_flow_control_paused'",
         )
     }
@@ -161,24 +174,22 @@ fn is_about_tls(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Returns the options for an account at a server, without TLS or a schema, and where the server is: the first place where
-/// it may be at this moment.
-pub fn account_at(
-    address: &DatabaseAddress,
-    user: &str,
-    password: &SecretString,
-) -> (MySqlConnectOptions, ServerAddress) {
-    let place = ServerAddress::all(address).into_iter().next();
-    let place = place.unwrap_or_else(|| ServerAddress::Tcp("127.0.0.1".to_owned(), 3306));
-    let options = account(user, password);
-    let options = match &place {
-        ServerAddress::Socket(path) => options.socket(path),
-        ServerAddress::Tcp(host, port) => options.host(host).port(*port),
-    };
-    (options, place)
+/// Says to a new connection what each is told.
+async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    for statement in REQUIRED {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    for statement in WELCOME {
+        match sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await {
+            Ok(_) | Err(sqlx::Error::Database(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
-fn account(user: &str, password: &SecretString) -> MySqlConnectOptions {
+/// Returns the options for an account, without an address, TLS or a schema.
+pub fn account(user: &str, password: &SecretString) -> MySqlConnectOptions {
     let options = MySqlConnectOptions::new().username(user);
     let password = password.expose_secret();
     // An empty password must be left out: scrambled it is a wrong one.

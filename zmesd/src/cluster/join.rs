@@ -11,7 +11,7 @@ use tracing::warn;
 use zmes_cluster::lease::LeaseTiming;
 use zmes_cluster::node::{Admission, Membership, NodeSettings, Twin, register};
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
-use zmes_cluster::{LedgerError, LedgerLine, LedgerServer, account_at};
+use zmes_cluster::{LedgerError, LedgerLine, LedgerServer, account};
 use zmes_shared::views::ClusterStatus;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
@@ -284,8 +284,7 @@ fn tell_away(error: &LedgerError) {
 /// Returns the server of the ledger. Where no CA is named, TLS is used if the server has it.
 pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
     let is_local = database.address.is_local();
-    let (options, place) = account_at(&database.address, &database.user, &database.password);
-    let options = options.database(&database.name).timezone(None);
+    let options = account(&database.user, &database.password).database(&database.name).timezone(None);
     let options = match &database.tls {
         Some(tls) => {
             let mode = if tls.verify_server { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::VerifyCa };
@@ -299,5 +298,5 @@ pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
         None if is_local => options.ssl_mode(MySqlSslMode::Disabled),
         None => options.ssl_mode(MySqlSslMode::Preferred),
     };
-    LedgerServer::new(options, place.to_string())
+    LedgerServer::new(database.address.clone(), options)
 }

@@ -386,7 +386,7 @@ impl NodeTask {
             clock_offset_ms: reading.offset_ms,
             name: self.settings.name.clone(),
             epoch: self.members.borrow().map(|member| member.key.epoch),
-            ledger: self.line.server().place().to_owned(),
+            ledger: self.line.server().place(),
             may_send: self.turns.may_send(),
             alone: self.turns.is_alone(),
             fenced: reading.fenced,

@@ -230,7 +230,7 @@ impl Ledger {
         let complete = self.is_complete;
         LedgerMade {
             server: self.server.to_string(),
-            place: self.admin.server().place().to_owned(),
+            place: self.admin.server().place(),
             schema: self.url.name.clone(),
             found: self.plan.found,
             version: VERSION,
