@@ -9,9 +9,8 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::Request;
 use zmes_shared::views::{ClusterStatus, Done};
 
-use super::ask::confirmed;
+use super::ask::Confirmation;
 use crate::context::{Context, Outcome};
-use crate::error::CliError;
 use crate::render::clean;
 
 /// Longest name of a node, in characters.
@@ -90,17 +89,12 @@ pub(crate) async fn run(command: ClusterCommand, context: &mut Context) -> Outco
 }
 
 async fn leave(node: String, yes: bool, context: &mut Context) -> Outcome {
-    if !yes {
-        if !context.environment.terminals.interactive() {
-            return Err(CliError::Usage {
-                message: "removing a node needs a confirmation, but stdin is not a terminal".to_owned(),
-                hint: "zmesctl cluster leave NODE --yes".to_owned(),
-            });
-        }
-        let question = format!("Remove node {} from the cluster?", clean(&node));
-        if !confirmed(context, "", &question)? {
-            return Err(CliError::Declined);
-        }
-    }
+    let confirmation = Confirmation {
+        what: "removing a node",
+        command: "zmesctl cluster leave NODE --yes",
+        about: "",
+        question: &format!("Remove node {} from the cluster?", clean(&node)),
+    };
+    confirmation.ask(yes, context)?;
     context.ask_within::<Done>(Request::ClusterLeave { node }, status::CHANGE).await
 }
