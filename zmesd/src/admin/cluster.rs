@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_cluster::schema::{Check, CheckFinding, Gravity, verify};
+use zmes_cluster::schema::{Check, CheckFinding, verify};
 use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
@@ -274,12 +274,12 @@ async fn examine(parts: &AdminParts, database: &DatabaseConfig) -> Result<Vec<Ch
 
 /// Clocks are judged from the snapshot; of what is well, the tables are enough.
 fn finding(found: CheckFinding) -> Option<Finding> {
-    let CheckFinding { check, gravity, detail, hint } = found;
-    match (gravity, check) {
-        (Gravity::Fine, Check::Schema | Check::Galera) => Some(Finding::good(STEP, detail)),
-        (Gravity::Fine, _) | (_, Check::Clock) => None,
-        (Gravity::Warning, _) => Some(Finding::warning(STEP, detail, hint)),
-        (Gravity::Critical, _) => Some(Finding::error(STEP, detail, hint)),
+    let CheckFinding { check, severity, detail, hint } = found;
+    match (severity, check) {
+        (Severity::Ok, Check::Schema | Check::Galera) => Some(Finding::good(STEP, detail)),
+        (Severity::Ok, _) | (_, Check::Clock) => None,
+        (Severity::Warning, _) => Some(Finding::warning(STEP, detail, hint)),
+        (Severity::Error, _) => Some(Finding::error(STEP, detail, hint)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use zmes_shared::views::Severity;
 
 use super::plan::{Tables, usable, version};
 use super::tables::{TABLES, VERSION};
@@ -29,24 +30,13 @@ pub enum Check {
     Galera,
 }
 
-/// How severe a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gravity {
-    /// All is well.
-    Fine,
-    /// It works, with the risk that the finding names.
-    Warning,
-    /// It does not work.
-    Critical,
-}
-
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckFinding {
     /// What was looked at.
     pub check: Check,
     /// How severe it is.
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// What was found.
     pub detail: String,
     /// What to do about it; empty where all is well.
@@ -85,7 +75,7 @@ pub async fn verify(
     attempt!(line.statements(), |connection| {
         let mut findings = vec![schema(connection).await?];
         // Without tables nothing can be said of the rest.
-        if findings.iter().all(|finding| finding.gravity < Gravity::Critical) {
+        if findings.iter().all(|finding| finding.severity < Severity::Error) {
             findings.push(grants(connection).await?);
         }
         let variables = Variables::read(connection).await?;
@@ -98,15 +88,15 @@ pub async fn verify(
 }
 
 fn fine(check: Check, detail: impl Into<String>) -> CheckFinding {
-    CheckFinding { check, gravity: Gravity::Fine, detail: detail.into(), hint: String::new() }
+    CheckFinding { check, severity: Severity::Ok, detail: detail.into(), hint: String::new() }
 }
 
 fn warning(check: Check, detail: impl Into<String>, hint: &str) -> CheckFinding {
-    CheckFinding { check, gravity: Gravity::Warning, detail: detail.into(), hint: hint.to_owned() }
+    CheckFinding { check, severity: Severity::Warning, detail: detail.into(), hint: hint.to_owned() }
 }
 
 fn critical(check: Check, detail: impl Into<String>, hint: &str) -> CheckFinding {
-    CheckFinding { check, gravity: Gravity::Critical, detail: detail.into(), hint: hint.to_owned() }
+    CheckFinding { check, severity: Severity::Error, detail: detail.into(), hint: hint.to_owned() }
 }
 
 const INIT: &str = "zmesctl cluster init --database-url URL (an administrator's)";
