@@ -67,11 +67,6 @@ impl ClusterHandle {
         Arc::clone(&self.status.borrow())
     }
 
-    /// Follows it.
-    pub fn watch(&self) -> watch::Receiver<Arc<ClusterStatus>> {
-        self.status.clone()
-    }
-
     /// Has another node send the pushes: that one, or any that is at work. Returns its name once it was asked; it takes over
     /// within a second or two.
     pub async fn handover(&self, to: Option<String>) -> Result<String, ClusterRefusal> {
