@@ -11,7 +11,7 @@ use zmes_cluster::duty::{Duty, LogStage, for_own};
 use zmes_cluster::outcomes::{
     DeviceHandle, DeviceOutcome, OpenAlarm, PusherReport, PusherState, open_alarms, pusher_state, report,
 };
-use zmes_cluster::records::{self, Record, RecordChange, change};
+use zmes_cluster::records::{self, Record, RecordChange, RecordKey, change};
 use zmes_cluster::retention::{Forgotten, forget};
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
 
@@ -254,15 +254,17 @@ impl Desk {
     ) -> Option<LedgerError> {
         let changes = match result {
             Ok(changes) => changes,
-            Err(error) if error.fault == LedgerFault::Unfit && records.len() == 1 => {
-                warn!(%error, hint = error.hint, "other nodes do not hear of a phone");
-                return None;
-            }
             Err(error) => {
+                if error.fault == LedgerFault::Unfit
+                    && let [(record, _)] = records.as_slice()
+                {
+                    warn_unfit(record.key, &error);
+                    return None;
+                }
                 let mut fits = true;
                 for (record, token) in records {
                     if let Err(error) = records::check(&record) {
-                        warn!(%error, hint = error.hint, "other nodes do not hear of a phone");
+                        warn_unfit(record.key, &error);
                         fits = false;
                         continue;
                     }
@@ -323,4 +325,8 @@ impl Desk {
             }
         }
     }
+}
+
+fn warn_unfit(record: RecordKey, error: &LedgerError) {
+    warn!(%record, %error, hint = error.hint, "cannot tell other nodes of a change");
 }
