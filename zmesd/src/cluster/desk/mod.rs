@@ -24,7 +24,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherRep
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
-use self::statements::{Statement, StatementDone};
+use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
 use super::body;
 use super::node::AlarmElsewhere;
@@ -94,8 +94,9 @@ pub(super) struct Desk {
     /// What the pusher before has left behind, for the router.
     legacy: Option<PusherLegacy>,
     statements: JoinSet<(LedgerLine, StatementDone)>,
-    /// The kind of statement that has its turn next.
-    next: usize,
+    /// The kind of statement that was started last.
+    last: usize,
+    faults: LoggedFaults,
     rest_until: Instant,
     forget_at: Instant,
     prune_at: Instant,
@@ -132,7 +133,8 @@ impl Desk {
             takeover: Takeover::default(),
             legacy: None,
             statements: JoinSet::new(),
-            next: 0,
+            last: 0,
+            faults: LoggedFaults::default(),
             rest_until: now,
             forget_at: now + FORGET_EVERY,
             prune_at: now + PRUNE_EVERY,
@@ -464,8 +466,8 @@ impl Desk {
     fn next_statement(&mut self) -> Option<Statement> {
         self.writer.as_ref()?;
         for _ in 0..Self::KINDS {
-            self.next = (self.next + 1) % Self::KINDS;
-            let statement = match self.next {
+            self.last = (self.last + 1) % Self::KINDS;
+            let statement = match self.last {
                 0 => self.writing(),
                 1 => self.reporting(),
                 2 => self.recording(),

@@ -1,6 +1,6 @@
 //! The desk's statements: which is due, and what follows from it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +76,21 @@ impl Statement {
             Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
         };
         (line, done)
+    }
+}
+
+/// Faults that the log has: each once for each kind of statement, until a statement of that kind succeeds.
+#[derive(Debug, Default)]
+pub(super) struct LoggedFaults(HashSet<(usize, LedgerFault)>);
+
+impl LoggedFaults {
+    /// Says whether people have to hear of it: of a ledger that is away the node's task tells.
+    fn is_new(&mut self, kind: usize, fault: LedgerFault) -> bool {
+        !fault.is_away() && self.0.insert((kind, fault))
+    }
+
+    fn end(&mut self, kind: usize) {
+        self.0.retain(|(failed, _)| *failed != kind);
     }
 }
 
@@ -200,11 +215,14 @@ impl Desk {
             | StatementDone::Opened(Err(error))
             | StatementDone::Forgot(Err(error)) => Some(error),
         };
-        if let Some(error) = failure {
-            self.parts.board.failed(&error);
+        let Some(error) = failure else { return self.faults.end(self.last) };
+        self.parts.board.failed(&error);
+        if self.faults.is_new(self.last, error.fault) {
+            warn!(%error, hint = error.hint, "cannot write to the cluster's ledger");
+        } else {
             debug!(%error, "the ledger did not do what it was asked");
-            self.rest_until = Instant::now() + PAUSE;
         }
+        self.rest_until = Instant::now() + PAUSE;
     }
 
     fn on_wrote(
@@ -329,4 +347,21 @@ impl Desk {
 
 fn warn_unfit(record: RecordKey, error: &LedgerError) {
     warn!(%record, %error, hint = error.hint, "cannot tell other nodes of a change");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_once_until_a_statement_of_its_kind_succeeds() {
+        let mut faults = LoggedFaults::default();
+        assert!(faults.is_new(0, LedgerFault::Grants) && !faults.is_new(0, LedgerFault::Grants));
+        assert!(faults.is_new(0, LedgerFault::Other) && faults.is_new(1, LedgerFault::Grants));
+        assert!(!faults.is_new(0, LedgerFault::Closed), "the ledger is away");
+        faults.end(1);
+        assert!(!faults.is_new(0, LedgerFault::Grants) && faults.is_new(1, LedgerFault::Grants));
+        faults.end(0);
+        assert!(faults.is_new(0, LedgerFault::Grants));
+    }
 }
