@@ -98,6 +98,7 @@ pub(super) struct Desk {
     last: usize,
     faults: LoggedFaults,
     rest_until: Instant,
+    idle_since: Instant,
     forget_at: Instant,
     prune_at: Instant,
 }
@@ -136,6 +137,7 @@ impl Desk {
             last: 0,
             faults: LoggedFaults::default(),
             rest_until: now,
+            idle_since: now,
             forget_at: now + FORGET_EVERY,
             prune_at: now + PRUNE_EVERY,
         }
@@ -472,7 +474,8 @@ impl Desk {
                 1 => self.reporting(),
                 2 => self.recording(),
                 3 => self.taking_over(),
-                _ => self.forgetting(),
+                4 => self.forgetting(),
+                _ => self.keeping_open(),
             };
             if statement.is_some() {
                 return statement;
@@ -481,5 +484,5 @@ impl Desk {
         None
     }
 
-    const KINDS: usize = 5;
+    const KINDS: usize = 6;
 }

@@ -30,6 +30,8 @@ const RECORDS: usize = 64;
 const PAGE: u32 = 100;
 /// Alarms that may wait for a decision before another page is read.
 const UNDECIDED: usize = 400;
+/// How long the line may be idle: the server closes it after 20 s, and the next alarm would wait for another one.
+const IDLE: Duration = Duration::from_secs(5);
 /// How long devices that were deleted are remembered.
 const KEEP_DELETED: Duration = Duration::from_hours(7 * 24);
 
@@ -41,6 +43,7 @@ pub(super) enum Statement {
     Legacy,
     Open(LogKey, Duration),
     Forget,
+    KeepOpen,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,7 @@ pub(super) enum StatementDone {
     Legacy(Result<PusherState, LedgerError>),
     Opened(Result<Vec<OpenAlarm>, LedgerError>),
     Forgot(Result<Forgotten, LedgerError>),
+    KeptOpen,
 }
 
 impl Statement {
@@ -74,6 +78,10 @@ impl Statement {
                 StatementDone::Opened(open_alarms(&mut line, age, Some(after), PAGE).await)
             }
             Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
+            Self::KeepOpen => {
+                line.keep_open().await;
+                StatementDone::KeptOpen
+            }
         };
         (line, done)
     }
@@ -186,8 +194,12 @@ impl Desk {
         is_due.then_some(Statement::Forget)
     }
 
+    pub(super) fn keeping_open(&self) -> Option<Statement> {
+        (self.idle_since.elapsed() >= IDLE).then_some(Statement::KeepOpen)
+    }
+
     pub(super) fn on_done(&mut self, line: LedgerLine, done: StatementDone) {
-        self.line = Some(line);
+        (self.line, self.idle_since) = (Some(line), Instant::now());
         let failure = match done {
             StatementDone::Wrote(writer, written) => self.on_wrote(writer, written),
             StatementDone::Reported(what, result) => {
@@ -211,6 +223,7 @@ impl Desk {
                 self.forget_at = Instant::now() + pause;
                 None
             }
+            StatementDone::KeptOpen => None,
             StatementDone::Legacy(Err(error))
             | StatementDone::Opened(Err(error))
             | StatementDone::Forgot(Err(error)) => Some(error),
