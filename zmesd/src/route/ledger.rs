@@ -95,6 +95,8 @@ pub struct LedgerSide {
     told: BTreeSet<EventId>,
     /// What was last told of each token, as a fingerprint.
     tokens: HashMap<TokenId, u64>,
+    /// The log has that there is no room for tokens of other nodes.
+    is_full_logged: bool,
 }
 
 impl LedgerSide {
@@ -102,7 +104,7 @@ impl LedgerSide {
     /// again changes nothing: what this node remembers may be older than what others have changed.
     pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
-        Self { outlet, told, tokens }
+        Self { outlet, told, tokens, is_full_logged: false }
     }
 
     /// Returns an alarm as the ledger takes it.
@@ -131,6 +133,12 @@ impl LedgerSide {
 
     pub(super) fn tell(&self, news: LedgerNews) -> bool {
         self.outlet.tell(news)
+    }
+
+    /// Notes whether there is room for tokens of other nodes; true: there is none any more, and the log has to have it.
+    pub(super) fn is_newly_full(&mut self, is_full: bool) -> bool {
+        let was_logged = std::mem::replace(&mut self.is_full_logged, is_full);
+        is_full && !was_logged
     }
 
     /// Says whether a token differs from what was told of it, and takes it as told.
@@ -251,7 +259,7 @@ pub struct PusherLegacy {
 #[derive(Debug)]
 pub enum LedgerCommand {
     Decide(LedgerQuestion, oneshot::Sender<()>),
-    Token(TokenElsewhere, oneshot::Sender<Option<TokenId>>),
+    Token(TokenElsewhere, oneshot::Sender<()>),
     Snooze(SnoozeElsewhere, oneshot::Sender<()>),
     /// What snoozes there are.
     Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
@@ -266,8 +274,8 @@ impl RouterHandle {
         self.ask_ledger(|reply| LedgerCommand::Decide(question, reply)).await
     }
 
-    /// Takes a token as another node has told of it; returns its id here, `None` where there is no room.
-    pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<Option<TokenId>, Busy> {
+    /// Takes a token as another node has told of it, where there is room.
+    pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<(), Busy> {
         self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
     }
 

@@ -82,7 +82,7 @@ pub(super) struct Desk {
     turn: SendTurn,
     turn_since: Instant,
     entries: DeskAlarms,
-    /// Alarms that the writer does not have yet.
+    /// Alarms that the writer does not have yet, the oldest first.
     fresh: VecDeque<u64>,
     /// Alarms that are to be decided about.
     undecided: VecDeque<u64>,
@@ -253,10 +253,10 @@ impl Desk {
 
     fn on_alarm(&mut self, alarm: Arc<Alarm>, entry: LedgerAlarm) {
         if self.entries.unlogged() >= UNLOGGED
-            && let Some((number, entry)) = self.entries.drop_oldest_unlogged()
+            && let Some(oldest) = self.fresh.pop_front()
+            && let Some(entry) = self.entries.remove(oldest)
         {
-            error!(monitor = %entry.alarm.monitor, "the ledger was away for too long: other nodes do not hear of an old alarm");
-            self.fresh.retain(|fresh| *fresh != number);
+            error!(monitor = %entry.alarm.monitor, "alarm dropped: the ledger was away too long; other nodes will not get it");
             if let Some(own) = entry.own {
                 self.note(ClusterNote::Logged(vec![own.dedup]));
             }
