@@ -3,6 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// By how much clocks of nodes and database may differ, in milliseconds: changes are ordered by the nodes' clocks.
+pub const CLUSTER_CLOCK_MS: i64 = 500;
+/// How long alarms may wait to be read by another node, in milliseconds.
+pub const CLUSTER_LAG_MS: u64 = 5_000;
+
 /// The cluster as one node sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use zmes_cluster::schema::{Check, CheckFinding, verify};
 use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
+use zmes_shared::views::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
 use zmes_shared::words::TroubleKind;
 use zmes_zoneminder::conf::DatabaseConfig;
 
@@ -28,10 +28,6 @@ const UNLED: Duration = Duration::from_secs(15);
 const SILENT: Duration = Duration::from_secs(20);
 /// How long alarms must wait to be read.
 const LAGGING: Duration = Duration::from_secs(10);
-/// Clocks may differ by this much: changes of devices are ordered by the nodes' clocks.
-const CLOCK_MS: i64 = 500;
-/// Alarms of other nodes may wait for this long.
-const LAG_MS: u64 = 5_000;
 /// Alarms of this node that may wait to be written while the ledger answers.
 const WAITING: u64 = 1_000;
 /// Nodes that a hint names.
@@ -177,14 +173,14 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
         }];
     }
     let mut faults = Vec::new();
-    if node.lag_ms > LAG_MS {
+    if node.lag_ms > CLUSTER_LAG_MS {
         let text = format!("alarms of node {name} have waited {} ms to be read here", node.lag_ms);
         let hint = "the database does not keep up: mysqladmin processlist; with Galera: SHOW STATUS LIKE 'wsrep_flow%'";
         faults.push(fault(Severity::Warning, text, hint.to_owned(), LAGGING));
     }
     let own = *name == status.name;
     let offset = status.clock_offset_ms.filter(|_| own).unwrap_or(node.clock_offset_ms);
-    if offset.abs() > CLOCK_MS {
+    if offset.abs() > CLUSTER_CLOCK_MS {
         let text = format!("the clocks of node {name} and of its database differ by {} ms", offset.abs());
         let hint = "run chrony or systemd-timesyncd on both: timedatectl";
         faults.push(fault(Severity::Warning, text, hint.to_owned(), SILENT));

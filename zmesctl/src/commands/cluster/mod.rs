@@ -2,7 +2,7 @@
 
 mod init;
 mod made;
-mod status;
+pub(crate) mod status;
 mod urls;
 
 use clap::{Args, Subcommand};

@@ -2,16 +2,13 @@
 
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
-use zmes_shared::views::Severity;
+use zmes_shared::views::{CLUSTER_CLOCK_MS, Severity};
 
 use super::plan::{Tables, usable, version};
 use super::tables::{TABLES, VERSION};
 use crate::fault::LedgerError;
 use crate::line::{LedgerLine, Work, attempt};
 use crate::times;
-
-/// Database and node may differ by this much, in milliseconds: changes of records are ordered by the nodes' clocks.
-const CLOCK_MAX: i64 = 500;
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +52,7 @@ pub struct ClockOffset {
 impl ClockOffset {
     /// Says whether the clocks agree, as far as can be known.
     pub fn agrees(self) -> bool {
-        self.ms.abs() - self.round_trip_ms / 2 <= CLOCK_MAX
+        self.ms.abs() - self.round_trip_ms / 2 <= CLUSTER_CLOCK_MS
     }
 }
 
