@@ -358,6 +358,6 @@ mod tests {
         let error = refused(&ClusterRefusal::Unknown("nvr9".to_owned()), &healthy());
         assert_eq!((error.code, error.hint.as_deref()), (ErrorCode::NotFound, Some("there are: nvr1, nvr2")));
         let error = refused(&ClusterRefusal::AtWork("nvr2".to_owned()), &healthy());
-        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "the node nvr2 is at work"));
+        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "cannot remove node nvr2: it is running"));
     }
 }

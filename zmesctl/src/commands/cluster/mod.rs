@@ -32,7 +32,7 @@ Examples:
   zmesctl cluster status --json | jq '.nodes[] | select(.alive | not) | .name'
 
 Exit codes: 0 the ledger answers, all nodes are at work or stopped, and one
-sends pushes; 1 not so, or [cluster] is not enabled.")]
+sends pushes; 1 otherwise, or if [cluster] is not enabled.")]
     Status,
     /// Have another node send the pushes
     Handover(HandoverArgs),

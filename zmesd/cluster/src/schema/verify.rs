@@ -270,7 +270,7 @@ async fn galera(connection: &mut MySqlConnection, variables: &Variables) -> Work
         Some("PT1S" | "PT1.5S" | "PT2S") => fine(Check::Galera, detail),
         Some(_) | None => warning(
             Check::Galera,
-            format!("{detail}: commits, and with them pushes, stand still for so long"),
+            format!("{detail}: commits and pushes stall for that long"),
             "wsrep_provider_options = evs.suspect_timeout=PT2S;evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.5S",
         ),
     }))
