@@ -89,9 +89,6 @@ pub struct ClusterNode {
     /// By how much the database's clock is ahead of its own, in milliseconds.
     #[serde(default)]
     pub clock_offset_ms: i64,
-    /// What is wrong with it; empty: nothing.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub trouble: String,
     /// How others reach it; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,

@@ -185,10 +185,6 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
         let hint = "run chrony or systemd-timesyncd on both: timedatectl";
         faults.push(fault(Severity::Warning, text, hint.to_owned(), SILENT));
     }
-    if !node.trouble.is_empty() {
-        let text = format!("node {name} has trouble: {}", node.trouble);
-        faults.push(fault(Severity::Warning, text, format!("zmesctl troubles on {name}"), SILENT));
-    }
     faults
 }
 
@@ -338,7 +334,6 @@ mod tests {
         assert_eq!(change(&|status| status.nodes[1].lag_ms = 5_001), one("nvr2", Warning));
         assert_eq!(change(&|status| status.nodes[1].clock_offset_ms = -501), one("nvr2", Warning));
         assert_eq!(change(&|status| status.clock_offset_ms = Some(501)), one("nvr1", Warning));
-        assert_eq!(change(&|status| status.nodes[1].trouble = "store".to_owned()), one("nvr2", Warning));
         assert_eq!(change(&|status| status.waiting = 1_001), one("waiting", Warning));
         assert_eq!(change(&|status| status.nodes[1].version = "0.3.0".to_owned()), one("versions", Warning));
     }

@@ -341,7 +341,7 @@ impl NodeTask {
             }
         }
         let clock_ms = self.reading.offset_ms.map_or(0, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
-        let health = Health { trouble: String::new(), clock_ms };
+        let health = Health { clock_ms, ..Health::default() };
         match heartbeat(&mut self.line, member.key, &health).await {
             Ok(Heartbeat::Alive) => {}
             Ok(Heartbeat::Fenced) => {
@@ -375,7 +375,6 @@ impl NodeTask {
             alive: row.is_alive(),
             stopped: row.stopped,
             clock_offset_ms: row.clock_ms.into(),
-            trouble: row.trouble.clone(),
             address: row.address.clone(),
             prefer: row.prefer,
         };

@@ -46,11 +46,10 @@ impl View for ClusterStatus {
             (Column::new("SEEN").right(), &|node| Cell::new(&ago(node.seen_ms))),
             (Column::new("LAG").right(), &lag),
             (Column::new("CLOCK").right().spare(1), &|node| clock(node, self)),
-            (Column::new("SERVER").right().spare(4), &|node| Cell::maybe(node.server_id)),
-            (Column::new("PREFER").right().spare(5), &prefer),
-            (Column::new("VERSION").spare(3), &|node| Cell::new(&node.version)),
-            (Column::new("ADDRESS").cuts().spare(6), &|node| Cell::new(&node.address)),
-            (Column::new("TROUBLE").wraps().spare(2), &|node| Cell::new(&node.trouble).tone(Tone::Warning)),
+            (Column::new("SERVER").right().spare(3), &|node| Cell::maybe(node.server_id)),
+            (Column::new("PREFER").right().spare(4), &prefer),
+            (Column::new("VERSION").spare(2), &|node| Cell::new(&node.version)),
+            (Column::new("ADDRESS").cuts().spare(5), &|node| Cell::new(&node.address)),
         ];
         out.table(&Table::of(&self.nodes, columns))
     }
