@@ -164,18 +164,19 @@ pub enum UrlFault {
 }
 
 impl UrlFault {
-    /// Returns what to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::MissingDatabase => "end it with /zm",
+    /// Returns what to do about it; `name` is the database that such a URL usually names.
+    pub fn hint(&self, name: &str) -> String {
+        let hint = match self {
+            Self::MissingDatabase => return format!("end it with /{name}"),
             Self::UnknownOption(_) => "options are socket, ssl-ca, ssl-cert and ssl-key",
             Self::HalfPair => PAIR_HINT,
             Self::MissingCa => "give ssl-ca too: TLS starts with it",
             Self::Escape => "write `%` as %25",
             Self::Scheme | Self::MissingUser | Self::InvalidHost | Self::RelativePath(_) | Self::NotUtf8 => {
-                "write mysql://user:password@host/zm, with % as %25, @ as %40 and / as %2F"
+                return format!("write mysql://user:password@host/{name}, with % as %25, @ as %40 and / as %2F");
             }
-        }
+        };
+        hint.to_owned()
     }
 }
 

@@ -3,6 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// By how much clocks of nodes and database may differ, in milliseconds: changes are ordered by the nodes' clocks.
+pub const CLUSTER_CLOCK_MS: i64 = 500;
+/// How long alarms may wait to be read by another node, in milliseconds.
+pub const CLUSTER_LAG_MS: u64 = 5_000;
+
 /// The cluster as one node sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -84,9 +89,6 @@ pub struct ClusterNode {
     /// By how much the database's clock is ahead of its own, in milliseconds.
     #[serde(default)]
     pub clock_offset_ms: i64,
-    /// What is wrong with it; empty: nothing.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub trouble: String,
     /// How others reach it; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,

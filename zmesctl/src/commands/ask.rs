@@ -32,6 +32,26 @@ impl Consent {
     }
 }
 
+/// A confirmation for a change that has no preview.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Confirmation<'c> {
+    /// Like "removing a node".
+    pub(super) what: &'c str,
+    /// The command line that needs no confirmation.
+    pub(super) command: &'c str,
+    /// Shown before the question; must be clean, as the question.
+    pub(super) about: &'c str,
+    pub(super) question: &'c str,
+}
+
+impl Confirmation<'_> {
+    /// Asks, unless `--yes` was given; fails if the answer is not yes.
+    pub(super) fn ask(self, yes: bool, context: &Context) -> Result<(), CliError> {
+        Consent { yes, dry_run: false }.check(context, self.what, self.command)?;
+        if yes || confirmed(context, self.about, self.question)? { Ok(()) } else { Err(CliError::Declined) }
+    }
+}
+
 /// Shows what will change and asks on the terminal; anything but yes means no. Both texts must be clean.
 pub(super) fn confirmed(context: &Context, about: &str, question: &str) -> Result<bool, CliError> {
     let mut answer = String::new();

@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use zmes_shared::control::Request;
 use zmes_shared::views::{MqttCleared, MqttStatus, PushCheck};
 
-use crate::commands::ask::confirmed;
+use crate::commands::ask::Confirmation;
 use crate::context::{Context, Outcome};
-use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Facts, Out, Tone, View, clean};
 
@@ -68,19 +67,13 @@ pub(crate) async fn run(command: MqttCommand, context: &mut Context) -> Outcome 
 }
 
 async fn clear(yes: bool, context: &mut Context) -> Outcome {
-    if !yes {
-        if !context.environment.terminals.interactive() {
-            return Err(CliError::Usage {
-                message: "emptying the broker needs a confirmation, but stdin is not a terminal".to_owned(),
-                hint: "zmesctl mqtt clear --yes".to_owned(),
-            });
-        }
-        let about =
-            "Removes all states and devices of zmesd from the broker; Home Assistant forgets the devices.";
-        if !confirmed(context, about, "Remove them?")? {
-            return Err(CliError::Declined);
-        }
-    }
+    let confirmation = Confirmation {
+        what: "emptying the broker",
+        command: "zmesctl mqtt clear --yes",
+        about: "Removes all states and devices of zmesd from the broker; Home Assistant forgets the devices.",
+        question: "Remove them?",
+    };
+    confirmation.ask(yes, context)?;
     context.ask_within::<MqttCleared>(Request::MqttClear, LONG).await
 }
 

@@ -8,9 +8,8 @@ use zmes_shared::EventId;
 use zmes_shared::control::Request;
 use zmes_shared::views::{Done, PictureTested};
 
-use super::ask::confirmed;
+use super::ask::Confirmation;
 use crate::context::{Context, Outcome};
-use crate::error::CliError;
 use crate::exit::Exit;
 use crate::render::{Out, Tone, View, clean, time};
 
@@ -61,18 +60,13 @@ pub(crate) async fn run(command: PicturesCommand, context: &mut Context) -> Outc
             context.ask_within::<PictureTested>(Request::PicturesTest { event }, PATIENCE).await
         }
         PicturesCommand::Rotate(RotateArgs { yes }) => {
-            if !yes {
-                if !context.environment.terminals.interactive() {
-                    return Err(CliError::Usage {
-                        message: "ending all links needs a confirmation, but stdin is not a terminal"
-                            .to_owned(),
-                        hint: "zmesctl pictures rotate --yes".to_owned(),
-                    });
-                }
-                if !confirmed(context, "", "End all links to pictures that were sent so far?")? {
-                    return Err(CliError::Declined);
-                }
-            }
+            let confirmation = Confirmation {
+                what: "ending all links",
+                command: "zmesctl pictures rotate --yes",
+                about: "",
+                question: "End all links to pictures that were sent so far?",
+            };
+            confirmation.ask(yes, context)?;
             context.ask::<Done>(Request::PicturesRotate).await
         }
     }

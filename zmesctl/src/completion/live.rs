@@ -13,6 +13,7 @@ use zmes_shared::views::{
 };
 
 use super::Candidate;
+use crate::commands::cluster::status;
 use crate::render::clean;
 
 /// Time limit for the daemon, for all requests together: the shell waits for the answer.
@@ -277,11 +278,7 @@ fn snooze(snooze: &SnoozeView) -> Candidate {
 }
 
 fn node(node: &ClusterNode) -> Candidate {
-    let state = match (node.alive, node.stopped) {
-        (true, _) => "at work",
-        (false, true) => "stopped",
-        (false, false) => "silent",
-    };
+    let (state, _tone) = status::state(node);
     let pushes = node.pusher.then_some("sends the pushes");
     Candidate::new(node.name.clone(), &described([Some(state), pushes, None, None]))
 }

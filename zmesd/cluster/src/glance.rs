@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 use crate::fault::LedgerError;
 use crate::lease::LeaseRow;
 use crate::line::{LedgerLine, Stop, Work, attempt};
-use crate::node::{NodeId, NodeKey, SILENCE};
+use crate::node::{self, NodeId, NodeKey};
 use crate::times;
 
 /// The ledger at one moment.
@@ -41,7 +41,7 @@ pub struct Head {
 impl Head {
     /// Says whether it is at work.
     pub fn is_alive(&self) -> bool {
-        !self.stopped && self.silent < SILENCE
+        node::is_alive(self.stopped, self.silent)
     }
 }
 

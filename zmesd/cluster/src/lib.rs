@@ -15,7 +15,7 @@
 //! |---|---|
 //! | [`schema`] | makes the tables and the account, step by step and shown before; says what is wrong with them |
 //! | [`node`] | registers a start of a node and fences the one before; heartbeats; who is there |
-//! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates; the past |
+//! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates |
 //! | [`lease`] | who sends pushes: a state machine without I/O, and its four statements |
 //! | [`duty`] | which node pushes an alarm: the pusher what is in the log, a node that is alone its own |
 //! | [`records`] | what all nodes know: devices, snoozes, troubles, with numbers by which every node reads the changes |

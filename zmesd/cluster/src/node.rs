@@ -15,6 +15,11 @@ use crate::times;
 /// A node of which nothing was heard for this long counts as gone: others may take its name, or watch its monitors.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
+/// Says whether a node is at work.
+pub(crate) fn is_alive(stopped: bool, silent: Duration) -> bool {
+    !stopped && silent < SILENCE
+}
+
 /// Longest name, version, and address or trouble of a node, in characters.
 const NAME_MAX: usize = 64;
 const VERSION_MAX: usize = 32;
@@ -147,7 +152,7 @@ pub struct NodeRow {
 impl NodeRow {
     /// Says whether it is at work.
     pub fn is_alive(&self) -> bool {
-        !self.stopped && self.silent < SILENCE
+        is_alive(self.stopped, self.silent)
     }
 }
 
@@ -169,7 +174,7 @@ pub async fn register(line: &mut LedgerLine, settings: &NodeSettings) -> Result<
         let Some(known) = Known::read(connection, &settings.name).await? else {
             return insert(connection, settings).await.map(Admission::Member);
         };
-        if known.identity != settings.identity && !known.stopped && known.silent < SILENCE {
+        if known.identity != settings.identity && is_alive(known.stopped, known.silent) {
             let Known { address, server, silent, .. } = known;
             return Ok(Admission::Twin(Twin { name: settings.name.clone(), address, server, silent }));
         }
@@ -333,7 +338,7 @@ pub async fn nodes(line: &mut LedgerLine) -> Result<Vec<NodeRow>, LedgerError> {
 pub async fn remove(line: &mut LedgerLine, name: &str) -> Result<Removal, LedgerError> {
     attempt!(line.transaction(), |connection| {
         let Some(known) = Known::read(connection, name).await? else { return Ok(Removal::Unknown) };
-        if !known.stopped && known.silent < SILENCE {
+        if is_alive(known.stopped, known.silent) {
             return Ok(Removal::Alive);
         }
         sqlx::query("DELETE FROM `node` WHERE `id` = ?").bind(known.key.id.0).execute(connection).await?;

@@ -1,10 +1,9 @@
-//! What became of alarms for devices: written by the pusher, read by whoever takes over from it, and by `why`.
+//! What became of alarms for devices: written by the pusher, read by whoever takes over from it.
 
 use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, MySql, MySqlConnection, QueryBuilder, Row};
 use zmes_shared::MonitorId;
 
@@ -62,10 +61,6 @@ impl OutcomeKind {
             Self::Withheld => 2,
             Self::Abandoned => 3,
         }
-    }
-
-    fn of_number(number: u8) -> Option<Self> {
-        [Self::Taken, Self::Withheld, Self::Abandoned].into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -197,7 +192,7 @@ pub struct OpenAlarm {
     pub done: Vec<DeviceHandle>,
 }
 
-/// Returns alarms that were written within `younger_than` and are not settled, in the order in which they were written,
+/// Returns alarms that were written within `younger_than` and are not settled, node by node in the order of each,
 /// beginning `after` an alarm: what a new pusher has to look at. An empty answer is the end.
 pub async fn open_alarms(
     line: &mut LedgerLine,
@@ -206,7 +201,7 @@ pub async fn open_alarms(
     limit: u32,
 ) -> Result<Vec<OpenAlarm>, LedgerError> {
     attempt!(line.statements(), |connection| {
-        // Ordered by node and number, so that a page ends at a place that can be named; the caller sorts by time.
+        // Ordered by node and number, so that a page ends at a place that can be named.
         let sql = format!(
             "SELECT {} FROM `alarm` WHERE NOT `settled` \
              AND `written` > UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND \
@@ -248,33 +243,6 @@ async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> W
         }
     }
     Ok(())
-}
-
-/// Returns what became of an alarm for each device.
-pub async fn outcomes_of(line: &mut LedgerLine, alarm: LogKey) -> Result<Vec<DeviceOutcome>, LedgerError> {
-    attempt!(line.statements(), |connection| { outcomes_of_alarm(connection, alarm).await })
-}
-
-async fn outcomes_of_alarm(connection: &mut MySqlConnection, alarm: LogKey) -> Work<Vec<DeviceOutcome>> {
-    let sql = format!(
-        "SELECT `handle`, `outcome`, `reason`, `provider_id`, {} FROM `done` WHERE `node` = ? AND `seq` = ?",
-        times::millis("`at`")
-    );
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(alarm.node.0).bind(alarm.seq);
-    let rows = query.fetch_all(connection).await?;
-    let mut outcomes = Vec::with_capacity(rows.len());
-    for row in &rows {
-        outcomes.extend(outcome_of_row(row)?);
-    }
-    Ok(outcomes)
-}
-
-fn outcome_of_row(row: &MySqlRow) -> Result<Option<DeviceOutcome>, sqlx::Error> {
-    let Some(device) = DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(0)?) else { return Ok(None) };
-    // What a newer version has written means at least that it is done.
-    let kind = OutcomeKind::of_number(row.try_get(1)?).unwrap_or(OutcomeKind::Abandoned);
-    let (reason, provider_id) = (row.try_get(2)?, row.try_get(3)?);
-    Ok(Some(DeviceOutcome { device, kind, reason, provider_id, at: times::timestamp(row.try_get(4)?) }))
 }
 
 /// When devices were last told of monitors, and the numbers on their icons: what a new pusher begins with.

@@ -40,6 +40,23 @@ impl RecordKind {
         }
     }
 
+    /// As people call it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Device => "phone",
+            Self::Snooze => "snooze",
+            Self::Trouble => "trouble",
+        }
+    }
+
+    /// What to do about one that is too long.
+    fn too_long(self) -> &'static str {
+        match self {
+            Self::Device => "shorten its list of monitors",
+            Self::Snooze | Self::Trouble => "this is a defect of zmesd: zmesctl report",
+        }
+    }
+
     fn of_number(number: u8) -> Option<Self> {
         [Self::Device, Self::Snooze, Self::Trouble].into_iter().find(|kind| kind.number() == number)
     }
@@ -63,7 +80,14 @@ impl RecordKey {
 
 impl fmt::Debug for RecordKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} ", self.kind)?;
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `phone 0a1b2c3d`: of a device, the short form of its handle.
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.kind.word())?;
         self.id.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -155,8 +179,8 @@ pub fn check(record: &Record) -> Result<(), LedgerError> {
     if record.body.len() <= BODY_MAX {
         return Ok(());
     }
-    let message = format!("{:?} does not fit into the ledger: {BODY_MAX} bytes at most", record.key);
-    Err(LedgerError::new(LedgerFault::Unfit, message, "shorten its list of monitors"))
+    let message = format!("{} does not fit into the ledger: {BODY_MAX} bytes at most", record.key);
+    Err(LedgerError::new(LedgerFault::Unfit, message, record.key.kind.too_long()))
 }
 
 /// Returns the number of the last change. Nobody else changes records until the transaction ends.
@@ -270,4 +294,23 @@ fn record_of_row(row: &MySqlRow) -> Result<Option<Record>, sqlx::Error> {
         deleted: row.try_get(4)?,
         body: row.try_get(5)?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let refused = |kind| {
+            let key = RecordKey { kind, id: [0xab; 32] };
+            let (changed, deleted, body) = (Timestamp::UNIX_EPOCH, false, vec![b' '; BODY_MAX + 1]);
+            let error = check(&Record { key, changed, deleted, body }).unwrap_err();
+            (error.message, error.hint)
+        };
+        let text = "phone abababab does not fit into the ledger: 20480 bytes at most";
+        assert_eq!(refused(RecordKind::Device), (text.to_owned(), "shorten its list of monitors".to_owned()));
+        let (message, hint) = refused(RecordKind::Snooze);
+        assert!(message.starts_with("snooze abababab ") && !hint.contains("monitors"), "{message} ({hint})");
+    }
 }

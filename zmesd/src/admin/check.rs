@@ -97,8 +97,13 @@ fn judge(name: &str, wanted: &[Part], survey: &Survey) -> CheckPart {
                 1 => "; and 1 other".to_owned(),
                 more => format!("; and {more} others"),
             };
-            let told = Sentence::from(format!("{}: ", first.step)).join(first.sentence()).text(others);
-            (told, first.hint.clone())
+            // A step with the name of the check is named once.
+            let told = if first.step == name {
+                first.sentence()
+            } else {
+                Sentence::from(format!("{}: ", first.step)).join(first.sentence())
+            };
+            (told.text(others), first.hint.clone())
         }
         [] => ("no findings".into(), None),
         good => (joined(good.iter().take(TOLD).map(|finding| finding.sentence())), None),

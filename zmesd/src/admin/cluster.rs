@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use zmes_cluster::schema::{Check, CheckFinding, Gravity, verify};
+use zmes_cluster::schema::{Check, CheckFinding, verify};
 use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
+use zmes_shared::views::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
 use zmes_shared::words::TroubleKind;
 use zmes_zoneminder::conf::DatabaseConfig;
 
@@ -28,10 +28,6 @@ const UNLED: Duration = Duration::from_secs(15);
 const SILENT: Duration = Duration::from_secs(20);
 /// How long alarms must wait to be read.
 const LAGGING: Duration = Duration::from_secs(10);
-/// Clocks may differ by this much: changes of devices are ordered by the nodes' clocks.
-const CLOCK_MS: i64 = 500;
-/// Alarms of other nodes may wait for this long.
-const LAG_MS: u64 = 5_000;
 /// Alarms of this node that may wait to be written while the ledger answers.
 const WAITING: u64 = 1_000;
 /// Nodes that a hint names.
@@ -177,21 +173,17 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
         }];
     }
     let mut faults = Vec::new();
-    if node.lag_ms > LAG_MS {
+    if node.lag_ms > CLUSTER_LAG_MS {
         let text = format!("alarms of node {name} have waited {} ms to be read here", node.lag_ms);
         let hint = "the database does not keep up: mysqladmin processlist; with Galera: SHOW STATUS LIKE 'wsrep_flow%'";
         faults.push(fault(Severity::Warning, text, hint.to_owned(), LAGGING));
     }
     let own = *name == status.name;
     let offset = status.clock_offset_ms.filter(|_| own).unwrap_or(node.clock_offset_ms);
-    if offset.abs() > CLOCK_MS {
+    if offset.abs() > CLUSTER_CLOCK_MS {
         let text = format!("the clocks of node {name} and of its database differ by {} ms", offset.abs());
         let hint = "run chrony or systemd-timesyncd on both: timedatectl";
         faults.push(fault(Severity::Warning, text, hint.to_owned(), SILENT));
-    }
-    if !node.trouble.is_empty() {
-        let text = format!("node {name} has trouble: {}", node.trouble);
-        faults.push(fault(Severity::Warning, text, format!("zmesctl troubles on {name}"), SILENT));
     }
     faults
 }
@@ -274,12 +266,12 @@ async fn examine(parts: &AdminParts, database: &DatabaseConfig) -> Result<Vec<Ch
 
 /// Clocks are judged from the snapshot; of what is well, the tables are enough.
 fn finding(found: CheckFinding) -> Option<Finding> {
-    let CheckFinding { check, gravity, detail, hint } = found;
-    match (gravity, check) {
-        (Gravity::Fine, Check::Schema | Check::Galera) => Some(Finding::good(STEP, detail)),
-        (Gravity::Fine, _) | (_, Check::Clock) => None,
-        (Gravity::Warning, _) => Some(Finding::warning(STEP, detail, hint)),
-        (Gravity::Critical, _) => Some(Finding::error(STEP, detail, hint)),
+    let CheckFinding { check, severity, detail, hint } = found;
+    match (severity, check) {
+        (Severity::Ok, Check::Schema | Check::Galera) => Some(Finding::good(STEP, detail)),
+        (Severity::Ok, _) | (_, Check::Clock) => None,
+        (Severity::Warning, _) => Some(Finding::warning(STEP, detail, hint)),
+        (Severity::Error, _) => Some(Finding::error(STEP, detail, hint)),
     }
 }
 
@@ -342,7 +334,6 @@ mod tests {
         assert_eq!(change(&|status| status.nodes[1].lag_ms = 5_001), one("nvr2", Warning));
         assert_eq!(change(&|status| status.nodes[1].clock_offset_ms = -501), one("nvr2", Warning));
         assert_eq!(change(&|status| status.clock_offset_ms = Some(501)), one("nvr1", Warning));
-        assert_eq!(change(&|status| status.nodes[1].trouble = "store".to_owned()), one("nvr2", Warning));
         assert_eq!(change(&|status| status.waiting = 1_001), one("waiting", Warning));
         assert_eq!(change(&|status| status.nodes[1].version = "0.3.0".to_owned()), one("versions", Warning));
     }
@@ -362,6 +353,6 @@ mod tests {
         let error = refused(&ClusterRefusal::Unknown("nvr9".to_owned()), &healthy());
         assert_eq!((error.code, error.hint.as_deref()), (ErrorCode::NotFound, Some("there are: nvr1, nvr2")));
         let error = refused(&ClusterRefusal::AtWork("nvr2".to_owned()), &healthy());
-        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "the node nvr2 is at work"));
+        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "cannot remove node nvr2: it is running"));
     }
 }

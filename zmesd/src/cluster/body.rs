@@ -16,21 +16,10 @@ use zmes_shared::{MonitorId, text};
 use crate::domain::{
     Alarm, AlarmLabels, AlarmSpan, Elsewhere, MonitorFilter, Origin, PushState, Revoked, Token,
 };
-use crate::route::{ScopeElsewhere, SnoozeElsewhere, TokenElsewhere};
+use crate::route::{AlarmBody, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere};
 
 /// Longest name and cause that are taken, in characters.
 const TEXT: usize = 512;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct AlarmBody {
-    name: String,
-    cause: String,
-    /// Milliseconds since 1970.
-    began: Option<i64>,
-    lasted_ms: Option<u64>,
-    late: bool,
-}
 
 /// Returns an alarm as the ledger has it. Unreadable parts are left out: the alarm itself is in the columns.
 pub(super) fn alarm(logged: &LedgerAlarm, elsewhere: Option<Elsewhere>, late: bool) -> Alarm {

@@ -19,15 +19,15 @@ pub enum ClusterRefusal {
     #[error("there is no node called {0}")]
     Unknown(String),
     /// It is at work, and cannot be removed.
-    #[error("the node {0} is at work")]
+    #[error("cannot remove node {0}: it is running")]
     AtWork(String),
     /// It is not at work, and cannot send.
-    #[error("the node {0} is not at work")]
+    #[error("cannot hand over to {0}: it is not running")]
     Silent(String),
-    #[error("no other node is at work")]
+    #[error("cannot hand over: no other node is running")]
     NoOther,
     /// It sends already.
-    #[error("the node {0} sends the pushes already")]
+    #[error("{0} already sends the pushes")]
     Already(String),
     /// The ledger did not do it.
     #[error("{0}")]
@@ -65,11 +65,6 @@ impl ClusterHandle {
     /// Returns the cluster as it was seen last, at most a second ago; it needs no database.
     pub fn status(&self) -> Arc<ClusterStatus> {
         Arc::clone(&self.status.borrow())
-    }
-
-    /// Follows it.
-    pub fn watch(&self) -> watch::Receiver<Arc<ClusterStatus>> {
-        self.status.clone()
     }
 
     /// Has another node send the pushes: that one, or any that is at work. Returns its name once it was asked; it takes over

@@ -11,7 +11,7 @@ use tracing::{debug, error, info, warn};
 use zmes_cluster::alarms::{LogKey, LoggedAlarm, Reader};
 use zmes_cluster::lease::{LeaseSight, ask_for};
 use zmes_cluster::node::{
-    Admission, Health, Heartbeat, Membership, NodeId, NodeRow, NodeSettings, Removal, heartbeat, nodes,
+    Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, Removal, heartbeat, nodes,
     register, remove, stop,
 };
 use zmes_cluster::outcomes::DeviceHandle;
@@ -341,7 +341,7 @@ impl NodeTask {
             }
         }
         let clock_ms = self.reading.offset_ms.map_or(0, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
-        let health = Health { trouble: String::new(), clock_ms };
+        let health = Health { clock_ms, ..Health::default() };
         match heartbeat(&mut self.line, member.key, &health).await {
             Ok(Heartbeat::Alive) => {}
             Ok(Heartbeat::Fenced) => {
@@ -370,12 +370,11 @@ impl NodeTask {
             server_id: row.server,
             seen_ms: millis(row.silent),
             lag_ms: reading.behind.get(&row.key.id).map_or(0, |since| millis(now.duration_since(*since))),
-            pusher: holder == Some(row.key),
+            pusher: sends(row, holder),
             version: row.version.clone(),
             alive: row.is_alive(),
             stopped: row.stopped,
             clock_offset_ms: row.clock_ms.into(),
-            trouble: row.trouble.clone(),
             address: row.address.clone(),
             prefer: row.prefer,
         };
@@ -439,6 +438,37 @@ impl NodeTask {
     }
 }
 
+/// Says whether a node sends pushes. The lease names the holder for a while after it has died.
+fn sends(row: &NodeRow, holder: Option<NodeKey>) -> bool {
+    holder == Some(row.key) && row.is_alive()
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_holder_of_the_lease_sends_no_pushes() {
+        let key = NodeKey { id: NodeId(1), epoch: 7 };
+        let row = |silent, stopped| NodeRow {
+            key,
+            name: "nvr1".to_owned(),
+            server: None,
+            seq: 0,
+            silent: Duration::from_secs(silent),
+            stopped,
+            clock_ms: 0,
+            prefer: 0,
+            version: String::new(),
+            address: String::new(),
+            trouble: String::new(),
+        };
+        assert!(sends(&row(9, false), Some(key)));
+        assert!(!sends(&row(10, false), Some(key)) && !sends(&row(0, true), Some(key)));
+        assert!(!sends(&row(0, false), Some(NodeKey { epoch: 8, ..key })) && !sends(&row(0, false), None));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use zmes_cluster::alarms::{BODY_MAX, DedupKey, LedgerAlarm};
 use zmes_cluster::outcomes::DeviceHandle;
@@ -95,6 +95,8 @@ pub struct LedgerSide {
     told: BTreeSet<EventId>,
     /// What was last told of each token, as a fingerprint.
     tokens: HashMap<TokenId, u64>,
+    /// The log has that there is no room for tokens of other nodes.
+    is_full_logged: bool,
 }
 
 impl LedgerSide {
@@ -102,7 +104,7 @@ impl LedgerSide {
     /// again changes nothing: what this node remembers may be older than what others have changed.
     pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
-        Self { outlet, told, tokens }
+        Self { outlet, told, tokens, is_full_logged: false }
     }
 
     /// Returns an alarm as the ledger takes it.
@@ -121,7 +123,7 @@ impl LedgerSide {
             self.told.pop_first();
         }
         let Alarm { phase, monitor, event, at, .. } = *alarm;
-        LedgerAlarm { dedup, phase, monitor, event, at, body: body(alarm) }
+        LedgerAlarm { dedup, phase, monitor, event, at, body: AlarmBody::of(alarm).written() }
     }
 
     /// Takes over that another node has told of an event's start.
@@ -131,6 +133,12 @@ impl LedgerSide {
 
     pub(super) fn tell(&self, news: LedgerNews) -> bool {
         self.outlet.tell(news)
+    }
+
+    /// Notes whether there is room for tokens of other nodes; true: there is none any more, and the log has to have it.
+    pub(super) fn is_newly_full(&mut self, is_full: bool) -> bool {
+        let was_logged = std::mem::replace(&mut self.is_full_logged, is_full);
+        is_full && !was_logged
     }
 
     /// Says whether a token differs from what was told of it, and takes it as told.
@@ -151,32 +159,43 @@ fn fingerprint(token: &Token) -> u64 {
     hasher.finish()
 }
 
-/// Returns what the columns of the ledger do not have, as JSON.
-fn body(alarm: &Alarm) -> Vec<u8> {
-    let text = |cause: &str, name: &str| {
-        let mut body = json!({"name": name, "cause": cause});
-        if let (Some(span), Some(members)) = (alarm.span, body.as_object_mut()) {
-            members.insert("began".to_owned(), json!(span.began.as_millisecond()));
-            if let Some(lasted) = span.lasted {
-                members.insert(
-                    "lasted_ms".to_owned(),
-                    json!(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
-                );
-            }
+/// What the columns of the ledger do not have of an alarm, as JSON. Members are only ever added: nodes may differ in version.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AlarmBody {
+    /// Milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<i64>,
+    pub cause: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lasted_ms: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+    pub name: String,
+}
+
+impl AlarmBody {
+    fn of(alarm: &Alarm) -> Self {
+        let lasted = alarm.span.and_then(|span| span.lasted);
+        Self {
+            began: alarm.span.map(|span| span.began.as_millisecond()),
+            cause: alarm.cause.to_string(),
+            lasted_ms: lasted.map(|lasted| u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
+            late: alarm.late(),
+            name: alarm.monitor_name.to_string(),
         }
-        if alarm.late()
-            && let Some(members) = body.as_object_mut()
-        {
-            members.insert("late".to_owned(), json!(true));
-        }
-        body.to_string().into_bytes()
-    };
-    let whole = text(&alarm.cause, &alarm.monitor_name);
-    if whole.len() <= BODY_MAX {
-        return whole;
     }
-    let cut = |text: &str| text.chars().take(200).collect::<String>();
-    text(&cut(&alarm.cause), &cut(&alarm.monitor_name))
+
+    /// Writes it, with shorter texts if it is too long for the ledger.
+    fn written(self) -> Vec<u8> {
+        let json = |body: &Self| serde_json::to_vec(body).unwrap_or_default();
+        let whole = json(&self);
+        if whole.len() <= BODY_MAX {
+            return whole;
+        }
+        let cut = |text: &str| text.chars().take(200).collect::<String>();
+        json(&Self { cause: cut(&self.cause), name: cut(&self.name), ..self })
+    }
 }
 
 /// A token as another node has told of it.
@@ -240,7 +259,7 @@ pub struct PusherLegacy {
 #[derive(Debug)]
 pub enum LedgerCommand {
     Decide(LedgerQuestion, oneshot::Sender<()>),
-    Token(TokenElsewhere, oneshot::Sender<Option<TokenId>>),
+    Token(TokenElsewhere, oneshot::Sender<()>),
     Snooze(SnoozeElsewhere, oneshot::Sender<()>),
     /// What snoozes there are.
     Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
@@ -255,8 +274,8 @@ impl RouterHandle {
         self.ask_ledger(|reply| LedgerCommand::Decide(question, reply)).await
     }
 
-    /// Takes a token as another node has told of it; returns its id here, `None` where there is no room.
-    pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<Option<TokenId>, Busy> {
+    /// Takes a token as another node has told of it, where there is room.
+    pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<(), Busy> {
         self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
     }
 
@@ -285,5 +304,29 @@ impl RouterHandle {
         command: impl FnOnce(oneshot::Sender<T>) -> LedgerCommand,
     ) -> Result<T, Busy> {
         self.call(|reply| RouterCommand::Ledger(Box::new(command(reply)))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_an_alarm_stays_as_other_versions_read_it() {
+        let whole = AlarmBody {
+            began: Some(1_900_000_000_123),
+            cause: "Motion: \"door\"".to_owned(),
+            lasted_ms: Some(4_500),
+            late: true,
+            name: "Garage".to_owned(),
+        };
+        let text = r#"{"began":1900000000123,"cause":"Motion: \"door\"","lasted_ms":4500,"late":true,"name":"Garage"}"#;
+        assert_eq!(serde_json::from_str::<AlarmBody>(text).unwrap(), whole);
+        assert_eq!(String::from_utf8(whole.written()).unwrap(), text);
+        let start = AlarmBody { cause: "Motion".to_owned(), name: "Gate".to_owned(), ..AlarmBody::default() };
+        assert_eq!(start.written(), br#"{"cause":"Motion","name":"Gate"}"#);
+        let long = AlarmBody { cause: "é".repeat(3_000), ..AlarmBody::default() };
+        let cut = format!(r#"{{"cause":"{}","name":""}}"#, "é".repeat(200));
+        assert_eq!(String::from_utf8(long.written()).unwrap(), cut);
     }
 }

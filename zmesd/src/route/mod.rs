@@ -39,8 +39,8 @@ pub use handle::{
 };
 pub use labels::{LabelCommand, LabelReport, LabelRequest, LabelRequests};
 pub use ledger::{
-    LedgerCommand, LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerOutlet, LedgerQuestion,
-    LedgerSide, PusherLegacy, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere,
+    AlarmBody, LedgerCommand, LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerOutlet,
+    LedgerQuestion, LedgerSide, PusherLegacy, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere,
 };
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,

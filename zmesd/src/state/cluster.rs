@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use zmes_cluster::alarms::{DedupKey, LedgerAlarm};
 use zmes_shared::MonitorId;
-use zmes_shared::words::Phase;
+use zmes_shared::words::{DeliveryState, Phase, SkipReason};
 
 use super::deliveries;
 use super::handle::{StateHandle, StateResult};
@@ -89,9 +89,10 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, note: &ClusterNote)
             }
         }
         ClusterNote::LeavePushes => {
-            let query = "UPDATE deliveries SET decision = 'skipped', reason = 'another node' WHERE decision = 'queued' \
+            let query = "UPDATE deliveries SET decision = ?, reason = ? WHERE decision = 'queued' \
                          AND alarm IN (SELECT number FROM pushed_alarms WHERE ledger IS NOT NULL)";
-            sqlx::query(query).execute(transaction).await?;
+            let query = sqlx::query(query).bind(DeliveryState::Skipped.word()).bind(SkipReason::Elsewhere.word());
+            query.execute(transaction).await?;
         }
     }
     Ok(())
@@ -104,12 +105,13 @@ pub(super) async fn decide(
     messages: &[(Arc<Alarm>, Arc<[TokenDecision]>)],
 ) -> SqlResult {
     for (alarm, decisions) in messages {
-        deliveries::decide(transaction, alarm, decisions).await?;
-        if alarm.phase.is_start() && !decisions.is_empty() {
-            let query = "UPDATE pushed_alarms SET ledger = ?, ledger_turn = ? \
-                         WHERE number = (SELECT MAX(number) FROM pushed_alarms)";
+        let number = deliveries::decide(transaction, alarm, decisions).await?;
+        if alarm.phase.is_start()
+            && let Some(number) = number
+        {
+            let query = "UPDATE pushed_alarms SET ledger = ?, ledger_turn = ? WHERE number = ?";
             let query = sqlx::query(query).bind(mark.alarm.cast_signed()).bind(mark.turn.cast_signed());
-            query.execute(&mut *transaction).await?;
+            query.bind(number).execute(&mut *transaction).await?;
         }
     }
     Ok(())

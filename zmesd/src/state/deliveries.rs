@@ -95,14 +95,15 @@ pub struct PushPage {
     pub full: bool,
 }
 
-/// Writes an alarm and the decision for each token.
+/// Writes an alarm and the decision for each token. Returns the alarm's number; `None`: there are no tokens, and nothing is
+/// written.
 pub(super) async fn decide(
     transaction: &mut SqliteConnection,
     alarm: &Alarm,
     decisions: &[TokenDecision],
-) -> SqlResult {
+) -> SqlResult<Option<i64>> {
     if decisions.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let (waited, ending) = labels::waited(&alarm.labels);
     let number = sqlx::query(
@@ -144,7 +145,7 @@ pub(super) async fn decide(
              WHERE d.alarm = ? AND d.decision = 'queued' AND d.token_id = tokens.id";
         sqlx::query(counted).bind(number).execute(transaction).await?;
     }
-    Ok(())
+    Ok(Some(number))
 }
 
 pub(super) async fn attempted(transaction: &mut SqliteConnection, attempt: &Attempt) -> SqlResult {

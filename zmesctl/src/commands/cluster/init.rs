@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 use zmes_cluster::schema::{
-    Account, CheckFinding, Gravity, Plan, ServerVersion, VERSION, account_exists, server_version, verify,
+    Account, CheckFinding, Plan, ServerVersion, VERSION, account_exists, server_version, verify,
 };
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine, LedgerServer};
 use zmes_shared::database::DatabaseUrl;
@@ -158,7 +158,7 @@ impl Ledger {
         let mut line =
             line(&self.node.url, Some(&self.url.name), limit).map_err(|error| failed(error, place))?;
         let found = verify(&mut line, crate::environment::now).await.map_err(|error| failed(error, place))?;
-        let worst = found.iter().find(|finding| finding.gravity == Gravity::Critical).cloned();
+        let worst = found.iter().find(|finding| finding.severity == Severity::Error).cloned();
         self.findings = found;
         match worst {
             None => Ok(()),
@@ -216,14 +216,9 @@ impl Ledger {
 
     fn view(&self, dry_run: bool, changed: bool) -> LedgerMade {
         let Account { user, host, .. } = &self.account;
-        let severity = |gravity| match gravity {
-            Gravity::Fine => Severity::Ok,
-            Gravity::Warning => Severity::Warning,
-            Gravity::Critical => Severity::Error,
-        };
         let findings = self.findings.iter().map(|finding| MadeFinding {
-            ok: finding.gravity != Gravity::Critical,
-            severity: severity(finding.gravity),
+            ok: finding.severity != Severity::Error,
+            severity: finding.severity,
             detail: finding.detail.clone(),
             hint: Some(finding.hint.clone()).filter(|hint| !hint.is_empty()),
         });

@@ -2,16 +2,15 @@
 
 mod init;
 mod made;
-mod status;
+pub(crate) mod status;
 mod urls;
 
 use clap::{Args, Subcommand};
 use zmes_shared::control::Request;
 use zmes_shared::views::{ClusterStatus, Done};
 
-use super::ask::confirmed;
+use super::ask::Confirmation;
 use crate::context::{Context, Outcome};
-use crate::error::CliError;
 use crate::render::clean;
 
 /// Longest name of a node, in characters.
@@ -33,7 +32,7 @@ Examples:
   zmesctl cluster status --json | jq '.nodes[] | select(.alive | not) | .name'
 
 Exit codes: 0 the ledger answers, all nodes are at work or stopped, and one
-sends pushes; 1 not so, or [cluster] is not enabled.")]
+sends pushes; 1 otherwise, or if [cluster] is not enabled.")]
     Status,
     /// Have another node send the pushes
     Handover(HandoverArgs),
@@ -90,17 +89,12 @@ pub(crate) async fn run(command: ClusterCommand, context: &mut Context) -> Outco
 }
 
 async fn leave(node: String, yes: bool, context: &mut Context) -> Outcome {
-    if !yes {
-        if !context.environment.terminals.interactive() {
-            return Err(CliError::Usage {
-                message: "removing a node needs a confirmation, but stdin is not a terminal".to_owned(),
-                hint: "zmesctl cluster leave NODE --yes".to_owned(),
-            });
-        }
-        let question = format!("Remove node {} from the cluster?", clean(&node));
-        if !confirmed(context, "", &question)? {
-            return Err(CliError::Declined);
-        }
-    }
+    let confirmation = Confirmation {
+        what: "removing a node",
+        command: "zmesctl cluster leave NODE --yes",
+        about: "",
+        question: &format!("Remove node {} from the cluster?", clean(&node)),
+    };
+    confirmation.ask(yes, context)?;
     context.ask_within::<Done>(Request::ClusterLeave { node }, status::CHANGE).await
 }

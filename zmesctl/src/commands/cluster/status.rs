@@ -3,17 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use zmes_shared::views::{ClusterNode, ClusterStatus};
+use zmes_shared::views::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, ClusterNode, ClusterStatus};
 
 use crate::exit::Exit;
 use crate::render::{Cell, Column, ColumnOf, Facts, Out, Table, Tone, View, clean, time};
 
 /// How long a change may take, when `--timeout` does not say: the daemon gives up after 8 s.
 pub(super) const CHANGE: Duration = Duration::from_secs(10);
-/// Clocks that differ by more are shown as a problem, in milliseconds.
-const CLOCK_MS: i64 = 500;
-/// Alarms that have waited for longer are shown as a problem, in milliseconds.
-const LAG_MS: u64 = 5_000;
 
 impl View for ClusterStatus {
     const LIST: Option<&'static str> = Some("nodes");
@@ -40,18 +36,20 @@ impl View for ClusterStatus {
         }
         let columns: &[ColumnOf<'_, ClusterNode>] = &[
             (Column::new("NODE").cuts(), &|node| Cell::new(&named(node, &self.name))),
-            (Column::new("STATE"), &state),
+            (Column::new("STATE"), &|node| {
+                let (word, tone) = state(node);
+                Cell::new(word).tone(tone)
+            }),
             (Column::new("PUSHES"), &|node| {
                 Cell::new(if node.pusher { "sends" } else { "" }).tone(Tone::Good)
             }),
             (Column::new("SEEN").right(), &|node| Cell::new(&ago(node.seen_ms))),
             (Column::new("LAG").right(), &lag),
             (Column::new("CLOCK").right().spare(1), &|node| clock(node, self)),
-            (Column::new("SERVER").right().spare(4), &|node| Cell::maybe(node.server_id)),
-            (Column::new("PREFER").right().spare(5), &prefer),
-            (Column::new("VERSION").spare(3), &|node| Cell::new(&node.version)),
-            (Column::new("ADDRESS").cuts().spare(6), &|node| Cell::new(&node.address)),
-            (Column::new("TROUBLE").wraps().spare(2), &|node| Cell::new(&node.trouble).tone(Tone::Warning)),
+            (Column::new("SERVER").right().spare(3), &|node| Cell::maybe(node.server_id)),
+            (Column::new("PREFER").right().spare(4), &prefer),
+            (Column::new("VERSION").spare(2), &|node| Cell::new(&node.version)),
+            (Column::new("ADDRESS").cuts().spare(5), &|node| Cell::new(&node.address)),
         ];
         out.table(&Table::of(&self.nodes, columns))
     }
@@ -99,11 +97,12 @@ fn named(node: &ClusterNode, own: &str) -> String {
     if node.name == own { format!("{} *", node.name) } else { node.name.clone() }
 }
 
-fn state(node: &ClusterNode) -> Cell {
+/// Says whether a node is at work, and how bad that is.
+pub(crate) fn state(node: &ClusterNode) -> (&'static str, Tone) {
     match (node.alive, node.stopped) {
-        (true, _) => Cell::new("at work").tone(Tone::Good),
-        (false, true) => Cell::new("stopped").tone(Tone::Warning),
-        (false, false) => Cell::new("silent").tone(Tone::Bad),
+        (true, _) => ("at work", Tone::Good),
+        (false, true) => ("stopped", Tone::Warning),
+        (false, false) => ("silent", Tone::Bad),
     }
 }
 
@@ -112,7 +111,7 @@ fn ago(ms: u64) -> String {
 }
 
 fn lag(node: &ClusterNode) -> Cell {
-    let tone = if node.lag_ms > LAG_MS { Tone::Warning } else { Tone::Plain };
+    let tone = if node.lag_ms > CLUSTER_LAG_MS { Tone::Warning } else { Tone::Plain };
     Cell::new(&time::milliseconds(node.lag_ms)).tone(tone)
 }
 
@@ -120,7 +119,7 @@ fn lag(node: &ClusterNode) -> Cell {
 fn clock(node: &ClusterNode, status: &ClusterStatus) -> Cell {
     let own = status.clock_offset_ms.filter(|_| node.name == status.name);
     let ms = own.unwrap_or(node.clock_offset_ms);
-    let tone = if ms.abs() > CLOCK_MS { Tone::Warning } else { Tone::Plain };
+    let tone = if ms.abs() > CLUSTER_CLOCK_MS { Tone::Warning } else { Tone::Plain };
     Cell::new(&format!("{ms:+} ms")).tone(tone)
 }
 

@@ -42,7 +42,7 @@ pub(super) fn admin_url(
 fn parse(source: &str, text: &SecretString) -> Result<DatabaseUrl, CliError> {
     DatabaseUrl::parse(text.expose_secret().trim()).map_err(|fault| CliError::Usage {
         message: format!("the database URL of {source} {fault}"),
-        hint: fault.hint().replace("/zm", "/zmesd"),
+        hint: fault.hint("zmesd"),
     })
 }
 

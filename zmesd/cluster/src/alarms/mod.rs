@@ -2,13 +2,11 @@
 
 mod backlog;
 mod dedup;
-mod history;
 mod reader;
 mod writer;
 
 pub use backlog::{Backlog, BacklogEntry, Ticket};
 pub use dedup::DedupKey;
-pub use history::{Bookmark, HistoryPage, history, of_event};
 pub use reader::{LoggedAlarm, News, Reader};
 pub use writer::{AlarmWriter, Place, Written};
 

@@ -9,5 +9,5 @@ mod versions;
 
 pub use plan::{Account, Plan, Statement};
 pub use tables::VERSION;
-pub use verify::{Check, CheckFinding, ClockOffset, Gravity, clock_offset, verify};
+pub use verify::{Check, CheckFinding, ClockOffset, clock_offset, verify};
 pub use versions::{ServerVersion, account_exists, server_version};

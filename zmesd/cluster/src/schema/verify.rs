@@ -2,15 +2,13 @@
 
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use zmes_shared::views::{CLUSTER_CLOCK_MS, Severity};
 
 use super::plan::{Tables, usable, version};
 use super::tables::{TABLES, VERSION};
 use crate::fault::LedgerError;
 use crate::line::{LedgerLine, Work, attempt};
 use crate::times;
-
-/// Database and node may differ by this much, in milliseconds: changes of records are ordered by the nodes' clocks.
-const CLOCK_MAX: i64 = 500;
 
 /// What was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,24 +27,13 @@ pub enum Check {
     Galera,
 }
 
-/// How severe a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Gravity {
-    /// All is well.
-    Fine,
-    /// It works, with the risk that the finding names.
-    Warning,
-    /// It does not work.
-    Critical,
-}
-
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckFinding {
     /// What was looked at.
     pub check: Check,
     /// How severe it is.
-    pub gravity: Gravity,
+    pub severity: Severity,
     /// What was found.
     pub detail: String,
     /// What to do about it; empty where all is well.
@@ -65,7 +52,7 @@ pub struct ClockOffset {
 impl ClockOffset {
     /// Says whether the clocks agree, as far as can be known.
     pub fn agrees(self) -> bool {
-        self.ms.abs() - self.round_trip_ms / 2 <= CLOCK_MAX
+        self.ms.abs() - self.round_trip_ms / 2 <= CLUSTER_CLOCK_MS
     }
 }
 
@@ -85,7 +72,7 @@ pub async fn verify(
     attempt!(line.statements(), |connection| {
         let mut findings = vec![schema(connection).await?];
         // Without tables nothing can be said of the rest.
-        if findings.iter().all(|finding| finding.gravity < Gravity::Critical) {
+        if findings.iter().all(|finding| finding.severity < Severity::Error) {
             findings.push(grants(connection).await?);
         }
         let variables = Variables::read(connection).await?;
@@ -98,15 +85,15 @@ pub async fn verify(
 }
 
 fn fine(check: Check, detail: impl Into<String>) -> CheckFinding {
-    CheckFinding { check, gravity: Gravity::Fine, detail: detail.into(), hint: String::new() }
+    CheckFinding { check, severity: Severity::Ok, detail: detail.into(), hint: String::new() }
 }
 
 fn warning(check: Check, detail: impl Into<String>, hint: &str) -> CheckFinding {
-    CheckFinding { check, gravity: Gravity::Warning, detail: detail.into(), hint: hint.to_owned() }
+    CheckFinding { check, severity: Severity::Warning, detail: detail.into(), hint: hint.to_owned() }
 }
 
 fn critical(check: Check, detail: impl Into<String>, hint: &str) -> CheckFinding {
-    CheckFinding { check, gravity: Gravity::Critical, detail: detail.into(), hint: hint.to_owned() }
+    CheckFinding { check, severity: Severity::Error, detail: detail.into(), hint: hint.to_owned() }
 }
 
 const INIT: &str = "zmesctl cluster init --database-url URL (an administrator's)";
@@ -283,7 +270,7 @@ async fn galera(connection: &mut MySqlConnection, variables: &Variables) -> Work
         Some("PT1S" | "PT1.5S" | "PT2S") => fine(Check::Galera, detail),
         Some(_) | None => warning(
             Check::Galera,
-            format!("{detail}: commits, and with them pushes, stand still for so long"),
+            format!("{detail}: commits and pushes stall for that long"),
             "wsrep_provider_options = evs.suspect_timeout=PT2S;evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.5S",
         ),
     }))

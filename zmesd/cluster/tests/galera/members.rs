@@ -10,7 +10,8 @@ use zmes_cluster::alarms::{AlarmWriter, Reader};
 
 use zmes_cluster::node::{Health, Heartbeat, NodeId, NodeKey, heartbeat};
 use zmes_cluster::records::{Record, RecordKey, RecordKind, RecordReader, change};
-use zmes_cluster::schema::{Check, Gravity, verify};
+use zmes_cluster::schema::{Check, verify};
+use zmes_shared::views::Severity;
 
 use crate::contender::{Contender, sender};
 use crate::galera::Galera;
@@ -52,7 +53,7 @@ async fn healthy_at(cluster: &Galera, index: u16) {
             Err(error) => panic!("{error:?}"),
         }
     };
-    assert!(findings.iter().all(|finding| finding.gravity == Gravity::Fine), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.severity == Severity::Ok), "{findings:?}");
     assert!(findings.iter().any(|finding| finding.check == Check::Galera), "{findings:?}");
 }
 

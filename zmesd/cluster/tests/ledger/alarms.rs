@@ -1,10 +1,7 @@
 //! The log of alarms: order, each once, who tells what.
 
-use jiff::Timestamp;
-use zmes_cluster::alarms::{AlarmWriter, Bookmark, DedupKey, Place, Reader, history, of_event};
+use zmes_cluster::alarms::{AlarmWriter, Place, Reader};
 use zmes_cluster::{LedgerFault, glance};
-use zmes_shared::EventId;
-use zmes_shared::words::Phase;
 
 use crate::mariadb::MariaDb;
 use crate::nodes::{CAPACITY, alarm, events, member, read_all, write_all};
@@ -118,45 +115,4 @@ async fn what_does_not_fit_is_refused_and_not_cut_off() {
     write_all(&mut writer, &mut line).await;
     let news = Reader::from_oldest(zmes_cluster::node::NodeId(99)).read(&mut line).await.unwrap();
     assert_eq!(news.alarms[0].alarm, long);
-}
-
-#[tokio::test]
-async fn the_past_is_read_page_by_page_and_event_by_event() {
-    let Some(server) = MariaDb::start().await else { return };
-    let mut line = server.line();
-    let mut of_north = AlarmWriter::new(member(&mut line, "north").await, CAPACITY);
-    let mut of_south = AlarmWriter::new(member(&mut line, "south").await, CAPACITY);
-    for event in 1..=20 {
-        of_north.push(alarm(event)).unwrap();
-        of_south.push(alarm(100 + event)).unwrap();
-        write_all(&mut of_north, &mut line).await;
-        write_all(&mut of_south, &mut line).await;
-    }
-    let mut end = alarm(7);
-    (end.dedup, end.phase) = (DedupKey::end(EventId(7), 1), Phase::End);
-    of_south.push(end).unwrap();
-    write_all(&mut of_south, &mut line).await;
-    // All at one moment, as a transaction of many is.
-    server.sql("UPDATE alarm SET written = '2026-01-02 03:04:05.678' WHERE seq BETWEEN 5 AND 15").await;
-
-    let (mut from, mut read, mut pages) = (Bookmark::at(Timestamp::UNIX_EPOCH), Vec::new(), 0);
-    loop {
-        let page = history(&mut line, from, 7).await.unwrap();
-        read.extend(page.alarms.iter().map(|logged| logged.key));
-        pages += 1;
-        let Some(next) = page.next else { break };
-        from = next;
-    }
-    assert_eq!((read.len(), pages), (41, 6));
-    read.sort_unstable();
-    read.dedup();
-    assert_eq!(read.len(), 41);
-    let later = Timestamp::from_second(1_767_323_046).unwrap();
-    let page = history(&mut line, Bookmark::at(later), 50).await.unwrap();
-    assert_eq!((page.alarms.len(), page.next), (41 - 22, None));
-
-    let told: Vec<_> =
-        of_event(&mut line, EventId(7)).await.unwrap().iter().map(|logged| logged.alarm.phase).collect();
-    assert_eq!(told, [Phase::Start, Phase::End]);
-    assert!(of_event(&mut line, EventId(999)).await.unwrap().is_empty());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use zmes_cluster::alarms::{AlarmWriter, LogKey, Place};
 use zmes_cluster::outcomes::{
-    DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport, open_alarms, outcomes_of, pusher_state, report,
+    DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport, open_alarms, pusher_state, report,
 };
 use zmes_cluster::retention::forget;
 use zmes_shared::MonitorId;
@@ -38,6 +38,24 @@ fn withheld(number: u8) -> DeviceOutcome {
     DeviceOutcome { kind: OutcomeKind::Withheld, reason, provider_id: String::new(), ..taken(number) }
 }
 
+/// What the table has of an alarm, by device.
+async fn outcomes_of(server: &MariaDb, alarm: LogKey) -> Vec<DeviceOutcome> {
+    let query = "SELECT `handle`, `outcome`, `reason`, `provider_id`, TIMESTAMPDIFF(SECOND, '1970-01-01', `at`) \
+                 FROM `done` WHERE `node` = ? AND `seq` = ? ORDER BY `handle`";
+    let query = sqlx::query_as::<_, (Vec<u8>, u8, String, String, i64)>(query).bind(alarm.node.0).bind(alarm.seq);
+    let rows = query.fetch_all(&mut server.connection().await).await.unwrap();
+    let outcome = |(handle, kind, reason, provider_id, second): (Vec<u8>, u8, String, String, i64)| {
+        let kind = match kind {
+            1 => OutcomeKind::Taken,
+            2 => OutcomeKind::Withheld,
+            other => panic!("{other}"),
+        };
+        let device = DeviceHandle::new(handle.try_into().unwrap());
+        DeviceOutcome { device, kind, reason, provider_id, at: Timestamp::from_second(second).unwrap() }
+    };
+    rows.into_iter().map(outcome).collect()
+}
+
 #[tokio::test]
 async fn a_new_pusher_finds_what_is_open_and_for_whom() {
     let Some(server) = MariaDb::start().await else { return };
@@ -67,13 +85,13 @@ async fn a_new_pusher_finds_what_is_open_and_for_whom() {
     assert!(open_alarms(&mut line, HOUR, Some(key(4)), 2).await.unwrap().is_empty());
     assert!(open_alarms(&mut line, Duration::ZERO, None, 9).await.unwrap().is_empty());
 
-    let why = outcomes_of(&mut line, key(3)).await.unwrap();
+    let why = outcomes_of(&server, key(3)).await;
     assert_eq!(why[0].reason, "é".repeat(120));
-    assert_eq!(outcomes_of(&mut line, key(1)).await.unwrap(), [taken(1), taken(2)]);
+    assert_eq!(outcomes_of(&server, key(1)).await, [taken(1), taken(2)]);
     // What the pusher before has sent late changes nothing of what is known.
     let late = PusherReport { outcomes: vec![(key(3), taken(1))], ..PusherReport::default() };
     report(&mut line, &late).await.unwrap();
-    assert_eq!(outcomes_of(&mut line, key(3)).await.unwrap()[0].kind, OutcomeKind::Withheld);
+    assert_eq!(outcomes_of(&server, key(3)).await[0].kind, OutcomeKind::Withheld);
     let state = pusher_state(&mut line).await.unwrap();
     assert_eq!(state.told, [(phone(1), MonitorId(1), at(5))]);
     assert_eq!(state.badges, [(phone(1), 2), (phone(2), 1)]);

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use zmes_cluster::LedgerFault;
-use zmes_cluster::schema::{Check, CheckFinding, Gravity, Plan, VERSION, verify};
+use zmes_cluster::schema::{Check, CheckFinding, Plan, VERSION, verify};
+use zmes_shared::views::Severity;
 
 use crate::mariadb::{MariaDb, PASSWORD, SCHEMA, account};
 use crate::nodes::member;
@@ -12,8 +13,8 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-fn gravity(findings: &[CheckFinding], check: Check) -> Gravity {
-    findings.iter().find(|finding| finding.check == check).map_or(Gravity::Fine, |finding| finding.gravity)
+fn severity(findings: &[CheckFinding], check: Check) -> Severity {
+    findings.iter().find(|finding| finding.check == check).map_or(Severity::Ok, |finding| finding.severity)
 }
 
 #[tokio::test]
@@ -37,8 +38,8 @@ async fn a_ledger_is_made_once_and_making_it_again_changes_nothing() {
     let findings = verify(&mut line, now).await.unwrap();
     // The tests' server is not durable, and that is the only thing.
     for finding in &findings {
-        let expected = if finding.check == Check::Durability { Gravity::Warning } else { Gravity::Fine };
-        assert_eq!(finding.gravity, expected, "{finding:?}");
+        let expected = if finding.check == Check::Durability { Severity::Warning } else { Severity::Ok };
+        assert_eq!(finding.severity, expected, "{finding:?}");
     }
     assert_eq!(findings.len(), 5, "{findings:?}");
 
@@ -64,24 +65,24 @@ async fn what_is_wrong_with_a_ledger_is_found() {
     server.sql("DROP TABLE badge").await;
     let mut line = server.line();
     let findings = verify(&mut line, now).await.unwrap();
-    assert_eq!(gravity(&findings, Check::Schema), Gravity::Critical);
+    assert_eq!(severity(&findings, Check::Schema), Severity::Error);
     assert!(findings[0].detail.contains("badge"), "{findings:?}");
     // A table is made again, whatever version is noted.
     server.sql("DELETE FROM counter WHERE name = 'schema'").await;
     Plan::make(&mut admin, SCHEMA, &account()).await.unwrap().run(&mut admin).await.unwrap();
-    assert_eq!(gravity(&verify(&mut line, now).await.unwrap(), Check::Schema), Gravity::Fine);
+    assert_eq!(severity(&verify(&mut line, now).await.unwrap(), Check::Schema), Severity::Ok);
 
     server.sql("REVOKE DELETE ON zmesd.* FROM 'zmesd'@'127.0.0.1'").await;
     let findings = verify(&mut server.line(), now).await.unwrap();
-    assert_eq!(gravity(&findings, Check::Grants), Gravity::Critical);
+    assert_eq!(severity(&findings, Check::Grants), Severity::Error);
     server.sql("GRANT DELETE, CREATE, DROP ON zmesd.* TO 'zmesd'@'127.0.0.1'").await;
     let findings = verify(&mut server.line(), now).await.unwrap();
-    assert_eq!(gravity(&findings, Check::Grants), Gravity::Warning);
+    assert_eq!(severity(&findings, Check::Grants), Severity::Warning);
 
     // A clock that is ten seconds behind.
     let behind = || now() - jiff::SignedDuration::from_secs(10);
     let findings = verify(&mut line, behind).await.unwrap();
-    assert_eq!(gravity(&findings, Check::Clock), Gravity::Warning);
+    assert_eq!(severity(&findings, Check::Clock), Severity::Warning);
 }
 
 #[tokio::test]
@@ -92,11 +93,11 @@ async fn a_newer_ledger_is_refused_unless_it_has_only_more() {
     let plan = Plan::make(&mut admin, SCHEMA, &account()).await.unwrap();
     assert_eq!(plan.found, Some(VERSION + 1));
     let findings = verify(&mut server.line(), now).await.unwrap();
-    assert_eq!(gravity(&findings, Check::Schema), Gravity::Fine);
+    assert_eq!(severity(&findings, Check::Schema), Severity::Ok);
 
     server.sql("UPDATE counter SET value = value + 1 WHERE name = 'schema-needs'").await;
     let error = Plan::make(&mut admin, SCHEMA, &account()).await.unwrap_err();
     assert_eq!(error.fault, LedgerFault::NewSchema);
     let findings = verify(&mut server.line(), now).await.unwrap();
-    assert_eq!(gravity(&findings, Check::Schema), Gravity::Critical);
+    assert_eq!(severity(&findings, Check::Schema), Severity::Error);
 }

@@ -151,13 +151,6 @@ impl DeskAlarms {
         self.unlogged
     }
 
-    /// Drops the oldest that neither the ledger nor the writer has.
-    pub(super) fn drop_oldest_unlogged(&mut self) -> Option<(u64, DeskAlarm)> {
-        let oldest = self.by_number.iter().find(|(_, entry)| entry.key.is_none() && entry.ticket.is_none());
-        let number = oldest.map(|(number, _)| *number)?;
-        self.remove(number).map(|entry| (number, entry))
-    }
-
     /// Returns alarms that no other node can know of.
     pub(super) fn of_nobody(&self) -> Vec<u64> {
         let nobody =
@@ -213,7 +206,7 @@ mod tests {
         let mut alarms = DeskAlarms::default();
         let numbers = [alarms.add(own(1)), alarms.add(own(2))];
         assert_eq!((alarms.of_nobody(), alarms.unlogged()), (numbers.to_vec(), 2));
-        let dropped = alarms.drop_oldest_unlogged().map(|(number, _)| number);
-        assert_eq!((dropped, alarms.unlogged()), (Some(numbers[0]), 1));
+        assert!(alarms.remove(numbers[0]).is_some());
+        assert_eq!((alarms.of_nobody(), alarms.unlogged()), (vec![numbers[1]], 1));
     }
 }

@@ -24,7 +24,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherRep
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
-use self::statements::{Statement, StatementDone};
+use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
 use super::body;
 use super::node::AlarmElsewhere;
@@ -82,7 +82,7 @@ pub(super) struct Desk {
     turn: SendTurn,
     turn_since: Instant,
     entries: DeskAlarms,
-    /// Alarms that the writer does not have yet.
+    /// Alarms that the writer does not have yet, the oldest first.
     fresh: VecDeque<u64>,
     /// Alarms that are to be decided about.
     undecided: VecDeque<u64>,
@@ -94,9 +94,11 @@ pub(super) struct Desk {
     /// What the pusher before has left behind, for the router.
     legacy: Option<PusherLegacy>,
     statements: JoinSet<(LedgerLine, StatementDone)>,
-    /// The kind of statement that has its turn next.
-    next: usize,
+    /// The kind of statement that was started last.
+    last: usize,
+    faults: LoggedFaults,
     rest_until: Instant,
+    idle_since: Instant,
     forget_at: Instant,
     prune_at: Instant,
 }
@@ -132,8 +134,10 @@ impl Desk {
             takeover: Takeover::default(),
             legacy: None,
             statements: JoinSet::new(),
-            next: 0,
+            last: 0,
+            faults: LoggedFaults::default(),
             rest_until: now,
+            idle_since: now,
             forget_at: now + FORGET_EVERY,
             prune_at: now + PRUNE_EVERY,
         }
@@ -249,10 +253,10 @@ impl Desk {
 
     fn on_alarm(&mut self, alarm: Arc<Alarm>, entry: LedgerAlarm) {
         if self.entries.unlogged() >= UNLOGGED
-            && let Some((number, entry)) = self.entries.drop_oldest_unlogged()
+            && let Some(oldest) = self.fresh.pop_front()
+            && let Some(entry) = self.entries.remove(oldest)
         {
-            error!(monitor = %entry.alarm.monitor, "the ledger was away for too long: other nodes do not hear of an old alarm");
-            self.fresh.retain(|fresh| *fresh != number);
+            error!(monitor = %entry.alarm.monitor, "alarm dropped: the ledger was away too long; other nodes will not get it");
             if let Some(own) = entry.own {
                 self.note(ClusterNote::Logged(vec![own.dedup]));
             }
@@ -464,13 +468,14 @@ impl Desk {
     fn next_statement(&mut self) -> Option<Statement> {
         self.writer.as_ref()?;
         for _ in 0..Self::KINDS {
-            self.next = (self.next + 1) % Self::KINDS;
-            let statement = match self.next {
+            self.last = (self.last + 1) % Self::KINDS;
+            let statement = match self.last {
                 0 => self.writing(),
                 1 => self.reporting(),
                 2 => self.recording(),
                 3 => self.taking_over(),
-                _ => self.forgetting(),
+                4 => self.forgetting(),
+                _ => self.keeping_open(),
             };
             if statement.is_some() {
                 return statement;
@@ -479,5 +484,5 @@ impl Desk {
         None
     }
 
-    const KINDS: usize = 5;
+    const KINDS: usize = 6;
 }

@@ -1,6 +1,6 @@
 //! The desk's statements: which is due, and what follows from it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use zmes_cluster::duty::{Duty, LogStage, for_own};
 use zmes_cluster::outcomes::{
     DeviceHandle, DeviceOutcome, OpenAlarm, PusherReport, PusherState, open_alarms, pusher_state, report,
 };
-use zmes_cluster::records::{self, Record, RecordChange, change};
+use zmes_cluster::records::{self, Record, RecordChange, RecordKey, change};
 use zmes_cluster::retention::{Forgotten, forget};
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
 
@@ -30,6 +30,8 @@ const RECORDS: usize = 64;
 const PAGE: u32 = 100;
 /// Alarms that may wait for a decision before another page is read.
 const UNDECIDED: usize = 400;
+/// How long the line may be idle: the server closes it after 20 s, and the next alarm would wait for another one.
+const IDLE: Duration = Duration::from_secs(5);
 /// How long devices that were deleted are remembered.
 const KEEP_DELETED: Duration = Duration::from_hours(7 * 24);
 
@@ -41,6 +43,7 @@ pub(super) enum Statement {
     Legacy,
     Open(LogKey, Duration),
     Forget,
+    KeepOpen,
 }
 
 #[derive(Debug)]
@@ -51,6 +54,7 @@ pub(super) enum StatementDone {
     Legacy(Result<PusherState, LedgerError>),
     Opened(Result<Vec<OpenAlarm>, LedgerError>),
     Forgot(Result<Forgotten, LedgerError>),
+    KeptOpen,
 }
 
 impl Statement {
@@ -74,8 +78,27 @@ impl Statement {
                 StatementDone::Opened(open_alarms(&mut line, age, Some(after), PAGE).await)
             }
             Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
+            Self::KeepOpen => {
+                line.keep_open().await;
+                StatementDone::KeptOpen
+            }
         };
         (line, done)
+    }
+}
+
+/// Faults that the log has: each once for each kind of statement, until a statement of that kind succeeds.
+#[derive(Debug, Default)]
+pub(super) struct LoggedFaults(HashSet<(usize, LedgerFault)>);
+
+impl LoggedFaults {
+    /// Says whether people have to hear of it: of a ledger that is away the node's task tells.
+    fn is_new(&mut self, kind: usize, fault: LedgerFault) -> bool {
+        !fault.is_away() && self.0.insert((kind, fault))
+    }
+
+    fn end(&mut self, kind: usize) {
+        self.0.retain(|(failed, _)| *failed != kind);
     }
 }
 
@@ -171,8 +194,12 @@ impl Desk {
         is_due.then_some(Statement::Forget)
     }
 
+    pub(super) fn keeping_open(&self) -> Option<Statement> {
+        (self.idle_since.elapsed() >= IDLE).then_some(Statement::KeepOpen)
+    }
+
     pub(super) fn on_done(&mut self, line: LedgerLine, done: StatementDone) {
-        self.line = Some(line);
+        (self.line, self.idle_since) = (Some(line), Instant::now());
         let failure = match done {
             StatementDone::Wrote(writer, written) => self.on_wrote(writer, written),
             StatementDone::Reported(what, result) => {
@@ -196,15 +223,19 @@ impl Desk {
                 self.forget_at = Instant::now() + pause;
                 None
             }
+            StatementDone::KeptOpen => None,
             StatementDone::Legacy(Err(error))
             | StatementDone::Opened(Err(error))
             | StatementDone::Forgot(Err(error)) => Some(error),
         };
-        if let Some(error) = failure {
-            self.parts.board.failed(&error);
+        let Some(error) = failure else { return self.faults.end(self.last) };
+        self.parts.board.failed(&error);
+        if self.faults.is_new(self.last, error.fault) {
+            warn!(%error, hint = error.hint, "cannot write to the cluster's ledger");
+        } else {
             debug!(%error, "the ledger did not do what it was asked");
-            self.rest_until = Instant::now() + PAUSE;
         }
+        self.rest_until = Instant::now() + PAUSE;
     }
 
     fn on_wrote(
@@ -254,15 +285,17 @@ impl Desk {
     ) -> Option<LedgerError> {
         let changes = match result {
             Ok(changes) => changes,
-            Err(error) if error.fault == LedgerFault::Unfit && records.len() == 1 => {
-                warn!(%error, hint = error.hint, "other nodes do not hear of a phone");
-                return None;
-            }
             Err(error) => {
+                if error.fault == LedgerFault::Unfit
+                    && let [(record, _)] = records.as_slice()
+                {
+                    warn_unfit(record.key, &error);
+                    return None;
+                }
                 let mut fits = true;
                 for (record, token) in records {
                     if let Err(error) = records::check(&record) {
-                        warn!(%error, hint = error.hint, "other nodes do not hear of a phone");
+                        warn_unfit(record.key, &error);
                         fits = false;
                         continue;
                     }
@@ -322,5 +355,26 @@ impl Desk {
                 }
             }
         }
+    }
+}
+
+fn warn_unfit(record: RecordKey, error: &LedgerError) {
+    warn!(%record, %error, hint = error.hint, "cannot tell other nodes of a change");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_told_once_until_a_statement_of_its_kind_succeeds() {
+        let mut faults = LoggedFaults::default();
+        assert!(faults.is_new(0, LedgerFault::Grants) && !faults.is_new(0, LedgerFault::Grants));
+        assert!(faults.is_new(0, LedgerFault::Other) && faults.is_new(1, LedgerFault::Grants));
+        assert!(!faults.is_new(0, LedgerFault::Closed), "the ledger is away");
+        faults.end(1);
+        assert!(!faults.is_new(0, LedgerFault::Grants) && faults.is_new(1, LedgerFault::Grants));
+        faults.end(0);
+        assert!(faults.is_new(0, LedgerFault::Grants));
     }
 }

@@ -64,7 +64,7 @@ impl Checker<'_> {
         let stated = ValuePlace { name: place.key.clone(), file: self.path.to_owned(), line: place.line };
         let database = DatabaseConfig::from_url(url.expose_secret())
             .map(|database| database.stated_at(stated))
-            .map_err(|fault| self.problem(place, fault.to_string(), fault.hint()))?;
+            .map_err(|fault| self.problem(place, fault.to_string(), fault.hint(SCHEMA)))?;
         if let Some((message, hint)) = database.unverified() {
             self.warn(place, message, hint);
         }

@@ -144,7 +144,7 @@ impl Checker<'_> {
         let stated = ValuePlace { name: place.key.clone(), file: self.path.to_owned(), line: place.line };
         DatabaseConfig::from_url(url)
             .map(|database| database.stated_at(stated))
-            .map_err(|fault| self.problem(place, fault.to_string(), fault.hint()))
+            .map_err(|fault| self.problem(place, fault.to_string(), fault.hint("zm")))
     }
 
     /// Warns about a database on another machine whose certificate is not verified.

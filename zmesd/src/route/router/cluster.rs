@@ -93,7 +93,10 @@ impl Router {
                 self.on_question(question);
                 reply.send(()).ok();
             }
-            LedgerCommand::Token(token, reply) => drop(reply.send(self.on_token_elsewhere(token))),
+            LedgerCommand::Token(token, reply) => {
+                self.on_token_elsewhere(token);
+                reply.send(()).ok();
+            }
             LedgerCommand::Snooze(snooze, reply) => {
                 self.on_snooze_elsewhere(snooze);
                 reply.send(()).ok();
@@ -155,10 +158,17 @@ impl Router {
         }
     }
 
-    fn on_token_elsewhere(&mut self, told: TokenElsewhere) -> Option<TokenId> {
+    fn on_token_elsewhere(&mut self, told: TokenElsewhere) {
         let before = self.tokens.find(&told.token).map(|entry| Arc::clone(entry.token()));
-        if before.is_none() && self.tokens.room() == 0 {
-            return None;
+        if before.is_none() {
+            let is_full = self.tokens.room() == 0;
+            if self.parts.ledger.as_mut().is_some_and(|ledger| ledger.is_newly_full(is_full)) {
+                let handle = told.token.handle();
+                warn!(%handle, "too many tokens: those that are new at other nodes get no pushes from this one");
+            }
+            if is_full {
+                return;
+            }
         }
         let now = self.parts.clock.now();
         let id = before.as_ref().map_or_else(|| self.tokens.next_id(), |before| before.id);
@@ -170,7 +180,7 @@ impl Router {
             let new = before.is_none().then(|| self.tokens.get(id)).flatten();
             new.map(|entry| Arc::clone(entry.token()))
         });
-        let Some(token) = token else { return Some(id) };
+        let Some(token) = token else { return };
         if let Some(ledger) = &mut self.parts.ledger {
             ledger.differs(&token);
         }
@@ -189,7 +199,6 @@ impl Router {
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }
-        Some(id)
     }
 
     /// Tells the other nodes of a snooze that was set or ended by people.
