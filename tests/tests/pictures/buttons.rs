@@ -140,3 +140,22 @@ async fn buttons_hold_while_their_target_may_see_the_camera_and_travel_with_a_pi
     ensure!(!log.contains(&url), "whoever reads the log could silence the camera");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_photo_that_fails_is_not_blamed_on_the_buttons() -> Result<()> {
+    let bot = TargetPeer::telegram().await?;
+    let wait = format!("{BUTTONS}\npicture-wait = \"10s\"");
+    let mut world = start(with_buttons(), &[target("telegram", &bot, &wait)]).await?;
+    bot.answer_next(1, &Behaviour::status(500, "Internal Server Error"));
+    world.alarm(1, 10).await?;
+    std::fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(7))?;
+    let sent = bot.wait_accepted(1).await?.remove(0);
+    ensure!(sent.request.path.ends_with("/sendMessage"), "{}", sent.request.path);
+    ensure!(sent.json()["reply_markup"]["inline_keyboard"].is_array(), "{}", sent.json());
+    let sent = world.wait_delivery("@telegram", 10, "sent").await?;
+    ensure!(sent["attempts"] == 1 && bot.push_count() == 2, "one upload, then the text: {sent}");
+    let log = world.daemon()?.log();
+    ensure!(log.contains("went out without its picture") && log.contains("Internal Server Error"), "{log}");
+    ensure!(!log.contains("without its snooze buttons"), "{log}");
+    bot.ensure_no_violations()
+}
