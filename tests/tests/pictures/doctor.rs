@@ -50,7 +50,14 @@ async fn doctor_tells_of_pictures_that_cannot_be_read_though_only_files_are_sent
     let began = tokio::time::Instant::now();
     world.run(&["pictures", "test", "11"]).await?.expect_code(1)?;
     ensure!(began.elapsed().as_secs() < 3, "{:?}", began.elapsed());
-    Ok(())
+
+    // Mounted again, it is good again.
+    fs::rename(world.path("elsewhere"), world.path("events"))?;
+    wait_until("the picture is found again", async || {
+        let told = pictures(&world).await?;
+        Ok(matches!(&told[..], [(ok, good, _)] if ok == "ok" && good.contains("can be read")).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]

@@ -362,6 +362,9 @@ async fn what_each_zmc_says_of_itself_is_read_from_every_generation() {
     server.sql("zm", "ALTER TABLE Monitor_Status DROP COLUMN Status").await;
     assert!(db.capture_reports().await.is_err());
     assert_eq!(*health.borrow(), DbHealth::Untried, "only captures were asked for");
+    server.sql("zm", "ALTER TABLE Monitor_Status ADD Status ENUM('Unknown','NotRunning','Running','Connected','Signal') NOT NULL DEFAULT 'Connected'").await;
+    let mended = db.capture_reports().await.unwrap().unwrap();
+    assert_eq!(mended.reports[&MonitorId(2)].status, CaptureStatus::Connected);
 }
 
 #[tokio::test]
