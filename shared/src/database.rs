@@ -3,10 +3,10 @@
 //! Messages never quote a URL or a password.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::host;
 use crate::text::quotable;
 
 const PORT: u16 = 3306;
@@ -185,10 +185,7 @@ impl DatabaseAddress {
     pub fn is_local(&self) -> bool {
         match self {
             Self::Default | Self::Socket(_) => true,
-            Self::Tcp { host, .. } => {
-                host.eq_ignore_ascii_case("localhost")
-                    || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
-            }
+            Self::Tcp { host, .. } => host::is_this_machine(host),
         }
     }
 }

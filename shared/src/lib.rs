@@ -26,6 +26,7 @@ pub mod client;
 pub mod control;
 pub mod database;
 pub mod duration;
+pub mod host;
 mod ids;
 mod labels;
 pub mod machine;

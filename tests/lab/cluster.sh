@@ -20,10 +20,12 @@
 #   CLUSTER_LAB_PORT   base port on 127.0.0.1             (default 36100: SQL of member I is +I, apps of node I +400+I, HAProxy +400)
 #   CLUSTER_LAB_BIN    directory of zmesd and zmesctl     (default target/debug; built if they are missing)
 #
-# Needs what galera.sh needs, and socat. Each process is ended by the id that was noted when it was started.
+# Needs what galera.sh needs, and socat. Each process is signalled by the id that was noted when it was started, only while
+# that is still the same process.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/process.sh"
 root=$(cd "$here/../.." && pwd)
 lab=${CLUSTER_LAB_DIR:-/tmp/zmesd-cluster} base=${CLUSTER_LAB_PORT:-36100}
 bin=${CLUSTER_LAB_BIN:-${CARGO_TARGET_DIR:-$root/target}/debug}
@@ -38,15 +40,14 @@ ctl() { # ctl NODE ARGUMENTS...
   "$bin/zmesctl" --socket "$lab/node$node/run/control.sock" "$@"
 }
 
-is_alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
+is_alive() { noted "$1" >/dev/null; }
 
 # signal_to NAME PIDFILE...: to those that run; to a whole group where the process leads one.
 signal_to() {
   local name=$1 file pid
   shift
   for file in "$@"; do
-    is_alive "$file" || continue
-    pid=$(cat "$file")
+    pid=$(noted "$file") || continue
     kill "-$name" -- "-$pid" 2>/dev/null || kill "-$name" "$pid" 2>/dev/null || true
   done
 }
@@ -66,14 +67,14 @@ wait_for() { # wait_for WHAT SECONDS COMMAND...
 join() {
   rm -f "$lab/node$1/sql"
   setsid socat "UNIX-LISTEN:$lab/node$1/sql,fork" "UNIX-CONNECT:$lab/$1/sock" >/dev/null 2>&1 &
-  echo $! >"$lab/node$1/line.pid"
+  note "$lab/node$1/line.pid" $!
   wait_for "the line of node $1" 5 test -S "$lab/node$1/sql"
 }
 
 start_zmesd() {
   is_alive "$lab/node$1/line.pid" || join "$1"
   setsid "$bin/zmesd" --config "$lab/node$1/zmesd.toml" >>"$lab/node$1/zmesd.log" 2>&1 </dev/null &
-  echo $! >"$lab/node$1/zmesd.pid"
+  note "$lab/node$1/zmesd.pid" $!
   wait_for "zmesd of host $1" 20 ctl "$1" status
 }
 
@@ -99,7 +100,7 @@ proxy() {
     for host in $(seq 1 "$(hosts)"); do printf '  server node%s 127.0.0.1:%s check inter 1s\n' "$host" "$(apps "$host")"; done
   } >"$lab/haproxy.cfg"
   setsid haproxy -db -f "$lab/haproxy.cfg" >"$lab/haproxy.log" 2>&1 </dev/null &
-  echo $! >"$lab/haproxy.pid"
+  note "$lab/haproxy.pid" $!
   echo "apps connect to wss://127.0.0.1:$((base + 400)), as admin with the password adminpass"
 }
 
@@ -115,7 +116,7 @@ up() {
   "$bin/zmesctl" cluster init --yes --quiet --output "$lab/cluster-url" \
     --database-url "mysql://root@localhost/zmesd?socket=$lab/1/sock"
   setsid "$bin/examples/cluster_world" "$lab" "$1" "$((base + 400))" >"$lab/world.log" 2>&1 </dev/null &
-  echo $! >"$lab/world.pid"
+  note "$lab/world.pid" $!
   wait_for "the world" 10 test -e "$lab/ready"
   for host in $(seq 1 "$1"); do start_zmesd "$host"; done
   proxy

@@ -15,12 +15,15 @@
 #   CLUSTER_LAB_PORT   base port on 127.0.0.1             (default 36100: SQL of member I is +I, replication +100+10*I)
 #
 # Needs Debian's mariadb-server, galera-4 and rsync. Members that root starts run as mysql: rsync's receiver would run as
-# nobody otherwise, and see no files. Each process is ended by the id that was noted when it was started.
+# nobody otherwise, and see no files. Each process is signalled by the id that was noted when it was started, only while that
+# is still the same process.
 #
 # A member that crashes is noticed after evs.suspect_timeout; until then no commit ends. Galera's default is 5 s, here it is
 # 2 s. The keepalive period must be below a third of it, or the member does not start.
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/process.sh"
 lab=${CLUSTER_LAB_DIR:-/tmp/zmesd-cluster} base=${CLUSTER_LAB_PORT:-36100}
 user=$(id -un)
 [ "$user" != root ] || user=mysql
@@ -52,7 +55,13 @@ sql() { # sql MEMBER ARGUMENTS...
   mariadb --no-defaults --skip-ssl --socket="$lab/$member/sock" --user=root "$@"
 }
 
-is_alive() { [ -s "$lab/$1/pid" ] && kill -0 "$(cat "$lab/$1/pid")" 2>/dev/null; }
+is_alive() { noted "$lab/$1/pid" >/dev/null; }
+
+signal() { # signal NAME MEMBER
+  local pid
+  pid=$(noted "$lab/$2/pid") || { echo "galera.sh: member $2 is down" >&2; return 1; }
+  kill "-$1" "$pid"
+}
 
 is_synced() {
   local query="SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'WSREP_LOCAL_STATE_COMMENT'"
@@ -76,7 +85,7 @@ start() { # start MEMBER [ARGUMENT]: returns when it is Synced
     --wsrep-node-name="member$member" --wsrep-node-address="127.0.0.1:$replication" \
     --wsrep-sst-method=rsync --wsrep-sst-receive-address="127.0.0.1:$((replication + 4))" \
     --log-error="$lab/$member/log" "$@" >/dev/null 2>&1 &
-  echo $! >"$lab/$member/pid"
+  note "$lab/$member/pid" $!
   for _ in $(seq 1 600); do
     ! is_synced "$member" || return 0
     is_alive "$member" || break
@@ -112,7 +121,7 @@ status() {
       echo "member $member is down"
       continue
     fi
-    printf 'member %s: pid %s, port %s' "$member" "$(cat "$lab/$member/pid")" "$(port "$member")"
+    printf 'member %s: pid %s, port %s' "$member" "$(noted "$lab/$member/pid")" "$(port "$member")"
     timeout 2 mariadb --no-defaults --skip-ssl --socket="$lab/$member/sock" --user=root --skip-column-names --batch \
       --execute "$query" 2>/dev/null | awk '{ printf ", %s %s", $1, $2 }' || printf ', does not answer'
     echo
@@ -124,13 +133,13 @@ down() {
   [ -e "$lab/members" ] || return 0
   for member in $(seq 1 "$(members)"); do
     if is_alive "$member"; then
-      kill -CONT "$(cat "$lab/$member/pid")"
-      kill -TERM "$(cat "$lab/$member/pid")"
+      signal CONT "$member"
+      signal TERM "$member"
     fi
   done
   for member in $(seq 1 "$(members)"); do
     for _ in $(seq 1 100); do is_alive "$member" || break; sleep 0.1; done
-    ! is_alive "$member" || kill -KILL "$(cat "$lab/$member/pid")"
+    ! is_alive "$member" || signal KILL "$member"
     rm -f "$lab/$member/pid"
   done
   [ "${1:-}" != --wipe ] || rm -rf "$lab"
@@ -140,9 +149,9 @@ case ${1:-} in
   up) up "${2:-3}" ;;
   status) status ;;
   sql) sql "$2" --execute "$3" ;;
-  kill) kill -KILL "$(cat "$lab/$2/pid")" ;;
-  stop) kill -STOP "$(cat "$lab/$2/pid")" ;;
-  cont) kill -CONT "$(cat "$lab/$2/pid")" ;;
+  kill) signal KILL "$2" ;;
+  stop) signal STOP "$2" ;;
+  cont) signal CONT "$2" ;;
   start) start "$2" ;;
   env) printf 'CLUSTER_SOCKET=%s\nCLUSTER_PORT=%s\n' "$lab/$2/sock" "$(port "$2")" ;;
   down) down "${2:-}" ;;

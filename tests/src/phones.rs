@@ -46,7 +46,8 @@ impl World {
         self.register(self.login(user, password).await?, "android", token).await
     }
 
-    async fn register(&self, mut app: AppClient, platform: &str, token: &str) -> Result<AppClient> {
+    /// Registers a token without lists over an app's connection. Returns once the daemon has stored it.
+    pub async fn register(&self, mut app: AppClient, platform: &str, token: &str) -> Result<AppClient> {
         app.send(&json!({"event": "push", "data":
             {"type": "token", "platform": platform, "token": token, "state": "enabled"}}))
             .await?;

@@ -306,5 +306,17 @@ async fn two_nodes_with_one_name_are_told_apart_and_the_ledger_is_not_needed_for
     let status = site.a.wait_status("down", |status| status["database"] == "down").await?;
     ensure!(status["database_error"].is_string(), "{status}");
     site.a.database.resume().await?;
-    site.wait_pusher("a").await
+    site.wait_pusher("a").await?;
+
+    // With a name of its own the other one takes part.
+    site.b.settings.set_text("cluster", "name", "b");
+    site.b.write_settings()?;
+    site.b.start_daemon().await?;
+    wait_until("two nodes are alive", async || {
+        let status = site.b.run(&["cluster", "status", "--json"]).await?.json()?;
+        let nodes = status["nodes"].as_array().context("no nodes")?;
+        let alive = nodes.iter().filter(|node| node["alive"] == true).count();
+        Ok((nodes.len() == 2 && alive == 2).then_some(()))
+    })
+    .await
 }

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use zmes_tests::{HomeAssistant, World, WorldBuilder, epoch_seconds, includes, repository, wait_until};
+use zmes_tests::{HomeAssistant, World, WorldBuilder, epoch_seconds, includes, jpeg, repository, wait_until};
 
 /// The entities of a camera called Garage.
 const MOTION: &str = "binary_sensor.garage_motion";
@@ -62,12 +62,7 @@ async fn picture(home: &HomeAssistant, world: &World, event: u64) -> Result<()> 
     std::fs::create_dir_all(world.path("events"))?;
     world.alarm(3, event).await?;
     home.wait(MOTION, "on").await?;
-    let day = world.database.sql(&format!("SELECT DATE(StartDateTime) FROM Events WHERE Id={event}")).await?;
-    let day = day.split_whitespace().last().context("no day")?.to_owned();
-    let directory = world.path("events").join("3").join(day).join(event.to_string());
-    std::fs::create_dir_all(&directory)?;
-    let jpeg = [&[0xff, 0xd8, 0xff], &[b'a'; 5000][..], &[0xff, 0xd9]].concat();
-    std::fs::write(directory.join("alarm.jpg"), jpeg)?;
+    std::fs::write(world.event_directory(3, event).await?.join("alarm.jpg"), jpeg(5005, b'a'))?;
     home.wait(PICTURE, "20.*").await?;
     world.end_alarm(3, event).await?;
     home.wait(MOTION, "off").await

@@ -39,12 +39,7 @@ impl Street {
         world.write_settings_with(rules)?;
         world.start_daemon().await?;
         let admin = world.phone("android", OF_ADMIN).await?;
-        let mut amy = world.login("amy", "secret").await?;
-        amy.send(&json!({"event": "push", "data":
-            {"type": "token", "platform": "ios", "token": OF_AMY, "state": "enabled"}}))
-            .await?;
-        amy.sync().await?;
-        world.wait_token(OF_AMY, "registered", |_| true).await?;
+        let amy = world.register(world.login("amy", "secret").await?, "ios", OF_AMY).await?;
         Ok(Self { fcm, world, admin, amy })
     }
 

@@ -10,12 +10,20 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use zmes_tests::{Daemon, Process, World, skipped};
 
+/// The version of the tables of this zmesd.
+const VERSION: u64 = 11;
+
 fn file(world: &World) -> PathBuf {
     world.path("state/zmesd.db")
 }
 
 fn copy(world: &World) -> PathBuf {
-    world.path("state/zmesd.db.before-11")
+    world.path(&format!("state/zmesd.db.before-{VERSION}"))
+}
+
+/// The copy, before it is complete.
+fn half_copy(world: &World) -> PathBuf {
+    world.path(&format!("state/zmesd.db.before-{VERSION}.part"))
 }
 
 /// Runs Python's SQLite, so that the program under test does not judge its own file.
@@ -83,7 +91,7 @@ async fn what_an_older_zmesd_has_left_goes_on() -> Result<()> {
     let why = world.ctl().json(&["why", "32910"]).await?;
     ensure!(why["announced"] == true, "{why}");
     ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-    ensure!(whole(&file(&world))? == (11, 5) && whole(&copy(&world))? == (1, 3));
+    ensure!(whole(&file(&world))? == (VERSION, 5) && whole(&copy(&world))? == (1, 3));
     Ok(())
 }
 
@@ -97,7 +105,7 @@ const MOMENTS: [Moment; 4] = [
     Moment { name: "the file is open", seen: |world| world.path("state/zmesd.db-wal").exists() },
     Moment {
         name: "the copy is being made",
-        seen: |world| world.path("state/zmesd.db.before-11.part").exists() || copy(world).exists(),
+        seen: |world| half_copy(world).exists() || copy(world).exists(),
     },
     Moment { name: "the copy is complete", seen: |world| copy(world).exists() },
     Moment {
@@ -118,8 +126,8 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
     fs::copy(file(&world), &original)?;
     let wanted = u64::from(alarms) + 3;
     for Moment { name, seen } in MOMENTS {
-        for leftover in ["", "-wal", "-shm", ".before-11", ".before-11.part"] {
-            let path = world.path(&format!("state/zmesd.db{leftover}"));
+        let leftovers = ["", "-wal", "-shm"].map(|end| world.path(&format!("state/zmesd.db{end}")));
+        for path in leftovers.into_iter().chain([copy(&world), half_copy(&world)]) {
             ensure!(fs::remove_file(&path).is_ok() || !path.exists(), "{}", path.display());
         }
         fs::copy(&original, file(&world))?;
@@ -142,16 +150,17 @@ async fn a_daemon_that_is_killed_while_it_upgrades_begins_again() -> Result<()> 
             fs::copy(entry.path(), left.join(entry.file_name()))?;
         }
         let (version, count) = whole(&left.join("zmesd.db")).context(name)?;
-        ensure!((1..=11).contains(&version) && count == wanted, "{name}: {version}, {count}");
-        ensure!(!copied || whole(&left.join("zmesd.db.before-11"))? == (1, wanted), "{name}: the copy");
+        ensure!((1..=VERSION).contains(&version) && count == wanted, "{name}: {version}, {count}");
+        let copy_left = left.join(copy(&world).file_name().context("no name")?);
+        ensure!(!copied || whole(&copy_left)? == (1, wanted), "{name}: the copy");
         fs::remove_dir_all(&left)?;
         world.start_daemon().await.context(name)?;
         ensure!(world.daemon()?.end(Signal::SIGTERM).await?.success());
-        ensure!(whole(&file(&world))? == (11, wanted), "{name}");
+        ensure!(whole(&file(&world))? == (VERSION, wanted), "{name}");
         if copied || version == 1 {
             ensure!(whole(&copy(&world))? == (1, wanted), "{name}: the copy afterwards");
         }
-        ensure!(!world.path("state/zmesd.db.before-11.part").exists(), "{name}: half a copy was left");
+        ensure!(!half_copy(&world).exists(), "{name}: half a copy was left");
     }
     Ok(())
 }
@@ -174,7 +183,7 @@ async fn a_file_of_a_newer_zmesd_is_refused_by_name_and_the_way_back_works() -> 
     let back = format!("mv {0}.before-99 {0}", file(&world).display());
     for part in [
         "has tables of version 99, made by zmesd 4.5.0",
-        "supports up to version 11",
+        &format!("supports up to version {VERSION}"),
         "install zmesd 4.5.0 again",
         &back,
     ] {
@@ -214,7 +223,7 @@ async fn a_disk_too_full_for_the_copy_stops_the_upgrade_and_changes_nothing() ->
     let Output { status, stderr, stdout } = command.output()?;
     let said = String::from_utf8_lossy(&stderr);
     ensure!(status.code() == Some(69), "{status}: {said}{}", String::from_utf8_lossy(&stdout));
-    for part in ["cannot copy ", "zmesd.db.before-11", "nothing was changed; make room"] {
+    for part in ["cannot copy ", &format!("zmesd.db.before-{VERSION}"), "nothing was changed; make room"] {
         ensure!(said.contains(part), "`{part}` is missing in: {said}");
     }
     // With enough space the upgrade succeeds, and the state of the old file is kept.

@@ -10,7 +10,7 @@ use futures_util::stream;
 use hdrhistogram::Histogram;
 use tokio::time::{Instant, sleep};
 use zmes_tests::standin::{Behaviour, TargetPeer};
-use zmes_tests::{AppClient, Endpoint, EventRow, HalfOpen, World, wait_until};
+use zmes_tests::{AppClient, Endpoint, EventRow, HalfOpen, World, jpeg, wait_until};
 
 use crate::Plan;
 use crate::report::Report;
@@ -96,13 +96,8 @@ async fn alarm_with_picture(world: &World, monitor: u32, event: u64) -> Result<I
         .shm(monitor)?
         .alarm(event, "Motion", async || {
             world.insert_event(EventRow::new(event, monitor)).await?;
-            let query = format!("SELECT DATE(StartDateTime) FROM Events WHERE Id={event}");
-            let day = world.database.sql(&query).await?;
-            let day = day.split_whitespace().last().context("no day")?.to_owned();
-            let directory = world.path("events").join(monitor.to_string()).join(day).join(event.to_string());
-            fs::create_dir_all(&directory)?;
-            let picture = [&[0xff, 0xd8, 0xff], &vec![7; BYTES - 5][..], &[0xff, 0xd9]].concat();
-            fs::write(directory.join("alarm.jpg"), picture)?;
+            let directory = world.event_directory(monitor, event).await?;
+            fs::write(directory.join("alarm.jpg"), jpeg(BYTES, 7))?;
             at = Instant::now();
             Ok(())
         })

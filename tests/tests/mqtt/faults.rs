@@ -142,5 +142,16 @@ async fn who_is_published_for_nobody_is_red_and_no_device_goes() -> Result<()> {
     let states = live.states();
     let alarm = states.get("zmesd/1/alarm").context("no state")?;
     ensure!(alarm == "OFF", "{alarm}");
-    Ok(())
+
+    // Both mistakes mended, everything is published again.
+    world.settings.set_text("mqtt", "user", "");
+    world.settings.set("mqtt", "monitors", "[]");
+    world.write_settings()?;
+    world.run(&["reload"]).await?.expect_code(0)?;
+    wait_until("check mqtt is green", async || {
+        Ok((world.run(&["check", "mqtt"]).await?.code == 0).then_some(()))
+    })
+    .await?;
+    wait_until("all are announced again", async || Ok((devices(&live.states()) == 3).then_some(()))).await?;
+    live.wait("zmesd/2/watching", "ON").await
 }

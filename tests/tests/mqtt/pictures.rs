@@ -1,25 +1,11 @@
 //! Pictures of the last alarms at a broker.
 
 use std::fs;
-use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use zmes_tests::{World, mosquitto_is_installed, skipped, wait_until};
+use anyhow::{Result, ensure};
+use zmes_tests::{jpeg, mosquitto_is_installed, skipped, wait_until};
 
 use super::{connected, house};
-
-fn jpeg(size: usize) -> Vec<u8> {
-    [&[0xff, 0xd8, 0xff], &vec![b'a'; size - 5][..], &[0xff, 0xd9]].concat()
-}
-
-/// Returns the file where ZoneMinder would put the picture of an alarm.
-async fn place(world: &World, monitor: u32, event: u64) -> Result<PathBuf> {
-    let day = world.database.sql(&format!("SELECT DATE(StartDateTime) FROM Events WHERE Id={event}")).await?;
-    let day = day.split_whitespace().last().context("no day")?.to_owned();
-    let directory = world.path("events").join(monitor.to_string()).join(day).join(event.to_string());
-    fs::create_dir_all(&directory)?;
-    Ok(directory.join("alarm.jpg"))
-}
 
 #[tokio::test]
 async fn the_picture_of_the_last_alarm_is_retained_and_no_event_waits_for_it() -> Result<()> {
@@ -36,7 +22,7 @@ async fn the_picture_of_the_last_alarm_is_retained_and_no_event_waits_for_it() -
     let event = live.wait_count("zmesd/1/event", 1).await?.remove(0).json();
     ensure!(event["url"] == "https://zm.example.org/zm/index.php?view=event&eid=10", "{event}");
     ensure!(live.at("zmesd/1/picture").is_empty());
-    fs::write(place(&world, 1, 10).await?, jpeg(5000))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(5000, b'a'))?;
     let picture = live.wait_count("zmesd/1/picture", 1).await?.remove(0);
     ensure!(picture.length == 5000, "{} bytes", picture.length);
     let announced = wait_until("the camera is announced with its picture", async || {
@@ -53,14 +39,14 @@ async fn the_picture_of_the_last_alarm_is_retained_and_no_event_waits_for_it() -
     live.wait("zmesd/1/alarm", "OFF").await?;
     world.alarm(1, 11).await?;
     live.wait_count("zmesd/1/event", 3).await?;
-    fs::write(place(&world, 1, 11).await?, jpeg(70_000))?;
+    fs::write(world.event_directory(1, 11).await?.join("alarm.jpg"), jpeg(70_000, b'a'))?;
     wait_until("it is left out", async || {
         Ok(world.daemon()?.log().contains("picture larger than mqtt.max-picture").then_some(()))
     })
     .await?;
     broker.kill().await?;
     world.alarm(2, 12).await?;
-    fs::write(place(&world, 2, 12).await?, jpeg(6000))?;
+    fs::write(world.event_directory(2, 12).await?.join("alarm.jpg"), jpeg(6000, b'a'))?;
     broker.launch().await?;
     let live = broker.listen().await?;
     let picture = live.wait_count("zmesd/2/picture", 1).await?.remove(0);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use zmes_tests::standin::{Answer, Behaviour, TargetPeer, form};
 use zmes_tests::{HalfOpen, World, includes, wait_until};
 
-use crate::{BASE, cameras, directory, jpeg, open, start, target};
+use crate::{BASE, cameras, jpeg, open, start, target};
 
 async fn post(world: &World, url: &str) -> Result<(String, String)> {
     let path = url.strip_prefix(BASE).with_context(|| url.to_owned())?;
@@ -91,7 +91,7 @@ async fn buttons_hold_while_their_target_may_see_the_camera_and_travel_with_a_pi
     let targets = [target("ntfy", &ntfy, &wait), target("telegram", &bot, &wait)].map(amys);
     let mut world = start(with_buttons(), &targets).await?;
     world.alarm(1, 10).await?;
-    std::fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(7))?;
+    std::fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(7))?;
     let sent = &ntfy.wait_accepted(1).await?[0].request;
     ensure!(sent.body == jpeg(7));
     let actions: Value = serde_json::from_str(sent.header("x-actions").context("no actions")?)?;
@@ -131,7 +131,7 @@ async fn buttons_hold_while_their_target_may_see_the_camera_and_travel_with_a_pi
     let said = format!("Bad Request: inline keyboard button URL '{url}' is invalid: Wrong HTTP URL");
     bot.answer_next(1, &Behaviour::Answer(Answer::json(400, &json!({"ok": false, "description": said}))));
     world.alarm(1, 11).await?;
-    std::fs::write(directory(&world, 1, 11).await?.join("alarm.jpg"), jpeg(8))?;
+    std::fs::write(world.event_directory(1, 11).await?.join("alarm.jpg"), jpeg(8))?;
     let parts = form(&bot.wait_accepted(2).await?[1].request);
     let has = |name: &str| parts.iter().any(|(part, _)| part == name);
     ensure!(has("photo") && has("caption") && !has("reply_markup"), "{parts:?}");
@@ -139,4 +139,23 @@ async fn buttons_hold_while_their_target_may_see_the_camera_and_travel_with_a_pi
     ensure!(log.contains("without its snooze buttons") && log.contains("Wrong HTTP URL"), "{log}");
     ensure!(!log.contains(&url), "whoever reads the log could silence the camera");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_photo_that_fails_is_not_blamed_on_the_buttons() -> Result<()> {
+    let bot = TargetPeer::telegram().await?;
+    let wait = format!("{BUTTONS}\npicture-wait = \"10s\"");
+    let mut world = start(with_buttons(), &[target("telegram", &bot, &wait)]).await?;
+    bot.answer_next(1, &Behaviour::status(500, "Internal Server Error"));
+    world.alarm(1, 10).await?;
+    std::fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(7))?;
+    let sent = bot.wait_accepted(1).await?.remove(0);
+    ensure!(sent.request.path.ends_with("/sendMessage"), "{}", sent.request.path);
+    ensure!(sent.json()["reply_markup"]["inline_keyboard"].is_array(), "{}", sent.json());
+    let sent = world.wait_delivery("@telegram", 10, "sent").await?;
+    ensure!(sent["attempts"] == 1 && bot.push_count() == 2, "one upload, then the text: {sent}");
+    let log = world.daemon()?.log();
+    ensure!(log.contains("went out without its picture") && log.contains("Internal Server Error"), "{log}");
+    ensure!(!log.contains("without its snooze buttons"), "{log}");
+    bot.ensure_no_violations()
 }

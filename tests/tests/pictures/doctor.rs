@@ -7,7 +7,7 @@ use serde_json::Value;
 use zmes_tests::standin::TargetPeer;
 use zmes_tests::{EventRow, World, wait_until};
 
-use crate::{cameras, directory, jpeg, start, target};
+use crate::{cameras, jpeg, start, target};
 
 /// Returns the findings about pictures: severity, sentence, what to do.
 async fn pictures(world: &World) -> Result<Vec<(String, String, String)>> {
@@ -35,7 +35,7 @@ async fn doctor_tells_of_pictures_that_cannot_be_read_though_only_files_are_sent
     world.insert_event(EventRow::new(12, 77).aged(90).closed()).await?;
     ensure!(pictures(&world).await? == told);
 
-    fs::write(directory(&world, 1, 11).await?.join("snapshot.jpg"), jpeg(1))?;
+    fs::write(world.event_directory(1, 11).await?.join("snapshot.jpg"), jpeg(1))?;
     let told = pictures(&world).await?;
     ensure!(matches!(&told[..], [(ok, good, _)] if ok == "ok" && good.contains("can be read")), "{told:?}");
     fs::rename(world.path("events"), world.path("elsewhere"))?;
@@ -50,7 +50,14 @@ async fn doctor_tells_of_pictures_that_cannot_be_read_though_only_files_are_sent
     let began = tokio::time::Instant::now();
     world.run(&["pictures", "test", "11"]).await?.expect_code(1)?;
     ensure!(began.elapsed().as_secs() < 3, "{:?}", began.elapsed());
-    Ok(())
+
+    // Mounted again, it is good again.
+    fs::rename(world.path("elsewhere"), world.path("events"))?;
+    wait_until("the picture is found again", async || {
+        let told = pictures(&world).await?;
+        Ok(matches!(&told[..], [(ok, good, _)] if ok == "ok" && good.contains("can be read")).then_some(()))
+    })
+    .await
 }
 
 #[tokio::test]

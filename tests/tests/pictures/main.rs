@@ -5,7 +5,6 @@ mod doctor;
 mod uploads;
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -26,25 +25,11 @@ fn house(fcm: &Fcm) -> WorldBuilder {
 }
 
 fn jpeg(content: u8) -> Vec<u8> {
-    [&[0xff, 0xd8, 0xff], &[content; 5000][..], &[0xff, 0xd9]].concat()
+    zmes_tests::jpeg(5005, content)
 }
 
 async fn phone(world: &World) -> Result<AppClient> {
-    let mut app = world.login("amy", "amypass").await?;
-    let data = json!({"type": "token", "platform": "android", "token": PHONE, "state": "enabled"});
-    app.send(&json!({"event": "push", "data": data})).await?;
-    app.sync().await?;
-    world.wait_token(PHONE, "registered", |_| true).await?;
-    Ok(app)
-}
-
-/// Returns the directory where ZoneMinder would put the pictures of an event, by its start in the database.
-async fn directory(world: &World, monitor: u32, event: u64) -> Result<PathBuf> {
-    let day = world.database.sql(&format!("SELECT DATE(StartDateTime) FROM Events WHERE Id={event}")).await?;
-    let day = day.split_whitespace().last().context("no day")?.to_owned();
-    let directory = world.path("events").join(monitor.to_string()).join(day).join(event.to_string());
-    fs::create_dir_all(&directory)?;
-    Ok(directory)
+    world.phone_of("amy", "amypass", PHONE).await
 }
 
 /// Returns the URL of the picture in an FCM message.
@@ -74,7 +59,7 @@ async fn a_push_carries_a_link_that_opens_the_picture_of_its_event() -> Result<(
     let url = image(&push)?;
     ensure!(url.len() == BASE.len() + "/p/".len() + 54 + ".jpg".len(), "{url}");
     ensure!(!world.daemon()?.log().contains(&url), "the link is in the log");
-    let (path, picture) = (directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(7));
+    let (path, picture) = (world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(7));
     // ZoneMinder writes in place: the phone may ask while half of it is there.
     fs::write(&path, &picture[..2000])?;
     let late = async {
@@ -101,7 +86,7 @@ async fn rights_of_the_moment_decide_who_sees_a_picture() -> Result<()> {
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
     let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
-    fs::write(directory(&world, 1, 10).await?.join("snapshot.jpg"), jpeg(1))?;
+    fs::write(world.event_directory(1, 10).await?.join("snapshot.jpg"), jpeg(1))?;
     ensure!(!is_refused(&world, &url).await?);
 
     let may = async |monitors: &str| {
@@ -126,7 +111,7 @@ async fn a_link_stops_working_with_the_settings_and_works_again() -> Result<()> 
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
     let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(1))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(1))?;
     world.settings.set_text("picture", "base-url", "");
     world.write_settings()?;
     world.run(&["reload"]).await?.expect_code(0)?;
@@ -149,8 +134,8 @@ async fn pictures_that_are_not_there_are_said_in_the_log_with_what_to_do() -> Re
     let _app = phone(&world).await?;
     world.alarm(1, 10).await?;
     let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
-    let large = [&[0xff, 0xd8, 0xff], &vec![1; 70_000][..], &[0xff, 0xd9]].concat();
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), large)?;
+    let large = zmes_tests::jpeg(70_005, 1);
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), large)?;
     ensure!(is_refused(&world, &url).await?);
     let log = world.daemon()?.log();
     ensure!(log.contains("alarm.jpg has 70005 bytes; at most 65536 are read"), "{log}");
@@ -207,7 +192,7 @@ async fn an_app_on_its_websocket_gets_a_link_by_the_rights_of_its_user() -> Resu
         .await?;
     let (mut amy, mut bob) = (world.login("amy", "amypass").await?, world.login("bob", "bobpass").await?);
     world.alarm(1, 10).await?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(5))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(5))?;
     let mut urls = Vec::new();
     for app in [&mut amy, &mut bob] {
         let frame = app.expect_alarm(10, 1).await?;
@@ -253,7 +238,7 @@ async fn the_link_of_a_user_who_was_just_created_opens_for_all_apps_and_waits_fo
         .await?;
     let mut carol = world.login("carol", "carolpass").await?;
     world.alarm(1, 10).await?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(5))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(5))?;
     let frame = carol.expect_alarm(10, 1).await?;
     let url = frame["events"][0]["Picture"].as_str().with_context(|| frame.to_string())?.to_owned();
     for app in 1..=25 {
@@ -280,7 +265,7 @@ async fn each_link_and_each_address_has_its_bound_and_no_socket_waits() -> Resul
     world.alarm(1, 10).await?;
     app.expect_alarm(10, 1).await?;
     let url = image(&fcm.messages.wait_pushes_to(PHONE, 1).await?[0])?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(1))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(1))?;
     // A refusal takes as long whatever was wrong.
     let forged = format!("{BASE}/p/{}.jpg", "A".repeat(54));
     let began = tokio::time::Instant::now();

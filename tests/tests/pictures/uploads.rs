@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use zmes_tests::includes;
 use zmes_tests::standin::{Answer, Behaviour, TargetPeer, form};
 
-use crate::{BASE, cameras, directory, jpeg, open, start, target};
+use crate::{BASE, cameras, jpeg, open, start, target};
 
 #[tokio::test]
 async fn services_that_take_files_get_the_picture_with_the_text() -> Result<()> {
@@ -21,7 +21,7 @@ async fn services_that_take_files_get_the_picture_with_the_text() -> Result<()> 
     let world = start(cameras(), &targets).await?;
     world.alarm(2, 10).await?;
     // ZoneMinder writes the picture a moment after the alarm, and in place.
-    let (path, picture) = (directory(&world, 2, 10).await?.join("alarm.jpg"), jpeg(7));
+    let (path, picture) = (world.event_directory(2, 10).await?.join("alarm.jpg"), jpeg(7));
     fs::write(&path, &picture[..2000])?;
     ensure!(ntfy.push_count() + pager.push_count() + bot.push_count() == 0, "the text waits for the picture");
     fs::write(&path, &picture)?;
@@ -87,7 +87,7 @@ async fn a_text_goes_out_alone_where_there_is_no_picture_or_it_is_refused() -> R
         service.answer_next(1, &Behaviour::Answer(refusal));
     }
     world.alarm(1, 11).await?;
-    fs::write(directory(&world, 1, 11).await?.join("alarm.jpg"), jpeg(1))?;
+    fs::write(world.event_directory(1, 11).await?.join("alarm.jpg"), jpeg(1))?;
     for (service, handle) in [(&ntfy, "@ntfy"), (&pager, "@pushover"), (&bot, "@telegram")] {
         let sent = world.wait_delivery(handle, 11, "sent").await?;
         ensure!(sent["attempts"] == 1, "{sent}");
@@ -98,7 +98,7 @@ async fn a_text_goes_out_alone_where_there_is_no_picture_or_it_is_refused() -> R
     // The next one is taken again.
     world.end_alarm(1, 11).await?;
     world.alarm(1, 12).await?;
-    fs::write(directory(&world, 1, 12).await?.join("alarm.jpg"), jpeg(2))?;
+    fs::write(world.event_directory(1, 12).await?.join("alarm.jpg"), jpeg(2))?;
     ensure!(ntfy.wait_accepted(3).await?[2].request.body == jpeg(2));
     Ok(())
 }
@@ -121,7 +121,7 @@ async fn a_service_that_fails_at_the_picture_alone_gets_the_text_at_once() -> Re
     pager.answer_next(1, &Behaviour::CloseConnection);
     hook.answer_next(1, &Behaviour::status(400, "no such member"));
     world.alarm(1, 10).await?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(1))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(1))?;
     for (service, handle) in [(&ntfy, "@ntfy"), (&pager, "@pushover"), (&hook, "@webhook")] {
         let sent = world.wait_delivery(handle, 10, "sent").await?;
         ensure!(sent["attempts"] == 1, "{handle}: {sent}");
@@ -133,7 +133,7 @@ async fn a_service_that_fails_at_the_picture_alone_gets_the_text_at_once() -> Re
     // The next picture is taken.
     world.end_alarm(1, 10).await?;
     world.alarm(1, 11).await?;
-    fs::write(directory(&world, 1, 11).await?.join("alarm.jpg"), jpeg(2))?;
+    fs::write(world.event_directory(1, 11).await?.join("alarm.jpg"), jpeg(2))?;
     ensure!(ntfy.wait_accepted(2).await?[1].request.body == jpeg(2));
     ensure!(world.daemon()?.log().contains("internal server error"));
     Ok(())
@@ -153,7 +153,7 @@ async fn targets_with_links_get_links_that_open() -> Result<()> {
     );
     let mut world = start(builder, &targets).await?;
     world.alarm(1, 10).await?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(3))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(3))?;
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned).with_context(|| value.to_string());
     let message = ntfy.wait_accepted(1).await?[0].json();
     ensure!(
@@ -177,7 +177,7 @@ async fn a_webhook_gets_the_picture_in_its_json_or_as_a_form() -> Result<()> {
     let hook = TargetPeer::webhook().await?;
     let world = start(cameras(), &[target("webhook", &hook, "picture = \"base64\"")]).await?;
     world.alarm(1, 10).await?;
-    fs::write(directory(&world, 1, 10).await?.join("alarm.jpg"), jpeg(3))?;
+    fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(3))?;
     let posted = hook.wait_accepted(1).await?[0].json();
     ensure!(
         includes(&posted, &json!({"v": 1, "event": 10, "picture_base64": STANDARD.encode(jpeg(3))})),
@@ -189,7 +189,7 @@ async fn a_webhook_gets_the_picture_in_its_json_or_as_a_form() -> Result<()> {
     fs::write(world.settings_file(), text)?;
     world.run(&["reload"]).await?.expect_code(0)?;
     world.alarm(1, 11).await?;
-    fs::write(directory(&world, 1, 11).await?.join("alarm.jpg"), jpeg(4))?;
+    fs::write(world.event_directory(1, 11).await?.join("alarm.jpg"), jpeg(4))?;
     let request = hook.wait_accepted(2).await?.remove(1).request;
     let parts = form(&request);
     let payload: Value = serde_json::from_slice(&parts[0].1)?;

@@ -159,31 +159,30 @@ mod tests {
     /// A table of one version of ZoneMinder, and the time.
     struct World {
         capture: RemoteCapture,
-        dated: bool,
         returning: bool,
         on_demand: bool,
         now: Instant,
     }
 
     impl World {
-        fn new(dated: bool, returning: bool) -> Self {
+        fn new(returning: bool) -> Self {
             let capture = RemoteCapture::default();
-            Self { capture, dated, returning, on_demand: false, now: Instant::now() }
+            Self { capture, returning, on_demand: false, now: Instant::now() }
         }
 
         fn v1_36() -> Self {
-            Self::new(true, false)
+            Self::new(false)
         }
 
         fn v1_38() -> Self {
-            Self::new(true, true)
+            Self::new(true)
         }
 
         /// Reads the table some seconds later.
         fn after(&mut self, seconds: u64, row: Option<CaptureReport>) -> RemoteSight {
             self.now += Duration::from_secs(seconds);
             let reports = row.map(|row| (ID, row)).into_iter().collect();
-            let captures = CaptureReports { dated: self.dated, returning: self.returning, reports };
+            let captures = CaptureReports { returning: self.returning, reports };
             self.capture.read(Some((&captures, self.now)), &monitor(self.on_demand), MINUTE);
             self.capture.sight()
         }
@@ -213,13 +212,12 @@ mod tests {
             (Connecting, Some(false), None, NoPicture),
             (NotRunning, Some(true), None, Stopped),
         ] {
-            let mut world = World::new(age.is_some(), false);
+            let mut world = World::v1_36();
             let report = CaptureReport { status, pictures, age: age.map(Duration::from_secs) };
             assert_eq!(world.after(0, Some(report)), expected, "{status:?} {pictures:?} {age:?}");
         }
         assert_eq!(World::v1_38().after(0, None), Silent(None));
         assert_eq!(World::v1_36().after(0, None), RemoteSight::Unknown);
-        assert_eq!(World::new(false, false).after(0, None), RemoteSight::Unknown);
     }
 
     #[test]

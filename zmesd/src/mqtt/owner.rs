@@ -146,8 +146,6 @@ pub struct MqttOwner {
     pictures: AlarmPictures,
     decided: BTreeMap<MonitorId, DecidedStart>,
     online_said: bool,
-    /// Alarms that go on, as the record has them, until the cameras take them.
-    open: Vec<OpenAlarm>,
     user_missed: bool,
     commands_left: Bucket,
     looks: u32,
@@ -184,7 +182,6 @@ impl MqttOwner {
             pictures,
             decided: BTreeMap::new(),
             online_said: false,
-            open: Vec::new(),
             user_missed: false,
             commands_left: Bucket::full(command::QUOTA, now),
             looks: 0,
@@ -222,8 +219,8 @@ impl MqttOwner {
     async fn serve(&mut self, stop: &CancellationToken) -> bool {
         self.tap = Some(self.parts.tap.subscribe());
         self.read_troubles().await;
-        self.read_open().await;
-        self.take_config();
+        let open = self.read_open().await;
+        self.take_config(open);
         let mut snoozes = interval(SNOOZES);
         snoozes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -255,12 +252,12 @@ impl MqttOwner {
         }
     }
 
-    /// Takes the settings in use, from nothing.
-    fn take_config(&mut self) {
+    /// Takes the settings in use, from nothing; `open`: the alarms that go on.
+    fn take_config(&mut self, open: Vec<OpenAlarm>) {
         self.config = self.parts.config.borrow_and_update().clone();
         self.topics = Topics::new(&self.config.topic);
         self.slots.forget();
-        self.cameras = Cameras::starting(std::mem::take(&mut self.open));
+        self.cameras = Cameras::starting(open);
         (self.cleared, self.user_missed) = (false, false);
         self.pictures.forget();
         let Some(broker) = self.config.broker.clone() else { return };
@@ -315,9 +312,9 @@ impl MqttOwner {
             self.config = new;
             return false;
         }
-        self.read_open().await;
+        let open = self.read_open().await;
         self.line.hear_again();
-        self.take_config();
+        self.take_config(open);
         true
     }
 

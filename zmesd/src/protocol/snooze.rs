@@ -1,12 +1,13 @@
 //! `control/snooze`: an app wants no pushes for a while.
 
 use serde_json::{Map, Value};
+use zmes_shared::control::SNOOZE_MAX_MS;
 
 use super::incoming::{KEEP, list, text};
 use crate::domain::MonitorFilter;
 
-/// The longest snooze: 30 days.
-const MINUTES_MAX: u32 = 43_200;
+/// The longest snooze, in minutes.
+const MINUTES_MAX: u64 = SNOOZE_MAX_MS / 60_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnoozeStatement {
@@ -36,7 +37,7 @@ pub enum SnoozeRefusal {
 pub(super) fn snooze(mut data: Map<String, Value>) -> Result<SnoozeStatement, SnoozeRefusal> {
     let minutes = text(data.remove("minutes")).map_err(|_| SnoozeRefusal::BadMinutes)?;
     let minutes = minutes.ok_or(SnoozeRefusal::NoMinutes)?;
-    let minutes = minutes.trim().parse().ok().filter(|minutes| *minutes <= MINUTES_MAX);
+    let minutes = minutes.trim().parse::<u32>().ok().filter(|minutes| u64::from(*minutes) <= MINUTES_MAX);
     let minutes = minutes.ok_or(SnoozeRefusal::BadMinutes)?;
     let monlist = list(data.remove("monlist")).map_err(|_| SnoozeRefusal::BadMonitorList)?;
     let monlist = monlist.unwrap_or_default();

@@ -6,9 +6,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::handshake::server::Request;
-use tokio_tungstenite::tungstenite::http::Method;
-use tokio_tungstenite::tungstenite::http::header::UPGRADE;
 
 use super::upgrade::hang_up;
 use crate::links;
@@ -36,12 +33,9 @@ pub(super) struct PictureAsked {
     link: String,
 }
 
-/// Returns a request for a picture, or `None` if it asks for something else.
-pub(super) fn asked(request: &Request) -> Option<PictureAsked> {
-    let asks = request.method() == Method::GET;
-    let link = links::in_path(request.uri().path())?;
-    let upgrades = request.headers().contains_key(UPGRADE);
-    (asks && !upgrades).then(|| PictureAsked { link: link.to_owned() })
+/// Returns which picture a path asks for, or `None` if it is the path of something else.
+pub(super) fn asked(path: &str) -> Option<PictureAsked> {
+    links::in_path(path).map(|link| PictureAsked { link: link.to_owned() })
 }
 
 /// Answers a request for a picture, and closes the connection.

@@ -11,9 +11,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::handshake::server::Request;
-use tokio_tungstenite::tungstenite::http::Method;
-use tokio_tungstenite::tungstenite::http::header::UPGRADE;
 
 use super::upgrade::hang_up;
 use crate::links;
@@ -38,12 +35,9 @@ pub(super) struct SnoozeAsked {
     presses: bool,
 }
 
-/// Returns a request about a snooze; `None`: it asks for something else. `posted`: it came as a POST.
-pub(super) fn asked(request: &Request, posted: bool) -> Option<SnoozeAsked> {
-    let link = links::in_snooze_path(request.uri().path())?;
-    let upgrades = request.headers().contains_key(UPGRADE);
-    let asks = request.method() == Method::GET && !upgrades;
-    asks.then(|| SnoozeAsked { link: link.to_owned(), presses: posted })
+/// Returns which snooze a path is about; `None`: it is the path of something else. `posted`: it came as a POST.
+pub(super) fn asked(path: &str, posted: bool) -> Option<SnoozeAsked> {
+    links::in_snooze_path(path).map(|link| SnoozeAsked { link: link.to_owned(), presses: posted })
 }
 
 struct SnoozePage {

@@ -8,7 +8,8 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, write_response};
-use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::http::header::UPGRADE;
+use tokio_tungstenite::tungstenite::http::{Method, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::authority::HostAuthority;
@@ -180,12 +181,16 @@ where
     Ok(None)
 }
 
-/// Returns the link that a request opens; `None`: it asks for something else.
+/// Returns the link that a request opens; `None`: it asks for something else. A POST is read as a GET.
 fn link(request: &Request, posted: bool) -> Option<LinkAsked> {
-    if let Some(asked) = picture::asked(request).filter(|_| !posted) {
-        return Some(LinkAsked::Picture(asked));
+    if request.method() != Method::GET || request.headers().contains_key(UPGRADE) {
+        return None;
     }
-    snooze::asked(request, posted).map(LinkAsked::Snooze)
+    let path = request.uri().path();
+    match picture::asked(path).filter(|_| !posted) {
+        Some(asked) => Some(LinkAsked::Picture(asked)),
+        None => snooze::asked(path, posted).map(LinkAsked::Snooze),
+    }
 }
 
 /// A trusted proxy may name this server differently, and then forwards the client's name.

@@ -177,15 +177,14 @@ pub struct CaptureReport {
     pub status: CaptureStatus,
     /// `CaptureFPS` is above zero; `None`: there is no such column.
     pub pictures: Option<bool>,
-    /// Time since `UpdatedOn`, by the database's own clock; `None`: there is no such column (up to 1.36.33).
+    /// Time since `UpdatedOn`, by the database's own clock: a `zmc` that was killed is known by it. `None`: there is no such
+    /// column (up to 1.36.33).
     pub age: Option<Duration>,
 }
 
-/// The rows of `Monitor_Status`.
+/// The rows of `Monitor_Status`. `zmstats.pl` deletes those that are older than a minute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CaptureReports {
-    /// The rows have a time: a `zmc` that was killed is known by its age. `zmstats.pl` deletes rows that are older than a minute.
-    pub dated: bool,
     /// A capturing `zmc` inserts its row again after it was deleted (1.37.74 and later); before, a row that was deleted
     /// stays away until `zmc` connects to its camera the next time.
     pub returning: bool,

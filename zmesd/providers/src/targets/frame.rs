@@ -85,7 +85,7 @@ impl TargetFrame {
         Instant::now() + self.http.timing.total.mul_f32(PICTURE_SHARE)
     }
 
-    /// Judges a request with a picture. `refuses`: says that the service takes the message, but not its picture.
+    /// Judges a request with a picture.
     ///
     /// Services, and proxies before them, have many ways to fail at a picture alone: a full disk (ntfy answers 500), a
     /// method or a size that is not allowed, a connection that is reset. So after each failure that is not about pace or
@@ -93,11 +93,9 @@ impl TargetFrame {
     pub(super) fn tried(
         &self,
         answer: Result<ProviderAnswer, PushError>,
-        refuses: impl FnOnce(&ProviderAnswer) -> bool,
         judge: impl FnOnce(&ProviderAnswer) -> Result<Delivered, PushError>,
     ) -> Result<PictureTried, PushError> {
         match answer {
-            Ok(answer) if refuses(&answer) => Ok(PictureTried::Refused(self.said(&answer))),
             Ok(answer) => match judge(&answer) {
                 Ok(delivered) => Ok(PictureTried::Delivered(delivered)),
                 Err(error)
@@ -105,14 +103,17 @@ impl TargetFrame {
                 {
                     Err(error)
                 }
-                Err(_) => Ok(PictureTried::Refused(self.said(&answer))),
+                Err(error) => {
+                    let of_message = matches!(error, PushError::Message(_));
+                    Ok(PictureTried::Refused { why: self.said(&answer), of_message })
+                }
             },
             // A slow line must not keep the text back.
             Err(PushError::Transport(fault)) if fault.kind == FaultKind::Timeout => {
-                Ok(PictureTried::Refused("it was not taken in time".to_owned()))
+                Ok(PictureTried::refused("it was not taken in time".to_owned()))
             }
             Err(PushError::Transport(fault)) if fault.kind == FaultKind::Closed => {
-                Ok(PictureTried::Refused(fault.detail))
+                Ok(PictureTried::refused(fault.detail))
             }
             Err(error) => Err(error),
         }
@@ -214,8 +215,15 @@ pub(super) fn too_large(size: usize, limit: usize) -> String {
 pub(super) enum PictureTried {
     /// The message and its picture were taken.
     Delivered(Delivered),
-    /// The picture is not taken; this is why.
-    Refused(String),
+    /// The picture is not taken. `of_message`: the message itself was judged, perhaps for something else in it.
+    Refused { why: String, of_message: bool },
+}
+
+impl PictureTried {
+    /// The picture is not taken, and nothing was said about the message.
+    pub(super) fn refused(why: String) -> Self {
+        Self::Refused { why, of_message: false }
+    }
 }
 
 /// Returns the JSON of an answer, if it is some.

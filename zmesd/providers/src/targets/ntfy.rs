@@ -106,15 +106,15 @@ impl Ntfy {
         self.with_token(request).body(file.bytes().to_vec())
     }
 
-    /// Says whether a refusal is about the file alone. The day's share of attachments is not asked for again in the next hour.
-    fn refuses_file(&self, answer: &ProviderAnswer) -> bool {
-        let json = frame::json(answer);
-        let code = json.and_then(|json| json.get("code")?.as_u64());
-        if code == Some(42_905) {
+    /// Says whether the day's share of attachments is used up: it is not asked for again in the next hour. Unlike all other
+    /// answers with 429, this one is about the file alone.
+    fn has_used_up_files(&self, answer: &ProviderAnswer) -> bool {
+        let used_up = code(frame::json(answer).as_ref()) == Some(42_905);
+        if used_up {
             let until = Instant::now() + FILES_USED_UP;
             *self.no_files_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         }
-        matches!(code, Some(40_014 | 41_301 | 42_905))
+        used_up
     }
 
     fn takes_files(&self) -> bool {
@@ -145,8 +145,7 @@ impl Ntfy {
                 None => Err(self.frame.unexpected(answer, "ntfy's JSON with the id of the message")),
             };
         }
-        let code = json.as_ref().and_then(|json| json.get("code")).and_then(Value::as_u64);
-        Err(self.refusal(answer, code))
+        Err(self.refusal(answer, code(json.as_ref())))
     }
 
     fn refusal(&self, answer: &ProviderAnswer, code: Option<u64>) -> PushError {
@@ -191,6 +190,11 @@ impl Ntfy {
             _ => Err(self.frame.by_status(answer)),
         }
     }
+}
+
+/// Returns ntfy's own number of a refusal.
+fn code(json: Option<&Value>) -> Option<u64> {
+    json?.get("code")?.as_u64()
 }
 
 /// Returns the snooze buttons: the phone sends the POST itself, and removes the message.
@@ -271,11 +275,13 @@ impl PushTransport for Ntfy {
             if self.takes_files() {
                 let upload = |client: &Client| self.upload(client, &message, file);
                 let answer = self.frame.http.call(self.frame.picture_deadline(), upload).await;
-                let refuses = |answer: &ProviderAnswer| self.refuses_file(answer);
-                match self.frame.tried(answer, refuses, |answer| self.judge(answer))? {
-                    PictureTried::Delivered(delivered) => return Ok(delivered),
-                    PictureTried::Refused(why) => without_picture = Some(why),
-                }
+                without_picture = match answer {
+                    Ok(answer) if self.has_used_up_files(&answer) => Some(self.frame.said(&answer)),
+                    answer => match self.frame.tried(answer, |answer| self.judge(answer))? {
+                        PictureTried::Delivered(delivered) => return Ok(delivered),
+                        PictureTried::Refused { why, .. } => Some(why),
+                    },
+                };
             } else {
                 without_picture =
                     Some("the server's share of attachments was used up within the last hour".to_owned());
@@ -313,14 +319,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_of_the_file_is_one_and_a_used_up_share_is_remembered() {
-        let refuses = |ntfy: &Ntfy, status, code: u32| {
-            ntfy.refuses_file(&answer(status, &format!(r#"{{"code":{code}}}"#)))
-        };
+    fn a_refusal_of_the_file_lets_the_text_go_alone_and_a_used_up_share_is_remembered() {
         let ntfy = ntfy();
-        assert!(refuses(&ntfy, 400, 40_014) && refuses(&ntfy, 413, 41_301) && ntfy.takes_files());
-        assert!(!refuses(&ntfy, 429, 42_901) && !refuses(&ntfy, 401, 40_101) && ntfy.takes_files());
-        assert!(refuses(&ntfy, 429, 42_905) && !ntfy.takes_files());
+        let refused = |status, code: u32| answer(status, &format!(r#"{{"code":{code}}}"#));
+        let tried = |answer| ntfy.frame.tried(Ok(answer), |answer| ntfy.judge(answer));
+        for (status, code) in [(400, 40_014), (413, 41_301)] {
+            assert!(!ntfy.has_used_up_files(&refused(status, code)), "{code}");
+            assert!(matches!(tried(refused(status, code)), Ok(PictureTried::Refused { .. })), "{code}");
+        }
+        for (status, code) in [(429, 42_901), (401, 40_101)] {
+            assert!(!ntfy.has_used_up_files(&refused(status, code)), "{code}");
+            assert!(tried(refused(status, code)).is_err(), "{code}");
+        }
+        assert!(ntfy.takes_files());
+        assert!(ntfy.has_used_up_files(&refused(429, 42_905)) && !ntfy.takes_files());
     }
 
     fn ntfy() -> Ntfy {

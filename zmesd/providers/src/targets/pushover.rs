@@ -159,9 +159,9 @@ impl PushTransport for Pushover {
                     .frame
                     .post_until(self.frame.picture_deadline(), MESSAGES, &whole, |request| request)
                     .await;
-                match self.frame.tried(answer, |_| false, |answer| self.judge(answer))? {
+                match self.frame.tried(answer, |answer| self.judge(answer))? {
                     PictureTried::Delivered(delivered) => return Ok(delivered),
-                    PictureTried::Refused(why) => without_picture = Some(why),
+                    PictureTried::Refused { why, .. } => without_picture = Some(why),
                 }
             }
             Some(file) => without_picture = Some(too_large(file.len(), PICTURE_MAX)),

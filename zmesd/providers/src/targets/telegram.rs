@@ -115,13 +115,13 @@ impl Telegram {
         until: Instant,
     ) -> Result<PictureTried, PushError> {
         let Some(form) = self.form(message, file, with_buttons) else {
-            return Ok(PictureTried::Refused("it does not fit into a form".to_owned()));
+            return Ok(PictureTried::refused("it does not fit into a form".to_owned()));
         };
         let url = http::below(&self.frame.http.base, &self.path("sendPhoto"));
         let request = |client: &Client| form.onto(client.post(url));
         let answer = self.frame.http.call(until, request).await;
         let judge = |answer: &ProviderAnswer| self.result(answer).map(|sent| self.delivered(&sent));
-        self.frame.tried(answer, |_| false, judge)
+        self.frame.tried(answer, judge)
     }
 
     fn path(&self, method: &str) -> String {
@@ -228,15 +228,15 @@ impl PushTransport for Telegram {
                 match self.photo(&message, file, true, until).await? {
                     PictureTried::Delivered(delivered) => return Ok(delivered),
                     // It may be the buttons that are refused: the picture is worth more than they are.
-                    PictureTried::Refused(why) if keyboard(&message).is_some() => {
+                    PictureTried::Refused { why, of_message: true } if keyboard(&message).is_some() => {
                         match self.photo(&message, file, false, until).await? {
                             PictureTried::Delivered(delivered) => {
                                 return Ok(Delivered { without_buttons: Some(why), ..delivered });
                             }
-                            PictureTried::Refused(why) => without_picture = Some(why),
+                            PictureTried::Refused { why, .. } => without_picture = Some(why),
                         }
                     }
-                    PictureTried::Refused(why) => without_picture = Some(why),
+                    PictureTried::Refused { why, .. } => without_picture = Some(why),
                 }
             }
             Some(file) => without_picture = Some(too_large(file.bytes().len(), PHOTO_MAX)),

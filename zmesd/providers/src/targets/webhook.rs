@@ -229,9 +229,9 @@ impl PushTransport for Webhook {
         let mut without_picture = None;
         if let Some(file) = push.picture.as_ref().and_then(PushedPicture::file) {
             let answer = send(self.body(&message, Some(file))?, self.frame.picture_deadline()).await;
-            match self.frame.tried(answer, |_| false, |answer| self.judge(answer))? {
+            match self.frame.tried(answer, |answer| self.judge(answer))? {
                 PictureTried::Delivered(delivered) => return Ok(delivered),
-                PictureTried::Refused(why) => without_picture = Some(why),
+                PictureTried::Refused { why, .. } => without_picture = Some(why),
             }
         }
         // A form that was refused may have been refused for being one.

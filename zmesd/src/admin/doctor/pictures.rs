@@ -117,7 +117,7 @@ fn judge(base_url: &str, visit: Result<Visit, VisitFault>, body: &str, took: Dur
             let detail = format!(
                 "phones load no pictures: links lead elsewhere, {base_url}/p/ is answered with {status}"
             );
-            let hint = "a proxy must pass /p/ on to zmesd, without the path of picture.base-url: docs/behind-a-proxy.md";
+            let hint = "a proxy must pass /p/ and /s/ on to zmesd, without the path of picture.base-url: docs/behind-a-proxy.md";
             Finding::warning(STEP, detail, hint)
         }
         Err(VisitFault::Certificate(why)) => {

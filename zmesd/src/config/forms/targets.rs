@@ -1,10 +1,12 @@
 //! The values of `[[target]]`.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use zmes_providers::SnoozeTime;
 use zmes_providers::targets::{ExpectedStatus, TargetName, Template, TemplateProblem};
+use zmes_shared::control::SNOOZE_MAX_MS;
 use zmes_shared::duration;
 
 use super::network::Listing;
@@ -16,8 +18,8 @@ use crate::config::target::TargetPhase;
 
 /// Most buttons of a message: ntfy takes no more (server/actions.go, `actionsMax`).
 const BUTTONS_MAX: usize = 3;
-/// Longest snooze of a button, in minutes: that of any snooze.
-const SNOOZE_MAX: u32 = 30 * 24 * 60;
+/// How long the snooze of a button may be: as long as any snooze.
+const SNOOZE: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_millis(SNOOZE_MAX_MS);
 /// Most headers of a webhook.
 const HEADERS_MAX: usize = 32;
 /// Longest name of a header, in bytes.
@@ -95,7 +97,7 @@ fn snooze_buttons(texts: &[&str]) -> Result<Vec<SnoozeTime>, Complaint> {
         let span = duration::parse(text).map_err(|error| wrong(&format!("is {error}")))?;
         let minutes = u32::try_from(span.as_secs() / 60).unwrap_or(u32::MAX);
         let whole = span == Duration::from_mins(minutes.into());
-        if !whole || !(1..=SNOOZE_MAX).contains(&minutes) {
+        if !whole || !SNOOZE.contains(&span) {
             return Err(wrong("is not from 1m to 30d, in whole minutes"));
         }
         if times.contains(&SnoozeTime(minutes)) {

@@ -1,8 +1,7 @@
 //! `[mqtt]`: what a connection to the broker needs, and who could read it.
 
-use std::net::IpAddr;
-
 use zmes_providers::PushPart;
+use zmes_shared::host;
 
 use super::{Checker, Reported};
 use crate::config::file::File;
@@ -65,7 +64,7 @@ impl Checker<'_> {
             let hint = "set it, or do not enable mqtt: \"mqtts://broker.example.org\"";
             return Err(self.problem(&section.url.place, "is empty", hint));
         };
-        if !url.tls && !is_loopback(&url.host) {
+        if !url.tls && !host::is_this_machine(&url.host) {
             if !section.plaintext.value {
                 let hint = "write mqtts://, or allow it with mqtt.plaintext = true";
                 return Err(self.problem(
@@ -100,11 +99,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

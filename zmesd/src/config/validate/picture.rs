@@ -15,7 +15,7 @@ impl Checker<'_> {
             let (_, path) = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).unzip();
             if let Some(path) = path {
                 let hint = format!(
-                    "zmesd answers at /p/ only: have the proxy remove /{path}, or remove it here (docs/behind-a-proxy.md)"
+                    "zmesd answers at /p/ and /s/ only: have the proxy remove /{path}, or remove it here (docs/behind-a-proxy.md)"
                 );
                 self.warn(&base.place, format!("has the path /{path}"), hint);
             }

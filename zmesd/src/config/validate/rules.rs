@@ -33,9 +33,11 @@ impl Checker<'_> {
                 let hint = "write [\"push\"], [\"websocket\"], [\"mqtt\"] or several";
                 complete = Err(self.problem(&section.channels.place, "is empty", hint));
             }
-            if section.action.value == RuleAction::Urgent && section.channels.value == [Channel::WebSocket] {
+            let channels = &section.channels.value;
+            let pushes = channels.is_empty() || channels.contains(&Channel::Push);
+            if section.action.value == RuleAction::Urgent && !pushes {
                 let hint = "only pushes can be urgent: add \"push\", or write action = \"notify\"";
-                self.warn(&section.action.place, "\"urgent\", but the rule is for connected apps only", hint);
+                self.warn(&section.action.place, "\"urgent\", but the rule is not for pushes", hint);
             }
             rules.push(section.rule());
         }

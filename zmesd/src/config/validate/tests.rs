@@ -409,6 +409,20 @@ fn a_rule_without_conditions_makes_those_after_it_unreachable() {
 }
 
 #[test]
+fn a_rule_that_is_not_for_pushes_cannot_make_them_urgent() {
+    for (channels, warned) in
+        [("'websocket'", true), ("'websocket', 'mqtt'", true), ("'mqtt', 'push'", false), ("'push'", false)]
+    {
+        let rule = format!("[[rule]]\nname = 'x'\naction = 'urgent'\nchannels = [{channels}]\n");
+        let warnings = loaded(&with(&[]), &format!("{BARE}{rule}")).warnings;
+        let found = warnings.iter().filter(|warning| warning.key == "rule[0].action");
+        let found: Vec<_> = found.map(|warning| warning.message.as_str()).collect();
+        let told = "\"urgent\", but the rule is not for pushes";
+        assert_eq!(found, if warned { vec![told] } else { Vec::new() }, "{channels}");
+    }
+}
+
+#[test]
 fn rules_and_settings_about_labels_that_do_little_or_lose_alarms_are_warned_of() {
     let warnings = |text: &str| {
         let loaded = loaded(&with(&[]), &format!("{BARE}{text}"));

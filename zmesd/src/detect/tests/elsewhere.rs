@@ -163,7 +163,7 @@ async fn what_its_zmc_says_of_itself_is_its_condition() {
     let mut world = two_servers(ScriptedStore::default(), &[]).await;
     let says = |status, age| {
         let report = CaptureReport { status, pictures: Some(true), age: Some(Duration::from_secs(age)) };
-        Some(CaptureReports { dated: true, returning: false, reports: [(TWO, report)].into() })
+        Some(CaptureReports { returning: false, reports: [(TWO, report)].into() })
     };
     let seen = |sight| move |report: &MonitorReport| matches!(&report.condition, Condition::Elsewhere { sight: found, trouble: None, .. } if *found == sight);
     world.store.set_captures(says(CaptureStatus::Connected, 3));
@@ -185,7 +185,7 @@ async fn what_its_zmc_says_of_itself_is_its_condition() {
 async fn a_monitor_status_that_cannot_be_read_hides_no_alarm_and_shows_no_old_sight() {
     let mut world = two_servers(ScriptedStore::default(), &[]).await;
     let report = CaptureReport { status: CaptureStatus::NotRunning, pictures: None, age: None };
-    let stopped = CaptureReports { dated: true, returning: true, reports: [(TWO, report)].into() };
+    let stopped = CaptureReports { returning: true, reports: [(TWO, report)].into() };
     world.store.set_captures(Some(stopped.clone()));
     let sight = |sight| move |report: &MonitorReport| matches!(&report.condition, Condition::Elsewhere { sight: found, trouble: None, .. } if *found == sight);
     world.report(TWO, sight(RemoteSight::Stopped)).await;

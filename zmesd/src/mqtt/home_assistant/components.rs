@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use zmes_shared::control::SNOOZE_MAX_MS;
 use zmes_shared::words::MachineKind;
 
 use super::{Announced, Availability, SOFTWARE, Site};
 
-/// Longest snooze that a command can ask for, in minutes: 30 days.
-const SNOOZE_MAX: u32 = 43_200;
+/// Longest snooze that a command can ask for, in minutes.
+const SNOOZE_MAX: u64 = SNOOZE_MAX_MS / 60_000;
 
 /// What an emptied topic stands for: states are emptied when a monitor or the topic is gone, which may reach Home Assistant
 /// before its device is. Without these it would warn.
@@ -210,7 +211,7 @@ impl Component {
 #[derive(Debug, Clone, Serialize)]
 struct Range {
     min: u32,
-    max: u32,
+    max: u64,
     step: u32,
     mode: &'static str,
 }

@@ -10,7 +10,7 @@ use zmes_shared::machine::MachineMessage;
 use super::MqttOwner;
 use crate::mqtt::cursor::AckCursor;
 use crate::mqtt::message;
-use crate::state::{MqttDevice, MqttMemory, MqttMissed, MqttNote};
+use crate::state::{MqttDevice, MqttMemory, MqttMissed, MqttNote, OpenAlarm};
 
 /// Rows that are read at a time.
 const ROWS: u32 = 10_000;
@@ -76,11 +76,14 @@ impl MqttOwner {
         self.backlog.due = Instant::now() + RETRY;
     }
 
-    /// Reads which alarms go on, before the cameras begin anew.
-    pub(super) async fn read_open(&mut self) {
+    /// Returns which alarms go on, as the record has them.
+    pub(super) async fn read_open(&mut self) -> Vec<OpenAlarm> {
         match self.parts.state.alarms_that_go_on(self.now()).await {
-            Ok(open) => self.open = open,
-            Err(error) => warn!(%error, "mqtt cannot read which alarms go on"),
+            Ok(open) => open,
+            Err(error) => {
+                warn!(%error, "mqtt cannot read which alarms go on");
+                Vec::new()
+            }
         }
     }
 
@@ -116,6 +119,7 @@ impl MqttOwner {
         self.cursor = known.unwrap_or_else(|| AckCursor::starting(self.now()));
         let keep = self.parts.config.borrow().keep;
         let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
+        // Not only when the record is read: by then the clock may have passed the cursor.
         self.cursor.follow_clock(self.now(), keep);
         // From here on a kill forgets nothing.
         self.write_cursor();

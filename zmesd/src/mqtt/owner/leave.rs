@@ -51,8 +51,8 @@ impl MqttOwner {
                 self.on_down(FaultKind::Timeout, "the broker did not take in time what mqtt clear removes");
             }
             self.line.cut();
-            self.read_open().await;
-            self.take_config();
+            let open = self.read_open().await;
+            self.take_config(open);
             return Err(MqttRefusal::Unfinished);
         };
         self.goodbye().await;

@@ -45,6 +45,8 @@ pub(super) struct AlarmPictures {
     desk: Arc<dyn PictureUploads>,
     /// The last alarm of each monitor that nobody looks for yet.
     wanted: BTreeMap<MonitorId, (EventId, Timestamp)>,
+    /// The last alarm of each monitor whose picture was wanted over this connection.
+    asked: BTreeMap<MonitorId, (EventId, Timestamp)>,
     looks: FuturesUnordered<Look>,
     found: BTreeMap<MonitorId, Bytes>,
     /// One is on its way to the broker.
@@ -68,6 +70,7 @@ impl AlarmPictures {
         Self {
             desk,
             wanted: BTreeMap::new(),
+            asked: BTreeMap::new(),
             looks: FuturesUnordered::new(),
             found: BTreeMap::new(),
             sending: false,
@@ -80,8 +83,9 @@ impl AlarmPictures {
         *self = Self::new(Arc::clone(&self.desk));
     }
 
-    /// The connection is over. What was found is sent with the next one.
+    /// The connection is over. What was found is sent with the next one; what was on its way is wanted again.
     pub(super) fn interrupt(&mut self) {
+        self.asked.clear();
         if std::mem::take(&mut self.sending) {
             self.losses = self.losses.saturating_add(1);
             if self.losses == LOSSES {
@@ -103,6 +107,11 @@ impl AlarmPictures {
     }
 
     fn want(&mut self, monitor: MonitorId, event: EventId, at: Timestamp) {
+        // While the disk takes no notes the record is read every few seconds, with the same alarms.
+        if self.asked.get(&monitor).is_some_and(|(asked, last)| *asked == event && at <= *last) {
+            return;
+        }
+        self.asked.insert(monitor, (event, at));
         self.wanted.insert(monitor, (event, at));
         self.look();
     }
@@ -199,6 +208,21 @@ mod tests {
         }
         events.sort_unstable();
         assert_eq!(events, [1, 1, 1, 1, 8]);
+    }
+
+    #[tokio::test]
+    async fn an_alarm_that_is_read_again_wants_its_picture_once_over_each_connection() {
+        let mut pictures = AlarmPictures::new(Arc::new(Desk));
+        let looks = |pictures: &mut AlarmPictures, second| {
+            let before = pictures.looks.len();
+            pictures.want(MonitorId(1), EventId(7), Timestamp::from_second(second).unwrap());
+            pictures.looks.len() - before
+        };
+        assert_eq!(looks(&mut pictures, 10), 1);
+        assert_eq!(looks(&mut pictures, 20), 1, "the event had another alarm");
+        assert_eq!((looks(&mut pictures, 10), looks(&mut pictures, 20)), (0, 0), "both are read again");
+        pictures.interrupt();
+        assert_eq!(looks(&mut pictures, 20), 1, "it may have been on its way");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) async fn read(session: &mut Session<'_>) -> Answer<Option<CaptureRepo
         readable("Monitor_Status", &rows, |cells| Ok((MonitorId(cells.id("MonitorId")?), report(cells)?)));
     // Snapshots up to 1.37.65 are taken for 1.38, too.
     let returning = dated && schema.has("Monitors", "Capturing");
-    Ok(Some(CaptureReports { dated, returning, reports: reports.into_iter().collect() }))
+    Ok(Some(CaptureReports { returning, reports: reports.into_iter().collect() }))
 }
 
 fn report(cells: Cells<'_>) -> Result<CaptureReport, Odd> {
