@@ -7,6 +7,9 @@ use super::{Checker, Reported};
 use crate::config::file::File;
 use crate::config::mqtt::{BrokerConfig, BrokerIdentity, BrokerUrl, MqttConfig, MqttSection};
 
+/// The default of `mqtt.topic`. Two servers that publish there have one last will, and one state of the server.
+const TOPIC: &str = "zmesd";
+
 impl Checker<'_> {
     pub(super) fn mqtt(&mut self, file: &File) -> Result<MqttConfig, Reported> {
         let (section, home_assistant) = (&file.mqtt, &file.home_assistant);
@@ -17,6 +20,10 @@ impl Checker<'_> {
                 let hint = "choose another topic: Home Assistant's own status stands there";
                 self.problem(&section.topic.place, format!("makes `{ours}` zmesd's status topic"), hint);
             }
+        }
+        if section.enabled.value && file.cluster.enabled.value && section.topic.value == TOPIC {
+            let hint = "give each node its own topic: mqtt.topic = \"zmesd/nvr1\" at node nvr1";
+            self.warn(&section.topic.place, "the default: other nodes of the cluster may use it, too", hint);
         }
         Ok(section.config(broker?, home_assistant.config()))
     }
@@ -146,5 +153,19 @@ mod tests {
         assert!(with("key = 'key.pem'").contains("mqtt.certificate"));
         assert!(with("topic = 'homeassistant'").contains("homeassistant/status"));
         assert_eq!(with("topic = 'homeassistant', home-assistant = { enabled = false }"), "");
+    }
+
+    #[test]
+    fn nodes_of_a_cluster_need_topics_of_their_own() {
+        let with = |topic: &str, cluster: bool| {
+            complaints(&format!(
+                "zoneminder.server-id = 2\nmqtt = {{ enabled = true, url = 'mqtts://broker', {topic} }}\n\
+                 [cluster]\nenabled = {cluster}\n"
+            ))
+        };
+        let shared = with("", true);
+        assert!(shared.contains("mqtt.topic: the default") && shared.contains("zmesd/nvr1"), "{shared}");
+        assert_eq!(with("topic = 'zmesd/nvr1'", true), "");
+        assert_eq!(with("", false), "");
     }
 }
