@@ -43,7 +43,7 @@
 //! let ms = Duration::from_millis;
 //! let mut lease = Lease::new(own, 0, LeaseTiming::new(ms(3_000)), ms(0));
 //! let free = LeaseRow::default();
-//! let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None };
+//! let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None, is_other_well: true };
 //! assert_eq!(lease.on(LeaseEvent::Seen(sight), ms(10)), [LeaseAction::Take(free)]);
 //! let taken = LeaseEvent::Taken { sent: ms(10), epoch: Some(1) };
 //! assert_eq!(lease.on(taken, ms(15)), [LeaseAction::Lead(1)]);
