@@ -2,7 +2,7 @@
 
 use tracing::info;
 use zmes_cluster::lease::ask_for;
-use zmes_cluster::node::{Removal, nodes, remove};
+use zmes_cluster::node::{NEVER, NodeRow, Removal, nodes, remove};
 
 use super::NodeTask;
 use crate::cluster::handle::{ClusterRefusal, ClusterRequest};
@@ -29,10 +29,14 @@ impl NodeTask {
             if holder == Some(row.key) {
                 return Err(ClusterRefusal::Already(name));
             }
+            if let Some(why) = unable(row) {
+                return Err(ClusterRefusal::Unable(name, why));
+            }
             row
         } else {
             let others = rows.iter().filter(|row| row.is_alive() && Some(row.key) != holder);
-            others.max_by_key(|row| row.prefer).ok_or(ClusterRefusal::NoOther)?
+            let able = others.filter(|row| unable(row).is_none());
+            able.max_by_key(|row| row.prefer).ok_or(ClusterRefusal::NoOther)?
         };
         ask_for(&mut self.line, chosen.key.id).await.map_err(ClusterRefusal::Ledger)?;
         info!(node = chosen.name, "an admin has asked another node to send the pushes");
@@ -48,5 +52,28 @@ impl NodeTask {
             Removal::Alive => Err(ClusterRefusal::AtWork(node)),
             Removal::Unknown => Err(ClusterRefusal::Unknown(node)),
         }
+    }
+}
+
+/// Says why a node cannot send pushes.
+fn unable(row: &NodeRow) -> Option<String> {
+    if row.prefer == NEVER {
+        return Some("its push.enabled is false".to_owned());
+    }
+    (!row.trouble.is_empty()).then(|| row.trouble.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::row;
+    use super::*;
+
+    #[test]
+    fn a_node_without_pushes_or_with_a_trouble_is_handed_nothing() {
+        assert_eq!(unable(&row(0, false)), None);
+        let never = NodeRow { prefer: NEVER, ..row(0, false) };
+        assert_eq!(unable(&never).as_deref(), Some("its push.enabled is false"));
+        let trouble = NodeRow { trouble: "no provider".to_owned(), ..row(0, false) };
+        assert_eq!(unable(&trouble).as_deref(), Some("no provider"));
     }
 }
