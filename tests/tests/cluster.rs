@@ -362,8 +362,8 @@ async fn wait_critical(world: &World, text: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_ledger_that_can_be_read_and_not_written_stops_no_push_and_is_an_error_until_it_is_mended() -> Result<()>
-{
+async fn a_ledger_that_can_be_read_and_not_written_stops_no_push_and_is_an_error_until_it_is_mended()
+-> Result<()> {
     let site = Site::start().await?;
     let mut at_a = site.a.phone("android", PHONE).await?;
     site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
@@ -448,10 +448,15 @@ async fn a_node_that_sends_nothing_to_phones_gives_way_to_one_that_does() -> Res
     site.wait_pusher("b").await?;
     site.alarm(1, 100).await?;
     site.wait_rung(100).await?;
-    let trouble = |status: &Value| status["nodes"][0]["trouble"].as_str().is_some_and(|text| text.contains("shadow"));
+    let trouble =
+        |status: &Value| status["nodes"][0]["trouble"].as_str().is_some_and(|text| text.contains("shadow"));
     wait_cluster(&site.b, "b knows why", trouble).await?;
     let refused = site.b.run(&["cluster", "handover", "a"]).await?;
-    ensure!(refused.code != 0 && refused.stderr.contains("cannot hand over to a: push.mode"), "{}", refused.stderr);
+    ensure!(
+        refused.code != 0 && refused.stderr.contains("cannot hand over to a: push.mode"),
+        "{}",
+        refused.stderr
+    );
     site.a.settings.set_text("push", "mode", "live");
     site.a.write_settings()?;
     site.a.run(&["reload"]).await?.expect_code(0)?;

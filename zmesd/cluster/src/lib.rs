@@ -120,4 +120,4 @@ mod times;
 pub use fault::{LedgerError, LedgerFault};
 pub use glance::{Glance, Head, glance};
 pub use line::LedgerLine;
-pub use server::{LedgerServer, account};
+pub use server::LedgerServer;

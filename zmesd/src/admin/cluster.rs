@@ -10,7 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use zmes_cluster::schema::{Check, CheckFinding, verify};
 use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, CLUSTER_WAIT_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
+use zmes_shared::views::{
+    CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, CLUSTER_WAIT_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence,
+    Severity,
+};
 use zmes_shared::words::TroubleKind;
 use zmes_zoneminder::conf::DatabaseConfig;
 
@@ -110,8 +113,10 @@ fn judge(status: &ClusterStatus) -> Vec<ClusterFault> {
     };
     let mut faults = Vec::new();
     if status.fenced {
-        let text =
-            format!("another zmesd has the name {} too: this one sends for its own cameras, and other nodes do not hear of them", status.name);
+        let text = format!(
+            "another zmesd has the name {} too: this one sends for its own cameras, and other nodes do not hear of them",
+            status.name
+        );
         let hint = "give each node its own name in [cluster] of zmesd.toml, then: systemctl restart zmesd";
         faults.push(fault("name", Severity::Error, text.into(), hint, Duration::ZERO));
         return faults;
@@ -134,7 +139,10 @@ fn judge(status: &ClusterStatus) -> Vec<ClusterFault> {
     if status.waiting_ms > CLUSTER_WAIT_MS {
         let since = status.waiting_ms / 1000;
         let cause = status.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
-        let text = format!("{} alarms of this node are not in the ledger, the oldest for {since} s{cause}", status.waiting);
+        let text = format!(
+            "{} alarms of this node are not in the ledger, the oldest for {since} s{cause}",
+            status.waiting
+        );
         let hint = status.hint.as_deref().unwrap_or("the database does not keep up: mysqladmin processlist");
         faults.push(fault("waiting", Severity::Error, text.into(), hint, Duration::ZERO));
     }
@@ -369,7 +377,9 @@ mod tests {
         let status = ClusterStatus { may_send: true, ..healthy() };
         assert!(tells_of_others(&status) && !tells_of_others(&healthy()));
         let unled = ClusterStatus { pusher: None, ..healthy() };
-        assert!(tells_of_others(&unled) && !tells_of_others(&ClusterStatus { name: "nvr2".to_owned(), ..unled }));
+        assert!(
+            tells_of_others(&unled) && !tells_of_others(&ClusterStatus { name: "nvr2".to_owned(), ..unled })
+        );
     }
 
     #[test]
@@ -377,6 +387,9 @@ mod tests {
         let error = refused(&ClusterRefusal::Unknown("nvr9".to_owned()), &healthy());
         assert_eq!((error.code, error.hint.as_deref()), (ErrorCode::NotFound, Some("there are: nvr1, nvr2")));
         let error = refused(&ClusterRefusal::AtWork("nvr2".to_owned()), &healthy());
-        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "cannot remove node nvr2: it is running"));
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (ErrorCode::Conflict, "cannot remove node nvr2: it is running")
+        );
     }
 }

@@ -283,8 +283,7 @@ impl Conductor {
         shared: &Shared,
     ) -> (Option<LedgerSide>, Option<ClusterHandle>) {
         let Some(side) = side else { return (None, None) };
-        let ClusterSide { cluster, news, outlet, alarms, announced, tokens, retry_for, catch_up } =
-            side;
+        let ClusterSide { cluster, news, outlet, alarms, announced, tokens, retry_for, catch_up } = side;
         let handle = cluster.handle();
         let side = LedgerSide::new(outlet, announced, &tokens);
         let tasks = cluster.tasks(ClusterParts {

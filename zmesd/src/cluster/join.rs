@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::MySqlSslMode;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +10,7 @@ use tracing::warn;
 use zmes_cluster::lease::LeaseTiming;
 use zmes_cluster::node::{Admission, Membership, NEVER, NodeSettings, Twin, register};
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
-use zmes_cluster::{LedgerError, LedgerLine, LedgerServer, account};
+use zmes_cluster::{LedgerError, LedgerLine, LedgerServer};
 use zmes_shared::views::ClusterStatus;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
@@ -52,7 +51,8 @@ fn place(twin: &Twin) -> String {
 }
 
 impl JoinError {
-    pub const HINT: &'static str = "give each node its own [cluster] name; after a move to another machine wait 10 s";
+    pub const HINT: &'static str =
+        "give each node its own [cluster] name; after a move to another machine wait 10 s";
 }
 
 /// A node before its tasks run.
@@ -291,22 +291,8 @@ fn tell_away(error: &LedgerError) {
     );
 }
 
-/// Returns the server of the ledger. Where no CA is named, TLS is used if the server has it.
+/// Returns the server of the ledger.
 pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
-    let is_local = database.address.is_local();
-    let options = account(&database.user, &database.password).database(&database.name).timezone(None);
-    let options = match &database.tls {
-        Some(tls) => {
-            let mode = if tls.verify_server { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::VerifyCa };
-            let options =
-                options.ssl_mode(if is_local { MySqlSslMode::Preferred } else { mode }).ssl_ca(&tls.ca);
-            match &tls.client {
-                Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
-                None => options,
-            }
-        }
-        None if is_local => options.ssl_mode(MySqlSslMode::Disabled),
-        None => options.ssl_mode(MySqlSslMode::Preferred),
-    };
-    LedgerServer::new(database.address.clone(), options)
+    let DatabaseConfig { address, user, password, name, tls, .. } = database;
+    LedgerServer::new(address.clone(), user, password, tls.as_ref()).with_schema(name)
 }

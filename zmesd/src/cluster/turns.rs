@@ -233,7 +233,8 @@ mod tests {
         let turns = turns();
         assert!(!turns.holds(turns.now().number));
         let free = LeaseRow::default();
-        let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None, is_other_well: true };
+        let sight =
+            LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None, is_other_well: true };
         assert_eq!(turns.on(LeaseEvent::Seen(sight)), [LeaseAction::Take(free)]);
         turns.on(LeaseEvent::Taken { sent: steady(), epoch: Some(1) });
         let lead = turns.now();

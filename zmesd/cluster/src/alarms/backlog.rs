@@ -68,7 +68,8 @@ impl Backlog {
         let dropped = if self.entries.len() >= self.capacity { self.drop_oldest() } else { None };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        let entry = BacklogEntry { ticket, alarm, outcomes: Vec::new(), settled: false, seq: None, refused: None };
+        let entry =
+            BacklogEntry { ticket, alarm, outcomes: Vec::new(), settled: false, seq: None, refused: None };
         self.entries.push_back(entry);
         (ticket, dropped)
     }

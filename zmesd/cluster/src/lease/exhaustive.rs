@@ -266,7 +266,10 @@ fn a_ledger_that_can_be_read_and_not_written_leaves_each_node_alone_until_it_is_
     for table in &tables {
         for peer in &table.peers {
             let sends = peer.lease.may_send(time(MENDED - 1));
-            assert!(peer.lease.is_alone() && !sends, "a node waits for a ledger that takes nothing: {table:#?}");
+            assert!(
+                peer.lease.is_alone() && !sends,
+                "a node waits for a ledger that takes nothing: {table:#?}"
+            );
         }
         let mut table = table.clone();
         for now in MENDED..MENDED + 2 * TERM {

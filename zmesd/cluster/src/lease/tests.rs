@@ -227,7 +227,10 @@ fn a_node_that_cannot_send_gives_the_lease_to_one_that_can_and_takes_it_back_if_
         assert_eq!(lease.on(UNWELL, ms(at)), [], "{at}");
     }
     assert_eq!(lease.on(seen(free), ms(6_250)), [LeaseAction::Take(free)]);
-    assert_eq!(lease.on(LeaseEvent::Taken { sent: ms(6_250), epoch: Some(9) }, ms(6_260)), [LeaseAction::Lead(9)]);
+    assert_eq!(
+        lease.on(LeaseEvent::Taken { sent: ms(6_250), epoch: Some(9) }, ms(6_260)),
+        [LeaseAction::Lead(9)]
+    );
     assert_eq!(lease.on(seen(row(Some(ME), 9, 6)), ms(6_300)), [], "better this one than none");
     // It recovers, and gives way again the next time.
     lease.on(WELL, ms(6_400));

@@ -27,12 +27,16 @@ impl Desk {
         let was_refused = std::mem::replace(&mut self.refusals.is_long, is_refused);
         let is_stuck = self.refusals.is_long || self.entries.has_given_up();
         self.parts.turns.stuck(is_stuck);
-        if !self.refusals.is_long || was_refused || self.parts.turns.is_alone() {
+        if !self.refusals.is_long || was_refused {
             return;
         }
-        warn!("the ledger takes no alarms of this node, which sends for its own cameras as if it were alone");
+        if !self.parts.turns.is_alone() {
+            warn!(
+                "the ledger takes no alarms of this node, which sends for its own cameras as if it were alone"
+            );
+        }
         // Where another node leads, the turn has changed, and begins with them.
-        if self.turn.kind == TurnKind::Lead {
+        if self.turn.kind != TurnKind::None {
             self.undecided.extend(self.entries.of_nobody(false));
         }
     }

@@ -49,7 +49,8 @@ impl WaysToPhones<'_> {
 
     /// Says why no provider can be reached, if none can.
     fn no_provider(&self, now: Timestamp) -> Option<String> {
-        let kind = |health: &TransportHealth| health.transport.split(':').next().unwrap_or_default().to_owned();
+        let kind =
+            |health: &TransportHealth| health.transport.split(':').next().unwrap_or_default().to_owned();
         let mut phones =
             self.transports.iter().filter(|health| TO_PHONES.contains(&kind(health).as_str())).peekable();
         let first = *phones.peek()?;
