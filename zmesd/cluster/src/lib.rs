@@ -57,7 +57,8 @@
 //!
 //! - The lease has a line of its own, with [`LeaseTiming::deadline`](lease::LeaseTiming::deadline), and a task of its own:
 //!   who reads a long list of open alarms between two renewals is fenced meanwhile, and begins again.
-//! - A heartbeat each second; [`Heartbeat::Fenced`](node::Heartbeat::Fenced) ends all work on the ledger,
+//! - A heartbeat each second, of which the lease is told ([`LeaseEvent::Beat`](lease::LeaseEvent::Beat)): it shows that the
+//!   ledger takes writes; [`Heartbeat::Fenced`](node::Heartbeat::Fenced) ends all work on the ledger,
 //!   [`Heartbeat::Forgotten`](node::Heartbeat::Forgotten) and `Removed` ask for another registration.
 //! - Own apps are told first. Then the alarm goes to the disk as not yet logged, then to
 //!   [`AlarmWriter::push`](alarms::AlarmWriter::push); when it is written, the disk is told. A start begins with what the disk

@@ -182,6 +182,8 @@ pub struct Lease {
     busy: Option<Duration>,
     /// Answers to statements that were sent before this are of no use: the lease was given back or lost meanwhile.
     forget_before: Duration,
+    /// The epoch that was given back: should the statement arrive late, it must not find that we hold that epoch again.
+    released: Option<u64>,
     /// When the ledger was last known to take writes: one of this node was answered, or the row was seen to change.
     last_write: Duration,
     /// The last statement about the lease failed. A sign of life does not show then that the lease can be written.
@@ -207,6 +209,7 @@ impl Lease {
             watch: None,
             busy: None,
             forget_before: Duration::ZERO,
+            released: None,
             last_write: now,
             has_failed: false,
             fitness: Fitness::Well,
@@ -379,7 +382,7 @@ impl Lease {
         self.forget_before = now + Duration::from_nanos(1);
         self.well_since = now;
         self.watch = None;
-        self.busy = Some(now);
+        (self.busy, self.released) = (Some(now), Some(epoch));
         todo.push(LeaseAction::Release(epoch));
     }
 
@@ -429,7 +432,9 @@ impl Lease {
         };
         let action = match row.holder {
             // We took it and did not hear the answer, or were fenced by our own clock.
-            Some(holder) if holder == self.own => Some(LeaseAction::Renew(row.epoch)),
+            Some(holder) if holder == self.own && self.released != Some(row.epoch) => {
+                Some(LeaseAction::Renew(row.epoch))
+            }
             None if unchanged >= grace => Some(LeaseAction::Take(row)),
             Some(_) if unchanged >= self.timing.term() + grace => Some(LeaseAction::Take(row)),
             Some(_) if !yields && self.is_due_to_ask(&sight, now) => {

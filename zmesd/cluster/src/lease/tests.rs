@@ -99,6 +99,7 @@ fn a_lease_that_is_renewed_is_left_alone_and_one_that_is_not_is_taken_after_a_te
     }
     let last = row(Some(OTHER), 7, 19);
     assert_eq!(lease.on(seen(last), ms(11_990)), []);
+    assert_eq!(lease.on(WELL, ms(11_995)), []);
     assert_eq!(lease.on(LeaseEvent::Tick, ms(12_000)), [LeaseAction::Take(last)]);
     // Somebody was quicker: what is seen next counts for a whole term.
     assert_eq!(lease.on(LeaseEvent::Taken { sent: ms(12_000), epoch: None }, ms(12_010)), []);
@@ -121,6 +122,7 @@ fn who_took_the_lease_and_did_not_hear_it_renews_first() {
     let before = row(Some(NodeKey { epoch: 3, ..ME }), 8, 4);
     let mut lease = self::lease();
     assert_eq!(lease.on(seen(before), ms(0)), []);
+    assert_eq!(lease.on(WELL, ms(1_000)), []);
     assert_eq!(lease.on(seen(before), ms(3_000)), [LeaseAction::Take(before)]);
 }
 
@@ -236,6 +238,20 @@ fn a_node_that_cannot_send_gives_the_lease_to_one_that_can_and_takes_it_back_if_
     lease.on(WELL, ms(6_400));
     lease.on(UNWELL, ms(6_500));
     assert_eq!(lease.on(seen(row(Some(ME), 9, 6)), ms(6_550)), [LeaseAction::Drain]);
+}
+
+#[test]
+fn a_lease_that_was_given_back_is_never_renewed_for_the_release_may_still_arrive() {
+    let mut lease = held();
+    lease.on(UNWELL, ms(100));
+    let ours = row(Some(ME), 8, 4);
+    assert_eq!(lease.on(seen(ours), ms(150)), [LeaseAction::Drain]);
+    assert_eq!(lease.on(LeaseEvent::Drained, ms(200)), [LeaseAction::Release(8)]);
+    lease.on(LeaseEvent::Unanswered, ms(1_000));
+    lease.on(WELL, ms(1_100));
+    assert_eq!(lease.on(seen(ours), ms(1_300)), []);
+    // Under another epoch the late release does nothing.
+    assert_eq!(lease.on(LeaseEvent::Tick, ms(4_300)).last(), Some(&LeaseAction::Take(ours)));
 }
 
 #[test]
