@@ -334,7 +334,7 @@ impl Lease {
     /// The row was ours after `sent`.
     fn hold(&mut self, sent: Duration, epoch: u64, now: Duration, todo: &mut Vec<LeaseAction>) {
         let fence_at = sent + self.timing.fence();
-        if sent < self.forget_before || now >= fence_at {
+        if sent < self.forget_before || now >= fence_at || self.released == Some(epoch) {
             return;
         }
         if matches!(self.standing, Standing::Holder { fence_at, .. } if now >= fence_at) {
