@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use tokio::time::Instant;
 use zmes_cluster::schema::{Account, Plan};
 use zmes_cluster::{LedgerLine, LedgerServer};
@@ -305,7 +306,28 @@ async fn two_nodes_with_one_name_are_told_apart_and_the_ledger_is_not_needed_for
     site.a.launch_daemon().await?;
     let status = site.a.wait_status("down", |status| status["database"] == "down").await?;
     ensure!(status["database_error"].is_string(), "{status}");
+    site.b.launch_daemon().await?;
     site.a.database.resume().await?;
+    let fenced = |status: &Value| status["fenced"] == true;
+    let is_fenced = async |world: &World| -> Result<bool> {
+        Ok(fenced(&world.run(&["cluster", "status", "--json"]).await?.json()?))
+    };
+    let twin_is_a = wait_until("one of the two is refused", async || {
+        let (a, b) = (is_fenced(&site.a).await?, is_fenced(&site.b).await?);
+        Ok((a != b).then_some(a))
+    })
+    .await?;
+    // It sends for its own cameras, and so must know which phones are revoked.
+    let (member, twin) = if twin_is_a { (&site.b, &site.a) } else { (&site.a, &site.b) };
+    drop(member.phone("android", PHONE).await?);
+    twin.wait_token(PHONE, "known at the twin", |token| token["state"] == "enabled").await?;
+    member.run(&["tokens", "revoke", &member.handle(PHONE).await?, "--yes"]).await?.expect_code(0)?;
+    twin.wait_token(PHONE, "revoked at the twin", |token| !token["revoked_at"].is_null()).await?;
+    site.b.daemon()?.end(Signal::SIGTERM).await?;
+    if twin_is_a {
+        site.a.daemon()?.end(Signal::SIGTERM).await?;
+        site.a.start_daemon().await?;
+    }
     site.wait_pusher("a").await?;
 
     // With a name of its own the other one takes part.
@@ -319,4 +341,128 @@ async fn two_nodes_with_one_name_are_told_apart_and_the_ledger_is_not_needed_for
         Ok((nodes.len() == 2 && alive == 2).then_some(()))
     })
     .await
+}
+
+/// Waits until a node's own word on the cluster is this.
+async fn wait_cluster(world: &World, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    wait_until(what, async || {
+        let status = world.run(&["cluster", "status", "--json"]).await?.json()?;
+        Ok(wanted(&status).then_some(status))
+    })
+    .await
+}
+
+/// Waits until `check cluster` is critical, and says this.
+async fn wait_critical(world: &World, text: &str) -> Result<()> {
+    wait_until(&format!("check cluster says: {text}"), async || {
+        let check = world.run(&["check", "cluster"]).await?;
+        Ok((check.code == 2 && check.stdout.contains(text)).then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_ledger_that_can_be_read_and_not_written_stops_no_push_and_is_an_error_until_it_is_mended()
+-> Result<()> {
+    let site = Site::start().await?;
+    let mut at_a = site.a.phone("android", PHONE).await?;
+    site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
+    site.alarm(1, 100).await?;
+    site.wait_rung(100).await?;
+    site.a.database.sql("SET GLOBAL read_only=1").await?;
+    site.alarm(1, 101).await?;
+    site.alarm(2, 102).await?;
+    // Each node sends for its own cameras, though both still read the ledger.
+    site.wait_rung(101).await?;
+    site.wait_rung(102).await?;
+    let away =
+        wait_cluster(&site.b, "b is alone", |status| status["connected"] == false && status["alone"] == true)
+            .await?;
+    ensure!(away["last_error"].as_str().is_some_and(|error| error.contains("read only")), "{away}");
+    // It is an error after 10 s, and does not begin anew each second.
+    wait_critical(&site.b, "read only").await?;
+    let later = wait_cluster(&site.b, "it still is", |status| status["connected"] == false).await?;
+    ensure!(later["since"] == away["since"], "{away} {later}");
+    site.a.database.sql("SET GLOBAL read_only=0").await?;
+    for world in [&site.a, &site.b] {
+        wait_cluster(world, "all is well", |status| {
+            status["connected"] == true && status["alone"] == false && status["pusher"].is_string()
+        })
+        .await?;
+    }
+    site.alarm(2, 103).await?;
+    site.wait_rung(103).await?;
+    // What happened meanwhile is told, too, and rings nobody again.
+    for (event, monitor) in [(100, 1), (101, 1), (102, 2), (103, 2)] {
+        at_a.expect_alarm(event, monitor).await?;
+    }
+    ensure_all(&site.rung(), 100..104, 0)
+}
+
+#[tokio::test]
+async fn a_ledger_that_refuses_alarms_of_a_node_stops_none_of_its_pushes() -> Result<()> {
+    let site = Site::start().await?;
+    let mut at_a = site.a.phone("android", PHONE).await?;
+    site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
+    let refuse = |what: &str| {
+        format!(
+            "CREATE OR REPLACE TRIGGER zmesd.refuse BEFORE INSERT ON zmesd.alarm FOR EACH ROW \
+             SET NEW.event = IF({what}, (SELECT 1 UNION SELECT 2), NEW.event)"
+        )
+    };
+    // One alarm that does not fit keeps none behind it waiting.
+    site.a.database.sql(&refuse("NEW.event = 100")).await?;
+    site.alarm(2, 100).await?;
+    site.alarm(2, 101).await?;
+    at_a.expect_alarm(101, 2).await?;
+    site.wait_rung(101).await?;
+    site.wait_rung(100).await?;
+    // All of them, while the lease works.
+    site.a.database.sql(&refuse("NEW.monitor = 2")).await?;
+    site.alarm(2, 102).await?;
+    site.wait_rung(102).await?;
+    site.alarm(1, 103).await?;
+    site.wait_rung(103).await?;
+    wait_critical(&site.b, "alarms of this node are not in the ledger").await?;
+    ensure!(site.pusher().await? == "a", "{}", site.pusher().await?);
+    site.a.database.sql("DROP TRIGGER zmesd.refuse").await?;
+    wait_cluster(&site.b, "nothing waits", |status| status["waiting"] == 0).await?;
+    site.alarm(2, 104).await?;
+    site.wait_rung(104).await?;
+    for (event, monitor) in [(103, 1), (102, 2), (104, 2)] {
+        at_a.expect_alarm(event, monitor).await?;
+    }
+    // What was sent without the ledger is noted in it with the alarm.
+    ensure_all(&site.rung(), 100..105, 0)
+}
+
+#[tokio::test]
+async fn a_node_that_sends_nothing_to_phones_gives_way_to_one_that_does() -> Result<()> {
+    let mut site = Site::start().await?;
+    drop(site.a.phone("android", PHONE).await?);
+    site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
+    site.a.settings.set_text("push", "mode", "shadow");
+    site.a.write_settings()?;
+    site.a.run(&["reload"]).await?.expect_code(0)?;
+    site.wait_pusher("b").await?;
+    site.alarm(1, 100).await?;
+    site.wait_rung(100).await?;
+    let trouble =
+        |status: &Value| status["nodes"][0]["trouble"].as_str().is_some_and(|text| text.contains("shadow"));
+    wait_cluster(&site.b, "b knows why", trouble).await?;
+    let refused = site.b.run(&["cluster", "handover", "a"]).await?;
+    ensure!(
+        refused.code != 0 && refused.stderr.contains("cannot hand over to a: push.mode"),
+        "{}",
+        refused.stderr
+    );
+    site.a.settings.set_text("push", "mode", "live");
+    site.a.write_settings()?;
+    site.a.run(&["reload"]).await?.expect_code(0)?;
+    wait_cluster(&site.b, "a can send again", |status| status["nodes"][0]["trouble"].is_null()).await?;
+    site.b.run(&["cluster", "handover", "a"]).await?.expect_code(0)?;
+    site.wait_pusher("a").await?;
+    site.alarm(2, 101).await?;
+    site.wait_rung(101).await?;
+    ensure_all(&site.rung(), 100..102, 0)
 }

@@ -301,7 +301,7 @@ async fn ensure_an_outage_is_told(first: &mut World, file: &str) -> Result<()> {
     ensure!(away["last_error"].is_string() && away["hint"].is_string(), "{away}");
     first.run(&["cluster", "status", "-q"]).await?.expect_code(1)?;
     let check = first.run(&["check", "cluster"]).await?.expect_code(1)?.stdout;
-    ensure!(check.contains("does not answer"), "{check}");
+    ensure!(check.contains("cannot be used"), "{check}");
     let password = fs::read_to_string(file)?;
     let password = password.split([':', '@']).nth(2).context("no password")?.to_owned();
     first.database.resume().await?;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub const CLUSTER_CLOCK_MS: i64 = 500;
 /// How long alarms may wait to be read by another node, in milliseconds.
 pub const CLUSTER_LAG_MS: u64 = 5_000;
+/// How long alarms may wait to be written to the ledger, in milliseconds.
+pub const CLUSTER_WAIT_MS: u64 = 10_000;
 
 /// The cluster as one node sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,43 +25,46 @@ pub struct ClusterStatus {
     /// Which start of the node this is; `null`: it is not registered.
     #[serde(default)]
     pub epoch: Option<u64>,
-    /// Whether the ledger answers.
+    /// Whether the ledger answers and takes this node's writes.
     #[serde(default)]
     pub connected: bool,
-    /// Since when it answers, or does not.
+    /// Since when it does, or does not.
     #[serde(default)]
     pub since: Option<Timestamp>,
     /// Where the ledger is, without user and password.
     #[serde(default)]
     pub ledger: String,
-    /// Why it did not answer the last time; `null`: that has not happened since the start.
+    /// Why it did not the last time; `null`: that has not happened since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// When that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error_at: Option<Timestamp>,
-    /// While it does not answer: what to do about it.
+    /// While it does not, or alarms wait for long: what to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-    /// How often the ledger did not answer since the start.
+    /// How often it did not since the start.
     #[serde(default)]
     pub errors: u64,
     /// Alarms of this node that are not in the ledger yet.
     #[serde(default)]
     pub waiting: u64,
+    /// How long the oldest of them has waited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting_ms: u64,
     /// The node that sends pushes; `null`: none at the moment.
     #[serde(default)]
     pub pusher: Option<String>,
     /// Whether this node may send for all nodes at this moment.
     #[serde(default)]
     pub may_send: bool,
-    /// Whether this node cannot reach the ledger and sends for its own cameras.
+    /// Whether the ledger takes no writes of this node, which therefore sends for its own cameras.
     #[serde(default)]
     pub alone: bool,
     /// How often this node has begun to send for all nodes since its start.
     #[serde(default)]
     pub takeovers: u64,
-    /// Another zmesd has this node's name: this one takes no part any more.
+    /// Another zmesd has this node's name: this one sends for its own cameras, and others do not hear of them.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub fenced: bool,
 }
@@ -89,10 +94,18 @@ pub struct ClusterNode {
     /// By how much the database's clock is ahead of its own, in milliseconds.
     #[serde(default)]
     pub clock_offset_ms: i64,
+    /// What keeps it from sending pushes; empty: nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trouble: String,
     /// How others reach it; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
-    /// `prefer` in its configuration.
+    /// `prefer` in its configuration; -32768: it sends no pushes, because `push.enabled` is false.
     #[serde(default)]
     pub prefer: i16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -97,7 +97,7 @@ async fn member(line: &mut LedgerLine, name: &str) -> Result<Membership, Failure
 async fn lead(line: &mut LedgerLine, member: Membership) -> Result<(), Failure> {
     let started = tokio::time::Instant::now();
     let mut lease = Lease::new(member.key, 0, LeaseTiming::new(Duration::from_secs(3)), Duration::ZERO);
-    let mut events = vec![LeaseEvent::Seen(LeaseSight::of(&glance(line).await?))];
+    let mut events = vec![LeaseEvent::Seen(LeaseSight::of(&glance(line).await?, member.key.id))];
     while let Some(event) = events.pop() {
         for action in lease.on(event, started.elapsed()) {
             println!("south: {action:?}");

@@ -36,12 +36,19 @@ pub struct Head {
     pub stopped: bool,
     /// Whether it would rather send pushes than others.
     pub prefer: i16,
+    /// It says that nothing keeps it from sending.
+    pub is_well: bool,
 }
 
 impl Head {
     /// Says whether it is at work.
     pub fn is_alive(&self) -> bool {
         node::is_alive(self.stopped, self.silent)
+    }
+
+    /// Says whether it can send pushes, as far as it knows.
+    pub fn can_send(&self) -> bool {
+        self.is_alive() && self.is_well && self.prefer != node::NEVER
     }
 }
 
@@ -53,7 +60,7 @@ pub async fn glance(line: &mut LedgerLine) -> Result<Glance, LedgerError> {
 pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
     let sql = format!(
         "SELECT l.`holder`, l.`holder_epoch`, l.`epoch`, l.`beat`, l.`wanted`, c.`value`, \
-         n.`id`, n.`epoch`, n.`seq`, n.`first`, {}, n.`stopped`, n.`prefer` \
+         n.`id`, n.`epoch`, n.`seq`, n.`first`, {}, n.`stopped`, n.`prefer`, n.`health` = '' \
          FROM `lease` l JOIN `counter` c ON c.`name` = 'record' LEFT JOIN `node` n ON TRUE \
          WHERE l.`name` = 'push' ORDER BY n.`id`",
         times::age("n.`seen`")
@@ -77,6 +84,7 @@ pub(crate) async fn look(connection: &mut MySqlConnection) -> Work<Glance> {
             silent: times::duration(row.try_get(10)?),
             stopped: row.try_get(11)?,
             prefer: row.try_get(12)?,
+            is_well: row.try_get::<Option<bool>, _>(13)?.unwrap_or_default(),
         });
     }
     Ok(Glance { heads, lease, rev })

@@ -43,7 +43,7 @@
 //! let ms = Duration::from_millis;
 //! let mut lease = Lease::new(own, 0, LeaseTiming::new(ms(3_000)), ms(0));
 //! let free = LeaseRow::default();
-//! let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None };
+//! let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None, is_other_well: true };
 //! assert_eq!(lease.on(LeaseEvent::Seen(sight), ms(10)), [LeaseAction::Take(free)]);
 //! let taken = LeaseEvent::Taken { sent: ms(10), epoch: Some(1) };
 //! assert_eq!(lease.on(taken, ms(15)), [LeaseAction::Lead(1)]);
@@ -57,7 +57,8 @@
 //!
 //! - The lease has a line of its own, with [`LeaseTiming::deadline`](lease::LeaseTiming::deadline), and a task of its own:
 //!   who reads a long list of open alarms between two renewals is fenced meanwhile, and begins again.
-//! - A heartbeat each second; [`Heartbeat::Fenced`](node::Heartbeat::Fenced) ends all work on the ledger,
+//! - A heartbeat each second, of which the lease is told ([`LeaseEvent::Beat`](lease::LeaseEvent::Beat)): it shows that the
+//!   ledger takes writes; [`Heartbeat::Fenced`](node::Heartbeat::Fenced) ends all work on the ledger,
 //!   [`Heartbeat::Forgotten`](node::Heartbeat::Forgotten) and `Removed` ask for another registration.
 //! - Own apps are told first. Then the alarm goes to the disk as not yet logged, then to
 //!   [`AlarmWriter::push`](alarms::AlarmWriter::push); when it is written, the disk is told. A start begins with what the disk
@@ -120,4 +121,4 @@ mod times;
 pub use fault::{LedgerError, LedgerFault};
 pub use glance::{Glance, Head, glance};
 pub use line::LedgerLine;
-pub use server::{LedgerServer, account};
+pub use server::LedgerServer;

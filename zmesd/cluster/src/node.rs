@@ -15,6 +15,9 @@ use crate::times;
 /// A node of which nothing was heard for this long counts as gone: others may take its name, or watch its monitors.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
+/// [`NodeSettings::prefer`] of a node that is not configured to send pushes.
+pub const NEVER: i16 = i16::MIN;
+
 /// Says whether a node is at work.
 pub(crate) fn is_alive(stopped: bool, silent: Duration) -> bool {
     !stopped && silent < SILENCE
@@ -49,7 +52,7 @@ pub struct NodeSettings {
     pub last_epoch: u64,
     /// `Servers.Id` of the host in ZoneMinder, where it has one.
     pub server: Option<u32>,
-    /// The node with the highest number sends pushes, if it is well.
+    /// The node with the highest number sends pushes, if it is well; [`NEVER`] keeps it from that.
     pub prefer: i16,
     /// Version of the program; at most 32 characters.
     pub version: String,
@@ -116,7 +119,8 @@ pub enum Heartbeat {
 /// What a node tells with a sign of life.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
-    /// What is wrong with it, in a word or two; empty: nothing. More than 255 characters are cut off.
+    /// What keeps it from sending pushes; empty: nothing. A node that is well then takes the lease. More than 255
+    /// characters are cut off.
     pub trouble: String,
     /// By how much the database's clock is ahead of the node's, in milliseconds.
     pub clock_ms: i32,
@@ -145,7 +149,7 @@ pub struct NodeRow {
     pub version: String,
     /// How others reach it.
     pub address: String,
-    /// What is wrong with it.
+    /// What keeps it from sending pushes; empty: nothing.
     pub trouble: String,
 }
 

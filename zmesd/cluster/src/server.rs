@@ -6,6 +6,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, MySqlConnection};
+use tokio::task::spawn_blocking;
 use zmes_files::pemfile;
 use zmes_shared::database::{DatabaseAddress, DatabaseTls, DatabaseUrl, ServerAddress};
 
@@ -29,18 +30,25 @@ const WELCOME: [&str; 5] = [
     "SET SESSION max_statement_time = 5",
 ];
 
-/// The database server that holds the ledger, and the account for it.
-///
-/// How TLS is used is the caller's: [`LedgerServer::new`] takes complete options.
+/// The database server that holds the ledger, and the account for it. The rules are those of connections to ZoneMinder's
+/// database: without a CA, TLS is tried, and where it fails the connection is made without it; with one, the server is always
+/// verified, except over a socket, where nothing can be between.
 #[derive(Clone)]
 pub struct LedgerServer {
-    /// Without host or socket: where the server is may change between two connections.
+    /// Without host, socket and TLS: where the server is, and what its files hold, may change between two connections.
     options: MySqlConnectOptions,
     address: DatabaseAddress,
-    /// The mode of connections by TCP is that of the options; by a socket this one.
-    by_socket: Option<MySqlSslMode>,
-    /// TLS is offered and not asked for: where it fails, the connection is made without it.
-    is_tls_offered: bool,
+    tls: TlsUse,
+}
+
+/// Whether connections use TLS.
+#[derive(Clone)]
+enum TlsUse {
+    Never,
+    /// Where the server offers it, unverified.
+    Offered,
+    /// Yes, by these files.
+    Asked(DatabaseTls),
 }
 
 /// The options hold the password.
@@ -51,39 +59,34 @@ impl fmt::Debug for LedgerServer {
 }
 
 impl LedgerServer {
-    /// The server at this address, with options for account, schema and TLS.
-    pub fn new(address: DatabaseAddress, options: MySqlConnectOptions) -> Self {
-        let options = options.statement_cache_capacity(128).disable_statement_logging();
-        Self { options, address, by_socket: None, is_tls_offered: false }
+    /// The server at this address, with the files by which it is verified.
+    pub fn new(
+        address: DatabaseAddress,
+        user: &str,
+        password: &SecretString,
+        tls: Option<&DatabaseTls>,
+    ) -> Self {
+        let tls = tls.map_or(TlsUse::Offered, |tls| TlsUse::Asked(tls.clone()));
+        Self { options: account(user, password), address, tls }
     }
 
-    /// The server that a URL names, with the URL's database selected if it names one. Reads the files of its `ssl-ca` and
-    /// so on, with which TLS is required; without them it is offered, and not verified.
-    pub fn of_url(url: &DatabaseUrl) -> Result<Self, LedgerError> {
-        let options = account(&url.user, &SecretString::from(url.password.clone()));
-        let options = match &url.tls {
-            None => options.ssl_mode(MySqlSslMode::Preferred),
-            Some(tls) if tls.verify_server => {
-                with_files(options.ssl_mode(MySqlSslMode::VerifyIdentity), tls)?
-            }
-            Some(tls) => with_files(options.ssl_mode(MySqlSslMode::VerifyCa), tls)?,
-        };
-        let options = if url.name.is_empty() { options } else { options.database(&url.name) };
-        // Over a socket nobody can stand between, and the server has no name there.
-        let by_socket = url.tls.is_some().then_some(MySqlSslMode::Preferred);
-        let is_tls_offered = url.tls.is_none();
-        Ok(Self { by_socket, is_tls_offered, ..Self::new(url.address.clone(), options) })
+    /// The server that a URL names, with the URL's database selected if it names one.
+    pub fn of_url(url: &DatabaseUrl) -> Self {
+        let password = SecretString::from(url.password.clone());
+        let server = Self::new(url.address.clone(), &url.user, &password, url.tls.as_ref());
+        if url.name.is_empty() { server } else { server.with_schema(&url.name) }
     }
 
     /// A server on this machine, by its socket.
     pub fn socket(path: &Path, user: &str, password: &SecretString) -> Self {
-        Self::new(DatabaseAddress::Socket(path.to_owned()), account(user, password))
+        let address = DatabaseAddress::Socket(path.to_owned());
+        Self { tls: TlsUse::Never, ..Self::new(address, user, password, None) }
     }
 
     /// A server by TCP, without TLS.
     pub fn tcp(host: &str, port: u16, user: &str, password: &SecretString) -> Self {
-        let options = account(user, password).ssl_mode(MySqlSslMode::Disabled);
-        Self::new(DatabaseAddress::Tcp { host: host.to_owned(), port }, options)
+        let address = DatabaseAddress::Tcp { host: host.to_owned(), port };
+        Self { tls: TlsUse::Never, ..Self::new(address, user, password, None) }
     }
 
     /// The same server, with this schema selected.
@@ -104,11 +107,12 @@ impl LedgerServer {
 
     /// Connects to the first place where a server answers, and sets the session up.
     pub(crate) async fn connect(&self) -> Result<MySqlConnection, LedgerError> {
+        let options = self.with_tls().await?;
         let mut places = self.places().into_iter().peekable();
         while let Some(place) = places.next() {
             let is_last = places.peek().is_none();
             let explain = |error: &sqlx::Error| LedgerError::of_connecting(error, &place.to_string());
-            match self.connect_to(&place).await {
+            match self.connect_to(&place, options.clone()).await {
                 Ok(mut connection) => {
                     prepare(&mut connection).await.map_err(|error| explain(&error))?;
                     return Ok(connection);
@@ -120,14 +124,32 @@ impl LedgerServer {
         Err(self.late())
     }
 
-    async fn connect_to(&self, place: &ServerAddress) -> Result<MySqlConnection, sqlx::Error> {
-        let options = match (place, self.by_socket) {
-            (ServerAddress::Socket(path), Some(mode)) => self.options.clone().socket(path).ssl_mode(mode),
-            (ServerAddress::Socket(path), None) => self.options.clone().socket(path),
-            (ServerAddress::Tcp(host, port), _) => self.options.clone().host(host).port(*port),
+    /// Returns the options with what the files for TLS hold now: they may have been renewed.
+    async fn with_tls(&self) -> Result<MySqlConnectOptions, LedgerError> {
+        let options = self.options.clone();
+        match self.tls.clone() {
+            TlsUse::Never => Ok(options.ssl_mode(MySqlSslMode::Disabled)),
+            TlsUse::Offered => Ok(options.ssl_mode(MySqlSslMode::Preferred)),
+            TlsUse::Asked(tls) => {
+                spawn_blocking(move || with_files(options, &tls)).await.unwrap_or_else(|_| Err(self.late()))
+            }
+        }
+    }
+
+    async fn connect_to(
+        &self,
+        place: &ServerAddress,
+        options: MySqlConnectOptions,
+    ) -> Result<MySqlConnection, sqlx::Error> {
+        let options = match (place, &self.tls) {
+            (ServerAddress::Socket(path), TlsUse::Asked(_)) => {
+                options.socket(path).ssl_mode(MySqlSslMode::Preferred)
+            }
+            (ServerAddress::Socket(path), TlsUse::Never | TlsUse::Offered) => options.socket(path),
+            (ServerAddress::Tcp(host, port), _) => options.host(host).port(*port),
         };
         match options.connect().await {
-            Err(error) if self.is_tls_offered && is_about_tls(&error) => {
+            Err(error) if matches!(self.tls, TlsUse::Offered) && is_about_tls(&error) => {
                 options.ssl_mode(MySqlSslMode::Disabled).connect().await
             }
             opened => opened,
@@ -144,12 +166,13 @@ impl LedgerServer {
     }
 }
 
-/// Adds the files that a URL names.
+/// Requires TLS by these files.
 fn with_files(options: MySqlConnectOptions, tls: &DatabaseTls) -> Result<MySqlConnectOptions, LedgerError> {
     let unread = |error: pemfile::PemError| LedgerError::new(LedgerFault::Unfit, error.told(), error.hint());
     let certificates = |path: &Path| pemfile::certificates(path).map_err(unread);
     let ca = pemfile::certificates_text(&certificates(&tls.ca)?);
-    let options = options.ssl_ca_from_pem(ca.into_bytes());
+    let mode = if tls.verify_server { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::VerifyCa };
+    let options = options.ssl_mode(mode).ssl_ca_from_pem(ca.into_bytes());
     let Some((certificate, key)) = &tls.client else { return Ok(options) };
     let key = pemfile::private_key(key).map_err(unread)?;
     let chain = pemfile::certificates_text(&certificates(certificate)?);
@@ -189,8 +212,12 @@ async fn prepare(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
 }
 
 /// Returns the options for an account, without an address, TLS or a schema.
-pub fn account(user: &str, password: &SecretString) -> MySqlConnectOptions {
-    let options = MySqlConnectOptions::new().username(user);
+fn account(user: &str, password: &SecretString) -> MySqlConnectOptions {
+    let options = MySqlConnectOptions::new()
+        .username(user)
+        .timezone(None)
+        .statement_cache_capacity(128)
+        .disable_statement_logging();
     let password = password.expose_secret();
     // An empty password must be left out: scrambled it is a wrong one.
     if password.is_empty() { options } else { options.password(password) }

@@ -10,7 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use zmes_cluster::schema::{Check, CheckFinding, verify};
 use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
+use zmes_shared::views::{
+    CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, CLUSTER_WAIT_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence,
+    Severity,
+};
 use zmes_shared::words::TroubleKind;
 use zmes_zoneminder::conf::DatabaseConfig;
 
@@ -28,8 +31,6 @@ const UNLED: Duration = Duration::from_secs(15);
 const SILENT: Duration = Duration::from_secs(20);
 /// How long alarms must wait to be read.
 const LAGGING: Duration = Duration::from_secs(10);
-/// Alarms of this node that may wait to be written while the ledger answers.
-const WAITING: u64 = 1_000;
 /// Nodes that a hint names.
 const NAMED: usize = 20;
 /// Time limit of a look at the ledger.
@@ -65,7 +66,10 @@ fn refused(refusal: &ClusterRefusal, status: &ClusterStatus) -> ControlError {
             let hint = "stop it first: systemctl disable --now zmesd on that host";
             (ErrorCode::Conflict, hint.to_owned())
         }
-        ClusterRefusal::Silent(_) | ClusterRefusal::NoOther | ClusterRefusal::Already(_) => {
+        ClusterRefusal::Silent(_)
+        | ClusterRefusal::Unable(..)
+        | ClusterRefusal::NoOther
+        | ClusterRefusal::Already(_) => {
             (ErrorCode::Conflict, "zmesctl cluster status shows the nodes".to_owned())
         }
         ClusterRefusal::Ledger(LedgerError { hint, .. }) => (ErrorCode::Unavailable, hint.clone()),
@@ -109,14 +113,16 @@ fn judge(status: &ClusterStatus) -> Vec<ClusterFault> {
     };
     let mut faults = Vec::new();
     if status.fenced {
-        let text =
-            format!("another zmesd has the name {} too, and this one takes no part any more", status.name);
+        let text = format!(
+            "another zmesd has the name {} too: this one sends for its own cameras, and other nodes do not hear of them",
+            status.name
+        );
         let hint = "give each node its own name in [cluster] of zmesd.toml, then: systemctl restart zmesd";
         faults.push(fault("name", Severity::Error, text.into(), hint, Duration::ZERO));
         return faults;
     }
     if !status.connected {
-        let text = Sentence::from(format!("the ledger ({}) does not answer", status.ledger));
+        let text = Sentence::from(format!("the ledger ({}) cannot be used", status.ledger));
         let text = status.since.map_or(text.clone(), |since| text.text(" since ").time(since));
         let cause = status.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
         let alone = if status.alone { "; this node sends for its own cameras" } else { "" };
@@ -130,10 +136,15 @@ fn judge(status: &ClusterStatus) -> Vec<ClusterFault> {
         faults.push(fault("pusher", Severity::Error, "no node sends pushes".into(), hint, UNLED));
     }
     faults.extend(status.nodes.iter().flat_map(|node| judge_node(node, status)));
-    if status.waiting > WAITING {
-        let text = format!("{} alarms of this node are not in the ledger yet", status.waiting);
-        let hint = "the database does not keep up: mysqladmin processlist";
-        faults.push(fault("waiting", Severity::Warning, text.into(), hint, LAGGING));
+    if status.waiting_ms > CLUSTER_WAIT_MS {
+        let since = status.waiting_ms / 1000;
+        let cause = status.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
+        let text = format!(
+            "{} alarms of this node are not in the ledger, the oldest for {since} s{cause}",
+            status.waiting
+        );
+        let hint = status.hint.as_deref().unwrap_or("the database does not keep up: mysqladmin processlist");
+        faults.push(fault("waiting", Severity::Error, text.into(), hint, Duration::ZERO));
     }
     let mut versions: Vec<&str> =
         status.nodes.iter().filter(|node| node.alive).map(|node| node.version.as_str()).collect();
@@ -185,11 +196,21 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
         let hint = "run chrony or systemd-timesyncd on both: timedatectl";
         faults.push(fault(Severity::Warning, text, hint.to_owned(), SILENT));
     }
+    if !node.trouble.is_empty() {
+        let text = format!("node {name} cannot send pushes: {}", node.trouble);
+        faults.push(fault(Severity::Warning, text, format!("zmesctl push check on {name}"), SILENT));
+    }
     faults
 }
 
-/// Returns the troubles of the cluster. Those of other nodes are told by the one that sends pushes: else people would be told
-/// by each node.
+/// Says whether this node tells people of the troubles of others: it sends pushes, or nobody does and it is the first that is
+/// at work. Else people would be told by each node.
+fn tells_of_others(status: &ClusterStatus) -> bool {
+    let first = || status.nodes.iter().find(|node| node.alive);
+    status.may_send || status.pusher.is_none() && first().is_some_and(|node| node.name == status.name)
+}
+
+/// Returns the troubles of the cluster.
 pub(super) fn observations(parts: &AdminParts) -> Vec<(TroubleId, Observation)> {
     let Some(handle) = &parts.cluster else { return Vec::new() };
     let status = handle.status();
@@ -201,7 +222,7 @@ pub(super) fn observations(parts: &AdminParts) -> Vec<(TroubleId, Observation)> 
         let id = TroubleId::about(TroubleKind::Cluster, about);
         (id, Observation { severity, name: String::new(), text, hint, hold })
     };
-    let told = judge(&status).into_iter().filter(|fault| status.may_send || !is_others(fault));
+    let told = judge(&status).into_iter().filter(|fault| tells_of_others(&status) || !is_others(fault));
     told.map(observed).collect()
 }
 
@@ -334,7 +355,10 @@ mod tests {
         assert_eq!(change(&|status| status.nodes[1].lag_ms = 5_001), one("nvr2", Warning));
         assert_eq!(change(&|status| status.nodes[1].clock_offset_ms = -501), one("nvr2", Warning));
         assert_eq!(change(&|status| status.clock_offset_ms = Some(501)), one("nvr1", Warning));
-        assert_eq!(change(&|status| status.waiting = 1_001), one("waiting", Warning));
+        assert_eq!(change(&|status| status.waiting = 1_001), [], "they are young");
+        assert_eq!(change(&|status| status.waiting_ms = 10_001), one("waiting", Error));
+        let trouble = |status: &mut ClusterStatus| status.nodes[1].trouble = "no provider".to_owned();
+        assert_eq!(change(&trouble), one("nvr2", Warning));
         assert_eq!(change(&|status| status.nodes[1].version = "0.3.0".to_owned()), one("versions", Warning));
     }
 
@@ -349,10 +373,23 @@ mod tests {
     }
 
     #[test]
+    fn troubles_of_others_are_told_by_the_first_node_while_nobody_sends() {
+        let status = ClusterStatus { may_send: true, ..healthy() };
+        assert!(tells_of_others(&status) && !tells_of_others(&healthy()));
+        let unled = ClusterStatus { pusher: None, ..healthy() };
+        assert!(
+            tells_of_others(&unled) && !tells_of_others(&ClusterStatus { name: "nvr2".to_owned(), ..unled })
+        );
+    }
+
+    #[test]
     fn a_refusal_says_what_there_is() {
         let error = refused(&ClusterRefusal::Unknown("nvr9".to_owned()), &healthy());
         assert_eq!((error.code, error.hint.as_deref()), (ErrorCode::NotFound, Some("there are: nvr1, nvr2")));
         let error = refused(&ClusterRefusal::AtWork("nvr2".to_owned()), &healthy());
-        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "cannot remove node nvr2: it is running"));
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            (ErrorCode::Conflict, "cannot remove node nvr2: it is running")
+        );
     }
 }

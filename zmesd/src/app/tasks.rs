@@ -52,7 +52,6 @@ struct ClusterSide {
     alarms: mpsc::Sender<Alarm>,
     announced: BTreeSet<EventId>,
     tokens: Vec<Token>,
-    pushes: bool,
     retry_for: Duration,
     catch_up: Duration,
 }
@@ -73,7 +72,6 @@ impl ClusterSide {
             alarms: alarms.clone(),
             announced: remembered.announced.clone(),
             tokens: remembered.tokens.clone(),
-            pushes: config.push.enabled,
             retry_for: config.push.retry_for,
             catch_up: config.zoneminder.catch_up,
         })
@@ -129,7 +127,7 @@ impl Conductor {
             last,
             &shared,
         );
-        let (ledger, cluster) = self.run_cluster(side, &shared);
+        let (ledger, cluster) = self.run_cluster(side, Arc::clone(&push), &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);
         let router = router(channels.router, remembered, state.renewed, opened.links, ledger, &shared);
@@ -281,11 +279,11 @@ impl Conductor {
     fn run_cluster(
         &mut self,
         side: Option<ClusterSide>,
+        push: Arc<dyn PushSide>,
         shared: &Shared,
     ) -> (Option<LedgerSide>, Option<ClusterHandle>) {
         let Some(side) = side else { return (None, None) };
-        let ClusterSide { cluster, news, outlet, alarms, announced, tokens, pushes, retry_for, catch_up } =
-            side;
+        let ClusterSide { cluster, news, outlet, alarms, announced, tokens, retry_for, catch_up } = side;
         let handle = cluster.handle();
         let side = LedgerSide::new(outlet, announced, &tokens);
         let tasks = cluster.tasks(ClusterParts {
@@ -294,7 +292,10 @@ impl Conductor {
             alarms,
             news,
             tokens,
-            pushes,
+            push,
+            push_rules: shared.handles.push_rules.clone(),
+            catalog: shared.handles.catalog.watch(),
+            auth: shared.handles.auth.clone(),
             retry_for,
             catch_up,
             clock: shared.clock(),

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_cluster::LedgerError;
 use zmes_cluster::outcomes::DeviceHandle;
-use zmes_shared::views::ClusterStatus;
+use zmes_shared::views::{CLUSTER_WAIT_MS, ClusterStatus};
 
 use crate::ports::Clock;
 
@@ -34,6 +35,9 @@ pub(super) struct Board {
     errors: AtomicU64,
     takeovers: AtomicU64,
     waiting: AtomicU64,
+    waiting_ms: AtomicU64,
+    /// Another zmesd has this node's name.
+    fenced: AtomicBool,
     /// The ledger had a later change of a token than this node: all are to be read again.
     read_again: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -47,11 +51,14 @@ impl Board {
             errors: AtomicU64::new(0),
             takeovers: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
+            waiting_ms: AtomicU64::new(0),
+            fenced: AtomicBool::new(false),
             read_again: AtomicBool::new(false),
             clock,
         }
     }
 
+    /// The ledger does what this node asks, its writes as well.
     pub(super) fn answered(&self) {
         let mut health = locked(&self.health);
         if !health.connected {
@@ -66,7 +73,7 @@ impl Board {
         health.failure = Some((now, error.clone()));
     }
 
-    /// The node's own questions have no answer.
+    /// It does not.
     pub(super) fn away(&self, error: &LedgerError) {
         self.failed(error);
         let mut health = locked(&self.health);
@@ -80,8 +87,18 @@ impl Board {
         self.takeovers.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn waits(&self, alarms: usize) {
+    /// So many alarms are not in the ledger, the oldest for so long.
+    pub(super) fn waits(&self, alarms: usize, oldest: Duration) {
         self.waiting.store(alarms as u64, Ordering::Relaxed);
+        self.waiting_ms.store(u64::try_from(oldest.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn fence(&self) {
+        self.fenced.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Relaxed)
     }
 
     pub(super) fn tokens(&self) -> MutexGuard<'_, TokenClocks> {
@@ -103,9 +120,11 @@ impl Board {
         status.errors = self.errors.load(Ordering::Relaxed);
         status.takeovers = self.takeovers.load(Ordering::Relaxed);
         status.waiting = self.waiting.load(Ordering::Relaxed);
+        status.waiting_ms = self.waiting_ms.load(Ordering::Relaxed);
+        status.fenced = self.is_fenced();
         if let Some((at, LedgerError { message, hint, .. })) = health.failure {
             (status.last_error, status.last_error_at) = (Some(message), Some(at));
-            status.hint = Some(hint).filter(|_| !health.connected);
+            status.hint = Some(hint).filter(|_| !health.connected || status.waiting_ms > CLUSTER_WAIT_MS);
         }
     }
 }

@@ -24,7 +24,10 @@ pub enum ClusterRefusal {
     /// It is not at work, and cannot send.
     #[error("cannot hand over to {0}: it is not running")]
     Silent(String),
-    #[error("cannot hand over: no other node is running")]
+    /// It is not configured to send, or something keeps it from that.
+    #[error("cannot hand over to {0}: {1}")]
+    Unable(String, String),
+    #[error("cannot hand over: no other node can send pushes")]
     NoOther,
     /// It sends already.
     #[error("{0} already sends the pushes")]

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::MySqlSslMode;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use zmes_cluster::lease::LeaseTiming;
-use zmes_cluster::node::{Admission, Membership, NodeSettings, Twin, register};
+use zmes_cluster::node::{Admission, Membership, NEVER, NodeSettings, Twin, register};
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
-use zmes_cluster::{LedgerError, LedgerLine, LedgerServer, account};
+use zmes_cluster::{LedgerError, LedgerLine, LedgerServer};
 use zmes_shared::views::ClusterStatus;
 use zmes_zoneminder::conf::{DatabaseConfig, ServerIdentity};
 
@@ -19,12 +18,13 @@ use super::board::Board;
 use super::desk::{Desk, DeskParts};
 use super::handle::{ClusterHandle, ClusterRequest};
 use super::lease_task::LeaseTask;
-use super::node::{NodeReading, NodeTask};
+use super::node::{NodeReading, NodeTask, Ways};
 use super::turns::Turns;
-use crate::config::{Alone, ClusterConfig, NodeConfig};
+use crate::config::{Alone, AuthConfig, ClusterConfig, NodeConfig};
 use crate::domain::{Alarm, Token, TokenId};
-use crate::ports::Clock;
-use crate::route::{LedgerNews, RouterHandle};
+use crate::monitors::Catalog;
+use crate::ports::{Clock, PushSide};
+use crate::route::{LedgerNews, PushRules, RouterHandle};
 use crate::state::{ClusterMemory, ClusterNote, Note, StateHandle};
 
 /// How long the first registration may take: the daemon serves its own cameras without it.
@@ -51,7 +51,8 @@ fn place(twin: &Twin) -> String {
 }
 
 impl JoinError {
-    pub const HINT: &'static str = "give each node its own [cluster] name; after a move to another machine wait 10 s";
+    pub const HINT: &'static str =
+        "give each node its own [cluster] name; after a move to another machine wait 10 s";
 }
 
 /// A node before its tasks run.
@@ -78,8 +79,11 @@ pub struct ClusterParts {
     pub news: mpsc::Receiver<LedgerNews>,
     /// All that are known here.
     pub tokens: Vec<Token>,
-    /// Whether this node can send pushes.
-    pub pushes: bool,
+    /// Where the node learns whether it can send pushes.
+    pub push: Arc<dyn PushSide>,
+    pub push_rules: watch::Receiver<PushRules>,
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+    pub auth: watch::Receiver<AuthConfig>,
     pub retry_for: Duration,
     pub catch_up: Duration,
     pub clock: Arc<dyn Clock>,
@@ -94,10 +98,11 @@ pub struct ClusterTasks {
 }
 
 impl Cluster {
-    /// Registers this node. A ledger that does not answer keeps nothing from starting; a twin does.
+    /// Registers this node. A ledger that does not answer keeps nothing from starting; a twin does. `pushes`: it is
+    /// configured to send pushes.
     pub async fn join(
-        config: &ClusterConfig,
-        node: &NodeConfig,
+        (config, node): (&ClusterConfig, &NodeConfig),
+        pushes: bool,
         own: Option<&ServerIdentity>,
         state: &StateHandle,
         clock: Arc<dyn Clock>,
@@ -117,7 +122,7 @@ impl Cluster {
                 ServerIdentity::Id(id) => Some(*id),
                 ServerIdentity::Name(_) => None,
             }),
-            prefer: config.prefer,
+            prefer: if pushes { config.prefer } else { NEVER },
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: config.address.clone(),
         };
@@ -150,8 +155,11 @@ impl Cluster {
 
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
-        let ClusterParts { state, router, alarms, news, tokens, pushes, retry_for, catch_up, clock } = parts;
+        let ClusterParts { state, router, alarms, news, tokens, retry_for, catch_up, clock, .. } = parts;
+        let ClusterParts { push, push_rules, catalog, auth, .. } = parts;
         let (sights, seen) = watch::channel(None);
+        let (beats, beaten) = watch::channel(true);
+        let pushes = settings.prefer != NEVER;
         let (members, follow) = watch::channel(None);
         let leases = members.subscribe();
         let (desk_tx, elsewhere) = mpsc::channel(ELSEWHERE);
@@ -168,6 +176,8 @@ impl Cluster {
             alarms,
             desk: desk_tx,
             sights,
+            beats,
+            ways: Ways { push, rules: push_rules, catalog, auth },
             members,
             requests,
             shows,
@@ -186,6 +196,7 @@ impl Cluster {
             line: line(timing.deadline()),
             member: leases,
             sights: seen,
+            beats: beaten,
         });
         let desk_parts = DeskParts {
             state,
@@ -280,22 +291,8 @@ fn tell_away(error: &LedgerError) {
     );
 }
 
-/// Returns the server of the ledger. Where no CA is named, TLS is used if the server has it.
+/// Returns the server of the ledger.
 pub fn ledger_server(database: &DatabaseConfig) -> LedgerServer {
-    let is_local = database.address.is_local();
-    let options = account(&database.user, &database.password).database(&database.name).timezone(None);
-    let options = match &database.tls {
-        Some(tls) => {
-            let mode = if tls.verify_server { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::VerifyCa };
-            let options =
-                options.ssl_mode(if is_local { MySqlSslMode::Preferred } else { mode }).ssl_ca(&tls.ca);
-            match &tls.client {
-                Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
-                None => options,
-            }
-        }
-        None if is_local => options.ssl_mode(MySqlSslMode::Disabled),
-        None => options.ssl_mode(MySqlSslMode::Preferred),
-    };
-    LedgerServer::new(database.address.clone(), options)
+    let DatabaseConfig { address, user, password, name, tls, .. } = database;
+    LedgerServer::new(address.clone(), user, password, tls.as_ref()).with_schema(name)
 }

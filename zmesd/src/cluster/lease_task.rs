@@ -27,6 +27,8 @@ pub(super) struct LeaseTask {
     pub(super) member: watch::Receiver<Option<Membership>>,
     /// `None`: the ledger did not answer.
     pub(super) sights: watch::Receiver<Option<LeaseSight>>,
+    /// Signs of life that were answered: whether they said that nothing keeps this node from sending.
+    pub(super) beats: watch::Receiver<bool>,
 }
 
 impl LeaseTask {
@@ -46,6 +48,7 @@ impl LeaseTask {
                     let sight = *self.sights.borrow_and_update();
                     sight.map_or(LeaseEvent::Unanswered, LeaseEvent::Seen)
                 }
+                Ok(()) = self.beats.changed() => LeaseEvent::Beat { is_well: *self.beats.borrow_and_update() },
                 () = stop.cancelled(), if !stops => {
                     stops = true;
                     LeaseEvent::Stop
@@ -90,10 +93,10 @@ impl LeaseTask {
             LeaseAction::Drain => info!("another node is to send the pushes: finishing what is on its way"),
             LeaseAction::Alone => {
                 warn!(
-                    "the ledger does not answer: this node is alone, and other nodes cannot hear of its cameras"
+                    "the ledger takes no writes: this node is alone, and other nodes cannot hear of its cameras"
                 );
             }
-            LeaseAction::Together => info!("the ledger answers again"),
+            LeaseAction::Together => info!("the ledger takes writes again"),
             LeaseAction::Take(_) | LeaseAction::Renew(_) | LeaseAction::Release(_) | LeaseAction::Ask(_) => {}
         }
     }

@@ -1,5 +1,8 @@
 //! The node's task: registers, gives signs of life, reads what other nodes have told, answers admins.
 
+mod health;
+mod requests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +12,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use zmes_cluster::alarms::{LogKey, LoggedAlarm, Reader};
-use zmes_cluster::lease::{LeaseSight, ask_for};
+use zmes_cluster::lease::LeaseSight;
 use zmes_cluster::node::{
-    Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, Removal, heartbeat, nodes,
-    register, remove, stop,
+    Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, heartbeat, nodes,
+    register, stop,
 };
 use zmes_cluster::outcomes::DeviceHandle;
 use zmes_cluster::records::{Record, RecordKind, RecordReader};
@@ -20,9 +23,10 @@ use zmes_cluster::schema::clock_offset;
 use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
 use zmes_shared::views::{ClusterNode, ClusterStatus};
 
+pub(in crate::cluster) use self::health::Ways;
 use super::board::Board;
 use super::body;
-use super::handle::{ClusterRefusal, ClusterRequest};
+use super::handle::ClusterRequest;
 use super::turns::Turns;
 use crate::domain::{Alarm, Elsewhere};
 use crate::ports::Clock;
@@ -63,6 +67,8 @@ pub(super) struct NodeTask {
     pub(super) alarms: mpsc::Sender<Alarm>,
     pub(super) desk: mpsc::Sender<AlarmElsewhere>,
     pub(super) sights: watch::Sender<Option<LeaseSight>>,
+    pub(super) beats: watch::Sender<bool>,
+    pub(super) ways: Ways,
     pub(super) members: watch::Sender<Option<Membership>>,
     pub(super) requests: mpsc::Receiver<ClusterRequest>,
     pub(super) shows: watch::Sender<Arc<ClusterStatus>>,
@@ -87,7 +93,12 @@ pub(super) struct NodeReading {
     beat_at: Option<Instant>,
     register_at: Option<Instant>,
     told_away: bool,
-    fenced: bool,
+    /// A question failed since the last sign of life.
+    failed: bool,
+    /// What keeps this node from sending pushes, as the others know it.
+    trouble: String,
+    has_phones: bool,
+    blind_since: Option<Instant>,
 }
 
 impl NodeTask {
@@ -112,9 +123,8 @@ impl NodeTask {
 
     async fn round(&mut self) {
         let now = Instant::now();
-        if self.reading.fenced {
-            self.show_each_second(now);
-            return;
+        if self.board.is_fenced() {
+            return self.fenced_round(now).await;
         }
         let member = *self.members.borrow();
         let Some(member) = member else {
@@ -129,6 +139,16 @@ impl NodeTask {
         if self.reading.beat_at.is_none_or(|at| at <= now) {
             self.reading.beat_at = Some(now + BEAT);
             self.beat(member).await;
+            self.show();
+        }
+    }
+
+    /// It is not registered, and alarms of others are not read. But what was revoked, muted or snoozed elsewhere holds for
+    /// the pushes of its own cameras.
+    async fn fenced_round(&mut self, now: Instant) {
+        if self.reading.beat_at.is_none_or(|at| at <= now) {
+            self.reading.beat_at = Some(now + BEAT);
+            self.read_records().await;
             self.show();
         }
     }
@@ -148,7 +168,8 @@ impl NodeTask {
                     name = twin.name,
                     address = twin.address,
                     hint = "give each node its own [cluster] name, then restart this zmesd",
-                    "another zmesd with the name of this node is at work: this one takes no part in the cluster"
+                    "another zmesd with the name of this node is at work: this one sends for its own cameras, and other nodes \
+                     do not hear of them"
                 );
                 self.fence();
             }
@@ -164,14 +185,15 @@ impl NodeTask {
         self.state.note(Note::Cluster(Box::new(ClusterNote::Node { identity, epoch })));
         self.board.answered();
         self.reading.told_away = false;
-        let reader = self.reader.take().filter(|reader| reader.own() == member.key.id);
+        // Under another number after an admin has removed it: it goes on where it was.
+        let reader = self.reader.take().map(|reader| reader.renamed(member.key.id));
         let positions = std::mem::take(&mut self.positions);
         self.reader = Some(reader.unwrap_or_else(|| Reader::from_positions(member.key.id, positions)));
         self.members.send_replace(Some(member));
     }
 
     fn fence(&mut self) {
-        self.reading.fenced = true;
+        self.board.fence();
         self.members.send_replace(None);
     }
 
@@ -183,6 +205,7 @@ impl NodeTask {
     }
 
     fn failed(&mut self, error: &LedgerError) {
+        self.reading.failed = true;
         self.board.away(error);
         if !std::mem::replace(&mut self.reading.told_away, true) {
             warn!(%error, hint = error.hint, "the cluster's ledger cannot be used; trying again");
@@ -214,11 +237,7 @@ impl NodeTask {
                 return;
             }
         };
-        self.sights.send_replace(Some(LeaseSight::of(&news.glance)));
-        self.board.answered();
-        if std::mem::take(&mut self.reading.told_away) {
-            info!("the cluster's ledger answers again");
-        }
+        self.sights.send_replace(Some(LeaseSight::of(&news.glance, member.key.id)));
         let now = Instant::now();
         for (node, lag) in reader.lag(&news.glance) {
             if lag == 0 {
@@ -298,7 +317,7 @@ impl NodeTask {
     }
 
     /// Takes over a change; false: the router had no time.
-    async fn apply(&self, record: &Record) -> bool {
+    async fn apply(&mut self, record: &Record) -> bool {
         let device = DeviceHandle::new(record.key.id);
         match record.key.kind {
             RecordKind::Device if !record.deleted => {}
@@ -309,6 +328,7 @@ impl NodeTask {
         if token.token.handle().digest() != record.key.id {
             return true;
         }
+        self.reading.has_phones = true;
         {
             let mut clocks = self.board.tokens();
             if clocks.pending.get(&device).is_some_and(|at| *at >= record.changed) {
@@ -341,13 +361,14 @@ impl NodeTask {
             }
         }
         let clock_ms = self.reading.offset_ms.map_or(0, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
-        let health = Health { clock_ms, ..Health::default() };
+        let health = Health { trouble: self.trouble(), clock_ms };
         match heartbeat(&mut self.line, member.key, &health).await {
-            Ok(Heartbeat::Alive) => {}
+            Ok(Heartbeat::Alive) => self.alive(health.trouble),
             Ok(Heartbeat::Fenced) => {
                 error!(
                     hint = "give each node its own [cluster] name, then restart this zmesd",
-                    "another zmesd has registered under the name of this node: this one takes no part in the cluster"
+                    "another zmesd has registered under the name of this node: this one sends for its own cameras, and other \
+                     nodes do not hear of them"
                 );
                 self.fence();
             }
@@ -375,6 +396,7 @@ impl NodeTask {
             alive: row.is_alive(),
             stopped: row.stopped,
             clock_offset_ms: row.clock_ms.into(),
+            trouble: row.trouble.clone(),
             address: row.address.clone(),
             prefer: row.prefer,
         };
@@ -388,53 +410,10 @@ impl NodeTask {
             ledger: self.line.server().place(),
             may_send: self.turns.may_send(),
             alone: self.turns.is_alone(),
-            fenced: reading.fenced,
             ..ClusterStatus::default()
         };
         self.board.describe(&mut status);
         self.shows.send_replace(Arc::new(status));
-    }
-
-    async fn answer(&mut self, request: ClusterRequest) {
-        // A reply that cannot be sent is not an error: the caller has given up.
-        match request {
-            ClusterRequest::Handover(to, reply) => drop(reply.send(self.hand_over(to).await)),
-            ClusterRequest::Leave(node, reply) => drop(reply.send(self.remove(node).await)),
-        }
-    }
-
-    async fn hand_over(&mut self, to: Option<String>) -> Result<String, ClusterRefusal> {
-        let rows = nodes(&mut self.line).await.map_err(ClusterRefusal::Ledger)?;
-        let holder = self.reading.glance.as_ref().and_then(|glance| glance.lease.holder);
-        let chosen = if let Some(name) = to {
-            let Some(row) = rows.iter().find(|row| row.name == name) else {
-                return Err(ClusterRefusal::Unknown(name));
-            };
-            if !row.is_alive() {
-                return Err(ClusterRefusal::Silent(name));
-            }
-            if holder == Some(row.key) {
-                return Err(ClusterRefusal::Already(name));
-            }
-            row
-        } else {
-            let others = rows.iter().filter(|row| row.is_alive() && Some(row.key) != holder);
-            others.max_by_key(|row| row.prefer).ok_or(ClusterRefusal::NoOther)?
-        };
-        ask_for(&mut self.line, chosen.key.id).await.map_err(ClusterRefusal::Ledger)?;
-        info!(node = chosen.name, "an admin has asked another node to send the pushes");
-        Ok(chosen.name.clone())
-    }
-
-    async fn remove(&mut self, node: String) -> Result<(), ClusterRefusal> {
-        match remove(&mut self.line, &node).await.map_err(ClusterRefusal::Ledger)? {
-            Removal::Done => {
-                info!(node, "an admin has removed a node from the cluster");
-                Ok(())
-            }
-            Removal::Alive => Err(ClusterRefusal::AtWork(node)),
-            Removal::Unknown => Err(ClusterRefusal::Unknown(node)),
-        }
     }
 }
 
@@ -451,11 +430,11 @@ fn millis(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_dead_holder_of_the_lease_sends_no_pushes() {
-        let key = NodeKey { id: NodeId(1), epoch: 7 };
-        let row = |silent, stopped| NodeRow {
-            key,
+    const KEY: NodeKey = NodeKey { id: NodeId(1), epoch: 7 };
+
+    pub(super) fn row(silent: u64, stopped: bool) -> NodeRow {
+        NodeRow {
+            key: KEY,
             name: "nvr1".to_owned(),
             server: None,
             seq: 0,
@@ -466,7 +445,12 @@ mod tests {
             version: String::new(),
             address: String::new(),
             trouble: String::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_dead_holder_of_the_lease_sends_no_pushes() {
+        let key = KEY;
         assert!(sends(&row(9, false), Some(key)));
         assert!(!sends(&row(10, false), Some(key)) && !sends(&row(0, true), Some(key)));
         assert!(!sends(&row(0, false), Some(NodeKey { epoch: 8, ..key })) && !sends(&row(0, false), None));

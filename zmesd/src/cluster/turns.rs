@@ -42,6 +42,8 @@ pub(super) struct SendTurn {
 struct Inner {
     lease: Lease,
     turn: SendTurn,
+    /// The ledger refuses alarms of this node, which sends them though another one has the lease.
+    is_stuck: bool,
 }
 
 /// The lease of this node, and what it permits.
@@ -62,7 +64,7 @@ impl Turns {
     pub(super) fn new(timing: LeaseTiming, prefer: i16, may_be_alone: bool) -> Self {
         let lease = Lease::new(NOBODY, prefer, timing, steady());
         Self {
-            inner: Mutex::new(Inner { lease, turn: SendTurn::default() }),
+            inner: Mutex::new(Inner { lease, turn: SendTurn::default(), is_stuck: false }),
             changes: watch::channel(SendTurn::default()).0,
             under_way: AtomicU64::new(0),
             reported: AtomicU64::new(0),
@@ -112,7 +114,28 @@ impl Turns {
         actions
     }
 
+    /// Has this node send what the ledger refuses, though it is not alone; or ends that.
+    pub(super) fn stuck(&self, is_stuck: bool) {
+        let mut inner = self.inner();
+        if inner.is_stuck == is_stuck {
+            return;
+        }
+        inner.is_stuck = is_stuck;
+        let kind = match inner.turn.kind {
+            TurnKind::Alone if !inner.lease.is_alone() => TurnKind::None,
+            kind => kind,
+        };
+        self.change(&mut inner, kind);
+    }
+
+    /// The term of the lease.
+    pub(super) fn term(&self) -> Duration {
+        self.timing.term()
+    }
+
     fn change(&self, inner: &mut Inner, kind: TurnKind) {
+        let is_alone = kind == TurnKind::None && inner.is_stuck && self.may_be_alone;
+        let kind = if is_alone { TurnKind::Alone } else { kind };
         if inner.turn.kind == kind {
             return;
         }
@@ -172,7 +195,7 @@ impl SendPermit for Turns {
             && match inner.turn.kind {
                 TurnKind::None => false,
                 TurnKind::Lead => inner.lease.may_send(steady()),
-                TurnKind::Alone => inner.lease.is_alone(),
+                TurnKind::Alone => inner.is_stuck || inner.lease.is_alone(),
             }
     }
 }
@@ -190,11 +213,28 @@ mod tests {
     }
 
     #[test]
+    fn a_node_whose_alarms_are_refused_sends_them_though_another_one_leads() {
+        let turns = turns();
+        turns.stuck(true);
+        let alone = turns.now();
+        assert!(alone.kind == TurnKind::Alone && turns.holds(alone.number) && !turns.is_alone());
+        turns.stuck(true);
+        assert_eq!(turns.now(), alone);
+        turns.stuck(false);
+        assert!(turns.now().kind == TurnKind::None && !turns.holds(alone.number));
+        // With `alone = "wait"` it never does.
+        let waits = Turns::new(LeaseTiming::new(Duration::from_secs(3)), 0, false);
+        waits.stuck(true);
+        assert_eq!(waits.now().kind, TurnKind::None);
+    }
+
+    #[test]
     fn what_was_decided_in_a_turn_is_sent_in_that_turn_alone() {
         let turns = turns();
         assert!(!turns.holds(turns.now().number));
         let free = LeaseRow::default();
-        let sight = LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None };
+        let sight =
+            LeaseSight { row: free, is_wanted_alive: false, holder_prefer: None, is_other_well: true };
         assert_eq!(turns.on(LeaseEvent::Seen(sight)), [LeaseAction::Take(free)]);
         turns.on(LeaseEvent::Taken { sent: steady(), epoch: Some(1) });
         let lead = turns.now();

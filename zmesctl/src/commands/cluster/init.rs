@@ -122,7 +122,7 @@ impl Ledger {
     ) -> Result<Self, CliError> {
         let limit = context.limit(LOOK);
         let place = LoginUrl { url: &url, is_admin: true };
-        let mut admin = line(&url, None, limit).map_err(|error| failed(error, place))?;
+        let mut admin = line(&url, None, limit);
         let server = server_version(&mut admin).await.map_err(|error| failed(error, place))?;
         let mut account = Account { user: user.to_owned(), host: host.to_owned(), password: None };
         let exists = account_exists(&mut admin, &account).await.map_err(|error| failed(error, place))?;
@@ -155,8 +155,7 @@ impl Ledger {
     /// Logs in as a node does, and looks at everything.
     async fn verify(&mut self, limit: Duration) -> Result<(), CliError> {
         let place = LoginUrl { url: &self.node.url, is_admin: false };
-        let mut line =
-            line(&self.node.url, Some(&self.url.name), limit).map_err(|error| failed(error, place))?;
+        let mut line = line(&self.node.url, Some(&self.url.name), limit);
         let found = verify(&mut line, crate::environment::now).await.map_err(|error| failed(error, place))?;
         let worst = found.iter().find(|finding| finding.severity == Severity::Error).cloned();
         self.findings = found;
@@ -172,7 +171,7 @@ impl Ledger {
         // First: a password that nobody knows would be worse than a file without an account.
         self.node.write()?;
         let place = LoginUrl { url: &self.url, is_admin: true };
-        let mut admin = line(&self.url, None, MAKE).map_err(|error| failed(error, place))?;
+        let mut admin = line(&self.url, None, MAKE);
         self.plan.run(&mut admin).await.map_err(|error| failed(error, place))?;
         self.verify(LOOK).await
     }
@@ -254,9 +253,9 @@ struct LoginUrl<'p> {
 }
 
 /// Returns a line to the server of a URL; `schema`: the one to select.
-fn line(url: &DatabaseUrl, schema: Option<&str>, limit: Duration) -> Result<LedgerLine, LedgerError> {
+fn line(url: &DatabaseUrl, schema: Option<&str>, limit: Duration) -> LedgerLine {
     let url = DatabaseUrl { name: schema.unwrap_or_default().to_owned(), ..url.clone() };
-    Ok(LedgerLine::new(Arc::new(LedgerServer::of_url(&url)?), limit))
+    LedgerLine::new(Arc::new(LedgerServer::of_url(&url)), limit)
 }
 
 /// Says that nothing proves who answers, where the server is on another machine.

@@ -46,10 +46,11 @@ impl View for ClusterStatus {
             (Column::new("SEEN").right(), &|node| Cell::new(&ago(node.seen_ms))),
             (Column::new("LAG").right(), &lag),
             (Column::new("CLOCK").right().spare(1), &|node| clock(node, self)),
-            (Column::new("SERVER").right().spare(3), &|node| Cell::maybe(node.server_id)),
-            (Column::new("PREFER").right().spare(4), &prefer),
-            (Column::new("VERSION").spare(2), &|node| Cell::new(&node.version)),
-            (Column::new("ADDRESS").cuts().spare(5), &|node| Cell::new(&node.address)),
+            (Column::new("SERVER").right().spare(4), &|node| Cell::maybe(node.server_id)),
+            (Column::new("PREFER").right().spare(5), &prefer),
+            (Column::new("VERSION").spare(3), &|node| Cell::new(&node.version)),
+            (Column::new("ADDRESS").cuts().spare(6), &|node| Cell::new(&node.address)),
+            (Column::new("TROUBLE").wraps().spare(2), &|node| Cell::new(&node.trouble).tone(Tone::Warning)),
         ];
         out.table(&Table::of(&self.nodes, columns))
     }
@@ -72,7 +73,7 @@ fn facts(status: &ClusterStatus, out: &Out) -> Facts {
     let mut facts = Facts::default();
     let pushes = match (&status.pusher, status.alone) {
         (_, true) => {
-            out.paint(Tone::Warning, "this node sends for its own cameras, until the ledger answers")
+            out.paint(Tone::Warning, "this node sends for its own cameras, until the ledger takes its writes")
         }
         (Some(pusher), false) if *pusher == status.name => format!("sent by {} (this node)", clean(pusher)),
         (Some(pusher), false) => format!("sent by {}", clean(pusher)),
@@ -124,5 +125,8 @@ fn clock(node: &ClusterNode, status: &ClusterStatus) -> Cell {
 }
 
 fn prefer(node: &ClusterNode) -> Cell {
+    if node.prefer == i16::MIN {
+        return Cell::new("never");
+    }
     Cell::maybe(Some(node.prefer).filter(|prefer| *prefer != 0))
 }

@@ -5,6 +5,9 @@ use std::collections::VecDeque;
 use super::LedgerAlarm;
 use crate::outcomes::DeviceOutcome;
 
+/// An alarm that the database refused this often, while it took others, is given up.
+const REFUSALS: u32 = 3;
+
 /// Names an alarm that waits, until it is written or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
@@ -20,8 +23,10 @@ pub struct BacklogEntry {
     pub outcomes: Vec<DeviceOutcome>,
     /// Nothing is left to be pushed of it.
     pub settled: bool,
-    /// Its number in the log, once it was tried with it: the number stays.
+    /// Its number in the log, once it was tried with it: the number stays, unless the database refuses it.
     seq: Option<u64>,
+    /// How often the database refused it by itself, and how many alarms it had taken the first time.
+    refused: Option<(u32, u64)>,
 }
 
 impl BacklogEntry {
@@ -48,12 +53,14 @@ pub struct Backlog {
     next_ticket: u64,
     /// Number of the newest alarm in the log.
     last_seq: u64,
+    /// How many the database has taken.
+    taken: u64,
 }
 
 impl Backlog {
     /// An empty backlog of a node whose newest alarm has this number.
     pub fn new(last_seq: u64, capacity: usize) -> Self {
-        Self { entries: VecDeque::new(), capacity: capacity.max(1), next_ticket: 1, last_seq }
+        Self { entries: VecDeque::new(), capacity: capacity.max(1), next_ticket: 1, last_seq, taken: 0 }
     }
 
     /// Adds an alarm; returns its ticket, and what was dropped to make room for it.
@@ -61,7 +68,8 @@ impl Backlog {
         let dropped = if self.entries.len() >= self.capacity { self.drop_oldest() } else { None };
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        let entry = BacklogEntry { ticket, alarm, outcomes: Vec::new(), settled: false, seq: None };
+        let entry =
+            BacklogEntry { ticket, alarm, outcomes: Vec::new(), settled: false, seq: None, refused: None };
         self.entries.push_back(entry);
         (ticket, dropped)
     }
@@ -90,7 +98,7 @@ impl Backlog {
         Ok(())
     }
 
-    /// Returns what is to be written next, with numbers. What had no answer comes first, as it was, and alone.
+    /// Returns what is to be written next, with numbers. What had no answer comes first, under its numbers, and alone.
     pub(crate) fn batch(&mut self, most: usize) -> Vec<BacklogEntry> {
         let in_doubt = self.entries.iter().take_while(|entry| entry.is_in_doubt()).count();
         if in_doubt == 0 {
@@ -99,14 +107,25 @@ impl Backlog {
                 entry.seq = Some(self.last_seq);
             }
         }
-        self.entries.iter().take_while(|entry| entry.is_in_doubt()).cloned().collect()
+        self.entries.iter().take_while(|entry| entry.is_in_doubt()).take(most).cloned().collect()
     }
 
-    /// Takes what was written off the queue: the batch that was returned last.
-    pub(crate) fn settle(&mut self) {
-        while self.entries.front().is_some_and(BacklogEntry::is_in_doubt) {
-            self.entries.pop_front();
+    /// Takes what was written off the queue: the batch that was returned last, of this length.
+    pub(crate) fn settle(&mut self, written: usize) {
+        self.taken += self.entries.drain(..written.min(self.entries.len())).count() as u64;
+    }
+
+    /// The database has refused the first alarm by itself: it goes behind the others, under another number. Returns it
+    /// instead where it was refused often, and others were not: it will never be taken.
+    pub(crate) fn refuse(&mut self) -> Option<BacklogEntry> {
+        let mut entry = self.entries.pop_front()?;
+        let (times, taken) = entry.refused.map_or((1, self.taken), |(times, taken)| (times + 1, taken));
+        (entry.seq, entry.refused) = (None, Some((times, taken)));
+        if times >= REFUSALS && self.taken > taken {
+            return Some(entry);
         }
+        self.entries.push_back(entry);
+        None
     }
 
     /// Goes on after this number at least. What is in doubt keeps its numbers.
@@ -186,15 +205,17 @@ mod tests {
                     }
                     Step::Lose(most) => {
                         let batch = backlog.batch(most);
-                        prop_assert!(lost.is_empty() || lost == batch);
-                        lost = batch;
+                        prop_assert!(batch.iter().zip(&lost).all(|(again, lost)| again == lost));
+                        if lost.is_empty() {
+                            lost = batch;
+                        }
                     }
                     Step::Write(most) => {
                         let batch = backlog.batch(most);
-                        prop_assert!(lost.is_empty() || lost == batch);
-                        lost.clear();
+                        prop_assert!(batch.iter().zip(&lost).all(|(again, lost)| again == lost));
+                        lost.drain(..batch.len().min(lost.len()));
                         written.extend(batch.iter().map(|entry| (entry.seq(), entry.ticket)));
-                        backlog.settle();
+                        backlog.settle(batch.len());
                     }
                 }
                 prop_assert!(backlog.len() <= capacity);
@@ -223,12 +244,37 @@ mod tests {
     }
 
     #[test]
+    fn what_the_database_refuses_waits_behind_the_others_and_is_given_up_if_it_takes_those() {
+        let mut backlog = Backlog::new(0, 9);
+        let tickets: Vec<Ticket> = (1..=3).map(|event| backlog.push(alarm(event)).0).collect();
+        assert_eq!(backlog.batch(64).len(), 3);
+        let first = |backlog: &mut Backlog| backlog.batch(1).into_iter().map(|e| (e.ticket, e.seq())).next();
+        assert_eq!(first(&mut backlog), Some((tickets[0], 1)));
+        assert_eq!(backlog.refuse(), None);
+        for (ticket, seq) in [(tickets[1], 2), (tickets[2], 3)] {
+            assert_eq!(first(&mut backlog), Some((ticket, seq)), "under their numbers");
+            backlog.settle(1);
+        }
+        assert_eq!(first(&mut backlog), Some((tickets[0], 4)), "under another one");
+        assert_eq!(backlog.refuse(), None);
+        assert_eq!(first(&mut backlog), Some((tickets[0], 5)));
+        assert_eq!(backlog.refuse().map(|entry| entry.ticket), Some(tickets[0]));
+        assert!(backlog.is_empty());
+        // While it takes nothing at all, nothing is given up.
+        let ticket = backlog.push(alarm(9)).0;
+        for _ in 0..9 {
+            assert_eq!(first(&mut backlog).map(|(ticket, _)| ticket), Some(ticket));
+            assert_eq!(backlog.refuse(), None);
+        }
+    }
+
+    #[test]
     fn what_became_of_an_alarm_goes_with_it_while_it_waits() {
         let mut backlog = Backlog::new(0, 3);
         let ticket = backlog.push(alarm(1)).0;
         assert_eq!(backlog.note(ticket, Vec::new(), true), Ok(()));
         assert!(backlog.batch(9)[0].settled);
-        backlog.settle();
+        backlog.settle(1);
         assert_eq!(backlog.note(ticket, Vec::new(), true), Err(Vec::new()));
     }
 }

@@ -75,9 +75,11 @@ impl Reader {
         Self { begun: !positions.is_empty(), positions, ..Self::from_now(own) }
     }
 
-    /// The node that reads.
-    pub fn own(&self) -> NodeId {
-        self.own
+    /// The same reader for a node that was removed and has another number now: it goes on where it was.
+    #[must_use]
+    pub fn renamed(mut self, own: NodeId) -> Self {
+        self.own = own;
+        self
     }
 
     /// Returns what is new. After an error nothing is missed: the next call returns it.
@@ -176,7 +178,7 @@ mod tests {
 
     fn head(id: u16, epoch: u64, seq: u64) -> Head {
         let node = NodeKey { id: NodeId(id), epoch };
-        Head { node, seq, first: 0, silent: Duration::ZERO, stopped: false, prefer: 0 }
+        Head { node, seq, first: 0, silent: Duration::ZERO, stopped: false, prefer: 0, is_well: true }
     }
 
     fn glance(heads: Vec<Head>) -> Glance {
@@ -206,6 +208,14 @@ mod tests {
         let mut again = Reader::from_positions(NodeId(1), [(2, 1, 5)]);
         assert_eq!(positions(&mut again, vec![head(2, 1, 7), head(3, 1, 4)]), [(2, 5), (3, 0)]);
         assert_eq!(positions(&mut Reader::from_positions(NodeId(1), []), vec![head(2, 1, 7)]), [(2, 7)]);
+    }
+
+    #[test]
+    fn a_node_that_was_removed_and_is_back_under_another_number_reads_what_it_missed() {
+        let mut reader = Reader::from_now(NodeId(1));
+        assert_eq!(positions(&mut reader, vec![head(1, 1, 5), head(2, 1, 7)]), [(2, 7)]);
+        let mut reader = reader.renamed(NodeId(3));
+        assert_eq!(positions(&mut reader, vec![head(2, 1, 9), head(3, 2, 0)]), [(2, 7)]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::{MySql, MySqlConnection, QueryBuilder, Row};
 
 use super::{Backlog, BacklogEntry, LedgerAlarm, LogKey, Ticket, phase_number};
-use crate::fault::LedgerError;
+use crate::fault::{LedgerError, LedgerFault};
 use crate::line::{LedgerLine, Stop, Work, attempt};
 use crate::lists::padded;
 use crate::node::{Heartbeat, Membership, NodeId, NodeKey, not_ours};
@@ -47,12 +47,17 @@ impl Place {
 pub struct AlarmWriter {
     node: NodeKey,
     backlog: Backlog,
+    /// So many are written one by one: the database has refused them together.
+    singly: usize,
+    /// What it will never take, and why.
+    given_up: Vec<(BacklogEntry, LedgerError)>,
 }
 
 impl AlarmWriter {
     /// A writer for a node that has just been registered; this many alarms may wait.
     pub fn new(member: Membership, capacity: usize) -> Self {
-        Self { node: member.key, backlog: Backlog::new(member.seq, capacity.max(BATCH)) }
+        let backlog = Backlog::new(member.seq, capacity.max(BATCH));
+        Self { node: member.key, backlog, singly: 0, given_up: Vec::new() }
     }
 
     /// Adds an alarm; returns its ticket, and what was dropped to make room for it.
@@ -77,6 +82,32 @@ impl AlarmWriter {
         self.backlog.skip_to(member.seq);
     }
 
+    /// Takes what the database will never take, with its reason: other nodes do not hear of it.
+    pub fn given_up(&mut self) -> Vec<(BacklogEntry, LedgerError)> {
+        std::mem::take(&mut self.given_up)
+    }
+
+    fn failed(&mut self, batch: usize, error: &LedgerError) {
+        match error.fault {
+            LedgerFault::Unfit | LedgerFault::Other if batch > 1 => self.singly = batch,
+            LedgerFault::Unfit | LedgerFault::Other => {
+                self.singly = self.singly.saturating_sub(1);
+                self.given_up.extend(self.backlog.refuse().map(|entry| (entry, error.clone())));
+            }
+            LedgerFault::Unreachable
+            | LedgerFault::Late
+            | LedgerFault::Closed
+            | LedgerFault::Contended
+            | LedgerFault::Login
+            | LedgerFault::Grants
+            | LedgerFault::NoSchema
+            | LedgerFault::OldSchema
+            | LedgerFault::NewSchema
+            | LedgerFault::Fenced
+            | LedgerFault::Forgotten => {}
+        }
+    }
+
     /// What waits.
     pub fn backlog(&self) -> &Backlog {
         &self.backlog
@@ -84,12 +115,14 @@ impl AlarmWriter {
 
     /// Writes what has waited longest, up to 64 alarms in one transaction, and says what came of each.
     ///
-    /// After an error nothing is lost: the next call tries the same alarms again under the same numbers. With
+    /// After an error nothing is lost: the next call tries the same alarms again under the same numbers. What the database
+    /// refuses in a batch is tried one by one; what it refuses then goes behind the others, and is given up at last
+    /// ([`given_up`](Self::given_up)) if it takes those. With
     /// [`LedgerFault::Fenced`](crate::LedgerFault::Fenced) nothing will ever be written again by this writer; with
     /// [`LedgerFault::Forgotten`](crate::LedgerFault::Forgotten) it goes on once the node is registered again: see
     /// [`renew`](Self::renew).
     pub async fn write(&mut self, line: &mut LedgerLine) -> Result<Vec<Written>, LedgerError> {
-        let batch = self.backlog.batch(BATCH);
+        let batch = self.backlog.batch(if self.singly > 0 { 1 } else { BATCH });
         let Some(last) = batch.last() else { return Ok(Vec::new()) };
         let (node, seq) = (self.node, last.seq());
         let written = attempt!(line.transaction(), |connection| {
@@ -98,10 +131,12 @@ impl AlarmWriter {
             let places = places(connection, node.id, &batch).await?;
             add_known(connection, &batch, &places).await?;
             Ok(places)
-        })?;
+        });
+        let written = written.inspect_err(|error| self.failed(batch.len(), error))?;
+        self.singly = self.singly.saturating_sub(1);
         let tickets = batch.iter().map(|entry| entry.ticket);
         let written = tickets.zip(written).map(|(ticket, place)| Written { ticket, place }).collect();
-        self.backlog.settle();
+        self.backlog.settle(batch.len());
         Ok(written)
     }
 }

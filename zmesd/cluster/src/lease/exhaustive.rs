@@ -43,6 +43,10 @@ struct Table {
     crashed: bool,
 }
 
+fn seen(row: LeaseRow) -> LeaseEvent {
+    LeaseEvent::Seen(LeaseSight { row, is_wanted_alive: false, holder_prefer: None, is_other_well: true })
+}
+
 fn time(moment: u64) -> Duration {
     Duration::from_secs(moment)
 }
@@ -58,8 +62,14 @@ impl Peer {
         self.todo.extend(self.lease.on(event, time(now)));
     }
 
-    /// What a node does in a moment in which it runs.
+    /// What a node does in a moment in which it runs, where it only matters who may send.
     fn run(&mut self, is_answered: bool, now: u64) {
+        self.hear(is_answered, now);
+        self.lease.forget_what_does_not_matter_for_sending(time(now));
+        self.ask(now);
+    }
+
+    fn hear(&mut self, is_answered: bool, now: u64) {
         if let Some(flight) = self.flight.take() {
             match flight.answer {
                 Some(answer) if is_answered => self.tell(answer, now),
@@ -73,7 +83,9 @@ impl Peer {
             }
         }
         self.tell(LeaseEvent::Tick, now);
-        self.lease.forget_what_does_not_matter_for_sending(time(now));
+    }
+
+    fn ask(&mut self, now: u64) {
         while self.flight.is_none() {
             let question = if self.todo.is_empty() { None } else { Some(self.todo.remove(0)) };
             match question {
@@ -97,7 +109,7 @@ impl Table {
         let row = LeaseRow { holder: Some(peers[0].key), epoch: 1, beat: 1, wanted: None };
         peers[0].tell(LeaseEvent::Taken { sent: time(0), epoch: Some(1) }, 0);
         for peer in &mut peers {
-            peer.tell(LeaseEvent::Seen(LeaseSight { row, is_wanted_alive: false, holder_prefer: None }), 0);
+            peer.tell(seen(row), 0);
         }
         Self { row, peers, crashed: false }
     }
@@ -118,11 +130,7 @@ impl Table {
         if let Some(flight) = peer.flight.as_mut().filter(|flight| flight.answer.is_none()) {
             flight.answer = match flight.question {
                 Some(action) => execute(row, peer.key, action, time(flight.sent)),
-                None => Some(LeaseEvent::Seen(LeaseSight {
-                    row: *row,
-                    is_wanted_alive: false,
-                    holder_prefer: None,
-                })),
+                None => Some(seen(*row)),
             };
         }
     }
@@ -204,4 +212,71 @@ fn no_two_nodes_send_in_any_order_of_what_can_happen() {
         tables = next;
     }
     assert!(led > 1_000, "nobody sends in {seen} states");
+}
+
+/// Two nodes at a ledger that can be read and takes no writes: of these statements each is refused.
+impl Table {
+    fn read_only(&self, runs: [bool; 2], is_answered: [bool; 2], now: u64) -> Self {
+        let mut next = self.clone();
+        for (index, peer) in next.peers.iter_mut().enumerate() {
+            if let Some(flight) = peer.flight.as_mut() {
+                let refusal = flight.question.map(|_| LeaseEvent::Unanswered);
+                flight.answer = Some(refusal.unwrap_or_else(|| seen(next.row)));
+            }
+            if runs[index] {
+                peer.hear(is_answered[index], now);
+                peer.ask(now);
+            }
+        }
+        next.no_two_send(runs, now);
+        next
+    }
+
+    /// It takes writes again: everything is answered at once, the signs of life as well.
+    fn mended(&self, now: u64) -> Self {
+        let mut next = self.clone();
+        for index in 0..2 {
+            next.arrive(index);
+            next.peers[index].hear(true, now);
+            next.peers[index].tell(LeaseEvent::Beat { is_well: true }, now);
+            next.peers[index].ask(now);
+        }
+        next.no_two_send([true, true], now);
+        next
+    }
+}
+
+#[test]
+fn a_ledger_that_can_be_read_and_not_written_leaves_each_node_alone_until_it_is_mended() {
+    const MENDED: u64 = 2 * TERM + 1;
+    let mut tables = HashSet::from([Table::begin()]);
+    for now in 1..MENDED {
+        let mut next = HashSet::new();
+        for table in &tables {
+            for choice in 0..16_u8 {
+                let bit = |number: u8| choice & (1 << number) != 0;
+                // The last moment is one in which both run.
+                let runs = [bit(0), bit(1)].map(|runs| runs || now + 1 == MENDED);
+                next.insert(table.read_only(runs, [bit(2), bit(3)], now));
+            }
+        }
+        println!("moment {now}: {} states", next.len());
+        tables = next;
+    }
+    for table in &tables {
+        for peer in &table.peers {
+            let sends = peer.lease.may_send(time(MENDED - 1));
+            assert!(
+                peer.lease.is_alone() && !sends,
+                "a node waits for a ledger that takes nothing: {table:#?}"
+            );
+        }
+        let mut table = table.clone();
+        for now in MENDED..MENDED + 2 * TERM {
+            table = table.mended(now);
+        }
+        let (last, peers) = (time(MENDED + 2 * TERM - 1), &table.peers);
+        assert_eq!(peers.iter().filter(|peer| peer.lease.may_send(last)).count(), 1, "{table:#?}");
+        assert!(peers.iter().all(|peer| !peer.lease.is_alone()), "{table:#?}");
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::LeaseRow;
 use crate::glance::Glance;
-use crate::node::NodeKey;
+use crate::node::{NodeId, NodeKey};
 
 /// How long a node that would rather send must have been well before it asks for the lease; and how often it asks.
 const WELL: Duration = Duration::from_mins(1);
@@ -63,17 +63,20 @@ pub struct LeaseSight {
     pub is_wanted_alive: bool,
     /// How much the holder would rather send than others; `None`: it is not known.
     pub holder_prefer: Option<i16>,
+    /// A node other than this one is at work, and nothing keeps it from sending.
+    pub is_other_well: bool,
 }
 
 impl LeaseSight {
-    /// What a glance says.
-    pub fn of(glance: &Glance) -> Self {
+    /// What a glance says to this node.
+    pub fn of(glance: &Glance, own: NodeId) -> Self {
         let row = glance.lease;
         let is_wanted_alive =
             glance.heads.iter().any(|head| Some(head.node.id) == row.wanted && head.is_alive());
         let holder =
             glance.heads.iter().find(|head| row.holder.is_some_and(|holder| holder.id == head.node.id));
-        Self { row, is_wanted_alive, holder_prefer: holder.map(|head| head.prefer) }
+        let is_other_well = glance.heads.iter().any(|head| head.node.id != own && head.can_send());
+        Self { row, is_wanted_alive, holder_prefer: holder.map(|head| head.prefer), is_other_well }
     }
 }
 
@@ -82,8 +85,13 @@ impl LeaseSight {
 pub enum LeaseEvent {
     /// Time has passed: to be said at least ten times in a term.
     Tick,
-    /// The row was read.
+    /// The row was read. This says nothing about whether it can be written.
     Seen(LeaseSight),
+    /// A sign of life of this node was answered: others know whether anything keeps it from sending.
+    Beat {
+        /// Nothing does.
+        is_well: bool,
+    },
     /// A renewal was answered.
     Renewed {
         /// When it was sent.
@@ -127,9 +135,9 @@ pub enum LeaseAction {
     Fence,
     /// Begin nothing new, and say [`LeaseEvent::Drained`] when nothing is on its way any more.
     Drain,
-    /// The database is away: nobody can send for this node but itself.
+    /// The ledger cannot be written: no other node hears of this one's alarms, or can send at all.
     Alone,
-    /// The database is back.
+    /// It can be written again.
     Together,
 }
 
@@ -139,6 +147,17 @@ enum Standing {
     Behind,
     /// It is ours.
     Holder { epoch: u64, fence_at: Duration, renew_at: Duration, leaving: Option<Duration> },
+}
+
+/// Whether something keeps this node from sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Fitness {
+    /// Nothing does.
+    Well,
+    /// A node that is well is to have the lease.
+    Yields,
+    /// The nodes that say they are well did not take it: better this one than none.
+    Fallback,
 }
 
 /// The row as it was seen last, and since when it is so.
@@ -163,7 +182,13 @@ pub struct Lease {
     busy: Option<Duration>,
     /// Answers to statements that were sent before this are of no use: the lease was given back or lost meanwhile.
     forget_before: Duration,
-    last_answer: Duration,
+    /// The epoch that was given back: should the statement arrive late, it must not find that we hold that epoch again.
+    released: Option<u64>,
+    /// When the ledger was last known to take writes: one of this node was answered, or the row was seen to change.
+    last_write: Duration,
+    /// The last statement about the lease failed. A sign of life does not show then that the lease can be written.
+    has_failed: bool,
+    fitness: Fitness,
     /// Since when each question was answered.
     well_since: Duration,
     asked_at: Option<Duration>,
@@ -184,7 +209,10 @@ impl Lease {
             watch: None,
             busy: None,
             forget_before: Duration::ZERO,
-            last_answer: now,
+            released: None,
+            last_write: now,
+            has_failed: false,
+            fitness: Fitness::Well,
             well_since: now,
             asked_at: None,
             pause_until: now,
@@ -204,7 +232,7 @@ impl Lease {
         matches!(self.standing, Standing::Holder { fence_at, .. } if now < fence_at)
     }
 
-    /// Says whether the database is away.
+    /// Says whether no other node can hear of this one's alarms: the ledger takes no writes.
     pub fn is_alone(&self) -> bool {
         self.is_alone
     }
@@ -214,17 +242,22 @@ impl Lease {
         let mut todo = Vec::new();
         match event {
             LeaseEvent::Tick => {}
-            LeaseEvent::Seen(sight) => {
-                self.answered(now, &mut todo);
-                self.seen(sight, now, &mut todo);
+            LeaseEvent::Seen(sight) => self.seen(sight, now, &mut todo),
+            LeaseEvent::Beat { is_well } => {
+                self.fitness = match self.fitness {
+                    _ if is_well => Fitness::Well,
+                    Fitness::Well => Fitness::Yields,
+                    unwell @ (Fitness::Yields | Fitness::Fallback) => unwell,
+                };
+                if !self.has_failed {
+                    self.written(now, &mut todo);
+                }
             }
             LeaseEvent::Renewed { sent, epoch, held } => {
-                self.busy = None;
                 self.answered(now, &mut todo);
                 self.renewed(sent, epoch, held, now, &mut todo);
             }
             LeaseEvent::Taken { sent, epoch } => {
-                self.busy = None;
                 self.answered(now, &mut todo);
                 match epoch {
                     Some(epoch) => self.hold(sent, epoch, now, &mut todo),
@@ -232,14 +265,11 @@ impl Lease {
                 }
             }
             LeaseEvent::Unanswered => {
-                self.busy = None;
+                (self.busy, self.has_failed) = (None, true);
                 self.well_since = now;
                 self.pause_until = now + self.timing.pause();
             }
-            LeaseEvent::Answered => {
-                self.busy = None;
-                self.answered(now, &mut todo);
-            }
+            LeaseEvent::Answered => self.answered(now, &mut todo),
             LeaseEvent::Drained => self.drained(now, &mut todo),
             LeaseEvent::Stop => {
                 self.stops = true;
@@ -250,8 +280,15 @@ impl Lease {
         todo
     }
 
+    /// A statement about the lease was answered.
     fn answered(&mut self, now: Duration, todo: &mut Vec<LeaseAction>) {
-        self.last_answer = now;
+        (self.busy, self.has_failed) = (None, false);
+        self.written(now, todo);
+    }
+
+    /// The ledger took a write of this node.
+    fn written(&mut self, now: Duration, todo: &mut Vec<LeaseAction>) {
+        self.last_write = now;
         if self.is_alone {
             self.is_alone = false;
             self.well_since = now;
@@ -264,11 +301,15 @@ impl Lease {
             let (known, row) = (watch.sight.row, sight.row);
             (known.holder, known.epoch, known.beat) == (row.holder, row.epoch, row.beat)
         });
+        if self.watch.is_some() && same.is_none() {
+            // Another node has written it. Whether this one can, only its own writes show.
+            (self.last_write, self.has_failed) = (now, false);
+        }
         self.watch = Some(Watch { sight, since: same.map_or(now, |watch| watch.since) });
         let Standing::Holder { epoch, leaving, .. } = self.standing else { return };
         if sight.row.epoch != epoch || sight.row.holder != Some(self.own) {
             self.lose(now, todo);
-        } else if leaving.is_none() && sight.is_wanted_alive && sight.row.wanted != Some(self.own.id) {
+        } else if leaving.is_none() && (self.is_for_another(&sight) || self.yields(&sight)) {
             self.leave(now, todo);
         }
     }
@@ -293,7 +334,7 @@ impl Lease {
     /// The row was ours after `sent`.
     fn hold(&mut self, sent: Duration, epoch: u64, now: Duration, todo: &mut Vec<LeaseAction>) {
         let fence_at = sent + self.timing.fence();
-        if sent < self.forget_before || now >= fence_at {
+        if sent < self.forget_before || now >= fence_at || self.released == Some(epoch) {
             return;
         }
         if matches!(self.standing, Standing::Holder { fence_at, .. } if now >= fence_at) {
@@ -341,12 +382,12 @@ impl Lease {
         self.forget_before = now + Duration::from_nanos(1);
         self.well_since = now;
         self.watch = None;
-        self.busy = Some(now);
+        (self.busy, self.released) = (Some(now), Some(epoch));
         todo.push(LeaseAction::Release(epoch));
     }
 
     fn tick(&mut self, now: Duration, todo: &mut Vec<LeaseAction>) {
-        if !self.is_alone && now >= self.last_answer + self.timing.term() {
+        if !self.is_alone && now >= self.last_write + self.timing.term() {
             self.is_alone = true;
             todo.push(LeaseAction::Alone);
         }
@@ -383,23 +424,41 @@ impl Lease {
         }
         let row = sight.row;
         let unchanged = now.saturating_sub(since);
-        let for_another = sight.is_wanted_alive && row.wanted != Some(self.own.id);
-        let grace = if for_another { GRACE } else { Duration::ZERO };
+        let yields = self.yields(&sight);
+        let grace = match self.is_for_another(&sight) {
+            _ if yields => self.timing.term() * 2,
+            true => GRACE,
+            false => Duration::ZERO,
+        };
         let action = match row.holder {
             // We took it and did not hear the answer, or were fenced by our own clock.
-            Some(holder) if holder == self.own => Some(LeaseAction::Renew(row.epoch)),
+            Some(holder) if holder == self.own && self.released != Some(row.epoch) => {
+                Some(LeaseAction::Renew(row.epoch))
+            }
             None if unchanged >= grace => Some(LeaseAction::Take(row)),
             Some(_) if unchanged >= self.timing.term() + grace => Some(LeaseAction::Take(row)),
-            Some(_) if self.is_due_to_ask(&sight, now) => {
+            Some(_) if !yields && self.is_due_to_ask(&sight, now) => {
                 self.asked_at = Some(now);
                 Some(LeaseAction::Ask(row))
             }
             Some(_) | None => None,
         };
         if let Some(action) = action {
+            if yields && matches!(action, LeaseAction::Take(_)) {
+                self.fitness = Fitness::Fallback;
+            }
             self.busy = Some(now);
             todo.push(action);
         }
+    }
+
+    fn is_for_another(&self, sight: &LeaseSight) -> bool {
+        sight.is_wanted_alive && sight.row.wanted != Some(self.own.id)
+    }
+
+    /// Says whether the lease is left to a node that can send better than this one.
+    fn yields(&self, sight: &LeaseSight) -> bool {
+        self.fitness == Fitness::Yields && sight.is_other_well
     }
 
     /// Says whether this node would rather send than the holder, and has been well for long enough.
@@ -415,7 +474,8 @@ impl Lease {
 impl Lease {
     /// Makes states equal that differ in nothing that bears upon who may send.
     pub(super) fn forget_what_does_not_matter_for_sending(&mut self, now: Duration) {
-        (self.last_answer, self.well_since, self.asked_at, self.is_alone) = (now, now, None, false);
+        (self.last_write, self.well_since, self.asked_at, self.is_alone) = (now, now, None, false);
+        self.has_failed = false;
         self.pause_until = self.pause_until.max(now);
         self.forget_before = Duration::ZERO;
     }

@@ -128,6 +128,8 @@ struct World {
     /// Questions of nodes that have given up or crashed: they arrive nevertheless.
     late: Vec<Flight>,
     away_until: u64,
+    /// Until then it can be read and not written.
+    read_only_until: u64,
     /// Until when things go wrong.
     trouble_until: u64,
     /// How often the lease was taken.
@@ -139,7 +141,7 @@ impl World {
         let mut rng = Rng::with_seed(seed);
         let nodes = (1..=3).map(|index| SimulatedNode::start(index, 1, 0, &mut rng)).collect();
         let (row, late) = (LeaseRow::default(), Vec::new());
-        Self { rng, row, nodes, late, away_until: 0, trouble_until, leaders: 0 }
+        Self { rng, row, nodes, late, away_until: 0, read_only_until: 0, trouble_until, leaders: 0 }
     }
 
     fn step(&mut self, at: u64) {
@@ -186,6 +188,11 @@ impl World {
                 }
             }
             2 => self.nodes[index].tell(LeaseEvent::Stop, at),
+            3 => self.read_only_until = at + self.rng.u64(100..9_000),
+            4 => {
+                let is_well = self.rng.bool();
+                self.nodes[index].tell(LeaseEvent::Beat { is_well }, at);
+            }
             _ => {}
         }
     }
@@ -199,6 +206,7 @@ impl World {
                 .holder
                 .and_then(|holder| nodes.iter().find(|node| node.key.id == holder.id))
                 .map(|node| node.prefer),
+            is_other_well: true,
         };
         let seen = sight(self.row, &self.nodes);
         let Some(flight) = self.nodes[index].flight.as_mut() else { return };
@@ -208,6 +216,7 @@ impl World {
         flight.is_executed = true;
         flight.answer = match flight.question {
             Question::Look => Some(LeaseEvent::Seen(seen)),
+            Question::Change(_) if at < self.read_only_until => None,
             Question::Change(action) => execute(&mut self.row, flight.own, action, flight.sent),
         };
     }

@@ -21,7 +21,12 @@ fn row(holder: Option<NodeKey>, epoch: u64, beat: u64) -> LeaseRow {
 }
 
 fn seen(row: LeaseRow) -> LeaseEvent {
-    LeaseEvent::Seen(LeaseSight { row, is_wanted_alive: row.wanted.is_some(), holder_prefer: Some(0) })
+    LeaseEvent::Seen(LeaseSight {
+        row,
+        is_wanted_alive: row.wanted.is_some(),
+        holder_prefer: Some(0),
+        is_other_well: true,
+    })
 }
 
 /// A lease that was taken at the time 0, in epoch 8.
@@ -94,6 +99,7 @@ fn a_lease_that_is_renewed_is_left_alone_and_one_that_is_not_is_taken_after_a_te
     }
     let last = row(Some(OTHER), 7, 19);
     assert_eq!(lease.on(seen(last), ms(11_990)), []);
+    assert_eq!(lease.on(WELL, ms(11_995)), []);
     assert_eq!(lease.on(LeaseEvent::Tick, ms(12_000)), [LeaseAction::Take(last)]);
     // Somebody was quicker: what is seen next counts for a whole term.
     assert_eq!(lease.on(LeaseEvent::Taken { sent: ms(12_000), epoch: None }, ms(12_010)), []);
@@ -116,6 +122,7 @@ fn who_took_the_lease_and_did_not_hear_it_renews_first() {
     let before = row(Some(NodeKey { epoch: 3, ..ME }), 8, 4);
     let mut lease = self::lease();
     assert_eq!(lease.on(seen(before), ms(0)), []);
+    assert_eq!(lease.on(WELL, ms(1_000)), []);
     assert_eq!(lease.on(seen(before), ms(3_000)), [LeaseAction::Take(before)]);
 }
 
@@ -165,16 +172,94 @@ fn a_node_that_would_rather_send_asks_once_it_was_well_for_a_minute() {
     assert!(matches!(asked[0].1, LeaseAction::Ask(_)));
 }
 
+const WELL: LeaseEvent = LeaseEvent::Beat { is_well: true };
+const UNWELL: LeaseEvent = LeaseEvent::Beat { is_well: false };
+
 #[test]
-fn a_node_is_alone_a_term_after_the_last_answer_and_together_with_the_next() {
+fn a_node_is_alone_a_term_after_the_last_write_that_the_ledger_took_and_together_with_the_next() {
     let mut lease = lease();
-    lease.on(seen(row(Some(OTHER), 7, 1)), ms(100));
-    lease.on(LeaseEvent::Unanswered, ms(1_000));
-    assert_eq!(lease.on(LeaseEvent::Tick, ms(3_090)), []);
+    let still = row(Some(OTHER), 7, 1);
+    lease.on(seen(still), ms(50));
+    assert_eq!(lease.on(WELL, ms(100)), []);
+    // Reading goes on, and proves nothing.
+    for at in [1_000, 2_000, 3_040, 3_049] {
+        assert_eq!(lease.on(seen(still), ms(at)), [], "{at}");
+    }
     let todo = lease.on(LeaseEvent::Tick, ms(3_100));
-    assert_eq!(todo.first(), Some(&LeaseAction::Alone));
+    assert_eq!(todo, [LeaseAction::Alone, LeaseAction::Take(still)]);
+    lease.on(LeaseEvent::Unanswered, ms(3_110));
+    assert_eq!(lease.on(seen(still), ms(3_120)), []);
     assert!(lease.is_alone());
-    let todo = lease.on(seen(row(Some(OTHER), 7, 5)), ms(9_000));
-    assert_eq!(todo.first(), Some(&LeaseAction::Together));
+    // Somebody else can write it. This node is together with the others once it can write, too.
+    assert_eq!(lease.on(seen(row(Some(OTHER), 7, 5)), ms(9_000)), []);
+    assert!(lease.is_alone());
+    assert_eq!(lease.on(WELL, ms(9_500)), [LeaseAction::Together]);
     assert!(!lease.is_alone());
+}
+
+#[test]
+fn signs_of_life_are_no_proof_while_statements_about_the_lease_fail() {
+    let mut lease = held();
+    for at in [1_000, 1_500, 2_000] {
+        lease.on(WELL, ms(at));
+        lease.on(LeaseEvent::Unanswered, ms(at + 10));
+    }
+    lease.on(LeaseEvent::Tick, ms(2_600));
+    assert!(!lease.may_send(ms(2_600)) && !lease.is_alone());
+    for at in [3_000, 3_600, 4_010] {
+        lease.on(WELL, ms(at));
+    }
+    assert!(lease.is_alone(), "nobody leads, and nobody can");
+    let renewed = LeaseEvent::Renewed { sent: ms(4_100), epoch: 8, held: true };
+    assert_eq!(lease.on(renewed, ms(4_110))[0], LeaseAction::Together);
+    assert!(lease.may_send(ms(4_110)) && !lease.is_alone());
+}
+
+#[test]
+fn a_node_that_cannot_send_gives_the_lease_to_one_that_can_and_takes_it_back_if_nobody_does() {
+    let mut lease = held();
+    assert_eq!(lease.on(UNWELL, ms(100)), []);
+    assert_eq!(lease.on(seen(row(Some(ME), 8, 4)), ms(150)), [LeaseAction::Drain]);
+    assert_eq!(lease.on(LeaseEvent::Drained, ms(200)), [LeaseAction::Release(8)]);
+    lease.on(LeaseEvent::Answered, ms(210));
+    let free = row(None, 8, 5);
+    // Signs of life show that the ledger takes writes: this node waits for the other, and is not alone.
+    for at in (250..6_250).step_by(1_000) {
+        assert_eq!(lease.on(seen(free), ms(at)), [], "{at}");
+        assert_eq!(lease.on(UNWELL, ms(at)), [], "{at}");
+    }
+    assert_eq!(lease.on(seen(free), ms(6_250)), [LeaseAction::Take(free)]);
+    assert_eq!(
+        lease.on(LeaseEvent::Taken { sent: ms(6_250), epoch: Some(9) }, ms(6_260)),
+        [LeaseAction::Lead(9)]
+    );
+    assert_eq!(lease.on(seen(row(Some(ME), 9, 6)), ms(6_300)), [], "better this one than none");
+    // It recovers, and gives way again the next time.
+    lease.on(WELL, ms(6_400));
+    lease.on(UNWELL, ms(6_500));
+    assert_eq!(lease.on(seen(row(Some(ME), 9, 6)), ms(6_550)), [LeaseAction::Drain]);
+}
+
+#[test]
+fn a_lease_that_was_given_back_is_never_renewed_for_the_release_may_still_arrive() {
+    let mut lease = held();
+    lease.on(UNWELL, ms(100));
+    let ours = row(Some(ME), 8, 4);
+    assert_eq!(lease.on(seen(ours), ms(150)), [LeaseAction::Drain]);
+    assert_eq!(lease.on(LeaseEvent::Drained, ms(200)), [LeaseAction::Release(8)]);
+    lease.on(LeaseEvent::Unanswered, ms(1_000));
+    lease.on(WELL, ms(1_100));
+    assert_eq!(lease.on(seen(ours), ms(1_300)), []);
+    // Under another epoch the late release does nothing.
+    assert_eq!(lease.on(LeaseEvent::Tick, ms(4_300)).last(), Some(&LeaseAction::Take(ours)));
+}
+
+#[test]
+fn a_node_that_cannot_send_keeps_the_lease_where_no_other_can() {
+    let mut lease = held();
+    lease.on(UNWELL, ms(100));
+    let row = row(Some(ME), 8, 4);
+    let sight = LeaseSight { row, is_wanted_alive: false, holder_prefer: Some(0), is_other_well: false };
+    assert_eq!(lease.on(LeaseEvent::Seen(sight), ms(150)), []);
+    assert!(lease.may_send(ms(150)));
 }

@@ -43,7 +43,7 @@ impl Contender {
 
     pub(crate) async fn turn(&mut self) {
         let event = match glance(&mut self.line).await {
-            Ok(glance) => LeaseEvent::Seen(LeaseSight::of(&glance)),
+            Ok(glance) => LeaseEvent::Seen(LeaseSight::of(&glance, self.key.id)),
             Err(_) => LeaseEvent::Unanswered,
         };
         self.tell(event).await;

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey, Place, Reader, Ticket};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
-use zmes_cluster::node::{Admission, Membership, NodeId, NodeSettings, register};
+use zmes_cluster::node::{Admission, Health, Membership, NodeId, NodeSettings, heartbeat, register};
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport, open_alarms, report};
 use zmes_cluster::{LedgerError, LedgerLine};
 
@@ -21,6 +21,8 @@ pub(crate) const PHONES: [DeviceHandle; 3] =
 
 /// Alarms that are pushed in a turn: the lease has to be renewed between two.
 const TURN: usize = 20;
+/// How often a sign of life is given.
+const BEAT: Duration = Duration::from_millis(100);
 /// How long a push takes.
 const PUSH: Duration = Duration::from_millis(1);
 
@@ -58,6 +60,7 @@ pub(crate) struct Host {
     writer: AlarmWriter,
     reader: Reader,
     started: Instant,
+    beat_at: Instant,
     /// Tickets of what waits, by the alarm's place on the disk.
     waiting: HashMap<Ticket, LedgerAlarm>,
     open: Vec<Open>,
@@ -104,6 +107,7 @@ impl Host {
             writer: AlarmWriter::new(member, CAPACITY),
             reader: Reader::from_now(member.key.id),
             started,
+            beat_at: started,
             waiting: HashMap::new(),
             open: Vec::new(),
             known: HashSet::new(),
@@ -131,6 +135,12 @@ impl Host {
         loop {
             self.detect();
             self.look().await;
+            if self.beat_at <= Instant::now()
+                && heartbeat(&mut self.line, self.member.key, &Health::default()).await.is_ok()
+            {
+                self.beat_at = Instant::now() + BEAT;
+                self.tell(LeaseEvent::Beat { is_well: true }).await;
+            }
             self.tell(LeaseEvent::Tick).await;
             self.write().await;
             self.push_alone().await;
@@ -156,7 +166,7 @@ impl Host {
                 for logged in news.alarms.iter().filter(|_| duty == Duty::Push) {
                     self.add(logged.key, logged.alarm.event.unwrap().0, HashSet::new());
                 }
-                LeaseEvent::Seen(LeaseSight::of(&news.glance))
+                LeaseEvent::Seen(LeaseSight::of(&news.glance, self.member.key.id))
             }
             Err(error) => {
                 assert!(error.fault.is_away(), "{}: {error:?}", self.name);

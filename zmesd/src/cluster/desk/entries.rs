@@ -1,6 +1,6 @@
 //! Alarms that are on their way: into the ledger, to phones, or both. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +67,8 @@ pub(super) struct DeskAlarms {
     /// Alarms of which nothing was left to be pushed in this turn: a list that was read meanwhile may have them still.
     settled: HashSet<LogKey>,
     settled_order: VecDeque<LogKey>,
-    unlogged: usize,
+    /// Alarms that the ledger does not have.
+    unlogged: BTreeSet<u64>,
     last: u64,
 }
 
@@ -76,7 +77,7 @@ impl DeskAlarms {
         self.last += 1;
         match entry.key {
             Some(key) => drop(self.by_key.insert(key, self.last)),
-            None => self.unlogged += 1,
+            None => drop(self.unlogged.insert(self.last)),
         }
         self.by_number.insert(self.last, entry);
         self.last
@@ -127,7 +128,7 @@ impl DeskAlarms {
         let number = self.by_ticket.remove(&ticket)?;
         let entry = self.by_number.get_mut(&number)?;
         (entry.ticket, entry.key) = (None, Some(key));
-        self.unlogged = self.unlogged.saturating_sub(1);
+        self.unlogged.remove(&number);
         self.by_key.insert(key, number);
         Some(number)
     }
@@ -138,7 +139,7 @@ impl DeskAlarms {
             // Another entry may have it: an alarm that stood in the ledger before.
             Some(key) if self.by_key.get(&key) == Some(&number) => drop(self.by_key.remove(&key)),
             Some(_) => {}
-            None => self.unlogged = self.unlogged.saturating_sub(1),
+            None => drop(self.unlogged.remove(&number)),
         }
         if let Some(ticket) = entry.ticket {
             self.by_ticket.remove(&ticket);
@@ -148,20 +149,44 @@ impl DeskAlarms {
 
     /// Number of alarms that the ledger does not have.
     pub(super) fn unlogged(&self) -> usize {
-        self.unlogged
+        self.unlogged.len()
     }
 
-    /// Returns alarms that no other node can know of.
-    pub(super) fn of_nobody(&self) -> Vec<u64> {
-        let nobody =
-            |entry: &DeskAlarm| entry.key.is_none() && !entry.is_settled && entry.alarm.phase.is_start();
-        self.by_number.iter().filter(|(_, entry)| nobody(entry)).map(|(number, _)| *number).collect()
+    /// How long the oldest of them has waited.
+    pub(super) fn waited(&self, now: Instant) -> Duration {
+        let oldest = self.unlogged.first().and_then(|number| self.by_number.get(number));
+        oldest.map_or(Duration::ZERO, |entry| now.duration_since(entry.since))
     }
 
-    /// Returns alarms of the ledger that are older than `age`.
-    pub(super) fn over(&self, now: Instant, age: Duration) -> Vec<(u64, LogKey)> {
-        let over = |entry: &DeskAlarm| entry.key.filter(|_| now.duration_since(entry.since) > age);
-        self.by_number.iter().filter_map(|(number, entry)| Some((*number, over(entry)?))).collect()
+    /// The ledger will never have it: returns its number.
+    pub(super) fn given_up(&mut self, ticket: Ticket) -> Option<u64> {
+        let number = self.by_ticket.remove(&ticket)?;
+        let entry = self.by_number.get_mut(&number)?;
+        (entry.ticket, entry.own) = (None, None);
+        Some(number)
+    }
+
+    /// Says whether there are alarms that the ledger will never have.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.unlogged.iter().filter_map(|number| self.by_number.get(number)).any(|entry| entry.own.is_none())
+    }
+
+    /// Returns alarms that no other node can know of; or only those that none will ever know of.
+    pub(super) fn of_nobody(&self, only_given_up: bool) -> Vec<u64> {
+        let nobody = |entry: &DeskAlarm| {
+            !entry.is_settled && entry.alarm.phase.is_start() && !(only_given_up && entry.own.is_some())
+        };
+        let unlogged = self.unlogged.iter().filter_map(|number| Some((*number, self.by_number.get(number)?)));
+        unlogged.filter(|(_, entry)| nobody(entry)).map(|(number, _)| number).collect()
+    }
+
+    /// Returns alarms that are older than `age` and do not wait for the ledger.
+    pub(super) fn over(&self, now: Instant, age: Duration) -> Vec<(u64, Option<LogKey>)> {
+        let over = |entry: &DeskAlarm| {
+            (entry.key.is_some() || entry.own.is_none()) && now.duration_since(entry.since) > age
+        };
+        let entries = self.by_number.iter().filter(|(_, entry)| over(entry));
+        entries.map(|(number, entry)| (*number, entry.key)).collect()
     }
 }
 
@@ -205,8 +230,9 @@ mod tests {
     fn alarms_that_the_ledger_does_not_have_are_this_nodes_alone() {
         let mut alarms = DeskAlarms::default();
         let numbers = [alarms.add(own(1)), alarms.add(own(2))];
-        assert_eq!((alarms.of_nobody(), alarms.unlogged()), (numbers.to_vec(), 2));
+        assert_eq!((alarms.of_nobody(false), alarms.unlogged()), (numbers.to_vec(), 2));
         assert!(alarms.remove(numbers[0]).is_some());
-        assert_eq!((alarms.of_nobody(), alarms.unlogged()), (vec![numbers[1]], 1));
+        assert_eq!((alarms.of_nobody(false), alarms.unlogged()), (vec![numbers[1]], 1));
+        assert!(alarms.of_nobody(true).is_empty() && !alarms.has_given_up());
     }
 }

@@ -5,6 +5,7 @@
 //! decision.
 
 mod entries;
+mod refusals;
 mod statements;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,6 +25,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherRep
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
+use self::refusals::Refusals;
 use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
 use super::body;
@@ -97,6 +99,7 @@ pub(super) struct Desk {
     /// The kind of statement that was started last.
     last: usize,
     faults: LoggedFaults,
+    refusals: Refusals,
     rest_until: Instant,
     idle_since: Instant,
     forget_at: Instant,
@@ -112,6 +115,8 @@ struct Takeover {
     has_legacy: bool,
     /// Where the list of open alarms is read on.
     unread: Option<LogKey>,
+    /// The ledger has refused a statement since.
+    has_failed: bool,
 }
 
 impl Desk {
@@ -136,6 +141,7 @@ impl Desk {
             statements: JoinSet::new(),
             last: 0,
             faults: LoggedFaults::default(),
+            refusals: Refusals::default(),
             rest_until: now,
             idle_since: now,
             forget_at: now + FORGET_EVERY,
@@ -204,24 +210,11 @@ impl Desk {
         if self.is_reported() {
             self.parts.turns.reported(self.turn.number);
         }
-        self.parts.board.waits(self.entries.unlogged());
+        self.parts.board.waits(self.entries.unlogged(), self.entries.waited(Instant::now()));
     }
 
     fn is_reported(&self) -> bool {
         self.report.outcomes.is_empty() && self.report.settled.is_empty() && self.statements.is_empty()
-    }
-
-    fn on_member(&mut self) {
-        let Some(member) = *self.parts.members.borrow_and_update() else { return };
-        match &mut self.writer {
-            Some(writer) => writer.renew(member),
-            None if !self.has_writer => {
-                self.has_writer = true;
-                self.writer = Some(AlarmWriter::new(member, statements::BACKLOG));
-            }
-            // A statement has it: it fails for the old registration, and is renewed then.
-            None => {}
-        }
     }
 
     async fn on_turn(&mut self, turn: SendTurn) {
@@ -236,8 +229,11 @@ impl Desk {
                     debug!("router busy: what waits for labels is refused when its turn comes");
                 }
             }
-            TurnKind::Lead => self.takeover.unread = Some(LogKey::new(zmes_cluster::node::NodeId(0), 0)),
-            TurnKind::Alone => self.undecided.extend(self.entries.of_nobody()),
+            TurnKind::Lead => {
+                self.takeover.unread = Some(LogKey::new(zmes_cluster::node::NodeId(0), 0));
+                self.undecided.extend(self.unlogged_to_push());
+            }
+            TurnKind::Alone => self.undecided.extend(self.unlogged_to_push()),
         }
     }
 
@@ -256,7 +252,9 @@ impl Desk {
             && let Some(oldest) = self.fresh.pop_front()
             && let Some(entry) = self.entries.remove(oldest)
         {
-            error!(monitor = %entry.alarm.monitor, "alarm dropped: the ledger was away too long; other nodes will not get it");
+            if !self.parts.board.is_fenced() {
+                error!(monitor = %entry.alarm.monitor, "alarm dropped: the ledger was away too long; other nodes will not get it");
+            }
             if let Some(own) = entry.own {
                 self.note(ClusterNote::Logged(vec![own.dedup]));
             }
@@ -264,7 +262,7 @@ impl Desk {
         let is_start = alarm.phase.is_start();
         let number = self.entries.add(DeskAlarm::own(alarm, entry));
         self.fresh.push_back(number);
-        let is_alone = self.turn.kind == TurnKind::Alone;
+        let is_alone = self.turn.kind != TurnKind::None && self.pushes_unlogged();
         if is_start && for_own(LogStage::Waiting, false, is_alone) == Duty::Push {
             self.undecided.push_back(number);
         }
@@ -388,6 +386,10 @@ impl Desk {
             return;
         }
         entry.is_settled = true;
+        if entry.key.is_none() && entry.own.is_none() {
+            self.entries.remove(number);
+            return;
+        }
         if let Some(key) = entry.key {
             self.report.settled.push(key);
             self.entries.settle(number, key);
@@ -412,7 +414,11 @@ impl Desk {
         }
         let may = match self.turn.kind {
             TurnKind::None => false,
-            TurnKind::Lead => self.takeover.has_legacy,
+            // What cannot be read is done without: no badge is worth a push.
+            TurnKind::Lead => {
+                self.takeover.has_legacy
+                    || self.takeover.has_failed && self.turn_since.elapsed() > self.patience()
+            }
             TurnKind::Alone => true,
         };
         let turn = self.turn.number;
@@ -439,13 +445,14 @@ impl Desk {
 
     /// Pushes that were withdrawn have no outcome: their alarms are settled when nothing can be sent of them any more.
     fn prune(&mut self, now: Instant) {
+        self.look_for_refusals();
         if now < self.prune_at {
             return;
         }
         self.prune_at = now + PRUNE_EVERY;
         for (number, key) in self.entries.over(now, self.parts.retry_for + FORGET_EVERY) {
             if self.turn.kind == TurnKind::Lead {
-                self.report.settled.push(key);
+                self.report.settled.extend(key);
             }
             self.entries.remove(number);
         }
@@ -466,7 +473,10 @@ impl Desk {
 
     /// Returns the next statement, by turns: none of them must keep the others waiting for ever.
     fn next_statement(&mut self) -> Option<Statement> {
-        self.writer.as_ref()?;
+        // A twin was perhaps never registered, and tells of its phones all the same.
+        if self.writer.is_none() && (self.has_writer || !self.parts.board.is_fenced()) {
+            return None;
+        }
         for _ in 0..Self::KINDS {
             self.last = (self.last + 1) % Self::KINDS;
             let statement = match self.last {

@@ -22,7 +22,7 @@ use crate::route::PusherLegacy;
 use crate::state::ClusterNote;
 
 /// Alarms that the writer has at a time; more wait before it, where none is dropped.
-pub(super) const BACKLOG: usize = 1_024;
+const BACKLOG: usize = 1_024;
 /// Outcomes of one report, and records of one change.
 const REPORT: usize = 256;
 const RECORDS: usize = 64;
@@ -103,8 +103,22 @@ impl LoggedFaults {
 }
 
 impl Desk {
+    pub(super) fn on_member(&mut self) {
+        let Some(member) = *self.parts.members.borrow_and_update() else { return };
+        match &mut self.writer {
+            Some(writer) => writer.renew(member),
+            None if !self.has_writer => {
+                self.has_writer = true;
+                self.writer = Some(AlarmWriter::new(member, BACKLOG));
+            }
+            // A statement has it: it fails for the old registration, and is renewed then.
+            None => {}
+        }
+    }
+
     pub(super) fn writing(&mut self) -> Option<Statement> {
-        let mut writer = self.writer.take()?;
+        // Another zmesd has this node's name: nothing that is written under it would be taken.
+        let mut writer = self.writer.take_if(|_| !self.parts.board.is_fenced())?;
         while writer.backlog().len() < BACKLOG
             && let Some(number) = self.fresh.pop_front()
         {
@@ -229,6 +243,7 @@ impl Desk {
             | StatementDone::Forgot(Err(error)) => Some(error),
         };
         let Some(error) = failure else { return self.faults.end(self.last) };
+        self.takeover.has_failed = true;
         self.parts.board.failed(&error);
         if self.faults.is_new(self.last, error.fault) {
             warn!(%error, hint = error.hint, "cannot write to the cluster's ledger");
@@ -246,11 +261,18 @@ impl Desk {
         if let Some(member) = *self.parts.members.borrow() {
             writer.renew(member);
         }
+        for (entry, error) in writer.given_up() {
+            self.give_up(&entry, &error);
+        }
         self.writer = Some(writer);
         let written = match written {
             Ok(written) => written,
-            Err(error) => return Some(error),
+            Err(error) => {
+                self.refusals.since.get_or_insert_with(Instant::now);
+                return Some(error);
+            }
         };
+        self.refusals.since = None;
         let mut keys = Vec::with_capacity(written.len());
         for Written { ticket, place } in written {
             let Some(number) = self.entries.written(ticket, place.key()) else { continue };
