@@ -4,6 +4,7 @@
 //! Its statements run one after the other on a line of their own, beside everything else: a ledger that hangs delays no
 //! decision.
 
+mod deciding;
 mod entries;
 mod statements;
 
@@ -20,7 +21,7 @@ use zmes_cluster::LedgerLine;
 use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::node::Membership;
-use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport};
+use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, PusherReport};
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
@@ -29,12 +30,9 @@ use super::board::Board;
 use super::body;
 use super::node::AlarmElsewhere;
 use super::turns::{SendTurn, TurnKind, Turns};
-use crate::domain::{Alarm, LedgerMark, Token, TokenId};
+use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
-use crate::route::{
-    LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerQuestion, PusherLegacy, RouterHandle,
-    SnoozeElsewhere,
-};
+use crate::route::{LedgerNews, PusherLegacy, RouterHandle, SnoozeElsewhere};
 use crate::state::{ClusterNote, Note, StateHandle};
 
 /// How often what has waited is looked at.
@@ -320,135 +318,6 @@ impl Desk {
         let body = body::of_token(token, badge_at);
         let record = Record { key: RecordKey::device(device), changed, deleted: false, body };
         self.records.insert(device, (record, Some(token.id)));
-    }
-
-    fn on_decided(&mut self, decided: LedgerDecided) {
-        let LedgerDecided { mark, at, withheld, sends } = decided;
-        let Some(entry) = self.entries.get_mut(mark.alarm).filter(|entry| entry.turn == Some(mark.turn))
-        else {
-            return;
-        };
-        entry.pending = Some(sends);
-        for (token, reason) in withheld {
-            let device = DeviceHandle::new(token.digest());
-            let kind = OutcomeKind::Withheld;
-            let outcome = DeviceOutcome { device, kind, reason, provider_id: String::new(), at };
-            self.note_outcome(mark.alarm, outcome);
-        }
-        self.settle_if_done(mark.alarm);
-    }
-
-    fn on_outcome(&mut self, outcome: LedgerOutcome) {
-        let LedgerOutcome { mark, token, monitor, alarm_at, badge, kind, reason, provider_id, at } = outcome;
-        let device = DeviceHandle::new(token.digest());
-        let kind = match kind {
-            LedgerEnding::Taken => Some(OutcomeKind::Taken),
-            LedgerEnding::Withheld => Some(OutcomeKind::Withheld),
-            LedgerEnding::Abandoned => Some(OutcomeKind::Abandoned),
-            LedgerEnding::Left => None,
-        };
-        let Some(entry) = self.entries.get_mut(mark.alarm) else { return };
-        if entry.turn == Some(mark.turn) {
-            entry.pending = entry.pending.map(|pending| pending.saturating_sub(1));
-            entry.is_left |= kind.is_none();
-        }
-        if let Some(kind) = kind {
-            if kind == OutcomeKind::Taken {
-                self.report.told.push((device, monitor, alarm_at));
-                if badge > 0 {
-                    self.report.badges.push((device, badge, at));
-                }
-            }
-            self.note_outcome(mark.alarm, DeviceOutcome { device, kind, reason, provider_id, at });
-        }
-        self.settle_if_done(mark.alarm);
-    }
-
-    /// Notes what became of an alarm for a device: for the ledger, or for the writer while the ledger does not have it.
-    fn note_outcome(&mut self, number: u64, outcome: DeviceOutcome) {
-        let Some(entry) = self.entries.get_mut(number) else { return };
-        entry.done.insert(outcome.device);
-        match entry.key {
-            Some(key) => self.report.outcomes.push((key, outcome)),
-            None => self.notes.push((number, outcome)),
-        }
-    }
-
-    fn settle_if_done(&mut self, number: u64) {
-        let Some(entry) = self.entries.get_mut(number) else { return };
-        if entry.pending != Some(0) {
-            return;
-        }
-        entry.pending = None;
-        if entry.is_left {
-            // It is in the list of open alarms of the node that sends now.
-            if entry.key.is_some() {
-                self.entries.remove(number);
-            }
-            return;
-        }
-        entry.is_settled = true;
-        if let Some(key) = entry.key {
-            self.report.settled.push(key);
-            self.entries.settle(number, key);
-        }
-    }
-
-    /// Has the router decide about what is this node's turn to push.
-    async fn decide_next(&mut self) {
-        if !self.takeover.is_clean {
-            // What is on its way since an earlier turn would be sent again.
-            let waited = Instant::now().duration_since(self.turn_since);
-            self.takeover.is_clean = self.parts.turns.under_way() == 0 || waited > OLD_PUSHES;
-            if !self.takeover.is_clean {
-                return;
-            }
-        }
-        if let Some(legacy) = self.legacy.take() {
-            if self.parts.router.adopt(legacy).await.is_err() {
-                debug!("router busy: intervals and badges of the pusher before are not taken over");
-            }
-            self.takeover.has_legacy = true;
-        }
-        let may = match self.turn.kind {
-            TurnKind::None => false,
-            TurnKind::Lead => self.takeover.has_legacy,
-            TurnKind::Alone => true,
-        };
-        let turn = self.turn.number;
-        while may && let Some(number) = self.undecided.pop_front() {
-            let Some(entry) = self.entries.get_mut(number) else { continue };
-            if entry.turn == Some(turn) || entry.is_settled || !entry.alarm.phase.is_start() {
-                continue;
-            }
-            let mark = LedgerMark { alarm: number, turn };
-            let done = Arc::new(entry.done.clone());
-            let question = LedgerQuestion { alarm: Arc::clone(&entry.alarm), mark, done };
-            (entry.turn, entry.pending, entry.is_left) = (Some(turn), None, false);
-            if self.parts.router.decide(question).await.is_err() {
-                // It may have been decided nevertheless; then its outcomes come.
-                debug!("router busy: an alarm is decided about later");
-                if let Some(entry) = self.entries.get_mut(number) {
-                    entry.turn = None;
-                }
-                self.undecided.push_front(number);
-                return;
-            }
-        }
-    }
-
-    /// Pushes that were withdrawn have no outcome: their alarms are settled when nothing can be sent of them any more.
-    fn prune(&mut self, now: Instant) {
-        if now < self.prune_at {
-            return;
-        }
-        self.prune_at = now + PRUNE_EVERY;
-        for (number, key) in self.entries.over(now, self.parts.retry_for + FORGET_EVERY) {
-            if self.turn.kind == TurnKind::Lead {
-                self.report.settled.push(key);
-            }
-            self.entries.remove(number);
-        }
     }
 
     fn note(&self, note: ClusterNote) {
