@@ -169,7 +169,8 @@ impl Opened {
 async fn cluster(config: &Config, state: &State, common: &Common) -> Result<Option<Cluster>, StartError> {
     let Some(node) = &config.cluster.node else { return Ok(None) };
     let (own, clock) = (config.zoneminder.servers.own(), Arc::clone(&common.clock));
-    Ok(Some(Cluster::join(&config.cluster, node, own, &state.handle, clock).await?))
+    let retry_for = config.push.retry_for;
+    Ok(Some(Cluster::join(&config.cluster, node, own, &state.handle, retry_for, clock).await?))
 }
 
 /// Joins what makes links to pictures with what answers them; both follow the key that is kept in the state.

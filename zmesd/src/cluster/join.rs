@@ -24,8 +24,8 @@ use super::turns::Turns;
 use crate::config::{Alone, ClusterConfig, NodeConfig};
 use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
-use crate::route::{LedgerNews, RouterHandle};
-use crate::state::{ClusterMemory, ClusterNote, Note, StateHandle};
+use crate::route::{LedgerNews, LedgerOutcome, RouterHandle};
+use crate::state::{ClusterMemory, ClusterNote, Note, SentBefore, StateHandle};
 
 /// How long the first registration may take: the daemon serves its own cameras without it.
 const FIRST: Duration = Duration::from_secs(3);
@@ -34,6 +34,8 @@ const READING: Duration = Duration::from_secs(2);
 const WRITING: Duration = Duration::from_secs(5);
 /// How long giving the lease back may take when the daemon ends.
 const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Numbers of turns and alarms that a daemon has for each millisecond of its run, as a power of two.
+const NUMBERS: u32 = 20;
 /// Alarms of other nodes that wait for the desk. Full: reading waits.
 const ELSEWHERE: usize = 1_024;
 
@@ -76,6 +78,7 @@ pub struct ClusterParts {
     pub router: RouterHandle,
     pub alarms: mpsc::Sender<Alarm>,
     pub news: mpsc::Receiver<LedgerNews>,
+    pub outcomes: mpsc::Receiver<LedgerOutcome>,
     /// All that are known here.
     pub tokens: Vec<Token>,
     /// Whether this node can send pushes.
@@ -100,13 +103,15 @@ impl Cluster {
         node: &NodeConfig,
         own: Option<&ServerIdentity>,
         state: &StateHandle,
+        retry_for: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, JoinError> {
-        let memory = state.cluster_memory().await.unwrap_or_else(|error| {
+        let started = clock.now();
+        let memory = state.cluster_memory(started, retry_for).await.unwrap_or_else(|error| {
             warn!(error = &error as &dyn std::error::Error, "cannot read what this node knew of the cluster");
             ClusterMemory::default()
         });
-        // Before anything reads them: their turns are numbers of the daemon before.
+        // Before anything reads them: their turns are those of the daemon before.
         state.note(Note::Cluster(Box::new(ClusterNote::LeavePushes)));
         let server = Arc::new(ledger_server(&node.database));
         let settings = NodeSettings {
@@ -121,7 +126,7 @@ impl Cluster {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: config.address.clone(),
         };
-        let board = Arc::new(Board::new(clock));
+        let board = Arc::new(Board::new(clock, retry_for));
         let mut line = LedgerLine::new(Arc::clone(&server), FIRST);
         let member = match register(&mut line, &settings).await {
             Ok(Admission::Member(member)) => Some(member),
@@ -133,7 +138,10 @@ impl Cluster {
             }
         };
         let may_be_alone = config.alone == Alone::Push;
-        let turns = Arc::new(Turns::new(LeaseTiming::new(config.lease), config.prefer, may_be_alone));
+        // The state file may keep marks of an earlier start that nothing here must be taken for.
+        let first = u64::try_from(started.as_millisecond()).unwrap_or_default() << NUMBERS;
+        let timing = LeaseTiming::new(config.lease);
+        let turns = Arc::new(Turns::new(timing, config.prefer, may_be_alone, first));
         let status = ClusterStatus { name: settings.name.clone(), ..ClusterStatus::default() };
         let (handle, requests, shows) = ClusterHandle::new(status);
         let config = config.clone();
@@ -150,7 +158,18 @@ impl Cluster {
 
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
-        let ClusterParts { state, router, alarms, news, tokens, pushes, retry_for, catch_up, clock } = parts;
+        let ClusterParts {
+            state,
+            router,
+            alarms,
+            news,
+            outcomes,
+            tokens,
+            pushes,
+            retry_for,
+            catch_up,
+            clock,
+        } = parts;
         let (sights, seen) = watch::channel(None);
         let (members, follow) = watch::channel(None);
         let leases = members.subscribe();
@@ -193,6 +212,7 @@ impl Cluster {
             turns,
             board,
             news,
+            outcomes,
             elsewhere,
             members: follow,
             keep: config.keep,
@@ -255,6 +275,12 @@ fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
             })
         };
         desk.remember(alarm, told.into_iter().filter_map(outcome).collect());
+    }
+    for SentBefore { key, token, kind, at } in memory.sent {
+        let Some(token) = handle(token) else { continue };
+        let device = DeviceHandle::new(token.digest());
+        let (reason, provider_id) = (String::new(), String::new());
+        desk.sent_before(key, DeviceOutcome { device, kind, reason, provider_id, at });
     }
     for token in tokens.iter().filter(|token| !token.handle.is_target()) {
         let known = memory.tokens.get(&token.id);

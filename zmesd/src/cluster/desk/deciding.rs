@@ -6,10 +6,10 @@ use tokio::time::Instant;
 use tracing::debug;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
 
-use super::{Desk, FORGET_EVERY, OLD_PUSHES, PRUNE_EVERY};
+use super::{Desk, FORGET_EVERY, NEWS, OLD_PUSHES, PRUNE_EVERY};
 use crate::cluster::turns::TurnKind;
 use crate::domain::LedgerMark;
-use crate::route::{LedgerDecided, LedgerEnding, LedgerOutcome, LedgerQuestion};
+use crate::route::{Busy, LedgerDecided, LedgerEnding, LedgerOutcome, LedgerQuestion};
 
 impl Desk {
     pub(super) fn on_decided(&mut self, decided: LedgerDecided) {
@@ -18,7 +18,7 @@ impl Desk {
         else {
             return;
         };
-        entry.pending = Some(sends);
+        entry.sends = Some(sends);
         for (token, reason) in withheld {
             let device = DeviceHandle::new(token.digest());
             let kind = OutcomeKind::Withheld;
@@ -39,7 +39,7 @@ impl Desk {
         };
         let Some(entry) = self.entries.get_mut(mark.alarm) else { return };
         if entry.turn == Some(mark.turn) {
-            entry.pending = entry.pending.map(|pending| pending.saturating_sub(1));
+            entry.ended += 1;
             entry.is_left |= kind.is_none();
         }
         if let Some(kind) = kind {
@@ -66,15 +66,8 @@ impl Desk {
 
     pub(super) fn settle_if_done(&mut self, number: u64) {
         let Some(entry) = self.entries.get_mut(number) else { return };
-        if entry.pending != Some(0) {
-            return;
-        }
-        entry.pending = None;
-        if entry.is_left {
-            // It is in the list of open alarms of the node that sends now.
-            if entry.key.is_some() {
-                self.entries.remove(number);
-            }
+        // What was left is in the list of open alarms of the node that sends now; or this one goes on with it, alone.
+        if !entry.is_over() || entry.is_settled || entry.is_left {
             return;
         }
         entry.is_settled = true;
@@ -84,14 +77,36 @@ impl Desk {
         }
     }
 
-    /// Has the router decide about what is this node's turn to push.
-    pub(super) async fn decide_next(&mut self) {
+    /// It is this node's to send, in this turn.
+    pub(super) fn take_on(&mut self, number: u64) {
+        if let Some(entry) = self.entries.get_mut(number) {
+            entry.taken_on = Some(self.turn.number);
+            self.undecided.push_back(number);
+        }
+    }
+
+    /// Says whether what was sent in an earlier turn has come out, and all of its outcomes are known here.
+    fn is_clean(&self) -> bool {
+        // In this order: who sends tells the outcome first, and counts down then.
+        let came_out = self.parts.turns.under_way() == 0;
+        came_out && self.parts.outcomes.is_empty()
+    }
+
+    /// Says whether the ledger has everything that came of pushes.
+    pub(super) fn is_reported(&self) -> bool {
+        let nothing = self.report.outcomes.is_empty() && self.report.settled.is_empty();
+        self.is_clean() && nothing && self.parts.news.is_empty() && self.statements.is_empty()
+    }
+
+    /// Has the router decide about what is this node's turn to push, a few at a time: news must not wait for all of it.
+    /// Returns whether there is more.
+    pub(super) async fn decide_next(&mut self) -> bool {
         if !self.takeover.is_clean {
             // What is on its way since an earlier turn would be sent again.
             let waited = Instant::now().duration_since(self.turn_since);
-            self.takeover.is_clean = self.parts.turns.under_way() == 0 || waited > OLD_PUSHES;
+            self.takeover.is_clean = self.is_clean() || waited > OLD_PUSHES;
             if !self.takeover.is_clean {
-                return;
+                return false;
             }
         }
         if let Some(legacy) = self.legacy.take() {
@@ -105,26 +120,34 @@ impl Desk {
             TurnKind::Lead => self.takeover.has_legacy,
             TurnKind::Alone => true,
         };
+        if !may {
+            return false;
+        }
         let turn = self.turn.number;
-        while may && let Some(number) = self.undecided.pop_front() {
+        for _ in 0..NEWS {
+            let Some(number) = self.undecided.pop_front() else { return false };
             let Some(entry) = self.entries.get_mut(number) else { continue };
             if entry.turn == Some(turn) || entry.is_settled || !entry.alarm.phase.is_start() {
                 continue;
             }
-            let mark = LedgerMark { alarm: number, turn };
+            let mark = LedgerMark { alarm: number, turn, key: entry.key };
             let done = Arc::new(entry.done.clone());
             let question = LedgerQuestion { alarm: Arc::clone(&entry.alarm), mark, done };
-            (entry.turn, entry.pending, entry.is_left) = (Some(turn), None, false);
-            if self.parts.router.decide(question).await.is_err() {
-                // It may have been decided nevertheless; then its outcomes come.
-                debug!("router busy: an alarm is decided about later");
-                if let Some(entry) = self.entries.get_mut(number) {
-                    entry.turn = None;
+            match self.parts.router.decide(question).await {
+                Ok(at_once) => {
+                    entry.asked(turn);
+                    if !at_once {
+                        debug!("router busy: the next alarms are decided about later");
+                        return false;
+                    }
                 }
-                self.undecided.push_front(number);
-                return;
+                Err(Busy) => {
+                    self.undecided.push_front(number);
+                    return false;
+                }
             }
         }
+        true
     }
 
     /// Pushes that were withdrawn have no outcome: their alarms are settled when nothing can be sent of them any more.

@@ -7,6 +7,8 @@
 mod deciding;
 mod entries;
 mod statements;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use zmes_cluster::LedgerLine;
 use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::node::Membership;
-use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, PusherReport};
+use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, PusherReport};
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
@@ -32,7 +34,7 @@ use super::node::AlarmElsewhere;
 use super::turns::{SendTurn, TurnKind, Turns};
 use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
-use crate::route::{LedgerNews, PusherLegacy, RouterHandle, SnoozeElsewhere};
+use crate::route::{LedgerNews, LedgerOutcome, PusherLegacy, RouterHandle, SnoozeElsewhere};
 use crate::state::{ClusterNote, Note, StateHandle};
 
 /// How often what has waited is looked at.
@@ -60,6 +62,7 @@ pub(super) struct DeskParts {
     pub(super) turns: Arc<Turns>,
     pub(super) board: Arc<Board>,
     pub(super) news: mpsc::Receiver<LedgerNews>,
+    pub(super) outcomes: mpsc::Receiver<LedgerOutcome>,
     pub(super) elsewhere: mpsc::Receiver<AlarmElsewhere>,
     pub(super) members: watch::Receiver<Option<Membership>>,
     pub(super) keep: Duration,
@@ -106,10 +109,12 @@ pub(super) struct Desk {
 struct Takeover {
     /// What was sent in an earlier turn has come out.
     is_clean: bool,
+    /// The ledger has what came of it: from here on, outcomes that are still to be written are known here.
+    is_reported: bool,
     /// Intervals and badges of the pusher before are taken over.
     has_legacy: bool,
-    /// Where the list of open alarms is read on.
-    unread: Option<LogKey>,
+    /// Where the list of open alarms is read on; `None`: it is read.
+    unread: Option<OpenPlace>,
 }
 
 impl Desk {
@@ -123,7 +128,7 @@ impl Desk {
             has_writer: false,
             turn,
             turn_since: now,
-            entries: DeskAlarms::default(),
+            entries: DeskAlarms::after(turn.number),
             fresh: VecDeque::new(),
             undecided: VecDeque::new(),
             notes: Vec::new(),
@@ -151,6 +156,11 @@ impl Desk {
         self.fresh.push_back(number);
     }
 
+    /// Takes up what the daemon before sent of an alarm of the ledger, which may not know of it.
+    pub(super) fn sent_before(&mut self, key: LogKey, outcome: DeviceOutcome) {
+        self.report.outcomes.push((key, outcome));
+    }
+
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut turns = self.parts.turns.watch();
         turns.mark_changed();
@@ -159,7 +169,7 @@ impl Desk {
         let mut news = Vec::with_capacity(NEWS);
         self.share_snoozes().await;
         loop {
-            self.proceed().await;
+            let more = self.proceed().await;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -169,13 +179,17 @@ impl Desk {
                 }
                 Ok(()) = self.parts.members.changed() => self.on_member(),
                 Some(Ok((line, done))) = self.statements.join_next() => self.on_done(line, done),
-                taken = self.parts.news.recv_many(&mut news, NEWS) => {
-                    if taken == 0 {
-                        break;
-                    }
+                // None, once the router has ended.
+                1.. = self.parts.news.recv_many(&mut news, NEWS) => {
                     news.drain(..).for_each(|news| self.on_news(news));
+                    self.take_outcomes();
+                }
+                Some(outcome) = self.parts.outcomes.recv() => {
+                    self.on_outcome(outcome);
+                    self.take_outcomes();
                 }
                 Some(elsewhere) = self.parts.elsewhere.recv() => self.on_elsewhere(elsewhere),
+                () = std::future::ready(()), if more => {}
                 _ = tick.tick() => self.prune(Instant::now()),
             }
         }
@@ -189,6 +203,9 @@ impl Desk {
         while let Ok(news) = self.parts.news.try_recv() {
             self.on_news(news);
         }
+        while let Ok(outcome) = self.parts.outcomes.try_recv() {
+            self.on_outcome(outcome);
+        }
         loop {
             self.start_statement();
             let Some(Ok((line, done))) = self.statements.join_next().await else { return };
@@ -196,17 +213,22 @@ impl Desk {
         }
     }
 
-    async fn proceed(&mut self) {
-        self.decide_next().await;
-        self.start_statement();
-        if self.is_reported() {
-            self.parts.turns.reported(self.turn.number);
+    /// Takes outcomes, not all at once: news must not wait for all of them.
+    fn take_outcomes(&mut self) {
+        for _ in 0..NEWS {
+            let Ok(outcome) = self.parts.outcomes.try_recv() else { return };
+            self.on_outcome(outcome);
         }
-        self.parts.board.waits(self.entries.unlogged());
     }
 
-    fn is_reported(&self) -> bool {
-        self.report.outcomes.is_empty() && self.report.settled.is_empty() && self.statements.is_empty()
+    /// Returns whether there is more to decide.
+    async fn proceed(&mut self) -> bool {
+        let more = self.decide_next().await;
+        self.start_statement();
+        let turn = self.turn.number;
+        self.parts.turns.reported(if self.is_reported() { turn } else { 0 });
+        self.parts.board.waits(self.entries.unlogged());
+        more
     }
 
     fn on_member(&mut self) {
@@ -234,8 +256,12 @@ impl Desk {
                     debug!("router busy: what waits for labels is refused when its turn comes");
                 }
             }
-            TurnKind::Lead => self.takeover.unread = Some(LogKey::new(zmes_cluster::node::NodeId(0), 0)),
-            TurnKind::Alone => self.undecided.extend(self.entries.of_nobody()),
+            TurnKind::Lead => self.takeover.unread = Some(OpenPlace::default()),
+            TurnKind::Alone => {
+                let begun = turn.led_from.map(|since| self.entries.unfinished(since)).unwrap_or_default();
+                let nobody = self.entries.of_nobody();
+                begun.into_iter().chain(nobody).for_each(|number| self.take_on(number));
+            }
         }
     }
 
@@ -245,7 +271,6 @@ impl Desk {
             LedgerNews::Token(token, is_badge) => self.on_token(&token, is_badge),
             LedgerNews::Snooze(snooze, at) => self.share_snooze(&snooze, at),
             LedgerNews::Decided(decided) => self.on_decided(decided),
-            LedgerNews::Outcome(outcome) => self.on_outcome(outcome),
         }
     }
 
@@ -264,7 +289,7 @@ impl Desk {
         self.fresh.push_back(number);
         let is_alone = self.turn.kind == TurnKind::Alone;
         if is_start && for_own(LogStage::Waiting, false, is_alone) == Duty::Push {
-            self.undecided.push_back(number);
+            self.take_on(number);
         }
     }
 
@@ -274,7 +299,7 @@ impl Desk {
             return;
         }
         let number = self.entries.add(DeskAlarm::logged(alarm, key));
-        self.undecided.push_back(number);
+        self.take_on(number);
     }
 
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {
