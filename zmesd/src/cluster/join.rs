@@ -53,7 +53,8 @@ fn place(twin: &Twin) -> String {
 }
 
 impl JoinError {
-    pub const HINT: &'static str = "give each node its own [cluster] name; after a move to another machine wait 10 s";
+    pub const HINT: &'static str =
+        "give each node its own [cluster] name; after a move to another machine wait 10 s";
 }
 
 /// A node before its tasks run.
@@ -261,8 +262,8 @@ impl ClusterTasks {
     }
 }
 
-/// Takes up what the ledger does not have: alarms, and tokens that were changed here.
-fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
+/// Takes up what the ledger does not have: alarms, what was sent, and tokens that were changed here.
+pub(super) fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
     let handle = |id: TokenId| tokens.iter().find(|token| token.id == id).map(|token| token.handle);
     for (alarm, told) in memory.unlogged {
         let outcome = |(token, at): (TokenId, jiff::Timestamp)| {

@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn alarms_may_be_older_by_the_time_that_the_ledger_was_away() {
-        let (start, retry_for) = (Instant::now(), Duration::from_secs(600));
+        let (start, retry_for) = (Instant::now(), Duration::from_mins(10));
         let at = |second| start + Duration::from_secs(second);
         let mut outages = Outages::default();
         outages.answered(at(0), retry_for);
@@ -46,7 +46,7 @@ mod tests {
         outages.away(at(700));
         outages.answered(at(910), retry_for);
         outages.answered(at(911), retry_for);
-        assert_eq!(outages.allowance(at(912), retry_for), Duration::from_secs(900));
+        assert_eq!(outages.allowance(at(912), retry_for), Duration::from_mins(15));
         // Soon away again: nothing could be sent in between.
         outages.away(at(920));
         outages.answered(at(1_020), retry_for);

@@ -10,7 +10,9 @@ use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey, Place, Reader, Tick
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
 use zmes_cluster::node::{Admission, Membership, NodeSettings, register};
-use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, OutcomeKind, PusherReport, open_alarms, report};
+use zmes_cluster::outcomes::{
+    DeviceHandle, DeviceOutcome, OpenPlace, OutcomeKind, PusherReport, open_alarms, report,
+};
 use zmes_cluster::{LedgerError, LedgerLine};
 
 use crate::nodes::{CAPACITY, alarm, settings};

@@ -9,7 +9,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
 use super::{Desk, FORGET_EVERY, NEWS, OLD_PUSHES, PRUNE_EVERY};
 use crate::cluster::turns::TurnKind;
 use crate::domain::LedgerMark;
-use crate::route::{Busy, LedgerDecided, LedgerEnding, LedgerOutcome, LedgerQuestion};
+use crate::route::{LedgerDecided, LedgerEnding, LedgerOutcome, LedgerQuestion};
 
 impl Desk {
     pub(super) fn on_decided(&mut self, decided: LedgerDecided) {
@@ -80,7 +80,7 @@ impl Desk {
     /// It is this node's to send, in this turn.
     pub(super) fn take_on(&mut self, number: u64) {
         if let Some(entry) = self.entries.get_mut(number) {
-            entry.taken_on = Some(self.turn.number);
+            entry.take_on(self.turn.number);
             self.undecided.push_back(number);
         }
     }
@@ -95,7 +95,9 @@ impl Desk {
     /// Says whether the ledger has everything that came of pushes.
     pub(super) fn is_reported(&self) -> bool {
         let nothing = self.report.outcomes.is_empty() && self.report.settled.is_empty();
-        self.is_clean() && nothing && self.parts.news.is_empty() && self.statements.is_empty()
+        // Other statements follow each other without a pause where there are many alarms.
+        let is_reporting = !self.statements.is_empty() && self.last == Self::REPORTING;
+        self.is_clean() && nothing && self.parts.news.is_empty() && !is_reporting
     }
 
     /// Has the router decide about what is this node's turn to push, a few at a time: news must not wait for all of it.
@@ -133,18 +135,14 @@ impl Desk {
             let mark = LedgerMark { alarm: number, turn, key: entry.key };
             let done = Arc::new(entry.done.clone());
             let question = LedgerQuestion { alarm: Arc::clone(&entry.alarm), mark, done };
-            match self.parts.router.decide(question).await {
-                Ok(at_once) => {
-                    entry.asked(turn);
-                    if !at_once {
-                        debug!("router busy: the next alarms are decided about later");
-                        return false;
-                    }
-                }
-                Err(Busy) => {
-                    self.undecided.push_front(number);
-                    return false;
-                }
+            let Ok(at_once) = self.parts.router.decide(question).await else {
+                self.undecided.push_front(number);
+                return false;
+            };
+            entry.asked(turn);
+            if !at_once {
+                debug!("router busy: the next alarms are decided about later");
+                return false;
             }
         }
         true

@@ -64,6 +64,11 @@ impl DeskAlarm {
         }
     }
 
+    /// It is this node's to send from now on.
+    pub(super) fn take_on(&mut self, turn: u64) {
+        (self.taken_on, self.since) = (Some(turn), Instant::now());
+    }
+
     /// The router is asked about it.
     pub(super) fn asked(&mut self, turn: u64) {
         (self.turn, self.sends, self.ended, self.is_left) = (Some(turn), None, 0, false);

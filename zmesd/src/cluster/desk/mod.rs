@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_cluster::LedgerLine;
 use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey};
-use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
+use zmes_cluster::duty::{Duty, LogStage, for_begun, for_other, for_own};
 use zmes_cluster::node::Membership;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, PusherReport};
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
@@ -258,9 +258,11 @@ impl Desk {
             }
             TurnKind::Lead => self.takeover.unread = Some(OpenPlace::default()),
             TurnKind::Alone => {
-                let begun = turn.led_from.map(|since| self.entries.unfinished(since)).unwrap_or_default();
-                let nobody = self.entries.of_nobody();
-                begun.into_iter().chain(nobody).for_each(|number| self.take_on(number));
+                let goes_on = for_begun(false, true, turn.led_from.is_some()) == Duty::Push;
+                let since = turn.led_from.filter(|_| goes_on).unwrap_or(turn.number);
+                for number in self.entries.unfinished(since).into_iter().chain(self.entries.of_nobody()) {
+                    self.take_on(number);
+                }
             }
         }
     }
@@ -365,7 +367,7 @@ impl Desk {
             self.last = (self.last + 1) % Self::KINDS;
             let statement = match self.last {
                 0 => self.writing(),
-                1 => self.reporting(),
+                Self::REPORTING => self.reporting(),
                 2 => self.recording(),
                 3 => self.taking_over(),
                 4 => self.forgetting(),
@@ -379,4 +381,5 @@ impl Desk {
     }
 
     const KINDS: usize = 6;
+    const REPORTING: usize = 1;
 }

@@ -75,9 +75,7 @@ impl Statement {
                 StatementDone::Changed(records, result)
             }
             Self::Legacy => StatementDone::Legacy(pusher_state(&mut line).await),
-            Self::Open(after, age) => {
-                StatementDone::Opened(open_alarms(&mut line, age, after, PAGE).await)
-            }
+            Self::Open(after, age) => StatementDone::Opened(open_alarms(&mut line, age, after, PAGE).await),
             Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
             Self::KeepOpen => {
                 line.keep_open().await;

@@ -8,17 +8,18 @@ use zmes_cluster::alarms::{DedupKey, Place, Written};
 use zmes_cluster::lease::{LeaseEvent, LeaseRow, LeaseSight, LeaseTiming};
 use zmes_cluster::node::{NodeId, NodeKey};
 use zmes_cluster::outcomes::{OutcomeKind, PusherState};
-use zmes_providers::{PushToken, TokenHandle};
+use zmes_providers::{Platform, PushToken, TokenHandle};
 use zmes_shared::words::Phase;
 use zmes_shared::{EventId, MonitorId};
 
 use super::*;
+use crate::cluster::join::take_up;
 use crate::cluster::turns::steady;
 use crate::config::StateConfig;
 use crate::domain::LedgerMark;
 use crate::ports::{SendPermit, SystemClock};
 use crate::route::{LedgerCommand, LedgerDecided, LedgerEnding, RouterCommand};
-use crate::state::State;
+use crate::state::{ClusterMemory, SentBefore, State};
 
 const OWN: NodeKey = NodeKey { id: NodeId(1), epoch: 7 };
 const OTHER: NodeKey = NodeKey { id: NodeId(2), epoch: 3 };
@@ -46,7 +47,7 @@ fn logged(event: u64) -> LedgerAlarm {
         phase: Phase::Start,
         monitor: MonitorId(1),
         event: Some(EventId(event)),
-        at: jiff::Timestamp::now(),
+        at: SystemClock.now(),
         body: b"{}".to_vec(),
     }
 }
@@ -63,7 +64,7 @@ impl DeskWorld {
     #[expect(clippy::disallowed_methods, reason = "the router of a test ends with its runtime")]
     async fn start(lease: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (clock, retry_for): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Duration::from_secs(600));
+        let (clock, retry_for): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Duration::from_mins(10));
         let config = StateConfig {
             directory: directory.path().to_owned(),
             keep_events: retry_for,
@@ -101,14 +102,19 @@ impl DeskWorld {
         self.desk.on_turn(self.turns.now()).await;
     }
 
-    /// Takes the lease, and what the pusher before has left: nothing.
-    async fn lead(&mut self) {
+    /// Takes the lease.
+    async fn begin_to_lead(&mut self) {
         let free = LeaseSight { row: LeaseRow::default(), is_wanted_alive: false, holder_prefer: None };
         self.turns.on(LeaseEvent::Seen(free));
         self.turns.on(LeaseEvent::Taken { sent: steady(), epoch: Some(1) });
         assert_eq!(self.turns.now().kind, TurnKind::Lead);
         self.begin_turn().await;
         self.desk.proceed().await;
+    }
+
+    /// The same, and takes over what the pusher before has left: nothing.
+    async fn lead(&mut self) {
+        self.begin_to_lead().await;
         assert!(matches!(self.desk.taking_over(), Some(Statement::Legacy)));
         self.done(StatementDone::Legacy(Ok(PusherState::default())));
         self.desk.proceed().await;
@@ -146,13 +152,13 @@ impl DeskWorld {
     }
 
     fn decided(&mut self, mark: LedgerMark, sends: usize) {
-        let (at, withheld) = (jiff::Timestamp::now(), Vec::new());
+        let (at, withheld) = (SystemClock.now(), Vec::new());
         self.desk.on_decided(LedgerDecided { mark, at, withheld, sends });
     }
 }
 
 fn outcome(mark: LedgerMark, kind: LedgerEnding) -> LedgerOutcome {
-    let at = jiff::Timestamp::now();
+    let at = SystemClock.now();
     let (reason, provider_id) = (String::new(), String::new());
     let monitor = MonitorId(1);
     LedgerOutcome { mark, token: device(), monitor, alarm_at: at, badge: 0, kind, reason, provider_id, at }
@@ -172,8 +178,10 @@ async fn answer(
                 asked.lock().unwrap().push(question.mark);
                 reply.send(()).ok();
             }
-            LedgerCommand::Adopt(_, reply) | LedgerCommand::Leave(reply) => drop(reply.send(())),
-            LedgerCommand::Token(_, reply) | LedgerCommand::Snooze(_, reply) => drop(reply.send(())),
+            LedgerCommand::Adopt(_, reply)
+            | LedgerCommand::Leave(reply)
+            | LedgerCommand::Token(_, reply)
+            | LedgerCommand::Snooze(_, reply) => drop(reply.send(())),
             LedgerCommand::Snoozes(reply) => drop(reply.send(Vec::new())),
         }
     }
@@ -260,6 +268,23 @@ async fn the_list_of_open_alarms_is_read_while_outcomes_keep_coming() {
     world.desk.on_outcome(outcome(mark, LedgerEnding::Taken));
     assert!(!world.desk.report.outcomes.is_empty());
     assert!(matches!(world.desk.taking_over(), Some(Statement::Open(..))));
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_kill_is_in_the_ledger_before_open_alarms_are_read() {
+    let mut world = DeskWorld::start(60).await;
+    let secret = PushToken::parse("a-phone").unwrap();
+    let token = Token::new(TokenId(4), secret, Platform::Android, SystemClock.now());
+    let (kind, at) = (OutcomeKind::Taken, SystemClock.now());
+    let sent = vec![SentBefore { key: key(5), token: token.id, kind, at }];
+    take_up(&mut world.desk, ClusterMemory { sent, ..ClusterMemory::default() }, &[token]);
+    world.begin_to_lead().await;
+    assert!(world.desk.taking_over().is_none());
+    let Some(Statement::Report(what)) = world.desk.reporting() else { panic!() };
+    let outcomes: Vec<_> = what.outcomes.iter().map(|(key, told)| (*key, told.device, told.kind)).collect();
+    assert_eq!(outcomes, [(key(5), DeviceHandle::new(device().digest()), kind)]);
+    world.done(StatementDone::Reported(what, Ok(())));
+    assert!(matches!(world.desk.taking_over(), Some(Statement::Legacy)));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn start(room: usize, tokens: i64) -> (PushWorld, Arc<LastMoment>, mpsc::R
     let permit = Arc::new(LastMoment::default());
     let (outcomes, told) = mpsc::channel(room);
     let cluster = Some(PushCluster { permit: Arc::clone(&permit) as _, outcomes });
-    (PushWorld::start(WorldPlan { cluster, tokens, ..WorldPlan::default() }).await, permit, told)
+    (PushWorld::start(WorldPlan { tokens, cluster, ..WorldPlan::default() }).await, permit, told)
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn a_node_knows_who_it_is_what_the_ledger_lacks_and_how_far_others_were_re
     ];
     write(directory.path(), notes).await;
     let state = State::open(&config(directory.path()), clock()).await.unwrap();
-    let memory = state.handle.cluster_memory(at, Duration::from_secs(600)).await.unwrap();
+    let memory = state.handle.cluster_memory(at, Duration::from_mins(10)).await.unwrap();
     assert_eq!((memory.identity, memory.epoch), (Some([7; 16]), 5));
     assert_eq!(memory.unlogged, [(unlogged(2), Vec::new())]);
     assert_eq!(memory.positions, [(2, 3, 40)]);
@@ -74,7 +74,7 @@ fn decided(id: i64) -> Arc<[TokenDecision]> {
 #[tokio::test]
 async fn what_was_sent_of_alarms_in_the_ledger_is_known_after_a_kill() {
     let directory = tempfile::tempdir().unwrap();
-    let retry_for = Duration::from_secs(600);
+    let retry_for = Duration::from_mins(10);
     let message = |id: i64, age| {
         let Note::Announced(alarm, _) = alarm(7, 1, Origin::Poll) else { panic!() };
         let at = clock().now() - SignedDuration::from_secs(age);
