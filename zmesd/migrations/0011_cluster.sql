@@ -36,3 +36,6 @@ ALTER TABLE alarms ADD COLUMN node TEXT;
 -- Pushes that the ledger knows of: not sent after a restart, because the ledger says what is still to be sent.
 ALTER TABLE pushed_alarms ADD COLUMN ledger INTEGER;
 ALTER TABLE pushed_alarms ADD COLUMN ledger_turn INTEGER;
+-- Where the alarm of those pushes is in the ledger, if it was there when they were decided.
+ALTER TABLE pushed_alarms ADD COLUMN ledger_node INTEGER;
+ALTER TABLE pushed_alarms ADD COLUMN ledger_seq INTEGER;

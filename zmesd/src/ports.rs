@@ -52,8 +52,8 @@ pub trait SendPermit: Send + Sync + std::fmt::Debug {
     /// Begins a push; false: it must not be sent. Ask immediately before it, and say when it has come out.
     fn begin(&self, turn: u64) -> bool;
 
-    /// A push that was begun has come out.
-    fn came_out(&self);
+    /// These many pushes that were begun have come out, and the cluster was told what came of them.
+    fn came_out(&self, pushes: u64);
 
     /// Says whether a push could begin now.
     fn holds(&self, turn: u64) -> bool;

@@ -12,10 +12,12 @@ use crate::fault::LedgerError;
 use crate::line::{LedgerLine, Work, attempt};
 use crate::lists::{MOST, padded};
 use crate::node::NodeId;
-use crate::times;
+use crate::times::{self, DATETIME};
 
 /// Longest reason and longest id of a provider, in characters.
 const TEXT: usize = 120;
+/// The column of [`open_alarms`] after those of an alarm.
+const WRITTEN: usize = 9;
 
 /// Names a device: the SHA-256 of its token.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -192,43 +194,74 @@ pub struct OpenAlarm {
     pub done: Vec<DeviceHandle>,
 }
 
-/// Returns alarms that were written within `younger_than` and are not settled, node by node in the order of each,
-/// beginning `after` an alarm: what a new pusher has to look at. An empty answer is the end.
+/// A place in the list of open alarms: after an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenPlace {
+    written: Timestamp,
+    key: LogKey,
+}
+
+impl Default for OpenPlace {
+    /// The begin of the list.
+    fn default() -> Self {
+        Self { written: Timestamp::UNIX_EPOCH, key: LogKey::new(NodeId(0), 0) }
+    }
+}
+
+/// A part of the list of open alarms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenPage {
+    /// The alarms; not those of kinds that this version does not know.
+    pub open: Vec<OpenAlarm>,
+    /// Where the next page begins; `None`: this is the last one.
+    pub next: Option<OpenPlace>,
+}
+
+/// Returns alarms that were written within `younger_than` and are not settled, in the order in which they were written,
+/// beginning `after` a place: what a new pusher has to look at. At most `limit`.
 pub async fn open_alarms(
     line: &mut LedgerLine,
     younger_than: Duration,
-    after: Option<LogKey>,
+    after: OpenPlace,
     limit: u32,
-) -> Result<Vec<OpenAlarm>, LedgerError> {
+) -> Result<OpenPage, LedgerError> {
     attempt!(line.statements(), |connection| {
-        // Ordered by node and number, so that a page ends at a place that can be named.
+        // By time, so that phones hear of them in that order; node and number make each place one that can be named.
         let sql = format!(
-            "SELECT {} FROM `alarm` WHERE NOT `settled` \
+            "SELECT {}, {} FROM `alarm` WHERE NOT `settled` \
              AND `written` > UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND \
-             AND (`node` > ? OR `node` = ? AND `seq` > ?) ORDER BY `node`, `seq` LIMIT ?",
-            columns()
+             AND (`written` > {DATETIME} OR `written` = {DATETIME} AND (`node` > ? OR `node` = ? AND `seq` > ?)) \
+             ORDER BY `written`, `node`, `seq` LIMIT ?",
+            columns(),
+            times::millis("`written`")
         );
-        let (node, seq) = after.map_or((0, 0), |key| (key.node.0, key.seq));
+        let (written, key) = (times::bound(after.written), after.key);
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(times::interval(younger_than))
-            .bind(node)
-            .bind(node)
-            .bind(seq)
+            .bind(written)
+            .bind(written)
+            .bind(key.node.0)
+            .bind(key.node.0)
+            .bind(key.seq)
             .bind(limit)
             .fetch_all(&mut *connection)
             .await?;
-        let mut open = Vec::with_capacity(rows.len());
+        let mut page = OpenPage { open: Vec::with_capacity(rows.len()), next: None };
         for row in &rows {
-            open.extend(alarm_of_row(row)?.map(|logged| OpenAlarm { logged, done: Vec::new() }));
+            page.open.extend(alarm_of_row(row)?.map(|logged| OpenAlarm { logged, done: Vec::new() }));
         }
-        for chunk in open.chunks_mut(MOST) {
+        if let Some(last) = rows.last().filter(|_| rows.len() == limit as usize) {
+            let key = LogKey { node: NodeId(last.try_get(0)?), seq: last.try_get(1)? };
+            page.next = Some(OpenPlace { written: times::timestamp(last.try_get(WRITTEN)?), key });
+        }
+        for chunk in page.open.chunks_mut(MOST) {
             add_done(connection, chunk).await?;
         }
-        Ok(open)
+        Ok(page)
     })
 }
 
-/// Adds for which devices it is known what came of these alarms, which are ordered by key.
+/// Adds for which devices it is known what came of these alarms.
 async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> Work<()> {
     let mut query = QueryBuilder::<MySql>::new("SELECT `node`, `seq`, `handle` FROM `done` WHERE ");
     for (index, OpenAlarm { logged, .. }) in padded(open).enumerate() {
@@ -237,8 +270,7 @@ async fn add_done(connection: &mut MySqlConnection, open: &mut [OpenAlarm]) -> W
     }
     for row in query.build().fetch_all(connection).await? {
         let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
-        let found = open.binary_search_by_key(&key, |open| open.logged.key);
-        if let Some(open) = found.ok().and_then(|index| open.get_mut(index)) {
+        if let Some(open) = open.iter_mut().find(|open| open.logged.key == key) {
             open.done.extend(DeviceHandle::of_bytes(&row.try_get::<Vec<u8>, _>(2)?));
         }
     }

@@ -169,7 +169,9 @@ impl Opened {
 async fn cluster(config: &Config, state: &State, common: &Common) -> Result<Option<Cluster>, StartError> {
     let Some(node) = &config.cluster.node else { return Ok(None) };
     let (own, clock) = (config.zoneminder.servers.own(), Arc::clone(&common.clock));
-    Ok(Some(Cluster::join((&config.cluster, node), config.push.enabled, own, &state.handle, clock).await?))
+    let (pushes, retry_for) = (config.push.enabled, config.push.retry_for);
+    let cluster = (&config.cluster, node);
+    Ok(Some(Cluster::join(cluster, pushes, own, &state.handle, retry_for, clock).await?))
 }
 
 /// Joins what makes links to pictures with what answers them; both follow the key that is kept in the state.

@@ -32,7 +32,7 @@ use crate::ports::{Broker, Clock, MqttSide, PictureUploads, PushSide, wall_clock
 use crate::push::{
     Dispatcher, DispatcherParts, PushCluster, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
 };
-use crate::route::{LabelRequest, LedgerNews, LedgerOutlet, LedgerSide, Router, RouterParts};
+use crate::route::{LabelRequest, LedgerNews, LedgerOutcome, LedgerSide, Router, RouterParts};
 use crate::state::{Committed, Remembered, StateHandle};
 use crate::ws::Listener;
 
@@ -40,15 +40,15 @@ use crate::ws::Listener;
 /// belong to its time.
 const BEGAN_BEFORE: Duration = Duration::from_mins(1);
 
-/// News for the cluster that wait. Full: other nodes hear of an alarm after the next start.
+/// News and outcomes for the cluster that wait. Full: who tells them keeps them, and offers them again.
 const LEDGER_NEWS: usize = 8_192;
 
 /// This node's part in the cluster, before it runs.
 #[derive(Debug)]
 struct ClusterSide {
     cluster: Cluster,
-    outlet: LedgerOutlet,
-    news: mpsc::Receiver<LedgerNews>,
+    news: (mpsc::Sender<LedgerNews>, mpsc::Receiver<LedgerNews>),
+    outcomes: (mpsc::Sender<LedgerOutcome>, mpsc::Receiver<LedgerOutcome>),
     alarms: mpsc::Sender<Alarm>,
     announced: BTreeSet<EventId>,
     tokens: Vec<Token>,
@@ -64,11 +64,10 @@ impl ClusterSide {
         config: &Config,
     ) -> Option<Self> {
         let cluster = cluster?;
-        let (outlet, news) = LedgerOutlet::new(LEDGER_NEWS);
         Some(Self {
             cluster,
-            outlet,
-            news,
+            news: mpsc::channel(LEDGER_NEWS),
+            outcomes: mpsc::channel(LEDGER_NEWS),
             alarms: alarms.clone(),
             announced: remembered.announced.clone(),
             tokens: remembered.tokens.clone(),
@@ -78,7 +77,7 @@ impl ClusterSide {
     }
 
     fn push(&self) -> PushCluster {
-        PushCluster { permit: self.cluster.turns(), outcomes: self.outlet.clone() }
+        PushCluster { permit: self.cluster.turns(), outcomes: self.outcomes.0.clone() }
     }
 }
 
@@ -283,14 +282,15 @@ impl Conductor {
         shared: &Shared,
     ) -> (Option<LedgerSide>, Option<ClusterHandle>) {
         let Some(side) = side else { return (None, None) };
-        let ClusterSide { cluster, news, outlet, alarms, announced, tokens, retry_for, catch_up } = side;
+        let ClusterSide { cluster, news, outcomes, alarms, announced, tokens, retry_for, catch_up } = side;
         let handle = cluster.handle();
-        let side = LedgerSide::new(outlet, announced, &tokens);
+        let side = LedgerSide::new(news.0, announced, &tokens);
         let tasks = cluster.tasks(ClusterParts {
             state: shared.state.clone(),
             router: shared.handles.router.clone(),
             alarms,
-            news,
+            news: news.1,
+            outcomes: outcomes.1,
             tokens,
             push,
             push_rules: shared.handles.push_rules.clone(),

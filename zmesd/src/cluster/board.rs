@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use zmes_cluster::LedgerError;
 use zmes_cluster::outcomes::DeviceHandle;
 use zmes_shared::views::{CLUSTER_WAIT_MS, ClusterStatus};
 
+use super::outage::Outages;
 use crate::ports::Clock;
 
 /// When tokens were changed at this node: a change of another node that is older does not count.
@@ -31,6 +33,8 @@ struct LedgerHealth {
 #[derive(Debug)]
 pub(super) struct Board {
     health: Mutex<LedgerHealth>,
+    outages: Mutex<Outages>,
+    retry_for: Duration,
     tokens: Mutex<TokenClocks>,
     errors: AtomicU64,
     takeovers: AtomicU64,
@@ -44,9 +48,11 @@ pub(super) struct Board {
 }
 
 impl Board {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, retry_for: Duration) -> Self {
         Self {
             health: Mutex::default(),
+            outages: Mutex::default(),
+            retry_for,
             tokens: Mutex::default(),
             errors: AtomicU64::new(0),
             takeovers: AtomicU64::new(0),
@@ -60,6 +66,7 @@ impl Board {
 
     /// The ledger does what this node asks, its writes as well.
     pub(super) fn answered(&self) {
+        locked(&self.outages).answered(Instant::now(), self.retry_for);
         let mut health = locked(&self.health);
         if !health.connected {
             health.connected = true;
@@ -76,11 +83,17 @@ impl Board {
     /// It does not.
     pub(super) fn away(&self, error: &LedgerError) {
         self.failed(error);
+        locked(&self.outages).away(Instant::now());
         let mut health = locked(&self.health);
         if health.connected || health.since.is_none() {
             health.connected = false;
             health.since = Some(self.clock.now());
         }
+    }
+
+    /// Returns how much older than `push.retry-for` an alarm of the ledger may be that is still to be sent.
+    pub(super) fn allowance(&self) -> Duration {
+        locked(&self.outages).allowance(Instant::now(), self.retry_for)
     }
 
     pub(super) fn took_over(&self) {

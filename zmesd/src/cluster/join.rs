@@ -24,8 +24,8 @@ use crate::config::{Alone, AuthConfig, ClusterConfig, NodeConfig};
 use crate::domain::{Alarm, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushSide};
-use crate::route::{LedgerNews, PushRules, RouterHandle};
-use crate::state::{ClusterMemory, ClusterNote, Note, StateHandle};
+use crate::route::{LedgerNews, LedgerOutcome, PushRules, RouterHandle};
+use crate::state::{ClusterMemory, ClusterNote, Note, SentBefore, StateHandle};
 
 /// How long the first registration may take: the daemon serves its own cameras without it.
 const FIRST: Duration = Duration::from_secs(3);
@@ -34,6 +34,8 @@ const READING: Duration = Duration::from_secs(2);
 const WRITING: Duration = Duration::from_secs(5);
 /// How long giving the lease back may take when the daemon ends.
 const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Numbers of turns and alarms that a daemon has for each millisecond of its run, as a power of two.
+const NUMBERS: u32 = 20;
 /// Alarms of other nodes that wait for the desk. Full: reading waits.
 const ELSEWHERE: usize = 1_024;
 
@@ -77,6 +79,7 @@ pub struct ClusterParts {
     pub router: RouterHandle,
     pub alarms: mpsc::Sender<Alarm>,
     pub news: mpsc::Receiver<LedgerNews>,
+    pub outcomes: mpsc::Receiver<LedgerOutcome>,
     /// All that are known here.
     pub tokens: Vec<Token>,
     /// Where the node learns whether it can send pushes.
@@ -105,13 +108,15 @@ impl Cluster {
         pushes: bool,
         own: Option<&ServerIdentity>,
         state: &StateHandle,
+        retry_for: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, JoinError> {
-        let memory = state.cluster_memory().await.unwrap_or_else(|error| {
+        let started = clock.now();
+        let memory = state.cluster_memory(started, retry_for).await.unwrap_or_else(|error| {
             warn!(error = &error as &dyn std::error::Error, "cannot read what this node knew of the cluster");
             ClusterMemory::default()
         });
-        // Before anything reads them: their turns are numbers of the daemon before.
+        // Before anything reads them: their turns are those of the daemon before.
         state.note(Note::Cluster(Box::new(ClusterNote::LeavePushes)));
         let server = Arc::new(ledger_server(&node.database));
         let settings = NodeSettings {
@@ -126,7 +131,7 @@ impl Cluster {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: config.address.clone(),
         };
-        let board = Arc::new(Board::new(clock));
+        let board = Arc::new(Board::new(clock, retry_for));
         let mut line = LedgerLine::new(Arc::clone(&server), FIRST);
         let member = match register(&mut line, &settings).await {
             Ok(Admission::Member(member)) => Some(member),
@@ -138,7 +143,10 @@ impl Cluster {
             }
         };
         let may_be_alone = config.alone == Alone::Push;
-        let turns = Arc::new(Turns::new(LeaseTiming::new(config.lease), config.prefer, may_be_alone));
+        // The state file may keep marks of an earlier start that nothing here must be taken for.
+        let first = u64::try_from(started.as_millisecond()).unwrap_or_default() << NUMBERS;
+        let timing = LeaseTiming::new(config.lease);
+        let turns = Arc::new(Turns::new(timing, config.prefer, may_be_alone, first));
         let status = ClusterStatus { name: settings.name.clone(), ..ClusterStatus::default() };
         let (handle, requests, shows) = ClusterHandle::new(status);
         let config = config.clone();
@@ -155,8 +163,8 @@ impl Cluster {
 
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
-        let ClusterParts { state, router, alarms, news, tokens, retry_for, catch_up, clock, .. } = parts;
-        let ClusterParts { push, push_rules, catalog, auth, .. } = parts;
+        let ClusterParts { state, router, alarms, news, outcomes, tokens, retry_for, catch_up, .. } = parts;
+        let ClusterParts { push, push_rules, catalog, auth, clock, .. } = parts;
         let (sights, seen) = watch::channel(None);
         let (beats, beaten) = watch::channel(true);
         let pushes = settings.prefer != NEVER;
@@ -204,6 +212,7 @@ impl Cluster {
             turns,
             board,
             news,
+            outcomes,
             elsewhere,
             members: follow,
             keep: config.keep,
@@ -252,8 +261,8 @@ impl ClusterTasks {
     }
 }
 
-/// Takes up what the ledger does not have: alarms, and tokens that were changed here.
-fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
+/// Takes up what the ledger does not have: alarms, what was sent, and tokens that were changed here.
+pub(super) fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
     let handle = |id: TokenId| tokens.iter().find(|token| token.id == id).map(|token| token.handle);
     for (alarm, told) in memory.unlogged {
         let outcome = |(token, at): (TokenId, jiff::Timestamp)| {
@@ -266,6 +275,12 @@ fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) {
             })
         };
         desk.remember(alarm, told.into_iter().filter_map(outcome).collect());
+    }
+    for SentBefore { key, token, kind, at } in memory.sent {
+        let Some(token) = handle(token) else { continue };
+        let device = DeviceHandle::new(token.digest());
+        let (reason, provider_id) = (String::new(), String::new());
+        desk.sent_before(key, DeviceOutcome { device, kind, reason, provider_id, at });
     }
     for token in tokens.iter().filter(|token| !token.handle.is_target()) {
         let known = memory.tokens.get(&token.id);

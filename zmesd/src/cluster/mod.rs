@@ -19,6 +19,7 @@ mod handle;
 mod join;
 mod lease_task;
 mod node;
+mod outage;
 mod turns;
 
 pub use handle::{ClusterHandle, ClusterRefusal, ClusterRequest};

@@ -31,16 +31,20 @@ pub(super) enum TurnKind {
     Alone,
 }
 
-/// Each change has a number of its own.
+/// Each change has a number of its own, also over restarts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SendTurn {
     pub(super) number: u64,
     pub(super) kind: TurnKind,
+    /// The turn from which on this node led, if no other node is known to have done so since: what it had begun, nobody
+    /// else has gone on with.
+    pub(super) led_from: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Inner {
     lease: Lease,
+    key: NodeKey,
     turn: SendTurn,
     /// The ledger refuses alarms of this node, which sends them though another one has the lease.
     is_stuck: bool,
@@ -51,9 +55,9 @@ struct Inner {
 pub struct Turns {
     inner: Mutex<Inner>,
     changes: watch::Sender<SendTurn>,
-    /// Pushes that have begun and not come out.
+    /// Pushes that have begun and whose outcome the desk was not told.
     under_way: AtomicU64,
-    /// The last turn of which everything was reported.
+    /// The turn of which everything is reported; 0: something is not.
     reported: AtomicU64,
     timing: LeaseTiming,
     prefer: i16,
@@ -61,11 +65,13 @@ pub struct Turns {
 }
 
 impl Turns {
-    pub(super) fn new(timing: LeaseTiming, prefer: i16, may_be_alone: bool) -> Self {
+    /// `first`: greater than every number of an earlier start.
+    pub(super) fn new(timing: LeaseTiming, prefer: i16, may_be_alone: bool, first: u64) -> Self {
         let lease = Lease::new(NOBODY, prefer, timing, steady());
+        let turn = SendTurn { number: first, ..SendTurn::default() };
         Self {
-            inner: Mutex::new(Inner { lease, turn: SendTurn::default(), is_stuck: false }),
-            changes: watch::channel(SendTurn::default()).0,
+            inner: Mutex::new(Inner { lease, key: NOBODY, turn, is_stuck: false }),
+            changes: watch::channel(turn).0,
             under_way: AtomicU64::new(0),
             reported: AtomicU64::new(0),
             timing,
@@ -89,13 +95,19 @@ impl Turns {
     /// Begins with another registration; `None`: this node takes no part for now.
     pub(super) fn enter(&self, key: Option<NodeKey>) {
         let mut inner = self.inner();
-        inner.lease = Lease::new(key.unwrap_or(NOBODY), self.prefer, self.timing, steady());
+        inner.key = key.unwrap_or(NOBODY);
+        inner.lease = Lease::new(inner.key, self.prefer, self.timing, steady());
         self.change(&mut inner, TurnKind::None);
     }
 
     /// Tells the lease what happened; returns the statements that are to be made.
     pub(super) fn on(&self, event: LeaseEvent) -> Vec<LeaseAction> {
         let mut inner = self.inner();
+        if let LeaseEvent::Seen(sight) = event
+            && sight.row.holder.is_some_and(|holder| holder != inner.key)
+        {
+            inner.turn.led_from = None;
+        }
         let actions = inner.lease.on(event, steady());
         for action in &actions {
             match action {
@@ -139,7 +151,9 @@ impl Turns {
         if inner.turn.kind == kind {
             return;
         }
-        inner.turn = SendTurn { number: inner.turn.number + 1, kind };
+        let number = inner.turn.number + 1;
+        let led_from = if kind == TurnKind::Lead { Some(number) } else { inner.turn.led_from };
+        inner.turn = SendTurn { number, kind, led_from };
         self.changes.send_replace(inner.turn);
     }
 
@@ -160,7 +174,7 @@ impl Turns {
         self.under_way.load(Ordering::SeqCst)
     }
 
-    /// Everything up to this turn is reported.
+    /// Everything up to this turn is reported; 0: something is not.
     pub(super) fn reported(&self, turn: u64) {
         self.reported.store(turn, Ordering::SeqCst);
     }
@@ -168,7 +182,8 @@ impl Turns {
     /// Says whether nothing is on its way and the ledger has what came of it.
     pub(super) fn is_drained(&self) -> bool {
         let turn = self.now();
-        turn.kind == TurnKind::None
+        // Alarms that the ledger refuses are nothing that the next node could go on with.
+        turn.kind != TurnKind::Lead
             && self.under_way() == 0
             && self.reported.load(Ordering::SeqCst) >= turn.number
     }
@@ -180,13 +195,13 @@ impl SendPermit for Turns {
         self.under_way.fetch_add(1, Ordering::SeqCst);
         let holds = self.holds(turn);
         if !holds {
-            self.came_out();
+            self.came_out(1);
         }
         holds
     }
 
-    fn came_out(&self) {
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    fn came_out(&self, pushes: u64) {
+        self.under_way.fetch_sub(pushes, Ordering::SeqCst);
     }
 
     fn holds(&self, turn: u64) -> bool {
@@ -207,7 +222,7 @@ mod tests {
     use super::*;
 
     fn turns() -> Turns {
-        let turns = Turns::new(LeaseTiming::new(Duration::from_secs(3)), 0, true);
+        let turns = Turns::new(LeaseTiming::new(Duration::from_secs(3)), 0, true, 7 << 20);
         turns.enter(Some(NodeKey { id: NodeId(1), epoch: 1 }));
         turns
     }
@@ -223,7 +238,7 @@ mod tests {
         turns.stuck(false);
         assert!(turns.now().kind == TurnKind::None && !turns.holds(alone.number));
         // With `alone = "wait"` it never does.
-        let waits = Turns::new(LeaseTiming::new(Duration::from_secs(3)), 0, false);
+        let waits = Turns::new(LeaseTiming::new(Duration::from_secs(3)), 0, false, 0);
         waits.stuck(true);
         assert_eq!(waits.now().kind, TurnKind::None);
     }
@@ -240,7 +255,7 @@ mod tests {
         let lead = turns.now();
         assert_eq!(lead.kind, TurnKind::Lead);
         assert!(turns.begin(lead.number) && !turns.is_drained());
-        turns.came_out();
+        turns.came_out(1);
         turns.on(LeaseEvent::Stop);
         assert!(!turns.holds(lead.number) && !turns.begin(lead.number));
         assert!(turns.is_holder() && !turns.is_drained(), "what came of it is not reported");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+use zmes_cluster::alarms::LogKey;
 use zmes_shared::words::{LabelWait, Origin, Phase};
 use zmes_shared::{EventId, Label, MonitorId};
 
@@ -47,12 +48,14 @@ pub struct Elsewhere {
     pub is_past: bool,
 }
 
-/// Marks pushes of an alarm that the ledger has: which alarm, and in which turn to send it was decided. Both are numbers
-/// of this start of the daemon.
+/// Marks pushes of an alarm that is sent for all nodes: which alarm, and in which turn to send it was decided. No two
+/// starts of a daemon use the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LedgerMark {
     pub alarm: u64,
     pub turn: u64,
+    /// Where the alarm was in the ledger when it was decided about.
+    pub key: Option<LogKey>,
 }
 
 /// How long an ended alarm lasted: from the first announced alarm until the monitor left ALARM and ALERT; or the time

@@ -64,6 +64,13 @@ impl Breaker {
         Some(until.saturating_duration_since(now))
     }
 
+    /// What went out last was not sent, so it proved nothing: another one is the probe.
+    pub(super) fn unsent(&mut self, now: Instant) {
+        if let BreakerState::Probing(_) = self.state {
+            self.state = BreakerState::Open(now);
+        }
+    }
+
     /// The provider has answered, even if it refused that push. Returns whether the transport had rested.
     pub(super) fn answered(&mut self) -> bool {
         let was_away = !matches!(self.state, BreakerState::Closed(_));
@@ -144,6 +151,21 @@ mod tests {
         assert_eq!(breaker.failed(start + after(21), None, 0.5), Some(after(2)));
         breaker.sending(start + after(23));
         assert!(breaker.answered() && breaker.admits(start + after(23)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_was_not_sent_lets_another_one_through() {
+        let mut breaker = Breaker::new();
+        let now = Instant::now();
+        breaker.unsent(now);
+        assert!(breaker.admits(now));
+        breaker.failed(now, Some(after(30)), 0.5);
+        breaker.unsent(now);
+        assert!(!breaker.admits(now + after(29)), "a rest goes on");
+        breaker.sending(now + after(30));
+        assert!(!breaker.admits(now + after(31)));
+        breaker.unsent(now + after(31));
+        assert!(breaker.admits(now + after(31)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -16,10 +16,10 @@ use super::outcome::OutcomeReporter;
 use super::parts::DispatcherParts;
 use super::queue::{Delay, Job, LaneStep, LaneTurn, MEMORY, Queue, QueueLimits};
 use super::registrations::Registrations;
-use super::shipment::{ProviderAnswer, Shipment, Shipped};
+use super::shipment::{Leave, ProviderAnswer, Shipment, Shipped};
 use super::side::PushCommand;
 use crate::config::PushConfig;
-use crate::domain::{Token, TokenId};
+use crate::domain::{SkipReason, Token, TokenId};
 use crate::ports::Retried;
 use crate::route::{PushOrder, PushRules};
 use crate::state::{Attempt, Note, Outcome, PushPage, StateError};
@@ -39,6 +39,8 @@ const CHECK: Duration = Duration::from_hours(1);
 const DRAIN: Duration = Duration::from_millis(1_500);
 /// Orders that are taken at a time.
 const ORDERS: usize = 64;
+/// How often outcomes are offered again that the cluster had no room for.
+const OFFER: Duration = Duration::from_millis(50);
 
 /// The dispatcher.
 ///
@@ -124,9 +126,11 @@ impl Dispatcher {
         }
         // Jobs that ended without being sent (shadow, expired, rights) are noted in this turn, too.
         self.save();
+        self.reporter.tell_cluster();
         self.reporter.status.set_queued(self.queue.queued());
         let rest = self.gates.next_rest_ends(now, |place| self.queue.waits_at(place));
-        rest.into_iter().chain(self.queue.next_due(now)).min()
+        let told = self.reporter.waits_for_cluster().then(|| now + OFFER);
+        rest.into_iter().chain(self.queue.next_due(now)).chain(told).min()
     }
 
     fn save(&mut self) {
@@ -318,8 +322,8 @@ impl Dispatcher {
     }
 
     fn on_shipped(&mut self, shipped: Shipped) {
-        let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers } = shipped;
-        let now = Instant::now();
+        let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers, leave } = shipped;
+        let (now, refused) = (Instant::now(), leave == Leave::Refused);
         if let Some(transport) = self.gates.came_out(gate) {
             self.reporter.status.came_out(transport);
         }
@@ -329,7 +333,7 @@ impl Dispatcher {
         let mut attempts: Vec<Attempt> = Vec::with_capacity(jobs.len());
         let mut delay = None;
         for (number, answer) in answers.iter().enumerate() {
-            let (last, elsewhere) = (number + 1 == answers.len(), number > 0);
+            let (last, elsewhere) = (number + 1 == answers.len() && !refused, number > 0);
             for job in &mut jobs {
                 job.attempts += 1;
             }
@@ -344,6 +348,9 @@ impl Dispatcher {
                 self.queue.digest_taken(token);
             }
         }
+        if refused {
+            delay = self.refused(&mut jobs, &mut attempts, gate.filter(|_| answers.is_empty()), now);
+        }
         let retry = delay.map(|delay| {
             for job in &mut jobs {
                 job.receipts = None;
@@ -351,6 +358,24 @@ impl Dispatcher {
             (jobs, delay)
         });
         self.queue.came_out(token, gate, attempts, retry, |token| self.gates.place_of(token));
+        if leave == Leave::Granted {
+            self.reporter.came_out();
+        }
+    }
+
+    /// Another node sends now: leaves it what is of all nodes. The rest, of a digest of both, is sent in the next turn.
+    fn refused(
+        &mut self,
+        jobs: &mut Vec<Job>,
+        attempts: &mut Vec<Attempt>,
+        unasked: Option<u64>,
+        now: Instant,
+    ) -> Option<Delay> {
+        self.gates.unsent(unasked, now);
+        for job in jobs.extract_if(.., |job| job.ledger.is_some()) {
+            attempts.push(self.reporter.not_sent(&job, Outcome::Skipped(SkipReason::Elsewhere), &self.gates));
+        }
+        (!jobs.is_empty()).then_some(Delay { until: now, for_the_transport: false })
     }
 
     fn delay(&self, token: TokenId, jobs: &[Job], answer: &ProviderAnswer, now: Instant) -> Delay {
@@ -432,6 +457,7 @@ impl Dispatcher {
             if let Ok(shipped) = shipped {
                 self.on_shipped(shipped);
             }
+            self.reporter.tell_cluster();
             self.save();
         }
         while let Some(attempts) = self.queue.next_unsaved() {

@@ -125,6 +125,13 @@ impl Gates {
         Some(gate.name())
     }
 
+    /// A push that came out was not sent: it was no probe.
+    pub(super) fn unsent(&mut self, id: Option<u64>, now: Instant) {
+        if let Some((_, gate)) = self.find(id) {
+            gate.breaker.unsent(now);
+        }
+    }
+
     /// Returns a gate and its place, unless a reload has replaced it.
     pub(super) fn find(&mut self, id: Option<u64>) -> Option<(usize, &mut Gate)> {
         self.by_place.iter_mut().enumerate().find(|(_, gate)| Some(gate.id) == id)

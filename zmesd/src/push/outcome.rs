@@ -9,13 +9,13 @@ use zmes_shared::MonitorId;
 use zmes_shared::words::{GiveUp, HeldBy};
 
 use super::gates::Gates;
-use super::parts::DispatcherParts;
-use super::queue::Job;
+use super::parts::{DispatcherParts, PushCluster};
+use super::queue::{Job, MEMORY};
 use super::shipment::ProviderAnswer;
 use super::status::PushStatus;
 use crate::domain::{LedgerMark, SkipReason, TokenId};
-use crate::ports::{Clock, Held};
-use crate::route::{LedgerEnding, LedgerOutcome, LedgerOutlet, PushEnding, PushOutcome, PushReceipt, Tap};
+use crate::ports::{Clock, Held, SendPermit};
+use crate::route::{LedgerEnding, LedgerOutcome, Outlet, PushEnding, PushOutcome, PushReceipt, Tap};
 use crate::state::{Attempt, Outcome};
 use crate::telemetry::{Counters, Pushed, Transport};
 
@@ -29,8 +29,10 @@ pub(super) struct OutcomeReporter {
     pub(super) status: Arc<PushStatus>,
     pub(super) clock: Arc<dyn Clock>,
     given_up: Vec<GivenUp>,
-    /// Where the cluster hears of outcomes.
-    ledger: Option<LedgerOutlet>,
+    /// Where the cluster hears of outcomes, and what lets this node send.
+    cluster: Option<(Outlet<LedgerOutcome>, Arc<dyn SendPermit>)>,
+    /// Pushes that have come out, as soon as the cluster was told what came of them.
+    came_out: u64,
 }
 
 impl OutcomeReporter {
@@ -41,8 +43,30 @@ impl OutcomeReporter {
             status: Arc::clone(&parts.status),
             clock: Arc::clone(&parts.clock),
             given_up: Vec::new(),
-            ledger: parts.cluster.as_ref().map(|cluster| cluster.outcomes.clone()),
+            cluster: parts.cluster.as_ref().map(|PushCluster { outcomes, permit }| {
+                (Outlet::new(outcomes.clone(), MEMORY), Arc::clone(permit))
+            }),
+            came_out: 0,
         }
+    }
+
+    /// A push that the cluster let go out has come out, and its outcome is noted.
+    pub(super) fn came_out(&mut self) {
+        self.came_out += 1;
+    }
+
+    /// Tells the cluster what found no room, and then which pushes have come out: who hands over waits for that.
+    pub(super) fn tell_cluster(&mut self) {
+        if let Some((outcomes, permit)) = &mut self.cluster
+            && outcomes.offer()
+            && self.came_out > 0
+        {
+            permit.came_out(std::mem::take(&mut self.came_out));
+        }
+    }
+
+    pub(super) fn waits_for_cluster(&self) -> bool {
+        self.cluster.as_ref().is_some_and(|(outcomes, _)| !outcomes.is_empty())
     }
 
     pub(super) fn take_given_up(&mut self) -> Vec<GivenUp> {
@@ -116,8 +140,11 @@ impl OutcomeReporter {
         // The same moment for both: a watcher knows by it what it has read in the log already.
         let at = self.clock.now();
         self.tell(job, at, &outcome);
-        if let (Some(mark), Some(ledger)) = (job.ledger, &self.ledger) {
-            tell_ledger(ledger, mark, job, at, &outcome);
+        if let (Some(mark), Some((outcomes, _))) = (job.ledger, &mut self.cluster)
+            && let Some(told) = for_ledger(mark, job, at, &outcome)
+            && outcomes.tell(told).is_some()
+        {
+            debug!("too many outcomes wait for the cluster: the next pusher may send one more");
         }
         Attempt {
             delivery: job.id,
@@ -165,16 +192,16 @@ fn counted(outcome: &Outcome) -> Pushed {
     }
 }
 
-/// Tells the cluster what became of a push that is of all nodes.
-fn tell_ledger(ledger: &LedgerOutlet, mark: LedgerMark, job: &Job, at: Timestamp, outcome: &Outcome) {
+/// Returns what became of a push that is of all nodes.
+fn for_ledger(mark: LedgerMark, job: &Job, at: Timestamp, outcome: &Outcome) -> Option<LedgerOutcome> {
     let (kind, provider_id) = match outcome {
-        Outcome::Retry(_) => return,
+        Outcome::Retry(_) => return None,
         Outcome::Sent { provider_id, .. } => (LedgerEnding::Taken, provider_id.clone()),
         Outcome::Failed(_) | Outcome::GaveUp(_) => (LedgerEnding::Abandoned, None),
         Outcome::Skipped(SkipReason::Elsewhere) => (LedgerEnding::Left, None),
         Outcome::Skipped(_) | Outcome::Shadow { .. } => (LedgerEnding::Withheld, None),
     };
-    ledger.outcome(LedgerOutcome {
+    Some(LedgerOutcome {
         mark,
         token: job.token.handle,
         monitor: job.alarm.monitor,
@@ -184,7 +211,7 @@ fn tell_ledger(ledger: &LedgerOutlet, mark: LedgerMark, job: &Job, at: Timestamp
         reason: String::from(outcome.reason()),
         provider_id: provider_id.unwrap_or_default(),
         at,
-    });
+    })
 }
 
 /// Answers `alarm test --wait`.

@@ -13,7 +13,7 @@ use crate::domain::DeliveryId;
 use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PictureUploads, SendPermit};
-use crate::route::{LedgerOutlet, OrderReceiver, PushRules, RouterHandle, Tap};
+use crate::route::{LedgerOutcome, OrderReceiver, PushRules, RouterHandle, Tap};
 use crate::state::{Committed, StateHandle};
 use crate::telemetry::Counters;
 
@@ -60,5 +60,5 @@ pub struct DispatcherParts {
 #[derive(Debug, Clone)]
 pub struct PushCluster {
     pub permit: Arc<dyn SendPermit>,
-    pub outcomes: LedgerOutlet,
+    pub outcomes: mpsc::Sender<LedgerOutcome>,
 }

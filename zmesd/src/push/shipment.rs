@@ -24,8 +24,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// Transports that one push may try: the first, and others while each reports that the token belongs to another app.
 const CANDIDATES: usize = 4;
-/// Said of a push that another node sends now.
-const FENCED: &str = "another node sends now";
 /// Alarms that a digest names.
 const NAMED: usize = 5;
 
@@ -51,6 +49,18 @@ pub(super) struct Way {
 pub(super) struct Shipped {
     pub(super) shipment: Shipment,
     pub(super) answers: Vec<ProviderAnswer>,
+    pub(super) leave: Leave,
+}
+
+/// Whether the cluster let it go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// It was not asked.
+    NotNeeded,
+    /// It did, and waits for the outcome.
+    Granted,
+    /// Another node sends now: after the answers that there are, no other transport was asked.
+    Refused,
 }
 
 #[derive(Debug)]
@@ -87,8 +97,7 @@ impl Shipment {
         let last = self.jobs.last()?;
         let named = self.jobs.len().min(NAMED);
         let named = self.jobs.get(self.jobs.len() - named..).unwrap_or_default();
-        let (token, retry_for) =
-            (&last.token, SignedDuration::try_from(retry_for).unwrap_or(SignedDuration::MAX));
+        let token = &last.token;
         Some(Push {
             token: token.token.clone(),
             platform: token.platform,
@@ -101,7 +110,7 @@ impl Shipment {
             urgency: self.urgency(),
             picture: None,
             snooze: Vec::new(),
-            expires_at: last.alarm.at.saturating_add(retry_for).unwrap_or(now),
+            expires_at: last.expires_at(now, retry_for),
         })
     }
 
@@ -149,17 +158,11 @@ impl Shipment {
         self.jobs.iter().filter_map(|job| job.ledger).map(|mark| mark.turn).min()
     }
 
-    fn begins(&self, permit: Option<&dyn SendPermit>) -> bool {
-        match (self.turn(), permit) {
-            (Some(turn), Some(permit)) => permit.begin(turn),
-            (Some(_), None) | (None, _) => true,
-        }
-    }
-
-    fn came_out(&self, permit: Option<&dyn SendPermit>) {
-        if let (Some(_), Some(permit)) = (self.turn(), permit) {
-            permit.came_out();
-        }
+    /// Asks the cluster for leave, which holds until the dispatcher says that it came out.
+    fn leave(&self, before: Leave, permit: Option<&dyn SendPermit>) -> Leave {
+        let (Some(turn), Some(permit)) = (self.turn(), permit) else { return Leave::NotNeeded };
+        let granted = if before == Leave::Granted { permit.holds(turn) } else { permit.begin(turn) };
+        if granted { Leave::Granted } else { Leave::Refused }
     }
 
     /// Returns how loudly it is shown: as the loudest of its alarms.
@@ -176,25 +179,32 @@ impl Shipment {
         permit: Option<Arc<dyn SendPermit>>,
         now: Timestamp,
     ) -> Shipped {
-        let mut answers = Vec::new();
+        let (mut answers, mut leave) = (Vec::new(), Leave::NotNeeded);
         let Some(mut push) = self.push(retry_for, now) else {
-            return Shipped { shipment: self, answers };
+            return Shipped { shipment: self, answers, leave };
         };
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             if !rests {
                 push.picture = self.picture(transport.picture_way(), &pictures, now).await;
                 push.snooze = self.snooze(transport.snooze_buttons(), &pictures, now);
+                // After a picture was waited for, another node may be the one that sends.
+                let before = leave;
+                leave = self.leave(before, permit.as_deref());
+                if leave == Leave::Refused {
+                    if let (Leave::Granted, Some(permit)) = (before, &permit) {
+                        // The transport before knows nothing of this phone: nothing was sent.
+                        permit.came_out(1);
+                    }
+                    break;
+                }
             }
             let began = Instant::now();
             let unanswered =
                 |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
-            // After a picture was waited for, another node may be the one that sends.
-            let fenced = !*rests && !self.begins(permit.as_deref());
-            let result = if *rests || fenced {
-                unanswered(FaultKind::Resting, if fenced { FENCED } else { "it rests after failures" })
+            let result = if *rests {
+                unanswered(FaultKind::Resting, "it rests after failures")
             } else {
                 let answer = timeout(DEADLINE, transport.send(&push)).await;
-                self.came_out(permit.as_deref());
                 answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
             };
             if let Ok(Delivered { without_picture: Some(why), .. }) = &result {
@@ -209,13 +219,13 @@ impl Shipment {
                 gate: *gate,
                 result,
                 took: began.elapsed(),
-                asked: !rests && !fenced,
+                asked: !rests,
             });
             if !elsewhere {
                 break;
             }
         }
-        Shipped { shipment: self, answers }
+        Shipped { shipment: self, answers, leave }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The dispatcher with a real state file: order, retries, storms, restarts, trouble with the disk.
 
+mod cluster;
 pub(super) mod fakes;
 mod ways;
 mod world;

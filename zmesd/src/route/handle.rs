@@ -28,7 +28,7 @@ use crate::route::PushReceipt;
 use crate::telemetry::TokenState;
 
 /// How long a caller waits for the router before it gets [`Busy`].
-const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
+pub(super) const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The router did not answer in time, or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,22 +1,27 @@
 //! What the router and the push side tell the cluster, and what the cluster asks of the router.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tracing::error;
 use zmes_cluster::alarms::{BODY_MAX, DedupKey, LedgerAlarm};
 use zmes_cluster::outcomes::DeviceHandle;
 use zmes_providers::{App, Platform, PushToken, TokenHandle};
 use zmes_shared::words::{Phase, SnoozeOrigin};
 use zmes_shared::{EventId, MonitorId};
 
-use super::handle::{Busy, RouterCommand, RouterHandle};
+use super::handle::{Busy, COMMAND_DEADLINE, RouterCommand, RouterHandle};
+use super::outlet::Outlet;
 use crate::domain::{Alarm, LedgerMark, MonitorFilter, PushState, Revoked, Token, TokenId};
 
 /// Events whose start this node has told of and that are remembered; a further alarm of one is another alarm.
 const MAX_TOLD: usize = 10_000;
+/// Alarms, decisions and snoozes that wait for room in the queue of the cluster.
+const MAX_UNTOLD: usize = 20_000;
 
 /// What the cluster is told. Never waited for.
 #[derive(Debug)]
@@ -28,7 +33,6 @@ pub enum LedgerNews {
     /// A snooze was set or ended by people.
     Snooze(SnoozeElsewhere, Timestamp),
     Decided(LedgerDecided),
-    Outcome(LedgerOutcome),
 }
 
 /// What was decided about an alarm for the tokens of all nodes.
@@ -65,32 +69,12 @@ pub enum LedgerEnding {
     Left,
 }
 
-/// Where the cluster is told: cheap to clone.
-#[derive(Debug, Clone)]
-pub struct LedgerOutlet(mpsc::Sender<LedgerNews>);
-
-impl LedgerOutlet {
-    /// Returns an outlet with room for this many pieces of news.
-    pub fn new(room: usize) -> (Self, mpsc::Receiver<LedgerNews>) {
-        let (news, receiver) = mpsc::channel(room);
-        (Self(news), receiver)
-    }
-
-    /// Tells what became of a push. Without room the next pusher may send it once more.
-    pub fn outcome(&self, outcome: LedgerOutcome) {
-        self.0.try_send(LedgerNews::Outcome(outcome)).ok();
-    }
-
-    /// False: there is no room.
-    pub(super) fn tell(&self, news: LedgerNews) -> bool {
-        self.0.try_send(news).is_ok()
-    }
-}
-
 /// The router's side of the cluster.
 #[derive(Debug)]
 pub struct LedgerSide {
-    outlet: LedgerOutlet,
+    outlet: Outlet<LedgerNews>,
+    /// Tokens that found no room, as they are now; whether the number on the icon was set.
+    untold: BTreeMap<TokenId, (Arc<Token>, bool)>,
     /// Events whose start is told.
     told: BTreeSet<EventId>,
     /// What was last told of each token, as a fingerprint.
@@ -102,9 +86,10 @@ pub struct LedgerSide {
 impl LedgerSide {
     /// `told`: events that were announced before this start; `tokens`: all that are remembered. That a phone is seen
     /// again changes nothing: what this node remembers may be older than what others have changed.
-    pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
+    pub fn new(news: mpsc::Sender<LedgerNews>, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
-        Self { outlet, told, tokens, is_full_logged: false }
+        let outlet = Outlet::new(news, MAX_UNTOLD);
+        Self { outlet, untold: BTreeMap::new(), told, tokens, is_full_logged: false }
     }
 
     /// Returns an alarm as the ledger takes it.
@@ -131,8 +116,45 @@ impl LedgerSide {
         self.told.insert(event);
     }
 
-    pub(super) fn tell(&self, news: LedgerNews) -> bool {
-        self.outlet.tell(news)
+    /// Tells the cluster, now or once there is room.
+    pub(super) fn tell(&mut self, news: LedgerNews) {
+        match self.outlet.tell(news) {
+            Some(LedgerNews::Alarm(alarm, _)) => {
+                error!(monitor = %alarm.monitor, "cluster queue full: this alarm rings no phone before the next start");
+            }
+            Some(LedgerNews::Token(..) | LedgerNews::Snooze(..) | LedgerNews::Decided(_)) => {
+                error!("cluster queue full: other nodes do not hear of a change");
+            }
+            None => {}
+        }
+    }
+
+    /// Tells of a token, now or as it is once there is room.
+    pub(super) fn tell_token(&mut self, token: &Arc<Token>, is_badge: bool) {
+        self.offer();
+        let (id, was_set) = (token.id, self.untold.remove(&token.id).is_some_and(|(_, is_badge)| is_badge));
+        if let Err(LedgerNews::Token(token, is_badge)) =
+            self.outlet.try_tell(LedgerNews::Token(Arc::clone(token), is_badge || was_set))
+        {
+            self.untold.insert(id, (token, is_badge));
+        }
+    }
+
+    /// Says whether something waits for room.
+    pub(super) fn has_untold(&self) -> bool {
+        !self.untold.is_empty() || !self.outlet.is_empty()
+    }
+
+    /// Offers what waits for room.
+    pub(super) fn offer(&mut self) {
+        while let Some((id, (token, is_badge))) = self.untold.pop_first() {
+            let news = LedgerNews::Token(token, is_badge);
+            if let Err(LedgerNews::Token(token, is_badge)) = self.outlet.try_tell(news) {
+                self.untold.insert(id, (token, is_badge));
+                return;
+            }
+        }
+        self.outlet.offer();
     }
 
     /// Notes whether there is room for tokens of other nodes; true: there is none any more, and the log has to have it.
@@ -269,9 +291,13 @@ pub enum LedgerCommand {
 }
 
 impl RouterHandle {
-    /// Decides about an alarm of the ledger for the tokens of all nodes; the outcome is told as news.
-    pub async fn decide(&self, question: LedgerQuestion) -> Result<(), Busy> {
-        self.ask_ledger(|reply| LedgerCommand::Decide(question, reply)).await
+    /// Has an alarm of the ledger decided about for the tokens of all nodes; what is decided is told as news. Returns
+    /// whether it is decided already. `Busy`: it will not be.
+    pub async fn decide(&self, question: LedgerQuestion) -> Result<bool, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.send(RouterCommand::Ledger(Box::new(LedgerCommand::Decide(question, reply)))).await?;
+        // From here on the router does it, however late: whoever asked again would have each phone rung twice.
+        Ok(timeout(COMMAND_DEADLINE, answer).await.is_ok())
     }
 
     /// Takes a token as another node has told of it, where there is room.

@@ -12,6 +12,7 @@ mod labels;
 mod ledger;
 mod missed;
 mod orders;
+mod outlet;
 mod owners;
 mod pace;
 mod policy;
@@ -39,12 +40,13 @@ pub use handle::{
 };
 pub use labels::{LabelCommand, LabelReport, LabelRequest, LabelRequests};
 pub use ledger::{
-    AlarmBody, LedgerCommand, LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerOutlet,
-    LedgerQuestion, LedgerSide, PusherLegacy, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere,
+    AlarmBody, LedgerCommand, LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerQuestion,
+    LedgerSide, PusherLegacy, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere,
 };
 pub use orders::{
     OrderReceiver, OrderSender, PushBatch, PushDelivery, PushEnding, PushOrder, PushReceipt, push_orders,
 };
+pub use outlet::Outlet;
 pub use router::{Router, RouterParts};
 pub use rule_hits::{RuleHits, RulesInUse, RulesReply};
 pub use rules::PushRules;

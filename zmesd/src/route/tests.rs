@@ -33,6 +33,7 @@ use crate::telemetry::Counters;
 mod app_snoozes;
 mod devices;
 mod ends;
+mod full_queue;
 mod labels;
 mod tokens;
 mod tokens_admin;
@@ -93,8 +94,17 @@ impl RouterWorld {
         Self::with_rules(directory, users, PUSH_ON).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
     async fn with_rules(directory: PathBuf, users: &[User], push: PushRules) -> Self {
+        Self::with_ledger(directory, users, push, None).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
+    async fn with_ledger(
+        directory: PathBuf,
+        users: &[User],
+        push: PushRules,
+        ledger: Option<LedgerSide>,
+    ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = StateConfig {
             directory: directory.clone(),
@@ -118,7 +128,7 @@ impl RouterWorld {
         let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap, counters) = (CancellationToken::new(), Tap::default(), Arc::<Counters>::default());
         let router = Router::new(RouterParts {
-            ledger: None,
+            ledger,
             alarms: alarms_rx,
             commands: commands_rx,
             catalog: catalog_rx,

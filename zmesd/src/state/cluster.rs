@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
-use zmes_cluster::alarms::{DedupKey, LedgerAlarm};
+use zmes_cluster::alarms::{DedupKey, LedgerAlarm, LogKey};
+use zmes_cluster::node::NodeId;
+use zmes_cluster::outcomes::OutcomeKind;
 use zmes_shared::MonitorId;
 use zmes_shared::words::{DeliveryState, Phase, SkipReason};
 
@@ -42,6 +45,16 @@ pub struct SharedToken {
     pub is_shared: bool,
 }
 
+/// What came of a push of an alarm of the ledger, before a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentBefore {
+    pub key: LogKey,
+    pub token: TokenId,
+    pub kind: OutcomeKind,
+    /// When the alarm was found.
+    pub at: Timestamp,
+}
+
 /// What a node remembers of its last run.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterMemory {
@@ -49,6 +62,8 @@ pub struct ClusterMemory {
     pub epoch: u64,
     /// Alarms that the ledger may not have, in order, each with the tokens that were told of it.
     pub unlogged: Vec<(LedgerAlarm, Vec<(TokenId, Timestamp)>)>,
+    /// What was sent of alarms that were in the ledger, which may not know of it.
+    pub sent: Vec<SentBefore>,
     /// Node, start of it, number of its last alarm in the record.
     pub positions: Vec<(u16, u64, u64)>,
     pub tokens: HashMap<TokenId, SharedToken>,
@@ -91,7 +106,8 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, note: &ClusterNote)
         ClusterNote::LeavePushes => {
             let query = "UPDATE deliveries SET decision = ?, reason = ? WHERE decision = 'queued' \
                          AND alarm IN (SELECT number FROM pushed_alarms WHERE ledger IS NOT NULL)";
-            let query = sqlx::query(query).bind(DeliveryState::Skipped.word()).bind(SkipReason::Elsewhere.word());
+            let query =
+                sqlx::query(query).bind(DeliveryState::Skipped.word()).bind(SkipReason::Elsewhere.word());
             query.execute(transaction).await?;
         }
     }
@@ -109,8 +125,11 @@ pub(super) async fn decide(
         if alarm.phase.is_start()
             && let Some(number) = number
         {
-            let query = "UPDATE pushed_alarms SET ledger = ?, ledger_turn = ? WHERE number = ?";
+            let query = "UPDATE pushed_alarms SET ledger = ?, ledger_turn = ?, ledger_node = ?, ledger_seq = ? \
+                         WHERE number = ?";
             let query = sqlx::query(query).bind(mark.alarm.cast_signed()).bind(mark.turn.cast_signed());
+            let query = query.bind(mark.key.map(|key| key.node.0));
+            let query = query.bind(mark.key.map(|key| key.seq.cast_signed()));
             query.bind(number).execute(&mut *transaction).await?;
         }
     }
@@ -124,22 +143,25 @@ pub(super) async fn read_up_to(transaction: &mut SqliteConnection, alarm: &Elsew
     query.execute(transaction).await.map(drop)
 }
 
-/// Reads two columns: the alarm of the ledger, and the turn.
+/// Reads four columns: the number of the alarm, the turn, and the place in the ledger.
 pub(super) fn mark(row: &SqliteRow, column: usize) -> SqlResult<Option<LedgerMark>> {
     let number =
         |column| Ok::<_, sqlx::Error>(row.try_get::<Option<i64>, _>(column)?.map(i64::cast_unsigned));
-    let (alarm, turn) = (number(column)?, number(column + 1)?);
-    Ok(alarm.map(|alarm| LedgerMark { alarm, turn: turn.unwrap_or_default() }))
+    let (alarm, turn, seq) = (number(column)?, number(column + 1)?, number(column + 3)?);
+    let node = row.try_get::<Option<u16>, _>(column + 2)?;
+    let key = node.zip(seq).map(|(node, seq)| LogKey::new(NodeId(node), seq));
+    Ok(alarm.map(|alarm| LedgerMark { alarm, turn: turn.unwrap_or_default(), key }))
 }
 
 impl StateHandle {
-    /// Returns what this installation remembers as a node.
-    pub async fn cluster_memory(&self) -> StateResult<ClusterMemory> {
-        self.answer(memory(&self.reader()).await)
+    /// Returns what this installation remembers as a node. `retry_for`: how long pushes are tried.
+    pub async fn cluster_memory(&self, now: Timestamp, retry_for: Duration) -> StateResult<ClusterMemory> {
+        let since = SignedDuration::try_from(retry_for).ok().and_then(|age| now.checked_sub(age).ok());
+        self.answer(memory(&self.reader(), since.unwrap_or(Timestamp::MIN)).await)
     }
 }
 
-async fn memory(pool: &SqlitePool) -> SqlResult<ClusterMemory> {
+async fn memory(pool: &SqlitePool, since: Timestamp) -> SqlResult<ClusterMemory> {
     let row = sqlx::query("SELECT identity, epoch FROM cluster_node").fetch_optional(pool).await?;
     let (identity, epoch) = match row {
         Some(row) => {
@@ -166,6 +188,7 @@ async fn memory(pool: &SqlitePool) -> SqlResult<ClusterMemory> {
         identity,
         epoch,
         unlogged: unlogged(pool).await?,
+        sent: sent(pool, since).await?,
         positions: understood("ledger_positions", &positions, position),
         tokens: understood::<_, Vec<_>>("ledger_tokens", &tokens, token).into_iter().collect(),
     })
@@ -202,4 +225,23 @@ async fn told(pool: &SqlitePool, alarm: &LedgerAlarm) -> SqlResult<Vec<(TokenId,
     let query = sqlx::query(query).bind(alarm.at.as_millisecond()).bind(alarm.monitor.0);
     let rows = query.bind(alarm.event.map(signed)).bind(alarm.phase.word()).fetch_all(pool).await?;
     Ok(understood("deliveries", &rows, |row| Ok((TokenId(row.try_get(0)?), time(row, 1)?))))
+}
+
+/// Returns what came of pushes of alarms that were found since then, and that the ledger had.
+async fn sent(pool: &SqlitePool, since: Timestamp) -> SqlResult<Vec<SentBefore>> {
+    let query = "SELECT a.ledger_node, a.ledger_seq, d.token_id, d.decision, a.at \
+                 FROM pushed_alarms a JOIN deliveries d ON d.alarm = a.number \
+                 WHERE a.at >= ? AND a.ledger_seq IS NOT NULL AND d.decision IN ('sent', 'failed')";
+    let rows = sqlx::query(query).bind(since.as_millisecond()).fetch_all(pool).await?;
+    let one = |row: &SqliteRow| {
+        let seq: i64 = row.try_get(1)?;
+        let sent = row.try_get::<&str, _>(3)? == DeliveryState::Sent.word();
+        Ok(SentBefore {
+            key: LogKey::new(NodeId(row.try_get(0)?), seq.cast_unsigned()),
+            token: TokenId(row.try_get(2)?),
+            kind: if sent { OutcomeKind::Taken } else { OutcomeKind::Abandoned },
+            at: time(row, 4)?,
+        })
+    };
+    Ok(understood("deliveries", &rows, one))
 }

@@ -302,7 +302,7 @@ impl StateHandle {
         let query = format!(
             "SELECT {}, d.id, d.badge, d.attempts, a.at, a.event_id, a.monitor_id, a.monitor_name, a.cause, a.origin, \
              d.urgency, a.phase, a.lasted_ms, d.start_id, s.decision, s.reason, a.labels, a.waited_ms, a.label_wait, \
-             a.ledger, a.ledger_turn FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
+             a.ledger, a.ledger_turn, a.ledger_node, a.ledger_seq FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm JOIN tokens t ON t.id = d.token_id \
              LEFT JOIN deliveries s ON s.id = d.start_id \
              WHERE d.decision = 'queued' AND d.id > ? ORDER BY d.id LIMIT ?",
             tokens::COLUMNS

@@ -37,7 +37,7 @@ mod upgrade;
 mod waiting;
 mod writer;
 
-pub use cluster::{ClusterMemory, ClusterNote, SharedToken};
+pub use cluster::{ClusterMemory, ClusterNote, SentBefore, SharedToken};
 pub use deliveries::{DeliveryRow, FailedAttempt, PushPage, QueuedPush, StartOnDisk};
 pub use ends::RecordedEnd;
 pub use file::State;

@@ -39,11 +39,21 @@ pub enum Duty {
 pub fn for_own(stage: LogStage, may_send: bool, is_alone: bool) -> Duty {
     match stage {
         LogStage::Logged if may_send => Duty::Push,
-        // Also when we are alone: who can reach the log pushes it. If nobody can, it waits until somebody can.
+        // Also when we are alone: who can reach the log pushes it. If nobody can, it waits until somebody can, unless this
+        // node had begun: see `for_begun`.
         LogStage::Logged => Duty::Leave,
         LogStage::Waiting | LogStage::InDoubt if is_alone => Duty::Push,
         LogStage::Waiting | LogStage::InDoubt => Duty::Wait,
     }
+}
+
+/// Says what a node does about an alarm of the log that it has begun to push, and not finished. `led_last`: since then, no
+/// other node is known to have pushed for all.
+///
+/// With the log away, this node alone knows what came of it so far. If it left the alarm to whoever can reach the log, and
+/// that takes longer than pushes are tried, the alarm would be lost.
+pub fn for_begun(may_send: bool, is_alone: bool, led_last: bool) -> Duty {
+    if may_send || is_alone && led_last { Duty::Push } else { Duty::Leave }
 }
 
 /// Says what a node does about an alarm of another node, which it knows from the log.

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use super::{Duty, LogStage, for_other, for_own};
+use super::{Duty, LogStage, for_begun, for_other, for_own};
 
 const FAULTS: u8 = 3;
 
@@ -19,6 +19,10 @@ struct Node {
     reaches: bool,
     /// It has the lease. That no two have it is shown elsewhere (`lease::model`).
     is_pusher: bool,
+    /// It knows that it does not reach the database.
+    is_alone: bool,
+    /// As the pusher, it has taken the alarm on and not sent it yet. It has seen no other pusher since.
+    begun: bool,
     /// It has sent, and that is not in the ledger.
     unreported: bool,
 }
@@ -33,7 +37,10 @@ struct Site {
     in_events: bool,
     /// The owner's alarm, while the owner lives.
     stage: Option<LogStage>,
-    is_alone: bool,
+    /// Who took the lease last.
+    holder: Option<usize>,
+    /// It is older than pushes are tried: who takes over does not look at it.
+    is_stale: bool,
     /// The owner has sent it alone: known in memory, and on its disk.
     sent_alone: bool,
     sent_alone_on_disk: bool,
@@ -75,6 +82,17 @@ enum BacklogKept {
     InMemory,
 }
 
+/// How long the database is away for a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    /// Longer than pushes are tried. What waits in the log may be older by that time.
+    Counted,
+    /// The same, and it may not.
+    Uncounted,
+    /// For ever.
+    Endless,
+}
+
 /// States that follow; `faults` are those that somebody has to bring about.
 struct Following {
     progress: Vec<Site>,
@@ -89,7 +107,8 @@ impl Site {
             log: None,
             in_events,
             stage: Some(LogStage::Waiting),
-            is_alone: false,
+            holder: None,
+            is_stale: false,
             sent_alone: false,
             sent_alone_on_disk: false,
             on_disk: None,
@@ -99,12 +118,12 @@ impl Site {
         }
     }
 
-    fn following(self, kept: BacklogKept) -> Following {
+    fn following(self, kept: BacklogKept, outage: Outage) -> Following {
         let mut following = Following { progress: Vec::new(), faults: Vec::new() };
         self.owner(&mut following.progress);
         for index in 0..2 {
             self.pusher(index, &mut following.progress);
-            self.recovery(index, kept, &mut following.progress);
+            self.recovery(index, kept, outage, &mut following.progress);
             if self.faults < FAULTS {
                 self.fault(index, kept, &mut following.faults);
             }
@@ -122,12 +141,9 @@ impl Site {
         if stage != LogStage::Logged && node.reaches {
             next.push(Self { stage: Some(LogStage::Logged), sent_alone: false, ..self.written() });
         }
-        if !node.reaches && !self.is_alone && !node.is_pusher {
-            next.push(Self { is_alone: true, ..self });
-        }
         let may_send = node.is_pusher && node.reaches;
-        let duty = for_own(stage, may_send, self.is_alone);
-        if duty == Duty::Push && self.is_alone && !self.sent_alone {
+        let duty = for_own(stage, may_send, node.is_alone);
+        if duty == Duty::Push && node.is_alone && !self.sent_alone {
             next.push(Self { rings: self.rings + 1, sent_alone: true, ..self });
         }
         if self.sent_alone && !self.sent_alone_on_disk {
@@ -155,15 +171,22 @@ impl Site {
         if !node.is_up {
             return;
         }
-        if node.is_pusher && !node.reaches {
-            next.push(Self { nodes: with(Node { is_pusher: false, ..node }), ..self });
-        }
         if !node.reaches {
+            if node.is_pusher {
+                next.push(Self { nodes: with(Node { is_pusher: false, ..node }), ..self });
+            } else if !node.is_alone {
+                next.push(Self { nodes: with(Node { is_alone: true, ..node }), ..self });
+            } else if for_begun(false, node.is_alone, node.begun) == Duty::Push && node.begun {
+                let nodes = with(Node { begun: false, unreported: true, ..node });
+                next.push(Self { nodes, rings: self.rings + 1, ..self });
+            }
             return;
         }
         if !self.nodes.iter().any(|node| node.is_pusher) {
             let had = Had { owner_led: self.had.owner_led || index == 0, ..self.had };
-            next.push(Self { nodes: with(Node { is_pusher: true, ..node }), had, ..self });
+            let mut nodes = with(Node { is_pusher: true, begun: false, ..node });
+            nodes[1 - index].begun &= !nodes[1 - index].reaches;
+            next.push(Self { nodes, holder: Some(index), had, ..self });
         }
         if node.unreported {
             next.push(Self {
@@ -173,13 +196,17 @@ impl Site {
             });
         }
         let duty = if index == 0 && self.stage.is_some() {
-            for_own(LogStage::Logged, node.is_pusher, self.is_alone)
+            for_own(LogStage::Logged, node.is_pusher, node.is_alone)
         } else {
             for_other(node.is_pusher)
         };
         // The pusher knows what it has sent itself.
-        if self.log == Some(false) && duty == Duty::Push && !node.unreported {
-            let nodes = with(Node { unreported: true, ..node });
+        let is_open = self.log == Some(false) && !self.is_stale && !node.unreported;
+        if is_open && duty == Duty::Push && !node.begun {
+            next.push(Self { nodes: with(Node { begun: true, ..node }), ..self });
+        }
+        if for_begun(node.is_pusher, node.is_alone, node.begun) == Duty::Push && node.begun {
+            let nodes = with(Node { begun: false, unreported: true, ..node });
             next.push(Self { nodes, rings: self.rings + 1, ..self });
         }
         // The owner is silent, and the event is there.
@@ -190,7 +217,7 @@ impl Site {
         }
     }
 
-    fn recovery(self, index: usize, kept: BacklogKept, next: &mut Vec<Self>) {
+    fn recovery(self, index: usize, kept: BacklogKept, outage: Outage, next: &mut Vec<Self>) {
         let mut nodes = self.nodes;
         let node = &mut nodes[index];
         if !node.is_up {
@@ -202,10 +229,12 @@ impl Site {
                 back = Self { stage: on_disk, on_disk: None, sent_alone: self.sent_alone_on_disk, ..back };
             }
             next.push(back);
-        } else if !node.reaches {
-            node.reaches = true;
-            let is_alone = self.is_alone && index != 0;
-            next.push(Self { nodes, is_alone, ..self });
+        } else if !node.reaches && outage != Outage::Endless {
+            // It sees in the row who took the lease meanwhile.
+            node.begun &= self.holder == Some(index);
+            (node.reaches, node.is_alone) = (true, false);
+            let is_stale = self.is_stale || outage == Outage::Uncounted && self.log == Some(false);
+            next.push(Self { nodes, is_stale, ..self });
         }
     }
 
@@ -227,7 +256,7 @@ impl Site {
         let crashed = Self { nodes, faults, had: Had { crash: true, ..self.had }, ..self };
         next.push(if index == 0 {
             let on_disk = if kept == BacklogKept::OnDisk { self.stage } else { None };
-            Self { stage: None, on_disk, is_alone: false, sent_alone: false, ..crashed }
+            Self { stage: None, on_disk, sent_alone: false, ..crashed }
         } else {
             crashed
         });
@@ -249,12 +278,12 @@ impl Site {
 }
 
 /// Returns the states in which nothing is left to do.
-fn ends(kept: BacklogKept) -> HashSet<Site> {
+fn ends(kept: BacklogKept, outage: Outage) -> HashSet<Site> {
     let mut todo = vec![Site::begin(true), Site::begin(false)];
     let mut seen: HashSet<Site> = todo.iter().copied().collect();
     let mut ends = HashSet::new();
     while let Some(site) = todo.pop() {
-        let Following { progress, faults } = site.following(kept);
+        let Following { progress, faults } = site.following(kept, outage);
         if progress.is_empty() {
             ends.insert(site);
         }
@@ -271,7 +300,7 @@ fn most_rings(ends: &HashSet<Site>, which: impl Fn(&Site) -> bool) -> u8 {
 
 #[test]
 fn a_phone_rings_at_least_once_and_at_most_once_more_for_each_fault() {
-    let ends = ends(BacklogKept::OnDisk);
+    let ends = ends(BacklogKept::OnDisk, Outage::Counted);
     for end in &ends {
         assert!(end.rings >= 1 && end.log == Some(true), "lost: {end:?}");
         assert!(end.rings <= 1 + end.faults, "{end:?}");
@@ -293,8 +322,25 @@ fn a_phone_rings_at_least_once_and_at_most_once_more_for_each_fault() {
 
 #[test]
 fn a_backlog_that_is_in_memory_alone_loses_alarms() {
-    let ends = ends(BacklogKept::InMemory);
+    let ends = ends(BacklogKept::InMemory, Outage::Counted);
     let lost: Vec<_> = ends.iter().filter(|end| end.rings == 0).collect();
     assert!(!lost.is_empty());
     assert!(lost.iter().all(|end| end.had.crash), "{lost:?}");
+}
+
+#[test]
+fn an_outage_that_is_longer_than_pushes_are_tried_has_to_be_counted() {
+    let ends = ends(BacklogKept::OnDisk, Outage::Uncounted);
+    let lost: Vec<_> = ends.iter().filter(|end| end.rings == 0).collect();
+    assert!(!lost.is_empty());
+    assert!(lost.iter().all(|end| end.is_stale && end.had.cut != [false; 2]), "{lost:?}");
+}
+
+#[test]
+fn what_the_pusher_has_begun_is_sent_however_long_the_database_is_away() {
+    let ends = ends(BacklogKept::OnDisk, Outage::Endless);
+    assert!(ends.iter().all(|end| end.nodes.iter().all(|node| !node.begun)));
+    // What is in the log and not begun waits for a node that can read it.
+    let waits = |end: &&Site| end.rings == 0 && !end.nodes.iter().any(|node| node.reaches);
+    assert!(ends.iter().filter(|end| end.rings == 0).all(|end| waits(&end)), "{ends:?}");
 }

@@ -10,7 +10,9 @@ use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey, Place, Reader, Tick
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
 use zmes_cluster::node::{Admission, Health, Membership, NodeId, NodeSettings, heartbeat, register};
-use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport, open_alarms, report};
+use zmes_cluster::outcomes::{
+    DeviceHandle, DeviceOutcome, OpenPlace, OutcomeKind, PusherReport, open_alarms, report,
+};
 use zmes_cluster::{LedgerError, LedgerLine};
 
 use crate::nodes::{CAPACITY, alarm, settings};
@@ -66,7 +68,7 @@ pub(crate) struct Host {
     open: Vec<Open>,
     known: HashSet<LogKey>,
     /// Where the list of open alarms is read on, page by page.
-    unread: Option<LogKey>,
+    unread: Option<OpenPlace>,
     unreported: Vec<(LogKey, DeviceOutcome)>,
     settled: Vec<LogKey>,
 }
@@ -188,7 +190,7 @@ impl Host {
             for action in self.lease.on(event, self.started.elapsed()) {
                 match action {
                     LeaseAction::Lead(_) => {
-                        self.unread = Some(LogKey::new(NodeId(0), 0));
+                        self.unread = Some(OpenPlace::default());
                         self.open.clear();
                         self.known.clear();
                     }
@@ -306,9 +308,9 @@ impl Host {
     /// Reads a page of what the pusher before has left open.
     async fn read_open(&mut self) -> Result<(), LedgerError> {
         let Some(after) = self.unread else { return Ok(()) };
-        let page = open_alarms(&mut self.patient, Duration::from_hours(1), Some(after), 50).await?;
-        self.unread = page.last().map(|last| last.logged.key);
-        for open in page {
+        let page = open_alarms(&mut self.patient, Duration::from_hours(1), after, 50).await?;
+        self.unread = page.next;
+        for open in page.open {
             self.add(open.logged.key, open.logged.alarm.event.unwrap().0, open.done.into_iter().collect());
         }
         Ok(())

@@ -21,10 +21,14 @@ pub(super) struct DeskAlarm {
     /// Where it stands in the ledger; `None`: it does not.
     pub(super) key: Option<LogKey>,
     pub(super) ticket: Option<Ticket>,
-    /// The turn in which it was decided about.
+    /// The turn in which it became this node's to send; `None`: it is not.
+    pub(super) taken_on: Option<u64>,
+    /// The turn in which the router was asked about it.
     pub(super) turn: Option<u64>,
-    /// Pushes that have no outcome yet; `None`: it is not decided.
-    pub(super) pending: Option<usize>,
+    /// Its pushes of that turn; `None`: it is not decided.
+    pub(super) sends: Option<usize>,
+    /// Those of them that have an outcome. It may come before what was decided.
+    pub(super) ended: usize,
     /// Pushes of it were left to another node.
     pub(super) is_left: bool,
     /// Nothing is left to be pushed.
@@ -49,17 +53,39 @@ impl DeskAlarm {
             own: None,
             key,
             ticket: None,
+            taken_on: None,
             turn: None,
-            pending: None,
+            sends: None,
+            ended: 0,
             is_left: false,
             is_settled: false,
             done: HashSet::new(),
             since: Instant::now(),
         }
     }
+
+    /// It is this node's to send from now on.
+    pub(super) fn take_on(&mut self, turn: u64) {
+        (self.taken_on, self.since) = (Some(turn), Instant::now());
+    }
+
+    /// The router is asked about it.
+    pub(super) fn asked(&mut self, turn: u64) {
+        (self.turn, self.sends, self.ended, self.is_left) = (Some(turn), None, 0, false);
+    }
+
+    /// Each of its pushes has an outcome.
+    pub(super) fn is_over(&self) -> bool {
+        self.sends.is_some_and(|sends| self.ended >= sends)
+    }
+
+    /// It was asked about, and not all of it has an outcome.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.turn.is_some() && !self.is_over()
+    }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DeskAlarms {
     by_number: BTreeMap<u64, DeskAlarm>,
     by_key: HashMap<LogKey, u64>,
@@ -73,6 +99,19 @@ pub(super) struct DeskAlarms {
 }
 
 impl DeskAlarms {
+    /// Begins to count after this number.
+    pub(super) fn after(last: u64) -> Self {
+        Self {
+            by_number: BTreeMap::new(),
+            by_key: HashMap::new(),
+            by_ticket: HashMap::new(),
+            settled: HashSet::new(),
+            settled_order: VecDeque::new(),
+            unlogged: BTreeSet::new(),
+            last,
+        }
+    }
+
     pub(super) fn add(&mut self, entry: DeskAlarm) -> u64 {
         self.last += 1;
         match entry.key {
@@ -180,6 +219,14 @@ impl DeskAlarms {
         unlogged.filter(|(_, entry)| nobody(entry)).map(|(number, _)| number).collect()
     }
 
+    /// Returns alarms of the ledger that this node has taken on since that turn, and that are not settled.
+    pub(super) fn unfinished(&self, since: u64) -> Vec<u64> {
+        let unfinished = |entry: &DeskAlarm| {
+            entry.key.is_some() && !entry.is_settled && entry.taken_on.is_some_and(|turn| turn >= since)
+        };
+        self.by_number.iter().filter(|(_, entry)| unfinished(entry)).map(|(number, _)| *number).collect()
+    }
+
     /// Returns alarms that are older than `age` and do not wait for the ledger.
     pub(super) fn over(&self, now: Instant, age: Duration) -> Vec<(u64, Option<LogKey>)> {
         let over = |entry: &DeskAlarm| {
@@ -215,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_was_settled_in_a_turn_is_known_until_the_next_one() {
-        let mut alarms = DeskAlarms::default();
+        let mut alarms = DeskAlarms::after(0);
         let key = LogKey::new(NodeId(1), 5);
         let alarm = Arc::clone(&own(1).alarm);
         let number = alarms.add(DeskAlarm::logged(alarm, key));
@@ -228,11 +275,23 @@ mod tests {
 
     #[test]
     fn alarms_that_the_ledger_does_not_have_are_this_nodes_alone() {
-        let mut alarms = DeskAlarms::default();
+        let mut alarms = DeskAlarms::after(0);
         let numbers = [alarms.add(own(1)), alarms.add(own(2))];
         assert_eq!((alarms.of_nobody(false), alarms.unlogged()), (numbers.to_vec(), 2));
         assert!(alarms.remove(numbers[0]).is_some());
         assert_eq!((alarms.of_nobody(false), alarms.unlogged()), (vec![numbers[1]], 1));
         assert!(alarms.of_nobody(true).is_empty() && !alarms.has_given_up());
+    }
+
+    #[test]
+    fn an_outcome_may_come_before_what_was_decided() {
+        let mut entry = own(1);
+        entry.asked(3);
+        entry.ended += 1;
+        assert!(entry.is_under_way(), "nobody knows of how many");
+        entry.sends = Some(2);
+        assert!(!entry.is_over());
+        entry.ended += 1;
+        assert!(entry.is_over() && !entry.is_under_way());
     }
 }

@@ -4,9 +4,12 @@
 //! Its statements run one after the other on a line of their own, beside everything else: a ledger that hangs delays no
 //! decision.
 
+mod deciding;
 mod entries;
 mod refusals;
 mod statements;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_cluster::LedgerLine;
 use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey};
-use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
+use zmes_cluster::duty::{Duty, LogStage, for_begun, for_other, for_own};
 use zmes_cluster::node::Membership;
-use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport};
+use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, PusherReport};
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
@@ -31,12 +34,9 @@ use super::board::Board;
 use super::body;
 use super::node::AlarmElsewhere;
 use super::turns::{SendTurn, TurnKind, Turns};
-use crate::domain::{Alarm, LedgerMark, Token, TokenId};
+use crate::domain::{Alarm, Token, TokenId};
 use crate::ports::Clock;
-use crate::route::{
-    LedgerDecided, LedgerEnding, LedgerNews, LedgerOutcome, LedgerQuestion, PusherLegacy, RouterHandle,
-    SnoozeElsewhere,
-};
+use crate::route::{LedgerNews, LedgerOutcome, PusherLegacy, RouterHandle, SnoozeElsewhere};
 use crate::state::{ClusterNote, Note, StateHandle};
 
 /// How often what has waited is looked at.
@@ -64,6 +64,7 @@ pub(super) struct DeskParts {
     pub(super) turns: Arc<Turns>,
     pub(super) board: Arc<Board>,
     pub(super) news: mpsc::Receiver<LedgerNews>,
+    pub(super) outcomes: mpsc::Receiver<LedgerOutcome>,
     pub(super) elsewhere: mpsc::Receiver<AlarmElsewhere>,
     pub(super) members: watch::Receiver<Option<Membership>>,
     pub(super) keep: Duration,
@@ -111,10 +112,12 @@ pub(super) struct Desk {
 struct Takeover {
     /// What was sent in an earlier turn has come out.
     is_clean: bool,
+    /// The ledger has what came of it: from here on, outcomes that are still to be written are known here.
+    is_reported: bool,
     /// Intervals and badges of the pusher before are taken over.
     has_legacy: bool,
-    /// Where the list of open alarms is read on.
-    unread: Option<LogKey>,
+    /// Where the list of open alarms is read on; `None`: it is read.
+    unread: Option<OpenPlace>,
     /// The ledger has refused a statement since.
     has_failed: bool,
 }
@@ -130,7 +133,7 @@ impl Desk {
             has_writer: false,
             turn,
             turn_since: now,
-            entries: DeskAlarms::default(),
+            entries: DeskAlarms::after(turn.number),
             fresh: VecDeque::new(),
             undecided: VecDeque::new(),
             notes: Vec::new(),
@@ -159,6 +162,11 @@ impl Desk {
         self.fresh.push_back(number);
     }
 
+    /// Takes up what the daemon before sent of an alarm of the ledger, which may not know of it.
+    pub(super) fn sent_before(&mut self, key: LogKey, outcome: DeviceOutcome) {
+        self.report.outcomes.push((key, outcome));
+    }
+
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut turns = self.parts.turns.watch();
         turns.mark_changed();
@@ -167,7 +175,7 @@ impl Desk {
         let mut news = Vec::with_capacity(NEWS);
         self.share_snoozes().await;
         loop {
-            self.proceed().await;
+            let more = self.proceed().await;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -177,13 +185,17 @@ impl Desk {
                 }
                 Ok(()) = self.parts.members.changed() => self.on_member(),
                 Some(Ok((line, done))) = self.statements.join_next() => self.on_done(line, done),
-                taken = self.parts.news.recv_many(&mut news, NEWS) => {
-                    if taken == 0 {
-                        break;
-                    }
+                // None, once the router has ended.
+                1.. = self.parts.news.recv_many(&mut news, NEWS) => {
                     news.drain(..).for_each(|news| self.on_news(news));
+                    self.take_outcomes();
+                }
+                Some(outcome) = self.parts.outcomes.recv() => {
+                    self.on_outcome(outcome);
+                    self.take_outcomes();
                 }
                 Some(elsewhere) = self.parts.elsewhere.recv() => self.on_elsewhere(elsewhere),
+                () = std::future::ready(()), if more => {}
                 _ = tick.tick() => self.prune(Instant::now()),
             }
         }
@@ -197,6 +209,9 @@ impl Desk {
         while let Ok(news) = self.parts.news.try_recv() {
             self.on_news(news);
         }
+        while let Ok(outcome) = self.parts.outcomes.try_recv() {
+            self.on_outcome(outcome);
+        }
         loop {
             self.start_statement();
             let Some(Ok((line, done))) = self.statements.join_next().await else { return };
@@ -204,17 +219,22 @@ impl Desk {
         }
     }
 
-    async fn proceed(&mut self) {
-        self.decide_next().await;
-        self.start_statement();
-        if self.is_reported() {
-            self.parts.turns.reported(self.turn.number);
+    /// Takes outcomes, not all at once: news must not wait for all of them.
+    fn take_outcomes(&mut self) {
+        for _ in 0..NEWS {
+            let Ok(outcome) = self.parts.outcomes.try_recv() else { return };
+            self.on_outcome(outcome);
         }
-        self.parts.board.waits(self.entries.unlogged(), self.entries.waited(Instant::now()));
     }
 
-    fn is_reported(&self) -> bool {
-        self.report.outcomes.is_empty() && self.report.settled.is_empty() && self.statements.is_empty()
+    /// Returns whether there is more to decide.
+    async fn proceed(&mut self) -> bool {
+        let more = self.decide_next().await;
+        self.start_statement();
+        let turn = self.turn.number;
+        self.parts.turns.reported(if self.is_reported() { turn } else { 0 });
+        self.parts.board.waits(self.entries.unlogged(), self.entries.waited(Instant::now()));
+        more
     }
 
     async fn on_turn(&mut self, turn: SendTurn) {
@@ -230,10 +250,20 @@ impl Desk {
                 }
             }
             TurnKind::Lead => {
-                self.takeover.unread = Some(LogKey::new(zmes_cluster::node::NodeId(0), 0));
-                self.undecided.extend(self.unlogged_to_push());
+                self.takeover.unread = Some(OpenPlace::default());
+                for number in self.unlogged_to_push() {
+                    self.take_on(number);
+                }
             }
-            TurnKind::Alone => self.undecided.extend(self.unlogged_to_push()),
+            TurnKind::Alone => {
+                // While the ledger only refuses its alarms, another node goes on with what it had begun.
+                let is_alone = self.parts.turns.is_alone();
+                let goes_on = for_begun(false, is_alone, turn.led_from.is_some()) == Duty::Push;
+                let since = turn.led_from.filter(|_| goes_on).unwrap_or(turn.number);
+                for number in self.entries.unfinished(since).into_iter().chain(self.unlogged_to_push()) {
+                    self.take_on(number);
+                }
+            }
         }
     }
 
@@ -243,7 +273,6 @@ impl Desk {
             LedgerNews::Token(token, is_badge) => self.on_token(&token, is_badge),
             LedgerNews::Snooze(snooze, at) => self.share_snooze(&snooze, at),
             LedgerNews::Decided(decided) => self.on_decided(decided),
-            LedgerNews::Outcome(outcome) => self.on_outcome(outcome),
         }
     }
 
@@ -264,7 +293,7 @@ impl Desk {
         self.fresh.push_back(number);
         let is_alone = self.turn.kind != TurnKind::None && self.pushes_unlogged();
         if is_start && for_own(LogStage::Waiting, false, is_alone) == Duty::Push {
-            self.undecided.push_back(number);
+            self.take_on(number);
         }
     }
 
@@ -274,7 +303,7 @@ impl Desk {
             return;
         }
         let number = self.entries.add(DeskAlarm::logged(alarm, key));
-        self.undecided.push_back(number);
+        self.take_on(number);
     }
 
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {
@@ -320,144 +349,6 @@ impl Desk {
         self.records.insert(device, (record, Some(token.id)));
     }
 
-    fn on_decided(&mut self, decided: LedgerDecided) {
-        let LedgerDecided { mark, at, withheld, sends } = decided;
-        let Some(entry) = self.entries.get_mut(mark.alarm).filter(|entry| entry.turn == Some(mark.turn))
-        else {
-            return;
-        };
-        entry.pending = Some(sends);
-        for (token, reason) in withheld {
-            let device = DeviceHandle::new(token.digest());
-            let kind = OutcomeKind::Withheld;
-            let outcome = DeviceOutcome { device, kind, reason, provider_id: String::new(), at };
-            self.note_outcome(mark.alarm, outcome);
-        }
-        self.settle_if_done(mark.alarm);
-    }
-
-    fn on_outcome(&mut self, outcome: LedgerOutcome) {
-        let LedgerOutcome { mark, token, monitor, alarm_at, badge, kind, reason, provider_id, at } = outcome;
-        let device = DeviceHandle::new(token.digest());
-        let kind = match kind {
-            LedgerEnding::Taken => Some(OutcomeKind::Taken),
-            LedgerEnding::Withheld => Some(OutcomeKind::Withheld),
-            LedgerEnding::Abandoned => Some(OutcomeKind::Abandoned),
-            LedgerEnding::Left => None,
-        };
-        let Some(entry) = self.entries.get_mut(mark.alarm) else { return };
-        if entry.turn == Some(mark.turn) {
-            entry.pending = entry.pending.map(|pending| pending.saturating_sub(1));
-            entry.is_left |= kind.is_none();
-        }
-        if let Some(kind) = kind {
-            if kind == OutcomeKind::Taken {
-                self.report.told.push((device, monitor, alarm_at));
-                if badge > 0 {
-                    self.report.badges.push((device, badge, at));
-                }
-            }
-            self.note_outcome(mark.alarm, DeviceOutcome { device, kind, reason, provider_id, at });
-        }
-        self.settle_if_done(mark.alarm);
-    }
-
-    /// Notes what became of an alarm for a device: for the ledger, or for the writer while the ledger does not have it.
-    fn note_outcome(&mut self, number: u64, outcome: DeviceOutcome) {
-        let Some(entry) = self.entries.get_mut(number) else { return };
-        entry.done.insert(outcome.device);
-        match entry.key {
-            Some(key) => self.report.outcomes.push((key, outcome)),
-            None => self.notes.push((number, outcome)),
-        }
-    }
-
-    fn settle_if_done(&mut self, number: u64) {
-        let Some(entry) = self.entries.get_mut(number) else { return };
-        if entry.pending != Some(0) {
-            return;
-        }
-        entry.pending = None;
-        if entry.is_left {
-            // It is in the list of open alarms of the node that sends now.
-            if entry.key.is_some() {
-                self.entries.remove(number);
-            }
-            return;
-        }
-        entry.is_settled = true;
-        if entry.key.is_none() && entry.own.is_none() {
-            self.entries.remove(number);
-            return;
-        }
-        if let Some(key) = entry.key {
-            self.report.settled.push(key);
-            self.entries.settle(number, key);
-        }
-    }
-
-    /// Has the router decide about what is this node's turn to push.
-    async fn decide_next(&mut self) {
-        if !self.takeover.is_clean {
-            // What is on its way since an earlier turn would be sent again.
-            let waited = Instant::now().duration_since(self.turn_since);
-            self.takeover.is_clean = self.parts.turns.under_way() == 0 || waited > OLD_PUSHES;
-            if !self.takeover.is_clean {
-                return;
-            }
-        }
-        if let Some(legacy) = self.legacy.take() {
-            if self.parts.router.adopt(legacy).await.is_err() {
-                debug!("router busy: intervals and badges of the pusher before are not taken over");
-            }
-            self.takeover.has_legacy = true;
-        }
-        let may = match self.turn.kind {
-            TurnKind::None => false,
-            // What cannot be read is done without: no badge is worth a push.
-            TurnKind::Lead => {
-                self.takeover.has_legacy
-                    || self.takeover.has_failed && self.turn_since.elapsed() > self.patience()
-            }
-            TurnKind::Alone => true,
-        };
-        let turn = self.turn.number;
-        while may && let Some(number) = self.undecided.pop_front() {
-            let Some(entry) = self.entries.get_mut(number) else { continue };
-            if entry.turn == Some(turn) || entry.is_settled || !entry.alarm.phase.is_start() {
-                continue;
-            }
-            let mark = LedgerMark { alarm: number, turn };
-            let done = Arc::new(entry.done.clone());
-            let question = LedgerQuestion { alarm: Arc::clone(&entry.alarm), mark, done };
-            (entry.turn, entry.pending, entry.is_left) = (Some(turn), None, false);
-            if self.parts.router.decide(question).await.is_err() {
-                // It may have been decided nevertheless; then its outcomes come.
-                debug!("router busy: an alarm is decided about later");
-                if let Some(entry) = self.entries.get_mut(number) {
-                    entry.turn = None;
-                }
-                self.undecided.push_front(number);
-                return;
-            }
-        }
-    }
-
-    /// Pushes that were withdrawn have no outcome: their alarms are settled when nothing can be sent of them any more.
-    fn prune(&mut self, now: Instant) {
-        self.look_for_refusals();
-        if now < self.prune_at {
-            return;
-        }
-        self.prune_at = now + PRUNE_EVERY;
-        for (number, key) in self.entries.over(now, self.parts.retry_for + FORGET_EVERY) {
-            if self.turn.kind == TurnKind::Lead {
-                self.report.settled.extend(key);
-            }
-            self.entries.remove(number);
-        }
-    }
-
     fn note(&self, note: ClusterNote) {
         self.parts.state.note(Note::Cluster(Box::new(note)));
     }
@@ -481,7 +372,7 @@ impl Desk {
             self.last = (self.last + 1) % Self::KINDS;
             let statement = match self.last {
                 0 => self.writing(),
-                1 => self.reporting(),
+                Self::REPORTING => self.reporting(),
                 2 => self.recording(),
                 3 => self.taking_over(),
                 4 => self.forgetting(),
@@ -495,4 +386,5 @@ impl Desk {
     }
 
     const KINDS: usize = 6;
+    const REPORTING: usize = 1;
 }

@@ -37,7 +37,9 @@ impl Desk {
         }
         // Where another node leads, the turn has changed, and begins with them.
         if self.turn.kind != TurnKind::None {
-            self.undecided.extend(self.entries.of_nobody(false));
+            for number in self.entries.of_nobody(false) {
+                self.take_on(number);
+            }
         }
     }
 
@@ -64,6 +66,8 @@ impl Desk {
         let monitor = entry.alarm.monitor;
         error!(%monitor, %error, hint = error.hint, "the ledger does not take an alarm; other nodes will not get it");
         self.note(ClusterNote::Logged(vec![entry.alarm.dedup]));
-        self.undecided.extend(self.entries.given_up(entry.ticket));
+        if let Some(number) = self.entries.given_up(entry.ticket) {
+            self.take_on(number);
+        }
     }
 }

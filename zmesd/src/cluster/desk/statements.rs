@@ -9,7 +9,8 @@ use tracing::{debug, error, warn};
 use zmes_cluster::alarms::{AlarmWriter, LogKey, Place, Written};
 use zmes_cluster::duty::{Duty, LogStage, for_own};
 use zmes_cluster::outcomes::{
-    DeviceHandle, DeviceOutcome, OpenAlarm, PusherReport, PusherState, open_alarms, pusher_state, report,
+    DeviceHandle, DeviceOutcome, OpenAlarm, OpenPage, OpenPlace, PusherReport, PusherState, open_alarms,
+    pusher_state, report,
 };
 use zmes_cluster::records::{self, Record, RecordChange, RecordKey, change};
 use zmes_cluster::retention::{Forgotten, forget};
@@ -41,7 +42,7 @@ pub(super) enum Statement {
     Report(PusherReport),
     Change(Vec<(Record, Option<TokenId>)>),
     Legacy,
-    Open(LogKey, Duration),
+    Open(OpenPlace, Duration),
     Forget,
     KeepOpen,
 }
@@ -52,7 +53,7 @@ pub(super) enum StatementDone {
     Reported(PusherReport, Result<(), LedgerError>),
     Changed(Vec<(Record, Option<TokenId>)>, Result<Vec<RecordChange>, LedgerError>),
     Legacy(Result<PusherState, LedgerError>),
-    Opened(Result<Vec<OpenAlarm>, LedgerError>),
+    Opened(Result<OpenPage, LedgerError>),
     Forgot(Result<Forgotten, LedgerError>),
     KeptOpen,
 }
@@ -74,9 +75,7 @@ impl Statement {
                 StatementDone::Changed(records, result)
             }
             Self::Legacy => StatementDone::Legacy(pusher_state(&mut line).await),
-            Self::Open(after, age) => {
-                StatementDone::Opened(open_alarms(&mut line, age, Some(after), PAGE).await)
-            }
+            Self::Open(after, age) => StatementDone::Opened(open_alarms(&mut line, age, after, PAGE).await),
             Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
             Self::KeepOpen => {
                 line.keep_open().await;
@@ -192,15 +191,21 @@ impl Desk {
     }
 
     pub(super) fn taking_over(&mut self) -> Option<Statement> {
-        let reported = self.report.outcomes.is_empty() && self.report.settled.is_empty();
-        if self.turn.kind != TurnKind::Lead || !self.takeover.is_clean || !reported {
+        if self.turn.kind != TurnKind::Lead || !self.takeover.is_clean {
             return None;
+        }
+        if !self.takeover.is_reported {
+            // Once: who sends much has something to report all the time.
+            self.takeover.is_reported = self.report.outcomes.is_empty() && self.report.settled.is_empty();
+            if !self.takeover.is_reported {
+                return None;
+            }
         }
         if !self.takeover.has_legacy {
             return self.legacy.is_none().then_some(Statement::Legacy);
         }
         let after = self.takeover.unread.filter(|_| self.undecided.len() < UNDECIDED)?;
-        Some(Statement::Open(after, self.parts.retry_for))
+        Some(Statement::Open(after, self.parts.retry_for + self.parts.board.allowance().min(self.parts.keep)))
     }
 
     pub(super) fn forgetting(&mut self) -> Option<Statement> {
@@ -273,23 +278,39 @@ impl Desk {
             }
         };
         self.refusals.since = None;
-        let mut keys = Vec::with_capacity(written.len());
+        let (mut keys, mut places) = (Vec::with_capacity(written.len()), HashMap::new());
         for Written { ticket, place } in written {
             let Some(number) = self.entries.written(ticket, place.key()) else { continue };
             let Some(entry) = self.entries.get_mut(number) else { continue };
+            places.insert(number, place.key());
             keys.extend(entry.own.as_ref().map(|own| own.dedup));
             let leads = self.turn.kind == TurnKind::Lead;
             let is_ours = matches!(place, Place::Ours(_));
             let pushes = entry.alarm.phase.is_start() && !entry.is_settled;
+            if entry.is_settled {
+                // Perhaps since the statement began.
+                self.report.settled.push(place.key());
+            }
             // What was there before is on the list of who pushes already.
             if is_ours && pushes && for_own(LogStage::Logged, leads, false) == Duty::Push {
-                self.undecided.push_back(number);
-            } else if entry.pending.is_none() {
+                self.take_on(number);
+            } else if !entry.is_under_way() {
                 self.entries.remove(number);
             }
         }
+        self.report_notes(&places);
         self.note(ClusterNote::Logged(keys));
         None
+    }
+
+    /// What came of alarms while they were being written went into the ledger without it.
+    fn report_notes(&mut self, places: &HashMap<u64, LogKey>) {
+        for (number, outcome) in std::mem::take(&mut self.notes) {
+            match places.get(&number) {
+                Some(key) => self.report.outcomes.push((*key, outcome)),
+                None => self.notes.push((number, outcome)),
+            }
+        }
     }
 
     fn put_back(&mut self, what: PusherReport) {
@@ -354,9 +375,9 @@ impl Desk {
         self.legacy = Some(legacy);
     }
 
-    fn on_open(&mut self, page: Vec<OpenAlarm>) {
-        self.takeover.unread = page.last().map(|last| last.logged.key);
-        for OpenAlarm { logged, done } in page {
+    fn on_open(&mut self, page: OpenPage) {
+        self.takeover.unread = page.next;
+        for OpenAlarm { logged, done } in page.open {
             if !logged.alarm.phase.is_start() {
                 // Ends are sent by the node that sent their starts.
                 self.report.settled.push(logged.key);
@@ -373,7 +394,7 @@ impl Desk {
             if let Some(entry) = self.entries.get_mut(number) {
                 entry.done.extend(done);
                 if entry.turn != Some(self.turn.number) {
-                    self.undecided.push_back(number);
+                    self.take_on(number);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use zmes_providers::Urgency;
 
@@ -41,9 +41,21 @@ impl StartOfEnd {
 }
 
 impl Job {
-    /// Says whether the alarm is older than `push.retry-for`.
+    /// Says whether `push.retry-for` is over.
     pub(in crate::push) fn expired(&self, now: Timestamp, retry_for: Duration) -> bool {
-        Duration::try_from(now.duration_since(self.alarm.at)).is_ok_and(|age| age > retry_for)
+        self.expires_at(now, retry_for) < now
+    }
+
+    /// Returns when `push.retry-for` is over. It counts from the alarm. For an alarm of the ledger it counts from the
+    /// decision: who takes over after a long outage sends what nobody could send until then.
+    pub(in crate::push) fn expires_at(&self, now: Timestamp, retry_for: Duration) -> Timestamp {
+        let (since, left) = match self.ledger {
+            Some(_) => (now, retry_for.checked_sub(self.alarm.detected.elapsed())),
+            None => (self.alarm.at, Some(retry_for)),
+        };
+        let Some(left) = left else { return Timestamp::MIN };
+        let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX);
+        since.saturating_add(left).unwrap_or(Timestamp::MAX)
     }
 
     pub(super) fn judge_start(&mut self, state: impl Fn(DeliveryId) -> StartState) {

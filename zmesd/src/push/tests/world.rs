@@ -15,12 +15,14 @@ use zmes_providers::{Platform, PushTransport, Transports, Urgency};
 use zmes_shared::paths::STATE_FILE;
 
 use crate::config::{AuthConfig, PushConfig, StateConfig};
-use crate::domain::{Alarm, Decision, DeliveryId, Token, TokenId};
+use crate::domain::{Alarm, Decision, DeliveryId, LedgerMark, Token, TokenId};
 use crate::links::LinkMaker;
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
 use crate::push::tests::fakes::{FakeTransport, NoUploads, token};
-use crate::push::{Dispatcher, DispatcherParts, PushCommand, PushPictures, PushStatus, STORM_WINDOW};
+use crate::push::{
+    Dispatcher, DispatcherParts, PushCluster, PushCommand, PushPictures, PushStatus, STORM_WINDOW,
+};
 use crate::route::{OrderSender, PushRules, RouterCommand, RouterHandle, Tap, TokenCommand, push_orders};
 use crate::route::{PushBatch, PushDelivery, PushOrder, PushReceipt};
 use crate::state::{DeliveryRow, Note, State, StateHandle, TokenDecision};
@@ -58,11 +60,13 @@ pub(super) struct WorldPlan {
     pub(super) tokens: i64,
     pub(super) config: PushConfig,
     pub(super) storm_window: Duration,
+    pub(super) cluster: Option<PushCluster>,
 }
 
 impl Default for WorldPlan {
     fn default() -> Self {
-        Self { names: vec!["proxy"], tokens: 1, config: PushConfig::default(), storm_window: STORM_WINDOW }
+        let (config, storm_window) = (PushConfig::default(), STORM_WINDOW);
+        Self { names: vec!["proxy"], tokens: 1, config, storm_window, cluster: None }
     }
 }
 
@@ -87,7 +91,7 @@ impl PushWorld {
         let (rules, rules_rx) =
             watch::channel(PushRules { enabled: true, phones: true, ..PushRules::new(&plan.config) });
         let dispatcher = Dispatcher::new(DispatcherParts {
-            cluster: None,
+            cluster: plan.cluster,
             orders: orders_rx,
             transports: ways_rx,
             commands: push_commands_rx,
@@ -158,6 +162,14 @@ impl PushWorld {
         let deliveries = self.decide(alarm);
         let batch =
             PushBatch { alarm: Arc::clone(alarm), deliveries, recorded: true, receipts, ledger: None };
+        self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
+    }
+
+    /// Announces an alarm of the cluster's ledger.
+    pub(super) fn announce_marked(&mut self, alarm: &Arc<Alarm>, mark: LedgerMark) {
+        let (deliveries, alarm) = (self.decide(alarm), Arc::clone(alarm));
+        let ledger = Some(mark);
+        let batch = PushBatch { alarm, deliveries, recorded: true, receipts: None, ledger };
         self.orders.try_send(PushOrder::Alarm(batch)).unwrap();
     }
 

@@ -60,13 +60,8 @@ impl Router {
         }
         let entry = ledger.entry(alarm);
         self.note(Note::Cluster(Box::new(ClusterNote::Unlogged(entry.clone()))));
-        let told = self
-            .parts
-            .ledger
-            .as_ref()
-            .is_some_and(|ledger| ledger.tell(LedgerNews::Alarm(Arc::clone(alarm), entry)));
-        if !told {
-            warn!(monitor = %alarm.monitor, "cluster queue full: other nodes hear of this alarm after the next start");
+        if let Some(ledger) = &mut self.parts.ledger {
+            ledger.tell(LedgerNews::Alarm(Arc::clone(alarm), entry));
         }
     }
 
@@ -128,8 +123,8 @@ impl Router {
     }
 
     /// Tells the cluster what was decided.
-    pub(super) fn tell_decided(&self, mark: LedgerMark, verdicts: &[TokenVerdict]) {
-        let Some(ledger) = &self.parts.ledger else { return };
+    pub(super) fn tell_decided(&mut self, mark: LedgerMark, verdicts: &[TokenVerdict]) {
+        let Some(ledger) = &mut self.parts.ledger else { return };
         let reason = |verdict: &TokenVerdict| match verdict.decision {
             Decision::Send => None,
             Decision::Skip(reason) => Some((verdict.token.handle, reason.word().to_owned())),
@@ -137,9 +132,7 @@ impl Router {
         let withheld: Vec<_> = verdicts.iter().filter_map(reason).collect();
         let sends = verdicts.len() - withheld.len();
         let at = self.parts.clock.now();
-        if !ledger.tell(LedgerNews::Decided(LedgerDecided { mark, at, withheld, sends })) {
-            debug!("cluster queue full: what was decided is not in the ledger");
-        }
+        ledger.tell(LedgerNews::Decided(LedgerDecided { mark, at, withheld, sends }));
     }
 
     /// Tells the other nodes of a token, if anything has changed that is theirs, too.
@@ -151,10 +144,8 @@ impl Router {
         let at = self.parts.clock.now();
         let note = ClusterNote::TokenChanged { token: token.id, at, is_badge };
         self.note(Note::Cluster(Box::new(note)));
-        if let Some(ledger) = &self.parts.ledger
-            && !ledger.tell(LedgerNews::Token(Arc::clone(token), is_badge))
-        {
-            warn!(handle = %token.handle, "cluster queue full: other nodes hear of this token after the next start");
+        if let Some(ledger) = &mut self.parts.ledger {
+            ledger.tell_token(token, is_badge);
         }
     }
 
@@ -202,11 +193,11 @@ impl Router {
     }
 
     /// Tells the other nodes of a snooze that was set or ended by people.
-    pub(super) fn share_snooze(&self, snooze: &Snooze, ended: bool) {
-        let Some(ledger) = &self.parts.ledger else { return };
+    pub(super) fn share_snooze(&mut self, snooze: &Snooze, ended: bool) {
         let Some(told) = self.snooze_to_tell(snooze, ended) else { return };
-        if !ledger.tell(LedgerNews::Snooze(told, self.parts.clock.now())) {
-            warn!(snooze = %snooze.id, "cluster queue full: other nodes do not hear of this snooze");
+        let at = self.parts.clock.now();
+        if let Some(ledger) = &mut self.parts.ledger {
+            ledger.tell(LedgerNews::Snooze(told, at));
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Router;
 use crate::domain::{Token, TokenId};
-use crate::route::PushOrder;
+use crate::route::{LedgerSide, PushOrder};
 use crate::state::Note;
 
 impl Router {
@@ -16,6 +16,7 @@ impl Router {
             || self.sessions.len() > 0
             || self.devices.has_changes()
             || self.missed.due().is_some()
+            || self.parts.ledger.as_ref().is_some_and(LedgerSide::has_untold)
             || self.snoozes_have_upkeep()
     }
 
@@ -30,6 +31,9 @@ impl Router {
         }
         self.sessions.end_expired(self.parts.clock.now());
         self.tell_missed(now);
+        if let Some(ledger) = &mut self.parts.ledger {
+            ledger.offer();
+        }
     }
 
     /// Writes down what is remembered of devices, in one note: thousands may disconnect at once.
