@@ -95,11 +95,7 @@ impl SiteBuilder {
     /// Creates everything, starts the daemon of `a`, which gets the lease, and then that of `b`.
     pub async fn start(self) -> Result<Site> {
         let mut site = self.prepare().await?;
-        site.a.start_daemon().await?;
-        site.wait_pusher("a").await?;
-        site.b.start_daemon().await?;
-        site.a.wait_comparing().await?;
-        site.b.wait_comparing().await?;
+        site.start_daemons().await?;
         Ok(site)
     }
 
@@ -150,6 +146,15 @@ impl Site {
     /// Starts a site with camera 1 at `a` and camera 2 at `b`.
     pub async fn start() -> Result<Self> {
         Self::new().start().await
+    }
+
+    /// Starts the daemon of `a`, which gets the lease, and then that of `b`.
+    pub async fn start_daemons(&mut self) -> Result<()> {
+        self.a.start_daemon().await?;
+        self.wait_pusher("a").await?;
+        self.b.start_daemon().await?;
+        self.a.wait_comparing().await?;
+        self.b.wait_comparing().await
     }
 
     /// Makes a ledger, as an admin does.

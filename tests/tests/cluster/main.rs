@@ -1,6 +1,14 @@
 //! Two daemons of one site, with a real MariaDB between them: each host's alarms reach the apps of both, and each phone
 //! rings once, whichever of them dies.
 
+mod changes;
+mod growth;
+mod kills;
+mod load;
+mod stalls;
+mod turns;
+mod twins;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
@@ -23,7 +31,7 @@ pub(crate) fn ensure_all(
     Ok(())
 }
 
-async fn events_of(world: &World) -> Result<Vec<u64>> {
+pub(crate) async fn events_of(world: &World) -> Result<Vec<u64>> {
     let list = world.ctl().json(&["events"]).await?;
     let events = list["events"].as_array().with_context(|| list.to_string())?;
     Ok(events.iter().filter_map(|event| event["event_id"].as_u64()).collect())
