@@ -4,6 +4,7 @@
 mod changes;
 mod growth;
 mod kills;
+mod lab;
 mod load;
 mod stalls;
 mod turns;
