@@ -78,8 +78,7 @@ impl SiteBuilder {
         let proxy = PushProxy::start().await?;
         let a = self.host(1, &proxy).prepare().await?;
         let mut b = self.host(2, &proxy).prepare().await?;
-        let theirs: String =
-            (1..=self.cameras).map(|camera| row(2 * camera).insert(Schema::V1_36)).collect();
+        let theirs: String = (1..=self.cameras).map(|camera| row(2 * camera).insert(Schema::V1_36)).collect();
         let servers = "DELETE FROM Servers; INSERT INTO Servers (Id, Name) VALUES (1, 'a'), (2, 'b'); \
                        UPDATE Monitors SET ServerId = IF(Id % 2 = 1, 1, 2)";
         a.database.sql(&format!("{theirs} {servers}")).await?;
@@ -235,11 +234,7 @@ impl Site {
     }
 
     /// Waits until `cluster status` of a node is as wanted, and returns it, whatever its exit code.
-    pub async fn wait_cluster(
-        world: &World,
-        what: &str,
-        wanted: impl Fn(&Value) -> bool,
-    ) -> Result<Value> {
+    pub async fn wait_cluster(world: &World, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         wait_until(&format!("the cluster's status is {what}"), async || {
             let status = world.run(&["cluster", "status", "--json"]).await?.json()?;
             Ok(wanted(&status).then_some(status))

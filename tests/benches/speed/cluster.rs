@@ -89,7 +89,10 @@ impl Strikes {
             });
             for (waits, heard) in waits.iter_mut().zip(futures_util::future::join_all(heard).await) {
                 let (wait, frame) = heard?;
-                ensure!(frame["events"][0]["EventId"] == event.to_string(), "expected event {event}: {frame}");
+                ensure!(
+                    frame["events"][0]["EventId"] == event.to_string(),
+                    "expected event {event}: {frame}"
+                );
                 waits.record(u64::try_from(wait.as_micros())?)?;
             }
             site.a.shm(monitor)?.set_state(State::Idle)?;
@@ -105,7 +108,8 @@ async fn make_durable(site: &Site) -> Result<()> {
 }
 
 async fn counter(site: &Site, name: &str) -> Result<f64> {
-    let sql = format!("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = '{name}'");
+    let sql =
+        format!("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = '{name}'");
     Ok(site.a.database.sql(&sql).await?.parse()?)
 }
 
@@ -199,14 +203,27 @@ async fn failover(plan: &Plan, report: &mut Report, site: &mut Site, mut strikes
         site.node(&holder).start_daemon().await?;
     }
     report.add(BENCH, "kill -9 of the sender to the next push, p50", milliseconds(&gaps, 50.0), "ms", None);
-    report.add(BENCH, "kill -9 of the sender to the next push, p99", milliseconds(&gaps, 99.0), "ms", Some(4000.0));
-    report.add(BENCH, "kill -9 of the sender to the next push, worst", milliseconds(&gaps, 100.0), "ms", None);
+    report.add(
+        BENCH,
+        "kill -9 of the sender to the next push, p99",
+        milliseconds(&gaps, 99.0),
+        "ms",
+        Some(4000.0),
+    );
+    report.add(
+        BENCH,
+        "kill -9 of the sender to the next push, worst",
+        milliseconds(&gaps, 100.0),
+        "ms",
+        None,
+    );
     Ok(())
 }
 
 /// Two nodes write at the same time, without daemons.
 async fn throughput(report: &mut Report, site: &Site) -> Result<()> {
-    let server = LedgerServer::socket(&site.a.database.socket(), "root", &String::new().into()).with_schema("zmesd");
+    let server =
+        LedgerServer::socket(&site.a.database.socket(), "root", &String::new().into()).with_schema("zmesd");
     let server = std::sync::Arc::new(server);
     let line = || LedgerLine::new(std::sync::Arc::clone(&server), Duration::from_secs(10));
     let begin = Instant::now();
@@ -242,7 +259,8 @@ async fn write(mut line: LedgerLine, name: &str, first: u64) -> Result<()> {
             monitor: MonitorId(1),
             event: Some(EventId(event)),
             at: jiff::Timestamp::from_second(1_800_000_000)?,
-            body: format!(r#"{{"name":"Front","cause":"Motion: door and garden","event":{event}}}"#).into_bytes(),
+            body: format!(r#"{{"name":"Front","cause":"Motion: door and garden","event":{event}}}"#)
+                .into_bytes(),
         })?;
     }
     while !writer.backlog().is_empty() {

@@ -11,7 +11,8 @@ use zmes_tests::{Site, wait_until};
 use crate::load::Load;
 
 /// Two register at each node.
-const PHONES: [&str; 4] = ["cluster-kill-phone-1", "cluster-kill-phone-2", "cluster-kill-phone-3", "cluster-kill-phone-4"];
+const PHONES: [&str; 4] =
+    ["cluster-kill-phone-1", "cluster-kill-phone-2", "cluster-kill-phone-3", "cluster-kill-phone-4"];
 /// A push that the provider accepted this long before a kill must be in the ledger by then.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 

@@ -42,7 +42,8 @@ impl Told {
             {
                 told.alarms.insert(event, monitor);
             } else if let Some(push) = line.strip_prefix("push: ")
-                && let Some(event) = push.rsplit_once('(').and_then(|(_, event)| event.trim_end_matches(')').parse().ok())
+                && let Some(event) =
+                    push.rsplit_once('(').and_then(|(_, event)| event.trim_end_matches(')').parse().ok())
             {
                 *told.rung.entry(event).or_default() += 1;
             } else if line.starts_with("no alarm of monitor ") {
