@@ -309,8 +309,9 @@ fn line(world: &mut World, database: &Path, ledger: &str) -> Result<DatabaseLine
     let line = DatabaseLine::start(&world.path("line"), database)?;
     use_database(world, database, line.path())?;
     let (from, to) = (database.display().to_string(), line.path().display().to_string());
-    let url = world.path("line-url");
-    fs::write(&url, fs::read_to_string(ledger)?.replace(&from, &to))?;
+    let (url, text) = (world.path("line-url"), fs::read_to_string(ledger)?);
+    ensure!(text.contains(&from), "{from} is not in the ledger's URL");
+    fs::write(&url, text.replace(&from, &to))?;
     world.settings.set_path("cluster", "database-url-file", &url);
     world.write_settings()?;
     Ok(line)
