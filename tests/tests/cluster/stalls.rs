@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use zmes_tests::standin::Behaviour;
-use zmes_tests::{LineState, Site, World};
+use zmes_tests::{LineState, Site, World, wait_until};
 
 use crate::{PHONE, ensure_all};
 
@@ -29,6 +29,10 @@ async fn a_node_that_stood_still_sends_nothing_more_when_it_goes_on() -> Result<
     for event in 100..105 {
         site.alarm(1, event).await?;
     }
+    wait_until("the ledger has all of them", async || {
+        Ok((site.a.database.sql("SELECT COUNT(*) FROM zmesd.alarm").await? == "5").then_some(()))
+    })
+    .await?;
     site.proxy.wait_pushes(PHONES.len()).await?;
     site.a.daemon()?.signal(Signal::SIGSTOP)?;
     let on_its_way = site.pushes().len();

@@ -112,6 +112,8 @@ struct Takeover {
     has_legacy: bool,
     /// Where the list of open alarms is read on.
     unread: Option<LogKey>,
+    /// An alarm has come that its own node has pushed, to some phones at least: the list has to be read once more.
+    is_stale: bool,
 }
 
 impl Desk {
@@ -200,6 +202,7 @@ impl Desk {
 
     async fn proceed(&mut self) {
         self.decide_next().await;
+        self.read_again();
         self.start_statement();
         if self.is_reported() {
             self.parts.turns.reported(self.turn.number);
@@ -270,13 +273,25 @@ impl Desk {
         }
     }
 
-    fn on_elsewhere(&mut self, AlarmElsewhere { key, alarm }: AlarmElsewhere) {
+    fn on_elsewhere(&mut self, AlarmElsewhere { key, alarm, is_begun }: AlarmElsewhere) {
         let leads = self.turn.kind == TurnKind::Lead;
         if for_other(leads) != Duty::Push || self.entries.knows(key) {
             return;
         }
+        if is_begun {
+            self.takeover.is_stale = true;
+            return;
+        }
         let number = self.entries.add(DeskAlarm::logged(alarm, key));
         self.undecided.push_back(number);
+    }
+
+    /// Reads the list of open alarms anew, once it was read: it says for which phones something is left.
+    fn read_again(&mut self) {
+        let is_read = self.takeover.unread.is_none() && self.statements.is_empty();
+        if is_read && std::mem::take(&mut self.takeover.is_stale) {
+            self.takeover.unread = Some(LogKey::new(zmes_cluster::node::NodeId(0), 0));
+        }
     }
 
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {
