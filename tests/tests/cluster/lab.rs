@@ -149,20 +149,20 @@ async fn the_host_that_sends_is_lost_with_its_member_of_galera_and_phones_go_on_
     let Some(lab) = ClusterLab::start().await? else { return Ok(()) };
     lab.wait_rung(0, 0, 2).await?;
     let sender = lab.status(1).await?["pusher"].as_str().context("no node sends")?.to_owned();
-    let lost: u32 = sender.trim_start_matches("node").parse()?;
-    let other = lost % 3 + 1;
+    let gone: u32 = sender.trim_start_matches("node").parse()?;
+    let other = gone % 3 + 1;
     let last = *lab.told()?.alarms.last_key_value().context("no alarm")?.0;
     let killed = Instant::now();
-    lab.run(&["kill", &lost.to_string()]).await?;
+    lab.run(&["kill", &gone.to_string()]).await?;
     wait_long("another node sends", async || {
         let status = lab.status(other).await?;
         Ok(status["pusher"].as_str().is_some_and(|name| name != sender).then_some(()))
     })
     .await?;
     eprintln!("another node sends {:?} after the kill", killed.elapsed());
-    lab.wait_rung(last, lost, 2).await?;
+    lab.wait_rung(last, gone, 2).await?;
     // It comes back, and takes part again.
-    lab.run(&["start", &lost.to_string()]).await?;
+    lab.run(&["start", &gone.to_string()]).await?;
     wait_long("all three are alive", async || {
         let status = lab.status(other).await?;
         let nodes = status["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -44,7 +44,7 @@ impl Load {
     /// Starts the next alarm.
     pub(crate) async fn strike(&self, site: &Site) -> Result<()> {
         let number = self.told.fetch_add(1, Ordering::Relaxed);
-        site.alarm(if number % 2 == 0 { 1 } else { 2 }, FIRST + number).await
+        site.alarm(if number.is_multiple_of(2) { 1 } else { 2 }, FIRST + number).await
     }
 
     /// Returns all events so far.
