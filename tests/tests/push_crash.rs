@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use zmes_tests::standin::{Arrival, PushProxy};
+use zmes_tests::standin::PushProxy;
 use zmes_tests::{EventRow, World, epoch_seconds, wait_until};
 
 /// How often the daemon is killed.
@@ -65,20 +65,13 @@ async fn register(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Returns the event that a push is about.
-fn event_of(arrival: &Arrival) -> Result<u64> {
-    let body = arrival.json();
-    let alert = body["alert"].as_str().context("no alert")?;
-    let number = alert.rsplit_once('(').and_then(|(_, rest)| rest.split(')').next());
-    number.and_then(|number| number.parse().ok()).with_context(|| body.to_string())
-}
-
 /// When the provider got each event for each phone, in order.
 fn arrived(proxy: &PushProxy) -> Result<BTreeMap<(String, u64), Vec<Instant>>> {
     let mut arrived = BTreeMap::<_, Vec<_>>::new();
     for arrival in proxy.pushes() {
         let token = arrival.token.clone().context("no token")?;
-        arrived.entry((token, event_of(&arrival)?)).or_default().push(arrival.at);
+        let event = arrival.event().with_context(|| arrival.json().to_string())?;
+        arrived.entry((token, event)).or_default().push(arrival.at);
     }
     Ok(arrived)
 }

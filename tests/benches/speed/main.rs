@@ -3,13 +3,14 @@
 //! ```text
 //! cargo build --release --bins && cargo bench -p zmes-tests --bench speed   all of it, some minutes
 //! cargo bench -p zmes-tests --bench speed -- latency                        one of latency, fanout, stalls, push, logins, rules,
-//!                                                                           troubles, pictures, mqtt
+//!                                                                           troubles, pictures, mqtt, cluster
 //! cargo bench -p zmes-tests --bench speed -- --quick                        few samples: does it still run?
 //! ```
 //!
 //! Prints a table for people and then one line of JSON. Nothing here fails because of a number: a busy machine is
 //! not a defect. The targets are printed beside the values.
 
+mod cluster;
 mod crowd;
 mod fanout;
 mod latency;
@@ -29,8 +30,8 @@ use anyhow::{Result, bail};
 use crate::report::Report;
 
 /// Their names, in the order in which they run.
-const BENCHES: [&str; 9] =
-    ["latency", "fanout", "stalls", "push", "logins", "rules", "troubles", "pictures", "mqtt"];
+const BENCHES: [&str; 10] =
+    ["latency", "fanout", "stalls", "push", "logins", "rules", "troubles", "pictures", "mqtt", "cluster"];
 
 /// How much is measured.
 #[derive(Debug, Clone)]
@@ -97,6 +98,9 @@ async fn main() -> Result<()> {
     }
     if plan.wants("mqtt") {
         Box::pin(mqtt::measure(&plan, &mut report)).await?;
+    }
+    if plan.wants("cluster") {
+        Box::pin(cluster::measure(&plan, &mut report)).await?;
     }
     println!("\n{}\n{}", report.table(), report.json());
     Ok(())

@@ -64,6 +64,13 @@ impl Arrival {
         self.request.json()
     }
 
+    /// Returns the event of an alarm's push to the PushProxy, which is named by its text: `Motion Alarm on Front (100)`.
+    pub fn event(&self) -> Option<u64> {
+        let body = self.json();
+        let (_, number) = body["alert"].as_str()?.rsplit_once('(')?;
+        number.split(')').next()?.parse().ok()
+    }
+
     /// Returns whether the provider accepted it.
     pub fn accepted(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))

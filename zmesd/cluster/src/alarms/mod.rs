@@ -95,5 +95,5 @@ pub(crate) fn alarm_of_row(row: &MySqlRow) -> Result<Option<LoggedAlarm>, sqlx::
         body: row.try_get(7)?,
     };
     let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
-    Ok(Some(LoggedAlarm { key, alarm, age: times::duration(row.try_get(8)?) }))
+    Ok(Some(LoggedAlarm { key, alarm, age: times::duration(row.try_get(8)?), is_begun: false }))
 }

@@ -25,6 +25,9 @@ pub struct LoggedAlarm {
     pub alarm: LedgerAlarm,
     /// How long ago it was written, by the database's clock.
     pub age: Duration,
+    /// It was not new when it was read: the ledger has what became of it for a device, or that nothing is left to be pushed.
+    /// Who pushes has to look at [`open_alarms`](crate::outcomes::open_alarms) first.
+    pub is_begun: bool,
 }
 
 /// What is new.
@@ -157,7 +160,9 @@ struct PageRead {
 
 async fn page(connection: &mut MySqlConnection, node: NodeId, after: u64) -> Work<PageRead> {
     let sql = format!(
-        "SELECT {} FROM `alarm` WHERE `node` = ? AND `seq` > ? ORDER BY `seq` LIMIT {PAGE}",
+        "SELECT {}, CAST(`settled` OR EXISTS (SELECT 1 FROM `done` \
+         WHERE `done`.`node` = `alarm`.`node` AND `done`.`seq` = `alarm`.`seq`) AS SIGNED) \
+         FROM `alarm` WHERE `node` = ? AND `seq` > ? ORDER BY `seq` LIMIT {PAGE}",
         columns()
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(node.0).bind(after).fetch_all(connection).await?;
@@ -165,7 +170,10 @@ async fn page(connection: &mut MySqlConnection, node: NodeId, after: u64) -> Wor
     for row in &rows {
         page.rows += 1;
         page.last = sqlx::Row::try_get(row, 1)?;
-        page.alarms.extend(alarm_of_row(row)?);
+        if let Some(logged) = alarm_of_row(row)? {
+            let is_begun = sqlx::Row::try_get::<i64, _>(row, 9)? != 0;
+            page.alarms.push(LoggedAlarm { is_begun, ..logged });
+        }
     }
     Ok(page)
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zmes_cluster::alarms::{AlarmWriter, LogKey, Place};
+use zmes_cluster::alarms::{AlarmWriter, LogKey, Place, Reader};
+use zmes_cluster::node::NodeId;
 use zmes_cluster::outcomes::{
     DeviceHandle, DeviceOutcome, OpenPage, OpenPlace, OutcomeKind, PusherReport, open_alarms, pusher_state,
     report,
@@ -138,13 +139,20 @@ async fn what_a_node_has_sent_alone_is_written_with_the_alarm() {
     // The leader has seen the second one in the Events table meanwhile.
     let mut leader = AlarmWriter::new(south, CAPACITY);
     leader.push(alarm(2)).unwrap();
+    leader.push(alarm(3)).unwrap();
     write_all(&mut leader, &mut line).await;
     let written = writer.write(&mut line).await.unwrap();
     assert!(matches!(written[1].place, Place::Before(key) if key.node == south.key.id));
     assert!(writer.note(first, vec![taken(3)], true).is_err(), "it does not wait any more");
     let page = open_alarms(&mut line, HOUR, OpenPlace::default(), 9).await.unwrap();
     let shown: Vec<_> = page.open.iter().map(|open| (open.logged.key, open.done.clone())).collect();
-    assert_eq!(shown, [(LogKey::new(south.key.id, 1), vec![phone(1)])]);
+    let [at_south, new] = [1, 2].map(|seq| LogKey::new(south.key.id, seq));
+    assert_eq!(shown, [(at_south, vec![phone(1)]), (new, vec![])]);
+    // Who pushes hears that two of them were pushed: it must not ring those phones again.
+    let news = Reader::from_oldest(NodeId(99)).read(&mut line).await.unwrap();
+    let mut begun: Vec<_> = news.alarms.iter().map(|logged| (logged.key, logged.is_begun)).collect();
+    begun.sort_unstable();
+    assert_eq!(begun, [(LogKey::new(north.key.id, 1), true), (at_south, true), (new, false)]);
 }
 
 #[tokio::test]

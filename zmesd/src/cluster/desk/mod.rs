@@ -120,6 +120,8 @@ struct Takeover {
     unread: Option<OpenPlace>,
     /// The ledger has refused a statement since.
     has_failed: bool,
+    /// An alarm has come that its own node has pushed, to some phones at least: the list has to be read once more.
+    is_stale: bool,
 }
 
 impl Desk {
@@ -230,6 +232,7 @@ impl Desk {
     /// Returns whether there is more to decide.
     async fn proceed(&mut self) -> bool {
         let more = self.decide_next().await;
+        self.read_again();
         self.start_statement();
         let turn = self.turn.number;
         self.parts.turns.reported(if self.is_reported() { turn } else { 0 });
@@ -297,13 +300,25 @@ impl Desk {
         }
     }
 
-    fn on_elsewhere(&mut self, AlarmElsewhere { key, alarm }: AlarmElsewhere) {
+    fn on_elsewhere(&mut self, AlarmElsewhere { key, alarm, is_begun }: AlarmElsewhere) {
         let leads = self.turn.kind == TurnKind::Lead;
         if for_other(leads) != Duty::Push || self.entries.knows(key) {
             return;
         }
+        if is_begun {
+            self.takeover.is_stale = true;
+            return;
+        }
         let number = self.entries.add(DeskAlarm::logged(alarm, key));
         self.take_on(number);
+    }
+
+    /// Reads the list of open alarms anew, once it was read: it says for which phones something is left.
+    fn read_again(&mut self) {
+        let is_read = self.takeover.unread.is_none() && self.statements.is_empty();
+        if is_read && std::mem::take(&mut self.takeover.is_stale) {
+            self.takeover.unread = Some(OpenPlace::default());
+        }
     }
 
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {

@@ -1,124 +1,27 @@
 //! Two daemons of one site, with a real MariaDB between them: each host's alarms reach the apps of both, and each phone
 //! rings once, whichever of them dies.
 
+mod changes;
+mod growth;
+mod kills;
+mod lab;
+mod load;
+mod stalls;
+mod turns;
+mod twins;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::time::Instant;
-use zmes_cluster::schema::{Account, Plan};
-use zmes_cluster::{LedgerLine, LedgerServer};
-use zmes_tests::standin::PushProxy;
-use zmes_tests::{AppClient, Daemon, EventRow, MonitorRow, World, wait_until};
+use zmes_tests::{AppClient, Daemon, Site, World, wait_until};
 
-const PHONE: &str = "cluster-android:APA91bHPRgkF-one";
-/// Planted: no output may show it.
-const LEDGER_PASSWORD: &str = "planted-ledger-password";
-/// How long the node that sends may be silent.
-const LEASE: &str = "2s";
-
-/// Camera 1 belongs to node `a`, whose database both use; camera 2 to node `b`.
-struct Site {
-    a: World,
-    b: World,
-    proxy: PushProxy,
-}
-
-impl Site {
-    async fn start() -> Result<Self> {
-        let proxy = PushProxy::start().await?;
-        let node = |name: &str, server: u32| {
-            World::new()
-                .with_push_proxy(&proxy)
-                .setting("zoneminder", "server-id", &server.to_string())
-                .setting("push", "storm-limit", "1000")
-                .setting("cluster", "enabled", "true")
-                .setting("cluster", "name", &format!("\"{name}\""))
-                .setting("cluster", "lease", &format!("\"{LEASE}\""))
-        };
-        let yard = MonitorRow::new(2, "Yard").without_shared_memory();
-        let a = node("a", 1).monitor(1, "Front").camera(yard).prepare().await?;
-        let b = node("b", 2).monitor(2, "Yard").prepare().await?;
-        let mut site = Self { a, b, proxy };
-        site.join().await?;
-        site.a.start_daemon().await?;
-        site.wait_pusher("a").await?;
-        site.b.start_daemon().await?;
-        site.a.wait_comparing().await?;
-        site.b.wait_comparing().await?;
-        Ok(site)
-    }
-
-    /// Gives both one database, with a ledger.
-    async fn join(&mut self) -> Result<()> {
-        let socket = self.a.database.socket();
-        let root = LedgerServer::socket(&socket, "root", &String::new().into());
-        let mut admin = LedgerLine::new(root.into(), Duration::from_secs(30));
-        let password = Some(LEDGER_PASSWORD.to_owned().into());
-        let account = Account { user: "zmesd".to_owned(), host: "localhost".to_owned(), password };
-        Plan::make(&mut admin, "zmesd", &account).await?.run(&mut admin).await?;
-        let rows =
-            "INSERT INTO Servers (Id, Name) VALUES (1, 'a'), (2, 'b'); UPDATE Monitors SET ServerId=Id";
-        self.a.database.sql(&format!("DELETE FROM Servers; {rows}")).await?;
-        let (conf, theirs) = (self.b.path("zm.conf"), self.b.database.socket());
-        let text = fs::read_to_string(&conf)?.replace(&*theirs.to_string_lossy(), &socket.to_string_lossy());
-        fs::write(&conf, text)?;
-        self.b.database.stop().await?;
-        let url = format!("mysql://zmesd:{LEDGER_PASSWORD}@localhost/zmesd?socket={}", socket.display());
-        for world in [&mut self.a, &mut self.b] {
-            world.settings.set_text("cluster", "database-url", &url);
-            world.write_settings()?;
-        }
-        Ok(())
-    }
-
-    async fn alarm(&self, monitor: u32, event: u64) -> Result<()> {
-        let world = if monitor == 1 { &self.a } else { &self.b };
-        let row = EventRow::new(event, monitor);
-        world.shm(monitor)?.alarm(event, "Motion", async || self.a.insert_event(row).await).await
-    }
-
-    /// The ledger's own word for who sends.
-    async fn pusher(&self) -> Result<String> {
-        let sql = "SELECT n.name FROM zmesd.lease l JOIN zmesd.node n ON n.id = l.holder";
-        self.a.database.sql(sql).await
-    }
-
-    async fn wait_pusher(&self, name: &str) -> Result<()> {
-        wait_until(&format!("{name} sends the pushes"), async || {
-            Ok((self.pusher().await? == name).then_some(()))
-        })
-        .await
-    }
-
-    /// How often the provider was asked to ring the phone for each event.
-    fn rung(&self) -> BTreeMap<u64, usize> {
-        let mut rung = BTreeMap::new();
-        for push in self.proxy.pushes_to(PHONE) {
-            let body = push.request.json();
-            // "Motion Alarm on Front (100)"
-            let alert = body["alert"].as_str().and_then(|alert| alert.rsplit_once('('));
-            let event = alert.and_then(|(_, rest)| rest.split(')').next());
-            if let Some(event) = event.and_then(|event| event.parse().ok()) {
-                *rung.entry(event).or_default() += 1;
-            }
-        }
-        rung
-    }
-
-    async fn wait_rung(&self, event: u64) -> Result<()> {
-        wait_until(&format!("the phone rings for event {event}"), async || {
-            Ok(self.rung().contains_key(&event).then_some(()))
-        })
-        .await
-    }
-}
+const PHONE: &str = Site::PHONE;
 
 /// Says that a phone rang for each of these events, and how often it rang once more.
-fn ensure_all(
+pub(crate) fn ensure_all(
     rung: &BTreeMap<u64, usize>,
     events: impl IntoIterator<Item = u64>,
     most_repeats: usize,
@@ -130,7 +33,7 @@ fn ensure_all(
     Ok(())
 }
 
-async fn events_of(world: &World) -> Result<Vec<u64>> {
+pub(crate) async fn events_of(world: &World) -> Result<Vec<u64>> {
     let list = world.ctl().json(&["events"]).await?;
     let events = list["events"].as_array().with_context(|| list.to_string())?;
     Ok(events.iter().filter_map(|event| event["event_id"].as_u64()).collect())
@@ -167,8 +70,9 @@ async fn each_nodes_alarms_reach_the_apps_of_both_once_and_one_node_rings_every_
         ensure!(events_of(world).await? == (100..140).collect::<Vec<_>>(), "{:?}", events_of(world).await?);
     }
     missed_and_silenced(&mut site, &mut at_a).await?;
+    let password = site.ledger_password()?;
     for world in [&mut site.a, &mut site.b] {
-        ensure!(!world.daemon()?.log().contains(LEDGER_PASSWORD), "the password is in the log");
+        ensure!(!world.daemon()?.log().contains(&password), "the password is in the log");
     }
     Ok(())
 }
