@@ -80,10 +80,7 @@ impl MqttOwner {
         self.parts.counters.mqtt.published.increment();
         self.parts.status.change(|health| health.acknowledged += 1);
         match tag {
-            Tag::Event(Some(id)) => {
-                self.cursor.finish(&id, self.parts.clock.now());
-                self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
-            }
+            Tag::Event(Some(id)) => self.finish(&id),
             Tag::Discovery => self.announced(),
             Tag::Picture => self.pictures.sent(),
             Tag::Emptied(topic) => {
