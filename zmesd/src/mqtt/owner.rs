@@ -265,6 +265,7 @@ impl MqttOwner {
             backlog: 0,
             cleared: false,
             unsubscribed: false,
+            pictures_rest_until: None,
         }));
         self.take_catalog();
         self.take_reports();
@@ -283,7 +284,7 @@ impl MqttOwner {
     async fn on_config(&mut self) -> bool {
         let new = self.parts.config.borrow_and_update().clone();
         let works = self.line.is_up() && !self.line.is_unsubscribed() && !self.cleared;
-        if new == self.config && works {
+        if new == self.config && works && !self.pictures.rest() {
             return true;
         }
         let enabled = new.broker.is_some();

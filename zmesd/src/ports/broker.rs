@@ -132,6 +132,8 @@ pub struct MqttHealth {
     pub cleared: bool,
     /// A message that was too long has ended the connection: nothing is subscribed to until a reload.
     pub unsubscribed: bool,
+    /// Connections have ended at pictures: until then none is published. `None` once the broker has taken one.
+    pub pictures_rest_until: Option<Timestamp>,
 }
 
 /// Which monitors are published, as the configuration says.

@@ -73,7 +73,7 @@ impl MqttOwner {
         self.cursor.reopen();
         self.online_said = false;
         self.announcing.interrupt();
-        self.pictures.interrupt();
+        self.interrupt_pictures();
     }
 
     pub(super) fn on_ack(&mut self, tag: Tag) {
@@ -82,7 +82,7 @@ impl MqttOwner {
         match tag {
             Tag::Event(Some(id)) => self.finish(&id),
             Tag::Discovery => self.announced(),
-            Tag::Picture => self.pictures.sent(),
+            Tag::Picture => self.picture_sent(),
             Tag::Emptied(topic) => {
                 self.slots.emptied(&topic);
                 if !self.slots.is_emptying() {
