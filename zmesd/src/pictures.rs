@@ -228,11 +228,11 @@ impl PictureUploads for PictureDesk {
         let picture = match read {
             Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
             Ok(Err(problem)) => {
-                info!(%event, error = %problem, hint = problem.hint(), "a message goes out without its picture");
+                info!(%event, error = %problem, hint = problem.hint(), "no picture of the event was found in time");
                 None
             }
             Err(_) => {
-                info!(%event, "a message goes out without its picture: database or disk did not answer in time");
+                info!(%event, "no picture of the event was found in time: database or disk did not answer");
                 None
             }
         };

@@ -6,12 +6,12 @@ use tokio::time::{Instant, timeout};
 use zmes_providers::targets::PictureForm;
 use zmes_providers::{Visit, VisitFault, Visitor};
 use zmes_shared::EventId;
-use zmes_shared::views::Finding;
+use zmes_shared::views::{Finding, Severity};
 use zmes_zoneminder::EventRow;
 use zmes_zoneminder::pictures::NoPicture;
 
 use crate::admin::AdminParts;
-use crate::links;
+use crate::links::DeadLink;
 use crate::ports::covers;
 
 const STEP: &str = "pictures";
@@ -58,7 +58,7 @@ fn uploads(parts: &AdminParts) -> bool {
 async fn addressed(parts: &AdminParts, base_url: &str) -> Option<Finding> {
     match own_certificate(parts, base_url) {
         Some(finding) => Some(finding),
-        None => visited(base_url).await,
+        None => visited(base_url, &opened(parts)).await,
     }
 }
 
@@ -94,34 +94,50 @@ fn host_and_port(base_url: &str) -> Option<(&str, u16)> {
     Some((host.trim_matches(['[', ']']), port))
 }
 
-/// Opens a link that is none, as a phone would, and judges who answers. That this machine cannot reach its own public
-/// address proves nothing: many routers do not send it back in.
-async fn visited(base_url: &str) -> Option<Finding> {
+/// Opens links that are none, as a phone would, and judges who answers: the first that leads elsewhere, or one that is well.
+/// That this machine cannot reach its own public address proves nothing: many routers do not send it back in.
+async fn visited(base_url: &str, links: &[DeadLink]) -> Option<Finding> {
     let visitor = tokio::task::spawn_blocking(Visitor::new).await.ok()?.ok()?;
-    let began = Instant::now();
-    let (url, body) = links::nothing(base_url);
-    let visit = visitor.visit(&url).await;
-    Some(judge(base_url, visit, body, began.elapsed()))
+    let mut judged = None;
+    for link in links {
+        let began = Instant::now();
+        let visit = visitor.visit(&link.url(base_url)).await;
+        let finding = judge(base_url, *link, visit, began.elapsed());
+        if finding.severity != Severity::Ok {
+            return Some(finding);
+        }
+        judged.get_or_insert(finding);
+    }
+    judged
 }
 
-/// Judges what a link that opens nothing was answered with; `body`: what this server answers.
-fn judge(base_url: &str, visit: Result<Visit, VisitFault>, body: &str, took: Duration) -> Finding {
+/// Returns what is opened: links to pictures, and buttons where a target has some.
+fn opened(parts: &AdminParts) -> Vec<DeadLink> {
+    let buttons = parts.configuration.running().push.targets.iter().any(|target| !target.snooze_buttons.is_empty());
+    [Some(DeadLink::Picture), buttons.then_some(DeadLink::SnoozeButton)].into_iter().flatten().collect()
+}
+
+/// Judges what a link that opens nothing was answered with.
+fn judge(base_url: &str, link: DeadLink, visit: Result<Visit, VisitFault>, took: Duration) -> Finding {
+    let fails = match link {
+        DeadLink::Picture => "phones load no pictures",
+        DeadLink::SnoozeButton => "snooze buttons do nothing",
+    };
     match visit {
-        Ok(visit) if visit.status == 404 && visit.body == body => {
+        Ok(visit) if visit.status == 404 && link.is_answered_by(&visit.body) => {
             Finding::good(STEP, format!("links lead to this server ({base_url}, {} ms)", took.as_millis()))
         }
         // It answers, and has too much to do.
         Ok(visit) if visit.status == 503 => Finding::good(STEP, format!("{base_url} is busy")),
         Ok(visit) => {
-            let status = visit.status;
-            let detail = format!(
-                "phones load no pictures: links lead elsewhere, {base_url}/p/ is answered with {status}"
-            );
+            let (path, status) = (link.path(), visit.status);
+            let detail =
+                format!("{fails}: links lead elsewhere, {base_url}{path} is answered with {status}");
             let hint = "a proxy must pass /p/ and /s/ on to zmesd, without the path of picture.base-url: docs/behind-a-proxy.md";
             Finding::warning(STEP, detail, hint)
         }
         Err(VisitFault::Certificate(why)) => {
-            Finding::warning(STEP, format!("phones load no pictures: {base_url}: {why}"), PUBLIC)
+            Finding::warning(STEP, format!("{fails}: {base_url}: {why}"), PUBLIC)
         }
         Err(VisitFault::Unreachable(why)) => {
             let detail =
@@ -186,13 +202,12 @@ async fn newest(parts: &AdminParts) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use zmes_shared::views::Severity;
-
     use super::*;
 
     #[test]
     fn who_answers_a_link_that_opens_nothing_is_told() {
-        let judged = |visit| judge("https://zm.example.org", visit, links::NO_PICTURE, Duration::ZERO);
+        let of = |link, visit| judge("https://zm.example.org", link, visit, Duration::ZERO);
+        let judged = |visit| of(DeadLink::Picture, visit);
         let answered = |status, body: &str| judged(Ok(Visit { status, body: body.to_owned() }));
         assert_eq!(answered(404, "no picture\n").severity, Severity::Ok);
         for (status, body) in
@@ -204,6 +219,13 @@ mod tests {
                 "{finding:?}"
             );
         }
+        // A proxy that passes on /p/ alone.
+        let button = |body: &str| {
+            of(DeadLink::SnoozeButton, Ok(Visit { status: 404, body: body.to_owned() }))
+        };
+        assert_eq!(button("<h1>This link does nothing</h1>").severity, Severity::Ok);
+        let elsewhere = button("<html>Not Found</html>");
+        assert!(elsewhere.detail.starts_with("snooze buttons do nothing") && elsewhere.detail.contains("/s/"));
         let expired = VisitFault::Certificate("certificate expired".to_owned());
         assert_eq!(judged(Err(expired)).severity, Severity::Warning);
         // Many routers do not send a public address back in.

@@ -70,13 +70,21 @@ fn in_directory(search: &Search, root: &Root, path: &Path, directory: &Path) -> 
     for kind in &search.kinds {
         let file = directory.join(name(*kind, &search.place));
         match picture(search, root, path, &file, *kind) {
-            Ok(Some(picture)) if picture.earlier => earlier = earlier.or(Some(picture)),
+            Ok(Some(picture)) if picture.earlier => earlier = Some(later_of(earlier, picture)),
             Ok(Some(picture)) => return Ok(picture),
             Ok(None) => {}
             Err(error) => _ = trouble.get_or_insert(error),
         }
     }
     earlier.ok_or_else(|| trouble.unwrap_or_else(|| NoPicture::NotWritten(path.join(directory))))
+}
+
+/// Returns the one that was written last; the first of two that were written at once.
+fn later_of(one: Option<Picture>, other: Picture) -> Picture {
+    match one {
+        Some(one) if one.written >= other.written => one,
+        Some(_) | None => other,
+    }
 }
 
 fn name(kind: PictureKind, place: &EventPlace) -> String {
