@@ -222,8 +222,8 @@ impl PictureDoor for PictureDesk {
 
 #[async_trait]
 impl PictureUploads for PictureDesk {
-    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile> {
-        let wanted = self.wanted(event, Some(at));
+    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile> {
+        let wanted = self.wanted(event, at);
         let read = timeout(wait + ONE_LOOK, self.reader.read(&wanted, Instant::now() + wait)).await;
         let picture = match read {
             Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),

@@ -133,7 +133,7 @@ impl AlarmPictures {
             let Some((monitor, (event, at))) = self.wanted.pop_first() else { return };
             let desk = Arc::clone(&self.desk);
             self.looks.push(Box::pin(async move {
-                FoundPicture { monitor, event, file: desk.file(event, at, WAIT).await }
+                FoundPicture { monitor, event, file: desk.file(event, Some(at), WAIT).await }
             }));
         }
     }
@@ -216,7 +216,7 @@ mod tests {
 
     #[async_trait::async_trait]
     impl PictureUploads for Desk {
-        async fn file(&self, event: EventId, _: Timestamp, _: Duration) -> Option<PictureFile> {
+        async fn file(&self, event: EventId, _: Option<Timestamp>, _: Duration) -> Option<PictureFile> {
             Some(PictureFile::new(vec![u8::try_from(event.0).unwrap()]))
         }
     }

@@ -290,18 +290,18 @@ async fn an_earlier_picture_is_looked_for_once_though_many_ask() {
 async fn of_a_later_alarm_of_an_event_the_newer_picture_is_taken() {
     let now = Timestamp::now();
     let again = || Wanted { alarm_at: Some(now), ..any() };
-    let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
-    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
-    world.put("3/4711/snapshot.jpg", &jpeg(2, 300));
-    for name in ["alarm", "snapshot"] {
-        age(&world.path(&format!("3/4711/{name}.jpg")), 600);
+    for (alarm, snapshot, newest) in
+        [(600, 300, PictureKind::Snapshot), (300, 600, PictureKind::Alarm)]
+    {
+        let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
+        for (name, seconds) in [("alarm", alarm), ("snapshot", snapshot)] {
+            let path = format!("3/4711/{name}.jpg");
+            world.put(&path, &jpeg(1, 300));
+            age(&world.path(&path), seconds);
+        }
+        let picture = world.read_for(Duration::ZERO, again()).await.unwrap();
+        assert_eq!((picture.kind, picture.earlier), (newest, true), "an earlier one is better than none");
     }
-    let picture = world.read_for(Duration::ZERO, again()).await.unwrap();
-    assert_eq!(
-        (picture.kind, picture.earlier),
-        (PictureKind::Alarm, true),
-        "an earlier one is better than none"
-    );
 
     let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
     world.put("3/4711/alarm.jpg", &jpeg(1, 300));
