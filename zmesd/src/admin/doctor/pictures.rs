@@ -1,7 +1,9 @@
-//! Pictures: do links lead to this server, and can the pictures of the newest event be read?
+//! Pictures: do links lead to this server, and can the pictures of the newest events be read?
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 use zmes_providers::targets::PictureForm;
 use zmes_providers::{Visit, VisitFault, Visitor};
@@ -21,7 +23,7 @@ const ANDROID_MAX: usize = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The port of https:// where a URL names none.
 const HTTPS: u16 = 443;
-/// Newest events among which one of a monitor of this server is looked for: other servers write into the same table.
+/// Newest events among which one of each server is looked for, if its monitors are watched.
 const NEWEST: u32 = 50;
 /// After this long ZoneMinder has written the first picture of an event.
 const WRITTEN: Duration = Duration::from_mins(1);
@@ -39,8 +41,12 @@ pub(super) async fn findings(parts: &AdminParts) -> Vec<Finding> {
             _ => None,
         }
     };
-    let (links, newest) = tokio::join!(links, newest(parts));
-    links.into_iter().chain(newest).collect()
+    let newest = async {
+        let rows = newest_events(parts).await;
+        join_all(rows.iter().map(|row| readable(parts, row))).await
+    };
+    let (links, newest) = tokio::join!(links, newest);
+    links.into_iter().chain(newest.into_iter().flatten()).collect()
 }
 
 /// Says whether a target or MQTT sends pictures as files.
@@ -147,18 +153,24 @@ fn judge(base_url: &str, link: DeadLink, visit: Result<Visit, VisitFault>, took:
     }
 }
 
-/// Returns the newest event of the monitors of this server.
-async fn newest_event(parts: &AdminParts) -> Option<EventRow> {
+/// Returns the newest event of each server whose monitors are watched: each has disks of its own.
+async fn newest_events(parts: &AdminParts) -> Vec<EventRow> {
     // A database that does not answer is a finding of its own.
-    let newest = parts.events.newest().await.ok()??;
+    let Ok(Some(newest)) = parts.events.newest().await else { return Vec::new() };
     let after = EventId(newest.0.saturating_sub(NEWEST.into()));
-    let rows = parts.events.since(after, &[], NEWEST).await.ok()?;
+    let rows = parts.events.since(after, &[], NEWEST).await.unwrap_or_default();
     let catalog = parts.catalog.now();
-    rows.into_iter().rev().find(|row| catalog.monitors.find(row.monitor).is_some())
+    let mut of_servers = BTreeMap::new();
+    for row in rows {
+        if let Some(monitor) = catalog.monitors.find(row.monitor) {
+            of_servers.insert(monitor.elsewhere.as_ref().map(|server| server.id), row);
+        }
+    }
+    of_servers.into_values().collect()
 }
 
-async fn newest(parts: &AdminParts) -> Option<Finding> {
-    let row = newest_event(parts).await?;
+/// Judges whether the picture of an event can be read.
+async fn readable(parts: &AdminParts, row: &EventRow) -> Option<Finding> {
     let event = row.id;
     let examine = parts.pictures.examine(event, Instant::now());
     let Ok(examined) = timeout(PATIENCE, examine).await else {
@@ -191,6 +203,7 @@ async fn newest(parts: &AdminParts) -> Option<Finding> {
             | NoPicture::Root { .. }
             | NoPicture::Unreadable { .. }
             | NoPicture::Link(_)
+            | NoPicture::NotMounted(_)
             | NoPicture::Stuck
             | NoPicture::TooLarge { .. }),
         ) => {

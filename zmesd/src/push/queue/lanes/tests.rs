@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use zmes_providers::{Platform, Urgency};
+use zmes_providers::Platform;
 
 use super::*;
 use crate::domain::DeliveryId;
-use crate::push::tests::fakes::{alarm, token};
+use crate::push::tests::fakes::{self, alarm, token};
 
 fn job(id: i64, of: i64) -> Job {
     fakes::job(DeliveryId(id), token(of, "secret", Platform::Android), alarm(id.cast_unsigned(), 1))
