@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 48] = [
+const REQUESTS: [&str; 49] = [
     "cluster_status",
     "cluster_handover",
     "cluster_leave",
@@ -26,6 +26,7 @@ const REQUESTS: [&str; 48] = [
     "mqtt_check",
     "mqtt_clear",
     "pictures_test",
+    "pictures_read",
     "pictures_rotate",
     "status",
     "clients_list",
@@ -181,6 +182,7 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushQueue => "push_queue",
         Request::PushRetry { .. } => "push_retry",
         Request::PicturesTest { .. } => "pictures_test",
+        Request::PicturesRead { .. } => "pictures_read",
         Request::PicturesRotate => "pictures_rotate",
         Request::MqttStatus => "mqtt_status",
         Request::MqttCheck => "mqtt_check",

@@ -217,7 +217,7 @@ pub struct PictureExamined {
 
 /// What admins do about pictures.
 #[async_trait]
-pub trait PictureCare: Send + Sync + std::fmt::Debug {
+pub trait PictureCare: PictureUploads {
     /// Returns where links lead; `None`: pushes hold none.
     fn base_url(&self) -> Option<String>;
 
