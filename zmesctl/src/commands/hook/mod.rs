@@ -10,6 +10,7 @@ mod journal;
 mod picture;
 mod program;
 mod queue;
+mod signals;
 mod store;
 
 use std::ffi::OsString;
@@ -19,7 +20,6 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::{SignedDuration, Timestamp};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -33,6 +33,7 @@ use self::cursor::Cursor;
 use self::journal::HookLine;
 use self::picture::RunPictures;
 use self::queue::{Queue, lane};
+use self::signals::Signals;
 use self::store::CursorStore;
 use crate::commands::follow::{Followed, Follower};
 use crate::commands::named;
@@ -166,29 +167,6 @@ async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<Monito
     monitors.sort_unstable();
     monitors.dedup();
     Ok(monitors)
-}
-
-/// The signals that end a hook.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn listen() -> Result<Self, CliError> {
-        let listen = |kind| signal(kind).map_err(CliError::Terminal);
-        Ok(Self([
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn next(&mut self) {
-        let [terminate, interrupt, hangup] = &mut self.0;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }
 
 /// Which messages the command runs for.
