@@ -7,6 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::{Builder, TempPath};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use zmes_shared::EventId;
 use zmes_shared::client::{ClientError, ControlClient, TIMEOUT};
 use zmes_shared::control::Request;
@@ -23,12 +25,17 @@ pub(super) struct RunPictures {
     socket: PathBuf,
     /// How long a run waits for its picture.
     wait: Duration,
+    /// Each question is a connection, and those of one user are counted.
+    asking: Semaphore,
 }
+
+/// Runs that ask at the same time. Others wait for their turn, as long as for an answer.
+const ASKING: usize = 4;
 
 impl RunPictures {
     /// Asks the daemon whether it would answer, so that a missing permission is known before the first alarm.
     pub(super) async fn open(context: &Context, wait: Duration) -> Result<Self, CliError> {
-        let pictures = Self { socket: context.socket().to_owned(), wait };
+        let pictures = Self { socket: context.socket().to_owned(), wait, asking: Semaphore::new(ASKING) };
         match pictures.ask(Request::PicturesRead { event: EventId(0), at: None, wait_ms: 0 }).await {
             Err(refused @ ClientError::Refused(_)) => Err(refused.into()),
             // Whether the daemon is there, its stream tells.
@@ -51,8 +58,14 @@ impl RunPictures {
     }
 
     async fn ask(&self, request: Request) -> Result<PictureRead, ClientError> {
-        let mut client = ControlClient::connect_within(&self.socket, self.wait + TIMEOUT).await?;
-        client.request(request).await
+        let limit = self.wait + TIMEOUT;
+        let asked = timeout(limit, async {
+            // It is never closed.
+            let _turn = self.asking.acquire().await.ok();
+            let mut client = ControlClient::connect_within(&self.socket, limit).await?;
+            client.request(request).await
+        });
+        asked.await.unwrap_or(Err(ClientError::Timeout { limit }))
     }
 }
 
