@@ -133,6 +133,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "mqtt_check" | "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "push_retry" => drop(round_trip::<views::PushRetried>(name, value)),
+        "pictures_read" => drop(round_trip::<views::PictureRead>(name, value)),
         "pictures_test" => drop(round_trip::<views::PictureTested>(name, value)),
         "events" => drop(round_trip::<views::Events>(name, value)),
         "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),

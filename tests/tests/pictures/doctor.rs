@@ -90,8 +90,8 @@ async fn doctor_says_that_the_storage_of_another_server_is_not_mounted_here() ->
     let statements = format!(
         "DELETE FROM Servers; INSERT INTO Servers (Id, Name) VALUES (1, 'nvr1'), (2, 'nvr2'); \
          UPDATE Monitors SET ServerId=Id; \
-         CREATE TABLE Storage (Id smallint unsigned PRIMARY KEY, Path varchar(255) NOT NULL, ServerId int unsigned); \
-         INSERT INTO Storage VALUES (1, '{path}', 1), (2, '{path}', 2)",
+         ALTER TABLE Storage MODIFY Path varchar(255) NOT NULL, ADD COLUMN ServerId int unsigned; \
+         INSERT INTO Storage (Id, Path, ServerId) VALUES (1, '{path}', 1), (2, '{path}', 2)",
         path = events.display()
     );
     world.database.sql(&statements).await?;

@@ -191,20 +191,11 @@ mod tests {
     use zmes_shared::views::Severity;
 
     use super::*;
+    use crate::config::BrokerUrl;
 
     fn health(now: Timestamp) -> MqttHealth {
-        MqttHealth {
-            broker: "mqtts://broker:8883".to_owned(),
-            connected_at: None,
-            away_since: Some(now),
-            failure: None,
-            acknowledged: 0,
-            backlog: 0,
-            ignored_commands: 0,
-            cleared: false,
-            unsubscribed: false,
-            pictures_rest_until: None,
-        }
+        let url = BrokerUrl { host: "broker".to_owned(), port: 8883, tls: true };
+        MqttHealth { away_since: Some(now), ..MqttHealth::unreached(&url) }
     }
 
     #[test]

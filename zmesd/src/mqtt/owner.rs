@@ -251,21 +251,16 @@ impl MqttOwner {
         (self.cleared, self.user_missed) = (false, false);
         self.pictures.forget();
         let Some(broker) = self.config.broker.clone() else { return };
-        let url = broker.url.to_string();
+        let fresh = MqttHealth::unreached(&broker.url);
         // What is counted since the start goes on, unless it is of another broker.
-        let before = self.parts.status.get().filter(|health| health.broker == url);
+        let before = self.parts.status.get().filter(|health| health.broker == fresh.broker);
         let away_since = before.as_ref().and_then(|health| health.away_since);
         self.parts.status.set(Some(MqttHealth {
-            broker: url,
-            connected_at: None,
             away_since: away_since.or_else(|| Some(self.parts.clock.now())),
             acknowledged: before.as_ref().map_or(0, |health| health.acknowledged),
             ignored_commands: before.as_ref().map_or(0, |health| health.ignored_commands),
             failure: before.and_then(|health| health.failure),
-            backlog: 0,
-            cleared: false,
-            unsubscribed: false,
-            pictures_rest_until: None,
+            ..fresh
         }));
         self.take_catalog();
         self.take_reports();
