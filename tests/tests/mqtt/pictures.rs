@@ -97,7 +97,8 @@ async fn a_picture_of_two_mebibytes_that_is_retained_is_cleared_too() -> Result<
 }
 
 #[tokio::test]
-async fn a_broker_that_refuses_pictures_gets_all_alarms_and_doctor_says_so_until_it_takes_them() -> Result<()> {
+async fn a_broker_that_refuses_pictures_gets_all_alarms_and_doctor_says_so_until_it_takes_them() -> Result<()>
+{
     if !mosquitto_is_installed() {
         return skipped("mosquitto is not installed");
     }

@@ -229,7 +229,8 @@ mod tests {
         let connected = MqttHealth { connected_at: Some(now), ..refused };
         assert_eq!(judge(&connected, now).severity, Severity::Ok);
         assert!(view(connected.clone()).hint.is_none());
-        let resting = MqttHealth { pictures_rest_until: Some(now + SignedDuration::from_hours(1)), ..connected };
+        let resting =
+            MqttHealth { pictures_rest_until: Some(now + SignedDuration::from_hours(1)), ..connected };
         assert_eq!(judge(&resting, now).severity, Severity::Warning);
         assert_eq!(view(resting).hint.as_deref(), Some(PICTURES));
     }

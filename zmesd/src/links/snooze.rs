@@ -34,6 +34,7 @@ impl SnoozeLink {
 
     /// Returns the link that ends what this one has set until `until`. It works as long as that silences the camera: until
     /// then no message comes with newer buttons.
+    #[must_use]
     pub fn undo(self, until: Timestamp, now: Timestamp) -> Self {
         Self { minutes: 0, until: end(now, LIFETIME).max(end(until, Duration::ZERO)), ..self }
     }

@@ -170,8 +170,10 @@ mod tests {
         assert!(!motion(message(MachineKind::AlarmEnd, "Motion: All")));
 
         let mut start = message(MachineKind::AlarmStart, "Motion: All");
-        start.labels =
-            Some(vec![Label::new("person", Some(95)).unwrap(), Label::new("traffic light", Some(8)).unwrap()]);
+        start.labels = Some(vec![
+            Label::new("person", Some(95)).unwrap(),
+            Label::new("traffic light", Some(8)).unwrap(),
+        ]);
         let told = read(&start);
         assert_eq!(
             as_zmnotify_reads(told["name"].as_str().unwrap()),

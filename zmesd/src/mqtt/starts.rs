@@ -30,7 +30,10 @@ impl DecidedStarts {
     /// Reads what [`Self::document`] wrote; nothing, if it is something else.
     pub(super) fn parse(text: &str) -> Self {
         let starts: Vec<DecidedStart> = serde_json::from_str(text).unwrap_or_default();
-        Self { of: starts.into_iter().map(|start| (MonitorId(start.monitor), start)).collect(), changed: false }
+        Self {
+            of: starts.into_iter().map(|start| (MonitorId(start.monitor), start)).collect(),
+            changed: false,
+        }
     }
 
     /// Returns what to write down; `None`: nothing has changed since it was asked for last.
@@ -43,8 +46,7 @@ impl DecidedStarts {
     /// A start was published, or a rule has muted it.
     pub(super) fn start(&mut self, monitor: MonitorId, event: Option<EventId>, muted: bool) {
         let before = self.of.get(&monitor).is_some_and(|start| start.told && !start.ended);
-        let start =
-            DecidedStart { monitor: monitor.0, event, muted, told: before || !muted, ended: false };
+        let start = DecidedStart { monitor: monitor.0, event, muted, told: before || !muted, ended: false };
         self.changed |= self.of.insert(monitor, start) != Some(start);
     }
 
@@ -82,10 +84,7 @@ mod tests {
         starts.start(YARD, Some(EventId(7)), false);
         starts.start(YARD, Some(EventId(8)), true);
         let written = starts.document().unwrap();
-        assert_eq!(
-            written,
-            r#"[{"monitor":2,"event":8,"muted":true,"told":true,"ended":false}]"#
-        );
+        assert_eq!(written, r#"[{"monitor":2,"event":8,"muted":true,"told":true,"ended":false}]"#);
         assert_eq!(starts.document(), None, "nothing has changed");
         let mut again = DecidedStarts::parse(&written);
         assert_eq!(again.update(YARD, Some(EventId(8))), Some(true));

@@ -206,7 +206,8 @@ fn step(name: &'static str, begun: Instant, outcome: Result<String, (FaultKind, 
 impl MqttSide for MqttView {
     fn health(&self) -> Option<MqttHealth> {
         // Right after the start the owner has not said anything yet.
-        let starting = || self.config.borrow().broker.as_ref().map(|broker| MqttHealth::unreached(&broker.url));
+        let starting =
+            || self.config.borrow().broker.as_ref().map(|broker| MqttHealth::unreached(&broker.url));
         self.status.get().or_else(starting)
     }
 

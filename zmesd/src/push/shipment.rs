@@ -275,8 +275,13 @@ mod tests {
         let late = Arc::new(Alarm { origin: Origin::Reconciled, ..Alarm::clone(&live) });
         for alarm in [Arc::clone(&live), late] {
             let job = fakes::job(DeliveryId(1), fakes::token(1, "secret", Platform::Android), alarm);
-            let shipment =
-                Shipment { token: job.token.id, jobs: vec![job], digest: false, gate: None, ways: Vec::new() };
+            let shipment = Shipment {
+                token: job.token.id,
+                jobs: vec![job],
+                digest: false,
+                gate: None,
+                ways: Vec::new(),
+            };
             let way = PictureWay::File { wait: Duration::ZERO };
             assert!(shipment.picture(way, &pictures, live.at).await.is_none());
         }

@@ -90,7 +90,7 @@ pub struct HookArgs {
     /// Time limit of a run: SIGTERM, 5 s later SIGKILL [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
-    /// Give each run its alarm's picture in ZMES_PICTURE_FILE, waiting for it this long (up to 10s)
+    /// Give each run its alarm's picture in a file; wait this long for it, at most 10s
     #[arg(long, value_name = "DURATION", value_parser = values::picture_wait)]
     picture_wait: Option<Duration>,
     /// Cursor file, created if missing
@@ -118,7 +118,8 @@ pub enum HookPhase {
 }
 
 pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
-    let HookArgs { on, monitor, user, jobs, timeout, picture_wait, cursor, es_arguments, command } = arguments;
+    let HookArgs { on, monitor, user, jobs, timeout, picture_wait, cursor, es_arguments, command } =
+        arguments;
     if es_arguments && on.contains(&HookPhase::Trouble) {
         return Err(CliError::Usage {
             message: "--es-arguments cannot be used with --on trouble".to_owned(),

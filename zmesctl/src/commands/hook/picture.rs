@@ -87,7 +87,8 @@ fn request(message: &MachineMessage, wait: Duration) -> Option<Request> {
 
 /// Writes a picture into a new file, which only this user can read.
 fn write(jpeg: &str) -> Result<TempPath, String> {
-    let bytes = STANDARD.decode(jpeg).map_err(|error| format!("the answer of zmesd is not understood: {error}"))?;
+    let bytes =
+        STANDARD.decode(jpeg).map_err(|error| format!("the answer of zmesd is not understood: {error}"))?;
     let file = Builder::new().prefix("zmes-hook-").suffix(".jpg").tempfile();
     let written = file.and_then(|mut file| file.write_all(&bytes).map(|()| file.into_temp_path()));
     written.map_err(|error| format!("cannot write it to {}: {error}", std::env::temp_dir().display()))

@@ -119,7 +119,8 @@ async fn visited(base_url: &str, links: &[DeadLink]) -> Option<Finding> {
 
 /// Returns what is opened: links to pictures, and buttons where a target has some.
 fn opened(parts: &AdminParts) -> Vec<DeadLink> {
-    let buttons = parts.configuration.running().push.targets.iter().any(|target| !target.snooze_buttons.is_empty());
+    let buttons =
+        parts.configuration.running().push.targets.iter().any(|target| !target.snooze_buttons.is_empty());
     [Some(DeadLink::Picture), buttons.then_some(DeadLink::SnoozeButton)].into_iter().flatten().collect()
 }
 
@@ -137,8 +138,7 @@ fn judge(base_url: &str, link: DeadLink, visit: Result<Visit, VisitFault>, took:
         Ok(visit) if visit.status == 503 => Finding::good(STEP, format!("{base_url} is busy")),
         Ok(visit) => {
             let (path, status) = (link.path(), visit.status);
-            let detail =
-                format!("{fails}: links lead elsewhere, {base_url}{path} is answered with {status}");
+            let detail = format!("{fails}: links lead elsewhere, {base_url}{path} is answered with {status}");
             let hint = "a proxy must pass /p/ and /s/ on to zmesd, without the path of picture.base-url: docs/behind-a-proxy.md";
             Finding::warning(STEP, detail, hint)
         }
@@ -233,12 +233,13 @@ mod tests {
             );
         }
         // A proxy that passes on /p/ alone.
-        let button = |body: &str| {
-            of(DeadLink::SnoozeButton, Ok(Visit { status: 404, body: body.to_owned() }))
-        };
+        let button =
+            |body: &str| of(DeadLink::SnoozeButton, Ok(Visit { status: 404, body: body.to_owned() }));
         assert_eq!(button("<h1>This link does nothing</h1>").severity, Severity::Ok);
         let elsewhere = button("<html>Not Found</html>");
-        assert!(elsewhere.detail.starts_with("snooze buttons do nothing") && elsewhere.detail.contains("/s/"));
+        assert!(
+            elsewhere.detail.starts_with("snooze buttons do nothing") && elsewhere.detail.contains("/s/")
+        );
         let expired = VisitFault::Certificate("certificate expired".to_owned());
         assert_eq!(judged(Err(expired)).severity, Severity::Warning);
         // Many routers do not send a public address back in.

@@ -95,7 +95,8 @@ impl MqttOwner {
     /// Says whether a rule mutes it by its own facts: an end or an update, of whose start nothing is known, by the time at
     /// which its alarm began.
     fn rules_mute(&self, told: &MachineMessage, monitor: MonitorId) -> bool {
-        let lasted = SignedDuration::from_secs(told.duration.and_then(|lasted| lasted.try_into().ok()).unwrap_or(0));
+        let lasted =
+            SignedDuration::from_secs(told.duration.and_then(|lasted| lasted.try_into().ok()).unwrap_or(0));
         let began = told.at.saturating_sub(lasted).unwrap_or(told.at);
         let alarm = AlarmFacts {
             monitor,

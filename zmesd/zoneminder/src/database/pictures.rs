@@ -7,8 +7,8 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::cells::{Cells, Odd, readable};
 use super::events::start_column;
-use super::monitors::server_id;
 use super::explain::Answer;
+use super::monitors::server_id;
 use super::schema::Session;
 use crate::conf::ServerScope;
 use crate::pictures::{EventPlace, Scheme, Storage};
@@ -101,7 +101,8 @@ async fn storages(
     let mut rows = Vec::new();
     if session.schema.has("Storage", "Path") {
         let columns = session.schema.list("Storage", &["Id", "Path", "ServerId"]);
-        let mut query = QueryBuilder::<MySql>::new(format!("SELECT {columns} FROM `Storage` WHERE `Id` IN ("));
+        let mut query =
+            QueryBuilder::<MySql>::new(format!("SELECT {columns} FROM `Storage` WHERE `Id` IN ("));
         let mut list = query.separated(", ");
         for id in ids {
             list.push_bind(*id);

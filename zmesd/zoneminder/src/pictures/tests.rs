@@ -294,9 +294,7 @@ async fn an_earlier_picture_is_looked_for_once_though_many_ask() {
 async fn of_a_later_alarm_of_an_event_the_newer_picture_is_taken() {
     let now = Timestamp::now();
     let again = || Wanted { alarm_at: Some(now), ..any() };
-    for (alarm, snapshot, newest) in
-        [(600, 300, PictureKind::Snapshot), (300, 600, PictureKind::Alarm)]
-    {
+    for (alarm, snapshot, newest) in [(600, 300, PictureKind::Snapshot), (300, 600, PictureKind::Alarm)] {
         let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
         for (name, seconds) in [("alarm", alarm), ("snapshot", snapshot)] {
             let path = format!("3/4711/{name}.jpg");
@@ -349,7 +347,8 @@ async fn a_copy_on_another_storage_stands_in_for_one_that_is_not_mounted() {
     world.put("copy/3/4711/alarm.jpg", &jpeg(1, 300));
     let (gone, copy) = (world.path("gone"), world.path("copy"));
     let storages = |paths: &[&PathBuf]| {
-        world.store.place.lock().unwrap().as_mut().unwrap().storages = paths.iter().map(|path| storage(path)).collect();
+        world.store.place.lock().unwrap().as_mut().unwrap().storages =
+            paths.iter().map(|path| storage(path)).collect();
     };
     storages(&[&gone]);
     let error = world.read_for(Duration::from_secs(30), any()).await.unwrap_err();
