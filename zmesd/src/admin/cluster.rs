@@ -10,9 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use zmes_cluster::schema::{Check, CheckFinding, verify};
 use zmes_cluster::{LedgerError, LedgerLine};
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{
-    CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity,
-};
+use zmes_shared::views::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, ClusterNode, ClusterStatus, Done, Finding, Sentence, Severity};
 use zmes_shared::words::TroubleKind;
 use zmes_zoneminder::conf::DatabaseConfig;
 
@@ -355,9 +353,6 @@ mod tests {
         let error = refused(&ClusterRefusal::Unknown("nvr9".to_owned()), &healthy());
         assert_eq!((error.code, error.hint.as_deref()), (ErrorCode::NotFound, Some("there are: nvr1, nvr2")));
         let error = refused(&ClusterRefusal::AtWork("nvr2".to_owned()), &healthy());
-        assert_eq!(
-            (error.code, error.message.as_str()),
-            (ErrorCode::Conflict, "cannot remove node nvr2: it is running")
-        );
+        assert_eq!((error.code, error.message.as_str()), (ErrorCode::Conflict, "cannot remove node nvr2: it is running"));
     }
 }

@@ -51,8 +51,7 @@ fn place(twin: &Twin) -> String {
 }
 
 impl JoinError {
-    pub const HINT: &'static str =
-        "give each node its own [cluster] name; after a move to another machine wait 10 s";
+    pub const HINT: &'static str = "give each node its own [cluster] name; after a move to another machine wait 10 s";
 }
 
 /// A node before its tasks run.

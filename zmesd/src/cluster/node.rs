@@ -11,8 +11,8 @@ use tracing::{debug, error, info, warn};
 use zmes_cluster::alarms::{LogKey, LoggedAlarm, Reader};
 use zmes_cluster::lease::{LeaseSight, ask_for};
 use zmes_cluster::node::{
-    Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, Removal, heartbeat,
-    nodes, register, remove, stop,
+    Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, Removal, heartbeat, nodes,
+    register, remove, stop,
 };
 use zmes_cluster::outcomes::DeviceHandle;
 use zmes_cluster::records::{Record, RecordKind, RecordReader};

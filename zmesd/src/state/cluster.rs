@@ -91,8 +91,7 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, note: &ClusterNote)
         ClusterNote::LeavePushes => {
             let query = "UPDATE deliveries SET decision = ?, reason = ? WHERE decision = 'queued' \
                          AND alarm IN (SELECT number FROM pushed_alarms WHERE ledger IS NOT NULL)";
-            let query =
-                sqlx::query(query).bind(DeliveryState::Skipped.word()).bind(SkipReason::Elsewhere.word());
+            let query = sqlx::query(query).bind(DeliveryState::Skipped.word()).bind(SkipReason::Elsewhere.word());
             query.execute(transaction).await?;
         }
     }

@@ -42,8 +42,7 @@ fn withheld(number: u8) -> DeviceOutcome {
 async fn outcomes_of(server: &MariaDb, alarm: LogKey) -> Vec<DeviceOutcome> {
     let query = "SELECT `handle`, `outcome`, `reason`, `provider_id`, TIMESTAMPDIFF(SECOND, '1970-01-01', `at`) \
                  FROM `done` WHERE `node` = ? AND `seq` = ? ORDER BY `handle`";
-    let query =
-        sqlx::query_as::<_, (Vec<u8>, u8, String, String, i64)>(query).bind(alarm.node.0).bind(alarm.seq);
+    let query = sqlx::query_as::<_, (Vec<u8>, u8, String, String, i64)>(query).bind(alarm.node.0).bind(alarm.seq);
     let rows = query.fetch_all(&mut server.connection().await).await.unwrap();
     let outcome = |(handle, kind, reason, provider_id, second): (Vec<u8>, u8, String, String, i64)| {
         let kind = match kind {
