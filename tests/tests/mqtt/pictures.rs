@@ -7,6 +7,8 @@ use zmes_tests::{jpeg, mosquitto_is_installed, skipped, wait_until};
 
 use super::{connected, house, ids, wait_connected};
 
+const ANYONE: &str = "allow_anonymous true\n";
+
 #[tokio::test]
 async fn the_picture_of_the_last_alarm_is_retained_and_no_event_waits_for_it() -> Result<()> {
     if !mosquitto_is_installed() {
@@ -102,7 +104,6 @@ async fn a_broker_that_refuses_pictures_gets_all_alarms_and_doctor_says_so_until
     if !mosquitto_is_installed() {
         return skipped("mosquitto is not installed");
     }
-    const ANYONE: &str = "allow_anonymous true\n";
     let limited = format!("{ANYONE}max_packet_size 20000\n");
     let (world, mut broker) = connected(house(), &limited).await?;
     fs::create_dir_all(world.path("events"))?;
