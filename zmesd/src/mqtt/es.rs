@@ -150,7 +150,7 @@ mod tests {
         assert!(payload(&start, true).unwrap().ends_with(r#""detection":{"labels":["person"]}}"#));
     }
 
-    /// AppDaemon's zmnotify, which fetches the picture with pyzm, takes the name apart like this.
+    /// So zmnotify takes the name apart, which runs in Home Assistant and fetches the picture with pyzm.
     fn as_zmnotify_reads(name: &str) -> Option<(&str, u64, &str, &str)> {
         let (camera, detail) = name.split_once(":(")?;
         let (event, rest) = detail.split_once(") ")?;
