@@ -18,7 +18,7 @@ use zmes_shared::control::{
 use zmes_shared::views;
 
 /// The types of the requests with one answer each; `watch` has items instead.
-const REQUESTS: [&str; 48] = [
+const REQUESTS: [&str; 49] = [
     "cluster_status",
     "cluster_handover",
     "cluster_leave",
@@ -26,6 +26,7 @@ const REQUESTS: [&str; 48] = [
     "mqtt_check",
     "mqtt_clear",
     "pictures_test",
+    "pictures_read",
     "pictures_rotate",
     "status",
     "clients_list",
@@ -132,6 +133,7 @@ fn check_view(name: &str, kind: &str, value: &Value) {
         "mqtt_check" | "push_check" => drop(round_trip::<views::PushCheck>(name, value)),
         "push_queue" => drop(round_trip::<views::PushQueue>(name, value)),
         "push_retry" => drop(round_trip::<views::PushRetried>(name, value)),
+        "pictures_read" => drop(round_trip::<views::PictureRead>(name, value)),
         "pictures_test" => drop(round_trip::<views::PictureTested>(name, value)),
         "events" => drop(round_trip::<views::Events>(name, value)),
         "events_hourly" => drop(round_trip::<views::EventsHourly>(name, value)),
@@ -181,6 +183,7 @@ fn type_of(request: &Request) -> &'static str {
         Request::PushQueue => "push_queue",
         Request::PushRetry { .. } => "push_retry",
         Request::PicturesTest { .. } => "pictures_test",
+        Request::PicturesRead { .. } => "pictures_read",
         Request::PicturesRotate => "pictures_rotate",
         Request::MqttStatus => "mqtt_status",
         Request::MqttCheck => "mqtt_check",

@@ -45,15 +45,21 @@ impl Mosquitto {
     pub async fn with(directory: &Path, lines: &str, access: &[&str]) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         fs::create_dir_all(directory)?;
+        let access = access.iter().map(ToString::to_string).collect();
+        let mut broker = Self { process: None, directory: directory.to_owned(), port, access };
+        broker.configure(lines)?;
+        broker.launch().await?;
+        Ok(broker)
+    }
+
+    /// Changes what it reads when it is launched next.
+    pub fn configure(&self, lines: &str) -> Result<()> {
+        let port = self.port;
         // As root it would switch to another user, who may not read the test's files.
         let text = format!(
             "user root\nlistener {port} 127.0.0.1\npersistence false\nlog_type all\nmax_inflight_messages 0\n{lines}"
         );
-        fs::write(directory.join("mosquitto.conf"), text)?;
-        let access = access.iter().map(ToString::to_string).collect();
-        let mut broker = Self { process: None, directory: directory.to_owned(), port, access };
-        broker.launch().await?;
-        Ok(broker)
+        Ok(fs::write(self.directory.join("mosquitto.conf"), text)?)
     }
 
     /// Starts it on the same port as before; retained messages are lost.

@@ -20,6 +20,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     duration::parse_positive(text).map_err(|error| error.to_string())
 }
 
+/// Parses how long a hook waits for a picture: up to 10 s, as the daemon does.
+pub(crate) fn picture_wait(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text).map_err(|error| error.to_string())?;
+    if duration <= Duration::from_secs(10) { Ok(duration) } else { Err("must be at most 10s".to_owned()) }
+}
+
 /// Parses the duration of `alarm force`: 1 s to 1 h.
 pub(crate) fn alarm_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;

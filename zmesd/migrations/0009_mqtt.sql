@@ -1,5 +1,6 @@
--- Home automation. instance: what Home Assistant knows this zmesd by; cursor: which events the broker has; published: below
--- which topic states are retained, and of which monitors.
+-- Home automation. instance: what Home Assistant knows this zmesd by; cursor: which events the broker has; starts:
+-- what rules decided of the last start of each monitor; published: below which topic states are retained, and of which
+-- monitors.
 CREATE TABLE mqtt (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -271,9 +271,37 @@ impl LinkMaker {
 /// What a phone reads where a link opens nothing.
 pub const NO_PICTURE: &str = "no picture\n";
 
-/// Returns the URL of a link that opens nothing, and what is answered to it.
-pub fn nothing(base_url: &str) -> (String, &'static str) {
-    (format!("{base_url}{PATH}{}{SUFFIX}", "A".repeat(LENGTH)), NO_PICTURE)
+/// What a phone reads where a link is no snooze button: the title of the page.
+pub const NO_SNOOZE: &str = "This link does nothing";
+
+/// A link that opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLink {
+    Picture,
+    SnoozeButton,
+}
+
+impl DeadLink {
+    /// Returns the URL.
+    pub fn url(self, base_url: &str) -> String {
+        let (path, suffix) = (self.path(), if self == Self::Picture { SUFFIX } else { "" });
+        format!("{base_url}{path}{}{suffix}", "A".repeat(LENGTH))
+    }
+
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Picture => PATH,
+            Self::SnoozeButton => snooze::PATH,
+        }
+    }
+
+    /// Says whether it was this server that answered.
+    pub fn is_answered_by(self, body: &str) -> bool {
+        match self {
+            Self::Picture => body == NO_PICTURE,
+            Self::SnoozeButton => body.contains(NO_SNOOZE),
+        }
+    }
 }
 
 /// Returns the link in the path of a request; `None`: the path is of something else.

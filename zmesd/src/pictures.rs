@@ -222,17 +222,17 @@ impl PictureDoor for PictureDesk {
 
 #[async_trait]
 impl PictureUploads for PictureDesk {
-    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile> {
-        let wanted = self.wanted(event, Some(at));
+    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile> {
+        let wanted = self.wanted(event, at);
         let read = timeout(wait + ONE_LOOK, self.reader.read(&wanted, Instant::now() + wait)).await;
         let picture = match read {
             Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
             Ok(Err(problem)) => {
-                info!(%event, error = %problem, hint = problem.hint(), "a message goes out without its picture");
+                info!(%event, error = %problem, hint = problem.hint(), "no picture of the event was found in time");
                 None
             }
             Err(_) => {
-                info!(%event, "a message goes out without its picture: database or disk did not answer in time");
+                info!(%event, "no picture of the event was found in time: database or disk did not answer");
                 None
             }
         };

@@ -192,8 +192,8 @@ pub trait SnoozeDoor: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait PictureUploads: Send + Sync + std::fmt::Debug {
     /// Returns the picture of an alarm that was found at `at`, and waits `wait` for it. `None`: there is none, and the log
-    /// says why.
-    async fn file(&self, event: EventId, at: Timestamp, wait: Duration) -> Option<PictureFile>;
+    /// says why. An alarm that was found after the fact has no `at`: its pictures were written before.
+    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile>;
 }
 
 /// What became of a new key for links.
@@ -217,7 +217,7 @@ pub struct PictureExamined {
 
 /// What admins do about pictures.
 #[async_trait]
-pub trait PictureCare: Send + Sync + std::fmt::Debug {
+pub trait PictureCare: PictureUploads {
     /// Returns where links lead; `None`: pushes hold none.
     fn base_url(&self) -> Option<String>;
 

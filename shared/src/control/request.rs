@@ -200,6 +200,16 @@ pub enum Request {
         /// Which event.
         event: EventId,
     },
+    /// Reads the picture of an alarm for a program. Returns [`crate::views::PictureRead`].
+    PicturesRead {
+        /// Which event. 0: reads nothing, and so tells whether this client may ask.
+        event: EventId,
+        /// When the alarm was found; absent: any alarm of the event.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
+        /// How long to wait for the picture, in milliseconds; at most 10 s.
+        wait_ms: u64,
+    },
     /// Makes a new key, which ends all existing links to pictures. Returns [`crate::views::Done`].
     PicturesRotate,
     /// Returns [`crate::views::MqttStatus`].
@@ -330,6 +340,7 @@ impl Request {
             | Self::TokensRestore { .. }
             | Self::TokensExport { .. }
             | Self::PushRetry { .. }
+            | Self::PicturesRead { .. }
             | Self::PicturesRotate
             | Self::MqttClear
             | Self::ClusterHandover { .. }

@@ -31,7 +31,7 @@ pub use doctor::{Doctor, Finding};
 pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
 pub use monitors::{MonitorView, Monitors, Reloaded, ServerView};
 pub use mqtt::{MqttCleared, MqttStatus};
-pub use pictures::PictureTested;
+pub use pictures::{PictureRead, PictureTested};
 pub use push::{
     CheckStep, Deliveries, DeliveryView, FailedAttempt, HeldView, Latency, PushCheck, PushQueue, PushRetried,
     RetriedTransport, StageLatency, TransportCheck, TransportView,

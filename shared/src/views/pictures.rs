@@ -36,3 +36,14 @@ pub struct PictureTested {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hint: String,
 }
+
+/// The picture of an alarm, for a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PictureRead {
+    /// Which event.
+    pub event_id: EventId,
+    /// The whole JPEG in base64; absent if there was none in time, or one of more than 8 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jpeg: Option<String>,
+}

@@ -1,5 +1,5 @@
 //! MQTT on a real mosquitto: from the alarm to a program that listens at the broker, what apps notice of a broker that
-//! stands still or is flooded, and how long the announcement of a large house takes.
+//! is flooded, slow, stands still or is dead, and how long the announcement of a large house takes.
 
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const MANY: u32 = 200;
 const POLL_MS: f64 = 20.0;
 /// Where a flood comes from: whoever may publish there.
 const FLOODED: &str = "homeassistant/status";
+/// For so long at a time a slow broker works.
+const SLOW: Duration = Duration::from_millis(10);
 
 #[expect(clippy::print_stderr, reason = "what is skipped is said")]
 pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
@@ -28,10 +30,11 @@ pub(crate) async fn measure(plan: &Plan, report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let directory = tempfile::tempdir()?;
-    let broker = Mosquitto::start(&directory.path().join("broker")).await?;
+    let mut broker = Mosquitto::start(&directory.path().join("broker")).await?;
     let url = format!("\"mqtt://127.0.0.1:{}\"", broker.port());
     let settings = [("mqtt", "enabled", "true"), ("mqtt", "url", &*url), ("log", "level", "\"error\"")];
-    alarms(plan, report, &settings, &broker).await?;
+    alarms(plan, report, &settings, &mut broker).await?;
+    broker.launch().await?;
     announcement(report, &settings, &broker).await
 }
 
@@ -43,12 +46,12 @@ async fn wait_connected(world: &World) -> Result<()> {
     .await
 }
 
-/// ALARM written until the message is read at the broker, and what apps notice of the broker.
+/// ALARM written until the message is read at the broker, and what apps notice of the broker, which is dead in the end.
 async fn alarms(
     plan: &Plan,
     report: &mut Report,
     settings: &[(&str, &str, &str)],
-    broker: &Mosquitto,
+    broker: &mut Mosquitto,
 ) -> Result<()> {
     let mut scene = Scene::start(MONITORS, settings).await?;
     wait_connected(&scene.world).await?;
@@ -77,18 +80,48 @@ async fn alarms(
         );
     }
 
+    bystanders(plan, report, &mut scene, broker).await
+}
+
+/// What apps notice of a broker in trouble: nothing.
+async fn bystanders(
+    plan: &Plan,
+    report: &mut Report,
+    scene: &mut Scene,
+    broker: &mut Mosquitto,
+) -> Result<()> {
     let mut app = scene.world.admin().await?;
     let alone = milliseconds(&scene.sample(&mut app, plan.samples).await?, 99.0);
     report.add(BENCH, "ALARM written to frame read, p99, broker well", alone, "ms", None);
+    let mut growth = |state: &str, waits: &Histogram<u64>| {
+        let what = format!("growth of p99 while the broker {state}");
+        report.add(BENCH, what, milliseconds(waits, 99.0) - alone, "ms", Some(1.0));
+    };
     let flood = broker.flood(FLOODED, "online")?;
-    let flooded = milliseconds(&scene.sample(&mut app, plan.samples).await?, 99.0);
+    growth("is flooded", &scene.sample(&mut app, plan.samples).await?);
     drop(flood);
-    report.add(BENCH, "growth of p99 while the broker is flooded", flooded - alone, "ms", Some(1.0));
-    broker.freeze()?;
-    let frozen = milliseconds(&scene.sample(&mut app, plan.samples).await?, 99.0);
+    let slow = tokio::select! {
+        waits = scene.sample(&mut app, plan.samples) => waits?,
+        failed = stutter(broker) => return failed,
+    };
     broker.thaw()?;
-    report.add(BENCH, "growth of p99 while the broker stands still", frozen - alone, "ms", Some(1.0));
+    growth("is slow", &slow);
+    broker.freeze()?;
+    growth("stands still", &scene.sample(&mut app, plan.samples).await?);
+    broker.thaw()?;
+    broker.kill().await?;
+    growth("is dead", &scene.sample(&mut app, plan.samples).await?);
     Ok(())
+}
+
+/// Lets the broker work for a tenth of the time; ends only if that fails.
+async fn stutter(broker: &Mosquitto) -> Result<()> {
+    loop {
+        broker.freeze()?;
+        sleep(SLOW * 9).await;
+        broker.thaw()?;
+        sleep(SLOW).await;
+    }
 }
 
 /// From the start of the daemon until all monitors of a large house are announced.

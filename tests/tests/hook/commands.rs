@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use zmes_tests::{EventRow, World, includes};
+use zmes_tests::{EventRow, World, includes, jpeg, wait_until};
 
 use crate::stage::{Place, Run, garage, quiet, wait_gone, wait_log};
 
@@ -232,5 +232,43 @@ async fn runs_of_one_monitor_follow_each_other_and_too_many_are_dropped() -> Res
         world.run(&["-q", "alarm", "test", "--monitor", "1"]).await?.expect_code(0)?;
     }
     wait_log(&hook, "dropped, because more than 256 wait; 3 dropped so far").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_command_gets_the_picture_of_its_alarm_in_a_file_that_vanishes() -> Result<()> {
+    let world = garage().start().await?;
+    let place = Place::of(&world)?;
+    let files = "echo \"$ZMES_EVENT:$ZMES_PICTURE_FILE\" >>\"$OUT/files\"";
+    let copy = "[ -z \"$ZMES_PICTURE_FILE\" ] || cp \"$ZMES_PICTURE_FILE\" \"$OUT/picture.$ZMES_EVENT\"";
+    let script = place.script("pictured", &format!("#!/bin/sh\n{copy}\n{files}\n"))?;
+    std::fs::create_dir_all(world.path("events"))?;
+    let mut hook = place.follow(&world, "log", &["--picture-wait", "10s", "--", &script]).await?;
+    // ZoneMinder writes it after the alarm.
+    world.alarm(1, 10).await?;
+    std::fs::write(world.event_directory(1, 10).await?.join("alarm.jpg"), jpeg(300_000, b'a'))?;
+    let told = place.wait_lines("files", 1).await?.remove(0);
+    let file = told.strip_prefix("10:").context("another event")?;
+    ensure!(std::path::Path::new(file).extension().is_some_and(|kind| kind == "jpg"), "{told}");
+    ensure!(std::fs::read(place.path("out/picture.10"))? == jpeg(300_000, b'a'));
+    wait_until("the file is removed", async || Ok((!std::path::Path::new(file).exists()).then_some(())))
+        .await?;
+
+    // The disk is away: the command runs all the same, without a picture.
+    std::fs::rename(world.path("events"), world.path("away"))?;
+    world.alarm(2, 11).await?;
+    let told = place.wait_lines("files", 2).await?;
+    ensure!(told[1] == "11:", "{told:?}");
+    std::fs::rename(world.path("away"), world.path("events"))?;
+    world.end_alarm(2, 11).await?;
+    world.alarm(2, 12).await?;
+    std::fs::write(world.event_directory(2, 12).await?.join("alarm.jpg"), jpeg(5000, b'b'))?;
+    place.wait_lines("files", 3).await?;
+    ensure!(std::fs::read(place.path("out/picture.12"))? == jpeg(5000, b'b'));
+    // A test has no event of ZoneMinder.
+    world.run(&["alarm", "test", "--monitor", "1"]).await?.expect_code(0)?;
+    let told = place.wait_lines("files", 4).await?;
+    ensure!(told[3].ends_with(':'), "{told:?}");
+    ensure!(hook.end(Signal::SIGTERM).await?.success());
     Ok(())
 }

@@ -221,7 +221,8 @@ async fn no_event_is_lost_when_broker_and_daemon_are_killed_at_random() -> Resul
         Ok(told.iter().all(|event| all.contains(event)).then_some(()))
     })
     .await?;
-    // What is repeated is repeated under its id, and a new one never comes before an older one.
+    // What is repeated is repeated under its id. They come in the order in which they were found, which ids have: what a
+    // daemon missed that was killed is found late, after an alarm that goes on at the start of the next one.
     let last = ids(listeners.last().context("no listener")?, 1, "alarm_start");
     let mut first_seen = Vec::new();
     for (event, id) in &last {
@@ -230,7 +231,7 @@ async fn no_event_is_lost_when_broker_and_daemon_are_killed_at_random() -> Resul
             None => first_seen.push((*event, id.clone())),
         }
     }
-    ensure!(first_seen.is_sorted_by_key(|(event, _)| *event), "{first_seen:?}");
+    ensure!(first_seen.is_sorted_by(|(_, one), (_, next)| one < next), "{first_seen:?}");
     Ok(())
 }
 

@@ -78,3 +78,41 @@ async fn a_rule_mutes_events_of_a_camera_and_no_state_and_no_end_that_was_begun(
     ensure!(includes(&end, &json!({"event_type": "alarm_end", "event": 15})), "{end}");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_end_after_a_restart_obeys_its_start_whatever_rules_there_are_then() -> Result<()> {
+    if !mosquitto_is_installed() {
+        return skipped("mosquitto is not installed");
+    }
+    let mut world = house().prepare().await?;
+    let broker = Mosquitto::start(&world.path("broker")).await?;
+    enable(&mut world, &broker)?;
+    world.write_settings_with(RULES)?;
+    world.start_daemon().await?;
+    wait_connected(&world).await?;
+    let live = broker.listen().await?;
+    live.wait("zmesd/status", "online").await?;
+    // The yard is muted, the garage is told of.
+    world.alarm(2, 10).await?;
+    live.wait("zmesd/2/alarm", "ON").await?;
+    world.alarm(1, 11).await?;
+    live.wait_count("zmesd/1/event", 1).await?;
+    world.daemon()?.end(Signal::SIGTERM).await?;
+
+    world.write_settings_with(&RULES.replace("Yard", "Garage"))?;
+    world.start_daemon().await?;
+    live.wait("zmesd/status", "online").await?;
+    world.end_alarm(2, 10).await?;
+    live.wait("zmesd/2/alarm", "OFF").await?;
+    world.end_alarm(1, 11).await?;
+    let end = live.wait_count("zmesd/1/event", 2).await?.remove(1).json();
+    ensure!(includes(&end, &json!({"event_type": "alarm_end", "event": 11})), "{end}");
+    // The next alarm is judged by the rules of now.
+    world.alarm(1, 12).await?;
+    live.wait("zmesd/1/alarm", "ON").await?;
+    world.alarm(2, 13).await?;
+    let told = live.wait_count("zmesd/2/event", 1).await?.remove(0).json();
+    ensure!(told["event"] == 13, "neither the muted alarm nor its end: {told}");
+    ensure!(live.at("zmesd/1/event").len() == 2, "{:?}", live.at("zmesd/1/event"));
+    Ok(())
+}

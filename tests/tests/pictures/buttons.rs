@@ -50,6 +50,10 @@ async fn a_button_silences_one_camera_for_one_target_and_undo_ends_it() -> Resul
     // Twice is once.
     let (head, page) = post(&world, urls[0]).await?;
     ensure!(head.starts_with("HTTP/1.1 200 OK\r\n") && page.contains(">Undo</button>"), "{head}{page}");
+    ensure!(
+        head.contains("\r\nAccess-Control-Allow-Origin: *\r\n"),
+        "ntfy's web app reads the answer: {head}"
+    );
     post(&world, urls[0]).await?;
     let set = snoozes(&world).await?;
     ensure!(set.len() == 1, "{set:?}");

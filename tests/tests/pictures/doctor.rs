@@ -79,3 +79,38 @@ async fn doctor_opens_a_link_as_a_phone_does() -> Result<()> {
     ensure!(matches!(&told[..], [(ok, detail, _)] if ok == "ok" && detail.contains("from here")), "{told:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn doctor_says_that_the_storage_of_another_server_is_not_mounted_here() -> Result<()> {
+    let ntfy = TargetPeer::ntfy().await?;
+    let mut world = cameras().setting("zoneminder", "server-id", "\"all\"").prepare().await?;
+    world.write_settings_with(&target("ntfy", &ntfy, ""))?;
+    let events = world.path("events");
+    fs::create_dir_all(&events)?;
+    let statements = format!(
+        "DELETE FROM Servers; INSERT INTO Servers (Id, Name) VALUES (1, 'nvr1'), (2, 'nvr2'); \
+         UPDATE Monitors SET ServerId=Id; \
+         ALTER TABLE Storage MODIFY Path varchar(255) NOT NULL, ADD COLUMN ServerId int unsigned; \
+         INSERT INTO Storage (Id, Path, ServerId) VALUES (1, '{path}', 1), (2, '{path}', 2)",
+        path = events.display()
+    );
+    world.database.sql(&statements).await?;
+    let conf = world.path("zm.conf");
+    fs::write(&conf, fs::read_to_string(&conf)? + "ZM_SERVER_NAME=nvr1\n")?;
+    world.launch_daemon().await?;
+    world.wait_comparing().await?;
+    for (event, monitor) in [(10, 1), (11, 2)] {
+        world.insert_event(EventRow::new(event, monitor).aged(90).closed()).await?;
+    }
+    world.database.sql("UPDATE Events SET StorageId=MonitorId").await?;
+    fs::write(world.event_directory(1, 10).await?.join("snapshot.jpg"), jpeg(1))?;
+    let told = pictures(&world).await?;
+    let [(own, _, _), (other, detail, hint)] = &told[..] else { anyhow::bail!("{told:?}") };
+    ensure!(own == "ok" && other == "warning" && detail.contains("(event 11)"), "{told:?}");
+    ensure!(detail.contains("not mounted here") && hint.contains("mount the storage"), "{told:?}");
+    // Mounted, its pictures are read.
+    fs::write(world.event_directory(2, 11).await?.join("snapshot.jpg"), jpeg(2))?;
+    let told = pictures(&world).await?;
+    ensure!(told.len() == 2 && told.iter().all(|(severity, ..)| severity == "ok"), "{told:?}");
+    Ok(())
+}

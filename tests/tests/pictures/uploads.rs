@@ -71,7 +71,7 @@ async fn a_text_goes_out_alone_where_there_is_no_picture_or_it_is_refused() -> R
     ensure!(pager.wait_accepted(1).await?[0].json()["attachment_base64"].is_null());
     ensure!(bot.wait_accepted(1).await?[0].json()["text"] == "Garage\nMotion");
     let log = world.daemon()?.log();
-    ensure!(log.contains("a message goes out without its picture"), "{log}");
+    ensure!(log.contains("no picture of the event was found in time"), "{log}");
 
     // There is a picture, and each service refuses it in its own way.
     world.end_alarm(1, 10).await?;

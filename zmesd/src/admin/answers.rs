@@ -50,6 +50,9 @@ pub(super) async fn answer(admin: &Admin, who: &Asker, request: Request) -> Resu
         Request::PushQueue => json(push::queue(parts).await?).await,
         Request::PushRetry { transport } => json(push::retry(parts, transport).await?).await,
         Request::PicturesTest { event } => json(pictures::test(parts, event).await).await,
+        Request::PicturesRead { event, at, wait_ms } => {
+            json(pictures::read(parts, event, at, Duration::from_millis(wait_ms)).await?).await
+        }
         Request::PicturesRotate => json(pictures::rotate(parts).await?).await,
         Request::MqttStatus => json(mqtt::status(parts)?).await,
         Request::MqttCheck => json(mqtt::check(parts, asker).await?).await,

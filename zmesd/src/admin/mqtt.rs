@@ -20,8 +20,12 @@ const STEP: &str = "mqtt";
 const ENABLE: &str = "set enabled = true and url in [mqtt] of zmesd.toml, then: zmesctl reload";
 
 /// What to do once a message that was too long has ended the connection.
-const SUBSCRIBE: &str = "remove the message of more than 1 MiB that the broker retains at mqtt.home-assistant.status-topic \
+const SUBSCRIBE: &str = "remove the message of more than 8 MiB that the broker retains at mqtt.home-assistant.status-topic \
                          or below mqtt.topic, then: zmesctl reload";
+
+/// What to do once connections have ended at pictures.
+const PICTURES: &str = "lower mqtt.max-picture, or raise the broker's limit (max_packet_size of mosquitto), then: \
+                        zmesctl reload. Otherwise one picture is tried every hour";
 
 pub(super) fn status(parts: &AdminParts) -> Result<MqttStatus, ControlError> {
     parts.mqtt.health().map(view).ok_or_else(|| refused(MqttRefusal::NotEnabled))
@@ -38,9 +42,11 @@ pub(super) fn view(health: MqttHealth) -> MqttStatus {
         ignored_commands,
         cleared,
         unsubscribed,
+        pictures_rest_until,
     } = health;
     let current = failure.as_ref().filter(|_| connected_at.is_none());
     let cure = current.map(|failure| cure(failure.fault)).or_else(|| unsubscribed.then_some(SUBSCRIBE));
+    let cure = cure.or_else(|| pictures_rest_until.map(|_| PICTURES));
     MqttStatus {
         connected: connected_at.is_some(),
         since: connected_at.or(away_since),
@@ -133,6 +139,12 @@ fn judge(health: &MqttHealth, now: Timestamp) -> Finding {
             format!("{broker} retains a message that is too long: nothing that comes over MQTT is heard");
         return Finding::warning(STEP, detail, SUBSCRIBE);
     }
+    if let Some(until) = health.pictures_rest_until.filter(|_| connected_at.is_some()) {
+        let detail = Sentence::from(format!(
+            "{broker} has ended the connection twice while a picture was sent: the next one is sent after "
+        ));
+        return Finding::warning(STEP, detail.time(until), PICTURES);
+    }
     if let Some(since) = connected_at {
         return Finding::good(STEP, Sentence::from(format!("connected to {broker} since ")).time(*since));
     }
@@ -179,19 +191,11 @@ mod tests {
     use zmes_shared::views::Severity;
 
     use super::*;
+    use crate::config::BrokerUrl;
 
     fn health(now: Timestamp) -> MqttHealth {
-        MqttHealth {
-            broker: "mqtts://broker:8883".to_owned(),
-            connected_at: None,
-            away_since: Some(now),
-            failure: None,
-            acknowledged: 0,
-            backlog: 0,
-            ignored_commands: 0,
-            cleared: false,
-            unsubscribed: false,
-        }
+        let url = BrokerUrl { host: "broker".to_owned(), port: 8883, tls: true };
+        MqttHealth { away_since: Some(now), ..MqttHealth::unreached(&url) }
     }
 
     #[test]
@@ -224,6 +228,10 @@ mod tests {
         assert_eq!(judge(&password, now).severity, Severity::Error);
         let connected = MqttHealth { connected_at: Some(now), ..refused };
         assert_eq!(judge(&connected, now).severity, Severity::Ok);
-        assert!(view(connected).hint.is_none());
+        assert!(view(connected.clone()).hint.is_none());
+        let resting =
+            MqttHealth { pictures_rest_until: Some(now + SignedDuration::from_hours(1)), ..connected };
+        assert_eq!(judge(&resting, now).severity, Severity::Warning);
+        assert_eq!(view(resting).hint.as_deref(), Some(PICTURES));
     }
 }

@@ -1,14 +1,18 @@
-//! `pictures test` and `pictures rotate`
+//! `pictures test`, `pictures rotate`, and pictures for `zmesctl hook`.
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout};
 use zmes_shared::EventId;
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{Done, PictureTested};
+use zmes_shared::views::{Done, PictureRead, PictureTested};
 use zmes_zoneminder::{DatabaseTrouble, DbError};
 
 use super::AdminParts;
+use super::answers::off_loop;
 use super::tokens::view::millis;
 use crate::ports::{KeyRotated, PictureExamined};
 
@@ -18,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const YOUNG: Duration = Duration::from_secs(30);
 /// Time for all questions to database and disk; `zmesctl` waits for longer.
 const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a program may wait for a picture.
+const READ_WAIT: Duration = Duration::from_secs(10);
+/// Largest picture for a program, in bytes: in base64 it fits into an answer.
+const READ_MAX: usize = 8 << 20;
 
 pub(super) async fn test(parts: &AdminParts, event: EventId) -> PictureTested {
     let began = Instant::now();
@@ -61,6 +69,22 @@ async fn examined(parts: &AdminParts, event: EventId, began: Instant) -> Picture
     };
     let deadline = if young { began + PATIENCE } else { began };
     parts.pictures.examine(event, deadline).await
+}
+
+/// Reads the picture of an alarm for a program; event 0 is none.
+pub(super) async fn read(
+    parts: &AdminParts,
+    event: EventId,
+    at: Option<Timestamp>,
+    wait: Duration,
+) -> Result<PictureRead, ControlError> {
+    let file = match event {
+        EventId(0) => None,
+        _ => parts.pictures.file(event, at, wait.min(READ_WAIT)).await,
+    };
+    let file = file.filter(|file| file.bytes().len() <= READ_MAX);
+    let jpeg = off_loop(move || file.map(|file| STANDARD.encode(file.bytes()))).await?;
+    Ok(PictureRead { event_id: event, jpeg })
 }
 
 pub(super) async fn rotate(parts: &AdminParts) -> Result<Done, ControlError> {

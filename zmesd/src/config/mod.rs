@@ -36,7 +36,7 @@ pub use file::{
     ServerConfig, StateConfig, WatchdogConfig, ZoneminderConfig,
 };
 pub use labels::{LabelSource, WithoutLabels};
-pub use mqtt::{BrokerConfig, BrokerIdentity, BrokerUrl, HomeAssistantConfig, MqttConfig};
+pub use mqtt::{BrokerConfig, BrokerIdentity, BrokerUrl, HomeAssistantConfig, MAX_PICTURE, MqttConfig};
 pub use problem::{Problem, Problems};
 pub use push::PushMode;
 pub use section::{AnyForm, Complaint, Form, Key, Literal, Reload, Section, SettingsArea};

@@ -19,6 +19,8 @@ use super::shown::Shown;
 use crate::rules::MonitorName;
 
 const DAY: Duration = Duration::from_hours(24);
+/// Largest `mqtt.max-picture`, in bytes.
+pub const MAX_PICTURE: usize = 8 << 20;
 
 section! {
     /// MQTT: what happens at the cameras, for Home Assistant, Node-RED and others. For each monitor: whether there is an
@@ -62,7 +64,7 @@ section! {
         /// Publish the picture of the last alarm of each monitor, the first of picture.order; retained.
         "picture" picture: Flag = Flag, Literal::Flag(true), Hot;
         /// Larger pictures are not published.
-        "max-picture" max_picture: Size = Size { min: 64 << 10, max: 8 << 20 }, Literal::Text("512KiB"), Hot;
+        "max-picture" max_picture: Size = Size { min: 64 << 10, max: MAX_PICTURE as u64 }, Literal::Text("512KiB"), Hot;
         /// Publish alarms also as event server 6 and 7 did, at this topic and the id of the monitor: "zoneminder". Empty: do
         /// not.
         "es-topic" es_topic: Text<Option<String>> = OPTIONAL_TOPIC, Literal::Text(""), Hot;

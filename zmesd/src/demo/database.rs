@@ -212,7 +212,7 @@ impl PictureStore for Database {
         let place = monitor.map(|monitor| EventPlace {
             event,
             monitor,
-            storages: vec![Storage { id: 0, path: Some(self.pictures.clone()) }],
+            storages: vec![Storage { id: 0, path: Some(self.pictures.clone()), elsewhere: false }],
             scheme: Scheme::Shallow,
             start: None,
             digits: 5,

@@ -14,14 +14,16 @@ use super::condition::RemoteSight;
 const SILENT: Duration = Duration::from_mins(1);
 /// How long after an outage of the database a `zmc` has time to renew its row.
 const GRACE: Duration = Duration::from_secs(30);
+/// How long an alarm proves that a camera is captured of which there is no row: its server may die later.
+const PROVEN: Duration = Duration::from_hours(1);
 
 /// The row of one monitor.
 #[derive(Debug, Default)]
 pub(super) struct RemoteCapture {
     /// What it said last; `None`: nothing since the database answers.
     last: Option<LastRow>,
-    /// A live alarm came while there was no row.
-    proven: bool,
+    /// When a live alarm came last while there was no row.
+    proven: Option<Instant>,
     /// The database was away, and nothing was read since.
     away: bool,
     /// Until when rows may be missing or old, because `zmc` could not write either.
@@ -64,7 +66,7 @@ impl RemoteCapture {
             let renewed = report.age.is_some_and(|age| age <= limit);
             let renewed = renewed || self.last.is_some_and(|last| last.renewed);
             self.last = Some(LastRow { report: *report, read_at, there: true, renewed });
-            self.proven = false;
+            self.proven = None;
         } else if let Some(last) = &mut self.last {
             last.there = false;
         }
@@ -82,14 +84,14 @@ impl RemoteCapture {
     }
 
     /// A live alarm of the monitor was found. Where a row that was deleted stays away, this alone says that `zmc` captures.
-    pub(super) fn alarmed(&mut self) {
+    pub(super) fn alarmed(&mut self, now: Instant) {
         if self.last.is_some_and(|last| last.there) {
             return;
         }
         let stays_away = matches!(self.sight, RemoteSight::Silent(Some(_)) | RemoteSight::Unknown);
-        if stays_away || self.proven {
+        if stays_away || self.proven.is_some() {
             self.last = None;
-            self.proven = true;
+            self.proven = Some(now);
         }
     }
 
@@ -100,7 +102,8 @@ impl RemoteCapture {
 
     fn judge(&self, captures: &CaptureReports, limit: Duration, now: Instant) -> RemoteSight {
         let Some(last) = self.last else {
-            return match (captures.returning, self.proven) {
+            let proven = self.proven.is_some_and(|at| now.saturating_duration_since(at) < PROVEN);
+            return match (captures.returning, proven) {
                 (true, _) => RemoteSight::Silent(None),
                 (false, true) => RemoteSight::Captured,
                 (false, false) => RemoteSight::Unknown,
@@ -176,6 +179,10 @@ mod tests {
 
         fn v1_38() -> Self {
             Self::new(true)
+        }
+
+        fn alarmed(&mut self) {
+            self.capture.alarmed(self.now);
         }
 
         /// Reads the table some seconds later.
@@ -268,9 +275,13 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(world.after(5, None), RemoteSight::Unknown);
         }
-        world.capture.alarmed();
+        world.alarmed();
         assert_eq!(world.after(5, None), RemoteSight::Captured, "it captures");
         assert_eq!(world.after(900, None), RemoteSight::Captured);
+        // Its server may have died since.
+        assert_eq!(world.after(3600, None), RemoteSight::Unknown);
+        world.alarmed();
+        assert_eq!(world.after(5, None), RemoteSight::Captured);
         assert_eq!(world.after(5, row(Connected, true, 1)), RemoteSight::Captured);
         assert_eq!(world.after(90, row(Connected, true, 91)), RemoteSight::Silent(Some(MINUTE)));
     }
@@ -293,12 +304,12 @@ mod tests {
         let mut world = World::v1_36();
         world.after(0, row(Connected, true, 4));
         assert_eq!(world.after(90, None), RemoteSight::Silent(Some(MINUTE)));
-        world.capture.alarmed();
+        world.alarmed();
         assert_eq!(world.after(5, None), RemoteSight::Captured);
         // With 1.38 the row would be there.
         let mut world = World::v1_38();
         assert_eq!(world.after(0, None), RemoteSight::Silent(None));
-        world.capture.alarmed();
+        world.alarmed();
         assert_eq!(world.after(5, None), RemoteSight::Silent(None));
     }
 

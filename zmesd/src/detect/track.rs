@@ -142,7 +142,7 @@ impl Track {
         self.detector.reconcile(row, round.now);
         let remote = self.monitor.elsewhere.is_some();
         if !missed {
-            self.remote.alarmed();
+            self.remote.alarmed(round.now);
         }
         let missed = missed && remote;
         if remote && !row.open {
@@ -161,7 +161,7 @@ impl Track {
         if self.polled() {
             return PollResult::default();
         }
-        self.remote.alarmed();
+        self.remote.alarmed(round.now);
         let step = self.detector.again(row, round.now);
         self.alarms(step, false, round)
     }

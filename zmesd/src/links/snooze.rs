@@ -11,7 +11,7 @@ use zmes_shared::MonitorId;
 use super::{CLAIMS, LinkKey, VERSION, end, minute, opened, sealed};
 use crate::domain::TokenId;
 
-const PATH: &str = "/s/";
+pub(super) const PATH: &str = "/s/";
 const FOR_SNOOZE: u8 = 3;
 /// A link that is passed on, or stays in the history of a browser, soon does nothing.
 const LIFETIME: Duration = Duration::from_hours(1);
@@ -30,6 +30,13 @@ pub struct SnoozeLink {
 impl SnoozeLink {
     pub fn new(monitor: MonitorId, token: TokenId, minutes: u32, now: Timestamp) -> Self {
         Self { monitor, token, minutes, until: end(now, LIFETIME) }
+    }
+
+    /// Returns the link that ends what this one has set until `until`. It works as long as that silences the camera: until
+    /// then no message comes with newer buttons.
+    #[must_use]
+    pub fn undo(self, until: Timestamp, now: Timestamp) -> Self {
+        Self { minutes: 0, until: end(now, LIFETIME).max(end(until, Duration::ZERO)), ..self }
     }
 
     /// Returns the text of the link; `None`: its numbers are beyond what a link holds.
@@ -92,6 +99,17 @@ mod tests {
         assert_eq!(SnoozeLink::open(&text, &key(), at("2026-11-30T15:03:59Z")), Some(link()));
         assert_eq!(SnoozeLink::open(&text, &key(), at("2026-11-30T15:04:00Z")), None);
         assert_eq!(SnoozeLink::open(&text, &LinkKey::stored(&[8; KEY]).unwrap(), link().until), None);
+    }
+
+    #[test]
+    fn undo_works_as_long_as_its_snooze() {
+        let pressed = at("2026-11-30T14:30:10Z");
+        let undo = link().undo(at("2026-11-30T22:30:10Z"), pressed);
+        assert_eq!((undo.minutes, undo.until), (0, at("2026-11-30T22:31:00Z")));
+        let text = undo.seal(&key()).unwrap();
+        assert_eq!(SnoozeLink::open(&text, &key(), at("2026-11-30T22:30:10Z")), Some(undo));
+        // That of a short one does not end earlier than any button.
+        assert_eq!(link().undo(at("2026-11-30T14:35:00Z"), pressed).until, at("2026-11-30T15:31:00Z"));
     }
 
     #[test]

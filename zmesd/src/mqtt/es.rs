@@ -4,6 +4,8 @@
 //! `ZmEventNotification/MQTT.pm`): one JSON object to `<topic>/<monitor id>`, with all ids as texts, and with
 //! `state` = `alarm` for ends, too.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use zmes_shared::Label;
 use zmes_shared::machine::MachineMessage;
@@ -13,6 +15,8 @@ use zmes_shared::words::MachineKind;
 const PASSED: u8 = 0;
 /// Put before the name of an end.
 const ENDED: &str = "Ended:";
+/// Put before labels.
+const DETECTED: &str = "detected:";
 
 /// Returns where the old server published what it told of a monitor; `None`: the message is about no monitor.
 pub fn topic(es_topic: &str, message: &MachineMessage) -> Option<String> {
@@ -38,7 +42,7 @@ pub fn payload(message: &MachineMessage, ends: bool) -> Option<String> {
     let event = message.event.map_or_else(|| "0".to_owned(), |event| event.to_string());
     let told = EsAlarm {
         monitor: monitor.id.to_string(),
-        name: format!("{prefix}{}:({event}) {}", monitor.name, message.cause),
+        name: format!("{prefix}{}:({event}) {}", monitor.name, cause(message)),
         state: "alarm",
         eventid: event,
         hookvalue: PASSED,
@@ -46,6 +50,19 @@ pub fn payload(message: &MachineMessage, ends: bool) -> Option<String> {
         detection: Detection::of(message.labels.as_deref().unwrap_or_default()),
     };
     serde_json::to_string(&told).ok()
+}
+
+/// Returns the cause, behind what was detected, as `zm_detect` wrote it into the event: `[a] detected:person:95% Motion`.
+/// The letter says in which picture; programs cut the text at it, and fetch that picture.
+fn cause(message: &MachineMessage) -> Cow<'_, str> {
+    let (labels, cause) = (message.labels.as_deref().unwrap_or_default(), &message.cause);
+    if labels.is_empty() || cause.contains(DETECTED) {
+        return Cow::Borrowed(cause);
+    }
+    let shares: Option<Vec<_>> =
+        labels.iter().map(|label| Some(format!("{}:{}%", label.name, label.confidence?))).collect();
+    let names = || labels.iter().map(|label| &*label.name).collect::<Vec<_>>().join(",");
+    Cow::Owned(format!("[a] {DETECTED}{} {cause}", shares.map_or_else(names, |shares| shares.join(" "))))
 }
 
 #[derive(Serialize)]
@@ -131,6 +148,42 @@ mod tests {
         );
         start.labels = Some(vec![Label::new("person", None).unwrap()]);
         assert!(payload(&start, true).unwrap().ends_with(r#""detection":{"labels":["person"]}}"#));
+    }
+
+    /// So zmnotify takes the name apart, which runs in Home Assistant and fetches the picture with pyzm.
+    fn as_zmnotify_reads(name: &str) -> Option<(&str, u64, &str, &str)> {
+        let (camera, detail) = name.split_once(":(")?;
+        let (event, rest) = detail.split_once(") ")?;
+        let (frame, text) = rest.split_once("] ")?;
+        Some((camera, event.parse().ok()?, frame.strip_prefix('[')?, text))
+    }
+
+    #[test]
+    fn programs_for_the_old_server_find_what_they_parse() {
+        let read = |message: &MachineMessage| -> serde_json::Value {
+            serde_json::from_str(&payload(message, true).unwrap()).unwrap()
+        };
+        // Home Assistant's sensors of the old server's users: {{ value_json.state == "alarm" and … "event_start" }}.
+        let motion =
+            |message| read(&message)["state"] == "alarm" && read(&message)["eventtype"] == "event_start";
+        assert!(motion(message(MachineKind::AlarmStart, "Motion: All")));
+        assert!(!motion(message(MachineKind::AlarmEnd, "Motion: All")));
+
+        let mut start = message(MachineKind::AlarmStart, "Motion: All");
+        start.labels = Some(vec![
+            Label::new("person", Some(95)).unwrap(),
+            Label::new("traffic light", Some(8)).unwrap(),
+        ]);
+        let told = read(&start);
+        assert_eq!(
+            as_zmnotify_reads(told["name"].as_str().unwrap()),
+            Some(("Front \"Door\"", 32910, "a", "detected:person:95% traffic light:8% Motion: All"))
+        );
+        // Flows of Node-RED: detection.labels is a list of names, or there is none.
+        assert_eq!(told["detection"]["labels"][0], "person");
+        assert!(read(&message(MachineKind::AlarmStart, "Motion"))["detection"].get("labels").is_none());
+        start.labels = Some(vec![Label::new("person", None).unwrap(), Label::new("car", Some(8)).unwrap()]);
+        assert_eq!(read(&start)["name"], "Front \"Door\":(32910) [a] detected:person,car Motion: All");
     }
 
     #[test]

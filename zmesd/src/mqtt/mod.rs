@@ -19,6 +19,7 @@ mod message;
 mod owner;
 mod rumqtt;
 mod slots;
+mod starts;
 mod topics;
 mod view;
 

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use zmes_shared::{EventId, MonitorId};
+use zmes_shared::MonitorId;
 
 use self::announce::Announcing;
 use self::pictures::AlarmPictures;
@@ -29,6 +29,7 @@ use super::cameras::Cameras;
 use super::cursor::AckCursor;
 use super::line::BrokerLine;
 use super::slots::Slots;
+use super::starts::DecidedStarts;
 use super::topics::Topics;
 use super::view::{MqttRequest, MqttStatus};
 use crate::config::{BrokerConfig, MqttConfig, PictureConfig};
@@ -112,17 +113,6 @@ struct PublishedStates {
     pictures: bool,
 }
 
-/// What rules decided of the last start of a monitor.
-#[derive(Debug, Clone, Copy)]
-struct DecidedStart {
-    event: Option<EventId>,
-    muted: bool,
-    /// This start, or one before it since the last end, was published.
-    told: bool,
-    /// Its end has come.
-    ended: bool,
-}
-
 /// Owns what this file's module says. Receives: the tap, reports, the catalog, settings, requests of admins. Sends: to the
 /// broker; snoozes to the router. Ends: when told to, after a goodbye.
 #[derive(Debug)]
@@ -144,7 +134,7 @@ pub struct MqttOwner {
     backlog: EventBacklog,
     announcing: Announcing,
     pictures: AlarmPictures,
-    decided: BTreeMap<MonitorId, DecidedStart>,
+    decided: DecidedStarts,
     online_said: bool,
     user_missed: bool,
     commands_left: Bucket,
@@ -180,7 +170,7 @@ impl MqttOwner {
             events: VecDeque::new(),
             announcing: Announcing::default(),
             pictures,
-            decided: BTreeMap::new(),
+            decided: DecidedStarts::default(),
             online_said: false,
             user_missed: false,
             commands_left: Bucket::full(command::QUOTA, now),
@@ -261,20 +251,16 @@ impl MqttOwner {
         (self.cleared, self.user_missed) = (false, false);
         self.pictures.forget();
         let Some(broker) = self.config.broker.clone() else { return };
-        let url = broker.url.to_string();
+        let fresh = MqttHealth::unreached(&broker.url);
         // What is counted since the start goes on, unless it is of another broker.
-        let before = self.parts.status.get().filter(|health| health.broker == url);
+        let before = self.parts.status.get().filter(|health| health.broker == fresh.broker);
         let away_since = before.as_ref().and_then(|health| health.away_since);
         self.parts.status.set(Some(MqttHealth {
-            broker: url,
-            connected_at: None,
             away_since: away_since.or_else(|| Some(self.parts.clock.now())),
             acknowledged: before.as_ref().map_or(0, |health| health.acknowledged),
             ignored_commands: before.as_ref().map_or(0, |health| health.ignored_commands),
             failure: before.and_then(|health| health.failure),
-            backlog: 0,
-            cleared: false,
-            unsubscribed: false,
+            ..fresh
         }));
         self.take_catalog();
         self.take_reports();
@@ -293,7 +279,7 @@ impl MqttOwner {
     async fn on_config(&mut self) -> bool {
         let new = self.parts.config.borrow_and_update().clone();
         let works = self.line.is_up() && !self.line.is_unsubscribed() && !self.cleared;
-        if new == self.config && works {
+        if new == self.config && works && !self.pictures.rest() {
             return true;
         }
         let enabled = new.broker.is_some();
@@ -329,6 +315,7 @@ impl MqttOwner {
         let now: BTreeMap<_, _> = monitors.map(|monitor| (monitor.id, Arc::clone(&monitor.name))).collect();
         self.empty_es(|id| !now.contains_key(id));
         let changed = self.cameras.set(now, &self.topics, &mut self.slots);
+        self.decided.retain(|id| self.cameras.get(id).is_some());
         if self.line.is_up() {
             self.clean_up_before();
         } else {
@@ -379,6 +366,10 @@ impl MqttOwner {
 
     fn write_cursor(&mut self) {
         self.cursor_due = None;
+        // Before the cursor: what is done according to that is judged no more.
+        if let Some(starts) = self.decided.document() {
+            self.note(MqttNote::Starts(starts));
+        }
         self.note(MqttNote::Cursor(self.cursor.document()));
     }
 

@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use zmes_providers::{CheckStep, Dial, DialedStream, WallClock};
 use zmes_shared::words::FaultKind;
 
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, MAX_PICTURE};
 use crate::ports::{
     Broker, BrokerAck, BrokerConnection, BrokerEvent, BrokerLink, BrokerLoss, BrokerMessage, BrokerSettings,
     LinkFull,
@@ -40,8 +40,9 @@ const REQUESTS: usize = 64;
 const EVENTS: usize = 4096;
 /// Longest topic that is heard of, in bytes: longer than any of ours.
 const TOPIC: usize = 1024;
-/// Longest message that is read, in bytes. Anyone who may publish where zmesd listens decides how long it is.
-const INCOMING: usize = 1 << 20;
+/// Longest message that is read, in bytes. Anyone who may publish where zmesd listens decides how long it is. `mqtt clear`
+/// hears all that is retained: also pictures of the largest size, whatever `mqtt.max-picture` is by then.
+const INCOMING: usize = MAX_PICTURE + (64 << 10);
 /// Refused topics that are named.
 const NAMED: usize = 3;
 

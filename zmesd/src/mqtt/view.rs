@@ -205,7 +205,10 @@ fn step(name: &'static str, begun: Instant, outcome: Result<String, (FaultKind, 
 #[async_trait]
 impl MqttSide for MqttView {
     fn health(&self) -> Option<MqttHealth> {
-        self.status.get()
+        // Right after the start the owner has not said anything yet.
+        let starting =
+            || self.config.borrow().broker.as_ref().map(|broker| MqttHealth::unreached(&broker.url));
+        self.status.get().or_else(starting)
     }
 
     fn choice(&self) -> MqttChoice {

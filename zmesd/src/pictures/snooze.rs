@@ -39,7 +39,7 @@ impl PictureDesk {
         let wish = LinkSnooze { token, monitor: link.monitor, minutes, address: client };
         match self.parts.router.link_snooze(wish).await {
             Ok(LinkSnoozed::Set(until)) => {
-                let undo = SnoozeLink::new(link.monitor, token, 0, self.parts.clock.now());
+                let undo = link.undo(until, self.parts.clock.now());
                 Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.parts.key.borrow()) })
             }
             Ok(LinkSnoozed::Silent(until)) => Ok(SnoozePressed::Silent { monitor, until }),

@@ -12,7 +12,7 @@ use zmes_providers::CheckStep;
 use zmes_shared::words::FaultKind;
 
 use super::TransportCheck;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, BrokerUrl};
 use crate::rules::MonitorName;
 
 /// How a connection is made.
@@ -132,6 +132,26 @@ pub struct MqttHealth {
     pub cleared: bool,
     /// A message that was too long has ended the connection: nothing is subscribed to until a reload.
     pub unsubscribed: bool,
+    /// Connections have ended at pictures: until then none is published. `None` once the broker has taken one.
+    pub pictures_rest_until: Option<Timestamp>,
+}
+
+impl MqttHealth {
+    /// Returns that of a broker that was not reached yet.
+    pub fn unreached(broker: &BrokerUrl) -> Self {
+        Self {
+            broker: broker.to_string(),
+            connected_at: None,
+            away_since: None,
+            failure: None,
+            acknowledged: 0,
+            backlog: 0,
+            ignored_commands: 0,
+            cleared: false,
+            unsubscribed: false,
+            pictures_rest_until: None,
+        }
+    }
 }
 
 /// Which monitors are published, as the configuration says.

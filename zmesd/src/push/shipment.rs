@@ -134,7 +134,8 @@ impl Shipment {
             PictureWay::File { wait } => {
                 let fresh = *attempts == 0 && now.duration_since(alarm.at) < FRESH;
                 let wait = if fresh { wait } else { Duration::ZERO };
-                pictures.uploads.file(event, alarm.at, wait).await.map(PushedPicture::File)
+                let at = (!alarm.late()).then_some(alarm.at);
+                pictures.uploads.file(event, at, wait).await.map(PushedPicture::File)
             }
         }
     }
@@ -247,5 +248,53 @@ fn pushed(job: &Job) -> PushedAlarm {
             Origin::Snooze => PushSubject::SnoozeEnd,
             Origin::Poll | Origin::Reconciled | Origin::Test | Origin::Unknown => PushSubject::Alarm,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use zmes_providers::{PictureFile, Platform};
+    use zmes_shared::EventId;
+
+    use super::*;
+    use crate::domain::{Alarm, DeliveryId};
+    use crate::links::LinkMaker;
+    use crate::ports::PictureUploads;
+    use crate::push::tests::fakes;
+
+    /// Remembers which alarm a picture was asked for.
+    #[derive(Debug, Default)]
+    struct AskedUploads(Mutex<Vec<Option<Timestamp>>>);
+
+    #[async_trait::async_trait]
+    impl PictureUploads for AskedUploads {
+        async fn file(&self, _: EventId, at: Option<Timestamp>, _: Duration) -> Option<PictureFile> {
+            self.0.lock().unwrap().push(at);
+            None
+        }
+    }
+
+    #[tokio::test]
+    async fn the_picture_of_an_alarm_that_was_found_late_is_not_taken_for_an_earlier_one() {
+        let uploads = Arc::new(AskedUploads::default());
+        let asked = Arc::<AskedUploads>::clone(&uploads);
+        let pictures = PushPictures { links: LinkMaker::off(), uploads };
+        let live = fakes::alarm(7, 1);
+        let late = Arc::new(Alarm { origin: Origin::Reconciled, ..Alarm::clone(&live) });
+        for alarm in [Arc::clone(&live), late] {
+            let job = fakes::job(DeliveryId(1), fakes::token(1, "secret", Platform::Android), alarm);
+            let shipment = Shipment {
+                token: job.token.id,
+                jobs: vec![job],
+                digest: false,
+                gate: None,
+                ways: Vec::new(),
+            };
+            let way = PictureWay::File { wait: Duration::ZERO };
+            assert!(shipment.picture(way, &pictures, live.at).await.is_none());
+        }
+        assert_eq!(*asked.0.lock().unwrap(), [Some(live.at), None]);
     }
 }

@@ -13,6 +13,7 @@ use super::{SqlResult, record};
 
 const INSTANCE: &str = "instance";
 const CURSOR: &str = "cursor";
+const STARTS: &str = "starts";
 const PUBLISHED: &str = "published";
 
 /// A device that was announced to Home Assistant.
@@ -29,6 +30,7 @@ pub struct MqttDevice {
 pub struct MqttMemory {
     pub instance: Option<String>,
     pub cursor: Option<String>,
+    pub starts: Option<String>,
     pub published: Option<String>,
     pub devices: Vec<MqttDevice>,
 }
@@ -50,6 +52,7 @@ pub struct MqttMissed {
 pub enum MqttNote {
     Instance(String),
     Cursor(String),
+    Starts(String),
     Published(String),
     /// All devices, in place of those before.
     Devices(Vec<MqttDevice>),
@@ -59,6 +62,7 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, note: &MqttNote) ->
     let (name, value) = match note {
         MqttNote::Instance(value) => (INSTANCE, value),
         MqttNote::Cursor(value) => (CURSOR, value),
+        MqttNote::Starts(value) => (STARTS, value),
         MqttNote::Published(value) => (PUBLISHED, value),
         MqttNote::Devices(devices) => return keep_devices(transaction, devices).await,
     };
@@ -91,6 +95,7 @@ impl StateHandle {
             match name.as_str() {
                 INSTANCE => memory.instance = Some(value),
                 CURSOR => memory.cursor = Some(value),
+                STARTS => memory.starts = Some(value),
                 PUBLISHED => memory.published = Some(value),
                 _ => {}
             }

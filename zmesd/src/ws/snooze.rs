@@ -118,8 +118,8 @@ fn refused(why: NoAnswer) -> SnoozePage {
     let (status, title, text) = match why {
         NoAnswer::None | NoAnswer::Missing | NoAnswer::NotYet => (
             "404 Not Found",
-            "This link does nothing",
-            "It has expired, or was never valid. Buttons of a notification work for an hour.",
+            links::NO_SNOOZE,
+            "It has expired, or was never valid. Buttons of a notification work for an hour, Undo as long as its snooze.",
         ),
         NoAnswer::Busy => ("503 Service Unavailable", "Not now", "Too many requests. Try again in a moment."),
     };
@@ -127,6 +127,8 @@ fn refused(why: NoAnswer) -> SnoozePage {
 }
 
 impl SnoozePage {
+    /// Any page of a browser may read the answer, as ntfy's web app does that presses the button: without it, that shows an
+    /// error. There are no cookies that would be sent along, and the link is the right to press.
     fn render(&self) -> String {
         let Self { status, title, text, button } = self;
         let (title, text) = (escaped(title), escaped(text));
@@ -149,7 +151,7 @@ impl SnoozePage {
              Cache-Control: private, no-store\r\nX-Content-Type-Options: nosniff\r\n\
              Content-Security-Policy: default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; \
              base-uri 'none'; frame-ancestors 'none'\r\n\
-             Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\n{body}"
+             Referrer-Policy: no-referrer\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n{body}"
         )
     }
 }
@@ -198,6 +200,13 @@ mod tests {
     #[test]
     fn the_hash_is_that_of_the_style() {
         assert_eq!(STANDARD.encode(digest(&SHA256, STYLE.as_bytes())), STYLE_HASH);
+    }
+
+    #[test]
+    fn doctor_knows_a_link_that_does_nothing_by_the_beginning_of_its_page() {
+        let answer = refused(NoAnswer::None).render();
+        let (_, page) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(page.get(..256).is_some_and(|page| links::DeadLink::SnoozeButton.is_answered_by(page)));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, timeout};
 use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
+use super::picture::RunPictures;
+
 /// How long a command has to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long the kernel has to end it after SIGKILL.
@@ -29,8 +31,15 @@ const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(5
 /// How many bytes of the error output are kept, from its end.
 const TAIL: usize = 2048;
 /// The environment variables of a run.
-const VARIABLES: [&str; 6] =
-    ["ZMES_EVENT", "ZMES_MONITOR", "ZMES_MONITOR_NAME", "ZMES_CAUSE", "ZMES_PHASE", "ZMES_ID"];
+const VARIABLES: [&str; 7] = [
+    "ZMES_EVENT",
+    "ZMES_MONITOR",
+    "ZMES_MONITOR_NAME",
+    "ZMES_CAUSE",
+    "ZMES_PHASE",
+    "ZMES_ID",
+    "ZMES_PICTURE_FILE",
+];
 
 /// What to run.
 #[derive(Debug)]
@@ -40,6 +49,8 @@ pub(super) struct Invocation {
     /// Also pass the arguments that hook scripts of the old server expect.
     pub(super) es_arguments: bool,
     pub(super) limit: Duration,
+    /// Runs get the picture of their event, too.
+    pub(super) pictures: Option<RunPictures>,
 }
 
 /// How a run ended.
@@ -62,6 +73,8 @@ pub(super) struct RunReport {
     pub(super) took: Duration,
     /// The end of its error output.
     pub(super) stderr: String,
+    /// Why its picture could not be given to it.
+    pub(super) no_picture: Option<String>,
 }
 
 /// Runs the command for a message. Returns when the command and all processes of its group have ended, including those
@@ -69,20 +82,34 @@ pub(super) struct RunReport {
 pub(super) async fn run(
     invocation: &Invocation,
     message: MachineMessage,
-    hurry: watch::Receiver<bool>,
+    mut hurry: watch::Receiver<bool>,
 ) -> RunReport {
+    let pictured = async {
+        match &invocation.pictures {
+            Some(pictures) => pictures.of(&message).await,
+            None => Ok(None),
+        }
+    };
+    let pictured = tokio::select! {
+        pictured = pictured => pictured,
+        _ = hurry.wait_for(|hurry| *hurry) => Ok(None),
+    };
+    let (picture, no_picture) = match pictured {
+        Ok(picture) => (picture, None),
+        Err(why) => (None, Some(why)),
+    };
     let begun = Instant::now();
-    let mut child = match command(invocation, &message).spawn() {
+    let mut child = match command(invocation, &message, picture.as_deref()).spawn() {
         Ok(child) => child,
         Err(error) => {
             let (end, stderr) = (RunEnd::NotStarted(error), String::new());
-            return RunReport { message, end, took: begun.elapsed(), stderr };
+            return RunReport { message, end, took: begun.elapsed(), stderr, no_picture };
         }
     };
     let tail = Mutex::new(Tail::default());
     let end = follow(&mut child, &message, &tail, invocation.limit, hurry).await;
     let stderr = tail.into_inner().unwrap_or_else(PoisonError::into_inner).text();
-    RunReport { message, end, took: begun.elapsed(), stderr }
+    RunReport { message, end, took: begun.elapsed(), stderr, no_picture }
 }
 
 /// Writes the input of a run, reads its output, and waits for its end.
@@ -111,7 +138,7 @@ async fn follow(
     end
 }
 
-fn command(invocation: &Invocation, message: &MachineMessage) -> Command {
+fn command(invocation: &Invocation, message: &MachineMessage, picture: Option<&Path>) -> Command {
     let mut command = Command::new(&invocation.program);
     command.args(&invocation.arguments);
     let monitor = message.monitor.as_ref();
@@ -130,6 +157,9 @@ fn command(invocation: &Invocation, message: &MachineMessage) -> Command {
     }
     if let Some(monitor) = monitor {
         command.env("ZMES_MONITOR", monitor.id.to_string()).env("ZMES_MONITOR_NAME", &monitor.name);
+    }
+    if let Some(picture) = picture {
+        command.env("ZMES_PICTURE_FILE", picture);
     }
     command
         .env("ZMES_CAUSE", &message.cause)

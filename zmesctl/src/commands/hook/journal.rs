@@ -64,11 +64,14 @@ pub(super) struct RunLine {
     /// The end of the error output; if the command did not start, why.
     #[serde(skip_serializing_if = "String::is_empty")]
     stderr: String,
+    /// Why its picture could not be given to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_picture: Option<String>,
 }
 
 impl HookLine {
     pub(super) fn run(report: RunReport) -> Self {
-        let RunReport { message, end, took, stderr } = report;
+        let RunReport { message, end, took, stderr, no_picture } = report;
         let (ended, code, stderr) = match end {
             RunEnd::Exited(code) => ("exited", Some(code), stderr),
             RunEnd::Signalled(signal) => ("signal", Some(signal), stderr),
@@ -82,6 +85,7 @@ impl HookLine {
             code,
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             stderr,
+            no_picture,
         }))
     }
 
@@ -131,7 +135,7 @@ impl HookLine {
 
 impl RunLine {
     fn failed(&self) -> bool {
-        self.ended != "exited" || self.code != Some(0)
+        self.ended != "exited" || self.code != Some(0) || self.no_picture.is_some()
     }
 
     fn sentence(&self) -> String {
@@ -146,7 +150,8 @@ impl RunLine {
             _ => "could not start".to_owned(),
         };
         let stderr = if self.stderr.is_empty() { String::new() } else { format!(": {}", self.stderr) };
-        format!("{}: {ended}{stderr}", self.subject)
+        let picture = self.no_picture.as_ref().map(|why| format!(", without its picture: {why}"));
+        format!("{}: {ended}{}{stderr}", self.subject, picture.unwrap_or_default())
     }
 }
 
@@ -205,7 +210,8 @@ mod tests {
     }
 
     fn report(end: RunEnd, stderr: &str) -> RunReport {
-        RunReport { message: message(), end, took: Duration::from_millis(120), stderr: stderr.to_owned() }
+        let (took, stderr) = (Duration::from_millis(120), stderr.to_owned());
+        RunReport { message: message(), end, took, stderr, no_picture: None }
     }
 
     #[test]
@@ -242,6 +248,18 @@ mod tests {
                 "monitor": "Garage", "event": 7, "ended": "exited", "code": 3, "took_ms": 120, "stderr": "no\nsiren"})
         );
     }
+
+    #[test]
+    fn a_run_without_its_picture_says_why() {
+        let why = Some("cannot write it to /tmp: No space left on device".to_owned());
+        let line = HookLine::run(RunReport { no_picture: why, ..report(RunEnd::Exited(0), "") });
+        assert!(line.is_problem());
+        assert_eq!(
+            line.sentence(),
+            "alarm_start Garage, event 7: done in 120 ms, without its picture: cannot write it to /tmp: No space left on device"
+        );
+    }
+
     #[test]
     fn what_is_dropped_is_named_and_only_a_cursor_keeps_what_waits() {
         let dropped = HookLine::dropped(message(), 3);

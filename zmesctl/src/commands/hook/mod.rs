@@ -7,8 +7,10 @@
 mod child;
 mod cursor;
 mod journal;
+mod picture;
 mod program;
 mod queue;
+mod signals;
 mod store;
 
 use std::ffi::OsString;
@@ -18,7 +20,6 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use jiff::{SignedDuration, Timestamp};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
@@ -30,7 +31,9 @@ use zmes_shared::words::MachineKind;
 use self::child::{Invocation, RunEnd, RunReport};
 use self::cursor::Cursor;
 use self::journal::HookLine;
+use self::picture::RunPictures;
 use self::queue::{Queue, lane};
+use self::signals::Signals;
 use self::store::CursorStore;
 use crate::commands::follow::{Followed, Follower};
 use crate::commands::named;
@@ -59,6 +62,7 @@ Examples:
   zmesctl hook --on start,update -- /usr/local/bin/on-alarm
   zmesctl hook --cursor /var/lib/zmes-hook/siren -- /usr/local/bin/siren
   zmesctl hook --es-arguments -- /var/lib/zmeventnotification/bin/my_hook.sh
+  zmesctl hook --picture-wait 2s -- /usr/local/bin/on-alarm
 
 Runs the command itself, never a shell, with one JSON object on its standard
 input and with ZMES_EVENT, ZMES_MONITOR, ZMES_MONITOR_NAME, ZMES_CAUSE, ZMES_PHASE
@@ -66,7 +70,10 @@ input and with ZMES_EVENT, ZMES_MONITOR, ZMES_MONITOR_NAME, ZMES_CAUSE, ZMES_PHA
 monitor follow each other, those of others run beside them. Follows over restarts
 of zmesd; with --cursor also over its own: a run that was not finished is repeated
 with the same ZMES_ID. Test alarms run the command too. On SIGTERM the hook waits
-for its runs, then exits.")]
+for its runs, then exits.
+
+With --picture-wait the picture of the alarm is in the file ZMES_PICTURE_FILE until the
+run has ended; without a picture the variable is not set.")]
 pub struct HookArgs {
     /// Phases to run the command for
     #[arg(long, value_enum, value_name = "PHASE", value_delimiter = ',', default_value = "start")]
@@ -83,6 +90,9 @@ pub struct HookArgs {
     /// Time limit of a run: SIGTERM, 5 s later SIGKILL [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     timeout: Option<Duration>,
+    /// Give each run its alarm's picture in a file; wait this long for it, at most 10s
+    #[arg(long, value_name = "DURATION", value_parser = values::picture_wait)]
+    picture_wait: Option<Duration>,
     /// Cursor file, created if missing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     cursor: Option<PathBuf>,
@@ -108,7 +118,8 @@ pub enum HookPhase {
 }
 
 pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
-    let HookArgs { on, monitor, user, jobs, timeout, cursor, es_arguments, command } = arguments;
+    let HookArgs { on, monitor, user, jobs, timeout, picture_wait, cursor, es_arguments, command } =
+        arguments;
     if es_arguments && on.contains(&HookPhase::Trouble) {
         return Err(CliError::Usage {
             message: "--es-arguments cannot be used with --on trouble".to_owned(),
@@ -138,7 +149,11 @@ pub(crate) async fn run(arguments: HookArgs, context: &mut Context) -> Outcome {
     };
     let follower = Follower::open(context, filter).await?;
     let limit = timeout.unwrap_or(LIMIT);
-    let invocation = Arc::new(Invocation { program, arguments, es_arguments, limit });
+    let pictures = match picture_wait {
+        Some(wait) => Some(RunPictures::open(context, wait).await?),
+        None => None,
+    };
+    let invocation = Arc::new(Invocation { program, arguments, es_arguments, limit, pictures });
     let hook = Hook::new(Wanted { on, monitors }, invocation, cursor, context.environment.now);
     let mut hook = Hook { jobs: jobs.into(), store, ..hook };
     hook.serve(follower, &mut signals, context).await
@@ -153,29 +168,6 @@ async fn resolve(named: Vec<MonitorArg>, context: &Context) -> Result<Vec<Monito
     monitors.sort_unstable();
     monitors.dedup();
     Ok(monitors)
-}
-
-/// The signals that end a hook.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn listen() -> Result<Self, CliError> {
-        let listen = |kind| signal(kind).map_err(CliError::Terminal);
-        Ok(Self([
-            listen(SignalKind::terminate())?,
-            listen(SignalKind::interrupt())?,
-            listen(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn next(&mut self) {
-        let [terminate, interrupt, hangup] = &mut self.0;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }
 
 /// Which messages the command runs for.
@@ -474,7 +466,8 @@ mod tests {
         let mut context = Context::new(cli.global, Environment::of_process());
         let wanted = Wanted { on: vec![HookPhase::Start], monitors: Vec::new() };
         let program = PathBuf::from("true");
-        let invocation = Invocation { program, arguments: Vec::new(), es_arguments: false, limit: LIMIT };
+        let arguments = Vec::new();
+        let invocation = Invocation { program, arguments, es_arguments: false, limit: LIMIT, pictures: None };
         let cursor = Cursor::starting(Timestamp::UNIX_EPOCH);
         let mut hook = Hook::new(wanted, Arc::new(invocation), cursor, Timestamp::UNIX_EPOCH);
         for connection in [Connection::Opening, Connection::Away] {

@@ -1,17 +1,19 @@
-//! Pictures: do links lead to this server, and can the pictures of the newest event be read?
+//! Pictures: do links lead to this server, and can the pictures of the newest events be read?
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 use zmes_providers::targets::PictureForm;
 use zmes_providers::{Visit, VisitFault, Visitor};
 use zmes_shared::EventId;
-use zmes_shared::views::Finding;
+use zmes_shared::views::{Finding, Severity};
 use zmes_zoneminder::EventRow;
 use zmes_zoneminder::pictures::NoPicture;
 
 use crate::admin::AdminParts;
-use crate::links;
+use crate::links::DeadLink;
 use crate::ports::covers;
 
 const STEP: &str = "pictures";
@@ -21,7 +23,7 @@ const ANDROID_MAX: usize = 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The port of https:// where a URL names none.
 const HTTPS: u16 = 443;
-/// Newest events among which one of a monitor of this server is looked for: other servers write into the same table.
+/// Newest events among which one of each server is looked for, if its monitors are watched.
 const NEWEST: u32 = 50;
 /// After this long ZoneMinder has written the first picture of an event.
 const WRITTEN: Duration = Duration::from_mins(1);
@@ -39,8 +41,12 @@ pub(super) async fn findings(parts: &AdminParts) -> Vec<Finding> {
             _ => None,
         }
     };
-    let (links, newest) = tokio::join!(links, newest(parts));
-    links.into_iter().chain(newest).collect()
+    let newest = async {
+        let rows = newest_events(parts).await;
+        join_all(rows.iter().map(|row| readable(parts, row))).await
+    };
+    let (links, newest) = tokio::join!(links, newest);
+    links.into_iter().chain(newest.into_iter().flatten()).collect()
 }
 
 /// Says whether a target or MQTT sends pictures as files.
@@ -58,7 +64,7 @@ fn uploads(parts: &AdminParts) -> bool {
 async fn addressed(parts: &AdminParts, base_url: &str) -> Option<Finding> {
     match own_certificate(parts, base_url) {
         Some(finding) => Some(finding),
-        None => visited(base_url).await,
+        None => visited(base_url, &opened(parts)).await,
     }
 }
 
@@ -94,34 +100,50 @@ fn host_and_port(base_url: &str) -> Option<(&str, u16)> {
     Some((host.trim_matches(['[', ']']), port))
 }
 
-/// Opens a link that is none, as a phone would, and judges who answers. That this machine cannot reach its own public
-/// address proves nothing: many routers do not send it back in.
-async fn visited(base_url: &str) -> Option<Finding> {
+/// Opens links that are none, as a phone would, and judges who answers: the first that leads elsewhere, or one that is well.
+/// That this machine cannot reach its own public address proves nothing: many routers do not send it back in.
+async fn visited(base_url: &str, links: &[DeadLink]) -> Option<Finding> {
     let visitor = tokio::task::spawn_blocking(Visitor::new).await.ok()?.ok()?;
-    let began = Instant::now();
-    let (url, body) = links::nothing(base_url);
-    let visit = visitor.visit(&url).await;
-    Some(judge(base_url, visit, body, began.elapsed()))
+    let mut judged = None;
+    for link in links {
+        let began = Instant::now();
+        let visit = visitor.visit(&link.url(base_url)).await;
+        let finding = judge(base_url, *link, visit, began.elapsed());
+        if finding.severity != Severity::Ok {
+            return Some(finding);
+        }
+        judged.get_or_insert(finding);
+    }
+    judged
 }
 
-/// Judges what a link that opens nothing was answered with; `body`: what this server answers.
-fn judge(base_url: &str, visit: Result<Visit, VisitFault>, body: &str, took: Duration) -> Finding {
+/// Returns what is opened: links to pictures, and buttons where a target has some.
+fn opened(parts: &AdminParts) -> Vec<DeadLink> {
+    let buttons =
+        parts.configuration.running().push.targets.iter().any(|target| !target.snooze_buttons.is_empty());
+    [Some(DeadLink::Picture), buttons.then_some(DeadLink::SnoozeButton)].into_iter().flatten().collect()
+}
+
+/// Judges what a link that opens nothing was answered with.
+fn judge(base_url: &str, link: DeadLink, visit: Result<Visit, VisitFault>, took: Duration) -> Finding {
+    let fails = match link {
+        DeadLink::Picture => "phones load no pictures",
+        DeadLink::SnoozeButton => "snooze buttons do nothing",
+    };
     match visit {
-        Ok(visit) if visit.status == 404 && visit.body == body => {
+        Ok(visit) if visit.status == 404 && link.is_answered_by(&visit.body) => {
             Finding::good(STEP, format!("links lead to this server ({base_url}, {} ms)", took.as_millis()))
         }
         // It answers, and has too much to do.
         Ok(visit) if visit.status == 503 => Finding::good(STEP, format!("{base_url} is busy")),
         Ok(visit) => {
-            let status = visit.status;
-            let detail = format!(
-                "phones load no pictures: links lead elsewhere, {base_url}/p/ is answered with {status}"
-            );
+            let (path, status) = (link.path(), visit.status);
+            let detail = format!("{fails}: links lead elsewhere, {base_url}{path} is answered with {status}");
             let hint = "a proxy must pass /p/ and /s/ on to zmesd, without the path of picture.base-url: docs/behind-a-proxy.md";
             Finding::warning(STEP, detail, hint)
         }
         Err(VisitFault::Certificate(why)) => {
-            Finding::warning(STEP, format!("phones load no pictures: {base_url}: {why}"), PUBLIC)
+            Finding::warning(STEP, format!("{fails}: {base_url}: {why}"), PUBLIC)
         }
         Err(VisitFault::Unreachable(why)) => {
             let detail =
@@ -131,18 +153,24 @@ fn judge(base_url: &str, visit: Result<Visit, VisitFault>, body: &str, took: Dur
     }
 }
 
-/// Returns the newest event of the monitors of this server.
-async fn newest_event(parts: &AdminParts) -> Option<EventRow> {
+/// Returns the newest event of each server whose monitors are watched: each has disks of its own.
+async fn newest_events(parts: &AdminParts) -> Vec<EventRow> {
     // A database that does not answer is a finding of its own.
-    let newest = parts.events.newest().await.ok()??;
+    let Ok(Some(newest)) = parts.events.newest().await else { return Vec::new() };
     let after = EventId(newest.0.saturating_sub(NEWEST.into()));
-    let rows = parts.events.since(after, &[], NEWEST).await.ok()?;
+    let rows = parts.events.since(after, &[], NEWEST).await.unwrap_or_default();
     let catalog = parts.catalog.now();
-    rows.into_iter().rev().find(|row| catalog.monitors.find(row.monitor).is_some())
+    let mut of_servers = BTreeMap::new();
+    for row in rows {
+        if let Some(monitor) = catalog.monitors.find(row.monitor) {
+            of_servers.insert(monitor.elsewhere.as_ref().map(|server| server.id), row);
+        }
+    }
+    of_servers.into_values().collect()
 }
 
-async fn newest(parts: &AdminParts) -> Option<Finding> {
-    let row = newest_event(parts).await?;
+/// Judges whether the picture of an event can be read.
+async fn readable(parts: &AdminParts, row: &EventRow) -> Option<Finding> {
     let event = row.id;
     let examine = parts.pictures.examine(event, Instant::now());
     let Ok(examined) = timeout(PATIENCE, examine).await else {
@@ -175,6 +203,7 @@ async fn newest(parts: &AdminParts) -> Option<Finding> {
             | NoPicture::Root { .. }
             | NoPicture::Unreadable { .. }
             | NoPicture::Link(_)
+            | NoPicture::NotMounted(_)
             | NoPicture::Stuck
             | NoPicture::TooLarge { .. }),
         ) => {
@@ -186,13 +215,12 @@ async fn newest(parts: &AdminParts) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use zmes_shared::views::Severity;
-
     use super::*;
 
     #[test]
     fn who_answers_a_link_that_opens_nothing_is_told() {
-        let judged = |visit| judge("https://zm.example.org", visit, links::NO_PICTURE, Duration::ZERO);
+        let of = |link, visit| judge("https://zm.example.org", link, visit, Duration::ZERO);
+        let judged = |visit| of(DeadLink::Picture, visit);
         let answered = |status, body: &str| judged(Ok(Visit { status, body: body.to_owned() }));
         assert_eq!(answered(404, "no picture\n").severity, Severity::Ok);
         for (status, body) in
@@ -204,6 +232,14 @@ mod tests {
                 "{finding:?}"
             );
         }
+        // A proxy that passes on /p/ alone.
+        let button =
+            |body: &str| of(DeadLink::SnoozeButton, Ok(Visit { status: 404, body: body.to_owned() }));
+        assert_eq!(button("<h1>This link does nothing</h1>").severity, Severity::Ok);
+        let elsewhere = button("<html>Not Found</html>");
+        assert!(
+            elsewhere.detail.starts_with("snooze buttons do nothing") && elsewhere.detail.contains("/s/")
+        );
         let expired = VisitFault::Certificate("certificate expired".to_owned());
         assert_eq!(judged(Err(expired)).severity, Severity::Warning);
         // Many routers do not send a public address back in.

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use zmes_providers::{App as DeviceApp, Platform, PushToken};
+use zmes_providers::{App as DeviceApp, PictureFile, Platform, PushToken};
 use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{ConfigReloaded, ConfigShown, PushCounts, PushModeState, Reloaded};
 use zmes_shared::{EventId, MonitorId, MonitorState, SessionId};
@@ -36,7 +36,7 @@ use crate::links::LinkMaker;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
     CertificateInfo, CertificateSummary, Clock, ConfigExamined, ConfigReload, Held, KeyRotated, PictureCare,
-    PictureExamined, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
+    PictureExamined, PictureUploads, Retried, StageLatency, SystemClock, TransportCheck, TransportHealth,
 };
 use crate::route::PushOrder;
 use crate::route::{
@@ -88,6 +88,13 @@ impl AlarmTrigger for Outside {
         };
         self.triggered.lock().unwrap().push((monitor.0, word));
         Ok(TriggerVia::SharedMemory)
+    }
+}
+
+#[async_trait]
+impl PictureUploads for Outside {
+    async fn file(&self, _event: EventId, _at: Option<Timestamp>, _wait: Duration) -> Option<PictureFile> {
+        None
     }
 }
 

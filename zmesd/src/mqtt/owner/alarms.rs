@@ -9,7 +9,7 @@ use zmes_shared::machine::MachineMessage;
 use zmes_shared::words::MachineKind;
 
 use super::connection::CURSOR;
-use super::{DecidedStart, EVENTS, MqttOwner, QueuedEvent};
+use super::{EVENTS, MqttOwner, QueuedEvent};
 use crate::domain::Alarm;
 use crate::mqtt::cameras::json;
 use crate::mqtt::{es, message};
@@ -61,6 +61,9 @@ impl MqttOwner {
             return;
         }
         if !wanted {
+            if recorded && self.cursor.take(&told.id, told.at) {
+                self.finish(&told.id);
+            }
             return;
         }
         self.judge(&mut told, alarm.monitor);
@@ -72,33 +75,35 @@ impl MqttOwner {
     /// Says whether a rule for this channel mutes it. Ends and updates obey what was decided of their start: what a start
     /// has switched on, its end switches off.
     fn is_muted(&mut self, told: &MachineMessage, monitor: MonitorId) -> bool {
-        let start = match told.event_type {
-            MachineKind::AlarmStart => true,
-            MachineKind::AlarmUpdate => false,
-            // One end follows several starts: it is told if one of them was. It may come again, if its connection is lost.
-            MachineKind::AlarmEnd => match self.decided.get_mut(&monitor) {
-                Some(decided) => {
-                    decided.ended = true;
-                    return !decided.told;
-                }
-                None => false,
-            },
+        let known = match told.event_type {
+            MachineKind::AlarmStart => None,
+            MachineKind::AlarmUpdate => self.decided.update(monitor, told.event),
+            MachineKind::AlarmEnd => self.decided.end(monitor),
             MachineKind::Trouble
             | MachineKind::Resolved
             | MachineKind::Test
             | MachineKind::SnoozeEnd
             | MachineKind::Unknown => return false,
         };
-        let known = self.decided.get(&monitor).filter(|decided| decided.event == told.event && !start);
-        if let Some(decided) = known {
-            return decided.muted;
+        let muted = known.unwrap_or_else(|| self.rules_mute(told, monitor));
+        if told.event_type == MachineKind::AlarmStart {
+            self.decided.start(monitor, told.event, muted);
         }
+        muted
+    }
+
+    /// Says whether a rule mutes it by its own facts: an end or an update, of whose start nothing is known, by the time at
+    /// which its alarm began.
+    fn rules_mute(&self, told: &MachineMessage, monitor: MonitorId) -> bool {
+        let lasted =
+            SignedDuration::from_secs(told.duration.and_then(|lasted| lasted.try_into().ok()).unwrap_or(0));
+        let began = told.at.saturating_sub(lasted).unwrap_or(told.at);
         let alarm = AlarmFacts {
             monitor,
             monitor_name: told.monitor.as_ref().map_or("", |monitor| &monitor.name),
             cause: &told.cause,
             labels: told.labels.as_deref(),
-            time: AlarmTime { at: told.at, machine: &self.parts.zone },
+            time: AlarmTime { at: began, machine: &self.parts.zone },
         };
         let user = &self.config.user;
         let receiver = ReceiverFacts { channel: Channel::Mqtt, user, handle: None, platform: None };
@@ -108,13 +113,13 @@ impl MqttOwner {
         if let Some(rule) = rule.filter(|_| muted) {
             debug!(%monitor, rule = &*rule.name, "an event is not published: a rule mutes it");
         }
-        drop(rules);
-        if start {
-            let before = self.decided.get(&monitor).is_some_and(|decided| decided.told && !decided.ended);
-            let decided = DecidedStart { event: told.event, muted, told: before || !muted, ended: false };
-            self.decided.insert(monitor, decided);
-        }
         muted
+    }
+
+    /// Notes that nothing publishes it later, whatever is read from the record, and whatever rules there are then.
+    pub(super) fn finish(&mut self, id: &str) {
+        self.cursor.finish(id, self.parts.clock.now());
+        self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
     }
 
     /// Adds the page of the event.
@@ -151,9 +156,7 @@ impl MqttOwner {
             return true;
         }
         if self.is_muted(told, monitor.id) {
-            // It is done: nothing publishes it later, whatever rules there are then.
-            self.cursor.finish(&told.id, self.parts.clock.now());
-            self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
+            self.finish(&told.id);
             return true;
         }
         // The old server told of nothing afterwards: its readers would take an alarm of long ago for one of now.

@@ -10,6 +10,7 @@ use zmes_shared::machine::MachineMessage;
 use super::MqttOwner;
 use crate::mqtt::cursor::AckCursor;
 use crate::mqtt::message;
+use crate::mqtt::starts::DecidedStarts;
 use crate::state::{MqttDevice, MqttMemory, MqttMissed, MqttNote, OpenAlarm};
 
 /// Rows that are read at a time.
@@ -107,7 +108,7 @@ impl MqttOwner {
                 return false;
             }
         };
-        let MqttMemory { instance, cursor, published, devices } = memory;
+        let MqttMemory { instance, cursor, starts, published, devices } = memory;
         let known =
             instance.filter(|id| id.len() == INSTANCE && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
         self.instance = known.unwrap_or_else(|| {
@@ -121,6 +122,7 @@ impl MqttOwner {
         let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
         // Not only when the record is read: by then the clock may have passed the cursor.
         self.cursor.follow_clock(self.now(), keep);
+        self.decided = starts.as_deref().map(DecidedStarts::parse).unwrap_or_default();
         // From here on a kill forgets nothing.
         self.write_cursor();
         self.published = published.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();

@@ -73,19 +73,16 @@ impl MqttOwner {
         self.cursor.reopen();
         self.online_said = false;
         self.announcing.interrupt();
-        self.pictures.interrupt();
+        self.interrupt_pictures();
     }
 
     pub(super) fn on_ack(&mut self, tag: Tag) {
         self.parts.counters.mqtt.published.increment();
         self.parts.status.change(|health| health.acknowledged += 1);
         match tag {
-            Tag::Event(Some(id)) => {
-                self.cursor.finish(&id, self.parts.clock.now());
-                self.cursor_due.get_or_insert_with(|| Instant::now() + CURSOR);
-            }
+            Tag::Event(Some(id)) => self.finish(&id),
             Tag::Discovery => self.announced(),
-            Tag::Picture => self.pictures.sent(),
+            Tag::Picture => self.picture_sent(),
             Tag::Emptied(topic) => {
                 self.slots.emptied(&topic);
                 if !self.slots.is_emptying() {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use zmes_providers::PictureFile;
 use zmes_shared::machine::MachineMessage;
@@ -28,8 +29,10 @@ const FOUND: usize = 4;
 /// How long a picture is waited for, from the alarm on: ZoneMinder writes it when it has seen some frames.
 const WAIT: Duration = Duration::from_secs(4);
 
-/// Connections that may end while a picture is on its way, until none is sent any more.
+/// Connections that may end one after the other while a picture is on its way, until no more are sent for a while.
 const LOSSES: u8 = 2;
+/// How long none is sent then. The network may have been to blame.
+const REST: Duration = Duration::from_hours(1);
 
 type Look = Pin<Box<dyn Future<Output = FoundPicture> + Send>>;
 
@@ -53,6 +56,8 @@ pub(super) struct AlarmPictures {
     sending: bool,
     /// Connections that have ended one after the other while a picture was on its way.
     losses: u8,
+    /// Until when none is sent.
+    rests_until: Option<Instant>,
 }
 
 impl fmt::Debug for AlarmPictures {
@@ -75,6 +80,7 @@ impl AlarmPictures {
             found: BTreeMap::new(),
             sending: false,
             losses: 0,
+            rests_until: None,
         }
     }
 
@@ -83,27 +89,33 @@ impl AlarmPictures {
         *self = Self::new(Arc::clone(&self.desk));
     }
 
-    /// The connection is over. What was found is sent with the next one; what was on its way is wanted again.
-    pub(super) fn interrupt(&mut self) {
+    /// The connection is over. What was found is sent with the next one; what was on its way is wanted again. Returns
+    /// whether pictures rest from now on.
+    pub(super) fn interrupt(&mut self) -> bool {
         self.asked.clear();
-        if std::mem::take(&mut self.sending) {
-            self.losses = self.losses.saturating_add(1);
-            if self.losses == LOSSES {
-                warn!(
-                    "the MQTT broker ends the connection at pictures: none are published until a reload; lower mqtt.max-picture"
-                );
-            }
+        if !std::mem::take(&mut self.sending) {
+            return false;
         }
+        self.losses = self.losses.saturating_add(1);
+        let rests = self.losses >= LOSSES;
+        if rests {
+            // The first picture after the rest is a probe: one more loss, and they rest again.
+            self.losses = LOSSES - 1;
+            self.rests_until = Some(Instant::now() + REST);
+            self.wanted.clear();
+            self.found.clear();
+        }
+        rests
     }
 
     /// A broker whose limit they exceed would end each connection, and alarms would wait.
-    fn refused(&self) -> bool {
-        self.losses >= LOSSES
+    pub(super) fn rest(&self) -> bool {
+        self.rests_until.is_some_and(|until| Instant::now() < until)
     }
 
     /// The broker has one.
     pub(super) fn sent(&mut self) {
-        (self.sending, self.losses) = (false, 0);
+        (self.sending, self.losses, self.rests_until) = (false, 0, None);
     }
 
     fn want(&mut self, monitor: MonitorId, event: EventId, at: Timestamp) {
@@ -121,7 +133,7 @@ impl AlarmPictures {
             let Some((monitor, (event, at))) = self.wanted.pop_first() else { return };
             let desk = Arc::clone(&self.desk);
             self.looks.push(Box::pin(async move {
-                FoundPicture { monitor, event, file: desk.file(event, at, WAIT).await }
+                FoundPicture { monitor, event, file: desk.file(event, Some(at), WAIT).await }
             }));
         }
     }
@@ -137,13 +149,30 @@ impl AlarmPictures {
 }
 
 impl MqttOwner {
+    /// The connection is over.
+    pub(super) fn interrupt_pictures(&mut self) {
+        if self.pictures.interrupt() {
+            warn!(
+                "the MQTT broker ends the connection at pictures: none are published for an hour; lower mqtt.max-picture"
+            );
+            let until = self.now().saturating_add(REST).unwrap_or(Timestamp::MAX);
+            self.parts.status.change(|health| health.pictures_rest_until = Some(until));
+        }
+    }
+
+    /// The broker has a picture.
+    pub(super) fn picture_sent(&mut self) {
+        self.pictures.sent();
+        self.parts.status.change(|health| health.pictures_rest_until = None);
+    }
+
     /// An alarm that was published, or read from the record: its picture follows.
     pub(super) fn want_picture(&mut self, told: &MachineMessage) {
         if let Some(event) = told.event
             && let Some(monitor) = &told.monitor
             && told.event_type == MachineKind::AlarmStart
             && self.config.picture
-            && !self.pictures.refused()
+            && !self.pictures.rest()
             && self.cameras.is_last(monitor.id, event)
         {
             self.pictures.want(monitor.id, event, told.at);
@@ -154,7 +183,7 @@ impl MqttOwner {
         let Some((monitor, event, file)) = found else { return };
         let limit = self.config.max_picture;
         // A later alarm has its own, and a monitor may be gone.
-        if self.cleared || !self.cameras.is_last(monitor, event) {
+        if self.cleared || self.pictures.rest() || !self.cameras.is_last(monitor, event) {
             return;
         }
         let bytes = file.bytes();
@@ -167,7 +196,7 @@ impl MqttOwner {
 
     /// Returns the next picture to send, if there is one and none is on its way.
     pub(super) fn next_picture(&mut self) -> Option<(BrokerMessage, Tag)> {
-        if self.pictures.sending || self.pictures.refused() {
+        if self.pictures.sending || self.pictures.rest() {
             return None;
         }
         let (monitor, bytes) = self.pictures.found.pop_first()?;
@@ -187,7 +216,7 @@ mod tests {
 
     #[async_trait::async_trait]
     impl PictureUploads for Desk {
-        async fn file(&self, event: EventId, _: Timestamp, _: Duration) -> Option<PictureFile> {
+        async fn file(&self, event: EventId, _: Option<Timestamp>, _: Duration) -> Option<PictureFile> {
             Some(PictureFile::new(vec![u8::try_from(event.0).unwrap()]))
         }
     }
@@ -225,24 +254,30 @@ mod tests {
         assert_eq!(looks(&mut pictures, 20), 1, "it may have been on its way");
     }
 
-    #[test]
-    fn a_broker_that_ends_each_connection_at_a_picture_gets_no_more() {
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_ends_each_connection_at_a_picture_gets_one_an_hour() {
         let mut pictures = AlarmPictures::new(Arc::new(Desk));
+        let lost = |pictures: &mut AlarmPictures| {
+            pictures.sending = true;
+            (pictures.interrupt(), pictures.rest())
+        };
         for _ in 0..LOSSES {
-            pictures.interrupt();
-            assert!(!pictures.refused(), "no picture was on its way");
+            assert!(!pictures.interrupt() && !pictures.rest(), "no picture was on its way");
         }
-        pictures.sending = true;
-        pictures.interrupt();
+        assert_eq!(lost(&mut pictures), (false, false));
         pictures.sending = true;
         pictures.sent();
+        assert_eq!(lost(&mut pictures), (false, false), "one has arrived in between");
+        assert_eq!(lost(&mut pictures), (true, true));
+        tokio::time::advance(REST).await;
+        assert!(!pictures.rest(), "one is tried again");
+        assert_eq!(lost(&mut pictures), (true, true));
+        tokio::time::advance(REST).await;
         pictures.sending = true;
-        pictures.interrupt();
-        assert!(!pictures.refused(), "one has arrived in between");
-        pictures.sending = true;
-        pictures.interrupt();
-        assert!(pictures.refused());
+        pictures.sent();
+        assert_eq!(lost(&mut pictures), (false, false), "as if nothing had been");
+        assert_eq!(lost(&mut pictures), (true, true));
         pictures.forget();
-        assert!(!pictures.refused());
+        assert!(!pictures.rest());
     }
 }

@@ -10,12 +10,13 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use zmes_providers::{
-    CheckStep, Delivered, PictureFile, Platform, Push, PushError, PushToken, PushTransport,
+    CheckStep, Delivered, PictureFile, Platform, Push, PushError, PushToken, PushTransport, Urgency,
 };
 use zmes_shared::{EventId, MonitorId};
 
-use crate::domain::{Alarm, Origin, Phase, Token, TokenId};
+use crate::domain::{Alarm, DeliveryId, Origin, Phase, Token, TokenId};
 use crate::ports::{Clock, PictureUploads, SystemClock};
+use crate::push::queue::Job;
 
 /// There are no pictures.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(in crate::push) struct NoUploads;
 
 #[async_trait]
 impl PictureUploads for NoUploads {
-    async fn file(&self, _event: EventId, _at: Timestamp, _wait: Duration) -> Option<PictureFile> {
+    async fn file(&self, _event: EventId, _at: Option<Timestamp>, _wait: Duration) -> Option<PictureFile> {
         None
     }
 }
@@ -149,4 +150,19 @@ pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
         span: None,
         elsewhere: None,
     })
+}
+
+/// Returns a push that waits for its first attempt.
+pub(in crate::push) fn job(id: DeliveryId, token: Token, alarm: Arc<Alarm>) -> Job {
+    Job {
+        id,
+        token: Arc::new(token),
+        alarm,
+        badge: 0,
+        urgency: Urgency::Normal,
+        attempts: 0,
+        receipts: None,
+        start: None,
+        ledger: None,
+    }
 }

@@ -8,7 +8,7 @@ const HEAD: &str = "Content-Type: text/html; charset=utf-8\r\nContent-Length: ";
 const HEADERS: &str = "\r\nCache-Control: private, no-store\r\nX-Content-Type-Options: nosniff\r\n\
     Content-Security-Policy: default-src 'none'; style-src 'sha256-8SgkZIywY50iHjqkNICcGse935oRFzz2N9hByxMbwLg='; \
     form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\nReferrer-Policy: no-referrer\r\n\
-    Connection: close\r\n\r\n";
+    Access-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n";
 
 /// Sends a request; returns status line and body, after a look at the headers.
 async fn told(world: &WsWorld, method: &str, path: &str, body: &str) -> (String, String) {

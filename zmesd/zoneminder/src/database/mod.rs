@@ -183,7 +183,7 @@ impl AccountStore for ZmDb {
 #[async_trait]
 impl PictureStore for ZmDb {
     async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError> {
-        self.ask(Area::Events, async |session| pictures::place(session, event).await).await
+        self.ask(Area::Events, async |session| pictures::place(session, event, &self.scope).await).await
     }
 
     async fn alarm_frames(&self, event: EventId, limit: u32) -> Result<Vec<u64>, DbError> {

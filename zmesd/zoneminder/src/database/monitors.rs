@@ -119,7 +119,8 @@ enum Generation {
     Capturing,
 }
 
-async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Answer<u32> {
+/// Returns the number of a server.
+pub(super) async fn server_id(session: &mut Session<'_>, identity: &ServerIdentity) -> Answer<u32> {
     let name = match identity {
         ServerIdentity::Id(id) => return Ok(*id),
         ServerIdentity::Name(name) => name,

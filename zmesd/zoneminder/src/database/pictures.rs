@@ -8,7 +8,9 @@ use zmes_shared::{EventId, MonitorId};
 use super::cells::{Cells, Odd, readable};
 use super::events::start_column;
 use super::explain::Answer;
+use super::monitors::server_id;
 use super::schema::Session;
+use crate::conf::ServerScope;
 use crate::pictures::{EventPlace, Scheme, Storage};
 
 /// `ZM_EVENT_IMAGE_DIGITS` where `Config` does not say: ZoneMinder's default.
@@ -24,7 +26,11 @@ struct PictureSettings {
     deep: bool,
 }
 
-pub(super) async fn place(session: &mut Session<'_>, event: EventId) -> Answer<Option<EventPlace>> {
+pub(super) async fn place(
+    session: &mut Session<'_>,
+    event: EventId,
+    scope: &ServerScope,
+) -> Answer<Option<EventPlace>> {
     let start = start_column(session.schema);
     session.schema.require("Events", &["Id", "MonitorId", start])?;
     let storage = session.schema.list("Events", &["StorageId", "SecondaryStorageId", "Scheme"]);
@@ -48,7 +54,7 @@ pub(super) async fn place(session: &mut Session<'_>, event: EventId) -> Answer<O
     };
     let (first, second) = (id("StorageId")?, id("SecondaryStorageId")?);
     let ids: Vec<u32> = [Some(first), (second != 0).then_some(second)].into_iter().flatten().collect();
-    let storages = storages(session, &ids, settings.events).await?;
+    let storages = storages(session, &ids, settings.events, scope).await?;
     Ok(Some(EventPlace {
         event,
         monitor: MonitorId(cells.id("MonitorId")?),
@@ -86,21 +92,38 @@ async fn settings(session: &mut Session<'_>) -> Answer<PictureSettings> {
 }
 
 /// Returns the storages in the order of `ids`. One without a row has the directory of `Config`, if that has one.
-async fn storages(session: &mut Session<'_>, ids: &[u32], default: Option<PathBuf>) -> Answer<Vec<Storage>> {
-    let mut paths = Vec::new();
+async fn storages(
+    session: &mut Session<'_>,
+    ids: &[u32],
+    default: Option<PathBuf>,
+    scope: &ServerScope,
+) -> Answer<Vec<Storage>> {
+    let mut rows = Vec::new();
     if session.schema.has("Storage", "Path") {
-        let mut query = QueryBuilder::<MySql>::new("SELECT `Id`, `Path` FROM `Storage` WHERE `Id` IN (");
+        let columns = session.schema.list("Storage", &["Id", "Path", "ServerId"]);
+        let mut query =
+            QueryBuilder::<MySql>::new(format!("SELECT {columns} FROM `Storage` WHERE `Id` IN ("));
         let mut list = query.separated(", ");
         for id in ids {
             list.push_bind(*id);
         }
         query.push(")");
-        let rows = query.build().fetch_all(&mut *session.connection).await?;
-        paths = readable("Storage", &rows, |cells| Ok((cells.id::<u32>("Id")?, cells.text("Path")?)));
+        let found = query.build().fetch_all(&mut *session.connection).await?;
+        rows = readable("Storage", &found, |cells| {
+            let server = cells.integer("ServerId")?.and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+            Ok((cells.id::<u32>("Id")?, cells.text("Path")?, server))
+        });
     }
-    let path = |id: u32| {
-        let row = paths.iter().find(|(row, _)| *row == id);
-        row.and_then(|(_, path)| path.clone()).map(PathBuf::from).or_else(|| default.clone())
+    let own = match scope.own().filter(|_| rows.iter().any(|(_, _, server)| *server != 0)) {
+        Some(identity) => Some(server_id(session, identity).await?),
+        None => None,
     };
-    Ok(ids.iter().map(|id| Storage { id: *id, path: path(*id) }).collect())
+    // Where it was not said which server this machine is, all are its own, unless it watches those of all servers.
+    let foreign = |server: u32| server != 0 && own.map_or(scope.is_all(), |own| own != server);
+    let storage = |id: &u32| {
+        let row = rows.iter().find(|(row, ..)| row == id);
+        let path = row.and_then(|(_, path, _)| path.clone()).map(PathBuf::from).or_else(|| default.clone());
+        Storage { id: *id, path, elsewhere: row.is_some_and(|(_, _, server)| foreign(*server)) }
+    };
+    Ok(ids.iter().map(storage).collect())
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 
 use super::beneath::Root;
-use super::place::{Directory, EventPlace, StorageRoots, is_time_of_day};
+use super::place::{Directory, EventPlace, Storage, StorageRoots, is_time_of_day};
 use super::{NoPicture, Picture, PictureKind, whole};
 
 /// What is looked for.
@@ -30,7 +30,7 @@ pub(super) fn look(search: &Search, roots: &StorageRoots) -> Result<Picture, NoP
         match roots
             .root(storage)
             .ok_or(NoPicture::NoStorage(storage.id))
-            .and_then(|root| in_storage(search, &root))
+            .and_then(|root| in_storage(search, storage, &root))
         {
             Ok(picture) => return Ok(picture),
             // Of the storage with the copy only a picture is of interest.
@@ -40,13 +40,19 @@ pub(super) fn look(search: &Search, roots: &StorageRoots) -> Result<Picture, NoP
     Err(first.unwrap_or(NoPicture::NoStorage(0)))
 }
 
-fn in_storage(search: &Search, path: &Path) -> Result<Picture, NoPicture> {
+fn in_storage(search: &Search, storage: &Storage, path: &Path) -> Result<Picture, NoPicture> {
     let root = Root::open(path).map_err(|source| NoPicture::Root { path: path.to_owned(), source })?;
     for directory in search.place.directories() {
         let Some(directory) = resolve(&root, path, directory)? else { continue };
         return in_directory(search, &root, path, &directory);
     }
-    Err(NoPicture::NoDirectory(path.join(search.place.monitor.0.to_string())))
+    let monitor = search.place.of_monitor();
+    let full = path.join(&monitor);
+    // Each server may have a directory of the same name: without the monitor this is not that of the other server.
+    if storage.elsewhere && resolve(&root, path, Directory::At(monitor))?.is_none() {
+        return Err(NoPicture::NotMounted(full));
+    }
+    Err(NoPicture::NoDirectory(full))
 }
 
 /// Returns the path of a directory below the root; `None`: it is not there.
@@ -70,13 +76,21 @@ fn in_directory(search: &Search, root: &Root, path: &Path, directory: &Path) -> 
     for kind in &search.kinds {
         let file = directory.join(name(*kind, &search.place));
         match picture(search, root, path, &file, *kind) {
-            Ok(Some(picture)) if picture.earlier => earlier = earlier.or(Some(picture)),
+            Ok(Some(picture)) if picture.earlier => earlier = Some(later_of(earlier, picture)),
             Ok(Some(picture)) => return Ok(picture),
             Ok(None) => {}
             Err(error) => _ = trouble.get_or_insert(error),
         }
     }
     earlier.ok_or_else(|| trouble.unwrap_or_else(|| NoPicture::NotWritten(path.join(directory))))
+}
+
+/// Returns the one that was written last; the first of two that were written at once.
+fn later_of(one: Option<Picture>, other: Picture) -> Picture {
+    match one {
+        Some(one) if one.written >= other.written => one,
+        Some(_) | None => other,
+    }
 }
 
 fn name(kind: PictureKind, place: &EventPlace) -> String {

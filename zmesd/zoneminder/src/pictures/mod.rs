@@ -110,6 +110,9 @@ pub enum NoPicture {
     /// No directory of the event was there before the deadline.
     #[error("{} has no directory of the event", .0.display())]
     NoDirectory(PathBuf),
+    /// The storage is another server's, and its directory is not mounted here.
+    #[error("{} does not exist: the storage is on another server of ZoneMinder, and not mounted here", .0.display())]
+    NotMounted(PathBuf),
     /// The disk did not answer: a network share whose server is away, for one.
     #[error("the disk of the event's storage does not respond")]
     Stuck,
@@ -142,6 +145,7 @@ impl NoPicture {
             | Self::Root { .. }
             | Self::Unreadable { .. }
             | Self::Link(_)
+            | Self::NotMounted(_)
             | Self::Stuck
             | Self::TooLarge { .. } => false,
         }
@@ -155,6 +159,9 @@ impl NoPicture {
             Self::NoStorage(_) => "set the storage of the monitor in ZoneMinder: Options, Storage".to_owned(),
             Self::Root { path, source } => root_hint(path, source.kind()),
             Self::Unreadable { path, .. } => readable(path),
+            Self::NotMounted(_) => {
+                "mount the storage of that server here, at the same path; reading is enough".to_owned()
+            }
             Self::Stuck => {
                 "is the storage a network share, and is its server up? `ls` there shows whether it hangs"
                     .to_owned()

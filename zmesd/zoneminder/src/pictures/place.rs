@@ -38,6 +38,8 @@ pub struct Storage {
     pub id: u32,
     /// `Storage.Path`; `None`: there is no such row.
     pub path: Option<PathBuf>,
+    /// `Storage.ServerId` names another server: the directory is its own, and here only if it is mounted.
+    pub elsewhere: bool,
 }
 
 /// What the database says about where an event is stored.
@@ -99,7 +101,7 @@ impl EventPlace {
     /// so the day may be the one before or after. In the deep layout a time of another zone would be the directory of
     /// another event, so the links are asked first.
     pub(super) fn directories(&self) -> Vec<Directory> {
-        let monitor = PathBuf::from(self.monitor.0.to_string());
+        let monitor = self.of_monitor();
         let event = self.event.0.to_string();
         let Some(start) = self.start.filter(|_| self.scheme != Scheme::Shallow) else {
             return vec![Directory::At(monitor.join(event))];
@@ -117,6 +119,11 @@ impl EventPlace {
         });
         let direct = monitor.join(start.strftime("%y/%m/%d/%H/%M/%S").to_string());
         linked.chain([Directory::At(direct)]).collect()
+    }
+
+    /// Returns the directory of all events of the monitor.
+    pub(super) fn of_monitor(&self) -> PathBuf {
+        PathBuf::from(self.monitor.0.to_string())
     }
 
     /// Returns the name of the file with a frame's picture.
@@ -183,14 +190,15 @@ mod tests {
     #[test]
     fn a_relative_storage_lies_below_the_web_directory() {
         let roots = StorageRoots { events: Some("events".into()), web: Some("/usr/share/zm/www".into()) };
-        let root = |path: Option<&str>| roots.root(&Storage { id: 1, path: path.map(PathBuf::from) });
+        let storage = |path: Option<&str>| Storage { id: 1, path: path.map(PathBuf::from), elsewhere: false };
+        let root = |path: Option<&str>| roots.root(&storage(path));
         assert_eq!(root(Some("/srv/events")), Some("/srv/events".into()));
         assert_eq!(root(Some("nas")), Some("/usr/share/zm/www/nas".into()));
         assert_eq!(root(Some("")), Some("/usr/share/zm/www/events".into()));
         assert_eq!(root(None), Some("/usr/share/zm/www/events".into()));
         let nowhere = StorageRoots::default();
-        assert_eq!(nowhere.root(&Storage { id: 1, path: None }), None);
-        assert_eq!(nowhere.root(&Storage { id: 1, path: Some("events".into()) }), None);
+        assert_eq!(nowhere.root(&storage(None)), None);
+        assert_eq!(nowhere.root(&storage(Some("events"))), None);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl World {
         let place = EventPlace {
             event: EVENT,
             monitor: MonitorId(3),
-            storages: vec![Storage { id: 1, path: Some(disk.path().to_owned()) }],
+            storages: vec![storage(disk.path())],
             scheme,
             start: "2026-11-30T14:03:59".parse().ok(),
             digits: 5,
@@ -98,6 +98,10 @@ impl World {
     async fn read(&self) -> Result<Arc<Picture>, NoPicture> {
         self.read_for(Duration::ZERO, any()).await
     }
+}
+
+fn storage(path: &Path) -> Storage {
+    Storage { id: 1, path: Some(path.to_owned()), elsewhere: false }
 }
 
 fn put(path: &Path, bytes: &[u8]) {
@@ -290,18 +294,16 @@ async fn an_earlier_picture_is_looked_for_once_though_many_ask() {
 async fn of_a_later_alarm_of_an_event_the_newer_picture_is_taken() {
     let now = Timestamp::now();
     let again = || Wanted { alarm_at: Some(now), ..any() };
-    let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
-    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
-    world.put("3/4711/snapshot.jpg", &jpeg(2, 300));
-    for name in ["alarm", "snapshot"] {
-        age(&world.path(&format!("3/4711/{name}.jpg")), 600);
+    for (alarm, snapshot, newest) in [(600, 300, PictureKind::Snapshot), (300, 600, PictureKind::Alarm)] {
+        let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
+        for (name, seconds) in [("alarm", alarm), ("snapshot", snapshot)] {
+            let path = format!("3/4711/{name}.jpg");
+            world.put(&path, &jpeg(1, 300));
+            age(&world.path(&path), seconds);
+        }
+        let picture = world.read_for(Duration::ZERO, again()).await.unwrap();
+        assert_eq!((picture.kind, picture.earlier), (newest, true), "an earlier one is better than none");
     }
-    let picture = world.read_for(Duration::ZERO, again()).await.unwrap();
-    assert_eq!(
-        (picture.kind, picture.earlier),
-        (PictureKind::Alarm, true),
-        "an earlier one is better than none"
-    );
 
     let world = World::with_frames(Scheme::Shallow, vec![900, 899]);
     world.put("3/4711/alarm.jpg", &jpeg(1, 300));
@@ -333,7 +335,7 @@ async fn an_event_that_moves_to_another_storage_is_found_there() {
     let mover = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let mut place = store.place.lock().unwrap();
-        place.as_mut().unwrap().storages = vec![Storage { id: 2, path: Some(other) }];
+        place.as_mut().unwrap().storages = vec![storage(&other)];
     });
     assert!(world.read_for(Duration::from_secs(30), any()).await.is_ok());
     mover.await.unwrap();
@@ -345,8 +347,8 @@ async fn a_copy_on_another_storage_stands_in_for_one_that_is_not_mounted() {
     world.put("copy/3/4711/alarm.jpg", &jpeg(1, 300));
     let (gone, copy) = (world.path("gone"), world.path("copy"));
     let storages = |paths: &[&PathBuf]| {
-        let storage = |path: &&PathBuf| Storage { id: 1, path: Some((*path).clone()) };
-        world.store.place.lock().unwrap().as_mut().unwrap().storages = paths.iter().map(storage).collect();
+        world.store.place.lock().unwrap().as_mut().unwrap().storages =
+            paths.iter().map(|path| storage(path)).collect();
     };
     storages(&[&gone]);
     let error = world.read_for(Duration::from_secs(30), any()).await.unwrap_err();
@@ -354,6 +356,22 @@ async fn a_copy_on_another_storage_stands_in_for_one_that_is_not_mounted() {
     assert!(error.hint().contains("BindReadOnlyPaths="), "{}", error.hint());
     assert!(!error.hint().contains("ProtectHome"), "a directory below /tmp: {}", error.hint());
     storages(&[&gone, &copy]);
+    assert!(world.read().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_waits_for_a_storage_of_another_server_that_is_not_mounted() {
+    let world = World::new(Scheme::Shallow);
+    world.store.place.lock().unwrap().as_mut().unwrap().storages[0].elsewhere = true;
+    let began = Instant::now();
+    let error = world.read_for(Duration::from_secs(30), any()).await.unwrap_err();
+    assert!(matches!(&error, NoPicture::NotMounted(path) if path.ends_with("3")), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(1) && error.hint().contains("mount"), "{error}");
+    // Mounted, it is read, and an event that has just begun is waited for.
+    fs::create_dir(world.path("3")).unwrap();
+    let error = world.read().await.unwrap_err();
+    assert!(matches!(&error, NoPicture::NoDirectory(_)), "{error:?}");
+    world.put("3/4711/alarm.jpg", &jpeg(1, 300));
     assert!(world.read().await.is_ok());
 }
 
@@ -429,7 +447,7 @@ async fn a_disk_that_hangs_is_given_up_takes_no_other_storage_with_it_and_works_
     // Meanwhile the pictures of another disk are read.
     world.put("other/3/4711/alarm.jpg", &jpeg(2, 300));
     let on = |path: PathBuf| {
-        let storages = vec![Storage { id: 2, path: Some(path) }];
+        let storages = vec![storage(&path)];
         world.store.place.lock().unwrap().as_mut().unwrap().storages = storages;
     };
     on(world.path("other"));

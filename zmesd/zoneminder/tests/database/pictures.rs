@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::PictureStore;
+use zmes_zoneminder::conf::{ServerIdentity, ServerScope};
 use zmes_zoneminder::database::ZmDb;
 use zmes_zoneminder::pictures::{EventPlace, Scheme, Storage};
 
@@ -18,7 +19,7 @@ async fn server_with(fixture: &str) -> Option<(MariaDb, ZmDb)> {
 }
 
 fn storage(id: u32, path: Option<&str>) -> Storage {
-    Storage { id, path: path.map(PathBuf::from) }
+    Storage { id, path: path.map(PathBuf::from), elsewhere: false }
 }
 
 async fn place(db: &ZmDb, event: u64) -> EventPlace {
@@ -73,4 +74,28 @@ async fn an_event_has_a_storage_a_copy_and_a_layout_of_its_own() {
         lost.storages.iter().map(|storage| storage.path.as_deref()).collect::<Vec<_>>(),
         [None, Some(Path::new("/srv/events"))]
     );
+}
+
+#[tokio::test]
+async fn a_storage_of_another_server_is_known_as_such() {
+    let Some((server, _)) = server_with(V1_38).await else { return };
+    for statement in [
+        "CREATE TABLE Storage (Id smallint unsigned PRIMARY KEY, Path varchar(64) NOT NULL DEFAULT '', ServerId int unsigned)",
+        "INSERT INTO Storage VALUES (1, '/srv/events', 1), (2, '/srv/events', 2), (3, '/mnt/nas', NULL)",
+    ] {
+        server.sql("zm", statement).await;
+    }
+    let elsewhere = async |scope: ServerScope| {
+        let db = ZmDb::new(server.config("zm"), scope, true);
+        let mut told = Vec::new();
+        for id in 1..=3 {
+            server.sql("zm", &format!("UPDATE Events SET StorageId = {id} WHERE Id = 2")).await;
+            told.extend(place(&db, 2).await.storages.iter().map(|storage| storage.elsewhere));
+        }
+        told
+    };
+    let first = Some(ServerIdentity::Id(1));
+    assert_eq!(elsewhere(ServerScope::All(first)).await, [false, true, false]);
+    assert_eq!(elsewhere(ServerScope::All(None)).await, [true, true, false], "none of them is this machine");
+    assert_eq!(elsewhere(ServerScope::Single).await, [false, false, false]);
 }

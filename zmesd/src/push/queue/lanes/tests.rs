@@ -1,23 +1,13 @@
 use std::sync::Arc;
 
-use zmes_providers::{Platform, Urgency};
+use zmes_providers::Platform;
 
 use super::*;
 use crate::domain::DeliveryId;
-use crate::push::tests::fakes::{alarm, token};
+use crate::push::tests::fakes::{self, alarm, token};
 
 fn job(id: i64, of: i64) -> Job {
-    Job {
-        id: DeliveryId(id),
-        token: Arc::new(token(of, "secret", Platform::Android)),
-        alarm: alarm(id.cast_unsigned(), 1),
-        badge: 0,
-        urgency: Urgency::Normal,
-        attempts: 0,
-        receipts: None,
-        start: None,
-        ledger: None,
-    }
+    fakes::job(DeliveryId(id), token(of, "secret", Platform::Android), alarm(id.cast_unsigned(), 1))
 }
 
 impl Lanes {
