@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey, Place, Reader, Ticket};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::lease::{Lease, LeaseAction, LeaseEvent, LeaseSight, LeaseTiming, perform};
-use zmes_cluster::node::{Admission, Health, Membership, NodeId, NodeSettings, heartbeat, register};
+use zmes_cluster::node::{Admission, Health, Membership, NodeSettings, heartbeat, register};
 use zmes_cluster::outcomes::{
     DeviceHandle, DeviceOutcome, OpenPlace, OutcomeKind, PusherReport, open_alarms, report,
 };

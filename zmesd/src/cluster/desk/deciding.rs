@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tracing::debug;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
 
-use super::{Desk, FORGET_EVERY, NEWS, OLD_PUSHES, PRUNE_EVERY};
+use super::{Desk, FORGET_EVERY, NEWS, OLD_PUSHES, PRUNE_EVERY, TakeoverStage};
 use crate::cluster::turns::TurnKind;
 use crate::domain::LedgerMark;
 use crate::route::{LedgerDecided, LedgerEnding, LedgerOutcome, LedgerQuestion};
@@ -107,26 +107,26 @@ impl Desk {
     /// Has the router decide about what is this node's turn to push, a few at a time: news must not wait for all of it.
     /// Returns whether there is more.
     pub(super) async fn decide_next(&mut self) -> bool {
-        if !self.takeover.is_clean {
+        if self.takeover.stage == TakeoverStage::New {
             // What is on its way since an earlier turn would be sent again.
             let waited = Instant::now().duration_since(self.turn_since);
-            self.takeover.is_clean = self.is_clean() || waited > OLD_PUSHES;
-            if !self.takeover.is_clean {
+            if !self.is_clean() && waited <= OLD_PUSHES {
                 return false;
             }
+            self.takeover.stage = TakeoverStage::Clean;
         }
         if let Some(legacy) = self.legacy.take() {
             if self.parts.router.adopt(legacy).await.is_err() {
                 debug!("router busy: intervals and badges of the pusher before are not taken over");
             }
-            self.takeover.has_legacy = true;
+            self.takeover.stage = TakeoverStage::Inherited;
         }
         let may = match self.turn.kind {
             TurnKind::None => false,
             // What cannot be read is done without: no badge is worth a push.
             TurnKind::Lead => {
-                self.takeover.has_legacy
-                    || self.takeover.has_failed && self.turn_since.elapsed() > self.patience()
+                self.takeover.stage == TakeoverStage::Inherited
+                    || self.refusals.of_turn && self.turn_since.elapsed() > self.patience()
             }
             TurnKind::Alone => true,
         };

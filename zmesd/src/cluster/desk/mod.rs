@@ -108,18 +108,24 @@ pub(super) struct Desk {
 }
 
 /// How far a turn has begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum TakeoverStage {
+    #[default]
+    New,
+    /// What was sent in an earlier turn has come out.
+    Clean,
+    /// The ledger has what came of it: from here on, outcomes that are still to be written are known here.
+    Reported,
+    /// Intervals and badges of the pusher before are taken over.
+    Inherited,
+}
+
+/// What a turn still has to take over.
 #[derive(Debug, Clone, Copy, Default)]
 struct Takeover {
-    /// What was sent in an earlier turn has come out.
-    is_clean: bool,
-    /// The ledger has what came of it: from here on, outcomes that are still to be written are known here.
-    is_reported: bool,
-    /// Intervals and badges of the pusher before are taken over.
-    has_legacy: bool,
+    stage: TakeoverStage,
     /// Where the list of open alarms is read on; `None`: it is read.
     unread: Option<OpenPlace>,
-    /// The ledger has refused a statement since.
-    has_failed: bool,
     /// An alarm has come that its own node has pushed, to some phones at least: the list has to be read once more.
     is_stale: bool,
 }
@@ -245,6 +251,7 @@ impl Desk {
         self.entries.begin();
         self.undecided.clear();
         self.takeover = Takeover::default();
+        self.refusals.of_turn = false;
         self.legacy = None;
         match turn.kind {
             TurnKind::None => {

@@ -11,13 +11,15 @@ use zmes_cluster::alarms::BacklogEntry;
 use super::{Desk, TurnKind};
 use crate::state::ClusterNote;
 
-/// Writes of alarms that failed.
+/// Statements that failed.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// Since when; `None`: the last one succeeded.
+    /// Since when writes of alarms fail; `None`: the last one succeeded.
     pub(super) since: Option<Instant>,
     /// For so long that alarms are pushed without it.
     is_long: bool,
+    /// A statement, whatever its kind, has failed in this turn.
+    pub(super) of_turn: bool,
 }
 
 impl Desk {

@@ -16,7 +16,7 @@ use zmes_cluster::records::{self, Record, RecordChange, RecordKey, change};
 use zmes_cluster::retention::{Forgotten, forget};
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
 
-use super::{Desk, DeskAlarm, FORGET_EVERY, PAUSE, TurnKind};
+use super::{Desk, DeskAlarm, FORGET_EVERY, PAUSE, TakeoverStage, TurnKind};
 use crate::cluster::body;
 use crate::domain::TokenId;
 use crate::route::PusherLegacy;
@@ -191,17 +191,17 @@ impl Desk {
     }
 
     pub(super) fn taking_over(&mut self) -> Option<Statement> {
-        if self.turn.kind != TurnKind::Lead || !self.takeover.is_clean {
+        if self.turn.kind != TurnKind::Lead || self.takeover.stage == TakeoverStage::New {
             return None;
         }
-        if !self.takeover.is_reported {
+        if self.takeover.stage == TakeoverStage::Clean {
             // Once: who sends much has something to report all the time.
-            self.takeover.is_reported = self.report.outcomes.is_empty() && self.report.settled.is_empty();
-            if !self.takeover.is_reported {
+            if !self.report.outcomes.is_empty() || !self.report.settled.is_empty() {
                 return None;
             }
+            self.takeover.stage = TakeoverStage::Reported;
         }
-        if !self.takeover.has_legacy {
+        if self.takeover.stage == TakeoverStage::Reported {
             return self.legacy.is_none().then_some(Statement::Legacy);
         }
         let after = self.takeover.unread.filter(|_| self.undecided.len() < UNDECIDED)?;
@@ -248,7 +248,7 @@ impl Desk {
             | StatementDone::Forgot(Err(error)) => Some(error),
         };
         let Some(error) = failure else { return self.faults.end(self.last) };
-        self.takeover.has_failed = true;
+        self.refusals.of_turn = true;
         self.parts.board.failed(&error);
         if self.faults.is_new(self.last, error.fault) {
             warn!(%error, hint = error.hint, "cannot write to the cluster's ledger");

@@ -104,7 +104,12 @@ impl DeskWorld {
 
     /// Takes the lease.
     async fn begin_to_lead(&mut self) {
-        let free = LeaseSight { row: LeaseRow::default(), is_wanted_alive: false, holder_prefer: None };
+        let free = LeaseSight {
+            row: LeaseRow::default(),
+            is_wanted_alive: false,
+            holder_prefer: None,
+            is_other_well: true,
+        };
         self.turns.on(LeaseEvent::Seen(free));
         self.turns.on(LeaseEvent::Taken { sent: steady(), epoch: Some(1) });
         assert_eq!(self.turns.now().kind, TurnKind::Lead);
@@ -191,7 +196,7 @@ async fn answer(
 async fn a_handover_waits_for_pushes_that_are_on_their_way_and_for_what_came_of_them() {
     let mut world = DeskWorld::start(60).await;
     world.lead().await;
-    world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1) });
+    world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1), is_begun: false });
     world.desk.proceed().await;
     let [mark] = world.asked()[..] else { panic!() };
     assert_eq!(mark.key, Some(key(5)));
@@ -241,7 +246,7 @@ async fn a_router_that_answers_late_is_asked_once_about_each_alarm() {
     let mut world = DeskWorld::start(60).await;
     world.lead().await;
     for seq in 1..=3 {
-        world.desk.on_elsewhere(AlarmElsewhere { key: key(seq), alarm: shared(seq) });
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(seq), alarm: shared(seq), is_begun: false });
     }
     let held = Arc::clone(&world.router);
     let held = held.lock().await;
@@ -261,7 +266,7 @@ async fn a_router_that_answers_late_is_asked_once_about_each_alarm() {
 async fn the_list_of_open_alarms_is_read_while_outcomes_keep_coming() {
     let mut world = DeskWorld::start(60).await;
     world.lead().await;
-    world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1) });
+    world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1), is_begun: false });
     world.desk.proceed().await;
     let [mark] = world.asked()[..] else { panic!() };
     world.decided(mark, 2);
@@ -292,8 +297,8 @@ async fn what_was_begun_goes_on_when_the_ledger_is_lost_and_not_after_another_no
     for other_led in [false, true] {
         let mut world = DeskWorld::start(2).await;
         world.lead().await;
-        world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1) });
-        world.desk.on_elsewhere(AlarmElsewhere { key: key(6), alarm: shared(2) });
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1), is_begun: false });
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(6), alarm: shared(2), is_begun: false });
         world.desk.proceed().await;
         let [first, second] = world.asked()[..] else { panic!() };
         // The provider took the first one; the second one is tried again and again.
@@ -302,7 +307,12 @@ async fn what_was_begun_goes_on_when_the_ledger_is_lost_and_not_after_another_no
         world.decided(second, 1);
         if other_led {
             let row = LeaseRow { holder: Some(OTHER), epoch: 2, ..LeaseRow::default() };
-            world.turns.on(LeaseEvent::Seen(LeaseSight { row, is_wanted_alive: false, holder_prefer: None }));
+            world.turns.on(LeaseEvent::Seen(LeaseSight {
+                row,
+                is_wanted_alive: false,
+                holder_prefer: None,
+                is_other_well: true,
+            }));
             world.begin_turn().await;
         }
         world.is_alone().await;
