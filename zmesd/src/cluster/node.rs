@@ -49,6 +49,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct AlarmElsewhere {
     pub(super) key: LogKey,
     pub(super) alarm: Arc<Alarm>,
+    /// The ledger has what came of it for some phone.
+    pub(super) is_noted: bool,
 }
 
 /// Owns: a line to the ledger, the registration, how far others were read. Receives: requests of admins. Sends: alarms of
@@ -261,7 +263,7 @@ impl NodeTask {
 
     /// Tells the apps of this node of an alarm of another one, and those who push.
     async fn tell(&mut self, member: Membership, logged: LoggedAlarm) {
-        let LoggedAlarm { key, alarm, age } = logged;
+        let LoggedAlarm { key, alarm, age, is_noted } = logged;
         if key.node == member.key.id {
             return;
         }
@@ -282,7 +284,7 @@ impl NodeTask {
             return;
         }
         // The desk only ends after this task.
-        self.desk.send(AlarmElsewhere { key, alarm: shared }).await.ok();
+        self.desk.send(AlarmElsewhere { key, alarm: shared, is_noted }).await.ok();
     }
 
     async fn name_of(&mut self, node: NodeId) -> Arc<str> {
