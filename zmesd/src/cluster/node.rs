@@ -49,8 +49,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct AlarmElsewhere {
     pub(super) key: LogKey,
     pub(super) alarm: Arc<Alarm>,
-    /// The ledger has what came of it for some phone.
-    pub(super) is_noted: bool,
 }
 
 /// Owns: a line to the ledger, the registration, how far others were read. Receives: requests of admins. Sends: alarms of
@@ -263,7 +261,7 @@ impl NodeTask {
 
     /// Tells the apps of this node of an alarm of another one, and those who push.
     async fn tell(&mut self, member: Membership, logged: LoggedAlarm) {
-        let LoggedAlarm { key, alarm, age, is_noted } = logged;
+        let LoggedAlarm { key, alarm, age } = logged;
         if key.node == member.key.id {
             return;
         }
@@ -284,7 +282,7 @@ impl NodeTask {
             return;
         }
         // The desk only ends after this task.
-        self.desk.send(AlarmElsewhere { key, alarm: shared, is_noted }).await.ok();
+        self.desk.send(AlarmElsewhere { key, alarm: shared }).await.ok();
     }
 
     async fn name_of(&mut self, node: NodeId) -> Arc<str> {

@@ -123,7 +123,7 @@ impl Turns {
         inner.is_stuck = is_stuck;
         let kind = match inner.turn.kind {
             TurnKind::Alone if !inner.lease.is_alone() => TurnKind::None,
-            kind @ (TurnKind::None | TurnKind::Lead | TurnKind::Alone) => kind,
+            kind => kind,
         };
         self.change(&mut inner, kind);
     }

@@ -74,10 +74,7 @@ pub(crate) fn phase_number(phase: Phase) -> u8 {
 /// The columns that [`alarm_of_row`] reads.
 pub(crate) fn columns() -> String {
     let at = times::millis("`at`");
-    let noted = "`settled` OR EXISTS (SELECT 1 FROM `done` WHERE `done`.`node` = `alarm`.`node` \
-                 AND `done`.`seq` = `alarm`.`seq`)";
-    let age = times::age("`written`");
-    format!("`node`, `seq`, `dedup`, `phase`, `monitor`, `event`, {at}, `body`, {age}, {noted}")
+    format!("`node`, `seq`, `dedup`, `phase`, `monitor`, `event`, {at}, `body`, {}", times::age("`written`"))
 }
 
 /// Reads one row of [`columns`]. `None`: a newer version wrote it, and this one does not know what it is.
@@ -98,6 +95,5 @@ pub(crate) fn alarm_of_row(row: &MySqlRow) -> Result<Option<LoggedAlarm>, sqlx::
         body: row.try_get(7)?,
     };
     let key = LogKey { node: NodeId(row.try_get(0)?), seq: row.try_get(1)? };
-    let (age, is_noted) = (times::duration(row.try_get(8)?), row.try_get(9)?);
-    Ok(Some(LoggedAlarm { key, alarm, age, is_noted }))
+    Ok(Some(LoggedAlarm { key, alarm, age: times::duration(row.try_get(8)?) }))
 }

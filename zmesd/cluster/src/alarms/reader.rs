@@ -25,8 +25,6 @@ pub struct LoggedAlarm {
     pub alarm: LedgerAlarm,
     /// How long ago it was written, by the database's clock.
     pub age: Duration,
-    /// The log has what came of it for some device: its node has sent it alone, say. Who sends now must ask for whom.
-    pub is_noted: bool,
 }
 
 /// What is new.

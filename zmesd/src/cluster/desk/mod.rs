@@ -18,7 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use zmes_cluster::LedgerLine;
-use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm};
+use zmes_cluster::alarms::{AlarmWriter, LedgerAlarm, LogKey};
 use zmes_cluster::duty::{Duty, LogStage, for_other, for_own};
 use zmes_cluster::node::Membership;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind, PusherReport};
@@ -26,7 +26,7 @@ use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
 use self::refusals::Refusals;
-use self::statements::{BEGINNING, LoggedFaults, Statement, StatementDone, Takeover};
+use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
 use super::body;
 use super::node::AlarmElsewhere;
@@ -104,6 +104,19 @@ pub(super) struct Desk {
     idle_since: Instant,
     forget_at: Instant,
     prune_at: Instant,
+}
+
+/// How far a turn has begun.
+#[derive(Debug, Clone, Copy, Default)]
+struct Takeover {
+    /// What was sent in an earlier turn has come out.
+    is_clean: bool,
+    /// Intervals and badges of the pusher before are taken over.
+    has_legacy: bool,
+    /// Where the list of open alarms is read on.
+    unread: Option<LogKey>,
+    /// The ledger has refused a statement since.
+    has_failed: bool,
 }
 
 impl Desk {
@@ -217,7 +230,7 @@ impl Desk {
                 }
             }
             TurnKind::Lead => {
-                self.takeover.unread = Some(BEGINNING);
+                self.takeover.unread = Some(LogKey::new(zmes_cluster::node::NodeId(0), 0));
                 self.undecided.extend(self.unlogged_to_push());
             }
             TurnKind::Alone => self.undecided.extend(self.unlogged_to_push()),
@@ -255,14 +268,9 @@ impl Desk {
         }
     }
 
-    fn on_elsewhere(&mut self, AlarmElsewhere { key, alarm, is_noted }: AlarmElsewhere) {
+    fn on_elsewhere(&mut self, AlarmElsewhere { key, alarm }: AlarmElsewhere) {
         let leads = self.turn.kind == TurnKind::Lead;
         if for_other(leads) != Duty::Push || self.entries.knows(key) {
-            return;
-        }
-        if is_noted {
-            // Its node was alone, and has sent it: the list says to whom.
-            self.takeover.reads_again = true;
             return;
         }
         let number = self.entries.add(DeskAlarm::logged(alarm, key));

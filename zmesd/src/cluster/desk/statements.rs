@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 use zmes_cluster::alarms::{AlarmWriter, LogKey, Place, Written};
 use zmes_cluster::duty::{Duty, LogStage, for_own};
-use zmes_cluster::node::NodeId;
 use zmes_cluster::outcomes::{
     DeviceHandle, DeviceOutcome, OpenAlarm, PusherReport, PusherState, open_alarms, pusher_state, report,
 };
@@ -33,26 +32,8 @@ const PAGE: u32 = 100;
 const UNDECIDED: usize = 400;
 /// How long the line may be idle: the server closes it after 20 s, and the next alarm would wait for another one.
 const IDLE: Duration = Duration::from_secs(5);
-/// Where the list of open alarms begins.
-pub(super) const BEGINNING: LogKey = LogKey { node: NodeId(0), seq: 0 };
 /// How long devices that were deleted are remembered.
 const KEEP_DELETED: Duration = Duration::from_hours(7 * 24);
-
-/// How far a turn has begun.
-#[derive(Debug, Clone, Copy, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that happens or does not")]
-pub(super) struct Takeover {
-    /// What was sent in an earlier turn has come out.
-    pub(super) is_clean: bool,
-    /// Intervals and badges of the pusher before are taken over.
-    pub(super) has_legacy: bool,
-    /// Where the list of open alarms is read on.
-    pub(super) unread: Option<LogKey>,
-    /// Then it is to be read once more.
-    pub(super) reads_again: bool,
-    /// The ledger has refused a statement since.
-    pub(super) has_failed: bool,
-}
 
 #[derive(Debug)]
 pub(super) enum Statement {
@@ -217,9 +198,6 @@ impl Desk {
         }
         if !self.takeover.has_legacy {
             return self.legacy.is_none().then_some(Statement::Legacy);
-        }
-        if self.takeover.unread.is_none() && std::mem::take(&mut self.takeover.reads_again) {
-            self.takeover.unread = Some(BEGINNING);
         }
         let after = self.takeover.unread.filter(|_| self.undecided.len() < UNDECIDED)?;
         Some(Statement::Open(after, self.parts.retry_for))
