@@ -266,7 +266,7 @@ async fn wait_cluster(world: &World, what: &str, wanted: impl Fn(&Value) -> bool
 /// Waits until `check cluster` is critical, and says this.
 async fn wait_critical(world: &World, text: &str) -> Result<()> {
     wait_until(&format!("check cluster says: {text}"), async || {
-        let check = world.run(&["check", "cluster"]).await?;
+        let check = world.run(&["check", "cluster", "--nagios"]).await?;
         Ok((check.code == 2 && check.stdout.contains(text)).then_some(()))
     })
     .await
