@@ -35,6 +35,7 @@ mod devices;
 mod ends;
 mod full_queue;
 mod labels;
+mod outbox;
 mod tokens;
 mod tokens_admin;
 mod troubles;
@@ -245,32 +246,6 @@ impl RouterWorld {
     async fn announce(&self, alarm: Alarm) {
         self.alarms.send(alarm).await.unwrap();
         self.router.ping().await.unwrap();
-    }
-}
-
-impl Client {
-    /// Returns the event ids of the queued frames.
-    fn events(&mut self) -> Vec<String> {
-        self.told().into_iter().map(|(event, _)| event).collect()
-    }
-
-    /// Returns the event ids of the queued frames, and `supplementary` of each.
-    fn told(&mut self) -> Vec<(String, Value)> {
-        let mut events = Vec::new();
-        while let Ok(outgoing) = self.outbox.try_recv() {
-            let text = match outgoing {
-                Outgoing::Frame(text) => text,
-                Outgoing::Tracked(tracked) => tracked.0,
-            };
-            let frame: Value = serde_json::from_str(&text).unwrap();
-            let event = frame["events"][0]["EventId"].as_str().unwrap().to_owned();
-            events.push((event, frame["supplementary"].clone()));
-        }
-        events
-    }
-
-    async fn kicked(self) -> CloseReason {
-        timeout(Duration::from_secs(5), self.kick).await.unwrap().unwrap()
     }
 }
 
