@@ -65,6 +65,12 @@ impl SiteBuilder {
         self
     }
 
+    /// For tests in which no node fails: a machine that stands still for a moment does not change who sends.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        self.setting("cluster", "lease", "\"10s\"")
+    }
+
     /// Creates everything, but does not start the daemons.
     pub async fn prepare(self) -> Result<Site> {
         let mut site = self.apart().await?;

@@ -120,7 +120,7 @@ impl Change<'_> {
 
 #[tokio::test]
 async fn what_is_changed_about_a_phone_at_one_node_holds_at_the_node_that_sends() -> Result<()> {
-    let site = Site::start().await?;
+    let site = Site::new().patient().start().await?;
     drop(site.a.phone("ios", PHONE).await?);
     drop(site.b.phone("android", OTHER).await?);
     for (world, token) in [(&site.a, OTHER), (&site.b, PHONE)] {

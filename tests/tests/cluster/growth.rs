@@ -28,7 +28,7 @@ async fn enabled(world: &World) -> Result<usize> {
 
 #[tokio::test]
 async fn a_site_grows_to_two_nodes_and_shrinks_again_without_losing_a_phone_or_an_alarm() -> Result<()> {
-    let mut site = Site::new().apart().await?;
+    let mut site = Site::new().patient().apart().await?;
     site.a.start_daemon().await?;
     site.a.wait_comparing().await?;
     drop(site.a.phone("android", PHONE).await?);

@@ -21,7 +21,7 @@ fn senders(site: &Site) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn a_handover_under_load_gives_the_pushes_to_the_named_node_and_no_phone_rings_twice() -> Result<()> {
-    let mut site = Site::start().await?;
+    let mut site = Site::new().patient().start().await?;
     drop(site.a.phone("android", PHONE).await?);
     site.b.wait_token(PHONE, "known at b", |token| token["state"] == "enabled").await?;
     let load = Load::default();
@@ -54,7 +54,7 @@ async fn a_handover_under_load_gives_the_pushes_to_the_named_node_and_no_phone_r
 
 #[tokio::test]
 async fn the_node_that_is_preferred_sends_once_it_is_well() -> Result<()> {
-    let mut site = Site::new().prepare().await?;
+    let mut site = Site::new().patient().prepare().await?;
     site.b.settings.set("cluster", "prefer", "1");
     site.b.write_settings()?;
     site.start_daemons().await?;
