@@ -15,6 +15,7 @@ use super::{
     pictures, push, rules, snoozes, status, tokens, troubles, why,
 };
 use crate::domain::Revoked;
+use crate::monitors::Catalog;
 use crate::route::Busy;
 use crate::state::StateError;
 
@@ -141,9 +142,23 @@ impl From<StateError> for ControlError {
     }
 }
 
+/// This server has no such monitor.
 pub(super) fn no_monitor(monitor: MonitorId, monitors: &MonitorSet) -> ControlError {
-    let known: Vec<_> = monitors.iter().map(|monitor| monitor.id.to_string()).collect();
-    let error = ControlError::new(ErrorCode::NotFound, format!("no monitor {monitor} on this server"));
+    let message = format!("no monitor {monitor} on this server");
+    not_among(message, monitors.iter().map(|monitor| monitor.id))
+}
+
+/// Neither this server nor another node has such a monitor.
+pub(super) fn unknown_monitor(monitor: MonitorId, catalog: &Catalog) -> ControlError {
+    if catalog.others.is_empty() {
+        return no_monitor(monitor, &catalog.monitors);
+    }
+    not_among(format!("ZoneMinder has no monitor {monitor}"), catalog.names().map(|(id, _)| id))
+}
+
+fn not_among(message: String, known: impl Iterator<Item = MonitorId>) -> ControlError {
+    let known: Vec<_> = known.map(|id| id.to_string()).collect();
+    let error = ControlError::new(ErrorCode::NotFound, message);
     match known.len() {
         0 => error.with_hint("no monitor is known yet: zmesctl check db"),
         1..=LISTED => error.with_hint(format!("there are: {}", known.join(", "))),

@@ -108,8 +108,7 @@ fn told_of(choice: &MqttChoice, catalog: &Catalog) -> Vec<Finding> {
             return vec![Finding::error(STEP, detail, USERS)];
         }
     }
-    let known =
-        |wanted: &MonitorName| catalog.monitors.iter().any(|monitor| wanted.names(monitor.id, &monitor.name));
+    let known = |wanted: &MonitorName| catalog.names().any(|(id, name)| wanted.names(id, name));
     let unknown: Vec<_> = monitors.iter().filter(|name| !known(name)).map(ToString::to_string).collect();
     if !unknown.is_empty() {
         let detail = format!("ZoneMinder has no monitor {}, which mqtt.monitors names", unknown.join(", "));
@@ -117,9 +116,9 @@ fn told_of(choice: &MqttChoice, catalog: &Catalog) -> Vec<Finding> {
     }
     let told = |id: MonitorId| user.is_empty() || catalog.may_hear(user, id).is_ok();
     let chosen = |id, name: &str| monitors.is_empty() || monitors.iter().any(|wanted| wanted.names(id, name));
-    let mut all = catalog.monitors.iter();
-    let any = all.any(|monitor| chosen(monitor.id, &monitor.name) && told(monitor.id));
-    if any || catalog.monitors.iter().next().is_none() {
+    let mut own = catalog.monitors.iter().filter(|monitor| chosen(monitor.id, &monitor.name)).peekable();
+    // All that are chosen may be those of other nodes, which publish them.
+    if own.peek().is_none() || own.any(|monitor| told(monitor.id)) {
         return Vec::new();
     }
     let detail = format!("no monitor is published: {user} may see none of them");

@@ -8,7 +8,7 @@ use zmes_shared::control::{ChannelKind, ControlError, ErrorCode, Role, RulesTest
 use zmes_shared::views::{RuleTested, RuleView, Rules, RulesTested};
 use zmes_shared::words::RuleMismatch;
 
-use super::answers::{no_monitor, off_loop};
+use super::answers::{off_loop, unknown_monitor};
 use super::token_names::{TokenNames, TokenScope};
 use crate::admin::AdminParts;
 use crate::domain::{DecidedBy, Token};
@@ -79,10 +79,9 @@ pub(super) async fn test(
         return Err(ControlError::new(ErrorCode::TooLarge, message));
     }
     let catalog = parts.catalog.now();
-    let Some(known) = catalog.monitors.find(monitor) else {
-        return Err(no_monitor(monitor, &catalog.monitors));
+    let Some(name) = catalog.name_of(monitor).map(Arc::clone) else {
+        return Err(unknown_monitor(monitor, &catalog));
     };
-    let name = Arc::clone(&known.name);
     let receiver = match target {
         None => TestedReceiver::Anyone,
         Some(target) => receiver(parts, asker, &catalog, &target).await?,

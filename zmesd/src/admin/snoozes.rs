@@ -11,7 +11,7 @@ use zmes_shared::control::{
 use zmes_shared::views::{SnoozeView, SnoozedBy, Snoozes, SnoozesChanged};
 use zmes_shared::words::{SnoozeOrigin, SnoozeScopeKind};
 
-use super::answers::no_monitor;
+use super::answers::unknown_monitor;
 use super::token_names::{TokenNames, TokenScope};
 use super::tokens::settled;
 use crate::admin::{AdminParts, Asker};
@@ -30,8 +30,8 @@ pub(super) async fn set(
     request: SetRequest,
 ) -> Result<SnoozesChanged, ControlError> {
     let (now, catalog) = (Snooze::time(parts.clock.now()), parts.catalog.now());
-    if let Some(id) = request.monitor.filter(|id| catalog.monitors.find(*id).is_none()) {
-        return Err(no_monitor(id, &catalog.monitors));
+    if let Some(id) = request.monitor.filter(|id| catalog.name_of(*id).is_none()) {
+        return Err(unknown_monitor(id, &catalog));
     }
     let known = TokenNames::load(&parts.state, asker.role).await?;
     let scope = scope(parts, &known, request.user.as_deref(), request.token.as_deref())?;
@@ -180,7 +180,7 @@ fn view(parts: &AdminParts, known: Option<&TokenNames>, set: &SnoozeSummary) -> 
     let SnoozeSummary { snooze, withheld } = set;
     let Snooze { id, monitor, scope, since, until, hard, tell, by, origin } = snooze.clone();
     let catalog = parts.catalog.now();
-    let name = monitor.and_then(|id| catalog.monitors.find(id)).map(|monitor| monitor.name.to_string());
+    let name = monitor.and_then(|id| catalog.name_of(id)).map(ToString::to_string);
     let (scope, user, token) = match scope {
         SnoozeScope::Everybody => (SnoozeScopeKind::Everybody, None, None),
         SnoozeScope::User(user) => (SnoozeScopeKind::User, Some(user), None),

@@ -19,7 +19,7 @@ use zmes_shared::words::{StateSource, TargetKind};
 
 use self::replay::{AlarmKey, Replay, Told, key};
 use self::wishes::Wishes;
-use super::answers::no_monitor;
+use super::answers::unknown_monitor;
 use super::snoozes::snoozed_by;
 use super::token_names::{TokenNames, TokenScope};
 use super::{conditions, lines, monitors};
@@ -74,8 +74,8 @@ impl Watcher {
             (_, _) => None,
         };
         let catalog = parts.catalog.now();
-        if let Some(monitor) = filter.monitor.filter(|&id| catalog.monitors.find(id).is_none()) {
-            return Err(no_monitor(monitor, &catalog.monitors));
+        if let Some(monitor) = filter.monitor.filter(|&id| catalog.name_of(id).is_none()) {
+            return Err(unknown_monitor(monitor, &catalog));
         }
         let mut reports = parts.reports.clone();
         let seen = Arc::clone(&reports.borrow_and_update());

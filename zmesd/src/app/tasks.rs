@@ -104,7 +104,7 @@ impl Conductor {
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
         let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
-        self.front.spawn("catalog", catalog(channels.catalog, &parts, &shared).run(soft.clone()));
+        self.front.spawn("catalog", catalog(channels.catalog, &parts, opened.cluster.is_some(), &shared).run(soft.clone()));
         let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
         let kept = config.state.keep_events;
@@ -354,9 +354,11 @@ impl Conductor {
     }
 }
 
-fn catalog(ends: CatalogEnds, parts: &Parts, shared: &Shared) -> CatalogTask {
+fn catalog(ends: CatalogEnds, parts: &Parts, is_node: bool, shared: &Shared) -> CatalogTask {
     let (monitors, accounts) = (Arc::clone(&parts.monitors), Arc::clone(&parts.accounts));
-    CatalogTask::new(monitors, accounts, ends.interval, shared.clock(), ends.refreshes, ends.catalog)
+    let clock = shared.clock();
+    let task = CatalogTask::new(monitors, accounts, ends.interval, clock, ends.refreshes, ends.catalog);
+    if is_node { task.of_node() } else { task }
 }
 
 fn label_reader(

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use zmes_providers::targets::{PictureForm, TargetName};
+use zmes_shared::MonitorId;
 use zmes_shared::words::Phase;
 
 use crate::rules::MonitorName;
@@ -24,6 +25,11 @@ pub struct TargetReceiver {
 impl TargetReceiver {
     pub fn hears(&self, phase: TargetPhase) -> bool {
         self.phases.contains(&phase)
+    }
+
+    /// Says whether it is told of this monitor.
+    pub fn wants(&self, monitor: MonitorId, name: &str) -> bool {
+        self.monitors.is_empty() || self.monitors.iter().any(|wanted| wanted.names(monitor, name))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Independent of shared memory. Its locks are held for a few loads and stores, never across an await.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -152,6 +152,7 @@ impl MonitorStore for Database {
         Ok(Zoneminder {
             version: Some(VERSION),
             monitors: self.monitors.clone(),
+            others: BTreeMap::new(),
             watch_max_delay: WATCH_MAX_DELAY,
         })
     }

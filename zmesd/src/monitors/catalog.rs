@@ -24,6 +24,8 @@ pub struct Catalog {
     pub read_at: Option<Instant>,
     pub version: Option<ZmVersion>,
     pub monitors: MonitorSet,
+    /// The names of the monitors of other servers, which are watched by other nodes; empty without `[cluster]`.
+    pub others: BTreeMap<MonitorId, Arc<str>>,
     /// All users by `Username`.
     pub users: BTreeMap<String, Arc<User>>,
     /// `ZM_WATCH_MAX_DELAY`; zero before the first load.
@@ -31,6 +33,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Returns the name of a monitor of this server, or of another node.
+    pub fn name_of(&self, monitor: MonitorId) -> Option<&Arc<str>> {
+        self.monitors.find(monitor).map(|found| &found.name).or_else(|| self.others.get(&monitor))
+    }
+
+    /// Iterates over the monitors of this server and of other nodes.
+    pub fn names(&self) -> impl Iterator<Item = (MonitorId, &str)> {
+        let own = self.monitors.iter().map(|monitor| (monitor.id, &*monitor.name));
+        own.chain(self.others.iter().map(|(id, name)| (*id, &**name)))
+    }
+
     /// Returns whether a user may get messages that concern no monitor.
     pub fn may_be_told(&self, user: &str) -> Result<(), SkipReason> {
         let found = self.users.get(user).filter(|user| user.barred().is_none());

@@ -1,5 +1,6 @@
 //! The task that reads the catalog.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct CatalogTask {
     clock: Arc<dyn Clock>,
     refresh_rx: mpsc::Receiver<Refresh>,
     catalog_tx: watch::Sender<Arc<Catalog>>,
+    /// Other nodes watch the monitors of other servers.
+    is_node: bool,
     failures: u32,
 }
 
@@ -46,7 +49,13 @@ impl CatalogTask {
         refresh_rx: mpsc::Receiver<Refresh>,
         catalog_tx: watch::Sender<Arc<Catalog>>,
     ) -> Self {
-        Self { monitors, accounts, interval, clock, refresh_rx, catalog_tx, failures: 0 }
+        Self { monitors, accounts, interval, clock, refresh_rx, catalog_tx, is_node: false, failures: 0 }
+    }
+
+    /// Keeps the names of the monitors of other servers, too: their alarms come from other nodes.
+    #[must_use]
+    pub fn of_node(self) -> Self {
+        Self { is_node: true, ..self }
     }
 
     /// Reads at once, then at each interval and on request, until stopped.
@@ -57,7 +66,7 @@ impl CatalogTask {
             let loaded = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                loaded = load(&*self.monitors, &*self.accounts, &*self.clock) => loaded,
+                loaded = load(&*self.monitors, &*self.accounts, &*self.clock, self.is_node) => loaded,
             };
             let outcome = self.conclude(loaded);
             for refresh in waiting.drain(..) {
@@ -145,6 +154,7 @@ async fn load(
     monitors: &dyn MonitorStore,
     accounts: &dyn AccountStore,
     clock: &dyn Clock,
+    is_node: bool,
 ) -> Result<Catalog, DbError> {
     let zoneminder = monitors.load().await?;
     let users = accounts.all().await?;
@@ -153,6 +163,7 @@ async fn load(
         read_at: Some(Instant::now()),
         version: zoneminder.version,
         monitors: zoneminder.monitors,
+        others: if is_node { zoneminder.others } else { BTreeMap::new() },
         users: users.into_iter().map(|user| (user.name.clone(), Arc::new(user))).collect(),
         watch_max_delay: zoneminder.watch_max_delay,
     })
@@ -172,10 +183,11 @@ fn compare(known: &Catalog, read: &Catalog) -> Reloaded {
 
 /// Returns whether two catalogs are equal except for the time of reading. One that was never read always differs.
 fn same(a: &Catalog, b: &Catalog) -> bool {
-    let Catalog { loaded_at, read_at: _, version, monitors, users, watch_max_delay } = a;
+    let Catalog { loaded_at, read_at: _, version, monitors, others, users, watch_max_delay } = a;
     loaded_at.is_some() == b.loaded_at.is_some()
         && *version == b.version
         && *monitors == b.monitors
+        && *others == b.others
         && *watch_max_delay == b.watch_max_delay
         && users.values().map(|user| facts(user)).eq(b.users.values().map(|user| facts(user)))
 }

@@ -22,12 +22,11 @@ impl PictureDesk {
         if !lock(&self.buttons).try_take((link.token, link.monitor), PER_LINK, asked.at) {
             return Err(NoAnswer::Busy);
         }
-        let name = {
-            let catalog = self.parts.catalog.borrow();
-            catalog.monitors.find(link.monitor).map(|monitor| monitor.name.to_string())
-        };
+        // A monitor that rights allow is one, also if it is new at another node of a cluster.
+        let name = self.parts.catalog.borrow().name_of(link.monitor).map(ToString::to_string);
+        let name = name.unwrap_or_else(|| format!("Monitor {}", link.monitor));
         match self.parts.router.may_see(link.token, link.monitor).await {
-            Ok(true) => Ok((link, name.ok_or(NoAnswer::None)?)),
+            Ok(true) => Ok((link, name)),
             Ok(false) => Err(NoAnswer::None),
             Err(_busy) => Err(NoAnswer::Busy),
         }

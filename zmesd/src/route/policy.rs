@@ -14,9 +14,8 @@ use crate::rules::{Rule, RuleAction};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receiver<'a> {
     pub(super) rights: &'a MonitorRights,
-    pub(super) filter: &'a MonitorFilter,
-    /// The interval if the filter names no intervals.
-    pub(super) interval_default: Duration,
+    /// The least time between two alarms of the monitor; `None`: the receiver's filter excludes it.
+    pub(super) interval: Option<Duration>,
     /// When the receiver last got an alarm of this monitor; `None` skips the interval check.
     pub(super) last_sent: Option<Timestamp>,
     pub(super) wishes: Wishes<'a>,
@@ -73,9 +72,7 @@ pub(super) fn decide(monitor: MonitorId, now: Timestamp, receiver: Receiver<'_>)
     if !receiver.rights.allow(monitor) {
         return SkipReason::Rights.into();
     }
-    let Some(interval) = interval(receiver.filter, receiver.interval_default, monitor) else {
-        return SkipReason::Filter.into();
-    };
+    let Some(interval) = receiver.interval else { return SkipReason::Filter.into() };
     let verdict = receiver.wishes.decide();
     match receiver.last_sent {
         Some(last) if verdict.decision == Decision::Send && within(last, now, interval) => {
@@ -92,7 +89,7 @@ pub(super) fn decide_token(
     now: Timestamp,
     token: &Token,
     owner: Option<&MonitorRights>,
-    interval_default: Duration,
+    interval: Option<Duration>,
     last_sent: Option<Timestamp>,
     wishes: Wishes<'_>,
 ) -> Verdict {
@@ -100,7 +97,7 @@ pub(super) fn decide_token(
     if let Some(reason) = switched_off(token, now) {
         return reason.into();
     }
-    decide(monitor, now, Receiver { rights, filter: &token.filter, interval_default, last_sent, wishes })
+    decide(monitor, now, Receiver { rights, interval, last_sent, wishes })
 }
 
 /// A kind of receiver of ends.
@@ -172,8 +169,8 @@ mod tests {
     fn decided(rights: &MonitorRights, monlist: &str, intlist: &str, seconds_ago: Option<i64>) -> Decision {
         let filter = MonitorFilter::parse(monlist, intlist).unwrap();
         let last_sent = seconds_ago.map(|ago| Timestamp::from_second(NOW - ago).unwrap());
-        let (interval_default, wishes) = (Duration::ZERO, Wishes::default());
-        let receiver = Receiver { rights, filter: &filter, interval_default, last_sent, wishes };
+        let interval = interval(&filter, Duration::ZERO, MonitorId(5));
+        let receiver = Receiver { rights, interval, last_sent, wishes: Wishes::default() };
         decide(MonitorId(5), Timestamp::from_second(NOW).unwrap(), receiver).decision
     }
 
@@ -220,8 +217,8 @@ mod tests {
     fn decided_token(owner: Option<&MonitorRights>, token: &Token, seconds_ago: Option<i64>) -> Decision {
         let last_sent = seconds_ago.map(|ago| Timestamp::from_second(NOW - ago).unwrap());
         let now = Timestamp::from_second(NOW).unwrap();
-        let wishes = Wishes::default();
-        decide_token(MonitorId(5), now, token, owner, Duration::ZERO, last_sent, wishes).decision
+        let interval = interval(&token.filter, Duration::ZERO, MonitorId(5));
+        decide_token(MonitorId(5), now, token, owner, interval, last_sent, Wishes::default()).decision
     }
 
     #[test]
@@ -252,8 +249,9 @@ mod tests {
             let (now, last) =
                 (Timestamp::from_second(NOW).unwrap(), Timestamp::from_second(NOW - 59).unwrap());
             let (token, owner) = (token(monlist, intlist), Some(&MonitorRights::All));
-            let (default, wishes) = (Duration::from_mins(1), Wishes::default());
-            let verdict = decide_token(MonitorId(5), now, &token, owner, default, Some(last), wishes);
+            let interval = interval(&token.filter, Duration::from_mins(1), MonitorId(5));
+            let wishes = Wishes::default();
+            let verdict = decide_token(MonitorId(5), now, &token, owner, interval, Some(last), wishes);
             assert_eq!(verdict.decision, expected, "{monlist} {intlist}");
         }
     }
@@ -282,7 +280,8 @@ mod tests {
             let token = token("", "");
             let now = Timestamp::from_second(NOW).unwrap();
             let all = Some(&MonitorRights::All);
-            let verdict = decide_token(MonitorId(5), now, &token, all, Duration::ZERO, None, wishes);
+            let interval = Some(Duration::ZERO);
+            let verdict = decide_token(MonitorId(5), now, &token, all, interval, None, wishes);
             assert_eq!(verdict, Verdict { decision, by, urgent }, "{action:?} {snooze:?}");
         }
     }
@@ -294,7 +293,8 @@ mod tests {
             let (rule, last) = (rule("night", action), Timestamp::from_second(NOW - ago).unwrap());
             let (token, all) = (token(monlist, "60"), Some(&MonitorRights::All));
             let wishes = Wishes { rule: Some(&rule), snooze: None };
-            decide_token(MonitorId(5), now, &token, all, Duration::ZERO, Some(last), wishes).decision
+            let interval = interval(&token.filter, Duration::ZERO, MonitorId(5));
+            decide_token(MonitorId(5), now, &token, all, interval, Some(last), wishes).decision
         };
         assert_eq!(decided(RuleAction::Mute, "5", 10), Decision::Skip(SkipReason::Rule));
         assert_eq!(decided(RuleAction::Notify, "5", 10), Decision::Skip(SkipReason::Interval));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -59,6 +60,8 @@ pub struct Zoneminder {
     pub version: Option<ZmVersion>,
     /// The monitors of this server.
     pub monitors: MonitorSet,
+    /// The names of those of other servers that are left out of `monitors`.
+    pub others: BTreeMap<MonitorId, Arc<str>>,
     /// `ZM_WATCH_MAX_DELAY`: a heartbeat older than that means that `zmc` is dead or hangs.
     pub watch_max_delay: Duration,
 }

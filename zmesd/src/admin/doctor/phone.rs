@@ -167,7 +167,8 @@ fn filter(scene: &Snapshot<'_>, token: &Token, wanted: Option<MonitorId>) -> Fin
     if let Some(finding) = chosen_in_vain(scene, token) {
         return finding;
     }
-    if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) {
+    let mut elsewhere = scene.others().filter(|id| only.contains_key(id));
+    if !scene.watched().any(|monitor| only.contains_key(&monitor.id)) && elsewhere.next().is_none() {
         return red("no monitor that can alarm is in its list".to_owned());
     }
     let missing: Vec<_> = scene

@@ -44,7 +44,7 @@ pub(super) fn findings(scene: &Snapshot<'_>) -> Vec<Finding> {
 }
 
 fn is_monitor(scene: &Snapshot<'_>, name: &MonitorName) -> bool {
-    scene.catalog.monitors.iter().any(|monitor| name.names(monitor.id, &monitor.name))
+    scene.catalog.names().any(|(id, known)| name.names(id, known))
 }
 
 fn is_receiver(scene: &Snapshot<'_>, name: &ReceiverName) -> bool {

@@ -113,6 +113,11 @@ impl<'a> Snapshot<'a> {
         self.catalog.monitors.watched()
     }
 
+    /// Monitors whose alarms come from other nodes of the cluster.
+    pub(super) fn others(&self) -> impl Iterator<Item = MonitorId> {
+        self.catalog.others.keys().copied()
+    }
+
     pub(super) fn may_hear(&self, user: &str, monitor: MonitorId) -> bool {
         self.is_free(user) || self.catalog.may_hear(user, monitor).is_ok()
     }
@@ -131,7 +136,7 @@ impl<'a> Snapshot<'a> {
 
     /// Says whether a list has monitors, but none that the user may see.
     pub(super) fn is_in_vain(&self, user: &str, list: impl Iterator<Item = MonitorId>) -> bool {
-        let mut known = list.filter(|&id| self.catalog.monitors.find(id).is_some()).peekable();
+        let mut known = list.filter(|&id| self.catalog.name_of(id).is_some()).peekable();
         known.peek().is_some() && known.all(|id| !self.may_hear(user, id))
     }
 
@@ -144,12 +149,12 @@ impl<'a> Snapshot<'a> {
              then: zmesctl monitors reload"
         );
         if let Some(id) = wanted.filter(|&id| !may(id)) {
-            let name = self.catalog.monitors.find(id).map_or("", |monitor| &*monitor.name);
+            let name = self.catalog.name_of(id).map_or("", |name| &**name);
             let detail = format!("ZoneMinder does not let {whom} see monitor {id} ({name})");
             return Some(Obstacle { detail, hint });
         }
         let all = self.catalog.monitors.len();
-        if all == 0 || self.watched().any(|monitor| may(monitor.id)) {
+        if all == 0 || self.watched().any(|monitor| may(monitor.id)) || self.others().any(may) {
             return None;
         }
         let off: Vec<_> = self.catalog.monitors.iter().filter(|monitor| may(monitor.id)).collect();

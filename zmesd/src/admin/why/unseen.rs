@@ -31,7 +31,7 @@ pub(super) async fn explain(
         Err(_) => return Err(unknown(event, "the database does not answer")),
     };
     let catalog = parts.catalog.now();
-    let monitor = catalog.monitors.find(row.monitor).map(|monitor| monitor.name.to_string());
+    let monitor = catalog.name_of(row.monitor).map(ToString::to_string);
     let targets = token.map(|(handle, token)| target(parts, &row, handle, token));
     let (explanation, times) = reason(parts, &row).await?;
     Ok(Why {

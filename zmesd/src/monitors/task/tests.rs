@@ -52,8 +52,12 @@ struct World {
     task: JoinHandle<()>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test awaits the task itself")]
 fn start(answer: Result<Zoneminder, DbError>) -> World {
+    start_as(false, answer)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test awaits the task itself")]
+fn start_as(is_node: bool, answer: Result<Zoneminder, DbError>) -> World {
     let asked = watch::Sender::default();
     let store = Arc::new(Store { answer: Mutex::new(answer), users: Mutex::new(vec![user(true)]), asked });
     let (interval, interval_rx) = watch::channel(INTERVAL);
@@ -64,6 +68,7 @@ fn start(answer: Result<Zoneminder, DbError>) -> World {
         (Arc::<Store>::clone(&store), Arc::<Store>::clone(&store));
     let task =
         CatalogTask::new(monitors, accounts, interval_rx, Arc::new(SystemClock), refresh_rx, catalog_tx);
+    let task = if is_node { task.of_node() } else { task };
     let task = tokio::spawn(task.run(stop.clone()));
     World { store, handle: CatalogHandle::new(refresh_tx, catalog_rx), interval, stop, task }
 }
@@ -94,6 +99,7 @@ fn zoneminder(ids: &[u32]) -> Zoneminder {
     Zoneminder {
         version: None,
         monitors: monitors.collect::<MonitorSet>(),
+        others: [(MonitorId(9), "Yard".into())].into(),
         watch_max_delay: Duration::from_secs(45),
     }
 }
@@ -122,6 +128,22 @@ async fn it_reads_at_start_and_at_each_interval() {
     assert_eq!(catalog.monitors.len(), 2);
     assert!(catalog.users.contains_key("amy"));
     assert!(catalog.loaded_at.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_node_of_a_cluster_keeps_the_names_of_other_servers_monitors() {
+    let world = start(Ok(zoneminder(&[1])));
+    world.asked(1).await;
+    world.handle.refresh().await.unwrap();
+    assert_eq!(world.handle.now().name_of(MonitorId(9)), None);
+    let world = start_as(true, Ok(zoneminder(&[1])));
+    world.asked(1).await;
+    world.handle.refresh().await.unwrap();
+    let catalog = world.handle.now();
+    assert_eq!(catalog.name_of(MonitorId(9)).map(|name| &**name), Some("Yard"));
+    let names: Vec<_> = catalog.names().collect();
+    assert_eq!(names, [(MonitorId(1), "Porch"), (MonitorId(9), "Yard")]);
+    assert_eq!(catalog.monitors.len(), 1, "it is another node's to watch");
 }
 
 #[tokio::test(start_paused = true)]

@@ -251,7 +251,8 @@ fn decided(case: &PlannedCase) -> (Verdict, Snoozes) {
     let wishes = Wishes { rule: candidates.decide(&receiver), snooze: snoozes.covering(monitor, &token, at) };
     let last_sent = case.last_sent.map(|ago| at - SignedDuration::from_secs(ago));
     let default = Duration::from_secs(case.default_seconds);
-    let verdict = decide_token(monitor, at, &token, rights.as_ref(), default, last_sent, wishes);
+    let interval = interval(&token.filter, default, monitor);
+    let verdict = decide_token(monitor, at, &token, rights.as_ref(), interval, last_sent, wishes);
     (verdict, snoozes)
 }
 

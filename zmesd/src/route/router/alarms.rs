@@ -227,7 +227,7 @@ impl Router {
         let last_sent = if round.latecomer { told_apart(last_sent, alarm.at) } else { last_sent };
         let catalog = self.parts.catalog.borrow();
         let owner = self.owners.rights(&token.user, self.auth_enabled(), &catalog);
-        let default = self.interval_default(token);
+        let interval = self.interval(token, alarm);
         let receiver = ReceiverFacts {
             channel: Channel::Push,
             user: &token.user,
@@ -236,7 +236,7 @@ impl Router {
         };
         let (rule, snooze) = (rules.decide(&receiver), self.snoozes.covering(alarm.monitor, token, alarm.at));
         let wishes = Wishes { rule, snooze };
-        let verdict = policy::decide_token(alarm.monitor, alarm.at, token, owner, default, last_sent, wishes);
+        let verdict = policy::decide_token(alarm.monitor, alarm.at, token, owner, interval, last_sent, wishes);
         match round.unlabelled {
             Some(WithoutLabels::Drop) => policy::drop_unlabelled(verdict),
             Some(WithoutLabels::Send) | None => verdict,
@@ -290,9 +290,13 @@ impl Router {
         ids.into_iter().filter_map(|id| Some(self.snoozes.get(id)?.snooze.clone())).collect()
     }
 
-    /// Returns the minimum time between two alarms of a monitor for tokens whose filter names no intervals.
-    fn interval_default(&self, token: &Token) -> Duration {
-        self.targets.interval(token).unwrap_or(self.push.interval_default)
+    /// Returns the minimum time between two alarms of this one's monitor for a token; `None`: its filter excludes it.
+    fn interval(&self, token: &Token, alarm: &Alarm) -> Option<Duration> {
+        match self.targets.receiver(token) {
+            // By the alarm's own name: an alarm of another node may be of a monitor that this one does not know yet.
+            Some(target) => target.wants(alarm.monitor, &alarm.monitor_name).then_some(target.interval),
+            None => policy::interval(&token.filter, self.push.interval_default, alarm.monitor),
+        }
     }
 
     /// Told by a push or over their session's socket: an interval is one for both.
@@ -303,8 +307,7 @@ impl Router {
         copied: &BTreeSet<TokenId>,
     ) {
         let wants_interval = |router: &Self, token: &Token| {
-            let interval = policy::interval(&token.filter, router.interval_default(token), alarm.monitor);
-            interval.is_some_and(|interval| !interval.is_zero())
+            router.interval(token, alarm).is_some_and(|interval| !interval.is_zero())
         };
         let pushed = verdicts.iter().filter(|verdict| verdict.decision == Decision::Send);
         // Usually no token has an interval; then this is cheap even for ten thousand tokens.
@@ -438,6 +441,7 @@ fn decide(
         platform: entry.map(|entry| entry.token().platform),
     };
     let wishes = Wishes { rule: rules.decide(&facts), snooze: None };
-    let receiver = Receiver { rights, filter: &login.filter, interval_default, last_sent, wishes };
+    let interval = policy::interval(&login.filter, interval_default, alarm.monitor);
+    let receiver = Receiver { rights, interval, last_sent, wishes };
     policy::decide(alarm.monitor, alarm.at, receiver)
 }

@@ -82,7 +82,7 @@ impl Router {
     ) -> Result<Vec<Option<MonitorId>>, SnoozeRefusal> {
         let MonitorFilter::Only(only) = monitors else { return Ok(vec![None]) };
         let catalog = self.parts.catalog.borrow();
-        let known = |id: &MonitorId| catalog.monitors.find(*id).is_some() && visible(*id);
+        let known = |id: &MonitorId| catalog.name_of(*id).is_some() && visible(*id);
         if !only.keys().all(known) {
             return Err(SnoozeRefusal::BadMonitorList);
         }

@@ -174,8 +174,8 @@ impl Router {
             None => ALL_MONITORS.into(),
             Some(monitor) => {
                 let catalog = self.parts.catalog.borrow();
-                let known = catalog.monitors.find(monitor);
-                known.map_or_else(|| format!("Monitor {monitor}").into(), |known| Arc::clone(&known.name))
+                let known = catalog.name_of(monitor);
+                known.map_or_else(|| format!("Monitor {monitor}").into(), Arc::clone)
             }
         };
         let alarms = if count == 1 { "alarm" } else { "alarms" };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::info;
 use zmes_providers::PushToken;
@@ -42,10 +41,10 @@ impl Targets {
         }
     }
 
-    /// Returns the minimum time between two messages of a target; `None` if the token is a phone's.
-    pub(super) fn interval(&self, token: &Token) -> Option<Duration> {
+    /// Returns the target of a token; `None`: it is a phone's.
+    pub(super) fn receiver(&self, token: &Token) -> Option<&TargetReceiver> {
         token.token.target()?;
-        self.0.get(&token.id).map(|target| target.interval)
+        self.0.get(&token.id)
     }
 }
 
@@ -115,8 +114,8 @@ impl Router {
     }
 }
 
-/// Returns the monitors of a target. Names that the catalog does not have match nothing. Until the catalog has been
-/// read, the filter of the last run applies.
+/// Returns the monitors of a target as admins are shown them; each alarm is matched by its own id and name. Until the
+/// catalog has been read, those of the last run are shown.
 fn filter(target: &TargetReceiver, catalog: &Catalog, kept: Option<&MonitorFilter>) -> MonitorFilter {
     if target.monitors.is_empty() {
         return MonitorFilter::All;
@@ -124,7 +123,6 @@ fn filter(target: &TargetReceiver, catalog: &Catalog, kept: Option<&MonitorFilte
     if catalog.loaded_at.is_none() && kept.is_some_and(|kept| *kept != MonitorFilter::All) {
         return kept.cloned().unwrap_or_default();
     }
-    let meant = |name: &str, id| target.monitors.iter().any(|monitor| monitor.names(id, name));
-    let monitors = catalog.monitors.iter().filter(|monitor| meant(&monitor.name, monitor.id));
-    MonitorFilter::Only(monitors.map(|monitor| (monitor.id, target.interval)).collect())
+    let meant = catalog.names().filter(|(id, name)| target.wants(*id, name));
+    MonitorFilter::Only(meant.map(|(id, _)| (id, target.interval)).collect())
 }

@@ -155,9 +155,9 @@ impl MonitorStore for ZmDb {
         *self.known_schema() = None;
         self.ask(Area::Monitors, async |session| {
             let settings = settings::load(session).await?;
-            let monitors = monitors::load(session, &settings, &self.scope).await?;
+            let (monitors, others) = monitors::load(session, &settings, &self.scope).await?;
             let (version, watch_max_delay) = (settings.version, settings.watch_max_delay);
-            Ok(Zoneminder { version, monitors, watch_max_delay })
+            Ok(Zoneminder { version, monitors, others, watch_max_delay })
         })
         .await
     }

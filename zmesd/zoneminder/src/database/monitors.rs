@@ -18,11 +18,12 @@ use crate::{
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
 
+/// Returns the monitors of this server, and the names of those that are left out.
 pub(super) async fn load(
     session: &mut Session<'_>,
     settings: &Settings,
     scope: &ServerScope,
-) -> Answer<MonitorSet> {
+) -> Answer<(MonitorSet, BTreeMap<MonitorId, Arc<str>>)> {
     let schema = session.schema;
     schema.require("Monitors", &["Id", "Name"])?;
     let generation = if schema.has("Monitors", "Capturing") {
@@ -49,7 +50,7 @@ pub(super) async fn load(
         let mut monitor = read(cells, generation, settings)?;
         let server = u32::try_from(cells.integer("ServerId")?.unwrap_or_default()).unwrap_or_default();
         match scope {
-            ServerScope::Own(_) if own.is_some_and(|own| own != server) => return Ok(None),
+            ServerScope::Own(_) if own.is_some_and(|own| own != server) => return Ok(Some((monitor, false))),
             ServerScope::Single | ServerScope::Own(_) => {}
             ServerScope::All(_) if !several || own == Some(server) => {}
             ServerScope::All(_) => {
@@ -57,9 +58,11 @@ pub(super) async fn load(
                 monitor.elsewhere = Some(Arc::new(OtherServer { id: server, name }));
             }
         }
-        Ok(Some(monitor))
+        Ok(Some((monitor, true)))
     });
-    Ok(monitors.into_iter().flatten().collect())
+    let (own, others): (Vec<_>, Vec<_>) = monitors.into_iter().flatten().partition(|(_, is_own)| *is_own);
+    let others = others.into_iter().map(|(monitor, _)| (monitor.id, monitor.name)).collect();
+    Ok((own.into_iter().map(|(monitor, _)| monitor).collect(), others))
 }
 
 /// Finds a monitor that is not among those of this server.

@@ -291,6 +291,7 @@ async fn each_server_has_its_own_monitors() {
     let of = |identity| ZmDb::new(server.config("zm"), Some(identity), true);
     let house = of(ServerIdentity::Id(1)).load().await.unwrap();
     assert_eq!(ids(&house), [1, 3]);
+    assert_eq!(house.others.keys().map(|id| id.0).collect::<Vec<_>>(), [2, 4]);
     // As the table's collation compares names: whatever the case, and blanks at the end.
     for name in ["barn", "Barn", "BARN "] {
         let barn = of(ServerIdentity::Name(name.into())).load().await.unwrap();
