@@ -173,7 +173,9 @@ impl UrlFault {
             Self::MissingCa => "give ssl-ca too: TLS starts with it",
             Self::Escape => "write `%` as %25",
             Self::Scheme | Self::MissingUser | Self::InvalidHost | Self::RelativePath(_) | Self::NotUtf8 => {
-                return format!("write mysql://user:password@host/{name}, with % as %25, @ as %40 and / as %2F");
+                return format!(
+                    "write mysql://user:password@host/{name}, with % as %25, @ as %40 and / as %2F"
+                );
             }
         };
         hint.to_owned()

@@ -117,7 +117,8 @@ impl LedgerError {
     }
 }
 
-const WHOLE: &str = "is the ledger whole? zmesctl cluster init --database-url URL checks it and makes what is missing";
+const WHOLE: &str =
+    "is the ledger whole? zmesctl cluster init --database-url URL checks it and makes what is missing";
 
 /// Sorts a refusal of the server.
 fn refused(number: u16, text: &str) -> LedgerError {

@@ -104,7 +104,10 @@ impl Conductor {
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
         let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
-        self.front.spawn("catalog", catalog(channels.catalog, &parts, opened.cluster.is_some(), &shared).run(soft.clone()));
+        self.front.spawn(
+            "catalog",
+            catalog(channels.catalog, &parts, opened.cluster.is_some(), &shared).run(soft.clone()),
+        );
         let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
         let kept = config.state.keep_events;

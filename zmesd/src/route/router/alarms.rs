@@ -236,7 +236,8 @@ impl Router {
         };
         let (rule, snooze) = (rules.decide(&receiver), self.snoozes.covering(alarm.monitor, token, alarm.at));
         let wishes = Wishes { rule, snooze };
-        let verdict = policy::decide_token(alarm.monitor, alarm.at, token, owner, interval, last_sent, wishes);
+        let verdict =
+            policy::decide_token(alarm.monitor, alarm.at, token, owner, interval, last_sent, wishes);
         match round.unlabelled {
             Some(WithoutLabels::Drop) => policy::drop_unlabelled(verdict),
             Some(WithoutLabels::Send) | None => verdict,
