@@ -320,14 +320,6 @@ impl Desk {
         self.take_on(number);
     }
 
-    /// Reads the list of open alarms anew, once it was read: it says for which phones something is left.
-    fn read_again(&mut self) {
-        let is_read = self.takeover.unread.is_none() && self.statements.is_empty();
-        if is_read && std::mem::take(&mut self.takeover.is_stale) {
-            self.takeover.unread = Some(OpenPlace::default());
-        }
-    }
-
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {
         self.share(token, self.parts.clock.now(), is_badge);
     }

@@ -217,6 +217,14 @@ impl Desk {
         (self.idle_since.elapsed() >= IDLE).then_some(Statement::KeepOpen)
     }
 
+    /// Reads the list of open alarms anew, once it was read: it says for which phones something is left.
+    pub(super) fn read_again(&mut self) {
+        let is_read = self.takeover.unread.is_none() && self.statements.is_empty();
+        if is_read && std::mem::take(&mut self.takeover.is_stale) {
+            self.takeover.unread = Some(OpenPlace::default());
+        }
+    }
+
     pub(super) fn on_done(&mut self, line: LedgerLine, done: StatementDone) {
         (self.line, self.idle_since) = (Some(line), Instant::now());
         let failure = match done {
