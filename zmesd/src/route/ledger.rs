@@ -1,6 +1,6 @@
 //! What the router and the push side tell the cluster, and what the cluster asks of the router.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +17,13 @@ use crate::domain::{Alarm, LedgerMark, MonitorFilter, PushState, Revoked, Token,
 
 /// Events whose start this node has told of and that are remembered; a further alarm of one is another alarm.
 const MAX_TOLD: usize = 10_000;
+/// Alarms whose rules were counted for sessions and that are remembered; of an older one a rule counts twice.
+const MAX_COUNTED: usize = 1_000;
+/// Snoozes that are kept for phones that are not known yet.
+const MAX_EARLY: usize = 1_000;
+
+/// An alarm as all nodes name it.
+type AlarmName = (Timestamp, MonitorId, Option<EventId>);
 
 /// What the cluster is told. Never waited for.
 #[derive(Debug)]
@@ -97,6 +104,10 @@ pub struct LedgerSide {
     tokens: HashMap<TokenId, u64>,
     /// The log has that there is no room for tokens of other nodes.
     is_full_logged: bool,
+    /// Rules that were counted when sessions were told of an alarm.
+    counted: BTreeMap<AlarmName, BTreeSet<Arc<str>>>,
+    /// Snoozes of phones that are not known yet: records come in the order of their last changes.
+    early: HashMap<(DeviceHandle, Option<MonitorId>), SnoozeElsewhere>,
 }
 
 impl LedgerSide {
@@ -104,7 +115,8 @@ impl LedgerSide {
     /// again changes nothing: what this node remembers may be older than what others have changed.
     pub fn new(outlet: LedgerOutlet, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
-        Self { outlet, told, tokens, is_full_logged: false }
+        let (counted, early) = (BTreeMap::new(), HashMap::new());
+        Self { outlet, told, tokens, is_full_logged: false, counted, early }
     }
 
     /// Returns an alarm as the ledger takes it.
@@ -139,6 +151,41 @@ impl LedgerSide {
     pub(super) fn is_newly_full(&mut self, is_full: bool) -> bool {
         let was_logged = std::mem::replace(&mut self.is_full_logged, is_full);
         is_full && !was_logged
+    }
+
+    /// Remembers which rules were counted for an alarm when its sessions were told.
+    pub(super) fn counted(&mut self, alarm: &Alarm, rules: impl Iterator<Item = Arc<str>>) {
+        let rules: BTreeSet<_> = rules.collect();
+        if !rules.is_empty() {
+            self.counted.insert((alarm.at, alarm.monitor, alarm.event), rules);
+        }
+        while self.counted.len() > MAX_COUNTED {
+            self.counted.pop_first();
+        }
+    }
+
+    /// Says whether a rule was counted for an alarm already.
+    pub(super) fn has_counted(&self, alarm: &Alarm, rule: &Arc<str>) -> bool {
+        let counted = self.counted.get(&(alarm.at, alarm.monitor, alarm.event));
+        counted.is_some_and(|rules| rules.contains(rule))
+    }
+
+    /// Keeps a snooze until its phone is known. If there are too many, it is lost.
+    pub(super) fn keep_early(&mut self, device: DeviceHandle, snooze: SnoozeElsewhere, now: Timestamp) {
+        let key = (device, snooze.monitor);
+        if snooze.ended {
+            self.early.remove(&key);
+            return;
+        }
+        self.early.retain(|_, early| early.until > now);
+        if self.early.len() < MAX_EARLY || self.early.contains_key(&key) {
+            self.early.insert(key, snooze);
+        }
+    }
+
+    /// Returns the snoozes that were read before their phone.
+    pub(super) fn take_early(&mut self, device: DeviceHandle) -> Vec<SnoozeElsewhere> {
+        self.early.extract_if(|(of, _), _| *of == device).map(|(_, snooze)| snooze).collect()
     }
 
     /// Says whether a token differs from what was told of it, and takes it as told.
@@ -211,6 +258,10 @@ pub struct TokenElsewhere {
     pub filter: MonitorFilter,
     pub mute_until: Option<Timestamp>,
     pub revoked: Option<Revoked>,
+    /// Whether an admin has blocked it, as far as that node knew.
+    pub block: Option<TokenBlock>,
+    /// It was changed here since: only its block counts.
+    pub is_older: bool,
     /// The number on its icon, where it was set; `None`: it stays.
     pub badge: Option<u32>,
     pub seen_at: Timestamp,

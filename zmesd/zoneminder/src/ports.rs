@@ -234,7 +234,7 @@ pub trait PictureStore: Send + Sync + fmt::Debug {
 }
 
 #[async_trait]
-impl<S: PictureStore + ?Sized> PictureStore for std::sync::Arc<S> {
+impl<S: PictureStore + ?Sized> PictureStore for Arc<S> {
     async fn place(&self, event: EventId) -> Result<Option<EventPlace>, DbError> {
         (**self).place(event).await
     }
