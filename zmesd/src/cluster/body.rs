@@ -14,7 +14,7 @@ use zmes_shared::words::SnoozeOrigin;
 use zmes_shared::{MonitorId, text};
 
 use crate::domain::{
-    Alarm, AlarmLabels, AlarmSpan, Elsewhere, MonitorFilter, Origin, PushState, Revoked, Token,
+    Alarm, AlarmLabels, AlarmSpan, Elsewhere, MonitorFilter, Origin, PushState, Revoked, Token, TokenBlock,
 };
 use crate::route::{AlarmBody, ScopeElsewhere, SnoozeElsewhere, TokenElsewhere};
 
@@ -61,6 +61,8 @@ struct DeviceBody {
     mute_until: Option<Timestamp>,
     #[serde(default)]
     revoked: Option<RevokedBody>,
+    #[serde(default)]
+    block: Option<BlockBody>,
     seen_at: Timestamp,
     #[serde(default)]
     badge: u32,
@@ -74,6 +76,13 @@ struct RevokedBody {
     reason: String,
     #[serde(default)]
     blocked: bool,
+}
+
+/// Whether an admin has blocked it, and since when: of two the later counts, whatever else is in the record.
+#[derive(Serialize, Deserialize)]
+struct BlockBody {
+    at: Timestamp,
+    on: bool,
 }
 
 /// Writes a token; `badge_at`: when the number on its icon was set.
@@ -95,6 +104,7 @@ pub(super) fn of_token(token: &Token, badge_at: Option<Timestamp>) -> Vec<u8> {
             reason: revoked.reason.clone(),
             blocked: revoked.blocked,
         }),
+        block: token.block().map(|TokenBlock { at, is_on }| BlockBody { at, on: is_on }),
         seen_at: token.last_seen_at,
         badge: token.badge,
         badge_at,
@@ -105,6 +115,10 @@ pub(super) fn of_token(token: &Token, badge_at: Option<Timestamp>) -> Vec<u8> {
 /// Reads a token, and when the number on its icon was set; `None`: this version does not understand it.
 pub(super) fn token(body: &[u8]) -> Option<(TokenElsewhere, Option<Timestamp>)> {
     let body: DeviceBody = serde_json::from_slice(body).ok()?;
+    // Nodes of before the member have the block in the revocation alone.
+    let in_revoked = body.revoked.as_ref().filter(|revoked| revoked.blocked);
+    let in_revoked = in_revoked.map(|revoked| TokenBlock { at: revoked.at, is_on: true });
+    let block = body.block.map(|BlockBody { at, on }| TokenBlock { at, is_on: on }).or(in_revoked);
     let token = TokenElsewhere {
         token: PushToken::parse(&body.token).ok()?,
         platform: Platform::stored(&body.platform).filter(|platform| *platform != Platform::Target)?,
@@ -116,6 +130,8 @@ pub(super) fn token(body: &[u8]) -> Option<(TokenElsewhere, Option<Timestamp>)> 
         filter: MonitorFilter::parse(&body.monlist, &body.intlist).ok()?,
         mute_until: body.mute_until,
         revoked: body.revoked.map(|RevokedBody { at, reason, blocked }| Revoked { at, reason, blocked }),
+        block,
+        is_older: false,
         badge: Some(body.badge),
         seen_at: body.seen_at,
     };
@@ -213,6 +229,11 @@ mod tests {
         written.revoked = Some(Revoked { at: now, reason: Revoked::ADMIN.to_owned(), blocked: true });
         written.badge = 5;
         let (read, badge_at) = token(&of_token(&written, Some(now))).unwrap();
+        assert_eq!(read.block, Some(TokenBlock { at: now, is_on: true }), "blocked in an earlier run");
+        let block = TokenBlock { at: Timestamp::MAX, is_on: false };
+        let mut unblocked = written.clone();
+        unblocked.set_block(block);
+        assert_eq!(token(&of_token(&unblocked, None)).unwrap().0.block, Some(block));
         assert_eq!((read.token, read.platform, read.user.as_str()), (written.token, Platform::Ios, "amy"));
         assert_eq!((read.filter, read.mute_until), (written.filter, Some(Timestamp::MAX)));
         assert_eq!((read.revoked, read.badge, badge_at), (written.revoked, Some(5), Some(now)));

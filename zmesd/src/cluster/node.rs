@@ -333,13 +333,14 @@ impl NodeTask {
         self.reading.has_phones = true;
         {
             let mut clocks = self.board.tokens();
-            if clocks.pending.get(&device).is_some_and(|at| *at >= record.changed) {
-                // This node has changed it since, and tells so.
+            // This node may have changed it since, and tells so; a block counts all the same.
+            token.is_older = clocks.pending.get(&device).is_some_and(|at| *at >= record.changed);
+            if token.is_older && token.block.is_none() {
                 return true;
             }
             let known = clocks.badges.get(&device).copied();
             match badge_at {
-                Some(at) if known.is_none_or(|known| known < at) => drop(clocks.badges.insert(device, at)),
+                Some(at) if !token.is_older && known.is_none_or(|known| known < at) => drop(clocks.badges.insert(device, at)),
                 Some(_) | None => token.badge = None,
             }
         }

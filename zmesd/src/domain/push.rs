@@ -71,6 +71,15 @@ pub struct Token {
     pub transport: Option<Arc<str>>,
     /// Revoked tokens can be restored for a while.
     pub revoked: Option<Revoked>,
+    /// When an admin blocked or unblocked it last; `None`: not since the start.
+    pub block_changed: Option<Timestamp>,
+}
+
+/// That an admin has blocked a token, or has unblocked it. Of two the later counts, whatever else was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenBlock {
+    pub at: Timestamp,
+    pub is_on: bool,
 }
 
 /// What an app asks for when it registers its token. A member missing from the message is `None` (or `Unknown`).
@@ -134,6 +143,7 @@ impl Token {
             mute_until: None,
             transport: None,
             revoked: None,
+            block_changed: None,
         }
     }
 
@@ -144,6 +154,25 @@ impl Token {
 
     pub fn blocked(&self) -> bool {
         self.revoked.as_ref().is_some_and(|revoked| revoked.blocked)
+    }
+
+    /// Returns whether an admin has blocked it, and since when; `None`: no admin has said so.
+    pub fn block(&self) -> Option<TokenBlock> {
+        let is_on = self.blocked();
+        let at = self.block_changed.or(self.revoked.as_ref().filter(|_| is_on).map(|revoked| revoked.at));
+        at.map(|at| TokenBlock { at, is_on })
+    }
+
+    /// Takes over a block, or the end of one.
+    pub fn set_block(&mut self, TokenBlock { at, is_on }: TokenBlock) {
+        self.block_changed = Some(at);
+        match &mut self.revoked {
+            Some(revoked) => revoked.blocked = is_on,
+            None if is_on => {
+                self.revoked = Some(Revoked { at, reason: Revoked::ADMIN.to_owned(), blocked: true });
+            }
+            None => {}
+        }
     }
 
     pub fn muted(&self, now: Timestamp) -> bool {

@@ -22,6 +22,13 @@ use crate::domain::{Alarm, LedgerMark, MonitorFilter, PushState, Revoked, Token,
 const MAX_TOLD: usize = 10_000;
 /// Alarms, decisions and snoozes that wait for room in the queue of the cluster.
 const MAX_UNTOLD: usize = 20_000;
+/// Alarms whose rules were counted for sessions and that are remembered; of an older one a rule counts twice.
+const MAX_COUNTED: usize = 1_000;
+/// Snoozes that are kept for phones that are not known yet.
+const MAX_EARLY: usize = 1_000;
+
+/// An alarm as all nodes name it.
+type AlarmName = (Timestamp, MonitorId, Option<EventId>);
 
 /// What the cluster is told. Never waited for.
 #[derive(Debug)]
@@ -81,6 +88,10 @@ pub struct LedgerSide {
     tokens: HashMap<TokenId, u64>,
     /// The log has that there is no room for tokens of other nodes.
     is_full_logged: bool,
+    /// Rules that were counted when sessions were told of an alarm.
+    counted: BTreeMap<AlarmName, BTreeSet<Arc<str>>>,
+    /// Snoozes of phones that are not known yet: records come in the order of their last changes.
+    early: HashMap<(DeviceHandle, Option<MonitorId>), SnoozeElsewhere>,
 }
 
 impl LedgerSide {
@@ -88,8 +99,9 @@ impl LedgerSide {
     /// again changes nothing: what this node remembers may be older than what others have changed.
     pub fn new(news: mpsc::Sender<LedgerNews>, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
-        let outlet = Outlet::new(news, MAX_UNTOLD);
-        Self { outlet, untold: BTreeMap::new(), told, tokens, is_full_logged: false }
+        let (outlet, untold) = (Outlet::new(news, MAX_UNTOLD), BTreeMap::new());
+        let (counted, early) = (BTreeMap::new(), HashMap::new());
+        Self { outlet, untold, told, tokens, is_full_logged: false, counted, early }
     }
 
     /// Returns an alarm as the ledger takes it.
@@ -163,6 +175,41 @@ impl LedgerSide {
         is_full && !was_logged
     }
 
+    /// Remembers which rules were counted for an alarm when its sessions were told.
+    pub(super) fn counted(&mut self, alarm: &Alarm, rules: impl Iterator<Item = Arc<str>>) {
+        let rules: BTreeSet<_> = rules.collect();
+        if !rules.is_empty() {
+            self.counted.insert((alarm.at, alarm.monitor, alarm.event), rules);
+        }
+        while self.counted.len() > MAX_COUNTED {
+            self.counted.pop_first();
+        }
+    }
+
+    /// Says whether a rule was counted for an alarm already.
+    pub(super) fn has_counted(&self, alarm: &Alarm, rule: &Arc<str>) -> bool {
+        let counted = self.counted.get(&(alarm.at, alarm.monitor, alarm.event));
+        counted.is_some_and(|rules| rules.contains(rule))
+    }
+
+    /// Keeps a snooze until its phone is known. If there are too many, it is lost.
+    pub(super) fn keep_early(&mut self, device: DeviceHandle, snooze: SnoozeElsewhere, now: Timestamp) {
+        let key = (device, snooze.monitor);
+        if snooze.ended {
+            self.early.remove(&key);
+            return;
+        }
+        self.early.retain(|_, early| early.until > now);
+        if self.early.len() < MAX_EARLY || self.early.contains_key(&key) {
+            self.early.insert(key, snooze);
+        }
+    }
+
+    /// Returns the snoozes that were read before their phone.
+    pub(super) fn take_early(&mut self, device: DeviceHandle) -> Vec<SnoozeElsewhere> {
+        self.early.extract_if(|(of, _), _| *of == device).map(|(_, snooze)| snooze).collect()
+    }
+
     /// Says whether a token differs from what was told of it, and takes it as told.
     pub(super) fn differs(&mut self, token: &Token) -> bool {
         let fingerprint = fingerprint(token);
@@ -233,6 +280,10 @@ pub struct TokenElsewhere {
     pub filter: MonitorFilter,
     pub mute_until: Option<Timestamp>,
     pub revoked: Option<Revoked>,
+    /// Whether an admin has blocked it, as far as that node knew.
+    pub block: Option<TokenBlock>,
+    /// It was changed here since: only its block counts.
+    pub is_older: bool,
     /// The number on its icon, where it was set; `None`: it stays.
     pub badge: Option<u32>,
     pub seen_at: Timestamp,

@@ -10,7 +10,7 @@ use zmes_shared::views::TokenCounts;
 
 use super::pace::TokenPace;
 use super::registration::RegistrationOutcome;
-use crate::domain::{PushState, Registration, Revoked, Token, TokenId};
+use crate::domain::{PushState, Registration, Revoked, Token, TokenBlock, TokenId};
 use crate::telemetry::{Labels, TokenState};
 use zmes_providers::{Platform, PushToken};
 
@@ -180,10 +180,10 @@ impl TokenTable {
     }
 
     /// Blocks a revoked token, so that its app cannot register it again, or unblocks it.
-    pub(super) fn set_blocked(&mut self, id: TokenId, blocked: bool) -> Option<Arc<Token>> {
+    pub(super) fn set_blocked(&mut self, id: TokenId, block: TokenBlock) -> Option<Arc<Token>> {
         self.change(id, |token| {
-            if let Some(revoked) = &mut token.revoked {
-                revoked.blocked = blocked;
+            if token.revoked.is_some() {
+                token.set_block(block);
             }
         })
     }

@@ -266,16 +266,19 @@ impl Router {
             .iter()
             .map(|(_, by)| by)
             .chain(verdicts.iter().filter_map(|verdict| verdict.by.as_ref()));
-        let names: BTreeSet<&Arc<str>> = by.filter_map(DecidedBy::rule).collect();
+        let is_counted =
+            |name: &Arc<str>| self.parts.ledger.as_ref().is_some_and(|ledger| ledger.has_counted(alarm, name));
+        let names: BTreeSet<Arc<str>> = by.filter_map(DecidedBy::rule).cloned().collect();
+        let names: BTreeSet<_> = names.into_iter().filter(|name| !is_counted(name)).collect();
         let rules = Arc::clone(&self.parts.rules.borrow());
         for name in &names {
             self.rule_hits.count(name, alarm.at);
-            if let Some(rule) = rules.iter().find(|rule| rule.name == **name) {
+            if let Some(rule) = rules.iter().find(|rule| rule.name == *name) {
                 self.parts.counters.rules.count(rule.action);
             }
         }
         if !names.is_empty() {
-            self.note(Note::RuleHits(names.into_iter().cloned().collect(), alarm.at));
+            self.note(Note::RuleHits(names.into_iter().collect(), alarm.at));
         }
         for TokenVerdict { token, by, .. } in verdicts {
             if let Some(DecidedBy::Snooze(id)) = by {

@@ -15,7 +15,7 @@ use super::Router;
 use super::alarms::TokenVerdict;
 use crate::domain::{
     Alarm, DecidedBy, Decision, LedgerMark, PushState, SkipReason, Snooze, SnoozeId, SnoozeScope, Token,
-    TokenId,
+    TokenBlock, TokenId,
 };
 use crate::route::labels::{HeldDecision, LabelRequest};
 use crate::route::ledger::{
@@ -42,6 +42,9 @@ impl Router {
         self.note_started(&alarm, &sessions, &[]);
         self.note_unlabelled(&alarm, &[]);
         self.count_wishes(&alarm, &by, &[]);
+        if let Some(ledger) = &mut self.parts.ledger {
+            ledger.counted(&alarm, by.iter().filter_map(|(_, by)| by.rule()).cloned());
+        }
         self.remember(self.alarms, &alarm, Some((sessions, by)), &[]);
         self.missed.keep(self.alarms, &alarm, Instant::now());
         // Before the record: if the daemon dies between the two, the alarm is announced again and found in the ledger.
@@ -141,6 +144,11 @@ impl Router {
         if token.handle.is_target() || !(ledger.differs(token) || is_badge) {
             return;
         }
+        self.snooze_early(token);
+        self.tell_of_token(token, is_badge);
+    }
+
+    fn tell_of_token(&mut self, token: &Arc<Token>, is_badge: bool) {
         let at = self.parts.clock.now();
         let note = ClusterNote::TokenChanged { token: token.id, at, is_badge };
         self.note(Note::Cluster(Box::new(note)));
@@ -152,6 +160,11 @@ impl Router {
     fn on_token_elsewhere(&mut self, told: TokenElsewhere) {
         let before = self.tokens.find(&told.token).map(|entry| Arc::clone(entry.token()));
         if before.is_none() {
+            let is_blocked = told.block.is_some_and(|block| block.is_on);
+            if told.revoked.is_some() && !is_blocked {
+                // What was forgotten here must not come back at each start.
+                return;
+            }
             let is_full = self.tokens.room() == 0;
             if self.parts.ledger.as_mut().is_some_and(|ledger| ledger.is_newly_full(is_full)) {
                 let handle = told.token.handle();
@@ -166,15 +179,23 @@ impl Router {
         if before.is_none() {
             self.tokens.insert(Token::new(id, told.token.clone(), told.platform, now));
         }
-        let changed = self.tokens.change(id, |token| take_over(token, told));
+        let known = before.as_ref().and_then(|before| before.block());
+        let (block, is_known_later) = later(known, told.block);
+        let tells_block = if told.is_older { block != known } else { is_known_later };
+        let changed = self.tokens.change(id, |token| take_over(token, told, block));
         let token = changed.or_else(|| {
             let new = before.is_none().then(|| self.tokens.get(id)).flatten();
             new.map(|entry| Arc::clone(entry.token()))
         });
+        if tells_block && let Some(entry) = self.tokens.get(id) {
+            let token = Arc::clone(entry.token());
+            self.tell_of_token(&token, false);
+        }
         let Some(token) = token else { return };
         if let Some(ledger) = &mut self.parts.ledger {
             ledger.differs(&token);
         }
+        self.snooze_early(&token);
         debug!(handle = %token.handle, "token changed at another node");
         self.tell_token(if before.is_none() { "registered" } else { "changed" }, &token);
         if !self.try_note(Note::Token(Arc::clone(&token))) {
@@ -190,6 +211,13 @@ impl Router {
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
         }
+    }
+
+    /// Sets the snoozes that were read before this phone was known.
+    fn snooze_early(&mut self, token: &Token) {
+        let device = DeviceHandle::new(token.handle.digest());
+        let early = self.parts.ledger.as_mut().map(|ledger| ledger.take_early(device));
+        early.into_iter().flatten().for_each(|snooze| self.on_snooze_elsewhere(snooze));
     }
 
     /// Tells the other nodes of a snooze that was set or ended by people.
@@ -214,14 +242,20 @@ impl Router {
     }
 
     fn on_snooze_elsewhere(&mut self, told: SnoozeElsewhere) {
-        let SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended } = told;
+        let SnoozeElsewhere { monitor, scope, since, until, hard, tell, by, origin, ended } = told.clone();
         let scope = match scope {
             ScopeElsewhere::Everybody => SnoozeScope::Everybody,
             ScopeElsewhere::User(user) => SnoozeScope::User(user),
             ScopeElsewhere::Device(device) => {
                 let is_its = |token: &Token| token.handle.digest() == *device.as_bytes();
                 let token = self.tokens.live().find(|entry| is_its(entry.token()));
-                let Some(token) = token.map(|entry| entry.token().id) else { return };
+                let Some(token) = token.map(|entry| entry.token().id) else {
+                    let now = self.parts.clock.now();
+                    if let Some(ledger) = &mut self.parts.ledger {
+                        ledger.keep_early(device, told, now);
+                    }
+                    return;
+                };
                 SnoozeScope::Token(token)
             }
         };
@@ -264,13 +298,33 @@ impl Router {
     }
 }
 
-fn take_over(token: &mut Token, told: TokenElsewhere) {
+/// Returns the later word about a block, and whether that is the one which was known.
+fn later(known: Option<TokenBlock>, told: Option<TokenBlock>) -> (Option<TokenBlock>, bool) {
+    match (known, told) {
+        (Some(known), Some(told)) if known.at <= told.at => (Some(told), false),
+        (Some(known), _) => (Some(known), true),
+        (None, told) => (told, false),
+    }
+}
+
+/// What an admin has blocked stays so, also where its app was seen since at a node that did not know it.
+fn take_over(token: &mut Token, told: TokenElsewhere, block: Option<TokenBlock>) {
+    if told.is_older {
+        return block.into_iter().for_each(|block| token.set_block(block));
+    }
+    let blocked = token.revoked.take().filter(|revoked| revoked.blocked);
     let TokenElsewhere {
         platform, state, user, app, app_version, profile, filter, mute_until, revoked, ..
     } = told;
     (token.platform, token.state, token.app, token.filter) = (platform, state, app, filter);
     (token.user, token.app_version, token.profile) = (user, app_version, profile);
     (token.mute_until, token.revoked) = (mute_until, revoked);
+    if let Some(block) = block {
+        if block.is_on && token.revoked.is_none() {
+            token.revoked = blocked;
+        }
+        token.set_block(block);
+    }
     token.last_seen_at = token.last_seen_at.max(told.seen_at);
     if let Some(badge) = told.badge {
         token.badge = badge;

@@ -8,7 +8,7 @@ use tracing::info;
 use zmes_shared::{EventId, MonitorId};
 
 use super::Router;
-use crate::domain::{Revoked, SkipReason, Token, TokenId};
+use crate::domain::{Revoked, SkipReason, Token, TokenBlock, TokenId};
 use crate::route::PushOrder;
 use crate::route::import::plan;
 use crate::route::token_handle::{LinkUser, RecentDecisions, SessionDecision, TokenCommand, TokenImported};
@@ -115,8 +115,9 @@ impl Router {
 
     fn set_blocked(&mut self, ids: Vec<TokenId>, blocked: bool) -> Vec<TokenId> {
         let mut changed = Vec::new();
+        let block = TokenBlock { at: self.parts.clock.now(), is_on: blocked };
         for id in &ids {
-            let Some(token) = self.tokens.set_blocked(*id, blocked) else { continue };
+            let Some(token) = self.tokens.set_blocked(*id, block) else { continue };
             let change = if blocked { "blocked" } else { "unblocked" };
             info!(handle = %token.handle, "token {change}");
             self.tell_token(change, &token);
