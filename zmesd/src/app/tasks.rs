@@ -104,10 +104,8 @@ impl Conductor {
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
         let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
-        self.front.spawn(
-            "catalog",
-            catalog(channels.catalog, &parts, opened.cluster.is_some(), &shared).run(soft.clone()),
-        );
+        let reader = catalog(channels.catalog, &parts, opened.cluster.is_some(), &shared);
+        self.front.spawn("catalog", reader.run(soft.clone()));
         let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
         let kept = config.state.keep_events;
@@ -120,15 +118,8 @@ impl Conductor {
         let pictures =
             PushPictures { links: opened.links.clone(), uploads: Arc::clone(&opened.pictures) as _ };
         let ways_in = (transports, pictures);
-        let push_cluster = side.as_ref().map(ClusterSide::push);
-        let push = self.run_push(
-            channels.push,
-            state.committed,
-            ways_in,
-            (&config.push, push_cluster),
-            last,
-            &shared,
-        );
+        let settings = (&config.push, side.as_ref().map(ClusterSide::push));
+        let push = self.run_push(channels.push, state.committed, ways_in, settings, last, &shared);
         let (ledger, cluster) = self.run_cluster(side, Arc::clone(&push), &shared);
         let mut remembered = state.remembered;
         let troubles = std::mem::take(&mut remembered.troubles);

@@ -340,7 +340,9 @@ impl NodeTask {
             }
             let known = clocks.badges.get(&device).copied();
             match badge_at {
-                Some(at) if !token.is_older && known.is_none_or(|known| known < at) => drop(clocks.badges.insert(device, at)),
+                Some(at) if !token.is_older && known.is_none_or(|known| known < at) => {
+                    clocks.badges.insert(device, at);
+                }
                 Some(_) | None => token.badge = None,
             }
         }

@@ -11,6 +11,6 @@ pub use alarm::{Alarm, AlarmLabels, AlarmSpan, Elsewhere, LedgerMark, UPDATE_WIT
 pub use decision::{DecidedBy, Decision, StartState, ToldStart};
 pub use filter::{FilterProblem, MonitorFilter};
 pub use login::{Credentials, Login, LoginVerdict, SHOWN_NAME};
-pub use push::{DeliveryId, PushState, Registration, Revoked, Token, TokenId};
+pub use push::{DeliveryId, PushState, Registration, Revoked, Token, TokenBlock, TokenId};
 pub use snooze::{Snooze, SnoozeId, SnoozeScope};
 pub use zmes_shared::words::{Origin, Phase, SkipReason};

@@ -16,7 +16,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::handle::{Busy, COMMAND_DEADLINE, RouterCommand, RouterHandle};
 use super::outlet::Outlet;
-use crate::domain::{Alarm, LedgerMark, MonitorFilter, PushState, Revoked, Token, TokenId};
+use crate::domain::{Alarm, LedgerMark, MonitorFilter, PushState, Revoked, Token, TokenBlock, TokenId};
 
 /// Events whose start this node has told of and that are remembered; a further alarm of one is another alarm.
 const MAX_TOLD: usize = 10_000;

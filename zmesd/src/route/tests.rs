@@ -32,6 +32,7 @@ use crate::telemetry::Counters;
 
 mod app_snoozes;
 mod devices;
+mod elsewhere;
 mod ends;
 mod full_queue;
 mod labels;

@@ -115,6 +115,7 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> SqlResult<Option<Token>> {
             .map(|at| if millis(at) >= FOREVER { Timestamp::MAX } else { at }),
         revoked,
         transport: row.try_get::<Option<&str>, _>(first + 16)?.map(Arc::from),
+        block_changed: None,
     }))
 }
 

@@ -28,7 +28,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, PusherRepor
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
-use self::refusals::Refusals;
+use self::refusals::RefusedWrites;
 use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
 use super::body;
@@ -100,7 +100,7 @@ pub(super) struct Desk {
     /// The kind of statement that was started last.
     last: usize,
     faults: LoggedFaults,
-    refusals: Refusals,
+    refusals: RefusedWrites,
     rest_until: Instant,
     idle_since: Instant,
     forget_at: Instant,
@@ -152,7 +152,7 @@ impl Desk {
             statements: JoinSet::new(),
             last: 0,
             faults: LoggedFaults::default(),
-            refusals: Refusals::default(),
+            refusals: RefusedWrites::default(),
             rest_until: now,
             idle_since: now,
             forget_at: now + FORGET_EVERY,

@@ -13,7 +13,7 @@ use crate::state::ClusterNote;
 
 /// Statements that failed.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
+pub(super) struct RefusedWrites {
     /// Since when writes of alarms fail; `None`: the last one succeeded.
     pub(super) since: Option<Instant>,
     /// For so long that alarms are pushed without it.

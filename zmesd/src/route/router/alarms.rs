@@ -266,8 +266,9 @@ impl Router {
             .iter()
             .map(|(_, by)| by)
             .chain(verdicts.iter().filter_map(|verdict| verdict.by.as_ref()));
-        let is_counted =
-            |name: &Arc<str>| self.parts.ledger.as_ref().is_some_and(|ledger| ledger.has_counted(alarm, name));
+        let is_counted = |name: &Arc<str>| {
+            self.parts.ledger.as_ref().is_some_and(|ledger| ledger.has_counted(alarm, name))
+        };
         let names: BTreeSet<Arc<str>> = by.filter_map(DecidedBy::rule).cloned().collect();
         let names: BTreeSet<_> = names.into_iter().filter(|name| !is_counted(name)).collect();
         let rules = Arc::clone(&self.parts.rules.borrow());

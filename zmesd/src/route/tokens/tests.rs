@@ -79,9 +79,9 @@ fn a_revoked_token_comes_back_with_its_id_and_a_blocked_one_only_by_an_admin() {
     assert_eq!((back.token.id, back.created, back.change), (id, false, Some("registered")));
     assert!(tokens.restore(id).is_none(), "it is live");
     tokens.revoke(id, wall(3), "gone");
-    assert!(tokens.set_blocked(id, true).unwrap().blocked());
+    assert!(tokens.set_blocked(id, TokenBlock { at: wall(4), is_on: true }).unwrap().blocked());
     assert!(tokens.restore(id).is_none());
-    assert!(!tokens.set_blocked(id, false).unwrap().blocked());
+    assert!(!tokens.set_blocked(id, TokenBlock { at: wall(5), is_on: false }).unwrap().blocked());
     assert!(tokens.restore(id).unwrap().revoked.is_none());
 }
 
