@@ -324,6 +324,8 @@ async fn a_ledger_that_refuses_alarms_of_a_node_stops_none_of_its_pushes() -> Re
     // One alarm that does not fit keeps none behind it waiting.
     site.a.database.sql(&refuse("NEW.event = 100")).await?;
     site.alarm(2, 100).await?;
+    // Else the poller may see the second alone, and the first be found in the Events table much later.
+    wait_cluster(&site.b, "the first is refused", |status| status["waiting"] == 1).await?;
     site.alarm(2, 101).await?;
     at_a.expect_alarm(101, 2).await?;
     site.wait_rung(101).await?;

@@ -63,7 +63,7 @@ async fn a_blocked_token_stays_so_when_its_app_was_at_a_node_that_did_not_know_i
     assert_eq!(told_of(&mut news), [true], "the other node hears of the block");
 
     // The same from a node that has it from before the block, and was told of since.
-    let block = TokenBlock { at: Timestamp::from_second(1_900_000_000).unwrap(), is_on: false };
+    let block = TokenBlock { at: Timestamp::from_second(1_700_000_000).unwrap(), is_on: false };
     let older = TokenElsewhere { block: Some(block), is_older: true, ..told("one", 1_900_000_200) };
     world.router.token_elsewhere(older).await.unwrap();
     assert!(world.stored().await[0].blocked());
