@@ -117,9 +117,8 @@ impl AlarmWriter {
     ///
     /// After an error nothing is lost: the next call tries the same alarms again under the same numbers. What the database
     /// refuses in a batch is tried one by one; what it refuses then goes behind the others, and is given up at last
-    /// ([`given_up`](Self::given_up)) if it takes those. With
-    /// [`LedgerFault::Fenced`](crate::LedgerFault::Fenced) nothing will ever be written again by this writer; with
-    /// [`LedgerFault::Forgotten`](crate::LedgerFault::Forgotten) it goes on once the node is registered again: see
+    /// ([`given_up`](Self::given_up)) if it takes those. With [`LedgerFault::Fenced`] nothing will ever be written again by
+    /// this writer; with [`LedgerFault::Forgotten`] it goes on once the node is registered again: see
     /// [`renew`](Self::renew).
     pub async fn write(&mut self, line: &mut LedgerLine) -> Result<Vec<Written>, LedgerError> {
         let batch = self.backlog.batch(if self.singly > 0 { 1 } else { BATCH });
