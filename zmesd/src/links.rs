@@ -19,22 +19,20 @@
 //! | 22–23 | zero; of an app's session: the rest of the mark |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
 
+mod key;
 mod snooze;
 
-use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::{hmac, rand};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tokio::sync::watch;
 use zmes_shared::{EventId, MonitorId};
 
+pub use key::{LinkKey, UserMark};
 pub use snooze::{SnoozeLink, in_snooze_path};
 
+use self::key::{opened, sealed};
 use crate::config::PictureConfig;
 use crate::domain::{Token, TokenId};
 
@@ -46,54 +44,9 @@ const FOR_TOKEN: u8 = 0;
 const FOR_USER: u8 = 1;
 const FOR_TARGET: u8 = 2;
 const CLAIMS: usize = 24;
-const MAC: usize = 16;
 /// Length of a link in characters.
 const LENGTH: usize = 54;
-/// Length of the key in bytes.
-pub const KEY: usize = 32;
 const MINUTE: i64 = 60;
-
-/// The key that signs this server's links.
-#[derive(Clone)]
-pub struct LinkKey([u8; KEY]);
-
-impl LinkKey {
-    /// Takes a stored key; `None` if it does not have [`KEY`] bytes.
-    pub fn stored(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// Makes a key from the system's random numbers; `None` if they are unavailable.
-    pub fn generate() -> Option<Self> {
-        let mut bytes = [0; KEY];
-        rand::fill(&mut bytes).ok()?;
-        Some(Self(bytes))
-    }
-
-    /// Returns the bytes, only for the state file.
-    pub fn bytes(&self) -> &[u8; KEY] {
-        &self.0
-    }
-
-    fn mac(&self, claims: &[u8]) -> hmac::Tag {
-        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), claims)
-    }
-
-    /// Returns the mark of a user in links: sessions have no number, and names are too long. `user` is `None` for a
-    /// client that logged in while auth was off.
-    pub fn mark(&self, user: Option<&str>) -> Option<UserMark> {
-        let tag = match user {
-            // The MAC of a link has 24 bytes of input, the first of which is a version: the two inputs never coincide.
-            Some(name) => self.mac(format!("user of links: {name}").as_bytes()),
-            None => self.mac(b"nobody of links"),
-        };
-        tag.as_ref().first_chunk().copied().map(UserMark)
-    }
-}
-
-/// Represents a user in links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct UserMark([u8; 6]);
 
 /// Whose rights decide what a link may show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,12 +66,6 @@ impl LinkHolder {
             Self::Token(_) => false,
             Self::Target(_) | Self::User(_) => true,
         }
-    }
-}
-
-impl fmt::Debug for LinkKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LinkKey(hidden)")
     }
 }
 
@@ -213,7 +160,7 @@ impl LinkMaker {
     /// Returns a maker that makes no links.
     #[cfg(test)]
     pub fn off() -> Self {
-        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(LinkKey([0; KEY])).1)
+        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(LinkKey::none()).1)
     }
 
     /// Returns whether links are made at all.
@@ -309,26 +256,6 @@ pub fn in_path(path: &str) -> Option<&str> {
     path.strip_prefix(PATH)?.strip_suffix(SUFFIX)
 }
 
-/// Adds the MAC.
-fn sealed(claims: &[u8; CLAIMS], key: &LinkKey) -> Option<String> {
-    let mut bytes = [0; CLAIMS + MAC];
-    bytes[..CLAIMS].copy_from_slice(claims);
-    bytes[CLAIMS..].copy_from_slice(key.mac(claims).as_ref().get(..MAC)?);
-    Some(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Returns what a link says; `None`: the key did not make it.
-fn opened(text: &str, key: &LinkKey) -> Option<[u8; CLAIMS]> {
-    if text.len() != LENGTH {
-        return None;
-    }
-    let bytes: [u8; CLAIMS + MAC] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
-    let claims: &[u8; CLAIMS] = bytes.first_chunk()?;
-    let tag = key.mac(claims);
-    verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
-    Some(*claims)
-}
-
 /// Returns the end of a link, to the minute, rounded up.
 fn end(now: Timestamp, lifetime: Duration) -> Timestamp {
     let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
@@ -352,6 +279,10 @@ fn second(seconds: i64) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::key::{KEY, MAC};
     use super::*;
 
     pub(super) fn key() -> LinkKey {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
 
-use super::{CLAIMS, LinkKey, VERSION, end, minute, opened, sealed};
+use super::key::{opened, sealed};
+use super::{CLAIMS, LinkKey, VERSION, end, minute};
 use crate::domain::TokenId;
 
 pub(super) const PATH: &str = "/s/";
@@ -86,8 +87,9 @@ mod tests {
     use zmes_shared::EventId;
 
     use super::*;
+    use crate::links::key::KEY;
     use crate::links::tests::{at, key};
-    use crate::links::{KEY, LinkHolder, PictureLink};
+    use crate::links::{LinkHolder, PictureLink};
 
     fn link() -> SnoozeLink {
         SnoozeLink::new(MonitorId(3), TokenId(17), 480, at("2026-11-30T14:03:59Z"))
