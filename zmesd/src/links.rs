@@ -10,13 +10,13 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 | version, 1 |
+//! | 0 | version, 2 |
 //! | 1–8 | event |
-//! | 9–12 | token; of an app's session: the first half of its user's mark |
+//! | 9–12 | the first four bytes of the mark of a token ([`TokenMark`]) or, in the link of an app's session, of its user ([`UserMark`]) |
 //! | 13–16 | end, in minutes since 1970 |
 //! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token; 3 a snooze button |
 //! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
-//! | 22–23 | zero; of an app's session: the rest of the mark |
+//! | 22–23 | the rest of the mark |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
 
 mod key;
@@ -29,17 +29,17 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use zmes_shared::{EventId, MonitorId};
 
-pub use key::{LinkKey, UserMark};
+pub use key::{LinkKey, TokenMark, UserMark};
 pub use snooze::{SnoozeLink, in_snooze_path};
 
-use self::key::{opened, sealed};
+use self::key::{mark_in, opened, put_mark, sealed};
 use crate::config::PictureConfig;
-use crate::domain::{Token, TokenId};
+use crate::domain::Token;
 
 /// The parts of the URL's path before and after the link.
 const PATH: &str = "/p/";
 const SUFFIX: &str = ".jpg";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const FOR_TOKEN: u8 = 0;
 const FOR_USER: u8 = 1;
 const FOR_TARGET: u8 = 2;
@@ -52,9 +52,9 @@ const MINUTE: i64 = 60;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkHolder {
     /// The owner's of a phone's token.
-    Token(TokenId),
+    Token(TokenMark),
     /// The owner's of a target: a topic or a chat may have many readers.
-    Target(TokenId),
+    Target(TokenMark),
     /// Those of a user whose app got the link on its WebSocket.
     User(UserMark),
 }
@@ -101,17 +101,13 @@ impl PictureLink {
         let mut claims = [0; CLAIMS];
         claims[0] = VERSION;
         claims[1..9].copy_from_slice(&self.event.0.to_be_bytes());
-        match self.holder {
-            LinkHolder::Token(token) | LinkHolder::Target(token) => {
-                claims[9..13].copy_from_slice(&u32::try_from(token.0).ok()?.to_be_bytes());
-                claims[17] = if self.holder.is_shared() { FOR_TARGET } else { FOR_TOKEN };
-            }
-            LinkHolder::User(UserMark([first @ .., fifth, sixth])) => {
-                claims[9..13].copy_from_slice(&first);
-                claims[17] = FOR_USER;
-                claims[22..24].copy_from_slice(&[fifth, sixth]);
-            }
-        }
+        let (kind, mark) = match self.holder {
+            LinkHolder::Token(TokenMark(mark)) => (FOR_TOKEN, mark),
+            LinkHolder::User(UserMark(mark)) => (FOR_USER, mark),
+            LinkHolder::Target(TokenMark(mark)) => (FOR_TARGET, mark),
+        };
+        claims[17] = kind;
+        put_mark(&mut claims, mark);
         claims[13..17].copy_from_slice(&minute(self.until)?);
         claims[18..22].copy_from_slice(&u32::try_from(self.at.as_second()).ok()?.to_be_bytes());
         Some(claims)
@@ -122,17 +118,15 @@ impl PictureLink {
         let claims = opened(text, key)?;
         let [version, rest @ ..] = &claims;
         let (event, rest) = rest.split_first_chunk()?;
-        let (holder, rest) = rest.split_first_chunk::<4>()?;
+        let (_mark, rest) = rest.split_first_chunk::<4>()?;
         let (minutes, rest) = rest.split_first_chunk()?;
         let (kind, rest) = rest.split_first()?;
-        let (at, rest) = rest.split_first_chunk()?;
-        let holder = match (*kind, holder, rest) {
-            (FOR_TOKEN, token, [0, 0]) => LinkHolder::Token(TokenId(u32::from_be_bytes(*token).into())),
-            (FOR_TARGET, token, [0, 0]) => LinkHolder::Target(TokenId(u32::from_be_bytes(*token).into())),
-            (FOR_USER, first, second) => {
-                let mark = [&first[..], second].concat();
-                LinkHolder::User(UserMark(mark.try_into().ok()?))
-            }
+        let (at, _mark) = rest.split_first_chunk()?;
+        let mark = mark_in(&claims);
+        let holder = match *kind {
+            FOR_TOKEN => LinkHolder::Token(TokenMark(mark)),
+            FOR_USER => LinkHolder::User(UserMark(mark)),
+            FOR_TARGET => LinkHolder::Target(TokenMark(mark)),
             _ => return None,
         };
         let link = Self {
@@ -178,7 +172,8 @@ impl LinkMaker {
         now: Timestamp,
     ) -> Option<SecretString> {
         let target = token.handle.is_target();
-        let holder = if target { LinkHolder::Target(token.id) } else { LinkHolder::Token(token.id) };
+        let mark = TokenMark::of(&token.handle);
+        let holder = if target { LinkHolder::Target(mark) } else { LinkHolder::Token(mark) };
         self.url(event, holder, at, now)
     }
 
@@ -198,12 +193,12 @@ impl LinkMaker {
     pub fn snooze(
         &self,
         monitor: MonitorId,
-        token: TokenId,
+        token: &Token,
         minutes: u32,
         now: Timestamp,
     ) -> Option<SecretString> {
         let settings = self.settings.borrow();
-        let link = SnoozeLink::new(monitor, token, minutes, now).seal(&self.key.borrow())?;
+        let link = SnoozeLink::new(monitor, TokenMark::of(&token.handle), minutes, now).seal(&self.key.borrow())?;
         Some(SnoozeLink::url(settings.base_url.as_ref()?, &link).into())
     }
 
@@ -282,6 +277,8 @@ mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+    use zmes_providers::PushToken;
+
     use super::key::{KEY, MAC};
     use super::*;
 
@@ -294,10 +291,11 @@ mod tests {
     }
 
     const NOW: &str = "2026-11-30T14:03:59Z";
+    pub(super) const MARK: TokenMark = TokenMark([1, 2, 3, 4, 5, 6]);
     const DAY: Duration = Duration::from_hours(24);
 
     fn link() -> PictureLink {
-        let holder = LinkHolder::Token(TokenId(17));
+        let holder = LinkHolder::Token(MARK);
         PictureLink::new(EventId(4_294_967_300), holder, at("2026-11-30T14:03:41.7Z"), at(NOW), DAY)
     }
 
@@ -359,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_link_of_a_later_version_is_not_guessed_at() {
-        for (byte, value) in [(0, 2), (17, 3), (22, 1), (23, 1)] {
+        for (byte, value) in [(0, 1), (0, 3), (17, 3), (17, 4)] {
             let mut claims = link().claims().unwrap();
             claims[byte] = value;
             let mac = key().mac(&claims);
@@ -370,7 +368,7 @@ mod tests {
 
     #[test]
     fn the_link_of_a_target_is_another_than_that_of_a_phone() {
-        let target = PictureLink { holder: LinkHolder::Target(TokenId(17)), ..link() };
+        let target = PictureLink { holder: LinkHolder::Target(MARK), ..link() };
         let text = target.seal(&key()).unwrap();
         assert_ne!(text, link().seal(&key()).unwrap());
         assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(target));
@@ -378,12 +376,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_beyond_a_link_make_none() {
-        let holder = |token| LinkHolder::Token(TokenId(token));
-        let text = |token| PictureLink::new(EventId(1), holder(token), at(NOW), at(NOW), DAY).seal(&key());
-        assert!(text(i64::from(u32::MAX)).is_some());
-        assert!(text(i64::from(u32::MAX) + 1).is_none());
-        assert!(text(-1).is_none());
+    fn times_beyond_a_link_make_none() {
+        let text = |at| PictureLink::new(EventId(1), LinkHolder::Token(MARK), at, at, DAY).seal(&key());
+        assert!(text(at("2106-02-07T06:28:15Z")).is_some());
+        assert!(text(at("2106-02-07T06:28:16Z")).is_none());
+        assert!(text(at("1969-12-31T23:59:59Z")).is_none());
+    }
+
+    #[test]
+    fn a_link_names_its_token_as_every_node_does() {
+        let phone = PushToken::parse("cXz:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx").unwrap().handle();
+        let TokenMark(mark) = TokenMark::of(&phone);
+        assert_eq!(mark[..], phone.digest()[..6]);
+        let holder = LinkHolder::Token(TokenMark(mark));
+        let text = PictureLink { holder, ..link() }.seal(&key()).unwrap();
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)).map(|link| link.holder), Some(holder));
     }
 
     #[test]

@@ -23,9 +23,8 @@ use zmes_zoneminder::PictureStore;
 use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots, Wanted};
 
 use crate::config::PictureConfig;
-use crate::domain::TokenId;
 use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
-use crate::links::{LinkHolder, LinkKey, PictureLink, UserMark};
+use crate::links::{LinkHolder, LinkKey, PictureLink, TokenMark, UserMark};
 use crate::monitors::Catalog;
 use crate::ports::{
     Clock, KeyRotated, NoAnswer, PictureAnswer, PictureCare, PictureDoor, PictureExamined, PictureUploads,
@@ -80,7 +79,7 @@ pub struct PictureDesk {
     networks: Mutex<Buckets<IpAddr>>,
     links: Mutex<Buckets<LinkUse>>,
     /// Requests about snoozes, by token and monitor.
-    buttons: Mutex<Buckets<(TokenId, MonitorId)>>,
+    buttons: Mutex<Buckets<(TokenMark, MonitorId)>>,
 }
 
 /// What is counted: the fetches of one alarm's picture by one holder.

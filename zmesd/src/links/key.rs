@@ -6,6 +6,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zmes_providers::TokenHandle;
 
 use super::{CLAIMS, LENGTH};
 
@@ -61,10 +62,35 @@ impl LinkKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserMark(pub(super) [u8; 6]);
 
+/// Represents a token in links: the first bytes of its handle, which is the same at every node of a cluster. Tokens that
+/// have one in common are told apart by nobody, so that their links open nothing: among 20,000 tokens the chance of that is
+/// one in a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenMark(pub(super) [u8; 6]);
+
+impl TokenMark {
+    pub fn of(handle: &TokenHandle) -> Self {
+        let [one, two, three, four, five, six, ..] = handle.digest();
+        Self([one, two, three, four, five, six])
+    }
+}
+
 impl fmt::Debug for LinkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LinkKey(hidden)")
     }
+}
+
+/// Writes a mark into the two places that a link has for one.
+pub(super) fn put_mark(claims: &mut [u8; CLAIMS], mark: [u8; 6]) {
+    let [first @ .., fifth, sixth] = mark;
+    claims[9..13].copy_from_slice(&first);
+    claims[22..24].copy_from_slice(&[fifth, sixth]);
+}
+
+/// Reads what [`put_mark`] has written.
+pub(super) fn mark_in(claims: &[u8; CLAIMS]) -> [u8; 6] {
+    [claims[9], claims[10], claims[11], claims[12], claims[22], claims[23]]
 }
 
 /// Adds the MAC.

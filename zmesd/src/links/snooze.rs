@@ -1,16 +1,15 @@
 //! Links of snooze buttons: who holds one may silence one camera for one token, for a while.
 //!
-//! Made like those to pictures, with the same key. Bytes 1–8 are the monitor, 9–12 the token, 18–21 for how many minutes
-//! (0: it ends what such a link has set).
+//! Made like those to pictures, with the same key. Bytes 1–8 are the monitor, 18–21 for how many minutes (0: it ends
+//! what such a link has set).
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use zmes_shared::MonitorId;
 
-use super::key::{opened, sealed};
-use super::{CLAIMS, LinkKey, VERSION, end, minute};
-use crate::domain::TokenId;
+use super::key::{mark_in, opened, put_mark, sealed};
+use super::{CLAIMS, LinkKey, TokenMark, VERSION, end, minute};
 
 pub(super) const PATH: &str = "/s/";
 const FOR_SNOOZE: u8 = 3;
@@ -21,7 +20,7 @@ const LIFETIME: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SnoozeLink {
     pub monitor: MonitorId,
-    pub token: TokenId,
+    pub token: TokenMark,
     /// For how long; 0: it ends what another link has set.
     pub minutes: u32,
     /// To the minute.
@@ -29,7 +28,7 @@ pub struct SnoozeLink {
 }
 
 impl SnoozeLink {
-    pub fn new(monitor: MonitorId, token: TokenId, minutes: u32, now: Timestamp) -> Self {
+    pub fn new(monitor: MonitorId, token: TokenMark, minutes: u32, now: Timestamp) -> Self {
         Self { monitor, token, minutes, until: end(now, LIFETIME) }
     }
 
@@ -45,7 +44,8 @@ impl SnoozeLink {
         let mut claims = [0; CLAIMS];
         claims[0] = VERSION;
         claims[1..9].copy_from_slice(&u64::from(self.monitor.0).to_be_bytes());
-        claims[9..13].copy_from_slice(&u32::try_from(self.token.0).ok()?.to_be_bytes());
+        let TokenMark(mark) = self.token;
+        put_mark(&mut claims, mark);
         claims[13..17].copy_from_slice(&minute(self.until)?);
         claims[17] = FOR_SNOOZE;
         claims[18..22].copy_from_slice(&self.minutes.to_be_bytes());
@@ -57,17 +57,17 @@ impl SnoozeLink {
         let claims = opened(text, key)?;
         let [version, rest @ ..] = &claims;
         let (monitor, rest) = rest.split_first_chunk()?;
-        let (token, rest) = rest.split_first_chunk()?;
+        let (_mark, rest) = rest.split_first_chunk::<4>()?;
         let (ends, rest) = rest.split_first_chunk()?;
         let (kind, rest) = rest.split_first()?;
-        let (minutes, rest) = rest.split_first_chunk()?;
+        let (minutes, _mark) = rest.split_first_chunk()?;
         let link = Self {
             monitor: MonitorId(u64::from_be_bytes(*monitor).try_into().ok()?),
-            token: TokenId(u32::from_be_bytes(*token).into()),
+            token: TokenMark(mark_in(&claims)),
             minutes: u32::from_be_bytes(*minutes),
             until: super::at_minute(*ends),
         };
-        let right = *version == VERSION && *kind == FOR_SNOOZE && *rest == [0, 0];
+        let right = *version == VERSION && *kind == FOR_SNOOZE;
         (right && now < link.until).then_some(link)
     }
 
@@ -88,11 +88,11 @@ mod tests {
 
     use super::*;
     use crate::links::key::KEY;
-    use crate::links::tests::{at, key};
+    use crate::links::tests::{MARK, at, key};
     use crate::links::{LinkHolder, PictureLink};
 
     fn link() -> SnoozeLink {
-        SnoozeLink::new(MonitorId(3), TokenId(17), 480, at("2026-11-30T14:03:59Z"))
+        SnoozeLink::new(MonitorId(3), MARK, 480, at("2026-11-30T14:03:59Z"))
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_link_to_a_picture_silences_nothing_and_a_button_shows_no_picture() {
         let now = at("2026-11-30T14:03:59Z");
-        let holder = LinkHolder::Token(TokenId(17));
+        let holder = LinkHolder::Token(MARK);
         let picture = PictureLink::new(EventId(3), holder, now, now, LIFETIME).seal(&key()).unwrap();
         assert_eq!(SnoozeLink::open(&picture, &key(), now), None);
         assert_eq!(PictureLink::open(&link().seal(&key()).unwrap(), &key(), now), None);

@@ -148,7 +148,7 @@ impl Shipment {
             return Vec::new();
         }
         let button = |time: &SnoozeTime| {
-            let url = pictures.links.snooze(alarm.monitor, token.id, time.0, now)?;
+            let url = pictures.links.snooze(alarm.monitor, token, time.0, now)?;
             Some(SnoozeButton { time: *time, url })
         };
         times.iter().filter_map(button).collect()

@@ -11,6 +11,7 @@ use zmes_shared::{MonitorId, SessionId};
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::snoozes::{SnoozeSummary, TooManySnoozes};
 use crate::domain::{Snooze, SnoozeId, TokenId};
+use crate::links::TokenMark;
 use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 
 /// Who sets or ends a snooze, and how: for the log.
@@ -24,7 +25,7 @@ pub struct SnoozeAuthor {
 /// What the link of a snooze button asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkSnooze {
-    pub token: TokenId,
+    pub token: TokenMark,
     pub monitor: MonitorId,
     /// For how long; 0: what a button has set is to end.
     pub minutes: u32,

@@ -13,6 +13,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use super::decided::AlarmDecisions;
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use crate::domain::{Alarm, DecidedBy, Decision, Phase, Registration, Token, TokenId};
+use crate::links::TokenMark;
 use crate::protocol::TokenFault;
 use zmes_providers::PushToken;
 
@@ -89,7 +90,7 @@ pub enum TokenCommand {
     Import(Vec<Token>, bool, oneshot::Sender<Vec<TokenImported>>),
     Dead(TokenId, String),
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
-    MaySee(TokenId, MonitorId, oneshot::Sender<bool>),
+    MaySee(TokenMark, MonitorId, oneshot::Sender<bool>),
     UserMaySee(LinkUser, MonitorId, oneshot::Sender<bool>),
     FreshUsers(oneshot::Sender<Vec<String>>),
     Count(oneshot::Sender<TokenCounts>),
@@ -106,8 +107,9 @@ pub enum LinkUser {
 }
 
 impl RouterHandle {
-    /// Returns whether a token is live and its owner may currently see a monitor, whatever its filter and mute say.
-    pub async fn may_see(&self, token: TokenId, monitor: MonitorId) -> Result<bool, Busy> {
+    /// Returns whether the token of a link is live and its owner may currently see a monitor, whatever its filter and mute
+    /// say.
+    pub async fn may_see(&self, token: TokenMark, monitor: MonitorId) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::MaySee(token, monitor, reply)).await
     }
 

@@ -11,6 +11,7 @@ use zmes_shared::views::TokenCounts;
 use super::pace::TokenPace;
 use super::registration::RegistrationOutcome;
 use crate::domain::{PushState, Registration, Revoked, Token, TokenBlock, TokenId};
+use crate::links::TokenMark;
 use crate::telemetry::{Labels, TokenState};
 use zmes_providers::{Platform, PushToken};
 
@@ -32,6 +33,7 @@ const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(5);
 pub(super) struct TokenTable {
     by_id: BTreeMap<TokenId, TokenEntry>,
     by_token: HashMap<PushToken, TokenId>,
+    by_mark: BTreeSet<(TokenMark, TokenId)>,
     last: i64,
     /// Tokens whose last change found no room on its way to the disk.
     unwritten: BTreeSet<TokenId>,
@@ -71,6 +73,7 @@ impl TokenTable {
     pub(super) fn insert(&mut self, token: Token) {
         self.last = self.last.max(token.id.0);
         self.by_token.insert(token.token.clone(), token.id);
+        self.by_mark.insert((TokenMark::of(&token.handle), token.id));
         match self.by_id.get_mut(&token.id) {
             Some(entry) => entry.replace(token),
             None => drop(self.by_id.insert(token.id, TokenEntry::new(token))),
@@ -79,6 +82,14 @@ impl TokenTable {
 
     pub(super) fn find(&self, token: &PushToken) -> Option<&TokenEntry> {
         self.by_id.get(self.by_token.get(token)?)
+    }
+
+    /// Returns the live token that a link names; `None`: there is none, or more than one.
+    pub(super) fn marked(&self, mark: TokenMark) -> Option<TokenId> {
+        let of_mark = self.by_mark.range((mark, TokenId(i64::MIN))..=(mark, TokenId(i64::MAX)));
+        let is_live = |id: &TokenId| self.get(*id).is_some_and(TokenEntry::is_live);
+        let mut live = of_mark.map(|(_, id)| *id).filter(is_live);
+        live.next().filter(|_| live.next().is_none())
     }
 
     pub(super) fn get(&self, id: TokenId) -> Option<&TokenEntry> {
@@ -122,6 +133,7 @@ impl TokenTable {
         self.last = self.last.max(id.0);
         self.by_token.entry(registration.token.clone()).or_insert(id);
         let entry = self.by_id.entry(id).or_insert_with(first);
+        self.by_mark.insert((TokenMark::of(&entry.token.handle), id));
         let anew = before.as_deref().is_some_and(|before| Registration::begins_anew(before, owner));
         let changed = entry.change(|token| registration.apply(owner, badge, anew, token)).is_some();
         let seen = entry.see(wall).is_some();

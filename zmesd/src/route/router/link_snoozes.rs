@@ -15,9 +15,9 @@ impl Router {
     /// A second press changes nothing but the time, and never shortens a snooze.
     pub(super) fn on_link_snooze(&mut self, wish: &LinkSnooze) -> LinkSnoozed {
         let LinkSnooze { token, monitor, minutes, address } = *wish;
-        if !self.may_see(token, monitor) {
+        let Some(token) = self.tokens.marked(token).filter(|token| self.may_see(*token, monitor)) else {
             return LinkSnoozed::Refused;
-        }
+        };
         let Some(entry) = self.tokens.get(token) else { return LinkSnoozed::Refused };
         let owner = Arc::clone(entry.token());
         // While auth is off a target has no user.

@@ -39,7 +39,8 @@ impl Router {
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
             TokenCommand::Untold(untold) => self.on_untold(untold),
             TokenCommand::MaySee(token, monitor, reply) => {
-                reply.send(self.may_see(token, monitor)).ok();
+                let token = self.tokens.marked(token);
+                reply.send(token.is_some_and(|token| self.may_see(token, monitor))).ok();
             }
             TokenCommand::UserMaySee(user, monitor, reply) => {
                 reply.send(self.user_may_see(&user, monitor)).ok();

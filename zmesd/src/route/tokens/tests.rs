@@ -109,3 +109,25 @@ fn an_id_is_never_given_twice() {
     let live: u64 = census.iter().map(|(_, number)| number).sum();
     assert_eq!((live, tokens.counts(wall(0)).enabled), (2, 2));
 }
+
+#[test]
+fn a_link_names_a_live_token_and_none_where_two_have_its_mark() {
+    let mut tokens = TokenTable::default();
+    let token = register(&mut tokens, &registration("T"), "amy").token;
+    let mark = TokenMark::of(&token.handle);
+    assert_eq!(tokens.marked(mark), Some(token.id));
+    assert_eq!(tokens.marked(TokenMark::of(&PushToken::parse("U").unwrap().handle())), None);
+    // Another one whose handle begins with the same bytes cannot be made here: its entry is.
+    let other = register(&mut tokens, &registration("U"), "bob").token;
+    tokens.by_mark.insert((mark, other.id));
+    assert_eq!(tokens.marked(mark), None);
+    tokens.revoke(other.id, wall(1), "its app is gone").unwrap();
+    assert_eq!(tokens.marked(mark), Some(token.id));
+    tokens.revoke(token.id, wall(1), "its app is gone").unwrap();
+    assert_eq!(tokens.marked(mark), None);
+    // It comes back, also from the disk.
+    tokens.restore(token.id).unwrap();
+    assert_eq!(tokens.marked(mark), Some(token.id));
+    let remembered = TokenTable::remembered(vec![Token::clone(&token)], HashMap::new());
+    assert_eq!(remembered.marked(mark), Some(token.id));
+}
