@@ -29,7 +29,7 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 use zmes_shared::{EventId, MonitorId};
 
-pub use key::{LinkKey, TokenMark, UserMark};
+pub use key::{LinkKey, LinkKeys, TokenMark, UserMark};
 pub use snooze::{SnoozeLink, in_snooze_path};
 
 use self::key::{mark_in, opened, put_mark, sealed};
@@ -143,18 +143,21 @@ impl PictureLink {
 #[derive(Debug, Clone)]
 pub struct LinkMaker {
     settings: watch::Receiver<PictureConfig>,
-    key: watch::Receiver<LinkKey>,
+    keys: watch::Receiver<LinkKeys>,
 }
 
 impl LinkMaker {
-    pub fn new(settings: watch::Receiver<PictureConfig>, key: watch::Receiver<LinkKey>) -> Self {
-        Self { settings, key }
+    pub fn new(settings: watch::Receiver<PictureConfig>, keys: watch::Receiver<LinkKeys>) -> Self {
+        Self { settings, keys }
     }
 
     /// Returns a maker that makes no links.
     #[cfg(test)]
     pub fn off() -> Self {
-        Self::new(watch::channel(PictureConfig::default()).1, watch::channel(LinkKey::none()).1)
+        Self::new(
+            watch::channel(PictureConfig::default()).1,
+            watch::channel(LinkKeys::new(LinkKey::none(), false)).1,
+        )
     }
 
     /// Returns whether links are made at all.
@@ -185,7 +188,7 @@ impl LinkMaker {
         at: Timestamp,
         now: Timestamp,
     ) -> Option<SecretString> {
-        let mark = self.key.borrow().mark(user)?;
+        let mark = self.keys.borrow().current.mark(user)?;
         self.url(event, LinkHolder::User(mark), at, now)
     }
 
@@ -198,14 +201,16 @@ impl LinkMaker {
         now: Timestamp,
     ) -> Option<SecretString> {
         let settings = self.settings.borrow();
-        let link = SnoozeLink::new(monitor, TokenMark::of(&token.handle), minutes, now).seal(&self.key.borrow())?;
+        let link = SnoozeLink::new(monitor, TokenMark::of(&token.handle), minutes, now)
+            .seal(&self.keys.borrow().current)?;
         Some(SnoozeLink::url(settings.base_url.as_ref()?, &link).into())
     }
 
     fn url(&self, event: EventId, holder: LinkHolder, at: Timestamp, now: Timestamp) -> Option<SecretString> {
         let settings = self.settings.borrow();
         let base = settings.base_url.as_ref()?;
-        let link = PictureLink::new(event, holder, at, now, settings.lifetime).seal(&self.key.borrow())?;
+        let link =
+            PictureLink::new(event, holder, at, now, settings.lifetime).seal(&self.keys.borrow().current)?;
         Some(format!("{base}{PATH}{link}{SUFFIX}").into())
     }
 }

@@ -24,13 +24,13 @@ use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots,
 
 use crate::config::PictureConfig;
 use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
-use crate::links::{LinkHolder, LinkKey, PictureLink, TokenMark, UserMark};
+use crate::links::{LinkHolder, LinkKey, LinkKeys, PictureLink, TokenMark, UserMark};
 use crate::monitors::Catalog;
 use crate::ports::{
     Clock, KeyRotated, NoAnswer, PictureAnswer, PictureCare, PictureDoor, PictureExamined, PictureUploads,
 };
 use crate::route::{Busy, LinkUser, RouterHandle};
-use crate::state::{Note, StateHandle};
+use crate::state::{LinkKeeper, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
 use sparing::SparingStore;
 
@@ -61,7 +61,7 @@ pub struct PictureDeskParts {
     pub store: Arc<dyn PictureStore>,
     pub roots: StorageRoots,
     pub settings: watch::Receiver<PictureConfig>,
-    pub key: watch::Sender<LinkKey>,
+    pub keeper: Arc<LinkKeeper>,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub router: RouterHandle,
     pub state: StateHandle,
@@ -73,6 +73,7 @@ pub struct PictureDeskParts {
 #[derive(Debug)]
 pub struct PictureDesk {
     parts: PictureDeskParts,
+    keys: watch::Receiver<LinkKeys>,
     store: Arc<SparingStore>,
     reader: PictureReader<Arc<SparingStore>>,
     turns: Turns,
@@ -97,6 +98,7 @@ impl PictureDesk {
         let store = Arc::new(SparingStore::new(Arc::clone(&parts.store)));
         let reader = PictureReader::new(Arc::clone(&store), parts.roots.clone());
         Self {
+            keys: parts.keeper.watch(),
             parts,
             store,
             reader,
@@ -126,12 +128,14 @@ impl PictureDesk {
             return Err(NoAnswer::Busy);
         }
         let now = self.parts.clock.now();
-        let link = PictureLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
+        let keys = self.keys.borrow().clone();
+        let opened = keys.open(|key| PictureLink::open(link, key, now));
+        let (link, key) = opened.ok_or(NoAnswer::None)?;
         let quota = if link.holder.is_shared() { PER_SHARED_LINK } else { PER_LINK };
         if !lock(&self.links).try_take((link.event, link.holder, link.at), quota, asked.at) {
             return Err(NoAnswer::Busy);
         }
-        self.permit(&link, asked).await?;
+        self.permit(&link, key, asked).await?;
         let PictureLink { event, at, .. } = link;
         let fresh = now.duration_since(at) < FRESH;
         let deadline = if fresh { asked.at + PATIENCE } else { asked.at };
@@ -157,7 +161,7 @@ impl PictureDesk {
     }
 
     /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment.
-    async fn permit(&self, link: &PictureLink, asked: Asked) -> Result<(), NoAnswer> {
+    async fn permit(&self, link: &PictureLink, key: &LinkKey, asked: Asked) -> Result<(), NoAnswer> {
         let _turn = self.turn(asked).await?;
         let place = self.store.place(link.event).await.map_err(|problem| {
             let hint = &problem.trouble().hint;
@@ -168,7 +172,7 @@ impl PictureDesk {
         let router = &self.parts.router;
         let may_see = match link.holder {
             LinkHolder::Token(token) | LinkHolder::Target(token) => router.may_see(token, monitor).await,
-            LinkHolder::User(mark) => match self.user(mark).await {
+            LinkHolder::User(mark) => match self.user(mark, key).await {
                 Ok(Some(user)) => router.user_may_see(user, monitor).await,
                 Ok(None) => Ok(false),
                 Err(busy) => Err(busy),
@@ -182,8 +186,7 @@ impl PictureDesk {
     }
 
     /// Returns whom a mark stands for: a user of the catalog, or one who has logged in since it was read.
-    async fn user(&self, mark: UserMark) -> Result<Option<LinkUser>, Busy> {
-        let key = self.parts.key.borrow().clone();
+    async fn user(&self, mark: UserMark, key: &LinkKey) -> Result<Option<LinkUser>, Busy> {
         if key.mark(None) == Some(mark) {
             return Ok(Some(LinkUser::Anyone));
         }
@@ -258,11 +261,9 @@ impl PictureCare for PictureDesk {
     }
 
     async fn rotate(&self) -> KeyRotated {
-        let Some(key) = LinkKey::generate() else { return KeyRotated::No };
-        if !self.parts.state.note(Note::LinkKey(key.clone(), self.parts.clock.now())) {
+        if !self.parts.keeper.replace(self.parts.clock.now()) {
             return KeyRotated::No;
         }
-        self.parts.key.send_replace(key);
         if self.parts.state.settle().await { KeyRotated::Written } else { KeyRotated::Unwritten }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(command: PicturesCommand, context: &mut Context) -> Outc
                 what: "ending all links",
                 command: "zmesctl pictures rotate --yes",
                 about: "",
-                question: "End all links to pictures that were sent so far?",
+                question: "End all links in notifications that were sent so far?",
             };
             confirmation.ask(yes, context)?;
             context.ask::<Done>(Request::PicturesRotate).await

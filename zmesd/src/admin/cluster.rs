@@ -20,6 +20,7 @@ use zmes_zoneminder::conf::DatabaseConfig;
 use super::doctor::{PartOutcome, milliseconds};
 use crate::admin::AdminParts;
 use crate::cluster::{ClusterHandle, ClusterRefusal, ledger_server};
+use crate::ports::KeyRotated;
 use crate::troubles::{Observation, TroubleId};
 
 const STEP: &str = "cluster";
@@ -54,6 +55,15 @@ pub(super) async fn leave(parts: &AdminParts, node: String) -> Result<Done, Cont
     Ok(Done { done: format!("{node} is removed from the cluster") })
 }
 
+/// Replaces the key of links at all nodes.
+pub(super) async fn rotate_links(
+    parts: &AdminParts,
+    handle: &ClusterHandle,
+) -> Result<KeyRotated, ControlError> {
+    let noted = handle.rotate_links().await.map_err(|refusal| refused(&refusal, &handle.status()))?;
+    Ok(if noted && parts.state.settle().await { KeyRotated::Written } else { KeyRotated::Unwritten })
+}
+
 fn handle(parts: &AdminParts) -> Result<&ClusterHandle, ControlError> {
     let off = || ControlError::new(ErrorCode::Conflict, OFF).with_hint(ENABLE);
     parts.cluster.as_ref().ok_or_else(off)
@@ -73,6 +83,7 @@ fn refused(refusal: &ClusterRefusal, status: &ClusterStatus) -> ControlError {
             (ErrorCode::Conflict, "zmesctl cluster status shows the nodes".to_owned())
         }
         ClusterRefusal::Ledger(LedgerError { hint, .. }) => (ErrorCode::Unavailable, hint.clone()),
+        ClusterRefusal::NoKey => (ErrorCode::Unavailable, "try again".to_owned()),
         ClusterRefusal::Busy => {
             (ErrorCode::Busy, "try again; zmesctl cluster status shows whether the ledger answers".to_owned())
         }

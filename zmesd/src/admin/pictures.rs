@@ -11,9 +11,9 @@ use zmes_shared::control::{ControlError, ErrorCode};
 use zmes_shared::views::{Done, PictureRead, PictureTested};
 use zmes_zoneminder::{DatabaseTrouble, DbError};
 
-use super::AdminParts;
 use super::answers::off_loop;
 use super::tokens::view::millis;
+use super::{AdminParts, cluster};
 use crate::ports::{KeyRotated, PictureExamined};
 
 /// A picture that is being written is waited for as long as for a phone.
@@ -88,10 +88,16 @@ pub(super) async fn read(
 }
 
 pub(super) async fn rotate(parts: &AdminParts) -> Result<Done, ControlError> {
-    match parts.pictures.rotate().await {
-        KeyRotated::Written => {
-            Ok(Done { done: "All links to pictures that were sent so far have ended.".to_owned() })
-        }
+    let rotated = match &parts.cluster {
+        Some(nodes) => cluster::rotate_links(parts, nodes).await?,
+        None => parts.pictures.rotate().await,
+    };
+    match rotated {
+        KeyRotated::Written if parts.cluster.is_some() => Ok(Done {
+            done: "All links in notifications that were sent so far have ended; at other nodes they do within 10 s."
+                .to_owned(),
+        }),
+        KeyRotated::Written => Ok(Done { done: "All links in notifications that were sent so far have ended.".to_owned() }),
         KeyRotated::Unwritten => {
             let message = "all links have ended, but the disk has not taken the new key yet: after a crash they would work again";
             Err(ControlError::new(ErrorCode::Unavailable, message).with_hint("zmesctl check store"))

@@ -21,7 +21,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::control::ControlListener;
 use crate::lifecycle::{Lifecycle, Vitals};
-use crate::links::{LinkKey, LinkMaker};
+use crate::links::LinkMaker;
 use crate::metrics;
 use crate::pictures::{PictureDesk, PictureDeskParts};
 use crate::ports::{CertificateInfo, Clock, wall_clock};
@@ -117,8 +117,9 @@ impl Opened {
         };
         let metrics = config.metrics.listen.as_ref().map(metrics::Bound::open).transpose()?;
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
-        let cluster = cluster(config, &state, common).await?;
-        let (links, pictures) = pictures(&state, parts, channels, common)?;
+        let keeper = keeper(&state, common)?;
+        let cluster = cluster(config, &state, &keeper, common).await?;
+        let (links, pictures) = pictures(&state, keeper, parts, channels, common);
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
             channels.handles.auth.clone(),
@@ -166,44 +167,49 @@ impl Opened {
 }
 
 /// Registers this node, if it is one of several.
-async fn cluster(config: &Config, state: &State, common: &Common) -> Result<Option<Cluster>, StartError> {
+async fn cluster(
+    config: &Config,
+    state: &State,
+    keeper: &Arc<LinkKeeper>,
+    common: &Common,
+) -> Result<Option<Cluster>, StartError> {
     let Some(node) = &config.cluster.node else { return Ok(None) };
     let (own, clock) = (config.zoneminder.servers.own(), Arc::clone(&common.clock));
     let (pushes, retry_for) = (config.push.enabled, config.push.retry_for);
     let cluster = (&config.cluster, node);
-    Ok(Some(Cluster::join(cluster, pushes, own, &state.handle, retry_for, clock).await?))
+    let kept = (&state.handle, Arc::clone(keeper));
+    Ok(Some(Cluster::join(cluster, pushes, own, kept, retry_for, clock).await?))
 }
 
-/// Joins what makes links to pictures with what answers them; both follow the key that is kept in the state.
+/// Takes up the key of links that is kept in the state.
+fn keeper(state: &State, common: &Common) -> Result<Arc<LinkKeeper>, StartError> {
+    let none = || io::Error::other("the system has none");
+    LinkKeeper::new(state.remembered.link_keys.clone(), state.handle.clone(), common.started_at)
+        .map(Arc::new)
+        .ok_or_else(|| StartError::System { what: "get random numbers", source: none() })
+}
+
+/// Joins what makes links to pictures with what answers them; both follow the same key.
 fn pictures(
     state: &State,
+    keeper: Arc<LinkKeeper>,
     parts: &Parts,
     channels: &Channels,
     common: &Common,
-) -> Result<(LinkMaker, Arc<PictureDesk>), StartError> {
-    let key = if let Some(key) = &state.remembered.link_key {
-        key.clone()
-    } else {
-        let none = || io::Error::other("the system has none");
-        let key = LinkKey::generate()
-            .ok_or_else(|| StartError::System { what: "get random numbers", source: none() })?;
-        state.handle.note(Note::LinkKey(key.clone(), common.started_at));
-        key
-    };
-    let (key, follow) = watch::channel(key);
-    let links = LinkMaker::new(channels.handles.pictures.clone(), follow);
+) -> (LinkMaker, Arc<PictureDesk>) {
+    let links = LinkMaker::new(channels.handles.pictures.clone(), keeper.watch());
     let desk = PictureDesk::new(PictureDeskParts {
         store: Arc::clone(&parts.pictures),
         roots: parts.roots.clone(),
         settings: channels.handles.pictures.clone(),
-        key,
+        keeper,
         catalog: channels.handles.catalog.watch(),
         router: channels.handles.router.clone(),
         state: state.handle.clone(),
         counters: Arc::clone(&common.counters),
         clock: Arc::clone(&common.clock),
     });
-    Ok((links, Arc::new(desk)))
+    (links, Arc::new(desk))
 }
 
 /// Loads the certificate. Problems that apps may complain about are logged, but the certificate is served.

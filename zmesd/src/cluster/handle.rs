@@ -32,6 +32,8 @@ pub enum ClusterRefusal {
     /// It sends already.
     #[error("{0} already sends the pushes")]
     Already(String),
+    #[error("the system has no random numbers for a new key")]
+    NoKey,
     /// The ledger did not do it.
     #[error("{0}")]
     Ledger(LedgerError),
@@ -46,6 +48,8 @@ pub enum ClusterRequest {
     Handover(Option<String>, oneshot::Sender<Result<String, ClusterRefusal>>),
     /// Remove a node that is not at work any more.
     Leave(String, oneshot::Sender<Result<(), ClusterRefusal>>),
+    /// Replace the key of links; answered with whether this node's disk will have it.
+    RotateLinks(oneshot::Sender<Result<bool, ClusterRefusal>>),
 }
 
 /// Shows the cluster and takes requests: cheap to clone.
@@ -79,6 +83,12 @@ impl ClusterHandle {
     /// Removes a node that is not at work any more. Its alarms stay as long as others do.
     pub async fn leave(&self, node: String) -> Result<(), ClusterRefusal> {
         self.ask(|reply| ClusterRequest::Leave(node, reply)).await
+    }
+
+    /// Replaces the key of links at all nodes: at this one at once, at others within seconds. Returns whether this node's disk
+    /// will have it.
+    pub async fn rotate_links(&self) -> Result<bool, ClusterRefusal> {
+        self.ask(ClusterRequest::RotateLinks).await
     }
 
     async fn ask<T>(

@@ -25,7 +25,7 @@ use crate::domain::{Alarm, Token, TokenId};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, PushSide};
 use crate::route::{LedgerNews, LedgerOutcome, PushRules, RouterHandle};
-use crate::state::{ClusterMemory, ClusterNote, Note, SentBefore, StateHandle};
+use crate::state::{ClusterMemory, ClusterNote, LinkKeeper, Note, SentBefore, StateHandle};
 
 /// How long the first registration may take: the daemon serves its own cameras without it.
 const FIRST: Duration = Duration::from_secs(3);
@@ -67,6 +67,7 @@ pub struct Cluster {
     memory: ClusterMemory,
     board: Arc<Board>,
     turns: Arc<Turns>,
+    links: Arc<LinkKeeper>,
     handle: ClusterHandle,
     requests: mpsc::Receiver<ClusterRequest>,
     shows: watch::Sender<Arc<ClusterStatus>>,
@@ -107,7 +108,7 @@ impl Cluster {
         (config, node): (&ClusterConfig, &NodeConfig),
         pushes: bool,
         own: Option<&ServerIdentity>,
-        state: &StateHandle,
+        (state, links): (&StateHandle, Arc<LinkKeeper>),
         retry_for: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, JoinError> {
@@ -150,7 +151,7 @@ impl Cluster {
         let status = ClusterStatus { name: settings.name.clone(), ..ClusterStatus::default() };
         let (handle, requests, shows) = ClusterHandle::new(status);
         let config = config.clone();
-        Ok(Self { config, server, settings, member, memory, board, turns, handle, requests, shows })
+        Ok(Self { config, server, settings, member, memory, board, turns, links, handle, requests, shows })
     }
 
     pub fn handle(&self) -> ClusterHandle {
@@ -162,7 +163,9 @@ impl Cluster {
     }
 
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
-        let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
+        let Self {
+            config, server, settings, member, mut memory, board, turns, links, requests, shows, ..
+        } = self;
         let ClusterParts { state, router, alarms, news, outcomes, tokens, retry_for, catch_up, .. } = parts;
         let ClusterParts { push, push_rules, catalog, auth, clock, .. } = parts;
         let (sights, seen) = watch::channel(None);
@@ -185,6 +188,7 @@ impl Cluster {
             desk: desk_tx,
             sights,
             beats,
+            links,
             ways: Ways { push, rules: push_rules, catalog, auth },
             members,
             requests,

@@ -1,6 +1,7 @@
 //! The node's task: registers, gives signs of life, reads what other nodes have told, answers admins.
 
 mod health;
+mod link_key;
 mod requests;
 
 use std::collections::{HashMap, VecDeque};
@@ -31,12 +32,12 @@ use super::turns::Turns;
 use crate::domain::{Alarm, Elsewhere};
 use crate::ports::Clock;
 use crate::route::RouterHandle;
-use crate::state::{ClusterNote, Note, StateHandle};
+use crate::state::{ClusterNote, LinkKeeper, Note, StateHandle};
 
 /// How often a sign of life is given, and the status renewed.
 const BEAT: Duration = Duration::from_secs(1);
-/// How often the clocks are compared, in beats.
-const CLOCKS: u32 = 10;
+/// How often the clocks are compared, and the key of links, in beats.
+const SELDOM: u32 = 10;
 /// An alarm that was written this long ago is told as a late one.
 const LATE: Duration = Duration::from_secs(10);
 /// How long saying goodbye may take.
@@ -70,6 +71,7 @@ pub(super) struct NodeTask {
     pub(super) desk: mpsc::Sender<AlarmElsewhere>,
     pub(super) sights: watch::Sender<Option<LeaseSight>>,
     pub(super) beats: watch::Sender<bool>,
+    pub(super) links: Arc<LinkKeeper>,
     pub(super) ways: Ways,
     pub(super) members: watch::Sender<Option<Membership>>,
     pub(super) requests: mpsc::Receiver<ClusterRequest>,
@@ -95,6 +97,8 @@ pub(super) struct NodeReading {
     beat_at: Option<Instant>,
     register_at: Option<Instant>,
     told_away: bool,
+    /// The ledger's key of links is none, which was told.
+    told_key: bool,
     /// A question failed since the last sign of life.
     failed: bool,
     /// What keeps this node from sending pushes, as the others know it.
@@ -359,11 +363,12 @@ impl NodeTask {
 
     async fn beat(&mut self, member: Membership) {
         self.reading.beat = self.reading.beat.wrapping_add(1);
-        if self.reading.beat % CLOCKS == 1 {
+        if self.reading.beat % SELDOM == 1 {
             let clock = Arc::clone(&self.clock);
             if let Ok(offset) = clock_offset(&mut self.line, move || clock.now()).await {
                 self.reading.offset_ms = Some(offset.ms);
             }
+            self.agree_on_links().await;
         }
         let clock_ms = self.reading.offset_ms.map_or(0, |ms| i32::try_from(ms).unwrap_or(i32::MAX));
         let health = Health { trouble: self.trouble(), clock_ms };

@@ -14,9 +14,46 @@ use super::{CLAIMS, LENGTH};
 pub(super) const KEY: usize = 32;
 pub(super) const MAC: usize = 16;
 
-/// The key that signs this server's links.
+/// A key that signs links.
 #[derive(Clone)]
 pub struct LinkKey([u8; KEY]);
+
+/// The keys whose links open. A server alone has one of its own; the nodes of a cluster agree on one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkKeys {
+    /// Signs links.
+    pub current: LinkKey,
+    /// This node's own from before it joined the cluster. Its links open until they end, or the daemon does.
+    own: Option<LinkKey>,
+    /// The nodes of a cluster have agreed on it.
+    pub is_agreed: bool,
+}
+
+impl LinkKeys {
+    /// One key, which is all there is.
+    pub fn new(current: LinkKey, is_agreed: bool) -> Self {
+        Self { current, own: None, is_agreed }
+    }
+
+    /// Returns what holds once the nodes have agreed on that key; `None`: it holds already.
+    ///
+    /// What was sent with a key of this node alone stays good. If another node has replaced a key that was agreed on, an
+    /// admin wants what was made with it to end.
+    pub fn agreed(&self, key: LinkKey) -> Option<Self> {
+        if self.is_agreed && self.current == key {
+            return None;
+        }
+        let is_own = !self.is_agreed && self.current != key;
+        let own = is_own.then(|| self.current.clone());
+        Some(Self { current: key, own, is_agreed: true })
+    }
+
+    /// Returns what a link says, and the key that it was made with.
+    pub fn open<T>(&self, open: impl Fn(&LinkKey) -> Option<T>) -> Option<(T, &LinkKey)> {
+        let keys = [Some(&self.current), self.own.as_ref()];
+        keys.into_iter().flatten().find_map(|key| Some((open(key)?, key)))
+    }
+}
 
 impl LinkKey {
     /// Takes a stored key; `None` if it does not have [`KEY`] bytes.
@@ -37,7 +74,7 @@ impl LinkKey {
         Self([0; KEY])
     }
 
-    /// Returns the bytes, only for the state file.
+    /// Returns the bytes, only for the state file and the ledger.
     pub fn bytes(&self) -> &[u8; KEY] {
         &self.0
     }
@@ -75,6 +112,14 @@ impl TokenMark {
     }
 }
 
+impl PartialEq for LinkKey {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl Eq for LinkKey {}
+
 impl fmt::Debug for LinkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LinkKey(hidden)")
@@ -111,4 +156,43 @@ pub(super) fn opened(text: &str, key: &LinkKey) -> Option<[u8; CLAIMS]> {
     let tag = key.mac(claims);
     verify_slices_are_equal(tag.as_ref().get(..MAC)?, bytes.get(CLAIMS..)?).ok()?;
     Some(*claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> LinkKey {
+        LinkKey([byte; KEY])
+    }
+
+    /// Says which of two keys' links open.
+    fn open(keys: &LinkKeys) -> (bool, bool) {
+        let opens = |wanted: LinkKey| keys.open(|key| (*key == wanted).then_some(())).is_some();
+        (opens(key(1)), opens(key(2)))
+    }
+
+    #[test]
+    fn links_from_before_a_node_joined_still_open() {
+        let alone = LinkKeys::new(key(1), false);
+        assert_eq!(open(&alone), (true, false));
+        let joined = alone.agreed(key(2)).unwrap();
+        assert_eq!((open(&joined), &joined.current, joined.is_agreed), ((true, true), &key(2), true));
+        assert_eq!(joined.agreed(key(2)), None);
+    }
+
+    #[test]
+    fn a_node_whose_own_key_is_agreed_on_has_no_other() {
+        let first = LinkKeys::new(key(1), false).agreed(key(1)).unwrap();
+        assert_eq!(first, LinkKeys::new(key(1), true));
+    }
+
+    #[test]
+    fn a_key_that_another_node_replaced_opens_nothing() {
+        let after_restart = LinkKeys::new(key(1), true);
+        assert_eq!(open(&after_restart.agreed(key(2)).unwrap()), (false, true));
+        // Nor do links from before this node joined.
+        let joined = LinkKeys::new(key(1), false).agreed(key(3)).unwrap();
+        assert_eq!(open(&joined.agreed(key(2)).unwrap()), (false, true));
+    }
 }

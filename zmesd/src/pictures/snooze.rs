@@ -18,7 +18,8 @@ impl PictureDesk {
             return Err(NoAnswer::Busy);
         }
         let now = self.parts.clock.now();
-        let link = SnoozeLink::open(link, &self.parts.key.borrow(), now).ok_or(NoAnswer::None)?;
+        let keys = self.keys.borrow().clone();
+        let (link, _) = keys.open(|key| SnoozeLink::open(link, key, now)).ok_or(NoAnswer::None)?;
         if !lock(&self.buttons).try_take((link.token, link.monitor), PER_LINK, asked.at) {
             return Err(NoAnswer::Busy);
         }
@@ -39,7 +40,7 @@ impl PictureDesk {
         match self.parts.router.link_snooze(wish).await {
             Ok(LinkSnoozed::Set(until)) => {
                 let undo = link.undo(until, self.parts.clock.now());
-                Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.parts.key.borrow()) })
+                Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.keys.borrow().current) })
             }
             Ok(LinkSnoozed::Silent(until)) => Ok(SnoozePressed::Silent { monitor, until }),
             Ok(LinkSnoozed::Ended) => Ok(SnoozePressed::Ended { monitor }),

@@ -65,7 +65,7 @@ async fn write(transaction: &mut SqliteConnection, note: &Note) -> SqlResult {
             }
         }
         Note::RuleHits(rules, at) => rule_hits::count(transaction, rules, *at).await?,
-        Note::LinkKey(key, at) => keys::keep_link_key(transaction, key, *at).await?,
+        Note::LinkKeys(links, at) => keys::keep_link_keys(transaction, links, *at).await?,
         Note::Token(token) => tokens::keep(transaction, token).await?,
         Note::Tokens(many) => {
             for token in many {

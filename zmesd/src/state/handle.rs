@@ -22,7 +22,7 @@ use super::troubles::{self, TroubleRow};
 use super::updates::UnlabelledStart;
 use super::{SqlResult, file, remembered, snoozes};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, Snooze, SnoozeId, Token, TokenId};
-use crate::links::LinkKey;
+use crate::links::LinkKeys;
 
 const BARRIER_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -120,7 +120,7 @@ pub struct Remembered {
     /// The troubles that have not ended.
     pub troubles: Vec<TroubleRow>,
     /// The key of links to pictures.
-    pub link_key: Option<LinkKey>,
+    pub link_keys: Option<LinkKeys>,
     /// Alarms whose decisions for tokens wait for labels, oldest first.
     pub held: Vec<HeldAlarm>,
     /// Labels of events that may have another alarm, the oldest event first.

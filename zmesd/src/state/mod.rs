@@ -15,6 +15,7 @@ mod file;
 mod handle;
 mod keys;
 mod labels;
+mod link_keeper;
 mod mqtt;
 mod note;
 mod open_error;
@@ -46,6 +47,7 @@ pub use handle::{
     StartedPush, StateError, StateHandle, StoreReport,
 };
 pub use labels::HeldAlarm;
+pub use link_keeper::LinkKeeper;
 pub use mqtt::{MqttDevice, MqttMemory, MqttMissed, MqttNote};
 pub use note::{Attempt, EndNote, Note, Outcome, TokenDecision, TroubleNote};
 pub use open_error::{OpenError, StoreFault};

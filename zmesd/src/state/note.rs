@@ -14,7 +14,7 @@ use super::cluster::ClusterNote;
 use super::handle::{Device, DeviceNote};
 use super::mqtt::MqttNote;
 use crate::domain::{Alarm, DecidedBy, Decision, DeliveryId, LedgerMark, Snooze, SnoozeId, Token, TokenId};
-use crate::links::LinkKey;
+use crate::links::LinkKeys;
 use crate::troubles::{Trouble, TroubleChange};
 
 #[derive(Debug)]
@@ -57,8 +57,8 @@ pub enum Note {
     Trouble(Box<TroubleNote>),
     /// These rules decided about an alarm of that time.
     RuleHits(Vec<Arc<str>>, Timestamp),
-    /// The key of links to pictures, made then.
-    LinkKey(LinkKey, Timestamp),
+    /// The key of links to pictures, which counts since then.
+    LinkKeys(LinkKeys, Timestamp),
     /// What home automation is to remember.
     Mqtt(MqttNote),
     /// What a node of a cluster is to remember.

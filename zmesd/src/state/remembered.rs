@@ -35,7 +35,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         withheld: snoozes::withheld(pool).await?,
         last_snooze: snoozes::last(pool).await?,
         troubles: troubles::standing(pool).await?,
-        link_key: keys::link_key(pool).await?,
+        link_keys: keys::link_keys(pool).await?,
         held: labels::held(pool).await?,
         labels: labels::recent(pool, now, recent).await?,
         unlabelled: updates::unlabelled(pool, now).await?,

@@ -128,7 +128,7 @@ impl Waiting {
                 | Note::Snooze(_)
                 | Note::SnoozeEnded(..)
                 | Note::Trouble(_)
-                | Note::LinkKey(..)
+                | Note::LinkKeys(..)
                 | Note::RuleHits(..)
                 | Note::Sent(..)
                 | Note::TokenSent(..)
@@ -191,7 +191,7 @@ impl Waiting {
                     | Note::Snooze(_)
                     | Note::SnoozeEnded(..)
                     | Note::Trouble(_)
-                    | Note::LinkKey(..)
+                    | Note::LinkKeys(..)
                     | Note::Cluster(_)
             );
             if lasting || rows_left <= left {
@@ -245,7 +245,7 @@ fn rows(note: &Note) -> usize {
         Note::GivenUp(_)
         | Note::Token(_)
         | Note::Snooze(_)
-        | Note::LinkKey(..)
+        | Note::LinkKeys(..)
         | Note::Withdrawn(..)
         | Note::Barrier(_)
         | Note::Mqtt(_) => 1,

@@ -307,7 +307,7 @@ fn settled(note: Note) -> Option<DeliveryId> {
         | Note::Sent(..)
         | Note::Token(_)
         | Note::Snooze(_)
-        | Note::LinkKey(..)
+        | Note::LinkKeys(..)
         | Note::RuleHits(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)

@@ -13,6 +13,7 @@ impl NodeTask {
         match request {
             ClusterRequest::Handover(to, reply) => drop(reply.send(self.hand_over(to).await)),
             ClusterRequest::Leave(node, reply) => drop(reply.send(self.remove(node).await)),
+            ClusterRequest::RotateLinks(reply) => drop(reply.send(self.rotate_links().await)),
         }
     }
 

@@ -94,7 +94,7 @@ fn words(waiting: &Waiting) -> Vec<String> {
         | Note::SnoozeEnded(..)
         | Note::Ended(_)
         | Note::Trouble(_)
-        | Note::LinkKey(..)
+        | Note::LinkKeys(..)
         | Note::Sent(..)
         | Note::Tokens(_)
         | Note::TokenSent(..)
