@@ -14,9 +14,9 @@
 //! | 1–8 | event |
 //! | 9–12 | the first four bytes of the mark of a token ([`TokenMark`]) or, in the link of an app's session, of its user ([`UserMark`]) |
 //! | 13–16 | end, in minutes since 1970 |
-//! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token; 3 a snooze button |
+//! | 17 | what for: a picture for 0 a phone's token, 1 a user, 2 a target's token, 4 another node; 3 a snooze button |
 //! | 18–21 | when the alarm was found, in seconds since 1970: a long event has pictures of several alarms |
-//! | 22–23 | the rest of the mark |
+//! | 22–23 | the rest of the mark; of another node's link, all of it is zero |
 //! | 24–39 | the first 16 bytes of HMAC-SHA-256 over bytes 0–23 |
 
 mod key;
@@ -43,7 +43,9 @@ const VERSION: u8 = 2;
 const FOR_TOKEN: u8 = 0;
 const FOR_USER: u8 = 1;
 const FOR_TARGET: u8 = 2;
+const FOR_NODE: u8 = 4;
 const CLAIMS: usize = 24;
+const NO_MARK: [u8; 6] = [0; 6];
 /// Length of a link in characters.
 const LENGTH: usize = 54;
 const MINUTE: i64 = 60;
@@ -57,6 +59,8 @@ pub enum LinkHolder {
     Target(TokenMark),
     /// Those of a user whose app got the link on its WebSocket.
     User(UserMark),
+    /// Another node's, which makes the link itself and has looked at the rights of whoever asks it.
+    Node,
 }
 
 impl LinkHolder {
@@ -64,7 +68,7 @@ impl LinkHolder {
     pub fn is_shared(self) -> bool {
         match self {
             Self::Token(_) => false,
-            Self::Target(_) | Self::User(_) => true,
+            Self::Target(_) | Self::User(_) | Self::Node => true,
         }
     }
 }
@@ -105,6 +109,7 @@ impl PictureLink {
             LinkHolder::Token(TokenMark(mark)) => (FOR_TOKEN, mark),
             LinkHolder::User(UserMark(mark)) => (FOR_USER, mark),
             LinkHolder::Target(TokenMark(mark)) => (FOR_TARGET, mark),
+            LinkHolder::Node => (FOR_NODE, NO_MARK),
         };
         claims[17] = kind;
         put_mark(&mut claims, mark);
@@ -127,6 +132,7 @@ impl PictureLink {
             FOR_TOKEN => LinkHolder::Token(TokenMark(mark)),
             FOR_USER => LinkHolder::User(UserMark(mark)),
             FOR_TARGET => LinkHolder::Target(TokenMark(mark)),
+            FOR_NODE if mark == NO_MARK => LinkHolder::Node,
             _ => return None,
         };
         let link = Self {
@@ -211,8 +217,13 @@ impl LinkMaker {
         let base = settings.base_url.as_ref()?;
         let link =
             PictureLink::new(event, holder, at, now, settings.lifetime).seal(&self.keys.borrow().current)?;
-        Some(format!("{base}{PATH}{link}{SUFFIX}").into())
+        Some(at_node(base, &link).into())
     }
+}
+
+/// Returns the URL of a link at another node.
+pub fn at_node(address: &str, link: &str) -> String {
+    format!("{address}{PATH}{link}{SUFFIX}")
 }
 
 /// What a phone reads where a link opens nothing.
@@ -362,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_link_of_a_later_version_is_not_guessed_at() {
-        for (byte, value) in [(0, 1), (0, 3), (17, 3), (17, 4)] {
+        for (byte, value) in [(0, 1), (0, 3), (17, 3), (17, 4), (17, 5)] {
             let mut claims = link().claims().unwrap();
             claims[byte] = value;
             let mac = key().mac(&claims);
@@ -378,6 +389,12 @@ mod tests {
         assert_ne!(text, link().seal(&key()).unwrap());
         assert_eq!(PictureLink::open(&text, &key(), at(NOW)), Some(target));
         assert!(target.holder.is_shared() && !link().holder.is_shared());
+    }
+
+    #[test]
+    fn the_link_of_a_node_is_for_all_pictures() {
+        let text = PictureLink { holder: LinkHolder::Node, ..link() }.seal(&key()).unwrap();
+        assert_eq!(PictureLink::open(&text, &key(), at(NOW)).map(|link| link.holder), Some(LinkHolder::Node));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! from someone who guesses. So every refusal looks the same from outside and takes equally long, the current rights
 //! apply, and everything has a limit.
 
+mod other_nodes;
 mod snooze;
 mod sparing;
 
@@ -17,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
-use zmes_providers::PictureFile;
+use zmes_providers::{Neighbours, PictureFile};
 use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::PictureStore;
 use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots, Wanted};
@@ -27,11 +28,13 @@ use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
 use crate::links::{LinkHolder, LinkKey, LinkKeys, PictureLink, TokenMark, UserMark};
 use crate::monitors::Catalog;
 use crate::ports::{
-    Clock, KeyRotated, NoAnswer, PictureAnswer, PictureCare, PictureDoor, PictureExamined, PictureUploads,
+    Clock, KeyRotated, NoAnswer, NodeAddresses, PictureAnswer, PictureCare, PictureDoor, PictureExamined,
+    PictureUploads,
 };
 use crate::route::{Busy, LinkUser, RouterHandle};
 use crate::state::{LinkKeeper, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
+use other_nodes::{ABOUT, OtherNodes, about};
 use sparing::SparingStore;
 
 /// Limits for requests that query the database, or send a picture. Others wait; networks take turns.
@@ -44,6 +47,8 @@ const WRITE_TURN: Duration = Duration::from_secs(4);
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// Time for the last read of database and disk, in addition to the time that a text waits for its picture.
 const ONE_LOOK: Duration = Duration::from_millis(500);
+/// How long another node waits here for a fresh picture: it asks again, as long as its own phone is patient.
+const NODE_PATIENCE: Duration = Duration::from_secs(3);
 /// A refusal is sent after this time, whatever had to be queried first.
 const REFUSED_AFTER: Duration = Duration::from_millis(250);
 /// Rate limit for one network.
@@ -64,6 +69,8 @@ pub struct PictureDeskParts {
     pub keeper: Arc<LinkKeeper>,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub router: RouterHandle,
+    /// The other nodes of a cluster.
+    pub nodes: Option<(Arc<dyn NodeAddresses>, Neighbours)>,
     pub state: StateHandle,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -74,6 +81,8 @@ pub struct PictureDeskParts {
 pub struct PictureDesk {
     parts: PictureDeskParts,
     keys: watch::Receiver<LinkKeys>,
+    /// This is a node of a cluster: others ask it for pictures.
+    serves_nodes: bool,
     store: Arc<SparingStore>,
     reader: PictureReader<Arc<SparingStore>>,
     turns: Turns,
@@ -94,11 +103,21 @@ struct Asked {
 }
 
 impl PictureDesk {
-    pub fn new(parts: PictureDeskParts) -> Self {
+    pub fn new(mut parts: PictureDeskParts) -> Self {
+        let (keys, nodes) = (parts.keeper.watch(), parts.nodes.take());
         let store = Arc::new(SparingStore::new(Arc::clone(&parts.store)));
         let reader = PictureReader::new(Arc::clone(&store), parts.roots.clone());
+        let serves_nodes = nodes.is_some();
+        let reader = match nodes {
+            Some((addresses, neighbours)) => {
+                let clock = Arc::clone(&parts.clock);
+                reader.with_others(Arc::new(OtherNodes::new(addresses, keys.clone(), neighbours, clock)))
+            }
+            None => reader,
+        };
         Self {
-            keys: parts.keeper.watch(),
+            keys,
+            serves_nodes,
             parts,
             store,
             reader,
@@ -116,6 +135,11 @@ impl PictureDesk {
         Wanted { event, order: settings.order.clone(), alarm_at, max_size: settings.max_size }
     }
 
+    /// Says whether phones get links at all.
+    fn has_links(&self) -> bool {
+        self.parts.settings.borrow().base_url.is_some()
+    }
+
     async fn turn(&self, asked: Asked) -> Result<Turn, NoAnswer> {
         match timeout_at(asked.at + PATIENCE, self.turns.turn(asked.network)).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -124,13 +148,15 @@ impl PictureDesk {
     }
 
     async fn answer(&self, link: &str, asked: Asked) -> Result<PictureAnswer, NoAnswer> {
-        if !lock(&self.networks).try_take(asked.network, PER_NETWORK, asked.at) {
-            return Err(NoAnswer::Busy);
-        }
         let now = self.parts.clock.now();
         let keys = self.keys.borrow().clone();
         let opened = keys.open(|key| PictureLink::open(link, key, now));
-        let (link, key) = opened.ok_or(NoAnswer::None)?;
+        let is_node = opened.as_ref().is_some_and(|(link, _)| link.holder == LinkHolder::Node);
+        // Another node asks for all its phones.
+        if !is_node && !lock(&self.networks).try_take(asked.network, PER_NETWORK, asked.at) {
+            return Err(NoAnswer::Busy);
+        }
+        let (link, key) = opened.filter(|_| is_node || self.has_links()).ok_or(NoAnswer::None)?;
         let quota = if link.holder.is_shared() { PER_SHARED_LINK } else { PER_LINK };
         if !lock(&self.links).try_take((link.event, link.holder, link.at), quota, asked.at) {
             return Err(NoAnswer::Busy);
@@ -138,7 +164,8 @@ impl PictureDesk {
         self.permit(&link, key, asked).await?;
         let PictureLink { event, at, .. } = link;
         let fresh = now.duration_since(at) < FRESH;
-        let deadline = if fresh { asked.at + PATIENCE } else { asked.at };
+        let patience = if is_node { NODE_PATIENCE } else { PATIENCE };
+        let deadline = if fresh { asked.at + patience } else { asked.at };
         let wanted = self.wanted(event, Some(at));
         // While a picture is waited for nobody's turn is taken. And while a turn is waited for no picture is held: hundreds
         // may wait, and each would hold its own.
@@ -147,7 +174,8 @@ impl PictureDesk {
         let Ok(Ok(turn)) = turn else { return Err(NoAnswer::Busy) };
         // The reader has kept it, unless the turn was long in coming.
         let picture = self.read(&wanted, Instant::now(), fresh).await?;
-        Ok(PictureAnswer { picture, turn: Some(turn) })
+        let about = is_node.then(|| (ABOUT, about(&picture)));
+        Ok(PictureAnswer { picture, about, turn: Some(turn) })
     }
 
     async fn read(&self, wanted: &Wanted, deadline: Instant, fresh: bool) -> Result<Arc<Picture>, NoAnswer> {
@@ -177,6 +205,7 @@ impl PictureDesk {
                 Ok(None) => Ok(false),
                 Err(busy) => Err(busy),
             },
+            LinkHolder::Node => Ok(true),
         };
         match may_see {
             Ok(true) => Ok(()),
@@ -203,7 +232,7 @@ impl PictureDesk {
 #[async_trait]
 impl PictureDoor for PictureDesk {
     fn is_open(&self) -> bool {
-        self.parts.settings.borrow().base_url.is_some()
+        self.serves_nodes || self.has_links()
     }
 
     async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer> {

@@ -134,6 +134,8 @@ pub enum NoAnswer {
 #[derive(Debug)]
 pub struct PictureAnswer {
     pub picture: Arc<Picture>,
+    /// One more header, for another node: its name, and its value.
+    pub about: Option<(&'static str, String)>,
     /// Held until the picture is written.
     pub turn: Option<Turn>,
 }
@@ -146,6 +148,13 @@ pub trait PictureDoor: Send + Sync + std::fmt::Debug {
 
     /// Returns the picture of a link, for a client of that address. Bounded in time by the implementation.
     async fn picture(&self, link: &str, client: IpAddr) -> Result<PictureAnswer, NoAnswer>;
+}
+
+/// Where the other nodes of a cluster are.
+pub trait NodeAddresses: Send + Sync + std::fmt::Debug {
+    /// Returns the URL of the node that is at work on a server of ZoneMinder (`Servers.Id`), without a slash at its end;
+    /// `None`: there is none, or it has not said where it is reached.
+    fn of_server(&self, server: u32) -> Option<String>;
 }
 
 /// What the link of a snooze button would do.

@@ -213,7 +213,12 @@ pub(super) fn below(base: &Url, path: &str) -> Url {
 
 /// Returns a client without a base: for servers that are no push providers. Reads the machine's roots, so it blocks.
 pub(super) fn bare(timing: Timing) -> Result<Client, TransportProblem> {
-    client(&tls(roots(None)?, None, Versions::Any)?, Versions::Any, Reach::Anywhere, timing)
+    with_tls(&tls(roots(None)?, None, Versions::Any)?, timing)
+}
+
+/// The same with a TLS of its own.
+pub(super) fn with_tls(tls: &ClientConfig, timing: Timing) -> Result<Client, TransportProblem> {
+    client(tls, Versions::Any, Reach::Anywhere, timing)
 }
 
 fn client(

@@ -74,6 +74,7 @@ mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod neighbour;
 mod payload;
 mod picture;
 mod ping;
@@ -96,6 +97,7 @@ pub use clock::WallClock;
 pub use dial::{Dial, DialedStream};
 pub use findings::findings;
 pub use http::Timing;
+pub use neighbour::{NeighbourAnswer, Neighbours, OwnCertificate};
 pub use picture::{PictureFile, PictureWay, PushedPicture};
 pub use ping::{PingFault, PingUrl, PingUrlProblem, Pinger};
 pub use problem::TransportProblem;

@@ -75,7 +75,7 @@ impl Visitor {
     }
 }
 
-fn fault(cause: ConnectCause) -> VisitFault {
+pub(super) fn fault(cause: ConnectCause) -> VisitFault {
     let certificates = [
         FaultKind::CertificateExpired,
         FaultKind::CertificateName,

@@ -4,10 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
-use zmes_providers::Transports;
+use zmes_providers::{Neighbours, OwnCertificate, Transports};
 
 use super::config_file::ConfigFile;
 use super::inherited::Inherited;
@@ -24,9 +23,9 @@ use crate::lifecycle::{Lifecycle, Vitals};
 use crate::links::LinkMaker;
 use crate::metrics;
 use crate::pictures::{PictureDesk, PictureDeskParts};
-use crate::ports::{CertificateInfo, Clock, wall_clock};
+use crate::ports::{CertificateInfo, Clock, NodeAddresses, wall_clock};
 use crate::route::Tap;
-use crate::state::{Note, State};
+use crate::state::{LinkKeeper, State};
 use crate::telemetry::Counters;
 use crate::telemetry::log::LogHandle;
 use crate::tls::{self, CertStore};
@@ -119,7 +118,8 @@ impl Opened {
         let state = State::open(&config.state, Arc::clone(&common.clock)).await?;
         let keeper = keeper(&state, common)?;
         let cluster = cluster(config, &state, &keeper, common).await?;
-        let (links, pictures) = pictures(&state, keeper, parts, channels, common);
+        let nodes = other_nodes(cluster.as_ref(), certificates.clone());
+        let (links, pictures) = pictures(&state, (keeper, nodes), parts, channels, common);
         let login = Authenticator::new(
             Arc::clone(&parts.accounts),
             channels.handles.auth.clone(),
@@ -189,10 +189,27 @@ fn keeper(state: &State, common: &Common) -> Result<Arc<LinkKeeper>, StartError>
         .ok_or_else(|| StartError::System { what: "get random numbers", source: none() })
 }
 
+/// Where other nodes are, and what asks them.
+type OtherNodes = (Arc<dyn NodeAddresses>, Neighbours);
+
+/// Returns what pictures of other nodes are asked with; `None`: this is no node, or the system has no roots.
+fn other_nodes(cluster: Option<&Cluster>, certificates: Option<Arc<CertStore>>) -> Option<OtherNodes> {
+    let handle = cluster?.handle();
+    let own: OwnCertificate = Arc::new(move || Some(certificates.as_ref()?.current().end_entity()?.to_vec()));
+    // This reads files, and a disk may have to spin up.
+    match tokio::task::block_in_place(|| Neighbours::new(own)) {
+        Ok(neighbours) => Some((Arc::new(handle), neighbours)),
+        Err(error) => {
+            warn!(error = &error as &dyn std::error::Error, "no pictures of other nodes");
+            None
+        }
+    }
+}
+
 /// Joins what makes links to pictures with what answers them; both follow the same key.
 fn pictures(
     state: &State,
-    keeper: Arc<LinkKeeper>,
+    (keeper, nodes): (Arc<LinkKeeper>, Option<OtherNodes>),
     parts: &Parts,
     channels: &Channels,
     common: &Common,
@@ -205,6 +222,7 @@ fn pictures(
         keeper,
         catalog: channels.handles.catalog.watch(),
         router: channels.handles.router.clone(),
+        nodes,
         state: state.handle.clone(),
         counters: Arc::clone(&common.counters),
         clock: Arc::clone(&common.clock),

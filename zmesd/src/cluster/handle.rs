@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use zmes_cluster::LedgerError;
-use zmes_shared::views::ClusterStatus;
+use zmes_shared::views::{ClusterNode, ClusterStatus};
+
+use crate::ports::NodeAddresses;
 
 /// Requests that wait. Full: the caller hears `busy`.
 const REQUESTS: usize = 4;
@@ -50,6 +52,16 @@ pub enum ClusterRequest {
     Leave(String, oneshot::Sender<Result<(), ClusterRefusal>>),
     /// Replace the key of links; answered with whether this node's disk will have it.
     RotateLinks(oneshot::Sender<Result<bool, ClusterRefusal>>),
+}
+
+impl NodeAddresses for ClusterHandle {
+    fn of_server(&self, server: u32) -> Option<String> {
+        let status = self.status.borrow();
+        let is_other = |node: &&ClusterNode| node.alive && node.name != status.name;
+        let mut others = status.nodes.iter().filter(is_other);
+        let node = others.find(|node| node.server_id == Some(server) && !node.address.is_empty())?;
+        Some(node.address.clone())
+    }
 }
 
 /// Shows the cluster and takes requests: cheap to clone.

@@ -130,7 +130,7 @@ impl Cluster {
             }),
             prefer: if pushes { config.prefer } else { NEVER },
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            address: config.address.clone(),
+            address: config.address.clone().unwrap_or_default(),
         };
         let board = Arc::new(Board::new(clock, retry_for));
         let mut line = LedgerLine::new(Arc::clone(&server), FIRST);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 use zmes_zoneminder::conf::DatabaseConfig;
 
-use super::forms::{Choice, Flag, NODE_NAME, Number, PLAIN_WORDS, Secret, Span, Text};
+use super::forms::{Choice, Flag, NODE_ADDRESS, NODE_NAME, Number, Secret, Span, Text};
 use super::problem::Problems;
 use super::reader::Reader;
 use super::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
@@ -40,8 +40,9 @@ section! {
         "prefer" prefer: Number<i16> = Number { min: -100, max: 100 }, Literal::Number(0), Restart;
         /// How long alarms stay in the ledger.
         "keep" keep: Span = Span { min: HOUR, max: HOUR.saturating_mul(24 * 30) }, Literal::Text("24h"), Restart;
-        /// How people reach this node; `zmesctl cluster status` shows it.
-        "address" address: Text<String> = PLAIN_WORDS, Literal::Text(""), Restart;
+        /// Where other nodes reach this one, to ask for pictures of its cameras: "https://nvr1.example.org:9000". Empty: all
+        /// nodes have the storages of all servers mounted.
+        "address" address: Text<Option<String>> = NODE_ADDRESS, Literal::Text(""), Restart;
         /// What this node does while it cannot reach the ledger: "push" sends for its own cameras, "wait" does not.
         "alone" alone: Choice<Alone> = Choice(&[("push", Alone::Push), ("wait", Alone::Wait)]), Literal::Text("push"), Restart;
     }

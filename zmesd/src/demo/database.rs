@@ -214,6 +214,7 @@ impl PictureStore for Database {
             event,
             monitor,
             storages: vec![Storage { id: 0, path: Some(self.pictures.clone()), elsewhere: false }],
+            server: None,
             scheme: Scheme::Shallow,
             start: None,
             digits: 5,

@@ -19,7 +19,8 @@ impl PictureDesk {
         }
         let now = self.parts.clock.now();
         let keys = self.keys.borrow().clone();
-        let (link, _) = keys.open(|key| SnoozeLink::open(link, key, now)).ok_or(NoAnswer::None)?;
+        let opened = keys.open(|key| SnoozeLink::open(link, key, now)).filter(|_| self.has_links());
+        let (link, _) = opened.ok_or(NoAnswer::None)?;
         if !lock(&self.buttons).try_take((link.token, link.monitor), PER_LINK, asked.at) {
             return Err(NoAnswer::Busy);
         }

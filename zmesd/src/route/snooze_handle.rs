@@ -10,7 +10,7 @@ use zmes_shared::{MonitorId, SessionId};
 
 use super::handle::{Busy, RouterCommand, RouterHandle};
 use super::snoozes::{SnoozeSummary, TooManySnoozes};
-use crate::domain::{Snooze, SnoozeId, TokenId};
+use crate::domain::{Snooze, SnoozeId};
 use crate::links::TokenMark;
 use crate::protocol::{SnoozeRefusal, SnoozeStatement};
 

@@ -294,7 +294,7 @@ async fn what_is_old_is_forgotten_and_what_is_not_is_kept() {
     let notes = vec![
         Note::Token(Arc::new(token(3))),
         Note::Token(Arc::new(revoked(2))),
-        // Its id must not be given away while links of it may be about.
+        // Its id must not be given away while deliveries of it may be kept.
         Note::Token(Arc::new(revoked(4))),
         Note::Announced(old, [decided(1, 3, Decision::Send)].into()),
         Note::Announced(new, [decided(2, 3, Decision::Send)].into()),

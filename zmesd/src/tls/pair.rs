@@ -47,6 +47,11 @@ struct Stamp {
 }
 
 impl LoadedPair {
+    /// Returns the certificate itself, without those of its issuers.
+    pub fn end_entity(&self) -> Option<&[u8]> {
+        self.key.cert.first().map(AsRef::as_ref)
+    }
+
     /// Returns what apps may complain about at this time: the pair may have been loaded long before.
     pub fn warnings_at(&self, now: Timestamp) -> Vec<TlsWarning> {
         let lasting = self.warnings.iter().filter(|warning| !warning.is_about_time()).cloned();

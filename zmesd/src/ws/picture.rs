@@ -48,7 +48,8 @@ where
     let (head, body) = match &answer {
         Ok(shown) => {
             let bytes = &shown.picture.bytes[..];
-            (head("200 OK", "image/jpeg", "", bytes.len()), bytes)
+            let about = shown.about.as_ref().map(|(name, value)| format!("{name}: {value}\r\n"));
+            (head("200 OK", "image/jpeg", &about.unwrap_or_default(), bytes.len()), bytes)
         }
         Err(refusal) => {
             let (status, retry, body): (_, _, &[u8]) = match refusal {
@@ -75,9 +76,8 @@ where
     }
 }
 
-fn head(status: &str, kind: &str, retry: &str, length: usize) -> String {
-    let mut head =
-        format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{retry}");
+fn head(status: &str, kind: &str, more: &str, length: usize) -> String {
+    let mut head = format!("HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{more}");
     // Writing to a String cannot fail.
     let _ = write!(head, "{HEADERS}\r\n");
     head

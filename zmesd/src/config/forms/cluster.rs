@@ -1,6 +1,6 @@
 //! The values of `[cluster]`.
 
-use super::{Text, bounded};
+use super::{BASE_URL, Text, bounded};
 use crate::config::problem::quotable;
 use crate::config::section::Complaint;
 use crate::config::shown::Shown;
@@ -13,9 +13,12 @@ const ADDRESS_MAX: usize = 255;
 pub(in crate::config) const NODE_NAME: Text<String> =
     Text { takes: "a name without spaces", read: node_name, show: |name| Shown::text(name) };
 
-/// One line of text.
-pub(in crate::config) const PLAIN_WORDS: Text<String> =
-    Text { takes: "a string", read: plain_words, show: |text| Shown::text(text) };
+/// Where other nodes reach this one, without a slash at its end; `None` where the text is empty.
+pub(in crate::config) const NODE_ADDRESS: Text<Option<String>> = Text {
+    takes: "a URL such as \"https://nvr1.example.org:9000\"",
+    read: node_address,
+    show: |url| Shown::text(url.as_deref().unwrap_or_default()),
+};
 
 pub(in crate::config) fn node_name(text: &str) -> Result<String, Complaint> {
     let text = bounded(text)?;
@@ -30,12 +33,9 @@ pub(in crate::config) fn node_name(text: &str) -> Result<String, Complaint> {
     at_most(text, NAME_MAX)
 }
 
-fn plain_words(text: &str) -> Result<String, Complaint> {
-    let text = bounded(text)?;
-    if text.chars().any(char::is_control) {
-        return Err(Complaint::new("has control characters").hint("write one line of text"));
-    }
-    at_most(text, ADDRESS_MAX)
+fn node_address(text: &str) -> Result<Option<String>, Complaint> {
+    let Some(url) = (BASE_URL.read)(bounded(text)?)? else { return Ok(None) };
+    at_most(&url, ADDRESS_MAX).map(Some)
 }
 
 fn at_most(text: &str, most: usize) -> Result<String, Complaint> {
@@ -56,6 +56,20 @@ mod tests {
         }
         for bad in ["a b", "-x", "a\nb", &"n".repeat(65)] {
             assert!(node_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_where_a_picture_can_be_asked_for() {
+        let read = |text: &str| node_address(text).ok();
+        assert_eq!(
+            read("https://nvr1.example.org:9000/"),
+            Some(Some("https://nvr1.example.org:9000".to_owned()))
+        );
+        assert_eq!(read("http://192.0.2.11:9000"), Some(Some("http://192.0.2.11:9000".to_owned())));
+        assert_eq!(read(""), Some(None));
+        for bad in ["nvr1", "ftp://nvr1", &format!("https://{}.org", "n".repeat(250))] {
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }

@@ -10,7 +10,7 @@ mod servers;
 mod targets;
 mod watchdog;
 
-pub(super) use cluster::{NODE_NAME, PLAIN_WORDS, node_name};
+pub(super) use cluster::{NODE_ADDRESS, NODE_NAME, node_name};
 pub(super) use labels::{LABEL_NAMES, LABEL_SOURCES};
 pub(super) use mqtt::{BROKER_URL, CLIENT_ID, OPTIONAL_TOPIC, TOPIC};
 pub(super) use network::SOCKET_PATH_MAX;

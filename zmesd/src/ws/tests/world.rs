@@ -238,7 +238,7 @@ impl PictureDoor for OnePicture {
                     written: Timestamp::UNIX_EPOCH,
                     earlier: false,
                 };
-                Ok(PictureAnswer { picture: Arc::new(picture), turn: None })
+                Ok(PictureAnswer { picture: Arc::new(picture), about: None, turn: None })
             }
             "lost" => Err(NoAnswer::Missing),
             "soon" => Err(NoAnswer::NotYet),

@@ -34,8 +34,14 @@ pub(super) async fn place(
     let start = start_column(session.schema);
     session.schema.require("Events", &["Id", "MonitorId", start])?;
     let storage = session.schema.list("Events", &["StorageId", "SecondaryStorageId", "Scheme"]);
+    let server = if session.schema.has("Monitors", "ServerId") {
+        "(SELECT `ServerId` FROM `Monitors` WHERE `Id` = `Events`.`MonitorId`)"
+    } else {
+        "NULL"
+    };
     let sql = format!(
-        "SELECT `MonitorId`, {storage}, DATE_FORMAT(`{start}`, '%Y-%m-%dT%H:%i:%s') AS `Start` FROM `Events` WHERE `Id` = ?"
+        "SELECT `MonitorId`, {storage}, DATE_FORMAT(`{start}`, '%Y-%m-%dT%H:%i:%s') AS `Start`, {server} AS `Server` \
+         FROM `Events` WHERE `Id` = ?"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(event.0).fetch_optional(&mut *session.connection).await?;
     let Some(row) = row else { return Ok(None) };
@@ -54,11 +60,31 @@ pub(super) async fn place(
     };
     let (first, second) = (id("StorageId")?, id("SecondaryStorageId")?);
     let ids: Vec<u32> = [Some(first), (second != 0).then_some(second)].into_iter().flatten().collect();
-    let storages = storages(session, &ids, settings.events, scope).await?;
+    let rows = storage_rows(session, &ids).await?;
+    let of_storage = rows.iter().find(|row| row.id == first).map_or(0, |row| row.server);
+    let of_monitor = id("Server").unwrap_or_default();
+    let servers = [of_storage, of_monitor];
+    let own = match scope.own() {
+        Some(identity) if rows.iter().any(|row| row.server != 0) => Some(server_id(session, identity).await?),
+        // A picture on a disk of this server needs no row of it in `Servers`.
+        Some(identity) if of_monitor != 0 => server_id(session, identity).await.ok(),
+        Some(_) | None => None,
+    };
+    let is_other = |server: u32| server != 0 && own.is_some_and(|own| own != server);
+    let server = servers.into_iter().find(|server| *server != 0).filter(|server| is_other(*server));
+    // Where it was not said which server this machine is, all are its own, unless it watches those of all servers.
+    let foreign = |server: u32| is_other(server) || server != 0 && own.is_none() && scope.is_all();
+    let storage = |id: &u32| {
+        let row = rows.iter().find(|row| row.id == *id);
+        let path = row.and_then(|row| row.path.clone()).or_else(|| settings.events.clone());
+        Storage { id: *id, path, elsewhere: row.is_some_and(|row| foreign(row.server)) }
+    };
+    let storages = ids.iter().map(storage).collect();
     Ok(Some(EventPlace {
         event,
         monitor: MonitorId(cells.id("MonitorId")?),
         storages,
+        server,
         scheme,
         start: cells.text("Start")?.and_then(|start| start.parse().ok()),
         digits: settings.digits.unwrap_or(DIGITS),
@@ -91,39 +117,28 @@ async fn settings(session: &mut Session<'_>) -> Answer<PictureSettings> {
     Ok(settings)
 }
 
-/// Returns the storages in the order of `ids`. One without a row has the directory of `Config`, if that has one.
-async fn storages(
-    session: &mut Session<'_>,
-    ids: &[u32],
-    default: Option<PathBuf>,
-    scope: &ServerScope,
-) -> Answer<Vec<Storage>> {
-    let mut rows = Vec::new();
-    if session.schema.has("Storage", "Path") {
-        let columns = session.schema.list("Storage", &["Id", "Path", "ServerId"]);
-        let mut query =
-            QueryBuilder::<MySql>::new(format!("SELECT {columns} FROM `Storage` WHERE `Id` IN ("));
-        let mut list = query.separated(", ");
-        for id in ids {
-            list.push_bind(*id);
-        }
-        query.push(")");
-        let found = query.build().fetch_all(&mut *session.connection).await?;
-        rows = readable("Storage", &found, |cells| {
-            let server = cells.integer("ServerId")?.and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
-            Ok((cells.id::<u32>("Id")?, cells.text("Path")?, server))
-        });
+/// A row of `Storage`.
+struct StorageRow {
+    id: u32,
+    path: Option<PathBuf>,
+    /// 0: any.
+    server: u32,
+}
+
+async fn storage_rows(session: &mut Session<'_>, ids: &[u32]) -> Answer<Vec<StorageRow>> {
+    if !session.schema.has("Storage", "Path") {
+        return Ok(Vec::new());
     }
-    let own = match scope.own().filter(|_| rows.iter().any(|(_, _, server)| *server != 0)) {
-        Some(identity) => Some(server_id(session, identity).await?),
-        None => None,
-    };
-    // Where it was not said which server this machine is, all are its own, unless it watches those of all servers.
-    let foreign = |server: u32| server != 0 && own.map_or(scope.is_all(), |own| own != server);
-    let storage = |id: &u32| {
-        let row = rows.iter().find(|(row, ..)| row == id);
-        let path = row.and_then(|(_, path, _)| path.clone()).map(PathBuf::from).or_else(|| default.clone());
-        Storage { id: *id, path, elsewhere: row.is_some_and(|(_, _, server)| foreign(*server)) }
-    };
-    Ok(ids.iter().map(storage).collect())
+    let columns = session.schema.list("Storage", &["Id", "Path", "ServerId"]);
+    let mut query = QueryBuilder::<MySql>::new(format!("SELECT {columns} FROM `Storage` WHERE `Id` IN ("));
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(*id);
+    }
+    query.push(")");
+    let found = query.build().fetch_all(&mut *session.connection).await?;
+    Ok(readable("Storage", &found, |cells| {
+        let server = cells.integer("ServerId")?.and_then(|id| u32::try_from(id).ok()).unwrap_or_default();
+        Ok(StorageRow { id: cells.id("Id")?, path: cells.text("Path")?.map(PathBuf::from), server })
+    }))
 }

@@ -10,6 +10,7 @@
 //! `scripts/ZoneMinder/lib/ZoneMinder/Event.pm`.
 
 mod beneath;
+mod elsewhere;
 mod look;
 mod place;
 mod reader;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+pub use elsewhere::PicturesElsewhere;
 pub use place::{EventPlace, Scheme, Storage, StorageRoots};
 pub use reader::{PictureReader, Wanted};
 
@@ -160,7 +162,9 @@ impl NoPicture {
             Self::Root { path, source } => root_hint(path, source.kind()),
             Self::Unreadable { path, .. } => readable(path),
             Self::NotMounted(_) => {
-                "mount the storage of that server here, at the same path; reading is enough".to_owned()
+                "mount the storage of that server here, at the same path; reading is enough. In a cluster it is also \
+                 enough to set cluster.address at the node of that server"
+                    .to_owned()
             }
             Self::Stuck => {
                 "is the storage a network share, and is its server up? `ls` there shows whether it hangs"

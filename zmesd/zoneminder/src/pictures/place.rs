@@ -51,6 +51,9 @@ pub struct EventPlace {
     pub monitor: MonitorId,
     /// Its storage, then the one that has a copy.
     pub storages: Vec<Storage>,
+    /// The other server of ZoneMinder that has written it, by its storage or else by its monitor; `None`: this one, or it is
+    /// not known which one this is.
+    pub server: Option<u32>,
     /// Its layout.
     pub scheme: Scheme,
     /// `StartDateTime` or `StartTime`, without a zone as it is stored; `None`: unreadable.
@@ -157,6 +160,7 @@ mod tests {
             event: EventId(4711),
             monitor: MonitorId(3),
             storages: Vec::new(),
+            server: None,
             scheme,
             start: start.parse().ok(),
             digits: 5,

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use zmes_shared::EventId;
 
 use super::look::{Search, look};
-use super::place::StorageRoots;
-use super::{NoPicture, Picture, PictureKind};
+use super::place::{EventPlace, StorageRoots};
+use super::{NoPicture, Picture, PictureKind, PicturesElsewhere};
 use crate::PictureStore;
 
 /// Pause between two looks at the disk.
@@ -67,6 +67,7 @@ type LookKey = (EventId, Option<Timestamp>);
 pub struct PictureReader<S> {
     store: S,
     roots: StorageRoots,
+    elsewhere: Option<Arc<dyn PicturesElsewhere>>,
     cache: Mutex<VecDeque<Cached>>,
     /// Who looks for a picture: others who want the same wait for the result.
     under_way: Mutex<HashMap<LookKey, Weak<LookTurn>>>,
@@ -97,11 +98,18 @@ impl<S: PictureStore> PictureReader<S> {
         Self {
             store,
             roots,
+            elsewhere: None,
             cache: Mutex::default(),
             under_way: Mutex::default(),
             looks: Arc::new(Semaphore::new(LOOKS)),
             of_roots: Mutex::default(),
         }
+    }
+
+    /// Has others asked for pictures of other servers that are not found on a disk of this one.
+    #[must_use]
+    pub fn with_others(self, elsewhere: Arc<dyn PicturesElsewhere>) -> Self {
+        Self { elsewhere: Some(elsewhere), ..self }
     }
 
     /// Takes all places at the disk of a storage, as looks that hang do.
@@ -131,7 +139,7 @@ impl<S: PictureStore> PictureReader<S> {
             return Ok(picture);
         }
         let began = Instant::now();
-        let mut known = None;
+        let (mut known, mut may_ask) = (None, true);
         let (picture, settled) = loop {
             let (search, asked) = match known.take() {
                 Some((search, asked)) if Instant::now() < asked + PLACE_AGE => (search, asked),
@@ -152,13 +160,29 @@ impl<S: PictureStore> PictureReader<S> {
                         break (picture, settled);
                     }
                 }
-                Err(error) if now >= deadline || !error.may_come() => return Err(error),
-                Err(_) => {}
+                Err(error) => {
+                    if std::mem::take(&mut may_ask)
+                        && let Some(picture) = self.elsewhere(&search.place, wanted, deadline).await
+                    {
+                        // Whoever has it on the disk has waited for the better one.
+                        break (picture, true);
+                    }
+                    if now >= deadline || !error.may_come() {
+                        return Err(error);
+                    }
+                }
             }
             known = Some((search, asked));
             tokio::time::sleep_until(deadline.min(now + PAUSE)).await;
         };
         Ok(self.keep(wanted, picture, settled))
+    }
+
+    /// Asks others for the picture of an event of theirs.
+    async fn elsewhere(&self, place: &EventPlace, wanted: &Wanted, deadline: Instant) -> Option<Picture> {
+        let (others, server) = (self.elsewhere.as_ref()?, place.server?);
+        let deadline = deadline.max(Instant::now() + GRACE);
+        timeout_at(deadline, others.picture(server, wanted, deadline)).await.ok().flatten()
     }
 
     fn turn(&self, wanted: &Wanted) -> Arc<LookTurn> {
@@ -175,8 +199,7 @@ impl<S: PictureStore> PictureReader<S> {
 
     async fn search(&self, wanted: &Wanted) -> Result<Search, NoPicture> {
         let place = self.store.place(wanted.event).await?.ok_or(NoPicture::NoEvent)?;
-        let since = wanted.alarm_at.and_then(|at| at.checked_sub(FOUND_LATER).ok());
-        Ok(Search { place, kinds: wanted.order.clone(), since, max_size: wanted.max_size })
+        Ok(Search { place, kinds: wanted.order.clone(), since: since(wanted), max_size: wanted.max_size })
     }
 
     /// Looks for the picture of an alarm frame that is newer than an earlier alarm's picture.
@@ -254,6 +277,11 @@ impl<S: PictureStore> PictureReader<S> {
         }
         picture
     }
+}
+
+/// A picture that was written before is of an earlier alarm of the event.
+pub(super) fn since(wanted: &Wanted) -> Option<Timestamp> {
+    wanted.alarm_at?.checked_sub(FOUND_LATER).ok()
 }
 
 /// Says whether nothing better comes with the alarm itself: `zm_detect`'s picture comes seconds later, and is not waited

@@ -67,6 +67,7 @@ impl World {
             event: EVENT,
             monitor: MonitorId(3),
             storages: vec![storage(disk.path())],
+            server: None,
             scheme,
             start: "2026-11-30T14:03:59".parse().ok(),
             digits: 5,
