@@ -5,6 +5,7 @@ mod changes;
 mod growth;
 mod kills;
 mod lab;
+mod links;
 mod load;
 mod stalls;
 mod turns;

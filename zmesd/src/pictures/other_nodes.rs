@@ -1,6 +1,7 @@
 //! Pictures of cameras of other nodes: a cluster needs no storage that is mounted at all of them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,6 +29,8 @@ pub(super) struct OtherNodes {
     keys: watch::Receiver<LinkKeys>,
     neighbours: Neighbours,
     clock: Arc<dyn Clock>,
+    /// The log says that a node is not reached, and none has answered with a picture since.
+    told_away: AtomicBool,
 }
 
 impl OtherNodes {
@@ -37,7 +40,7 @@ impl OtherNodes {
         neighbours: Neighbours,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { addresses, keys, neighbours, clock }
+        Self { addresses, keys, neighbours, clock, told_away: AtomicBool::new(false) }
     }
 
     fn url(&self, address: &str, wanted: &Wanted) -> Option<String> {
@@ -59,6 +62,7 @@ impl PicturesElsewhere for OtherNodes {
             let asked = self.neighbours.ask(&self.url(&address, wanted)?, ABOUT, wanted.max_size).await;
             match asked {
                 Ok(answer) if answer.status == 200 => {
+                    self.told_away.store(false, Ordering::Relaxed);
                     let picture = received(answer, wanted);
                     if picture.is_none() {
                         warn!(event = %wanted.event, address, "the answer of another node is no picture that may be sent");
@@ -71,11 +75,13 @@ impl PicturesElsewhere for OtherNodes {
                     return None;
                 }
                 Err(error) => {
-                    warn!(
-                        event = %wanted.event, address, %error,
-                        hint = "cluster.address of that node must lead to its server.listen, from here",
-                        "another node was not reached for a picture"
-                    );
+                    if !self.told_away.swap(true, Ordering::Relaxed) {
+                        warn!(
+                            event = %wanted.event, address, %error,
+                            hint = "cluster.address of that node must lead to its server.listen, from here",
+                            "another node was not reached for a picture"
+                        );
+                    }
                     return None;
                 }
             }

@@ -19,6 +19,8 @@ use crate::PictureStore;
 const PAUSE: Duration = Duration::from_millis(50);
 /// After this long the database is asked again: the event may have been moved to another storage.
 const PLACE_AGE: Duration = Duration::from_secs(1);
+/// Pause before another server is asked again that had no answer: it may have been starting.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a picture that is less wanted waits for a better one that ZoneMinder writes with the alarm. `snapshot.jpg` is
 /// there with the first frame of the event, without motion; `alarm.jpg` only when the pre-event buffer has been written.
 const BETTER: Duration = Duration::from_millis(1500);
@@ -139,7 +141,7 @@ impl<S: PictureStore> PictureReader<S> {
             return Ok(picture);
         }
         let began = Instant::now();
-        let (mut known, mut may_ask) = (None, true);
+        let (mut known, mut ask_at) = (None, began);
         let (picture, settled) = loop {
             let (search, asked) = match known.take() {
                 Some((search, asked)) if Instant::now() < asked + PLACE_AGE => (search, asked),
@@ -161,11 +163,12 @@ impl<S: PictureStore> PictureReader<S> {
                     }
                 }
                 Err(error) => {
-                    if std::mem::take(&mut may_ask)
-                        && let Some(picture) = self.elsewhere(&search.place, wanted, deadline).await
-                    {
-                        // Whoever has it on the disk has waited for the better one.
-                        break (picture, true);
+                    if ask_at <= now {
+                        if let Some(picture) = self.elsewhere(&search.place, wanted, deadline).await {
+                            // Whoever has it on the disk has waited for the better one.
+                            break (picture, true);
+                        }
+                        ask_at = Instant::now() + ASK_AGAIN;
                     }
                     if now >= deadline || !error.may_come() {
                         return Err(error);
