@@ -76,7 +76,7 @@ const CHANGED: &str = "
     lease = '4s'
     prefer = 1
     keep = '2h'
-    address = '192.0.2.9'
+    address = 'https://192.0.2.9:9000'
     alone = 'wait'
     [zoneminder]
     config = 'zm.conf'

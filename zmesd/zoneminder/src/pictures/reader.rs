@@ -170,7 +170,8 @@ impl<S: PictureStore> PictureReader<S> {
                         }
                         ask_at = Instant::now() + ASK_AGAIN;
                     }
-                    if now >= deadline || !error.may_come() {
+                    let may_come = error.may_come() || self.may_be_elsewhere(&search.place);
+                    if now >= deadline || !may_come {
                         return Err(error);
                     }
                 }
@@ -179,6 +180,10 @@ impl<S: PictureStore> PictureReader<S> {
             tokio::time::sleep_until(deadline.min(now + PAUSE)).await;
         };
         Ok(self.keep(wanted, picture, settled))
+    }
+
+    fn may_be_elsewhere(&self, place: &EventPlace) -> bool {
+        self.elsewhere.is_some() && place.server.is_some()
     }
 
     /// Asks others for the picture of an event of theirs.

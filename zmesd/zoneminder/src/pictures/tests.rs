@@ -5,6 +5,8 @@
     reason = "files have the time of the machine; each test awaits its tasks itself"
 )]
 
+mod elsewhere;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

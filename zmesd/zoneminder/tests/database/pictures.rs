@@ -99,3 +99,31 @@ async fn a_storage_of_another_server_is_known_as_such() {
     assert_eq!(elsewhere(ServerScope::All(None)).await, [true, true, false], "none of them is this machine");
     assert_eq!(elsewhere(ServerScope::Single).await, [false, false, false]);
 }
+
+#[tokio::test]
+async fn the_server_that_has_written_an_event_is_that_of_its_storage_or_else_of_its_monitor() {
+    let Some((server, _)) = server_with(V1_38).await else { return };
+    for statement in [
+        "CREATE TABLE Storage (Id smallint unsigned PRIMARY KEY, Path varchar(64) NOT NULL DEFAULT '', ServerId int unsigned)",
+        "INSERT INTO Storage VALUES (1, '/srv/events', 1), (2, '/srv/events', 2), (3, '/mnt/nas', NULL)",
+    ] {
+        server.sql("zm", statement).await;
+    }
+    let of = async |scope: ServerScope, storage: u32, monitor: &str| {
+        let move_to = format!(
+            "UPDATE Events SET StorageId = {storage} WHERE Id = 2; UPDATE Monitors SET ServerId = {monitor} \
+             WHERE Id = (SELECT MonitorId FROM Events WHERE Id = 2)"
+        );
+        server.sql("zm", &move_to).await;
+        place(&ZmDb::new(server.config("zm"), scope, true), 2).await.server
+    };
+    let first = || ServerScope::Own(ServerIdentity::Id(1));
+    assert_eq!(of(first(), 2, "1").await, Some(2), "the storage says more than the monitor");
+    assert_eq!(of(first(), 1, "2").await, None);
+    assert_eq!(of(first(), 3, "2").await, Some(2));
+    assert_eq!(of(first(), 3, "1").await, None);
+    assert_eq!(of(first(), 3, "NULL").await, None);
+    let unknown = ServerScope::Own(ServerIdentity::Name("nobody".to_owned()));
+    assert_eq!(of(unknown, 3, "2").await, None, "it is not known which one this is");
+    assert_eq!(of(ServerScope::Single, 2, "2").await, None);
+}
