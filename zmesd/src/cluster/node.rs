@@ -97,8 +97,8 @@ pub(super) struct NodeReading {
     beat_at: Option<Instant>,
     register_at: Option<Instant>,
     told_away: bool,
-    /// The ledger's key of links is none, which was told.
-    told_key: bool,
+    /// Since when the ledger's key of links is unreadable, which was told.
+    no_key_since: Option<Instant>,
     /// A question failed since the last sign of life.
     failed: bool,
     /// What keeps this node from sending pushes, as the others know it.

@@ -1,6 +1,7 @@
 //! The key of links: all nodes have the same, so that each answers the links of any.
 
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use zmes_cluster::secrets::{agree, replace};
 
@@ -20,7 +21,8 @@ impl NodeTask {
             Err(error) => return self.failed(&error),
         };
         let Some(key) = LinkKey::stored(agreed.expose_secret()) else {
-            if !std::mem::replace(&mut self.reading.told_key, true) {
+            if self.reading.no_key_since.is_none() {
+                self.reading.no_key_since = Some(Instant::now());
                 warn!(
                     hint = "zmesctl pictures rotate makes a new one",
                     "the key of links in the ledger is unreadable: links work only at the node that has sent them"
@@ -28,7 +30,7 @@ impl NodeTask {
             }
             return;
         };
-        self.reading.told_key = false;
+        self.reading.no_key_since = None;
         let differs = key != own;
         if self.links.agree(key, self.clock.now()) && differs {
             info!("links in notifications are made with the key of the cluster from now on");
