@@ -12,6 +12,19 @@ use crate::{EventId, MonitorId, MonitorState};
 pub struct Monitors {
     /// Ordered by id.
     pub monitors: Vec<MonitorView>,
+    /// The monitors of other nodes of the cluster, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<MonitorElsewhere>,
+}
+
+/// A monitor that another node of the cluster watches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MonitorElsewhere {
+    /// `Monitors.Id`.
+    pub id: MonitorId,
+    /// `Monitors.Name`.
+    pub name: String,
 }
 
 /// One monitor as the daemon sees it.

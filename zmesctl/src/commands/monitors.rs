@@ -9,7 +9,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{MonitorView, Monitors, Reloaded, ServerView};
 
 use crate::context::{Context, Outcome};
-use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 #[command(
@@ -45,7 +45,8 @@ impl View for Monitors {
 
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.monitors.is_empty() {
-            return out.line("ZoneMinder has no monitors on this server.");
+            out.line("ZoneMinder has no monitors on this server.")?;
+            return others(self, out);
         }
         let zone = out.look().zone.clone();
         let columns: &[ColumnOf<'_, MonitorView>] = &[
@@ -57,12 +58,22 @@ impl View for Monitors {
             (Column::new("LAST EVENT").right().spare(1), &|monitor| Cell::maybe(monitor.last_event_id)),
             (Column::new("REASON").wraps(), &|monitor| Cell::maybe(remark(monitor, &zone))),
         ];
-        out.table(&Table::of(&self.monitors, columns))
+        out.table(&Table::of(&self.monitors, columns))?;
+        others(self, out)
     }
 
     fn names(&self) -> Option<Vec<String>> {
         Some(self.monitors.iter().map(|monitor| monitor.id.to_string()).collect())
     }
+}
+
+/// Says which monitors other nodes of the cluster watch.
+fn others(all: &Monitors, out: &mut Out) -> io::Result<()> {
+    if all.elsewhere.is_empty() {
+        return Ok(());
+    }
+    let names = all.elsewhere.iter().map(|other| format!("{} ({})", clean(&other.name), other.id));
+    out.line(&format!("Monitors of other nodes: {}", names.collect::<Vec<_>>().join(", ")))
 }
 
 /// Returns the source of its state, with the name of the server if another one captures it.

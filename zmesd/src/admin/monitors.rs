@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded, ServerView};
+use zmes_shared::views::{MonitorCounts, MonitorElsewhere, MonitorView, Monitors, Reloaded, ServerView};
 use zmes_shared::words::MonitorCondition;
 use zmes_zoneminder::{Monitor, OtherServer};
 
@@ -26,7 +27,12 @@ pub(super) async fn list(parts: &AdminParts) -> Monitors {
         server: listed.elsewhere.as_deref().map(server),
         ..conditions::view(&listed.report)
     };
-    Monitors { monitors: join(parts).iter().map(view).collect() }
+    let catalog = parts.catalog.now();
+    let other = |(id, name): (&MonitorId, &Arc<str>)| MonitorElsewhere { id: *id, name: name.to_string() };
+    Monitors {
+        monitors: join(parts).iter().map(view).collect(),
+        elsewhere: catalog.others.iter().map(other).collect(),
+    }
 }
 
 pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError> {
