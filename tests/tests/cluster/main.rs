@@ -6,7 +6,9 @@ mod growth;
 mod kills;
 mod lab;
 mod load;
+mod rules;
 mod stalls;
+mod targets;
 mod turns;
 mod twins;
 
