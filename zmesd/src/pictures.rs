@@ -7,6 +7,8 @@
 
 mod snooze;
 mod sparing;
+mod watcher;
+mod young;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +36,8 @@ use crate::route::{Busy, LinkUser, RouterHandle};
 use crate::state::{Note, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
 use sparing::SparingStore;
+pub use watcher::PictureWatch;
+use young::{Shown, YoungEvents};
 
 /// Limits for requests that query the database, or send a picture. Others wait; networks take turns.
 const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
@@ -81,6 +85,8 @@ pub struct PictureDesk {
     links: Mutex<Buckets<LinkUse>>,
     /// Requests about snoozes, by token and monitor.
     buttons: Mutex<Buckets<(TokenId, MonitorId)>>,
+    /// Events whose pushes may get a better picture.
+    young: Mutex<YoungEvents>,
 }
 
 /// What is counted: the fetches of one alarm's picture by one holder.
@@ -105,6 +111,7 @@ impl PictureDesk {
             networks: Mutex::new(Buckets::new(NETWORKS)),
             links: Mutex::new(Buckets::new(LINKS)),
             buttons: Mutex::new(Buckets::new(LINKS)),
+            young: Mutex::default(),
         }
     }
 
@@ -113,6 +120,12 @@ impl PictureDesk {
         let settings = self.parts.settings.borrow();
         let alarm_at = alarm_at.and_then(|at| Timestamp::from_second(at.as_second()).ok());
         Wanted { event, order: settings.order.clone(), alarm_at, max_size: settings.max_size }
+    }
+
+    /// Notes which picture of a young event a receiver gets; `None`: there was none.
+    fn note_shown(&self, wanted: &Wanted, token: TokenId, picture: Option<&Picture>) {
+        let shown: Shown = picture.filter(|picture| !picture.earlier).map(|picture| picture.kind);
+        lock(&self.young).shown(wanted.event, token, shown, wanted);
     }
 
     async fn turn(&self, asked: Asked) -> Result<Turn, NoAnswer> {
@@ -139,7 +152,11 @@ impl PictureDesk {
         let wanted = self.wanted(event, Some(at));
         // While a picture is waited for nobody's turn is taken. And while a turn is waited for no picture is held: hundreds
         // may wait, and each would hold its own.
-        drop(self.read(&wanted, deadline, fresh).await?);
+        let first = self.read(&wanted, deadline, fresh).await;
+        if let LinkHolder::Token(token) | LinkHolder::Target(token) = link.holder {
+            self.note_shown(&wanted, token, first.as_ref().ok().map(Arc::as_ref));
+        }
+        drop(first?);
         let turn = timeout(WRITE_TURN, self.turns.turn(asked.network)).await;
         let Ok(Ok(turn)) = turn else { return Err(NoAnswer::Busy) };
         // The reader has kept it, unless the turn was long in coming.
@@ -222,9 +239,18 @@ impl PictureDoor for PictureDesk {
 
 #[async_trait]
 impl PictureUploads for PictureDesk {
-    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile> {
+    async fn file(
+        &self,
+        event: EventId,
+        at: Option<Timestamp>,
+        reader: Option<TokenId>,
+        wait: Duration,
+    ) -> Option<PictureFile> {
         let wanted = self.wanted(event, at);
         let read = timeout(wait + ONE_LOOK, self.reader.read(&wanted, Instant::now() + wait)).await;
+        if let Some(token) = reader {
+            self.note_shown(&wanted, token, read.as_ref().ok().and_then(|read| read.as_deref().ok()));
+        }
         let picture = match read {
             Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
             Ok(Err(problem)) => {

@@ -24,7 +24,7 @@ pub use broker::{
 };
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
-use crate::domain::{Login, LoginVerdict, Token};
+use crate::domain::{Login, LoginVerdict, Token, TokenId};
 use crate::limits::Turn;
 
 /// The wall clock. The monotonic one is [`tokio::time`].
@@ -192,8 +192,15 @@ pub trait SnoozeDoor: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait PictureUploads: Send + Sync + std::fmt::Debug {
     /// Returns the picture of an alarm that was found at `at`, and waits `wait` for it. `None`: there is none, and the log
-    /// says why. An alarm that was found after the fact has no `at`: its pictures were written before.
-    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile>;
+    /// says why. An alarm that was found after the fact has no `at`: its pictures were written before. `reader`: the token
+    /// whose service gets it, which may get a better one later.
+    async fn file(
+        &self,
+        event: EventId,
+        at: Option<Timestamp>,
+        reader: Option<TokenId>,
+        wait: Duration,
+    ) -> Option<PictureFile>;
 }
 
 /// What became of a new key for links.

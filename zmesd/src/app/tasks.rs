@@ -28,6 +28,7 @@ use crate::links::LinkMaker;
 use crate::metrics;
 use crate::monitors::CatalogTask;
 use crate::mqtt::{MqttBroker, MqttOwner, MqttParts, MqttStatus, MqttView};
+use crate::pictures::PictureWatch;
 use crate::ports::{Broker, Clock, MqttSide, PictureUploads, PushSide, wall_clock};
 use crate::push::{
     Dispatcher, DispatcherParts, PushCluster, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
@@ -113,6 +114,8 @@ impl Conductor {
             self.run_detection(channels.detection, parts.source, events, kept, &state.remembered, &shared);
         let labels = label_reader(channels.label_requests, Arc::clone(&parts.events), &shared);
         self.front.spawn("labels", labels.run(soft.clone()));
+        let better = PictureWatch::new(Arc::clone(&opened.pictures), channels.picture_requests);
+        self.front.spawn("pictures", better.run(soft.clone()));
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
         let pictures =
@@ -386,6 +389,8 @@ fn router(
         ends: shared.handles.ends.clone(),
         labels: shared.handles.labels.clone(),
         label_requests: ends.label_requests,
+        pictures: shared.handles.pictures.clone(),
+        picture_requests: ends.picture_requests,
         targets: shared.handles.targets.clone(),
         links,
         ledger,

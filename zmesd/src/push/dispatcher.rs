@@ -302,6 +302,7 @@ impl Dispatcher {
                     self.sending.spawn(shipment.send(
                         self.parts.config.retry_for,
                         self.parts.pictures.clone(),
+                        self.parts.state.clone(),
                         permit,
                         wall,
                     ));
