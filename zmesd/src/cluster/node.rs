@@ -1,6 +1,7 @@
 //! The node's task: registers, gives signs of life, reads what other nodes have told, answers admins.
 
 mod health;
+mod records;
 mod requests;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,8 +18,7 @@ use zmes_cluster::node::{
     Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, heartbeat, nodes,
     register, stop,
 };
-use zmes_cluster::outcomes::DeviceHandle;
-use zmes_cluster::records::{Record, RecordKind, RecordReader};
+use zmes_cluster::records::{Record, RecordReader};
 use zmes_cluster::schema::clock_offset;
 use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
 use zmes_shared::views::{ClusterNode, ClusterStatus};
@@ -295,66 +295,6 @@ impl NodeTask {
         }
         let row = self.reading.nodes.iter().find(|row| row.key.id == node);
         row.map_or_else(|| format!("node {}", node.0).into(), |row| row.name.as_str().into())
-    }
-
-    async fn read_records(&mut self) {
-        loop {
-            while let Some(record) = self.reading.unapplied.pop_front() {
-                if !self.apply(&record).await {
-                    self.reading.unapplied.push_front(record);
-                    return;
-                }
-            }
-            match self.reading.records.read(&mut self.line).await {
-                Ok(news) => {
-                    let more = news.more;
-                    self.reading.unapplied.extend(news.records);
-                    if !more && self.reading.unapplied.is_empty() {
-                        return;
-                    }
-                }
-                Err(error) => return self.failed(&error),
-            }
-        }
-    }
-
-    /// Takes over a change; false: the router had no time.
-    async fn apply(&mut self, record: &Record) -> bool {
-        let device = DeviceHandle::new(record.key.id);
-        match record.key.kind {
-            RecordKind::Device if !record.deleted => {}
-            RecordKind::Snooze if !record.deleted => return self.apply_snooze(device, record).await,
-            RecordKind::Device | RecordKind::Snooze | RecordKind::Trouble => return true,
-        }
-        let Some((mut token, badge_at)) = body::token(&record.body) else { return true };
-        if token.token.handle().digest() != record.key.id {
-            return true;
-        }
-        self.reading.has_phones = true;
-        {
-            let mut clocks = self.board.tokens();
-            // This node may have changed it since, and tells so; a block counts all the same.
-            token.is_older = clocks.pending.get(&device).is_some_and(|at| *at >= record.changed);
-            if token.is_older && token.block.is_none() {
-                return true;
-            }
-            let known = clocks.badges.get(&device).copied();
-            match badge_at {
-                Some(at) if !token.is_older && known.is_none_or(|known| known < at) => {
-                    clocks.badges.insert(device, at);
-                }
-                Some(_) | None => token.badge = None,
-            }
-        }
-        self.router.token_elsewhere(token).await.is_ok()
-    }
-
-    async fn apply_snooze(&self, id: DeviceHandle, record: &Record) -> bool {
-        let Some(snooze) = body::snooze(&record.body) else { return true };
-        if self.board.tokens().pending.get(&id).is_some_and(|at| *at >= record.changed) {
-            return true;
-        }
-        self.router.snooze_elsewhere(snooze).await.is_ok()
     }
 
     async fn beat(&mut self, member: Membership) {

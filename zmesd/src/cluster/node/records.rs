@@ -1,0 +1,69 @@
+//! Reads what all nodes know: phones and snoozes.
+
+use zmes_cluster::outcomes::DeviceHandle;
+use zmes_cluster::records::{Record, RecordKind};
+
+use super::NodeTask;
+use crate::cluster::body;
+
+impl NodeTask {
+    pub(super) async fn read_records(&mut self) {
+        loop {
+            while let Some(record) = self.reading.unapplied.pop_front() {
+                if !self.apply(&record).await {
+                    self.reading.unapplied.push_front(record);
+                    return;
+                }
+            }
+            match self.reading.records.read(&mut self.line).await {
+                Ok(news) => {
+                    let more = news.more;
+                    self.reading.unapplied.extend(news.records);
+                    if !more && self.reading.unapplied.is_empty() {
+                        return;
+                    }
+                }
+                Err(error) => return self.failed(&error),
+            }
+        }
+    }
+
+    /// Takes over a change; false: the router had no time.
+    async fn apply(&mut self, record: &Record) -> bool {
+        let device = DeviceHandle::new(record.key.id);
+        match record.key.kind {
+            RecordKind::Device if !record.deleted => {}
+            RecordKind::Snooze if !record.deleted => return self.apply_snooze(device, record).await,
+            RecordKind::Device | RecordKind::Snooze | RecordKind::Trouble => return true,
+        }
+        let Some((mut token, badge_at)) = body::token(&record.body) else { return true };
+        if token.token.handle().digest() != record.key.id {
+            return true;
+        }
+        self.reading.has_phones = true;
+        {
+            let mut clocks = self.board.tokens();
+            // This node may have changed it since, and tells so; a block counts all the same.
+            token.is_older = clocks.pending.get(&device).is_some_and(|at| *at >= record.changed);
+            if token.is_older && token.block.is_none() {
+                return true;
+            }
+            let known = clocks.badges.get(&device).copied();
+            match badge_at {
+                Some(at) if !token.is_older && known.is_none_or(|known| known < at) => {
+                    clocks.badges.insert(device, at);
+                }
+                Some(_) | None => token.badge = None,
+            }
+        }
+        self.router.token_elsewhere(token).await.is_ok()
+    }
+
+    async fn apply_snooze(&self, id: DeviceHandle, record: &Record) -> bool {
+        let Some(snooze) = body::snooze(&record.body) else { return true };
+        if self.board.tokens().pending.get(&id).is_some_and(|at| *at >= record.changed) {
+            return true;
+        }
+        self.router.snooze_elsewhere(snooze).await.is_ok()
+    }
+}
