@@ -71,7 +71,7 @@ pub struct Token {
     pub transport: Option<Arc<str>>,
     /// Revoked tokens can be restored for a while.
     pub revoked: Option<Revoked>,
-    /// When an admin blocked or unblocked it last; `None`: not since the start.
+    /// When an admin blocked or unblocked it last, at any node; `None`: never.
     pub block_changed: Option<Timestamp>,
 }
 
