@@ -49,11 +49,12 @@ pub fn wall_clock(clock: &Arc<dyn Clock>) -> WallClock {
 
 /// Says whether this node may send what was decided in a turn of its.
 pub trait SendPermit: Send + Sync + std::fmt::Debug {
-    /// Begins a push; false: it must not be sent. Ask immediately before it, and say when it has come out.
-    fn begin(&self, turn: u64) -> bool;
+    /// Begins a push of these alarms, by their numbers in [`LedgerMark`](crate::domain::LedgerMark); false: it must not be sent. Ask immediately before
+    /// it, and say when it has come out.
+    fn begin(&self, turn: u64, alarms: &[u64]) -> bool;
 
-    /// These many pushes that were begun have come out, and the cluster was told what came of them.
-    fn came_out(&self, pushes: u64);
+    /// A push of these alarms that was begun has come out, and the cluster was told what came of it.
+    fn came_out(&self, alarms: &[u64]);
 
     /// Says whether a push could begin now.
     fn holds(&self, turn: u64) -> bool;

@@ -154,6 +154,11 @@ impl Shipment {
         times.iter().filter_map(button).collect()
     }
 
+    /// Its alarms as the cluster numbers them.
+    pub(super) fn ledger_alarms(&self) -> Vec<u64> {
+        self.jobs.iter().filter_map(|job| job.ledger).map(|mark| mark.alarm).collect()
+    }
+
     /// The turn in which the cluster let it be decided; a digest is of one turn or is refused.
     fn turn(&self) -> Option<u64> {
         self.jobs.iter().filter_map(|job| job.ledger).map(|mark| mark.turn).min()
@@ -162,7 +167,8 @@ impl Shipment {
     /// Asks the cluster for leave, which holds until the dispatcher says that it came out.
     fn leave(&self, before: Leave, permit: Option<&dyn SendPermit>) -> Leave {
         let (Some(turn), Some(permit)) = (self.turn(), permit) else { return Leave::NotNeeded };
-        let granted = if before == Leave::Granted { permit.holds(turn) } else { permit.begin(turn) };
+        let holds = before == Leave::Granted;
+        let granted = if holds { permit.holds(turn) } else { permit.begin(turn, &self.ledger_alarms()) };
         if granted { Leave::Granted } else { Leave::Refused }
     }
 
@@ -194,7 +200,7 @@ impl Shipment {
                 if leave == Leave::Refused {
                     if let (Leave::Granted, Some(permit)) = (before, &permit) {
                         // The transport before knows nothing of this phone: nothing was sent.
-                        permit.came_out(1);
+                        permit.came_out(&self.ledger_alarms());
                     }
                     break;
                 }

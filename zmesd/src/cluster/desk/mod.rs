@@ -51,8 +51,6 @@ const PRUNE_EVERY: Duration = Duration::from_secs(5);
 const UNLOGGED: usize = 20_000;
 /// News that are taken at a time.
 const NEWS: usize = 64;
-/// How long pushes of an earlier turn are waited for.
-const OLD_PUSHES: Duration = Duration::from_secs(3);
 /// How long the end may take.
 const FAREWELL: Duration = Duration::from_millis(1_200);
 
@@ -92,6 +90,8 @@ pub(super) struct Desk {
     /// Outcomes of alarms that the ledger does not have yet.
     notes: Vec<(u64, DeviceOutcome)>,
     report: PusherReport,
+    /// The same, once pushes of them that are on their way since an earlier turn have come out.
+    on_their_way: Vec<u64>,
     records: BTreeMap<DeviceHandle, (Record, Option<TokenId>)>,
     takeover: Takeover,
     /// What the pusher before has left behind, for the router.
@@ -112,8 +112,8 @@ pub(super) struct Desk {
 enum TakeoverStage {
     #[default]
     New,
-    /// What was sent in an earlier turn has come out.
-    Clean,
+    /// What came of pushes of an earlier turn is known here, unless they are still on their way.
+    Known,
     /// The ledger has what came of it: from here on, outcomes that are still to be written are known here.
     Reported,
     /// Intervals and badges of the pusher before are taken over.
@@ -148,6 +148,7 @@ impl Desk {
             report: PusherReport::default(),
             records: BTreeMap::new(),
             takeover: Takeover::default(),
+            on_their_way: Vec::new(),
             legacy: None,
             statements: JoinSet::new(),
             last: 0,
@@ -255,6 +256,7 @@ impl Desk {
         self.legacy = None;
         match turn.kind {
             TurnKind::None => {
+        self.on_their_way.clear();
                 if self.parts.router.leave_pushes().await.is_err() {
                     debug!("router busy: what waits for labels is refused when its turn comes");
                 }

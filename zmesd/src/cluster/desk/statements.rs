@@ -194,7 +194,7 @@ impl Desk {
         if self.turn.kind != TurnKind::Lead || self.takeover.stage == TakeoverStage::New {
             return None;
         }
-        if self.takeover.stage == TakeoverStage::Clean {
+        if self.takeover.stage == TakeoverStage::Known {
             // Once: who sends much has something to report all the time.
             if !self.report.outcomes.is_empty() || !self.report.settled.is_empty() {
                 return None;

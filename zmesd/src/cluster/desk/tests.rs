@@ -201,14 +201,14 @@ async fn a_handover_waits_for_pushes_that_are_on_their_way_and_for_what_came_of_
     let [mark] = world.asked()[..] else { panic!() };
     assert_eq!(mark.key, Some(key(5)));
     world.decided(mark, 1);
-    assert!(world.turns.begin(mark.turn));
+    assert!(world.turns.begin(mark.turn, &[mark.alarm]));
     world.turns.on(LeaseEvent::Stop);
     world.begin_turn().await;
     // There is nothing to report yet.
     world.desk.proceed().await;
     assert!(!world.turns.is_drained(), "a push is on its way");
     world.outcomes.try_send(outcome(mark, LedgerEnding::Taken)).unwrap();
-    world.turns.came_out(1);
+    world.turns.came_out(&[mark.alarm]);
     world.desk.proceed().await;
     assert!(!world.turns.is_drained(), "its outcome is not in the ledger");
     world.desk.take_outcomes();
@@ -321,5 +321,40 @@ async fn what_was_begun_goes_on_when_the_ledger_is_lost_and_not_after_another_no
         let asked: Vec<_> = world.asked().into_iter().map(|mark| (mark.key, mark.turn)).collect();
         let goes_on = [(Some(key(6)), world.turns.now().number)];
         assert_eq!(asked, if other_led { &[][..] } else { &goes_on }, "another node led: {other_led}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_hangs_over_a_fence_is_not_decided_about_again_before_it_has_come_out() {
+    for is_taken in [true, false] {
+        let mut world = DeskWorld::start(2).await;
+        world.lead().await;
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1), is_begun: false });
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(6), alarm: shared(2), is_begun: false });
+        world.desk.proceed().await;
+        let [hangs, waits] = world.asked()[..] else { panic!() };
+        world.decided(hangs, 1);
+        world.decided(waits, 1);
+        assert!(world.turns.begin(hangs.turn, &[hangs.alarm]));
+        world.is_alone().await;
+        world.desk.on_outcome(outcome(waits, LedgerEnding::Left));
+        world.desk.proceed().await;
+        let keys = |world: &DeskWorld| world.asked().into_iter().map(|mark| mark.key).collect::<Vec<_>>();
+        assert_eq!(keys(&world), [Some(key(6))], "the other alarm waits for nothing");
+        // As long as its provider likes.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(15)).await;
+        tokio::time::resume();
+        world.desk.proceed().await;
+        assert!(keys(&world).is_empty());
+        // The attempt failed, and is not to be repeated in its turn; or the phone has rung.
+        if is_taken {
+            world.outcomes.try_send(outcome(hangs, LedgerEnding::Taken)).unwrap();
+        }
+        world.turns.came_out(&[hangs.alarm]);
+        world.desk.proceed().await;
+        let again = [Some(key(5))];
+        assert_eq!(keys(&world), if is_taken { &[][..] } else { &again });
+        assert_eq!(world.desk.report.settled.contains(&key(5)), is_taken);
     }
 }
