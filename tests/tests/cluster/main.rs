@@ -1,6 +1,7 @@
 //! Two daemons of one site, with a real MariaDB between them: each host's alarms reach the apps of both, and each phone
 //! rings once, whichever of them dies.
 
+mod away;
 mod changes;
 mod growth;
 mod kills;

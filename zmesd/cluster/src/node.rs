@@ -88,6 +88,9 @@ pub struct Membership {
     pub key: NodeKey,
     /// Number of its newest alarm: the next one gets the number after it.
     pub seq: u64,
+    /// How long ago the ledger last heard of the start that this node remembers; `None`: it does not know that start. What
+    /// was in the ledger then, and is not any more, was forgotten since.
+    pub away: Option<Duration>,
 }
 
 /// The other host with the same name.
@@ -184,7 +187,9 @@ pub async fn register(line: &mut LedgerLine, settings: &NodeSettings) -> Result<
         }
         let key = NodeKey { id: known.key.id, epoch: known.key.epoch.max(settings.last_epoch) + 1 };
         update(connection, settings, key).await?;
-        Ok(Admission::Member(Membership { key, seq: known.seq }))
+        let is_remembered = known.identity == settings.identity && known.key.epoch == settings.last_epoch;
+        let away = is_remembered.then_some(known.silent);
+        Ok(Admission::Member(Membership { key, seq: known.seq, away }))
     })
 }
 
@@ -238,7 +243,8 @@ async fn insert(connection: &mut MySqlConnection, settings: &NodeSettings) -> Wo
     match inserted {
         Ok(done) => {
             let id = u16::try_from(done.last_insert_id()).map_err(|_| sqlx::Error::RowNotFound)?;
-            Ok(Membership { key: NodeKey { id: NodeId(id), epoch: settings.last_epoch + 1 }, seq: 0 })
+            let key = NodeKey { id: NodeId(id), epoch: settings.last_epoch + 1 };
+            Ok(Membership { key, seq: 0, away: None })
         }
         // Two new hosts with one name: the second one finds the first.
         Err(error) if is_duplicate(&error) => Err(Stop::Again),

@@ -54,6 +54,7 @@ struct ClusterSide {
     tokens: Vec<Token>,
     retry_for: Duration,
     catch_up: Duration,
+    keep_tombstones: Duration,
 }
 
 impl ClusterSide {
@@ -73,6 +74,7 @@ impl ClusterSide {
             tokens: remembered.tokens.clone(),
             retry_for: config.push.retry_for,
             catch_up: config.zoneminder.catch_up,
+            keep_tombstones: config.state.keep_tombstones,
         })
     }
 
@@ -276,7 +278,8 @@ impl Conductor {
         shared: &Shared,
     ) -> (Option<LedgerSide>, Option<ClusterHandle>) {
         let Some(side) = side else { return (None, None) };
-        let ClusterSide { cluster, news, outcomes, alarms, announced, tokens, retry_for, catch_up } = side;
+        let ClusterSide { cluster, news, outcomes, alarms, announced, tokens, .. } = side;
+        let ClusterSide { retry_for, catch_up, keep_tombstones, .. } = side;
         let handle = cluster.handle();
         let side = LedgerSide::new(news.0, announced, &tokens);
         let tasks = cluster.tasks(ClusterParts {
@@ -292,6 +295,7 @@ impl Conductor {
             auth: shared.handles.auth.clone(),
             retry_for,
             catch_up,
+            keep_tombstones,
             clock: shared.clock(),
         });
         let (front, desk) = tasks.split(&self.tokens.soft, &self.tokens.store);

@@ -1,5 +1,6 @@
 //! Making the tasks of a node, and its first registration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,8 @@ pub struct ClusterParts {
     pub auth: watch::Receiver<AuthConfig>,
     pub retry_for: Duration,
     pub catch_up: Duration,
+    /// How long revoked tokens are kept.
+    pub keep_tombstones: Duration,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -164,7 +167,7 @@ impl Cluster {
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
         let ClusterParts { state, router, alarms, news, outcomes, tokens, retry_for, catch_up, .. } = parts;
-        let ClusterParts { push, push_rules, catalog, auth, clock, .. } = parts;
+        let ClusterParts { push, push_rules, catalog, auth, keep_tombstones, clock, .. } = parts;
         let (sights, seen) = watch::channel(None);
         let (beats, beaten) = watch::channel(true);
         let pushes = settings.prefer != NEVER;
@@ -192,7 +195,7 @@ impl Cluster {
             clock: Arc::clone(&clock),
             reader: None,
             positions: std::mem::take(&mut memory.positions),
-            reading: NodeReading::default(),
+            reading: NodeReading::new(shared(&memory, &tokens)),
         };
         if let Some(member) = member {
             node.enter(member);
@@ -217,6 +220,7 @@ impl Cluster {
             members: follow,
             keep: config.keep,
             retry_for,
+            keep_tombstones,
             clock,
         };
         let mut desk = Desk::new(desk_parts, line(WRITING), Instant::now());
@@ -299,6 +303,14 @@ pub(super) fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) 
 }
 
 fn tell_away(error: &LedgerError) {
+/// Returns the phones of this node's state that the ledger has, or had, each with its last change.
+fn shared(memory: &ClusterMemory, tokens: &[Token]) -> HashMap<DeviceHandle, jiff::Timestamp> {
+    let live = tokens.iter().filter(|token| token.revoked.is_none() && !token.handle.is_target());
+    let known = live.filter_map(|token| Some((token, memory.tokens.get(&token.id)?)));
+    let had = known.filter(|(_, known)| known.is_shared);
+    had.map(|(token, known)| (DeviceHandle::new(token.handle.digest()), known.changed)).collect()
+}
+
     warn!(
         %error,
         hint = error.hint,

@@ -4,11 +4,13 @@ mod health;
 mod records;
 mod requests;
 
+mod unseen;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
+use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -19,11 +21,13 @@ use zmes_cluster::node::{
     register, stop,
 };
 use zmes_cluster::records::{Record, RecordReader};
+use zmes_cluster::outcomes::DeviceHandle;
 use zmes_cluster::schema::clock_offset;
 use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
 use zmes_shared::views::{ClusterNode, ClusterStatus};
 
 pub(in crate::cluster) use self::health::Ways;
+use self::unseen::UnseenPhones;
 use super::board::Board;
 use super::body;
 use super::handle::ClusterRequest;
@@ -90,6 +94,7 @@ pub(super) struct NodeReading {
     glance: Option<Glance>,
     /// Since when each node's alarms wait to be read here.
     behind: HashMap<NodeId, Instant>,
+    unseen: UnseenPhones,
     offset_ms: Option<i64>,
     beat: u32,
     beat_at: Option<Instant>,
@@ -107,6 +112,13 @@ impl NodeTask {
     pub(super) async fn run(mut self, cancelled: CancellationToken) {
         let mut poll = interval(self.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+impl NodeReading {
+    /// `shared`: phones that the ledger has, or had, with their last changes there.
+    pub(super) fn new(shared: HashMap<DeviceHandle, Timestamp>) -> Self {
+        Self { unseen: UnseenPhones::new(shared), ..Self::default() }
+    }
+}
+
         loop {
             tokio::select! {
                 biased;
@@ -191,6 +203,7 @@ impl NodeTask {
         let reader = self.reader.take().map(|reader| reader.renamed(member.key.id));
         let positions = std::mem::take(&mut self.positions);
         self.reader = Some(reader.unwrap_or_else(|| Reader::from_positions(member.key.id, positions)));
+        self.reading.unseen.enter(member.away.and_then(|away| self.clock.now().checked_sub(away).ok()));
         self.members.send_replace(Some(member));
     }
 

@@ -284,6 +284,8 @@ pub struct TokenElsewhere {
     pub block: Option<TokenBlock>,
     /// It was changed here since: only its block counts.
     pub is_older: bool,
+    /// When it was changed so.
+    pub changed: Timestamp,
     /// The number on its icon, where it was set; `None`: it stays.
     pub badge: Option<u32>,
     pub seen_at: Timestamp,
@@ -333,6 +335,8 @@ pub struct PusherLegacy {
 pub enum LedgerCommand {
     Decide(LedgerQuestion, oneshot::Sender<()>),
     Token(TokenElsewhere, oneshot::Sender<()>),
+    /// Phones that were revoked elsewhere so long ago that the ledger does not have them any more.
+    Forgotten(Vec<DeviceHandle>, oneshot::Sender<()>),
     Snooze(SnoozeElsewhere, oneshot::Sender<()>),
     /// What snoozes there are.
     Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
@@ -354,6 +358,11 @@ impl RouterHandle {
     /// Takes a token as another node has told of it, where there is room.
     pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<(), Busy> {
         self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
+    }
+
+    /// Revokes tokens that the ledger had, and has forgotten while this node was away.
+    pub async fn tokens_forgotten(&self, devices: Vec<DeviceHandle>) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Forgotten(devices, reply)).await
     }
 
     /// Takes a snooze as another node has told of it.

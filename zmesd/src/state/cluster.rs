@@ -98,7 +98,7 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, note: &ClusterNote)
         ClusterNote::TokensShared(tokens) => {
             for (token, at) in tokens {
                 let query = "INSERT INTO ledger_tokens (token_id, changed, shared) VALUES (?1, ?2, 1) \
-                             ON CONFLICT (token_id) DO UPDATE SET shared = 1 WHERE changed <= ?2";
+                             ON CONFLICT (token_id) DO UPDATE SET shared = 1, changed = ?2 WHERE changed <= ?2";
                 let query = sqlx::query(query).bind(token.0).bind(at.as_millisecond());
                 query.execute(&mut *transaction).await?;
             }

@@ -103,3 +103,25 @@ async fn a_node_is_removed_when_it_is_gone() {
     let again = member(&mut line, "north").await;
     assert_ne!(again.key.id, north.key.id);
 }
+
+#[tokio::test]
+async fn a_node_learns_how_long_it_was_away_unless_the_ledger_does_not_know_its_last_start() {
+    let Some(server) = MariaDb::start().await else { return };
+    let mut line = server.line();
+    let first = member(&mut line, "north").await;
+    assert_eq!(first.away, None);
+    stop(&mut line, first.key).await.unwrap();
+    server.sql("UPDATE node SET seen = seen - INTERVAL 40 DAY").await;
+    let again = NodeSettings { last_epoch: 1, ..settings("north") };
+    let Admission::Member(second) = register(&mut line, &again).await.unwrap() else { panic!() };
+    let days = second.away.map(|away| away.as_secs() / 86_400);
+    assert_eq!((second.key.epoch, days), (2, Some(40)));
+    // The database was restored, or another host has the name now.
+    for other in
+        [NodeSettings { last_epoch: 9, ..again.clone() }, NodeSettings { identity: [7; 16], ..again }]
+    {
+        server.sql("UPDATE node SET stopped = TRUE").await;
+        let Admission::Member(other) = register(&mut line, &other).await.unwrap() else { panic!() };
+        assert_eq!(other.away, None);
+    }
+}

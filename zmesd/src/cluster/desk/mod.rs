@@ -6,6 +6,7 @@
 
 mod deciding;
 mod entries;
+mod over;
 mod refusals;
 mod statements;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, PusherRepor
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
+use self::over::OverRecords;
 use self::refusals::RefusedWrites;
 use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
@@ -66,6 +68,7 @@ pub(super) struct DeskParts {
     pub(super) elsewhere: mpsc::Receiver<AlarmElsewhere>,
     pub(super) members: watch::Receiver<Option<Membership>>,
     pub(super) keep: Duration,
+    pub(super) keep_tombstones: Duration,
     pub(super) retry_for: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -87,11 +90,11 @@ pub(super) struct Desk {
     fresh: VecDeque<u64>,
     /// Alarms that are to be decided about.
     undecided: VecDeque<u64>,
+    /// The same, once pushes of them that are on their way since an earlier turn have come out.
+    on_their_way: Vec<u64>,
     /// Outcomes of alarms that the ledger does not have yet.
     notes: Vec<(u64, DeviceOutcome)>,
     report: PusherReport,
-    /// The same, once pushes of them that are on their way since an earlier turn have come out.
-    on_their_way: Vec<u64>,
     records: BTreeMap<DeviceHandle, (Record, Option<TokenId>)>,
     takeover: Takeover,
     /// What the pusher before has left behind, for the router.
@@ -104,6 +107,7 @@ pub(super) struct Desk {
     rest_until: Instant,
     idle_since: Instant,
     forget_at: Instant,
+    over: OverRecords,
     prune_at: Instant,
 }
 
@@ -144,11 +148,11 @@ impl Desk {
             entries: DeskAlarms::after(turn.number),
             fresh: VecDeque::new(),
             undecided: VecDeque::new(),
+            on_their_way: Vec::new(),
             notes: Vec::new(),
             report: PusherReport::default(),
             records: BTreeMap::new(),
             takeover: Takeover::default(),
-            on_their_way: Vec::new(),
             legacy: None,
             statements: JoinSet::new(),
             last: 0,
@@ -157,6 +161,7 @@ impl Desk {
             rest_until: now,
             idle_since: now,
             forget_at: now + FORGET_EVERY,
+            over: OverRecords::new(now),
             prune_at: now + PRUNE_EVERY,
         }
     }
@@ -251,12 +256,12 @@ impl Desk {
         (self.turn, self.turn_since) = (turn, Instant::now());
         self.entries.begin();
         self.undecided.clear();
+        self.on_their_way.clear();
         self.takeover = Takeover::default();
         self.refusals.of_turn = false;
         self.legacy = None;
         match turn.kind {
             TurnKind::None => {
-        self.on_their_way.clear();
                 if self.parts.router.leave_pushes().await.is_err() {
                     debug!("router busy: what waits for labels is refused when its turn comes");
                 }
@@ -392,6 +397,7 @@ impl Desk {
                 2 => self.recording(),
                 3 => self.taking_over(),
                 4 => self.forgetting(),
+                5 => self.deleting(),
                 _ => self.keeping_open(),
             };
             if statement.is_some() {
@@ -401,6 +407,6 @@ impl Desk {
         None
     }
 
-    const KINDS: usize = 6;
+    const KINDS: usize = 7;
     const REPORTING: usize = 1;
 }

@@ -90,6 +90,7 @@ impl DeskWorld {
             elsewhere: mpsc::channel(1).1,
             members: watch::channel(None).1,
             keep: retry_for,
+            keep_tombstones: retry_for,
             retry_for,
             clock,
         };
@@ -186,6 +187,7 @@ async fn answer(
             LedgerCommand::Adopt(_, reply)
             | LedgerCommand::Leave(reply)
             | LedgerCommand::Token(_, reply)
+            | LedgerCommand::Forgotten(_, reply)
             | LedgerCommand::Snooze(_, reply) => drop(reply.send(())),
             LedgerCommand::Snoozes(reply) => drop(reply.send(Vec::new())),
         }
@@ -228,7 +230,7 @@ async fn what_came_of_an_alarm_while_it_was_written_goes_into_the_ledger_after_i
     world.desk.proceed().await;
     let [mark] = world.asked()[..] else { panic!() };
     world.decided(mark, 1);
-    world.desk.writer = Some(AlarmWriter::new(Membership { key: OWN, seq: 0 }, 8));
+    world.desk.writer = Some(AlarmWriter::new(Membership { key: OWN, seq: 0, away: None }, 8));
     let Some(Statement::Write(writer)) = world.desk.writing() else { panic!() };
     let ticket = world.desk.entries.get_mut(mark.alarm).unwrap().ticket.unwrap();
     world.desk.on_outcome(outcome(mark, LedgerEnding::Taken));

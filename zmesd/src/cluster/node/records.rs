@@ -18,9 +18,10 @@ impl NodeTask {
             match self.reading.records.read(&mut self.line).await {
                 Ok(news) => {
                     let more = news.more;
+                    news.records.iter().for_each(|record| self.reading.unseen.seen(record));
                     self.reading.unapplied.extend(news.records);
                     if !more && self.reading.unapplied.is_empty() {
-                        return;
+                        return self.forget_unseen().await;
                     }
                 }
                 Err(error) => return self.failed(&error),
@@ -32,11 +33,14 @@ impl NodeTask {
     async fn apply(&mut self, record: &Record) -> bool {
         let device = DeviceHandle::new(record.key.id);
         match record.key.kind {
-            RecordKind::Device if !record.deleted => {}
-            RecordKind::Snooze if !record.deleted => return self.apply_snooze(device, record).await,
-            RecordKind::Device | RecordKind::Snooze | RecordKind::Trouble => return true,
+            // One that is deleted was revoked: so it is here, too.
+            RecordKind::Device => {}
+            // Its time is up, here as well.
+            RecordKind::Snooze if record.deleted => return true,
+            RecordKind::Snooze => return self.apply_snooze(device, record).await,
+            RecordKind::Trouble => return true,
         }
-        let Some((mut token, badge_at)) = body::token(&record.body) else { return true };
+        let Some((mut token, badge_at)) = body::token(record) else { return true };
         if token.token.handle().digest() != record.key.id {
             return true;
         }
@@ -57,6 +61,16 @@ impl NodeTask {
             }
         }
         self.router.token_elsewhere(token).await.is_ok()
+    }
+
+    /// Revokes the phones that the ledger has forgotten while this node was away: else it would ring them as of old.
+    async fn forget_unseen(&mut self) {
+        let mut forgotten = self.reading.unseen.forgotten();
+        forgotten.retain(|device| !self.board.tokens().pending.contains_key(device));
+        // Busy: after the next change.
+        if forgotten.is_empty() || self.router.tokens_forgotten(forgotten).await.is_ok() {
+            self.reading.unseen.end();
+        }
     }
 
     async fn apply_snooze(&self, id: DeviceHandle, record: &Record) -> bool {

@@ -24,6 +24,7 @@ fn told(token: &str, second: i64) -> TokenElsewhere {
         revoked: None,
         block: None,
         is_older: false,
+        changed: Timestamp::from_second(second).unwrap(),
         badge: None,
         seen_at: Timestamp::from_second(second).unwrap(),
     }
@@ -90,6 +91,25 @@ async fn a_revoked_token_that_was_forgotten_does_not_come_back() {
     let revoked = Some(Revoked { blocked: true, ..revoked });
     world.router.token_elsewhere(TokenElsewhere { revoked, block, ..gone }).await.unwrap();
     assert!(world.stored().await[0].blocked());
+    world.stop_all().await;
+}
+
+#[tokio::test]
+async fn what_the_other_nodes_have_forgotten_is_revoked_here_and_told_to_nobody_until_its_app_comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, mut news) = in_a_cluster(directory.path().to_owned()).await;
+    for token in ["gone", "stays"] {
+        world.router.token_elsewhere(told(token, 1_900_000_000)).await.unwrap();
+    }
+    let device = |token: &str| DeviceHandle::new(PushToken::parse(token).unwrap().handle().digest());
+    world.router.tokens_forgotten(vec![device("gone"), device("unknown")]).await.unwrap();
+    let revoked: Vec<_> = world.stored().await.into_iter().map(|token| token.revoked).collect();
+    assert_eq!(revoked[0].as_ref().map(|revoked| &*revoked.reason), Some(Revoked::ELSEWHERE));
+    assert!(revoked[0].as_ref().is_some_and(Revoked::by_person) && revoked[1].is_none());
+    assert!(told_of(&mut news).is_empty());
+    // Its app has registered it at another node.
+    world.router.token_elsewhere(told("gone", 1_900_000_100)).await.unwrap();
+    assert!(world.stored().await[0].revoked.is_none());
     world.stop_all().await;
 }
 
