@@ -7,6 +7,7 @@ mod growth;
 mod kills;
 mod lab;
 mod load;
+mod providers;
 mod stalls;
 mod turns;
 mod twins;

@@ -19,7 +19,7 @@ use super::board::Board;
 use super::desk::{Desk, DeskParts};
 use super::handle::{ClusterHandle, ClusterRequest};
 use super::lease_task::LeaseTask;
-use super::node::{NodeReading, NodeTask, Ways};
+use super::node::{NodeReading, NodeTask, ProviderProbes, Ways};
 use super::turns::Turns;
 use crate::config::{Alone, AuthConfig, ClusterConfig, NodeConfig};
 use crate::domain::{Alarm, Token, TokenId};
@@ -189,6 +189,7 @@ impl Cluster {
             sights,
             beats,
             ways: Ways { push, rules: push_rules, catalog, auth },
+            probes: ProviderProbes::default(),
             members,
             requests,
             shows,
@@ -219,8 +220,8 @@ impl Cluster {
             elsewhere,
             members: follow,
             keep: config.keep,
-            retry_for,
             keep_tombstones,
+            retry_for,
             clock,
         };
         let mut desk = Desk::new(desk_parts, line(WRITING), Instant::now());
@@ -302,7 +303,6 @@ pub(super) fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) 
     }
 }
 
-fn tell_away(error: &LedgerError) {
 /// Returns the phones of this node's state that the ledger has, or had, each with its last change.
 fn shared(memory: &ClusterMemory, tokens: &[Token]) -> HashMap<DeviceHandle, jiff::Timestamp> {
     let live = tokens.iter().filter(|token| token.revoked.is_none() && !token.handle.is_target());
@@ -311,6 +311,7 @@ fn shared(memory: &ClusterMemory, tokens: &[Token]) -> HashMap<DeviceHandle, jif
     had.map(|(token, known)| (DeviceHandle::new(token.handle.digest()), known.changed)).collect()
 }
 
+fn tell_away(error: &LedgerError) {
     warn!(
         %error,
         hint = error.hint,

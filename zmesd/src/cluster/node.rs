@@ -1,16 +1,17 @@
 //! The node's task: registers, gives signs of life, reads what other nodes have told, answers admins.
 
 mod health;
+mod probes;
 mod records;
 mod requests;
-
 mod unseen;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
 use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -20,13 +21,14 @@ use zmes_cluster::node::{
     Admission, Health, Heartbeat, Membership, NodeId, NodeKey, NodeRow, NodeSettings, heartbeat, nodes,
     register, stop,
 };
-use zmes_cluster::records::{Record, RecordReader};
 use zmes_cluster::outcomes::DeviceHandle;
+use zmes_cluster::records::{Record, RecordReader};
 use zmes_cluster::schema::clock_offset;
 use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
 use zmes_shared::views::{ClusterNode, ClusterStatus};
 
 pub(in crate::cluster) use self::health::Ways;
+pub(in crate::cluster) use self::probes::ProviderProbes;
 use self::unseen::UnseenPhones;
 use super::board::Board;
 use super::body;
@@ -75,6 +77,7 @@ pub(super) struct NodeTask {
     pub(super) sights: watch::Sender<Option<LeaseSight>>,
     pub(super) beats: watch::Sender<bool>,
     pub(super) ways: Ways,
+    pub(super) probes: ProviderProbes,
     pub(super) members: watch::Sender<Option<Membership>>,
     pub(super) requests: mpsc::Receiver<ClusterRequest>,
     pub(super) shows: watch::Sender<Arc<ClusterStatus>>,
@@ -90,11 +93,11 @@ pub(super) struct NodeReading {
     records: RecordReader,
     /// Changes that the router had no time for.
     unapplied: VecDeque<Record>,
+    unseen: UnseenPhones,
     nodes: Vec<NodeRow>,
     glance: Option<Glance>,
     /// Since when each node's alarms wait to be read here.
     behind: HashMap<NodeId, Instant>,
-    unseen: UnseenPhones,
     offset_ms: Option<i64>,
     beat: u32,
     beat_at: Option<Instant>,
@@ -108,10 +111,6 @@ pub(super) struct NodeReading {
     blind_since: Option<Instant>,
 }
 
-impl NodeTask {
-    pub(super) async fn run(mut self, cancelled: CancellationToken) {
-        let mut poll = interval(self.poll);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
 impl NodeReading {
     /// `shared`: phones that the ledger has, or had, with their last changes there.
     pub(super) fn new(shared: HashMap<DeviceHandle, Timestamp>) -> Self {
@@ -119,6 +118,10 @@ impl NodeReading {
     }
 }
 
+impl NodeTask {
+    pub(super) async fn run(mut self, cancelled: CancellationToken) {
+        let mut poll = interval(self.poll);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -199,11 +202,11 @@ impl NodeReading {
         self.state.note(Note::Cluster(Box::new(ClusterNote::Node { identity, epoch })));
         self.board.answered();
         self.reading.told_away = false;
+        self.reading.unseen.enter(member.away.and_then(|away| self.clock.now().checked_sub(away).ok()));
         // Under another number after an admin has removed it: it goes on where it was.
         let reader = self.reader.take().map(|reader| reader.renamed(member.key.id));
         let positions = std::mem::take(&mut self.positions);
         self.reader = Some(reader.unwrap_or_else(|| Reader::from_positions(member.key.id, positions)));
-        self.reading.unseen.enter(member.away.and_then(|away| self.clock.now().checked_sub(away).ok()));
         self.members.send_replace(Some(member));
     }
 
