@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use zmes_tests::standin::{Arrival, PushProxy};
-use zmes_tests::{Site, wait_long};
+use zmes_tests::{Site, wait_long, wait_until};
 
 use crate::{PHONE, ensure_all};
 
@@ -32,8 +32,11 @@ async fn a_node_whose_provider_is_away_hands_over_and_finds_out_by_itself_that_i
     })
     .await?;
     site.wait_rung(100).await?;
-    let trouble = trouble_of_a(&site).await?;
-    ensure!(trouble.as_deref().is_some_and(|text| text.contains("no push provider")), "{trouble:?}");
+    wait_until("b knows why", async || {
+        let trouble = trouble_of_a(&site).await?;
+        Ok(trouble.is_some_and(|text| text.contains("no push provider")).then_some(()))
+    })
+    .await?;
     let refused = site.b.run(&["cluster", "handover", "a"]).await?;
     ensure!(refused.code != 0 && refused.stderr.contains("no push provider"), "{}", refused.stderr);
     own.resume().await?;
