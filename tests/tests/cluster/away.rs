@@ -115,3 +115,39 @@ async fn a_block_that_could_not_be_told_before_a_kill_is_told_after_it_and_so_is
     site.wait_rung(100).await?;
     site.proxy.ensure_no_violations()
 }
+
+#[tokio::test]
+async fn a_ledger_that_is_restored_from_an_older_copy_is_told_of_phones_again() -> Result<()> {
+    let mut site = Site::new().patient().start().await?;
+    drop(site.a.phone("android", PHONE).await?);
+    known(&site.b, &[PHONE]).await?;
+    let copy = "CREATE TABLE zmesd.copy AS SELECT * FROM zmesd.record; \
+                CREATE TABLE zmesd.copied AS SELECT * FROM zmesd.counter";
+    site.a.database.sql(copy).await?;
+    drop(site.a.phone("android", STAYS).await?);
+    known(&site.b, &[STAYS]).await?;
+    let restore = "START TRANSACTION; DELETE FROM zmesd.record; INSERT INTO zmesd.record SELECT * FROM zmesd.copy; \
+                   REPLACE INTO zmesd.counter SELECT * FROM zmesd.copied; COMMIT";
+    site.a.database.sql(restore).await?;
+    let phones = "SELECT COUNT(*) FROM zmesd.record WHERE kind = 1";
+    wait_ledger(&site, "the ledger knows of both phones again", phones, "2").await?;
+    // A new ledger, while no node runs.
+    site.b.daemon()?.end(Signal::SIGTERM).await?;
+    site.a.daemon()?.end(Signal::SIGTERM).await?;
+    let anew = "DELETE FROM zmesd.record; DELETE FROM zmesd.node; \
+                UPDATE zmesd.counter SET value = 0 WHERE name LIKE 'record%'";
+    site.a.database.sql(anew).await?;
+    site.b.shm(2)?.start()?;
+    site.b.start_daemon().await?;
+    wait_ledger(&site, "the new ledger knows of both phones", phones, "2").await?;
+    site.a.shm(1)?.start()?;
+    site.a.start_daemon().await?;
+    for world in [&site.a, &site.b] {
+        known(world, &[PHONE, STAYS]).await?;
+    }
+    site.alarm(1, 100).await?;
+    for phone in [PHONE, STAYS] {
+        site.wait_rung_at(phone, [100]).await?;
+    }
+    site.proxy.ensure_no_violations()
+}

@@ -88,8 +88,8 @@ pub struct Membership {
     pub key: NodeKey,
     /// Number of its newest alarm: the next one gets the number after it.
     pub seq: u64,
-    /// How long ago the ledger last heard of the start that this node remembers; `None`: it does not know that start. What
-    /// was in the ledger then, and is not any more, was forgotten since.
+    /// How long ago this node was last there, by the ledger; `None`: it does not know the node. What was in the ledger then,
+    /// and is not any more, was forgotten since, also if the ledger was restored from an older copy meanwhile.
     pub away: Option<Duration>,
 }
 
@@ -187,8 +187,7 @@ pub async fn register(line: &mut LedgerLine, settings: &NodeSettings) -> Result<
         }
         let key = NodeKey { id: known.key.id, epoch: known.key.epoch.max(settings.last_epoch) + 1 };
         update(connection, settings, key).await?;
-        let is_remembered = known.identity == settings.identity && known.key.epoch == settings.last_epoch;
-        let away = is_remembered.then_some(known.silent);
+        let away = (known.identity == settings.identity).then_some(known.silent);
         Ok(Admission::Member(Membership { key, seq: known.seq, away }))
     })
 }

@@ -305,8 +305,8 @@ pub(super) fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) 
 
 /// Returns the phones of this node's state that the ledger has, or had, each with its last change.
 fn shared(memory: &ClusterMemory, tokens: &[Token]) -> HashMap<DeviceHandle, jiff::Timestamp> {
-    let live = tokens.iter().filter(|token| token.revoked.is_none() && !token.handle.is_target());
-    let known = live.filter_map(|token| Some((token, memory.tokens.get(&token.id)?)));
+    let phones = tokens.iter().filter(|token| !token.handle.is_target());
+    let known = phones.filter_map(|token| Some((token, memory.tokens.get(&token.id)?)));
     let had = known.filter(|(_, known)| known.is_shared);
     had.map(|(token, known)| (DeviceHandle::new(token.handle.digest()), known.changed)).collect()
 }

@@ -272,7 +272,11 @@ impl NodeTask {
         if self.board.is_to_read_again() {
             self.reading.records = RecordReader::after(0);
         }
-        if rev > self.reading.records.rev() || !self.reading.unapplied.is_empty() {
+        if rev < self.reading.records.rev() {
+            self.went_back().await;
+        }
+        let reading = &self.reading;
+        if rev > reading.records.rev() || !reading.unapplied.is_empty() || reading.unseen.waits() {
             self.read_records().await;
         }
     }

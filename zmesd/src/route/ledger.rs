@@ -37,6 +37,8 @@ pub enum LedgerNews {
     Alarm(Arc<Alarm>, LedgerAlarm),
     /// A token as it is now; whether the number on its icon was set.
     Token(Arc<Token>, bool),
+    /// A token of which the ledger was told, and which it has lost, with when it was changed at the earliest.
+    TokenAgain(Arc<Token>, Timestamp),
     /// A snooze was set or ended by people.
     Snooze(SnoozeElsewhere, Timestamp),
     Decided(LedgerDecided),
@@ -134,7 +136,12 @@ impl LedgerSide {
             Some(LedgerNews::Alarm(alarm, _)) => {
                 error!(monitor = %alarm.monitor, "cluster queue full: this alarm rings no phone before the next start");
             }
-            Some(LedgerNews::Token(..) | LedgerNews::Snooze(..) | LedgerNews::Decided(_)) => {
+            Some(
+                LedgerNews::Token(..)
+                | LedgerNews::TokenAgain(..)
+                | LedgerNews::Snooze(..)
+                | LedgerNews::Decided(_),
+            ) => {
                 error!("cluster queue full: other nodes do not hear of a change");
             }
             None => {}
@@ -335,8 +342,9 @@ pub struct PusherLegacy {
 pub enum LedgerCommand {
     Decide(LedgerQuestion, oneshot::Sender<()>),
     Token(TokenElsewhere, oneshot::Sender<()>),
-    /// Phones that were revoked elsewhere so long ago that the ledger does not have them any more.
-    Forgotten(Vec<DeviceHandle>, oneshot::Sender<()>),
+    /// Phones that the ledger had and does not have: those that were revoked and forgotten, and those that it has to be told
+    /// of again; `None`: all.
+    Absent(Vec<DeviceHandle>, Option<Vec<DeviceHandle>>, oneshot::Sender<()>),
     Snooze(SnoozeElsewhere, oneshot::Sender<()>),
     /// What snoozes there are.
     Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
@@ -360,9 +368,14 @@ impl RouterHandle {
         self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
     }
 
-    /// Revokes tokens that the ledger had, and has forgotten while this node was away.
-    pub async fn tokens_forgotten(&self, devices: Vec<DeviceHandle>) -> Result<(), Busy> {
-        self.ask_ledger(|reply| LedgerCommand::Forgotten(devices, reply)).await
+    /// Revokes tokens that the ledger had, and has forgotten while this node was away; has it told again of those that it
+    /// has lost (`None`: of all).
+    pub async fn tokens_absent(
+        &self,
+        forgotten: Vec<DeviceHandle>,
+        lost: Option<Vec<DeviceHandle>>,
+    ) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Absent(forgotten, lost, reply)).await
     }
 
     /// Takes a snooze as another node has told of it.

@@ -288,6 +288,7 @@ impl Desk {
         match news {
             LedgerNews::Alarm(alarm, entry) => self.on_alarm(alarm, entry),
             LedgerNews::Token(token, is_badge) => self.on_token(&token, is_badge),
+            LedgerNews::TokenAgain(token, at) => self.on_token_again(&token, at),
             LedgerNews::Snooze(snooze, at) => self.share_snooze(&snooze, at),
             LedgerNews::Decided(decided) => self.on_decided(decided),
         }
@@ -329,6 +330,15 @@ impl Desk {
 
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {
         self.share(token, self.parts.clock.now(), is_badge);
+    }
+
+    /// The ledger has lost a token. What was changed since is told anyway.
+    fn on_token_again(&mut self, token: &Token, at: jiff::Timestamp) {
+        let device = DeviceHandle::new(token.handle.digest());
+        let is_told = self.parts.board.tokens().pending.contains_key(&device);
+        if !is_told {
+            self.share(token, at, false);
+        }
     }
 
     /// Takes up when the number on a token's icon was set.

@@ -187,7 +187,7 @@ async fn answer(
             LedgerCommand::Adopt(_, reply)
             | LedgerCommand::Leave(reply)
             | LedgerCommand::Token(_, reply)
-            | LedgerCommand::Forgotten(_, reply)
+            | LedgerCommand::Absent(_, _, reply)
             | LedgerCommand::Snooze(_, reply) => drop(reply.send(())),
             LedgerCommand::Snoozes(reply) => drop(reply.send(Vec::new())),
         }

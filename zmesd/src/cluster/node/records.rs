@@ -1,9 +1,11 @@
 //! Reads what all nodes know: phones and snoozes.
 
+use tracing::warn;
 use zmes_cluster::outcomes::DeviceHandle;
-use zmes_cluster::records::{Record, RecordKind};
+use zmes_cluster::records::{Record, RecordKind, RecordReader};
 
 use super::NodeTask;
+use super::unseen::AbsentPhones;
 use crate::cluster::body;
 
 impl NodeTask {
@@ -21,7 +23,7 @@ impl NodeTask {
                     news.records.iter().for_each(|record| self.reading.unseen.seen(record));
                     self.reading.unapplied.extend(news.records);
                     if !more && self.reading.unapplied.is_empty() {
-                        return self.forget_unseen().await;
+                        return self.settle_unseen().await;
                     }
                 }
                 Err(error) => return self.failed(&error),
@@ -63,13 +65,25 @@ impl NodeTask {
         self.router.token_elsewhere(token).await.is_ok()
     }
 
-    /// Revokes the phones that the ledger has forgotten while this node was away: else it would ring them as of old.
-    async fn forget_unseen(&mut self) {
-        let mut forgotten = self.reading.unseen.forgotten();
-        forgotten.retain(|device| !self.board.tokens().pending.contains_key(device));
-        // Busy: after the next change.
-        if forgotten.is_empty() || self.router.tokens_forgotten(forgotten).await.is_ok() {
-            self.reading.unseen.end();
+    /// The database was restored from an older copy: what is in it is read anew, and of all phones it is told again.
+    pub(super) async fn went_back(&mut self) {
+        if self.router.tokens_absent(Vec::new(), None).await.is_ok() {
+            warn!("the cluster's ledger is an older copy of what it was; telling it of all phones again");
+            self.reading.records = RecordReader::after(0);
+        }
+    }
+
+    /// Revokes the phones that the other nodes have forgotten while this one was away: else it would ring them as of old.
+    /// Of those that the database has lost it is told again.
+    async fn settle_unseen(&mut self) {
+        let Some(AbsentPhones { mut forgotten, mut lost }) = self.reading.unseen.absent() else { return };
+        for absent in [&mut forgotten, &mut lost] {
+            absent.retain(|device| !self.board.tokens().pending.contains_key(device));
+        }
+        if forgotten.is_empty() && lost.is_empty()
+            || self.router.tokens_absent(forgotten, Some(lost)).await.is_ok()
+        {
+            self.reading.unseen.settle();
         }
     }
 

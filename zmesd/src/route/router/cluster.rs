@@ -95,8 +95,9 @@ impl Router {
                 self.on_token_elsewhere(token);
                 reply.send(()).ok();
             }
-            LedgerCommand::Forgotten(devices, reply) => {
-                self.on_tokens_forgotten(&devices);
+            LedgerCommand::Absent(forgotten, lost, reply) => {
+                self.on_tokens_forgotten(&forgotten);
+                self.on_tokens_lost(lost.as_deref());
                 reply.send(()).ok();
             }
             LedgerCommand::Snooze(snooze, reply) => {
@@ -243,6 +244,25 @@ impl Router {
             info!(handle = %token.handle, "token revoked: the other nodes did so while this one was away");
             self.tell_token("revoked", &token);
             self.changed_elsewhere(Some(&before), &token);
+        }
+    }
+
+    /// Has the ledger told again of tokens, also of revoked ones. Whatever it knows of them is later than what is told.
+    fn on_tokens_lost(&mut self, devices: Option<&[DeviceHandle]>) {
+        let only = devices.map(|devices| devices.iter().map(DeviceHandle::as_bytes).collect::<BTreeSet<_>>());
+        let is_one = |token: &Token| {
+            !token.handle.is_target()
+                && only.as_ref().is_none_or(|only| only.contains(&token.handle.digest()))
+        };
+        let tokens = self.tokens.all().map(|entry| Arc::clone(entry.token()));
+        let lost: Vec<_> = tokens.filter(|token| is_one(token)).collect();
+        for token in lost {
+            let at = token.revoked.as_ref().map_or(token.created_at, |revoked| revoked.at);
+            let note = ClusterNote::TokenChanged { token: token.id, at, is_badge: false };
+            self.note(Note::Cluster(Box::new(note)));
+            if let Some(ledger) = &mut self.parts.ledger {
+                ledger.tell(LedgerNews::TokenAgain(token, at));
+            }
         }
     }
 

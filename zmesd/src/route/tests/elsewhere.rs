@@ -102,11 +102,21 @@ async fn what_the_other_nodes_have_forgotten_is_revoked_here_and_told_to_nobody_
         world.router.token_elsewhere(told(token, 1_900_000_000)).await.unwrap();
     }
     let device = |token: &str| DeviceHandle::new(PushToken::parse(token).unwrap().handle().digest());
-    world.router.tokens_forgotten(vec![device("gone"), device("unknown")]).await.unwrap();
+    let absent = vec![device("gone"), device("unknown")];
+    world.router.tokens_absent(absent, Some(vec![device("stays")])).await.unwrap();
     let revoked: Vec<_> = world.stored().await.into_iter().map(|token| token.revoked).collect();
     assert_eq!(revoked[0].as_ref().map(|revoked| &*revoked.reason), Some(Revoked::ELSEWHERE));
     assert!(revoked[0].as_ref().is_some_and(Revoked::by_person) && revoked[1].is_none());
+    // The database has lost the other one.
+    let Ok(LedgerNews::TokenAgain(token, at)) = news.try_recv() else { panic!() };
+    assert_eq!((token.token.expose(), at), ("stays", token.created_at));
     assert!(told_of(&mut news).is_empty());
+    world.router.tokens_absent(Vec::new(), None).await.unwrap();
+    let mut again = Vec::new();
+    while let Ok(LedgerNews::TokenAgain(token, at)) = news.try_recv() {
+        again.push((token.token.expose().to_owned(), at == token.created_at));
+    }
+    assert_eq!(again, [("gone".to_owned(), false), ("stays".to_owned(), true)]);
     // Its app has registered it at another node.
     world.router.token_elsewhere(told("gone", 1_900_000_100)).await.unwrap();
     assert!(world.stored().await[0].revoked.is_none());

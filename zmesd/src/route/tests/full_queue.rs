@@ -33,6 +33,7 @@ async fn alarms_tokens_and_snoozes_that_found_no_room_reach_the_cluster_once_the
             LedgerNews::Alarm(alarm, _) => events.extend(alarm.event),
             LedgerNews::Token(token, _) => badges.push(token.badge),
             LedgerNews::Snooze(..) => snoozes += 1,
+            LedgerNews::TokenAgain(token, _) => panic!("the ledger has lost nothing: {token:?}"),
             LedgerNews::Decided(decided) => panic!("nobody asked: {decided:?}"),
         }
     }
