@@ -228,7 +228,7 @@ async fn what_came_of_an_alarm_while_it_was_written_goes_into_the_ledger_after_i
     world.desk.proceed().await;
     let [mark] = world.asked()[..] else { panic!() };
     world.decided(mark, 1);
-    world.desk.writer = Some(AlarmWriter::new(Membership { key: OWN, seq: 0 }, 8));
+    world.desk.writer = Some(AlarmWriter::new(Membership { key: OWN, seq: 0, away: None }, 8));
     let Some(Statement::Write(writer)) = world.desk.writing() else { panic!() };
     let ticket = world.desk.entries.get_mut(mark.alarm).unwrap().ticket.unwrap();
     world.desk.on_outcome(outcome(mark, LedgerEnding::Taken));
