@@ -70,17 +70,17 @@ fn source(monitor: &MonitorView) -> String {
     match &monitor.server {
         None => monitor.source.to_string(),
         Some(ServerView { name: Some(name), .. }) => format!("{} ({name})", monitor.source),
-        Some(ServerView { id, name: None }) => format!("{} (server {id})", monitor.source),
+        Some(ServerView { id, name: None, .. }) => format!("{} (server {id})", monitor.source),
     }
 }
 
-/// Returns the monitor's problem, and until when it is snoozed.
+/// Returns the monitor's problem, whether it is watched for another node, and until when it is snoozed.
 fn remark(monitor: &MonitorView, zone: &TimeZone) -> Option<String> {
     let snoozed = monitor.snoozed_until.map(|until| format!("snoozed until {}", time::date(until, zone)));
-    match (monitor.reason.clone(), snoozed) {
-        (Some(reason), Some(snoozed)) => Some(format!("{reason}; {snoozed}")),
-        (reason, snoozed) => reason.or(snoozed),
-    }
+    let is_orphan = monitor.server.as_ref().is_some_and(|server| server.orphan);
+    let orphan = is_orphan.then(|| "watched from here, because no zmesd is at work on its server".to_owned());
+    let remarks: Vec<String> = [monitor.reason.clone(), orphan, snoozed].into_iter().flatten().collect();
+    (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 
 fn healthy(healthy: bool) -> Cell {

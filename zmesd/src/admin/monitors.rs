@@ -17,13 +17,15 @@ pub(super) struct ListedMonitor {
     pub(super) watched: bool,
     /// The server that captures it, if that is not this machine.
     pub(super) elsewhere: Option<Arc<OtherServer>>,
+    /// No node of the cluster is at work there, and this one watches it.
+    pub(super) is_orphan: bool,
 }
 
 pub(super) async fn list(parts: &AdminParts) -> Monitors {
     let silenced = snoozes::for_everybody(parts).await;
     let view = |listed: &ListedMonitor| MonitorView {
         snoozed_until: silenced.until(listed.report.id),
-        server: listed.elsewhere.as_deref().map(server),
+        server: listed.elsewhere.as_deref().map(|server| server_view(server, listed.is_orphan)),
         ..conditions::view(&listed.report)
     };
     Monitors { monitors: join(parts).iter().map(view).collect() }
@@ -50,8 +52,8 @@ pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
     }
 }
 
-fn server(server: &OtherServer) -> ServerView {
-    ServerView { id: server.id, name: server.name.clone() }
+fn server_view(server: &OtherServer, orphan: bool) -> ServerView {
+    ServerView { id: server.id, name: server.name.clone(), orphan }
 }
 
 impl ListedMonitor {
@@ -71,7 +73,8 @@ pub(super) fn join(parts: &AdminParts) -> Vec<ListedMonitor> {
         let report = seen.unwrap_or_else(|| MonitorReport::unpolled(monitor));
         let report = MonitorReport { name: Arc::clone(&monitor.name), ..report };
         let elsewhere = monitor.elsewhere.clone();
-        ListedMonitor { report, watched: monitor.watched.is_ok(), elsewhere }
+        let is_orphan = catalog.is_orphan(monitor);
+        ListedMonitor { report, watched: monitor.watched.is_ok(), elsewhere, is_orphan }
     };
     catalog.monitors.iter().map(listed).collect()
 }

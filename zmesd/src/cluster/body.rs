@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
-use zmes_cluster::alarms::LedgerAlarm;
+use zmes_cluster::alarms::{DedupKey, LedgerAlarm};
 use zmes_cluster::outcomes::DeviceHandle;
 use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::words::SnoozeOrigin;
@@ -38,6 +38,7 @@ pub(super) fn alarm(logged: &LedgerAlarm, elsewhere: Option<Elsewhere>, late: bo
         phase: logged.phase,
         span: began.map(|began| AlarmSpan { began, lasted: body.lasted_ms.map(Duration::from_millis) }),
         elsewhere,
+        stands_for_event: logged.event.is_some_and(|event| logged.dedup == DedupKey::start(event)),
     }
 }
 
@@ -211,7 +212,6 @@ pub(super) fn snooze(body: &[u8]) -> Option<SnoozeElsewhere> {
 
 #[cfg(test)]
 mod tests {
-    use zmes_cluster::alarms::DedupKey;
     use zmes_shared::EventId;
     use zmes_shared::words::Phase;
 
@@ -272,7 +272,9 @@ mod tests {
             body: b"{\"name\":\"Gar\\u0007age\",\"cause\":5".to_vec(),
         };
         let read = alarm(&logged, None, false);
-        assert_eq!((read.monitor, &*read.monitor_name), (MonitorId(3), ""));
+        assert_eq!((read.monitor, &*read.monitor_name, read.stands_for_event), (MonitorId(3), "", true));
+        let again = LedgerAlarm { dedup: DedupKey::from_bytes([7; 16]), ..logged.clone() };
+        assert!(!alarm(&again, None, false).stands_for_event);
         let body = br#"{"name":"Garage","cause":"Motion","late":true,"more":[1]}"#.to_vec();
         let read = alarm(&LedgerAlarm { body, ..logged }, None, false);
         assert_eq!((&*read.monitor_name, &*read.cause, read.late()), ("Garage", "Motion", true));

@@ -18,11 +18,11 @@ use super::board::Board;
 use super::desk::{Desk, DeskParts};
 use super::handle::{ClusterHandle, ClusterRequest};
 use super::lease_task::LeaseTask;
-use super::node::{NodeReading, NodeTask, Ways};
+use super::node::{NodeReading, NodeTask, OrphanWatch, Ways};
 use super::turns::Turns;
 use crate::config::{Alone, AuthConfig, ClusterConfig, NodeConfig};
 use crate::domain::{Alarm, Token, TokenId};
-use crate::monitors::Catalog;
+use crate::monitors::{Catalog, Orphans};
 use crate::ports::{Clock, PushSide};
 use crate::route::{LedgerNews, LedgerOutcome, PushRules, RouterHandle};
 use crate::state::{ClusterMemory, ClusterNote, Note, SentBefore, StateHandle};
@@ -87,6 +87,10 @@ pub struct ClusterParts {
     pub push_rules: watch::Receiver<PushRules>,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub auth: watch::Receiver<AuthConfig>,
+    /// Which servers without a node at work this one watches.
+    pub orphans: watch::Sender<Arc<Orphans>>,
+    /// Detection reads the Events table.
+    pub reads_events: bool,
     pub retry_for: Duration,
     pub catch_up: Duration,
     pub clock: Arc<dyn Clock>,
@@ -164,7 +168,7 @@ impl Cluster {
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self { config, server, settings, member, mut memory, board, turns, requests, shows, .. } = self;
         let ClusterParts { state, router, alarms, news, outcomes, tokens, retry_for, catch_up, .. } = parts;
-        let ClusterParts { push, push_rules, catalog, auth, clock, .. } = parts;
+        let ClusterParts { push, push_rules, catalog, auth, orphans, reads_events, clock, .. } = parts;
         let (sights, seen) = watch::channel(None);
         let (beats, beaten) = watch::channel(true);
         let pushes = settings.prefer != NEVER;
@@ -186,6 +190,7 @@ impl Cluster {
             sights,
             beats,
             ways: Ways { push, rules: push_rules, catalog, auth },
+            orphans: OrphanWatch::new(orphans, reads_events, Instant::now()),
             members,
             requests,
             shows,

@@ -1,6 +1,7 @@
 //! The node's task: registers, gives signs of life, reads what other nodes have told, answers admins.
 
 mod health;
+mod orphans;
 mod requests;
 
 use std::collections::{HashMap, VecDeque};
@@ -24,6 +25,7 @@ use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
 use zmes_shared::views::{ClusterNode, ClusterStatus};
 
 pub(in crate::cluster) use self::health::Ways;
+pub(in crate::cluster) use self::orphans::OrphanWatch;
 use super::board::Board;
 use super::body;
 use super::handle::ClusterRequest;
@@ -71,6 +73,7 @@ pub(super) struct NodeTask {
     pub(super) sights: watch::Sender<Option<LeaseSight>>,
     pub(super) beats: watch::Sender<bool>,
     pub(super) ways: Ways,
+    pub(super) orphans: OrphanWatch,
     pub(super) members: watch::Sender<Option<Membership>>,
     pub(super) requests: mpsc::Receiver<ClusterRequest>,
     pub(super) shows: watch::Sender<Arc<ClusterStatus>>,
@@ -93,6 +96,8 @@ pub(super) struct NodeReading {
     offset_ms: Option<i64>,
     beat: u32,
     beat_at: Option<Instant>,
+    /// When the nodes were read last, after a sign of life.
+    seen_at: Option<Instant>,
     register_at: Option<Instant>,
     told_away: bool,
     /// A question failed since the last sign of life.
@@ -382,12 +387,16 @@ impl NodeTask {
             Err(error) => return self.failed(&error),
         }
         match nodes(&mut self.line).await {
-            Ok(rows) => self.reading.nodes = rows,
+            Ok(rows) => {
+                self.reading.nodes = rows;
+                self.see_orphans().await;
+            }
             Err(error) => self.failed(&error),
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        self.follow_orphans();
         let reading = &self.reading;
         let holder = reading.glance.as_ref().and_then(|glance| glance.lease.holder);
         let now = Instant::now();
@@ -415,6 +424,7 @@ impl NodeTask {
             ledger: self.line.server().place(),
             may_send: self.turns.may_send(),
             alone: self.turns.is_alone(),
+            orphans: self.orphans.shown(),
             ..ClusterStatus::default()
         };
         self.board.describe(&mut status);

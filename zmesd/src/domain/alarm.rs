@@ -33,6 +33,9 @@ pub struct Alarm {
     pub span: Option<AlarmSpan>,
     /// The node of the cluster that found it; `None`: this one.
     pub elsewhere: Option<Elsewhere>,
+    /// It stands for its event: it was found by the event's row, or was going on when the daemon started. Whoever tells of the
+    /// event tells of this alarm, too. If not, it was seen as it began, or is another one within the event.
+    pub stands_for_event: bool,
 }
 
 /// Where an alarm stands in the ledger that another node has found.

@@ -76,6 +76,14 @@ pub enum LedgerEnding {
     Left,
 }
 
+/// Of which monitor's alarm an event was told, as far as that is known. After ZoneMinder's database was restored, another
+/// monitor may have the same number.
+#[derive(Debug, Clone, Copy, Default)]
+struct ToldEvent {
+    by_us: Option<MonitorId>,
+    by_others: Option<MonitorId>,
+}
+
 /// The router's side of the cluster.
 #[derive(Debug)]
 pub struct LedgerSide {
@@ -83,7 +91,7 @@ pub struct LedgerSide {
     /// Tokens that found no room, as they are now; whether the number on the icon was set.
     untold: BTreeMap<TokenId, (Arc<Token>, bool)>,
     /// Events whose start is told.
-    told: BTreeSet<EventId>,
+    told: BTreeMap<EventId, ToldEvent>,
     /// What was last told of each token, as a fingerprint.
     tokens: HashMap<TokenId, u64>,
     /// The log has that there is no room for tokens of other nodes.
@@ -95,9 +103,16 @@ pub struct LedgerSide {
 }
 
 impl LedgerSide {
-    /// `told`: events that were announced before this start; `tokens`: all that are remembered. That a phone is seen
-    /// again changes nothing: what this node remembers may be older than what others have changed.
-    pub fn new(news: mpsc::Sender<LedgerNews>, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
+    /// `told`: events that were announced before this start, with their monitor where another node told of them; `tokens`: all
+    /// that are remembered. That a phone is seen again changes nothing: what this node remembers may be older than what others
+    /// have changed.
+    pub fn new(
+        news: mpsc::Sender<LedgerNews>,
+        told: impl IntoIterator<Item = (EventId, Option<MonitorId>)>,
+        tokens: &[Token],
+    ) -> Self {
+        let before = |(event, by_others)| (event, ToldEvent { by_us: None, by_others });
+        let told = told.into_iter().map(before).collect();
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
         let (outlet, untold) = (Outlet::new(news, MAX_UNTOLD), BTreeMap::new());
         let (counted, early) = (BTreeMap::new(), HashMap::new());
@@ -112,9 +127,12 @@ impl LedgerSide {
                 let began = alarm.span.map_or(alarm.at, |span| span.began).as_millisecond();
                 DedupKey::end(event, u32::try_from(began.rem_euclid(1 << 32)).unwrap_or_default())
             }
-            (Phase::Start, Some(event)) if self.told.insert(event) => DedupKey::start(event),
-            // Of a further alarm in an event, and of one without an event, nobody else can tell.
-            (_, _) => DedupKey::from_bytes(fastrand::u128(..).to_be_bytes()),
+            (Phase::Start, Some(event)) => {
+                let is_first = !self.told.contains_key(&event);
+                self.told.entry(event).or_default().by_us = Some(alarm.monitor);
+                if is_first { DedupKey::start(event) } else { numbered() }
+            }
+            (_, _) => numbered(),
         };
         while self.told.len() > MAX_TOLD {
             self.told.pop_first();
@@ -123,9 +141,21 @@ impl LedgerSide {
         LedgerAlarm { dedup, phase, monitor, event, at, body: AlarmBody::of(alarm).written() }
     }
 
-    /// Takes over that another node has told of an event's start.
-    pub(super) fn told_elsewhere(&mut self, event: EventId) {
-        self.told.insert(event);
+    /// Takes over that another node has told of an alarm.
+    pub(super) fn told_elsewhere(&mut self, alarm: &Alarm) {
+        let Some(event) = alarm.event else { return };
+        let told = self.told.entry(event).or_default();
+        if alarm.phase.is_start() {
+            told.by_others = Some(alarm.monitor);
+        }
+    }
+
+    /// Says whether the apps of this node have heard of an alarm already, because two nodes tell of it: the one whose camera it
+    /// is, and the one that watched the camera meanwhile. Whichever comes first here counts.
+    pub(super) fn has_told(&self, alarm: &Alarm) -> bool {
+        let Some(told) = alarm.event.and_then(|event| self.told.get(&event)) else { return false };
+        let by = if alarm.elsewhere.is_none() { told.by_others } else { told.by_us };
+        alarm.phase.is_start() && alarm.stands_for_event && by == Some(alarm.monitor)
     }
 
     /// Tells the cluster, now or once there is room.
@@ -215,6 +245,11 @@ impl LedgerSide {
         let fingerprint = fingerprint(token);
         self.tokens.insert(token.id, fingerprint) != Some(fingerprint)
     }
+}
+
+/// The key of a further alarm in an event, or of one without an event: nobody else can tell of it.
+fn numbered() -> DedupKey {
+    DedupKey::from_bytes(fastrand::u128(..).to_be_bytes())
 }
 
 /// What of a token all nodes have in common.

@@ -369,6 +369,7 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
             .map(|lasted| time(row, D + 3).map(|at| span(at, lasted)))
             .transpose()?,
         elsewhere: None,
+        stands_for_event: false,
     };
     Ok(Some(QueuedPush {
         id: DeliveryId(row.try_get(D)?),

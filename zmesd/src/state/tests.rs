@@ -51,6 +51,7 @@ fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         }),
         Arc::default(),
     )

@@ -456,6 +456,7 @@ impl World {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         };
         self.alarms.send(alarm).await.unwrap();
     }

@@ -149,6 +149,7 @@ pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     })
 }
 

@@ -56,9 +56,7 @@ impl Router {
     pub(super) fn tell_cluster(&mut self, alarm: &Arc<Alarm>) {
         let Some(ledger) = &mut self.parts.ledger else { return };
         if alarm.elsewhere.is_some() {
-            if let Some(event) = alarm.event {
-                ledger.told_elsewhere(event);
-            }
+            ledger.told_elsewhere(alarm);
             return;
         }
         let entry = ledger.entry(alarm);
@@ -77,6 +75,19 @@ impl Router {
         } else {
             self.note(Note::Announced(alarm, Arc::default()));
         }
+    }
+
+    /// Drops an alarm that the apps of this node have heard of from the other one of two nodes. About tokens it is decided once in
+    /// any case: the ledger has such an alarm under one key.
+    pub(super) fn drop_if_told(&self, alarm: &Alarm) -> bool {
+        let is_told = self.parts.ledger.as_ref().is_some_and(|ledger| ledger.has_told(alarm));
+        if is_told {
+            debug!(monitor = %alarm.monitor, event = ?alarm.event, "an alarm that two nodes tell of is announced once");
+            if let Some(elsewhere) = &alarm.elsewhere {
+                self.note(Note::Cluster(Box::new(ClusterNote::Read(elsewhere.clone()))));
+            }
+        }
+        is_told
     }
 
     /// Says whether the apps of this node have heard of it, and it is only to be recorded.
