@@ -6,6 +6,7 @@ mod growth;
 mod kills;
 mod lab;
 mod load;
+mod orphans;
 mod stalls;
 mod turns;
 mod twins;
