@@ -155,15 +155,16 @@ impl NodeTask {
         let Some(member) = *self.members.borrow() else { return };
         let catalog = Arc::clone(&self.ways.catalog.borrow());
         self.note_server(member, &catalog).await;
+        let nodes = &self.reading.nodes;
         let sight = OrphanSight {
             own: member.key,
-            nodes: &self.reading.nodes,
+            nodes,
             holder: self.reading.glance.as_ref().and_then(|glance| glance.lease.holder),
-            is_caught_up: self.reading.behind.is_empty(),
+            is_caught_up: !nodes.iter().any(|node| self.reading.behind.contains_key(&node.key.id)),
         };
         let now = Instant::now();
-        self.reading.seen_at = Some(now);
         self.orphans.see(&sight, &catalog, member.away, now);
+        self.reading.seen_at = Some(now);
     }
 
     /// Tells the others which server this is, where that was not known at the registration.
