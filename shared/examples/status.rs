@@ -20,7 +20,7 @@ async fn main() -> Result<(), ClientError> {
     println!("monitors: {} of {} watched", status.monitors.watched, status.monitors.total);
     println!("clients:  {} connected", status.clients.total);
     println!("tokens:   {} of {} enabled", status.tokens.enabled, status.tokens.total);
-    let Monitors { monitors } = client.request(Request::MonitorsList).await?;
+    let Monitors { monitors, elsewhere: _ } = client.request(Request::MonitorsList).await?;
     for monitor in monitors.iter().filter(|monitor| !monitor.healthy) {
         let reason = monitor.reason.as_deref().unwrap_or("no reason is known");
         println!("monitor {} ({}) is not healthy: {reason}", monitor.id, monitor.name);

@@ -142,6 +142,8 @@ words! {
         AnotherUser = "another user",
         /// The end of an alarm whose start was not sent, or was part of a digest.
         NotStarted = "not started",
+        /// A better picture came, and the transport can replace no message or takes no picture.
+        NotReplaceable = "cannot be replaced",
         /// The `[[target]]` is no longer in `zmesd.toml`.
         NotConfigured = "not configured",
         /// Another node of the cluster sends it.
@@ -198,7 +200,7 @@ words! {
     Phase {
         /// It has begun.
         Start = "start",
-        /// It was sent without labels, and they are known now.
+        /// It was sent without labels, and they are known now; or there is a better picture of it.
         Update = "update",
         /// The monitor has left the alarm.
         End = "end",
@@ -280,6 +282,7 @@ impl SkipReason {
             Self::NoLabels => "no_labels",
             Self::AnotherUser => "another_user",
             Self::NotStarted => "not_started",
+            Self::NotReplaceable => "cannot_be_replaced",
             Self::NotConfigured => "not_configured",
             Self::Elsewhere => "another_node",
             Self::NotDecided => "not_decided",

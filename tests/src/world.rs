@@ -193,11 +193,14 @@ impl World {
     ///
     /// No answer shows that moment, so this reads the log; tests assert nothing about the log.
     pub async fn wait_comparing(&self) -> Result<()> {
+        self.wait_log("comparing with the Events table").await
+    }
+
+    /// Waits until the daemon's log has this text.
+    pub async fn wait_log(&self, text: &str) -> Result<()> {
         let daemon = self.daemon.as_ref().context("no daemon was started")?;
-        wait_until("the log says that the Events table is compared", async || {
-            Ok(daemon.log().contains("comparing with the Events table").then_some(()))
-        })
-        .await
+        wait_until(&format!("the log says: {text}"), async || Ok(daemon.log().contains(text).then_some(())))
+            .await
     }
 
     /// Returns the running daemon.
@@ -271,7 +274,8 @@ impl World {
         .await
     }
 
-    async fn find_monitor(&self, id: u32) -> Result<Option<Value>> {
+    /// Returns the entry of `zmesctl monitors list`, if there is one.
+    pub async fn find_monitor(&self, id: u32) -> Result<Option<Value>> {
         let list = self.ctl().json(&["monitors", "list"]).await?;
         let monitors = list["monitors"].as_array().with_context(|| format!("no list: {list}"))?;
         Ok(monitors.iter().find(|monitor| monitor["id"] == id).cloned())

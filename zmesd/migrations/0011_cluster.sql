@@ -39,3 +39,5 @@ ALTER TABLE pushed_alarms ADD COLUMN ledger_turn INTEGER;
 -- Where the alarm of those pushes is in the ledger, if it was there when they were decided.
 ALTER TABLE pushed_alarms ADD COLUMN ledger_node INTEGER;
 ALTER TABLE pushed_alarms ADD COLUMN ledger_seq INTEGER;
+-- When an admin blocked or unblocked it last: of two nodes the later word counts.
+ALTER TABLE tokens ADD COLUMN block_changed INTEGER;

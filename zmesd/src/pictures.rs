@@ -8,6 +8,8 @@
 mod other_nodes;
 mod snooze;
 mod sparing;
+mod watcher;
+mod young;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,7 @@ use zmes_zoneminder::PictureStore;
 use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots, Wanted};
 
 use crate::config::PictureConfig;
+use crate::domain::TokenId;
 use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
 use crate::links::{LinkHolder, LinkKey, LinkKeys, PictureLink, TokenMark, UserMark};
 use crate::monitors::Catalog;
@@ -36,6 +39,8 @@ use crate::state::{LinkKeeper, StateHandle};
 use crate::telemetry::{Counters, PictureRequest};
 use other_nodes::{ABOUT, OtherNodes, about};
 use sparing::SparingStore;
+pub use watcher::PictureWatch;
+use young::{Shown, YoungEvents};
 
 /// Limits for requests that query the database, or send a picture. Others wait; networks take turns.
 const TURNS: Bounds = Bounds { running: 16, running_per_network: 6, waiting: 512, waiting_per_network: 64 };
@@ -90,6 +95,8 @@ pub struct PictureDesk {
     links: Mutex<Buckets<LinkUse>>,
     /// Requests about snoozes, by token and monitor.
     buttons: Mutex<Buckets<(TokenMark, MonitorId)>>,
+    /// Events whose pushes may get a better picture.
+    young: Mutex<YoungEvents>,
 }
 
 /// What is counted: the fetches of one alarm's picture by one holder.
@@ -125,6 +132,7 @@ impl PictureDesk {
             networks: Mutex::new(Buckets::new(NETWORKS)),
             links: Mutex::new(Buckets::new(LINKS)),
             buttons: Mutex::new(Buckets::new(LINKS)),
+            young: Mutex::default(),
         }
     }
 
@@ -138,6 +146,12 @@ impl PictureDesk {
     /// Says whether phones get links at all.
     fn has_links(&self) -> bool {
         self.parts.settings.borrow().base_url.is_some()
+    }
+
+    /// Notes which picture of a young event a receiver gets; `None`: there was none.
+    fn note_shown(&self, wanted: &Wanted, token: TokenId, picture: Option<&Picture>) {
+        let shown: Shown = picture.filter(|picture| !picture.earlier).map(|picture| picture.kind);
+        lock(&self.young).shown(wanted.event, token, shown, wanted);
     }
 
     async fn turn(&self, asked: Asked) -> Result<Turn, NoAnswer> {
@@ -161,7 +175,7 @@ impl PictureDesk {
         if !lock(&self.links).try_take((link.event, link.holder, link.at), quota, asked.at) {
             return Err(NoAnswer::Busy);
         }
-        self.permit(&link, key, asked).await?;
+        let reader = self.permit(&link, key, asked).await?;
         let PictureLink { event, at, .. } = link;
         let fresh = now.duration_since(at) < FRESH;
         let patience = if is_node { NODE_PATIENCE } else { PATIENCE };
@@ -169,7 +183,11 @@ impl PictureDesk {
         let wanted = self.wanted(event, Some(at));
         // While a picture is waited for nobody's turn is taken. And while a turn is waited for no picture is held: hundreds
         // may wait, and each would hold its own.
-        drop(self.read(&wanted, deadline, fresh).await?);
+        let first = self.read(&wanted, deadline, fresh).await;
+        if let Some(token) = reader {
+            self.note_shown(&wanted, token, first.as_ref().ok().map(Arc::as_ref));
+        }
+        drop(first?);
         let turn = timeout(WRITE_TURN, self.turns.turn(asked.network)).await;
         let Ok(Ok(turn)) = turn else { return Err(NoAnswer::Busy) };
         // The reader has kept it, unless the turn was long in coming.
@@ -188,8 +206,14 @@ impl PictureDesk {
         })
     }
 
-    /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment.
-    async fn permit(&self, link: &PictureLink, key: &LinkKey, asked: Asked) -> Result<(), NoAnswer> {
+    /// Says whether the event is still there, and whoever the link is for may see its monitor at this moment. Returns the
+    /// token that the link is for; `None`: it is for no token.
+    async fn permit(
+        &self,
+        link: &PictureLink,
+        key: &LinkKey,
+        asked: Asked,
+    ) -> Result<Option<TokenId>, NoAnswer> {
         let _turn = self.turn(asked).await?;
         let place = self.store.place(link.event).await.map_err(|problem| {
             let hint = &problem.trouble().hint;
@@ -199,7 +223,10 @@ impl PictureDesk {
         let monitor = place.ok_or(NoAnswer::None)?.monitor;
         let router = &self.parts.router;
         let may_see = match link.holder {
-            LinkHolder::Token(token) | LinkHolder::Target(token) => router.may_see(token, monitor).await,
+            LinkHolder::Token(token) | LinkHolder::Target(token) => {
+                let seer = router.who_may_see(token, monitor).await;
+                return seer.map_err(|_busy| NoAnswer::Busy)?.ok_or(NoAnswer::None).map(Some);
+            }
             LinkHolder::User(mark) => match self.user(mark, key).await {
                 Ok(Some(user)) => router.user_may_see(user, monitor).await,
                 Ok(None) => Ok(false),
@@ -208,7 +235,7 @@ impl PictureDesk {
             LinkHolder::Node => Ok(true),
         };
         match may_see {
-            Ok(true) => Ok(()),
+            Ok(true) => Ok(None),
             Ok(false) => Err(NoAnswer::None),
             Err(_busy) => Err(NoAnswer::Busy),
         }
@@ -253,9 +280,18 @@ impl PictureDoor for PictureDesk {
 
 #[async_trait]
 impl PictureUploads for PictureDesk {
-    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile> {
+    async fn file(
+        &self,
+        event: EventId,
+        at: Option<Timestamp>,
+        reader: Option<TokenId>,
+        wait: Duration,
+    ) -> Option<PictureFile> {
         let wanted = self.wanted(event, at);
         let read = timeout(wait + ONE_LOOK, self.reader.read(&wanted, Instant::now() + wait)).await;
+        if let Some(token) = reader {
+            self.note_shown(&wanted, token, read.as_ref().ok().and_then(|read| read.as_deref().ok()));
+        }
         let picture = match read {
             Ok(Ok(picture)) => Some(PictureFile::new(picture.bytes.clone())),
             Ok(Err(problem)) => {

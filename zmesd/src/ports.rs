@@ -24,7 +24,7 @@ pub use broker::{
 };
 
 use crate::config::{CertificateFault, Config, ConfigDiff, Problem};
-use crate::domain::{Login, LoginVerdict, Token};
+use crate::domain::{Login, LoginVerdict, Token, TokenId};
 use crate::limits::Turn;
 
 /// The wall clock. The monotonic one is [`tokio::time`].
@@ -49,11 +49,12 @@ pub fn wall_clock(clock: &Arc<dyn Clock>) -> WallClock {
 
 /// Says whether this node may send what was decided in a turn of its.
 pub trait SendPermit: Send + Sync + std::fmt::Debug {
-    /// Begins a push; false: it must not be sent. Ask immediately before it, and say when it has come out.
-    fn begin(&self, turn: u64) -> bool;
+    /// Begins a push of these alarms, by their numbers in [`LedgerMark`](crate::domain::LedgerMark); false: it must not be sent. Ask immediately before
+    /// it, and say when it has come out.
+    fn begin(&self, turn: u64, alarms: &[u64]) -> bool;
 
-    /// These many pushes that were begun have come out, and the cluster was told what came of them.
-    fn came_out(&self, pushes: u64);
+    /// A push of these alarms that was begun has come out, and the cluster was told what came of it.
+    fn came_out(&self, alarms: &[u64]);
 
     /// Says whether a push could begin now.
     fn holds(&self, turn: u64) -> bool;
@@ -201,8 +202,15 @@ pub trait SnoozeDoor: Send + Sync + std::fmt::Debug {
 #[async_trait]
 pub trait PictureUploads: Send + Sync + std::fmt::Debug {
     /// Returns the picture of an alarm that was found at `at`, and waits `wait` for it. `None`: there is none, and the log
-    /// says why. An alarm that was found after the fact has no `at`: its pictures were written before.
-    async fn file(&self, event: EventId, at: Option<Timestamp>, wait: Duration) -> Option<PictureFile>;
+    /// says why. An alarm that was found after the fact has no `at`: its pictures were written before. `reader`: the token
+    /// whose service gets it, which may get a better one later.
+    async fn file(
+        &self,
+        event: EventId,
+        at: Option<Timestamp>,
+        reader: Option<TokenId>,
+        wait: Duration,
+    ) -> Option<PictureFile>;
 }
 
 /// What became of a new key for links.

@@ -64,6 +64,9 @@ pub struct ClusterStatus {
     /// How often this node has begun to send for all nodes since its start.
     #[serde(default)]
     pub takeovers: u64,
+    /// Servers of ZoneMinder without a zmesd at work, whose cameras another node watches in the Events table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orphans: Vec<ClusterOrphan>,
     /// Another zmesd has this node's name: this one sends for its own cameras, and others do not hear of them.
     #[serde(default, skip_serializing_if = "super::is_false")]
     pub fenced: bool,
@@ -103,6 +106,31 @@ pub struct ClusterNode {
     /// `prefer` in its configuration; -32768: it sends no pushes, because `push.enabled` is false.
     #[serde(default)]
     pub prefer: i16,
+}
+
+/// A server of ZoneMinder without a zmesd at work.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ClusterOrphan {
+    /// `Servers.Id`; 0: its cameras belong to no server.
+    pub server_id: u32,
+    /// `Servers.Name`; `null`: there is no such server.
+    pub server: Option<String>,
+    /// How many of its cameras can have alarms.
+    pub cameras: u64,
+    /// The node that watches them; `null`: none at the moment.
+    pub watched_by: Option<String>,
+}
+
+impl ClusterOrphan {
+    /// Returns the server as people know it.
+    pub fn place(&self) -> String {
+        match &self.server {
+            Some(name) => format!("server {} ({name})", self.server_id),
+            None if self.server_id == 0 => "no server".to_owned(),
+            None => format!("server {}", self.server_id),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -25,11 +25,13 @@ mod why;
 pub use alarms::{AlarmForced, AlarmTested, TargetDecision};
 pub use checks::{Check, CheckPart, Perf};
 pub use clients::{ClientView, Clients, FilterFrom};
-pub use cluster::{CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, CLUSTER_WAIT_MS, ClusterNode, ClusterStatus};
+pub use cluster::{
+    CLUSTER_CLOCK_MS, CLUSTER_LAG_MS, CLUSTER_WAIT_MS, ClusterNode, ClusterOrphan, ClusterStatus,
+};
 pub use config::{ConfigReloaded, ConfigShown, LogLevel, ServedCertificate};
 pub use doctor::{Doctor, Finding};
 pub use events::{EventView, Events, EventsHourly, MonitorHours, ToldClients, ToldTokens};
-pub use monitors::{MonitorView, Monitors, Reloaded, ServerView};
+pub use monitors::{MonitorElsewhere, MonitorView, Monitors, Reloaded, ServerView};
 pub use mqtt::{MqttCleared, MqttStatus};
 pub use pictures::{PictureRead, PictureTested};
 pub use push::{

@@ -12,6 +12,19 @@ use crate::{EventId, MonitorId, MonitorState};
 pub struct Monitors {
     /// Ordered by id.
     pub monitors: Vec<MonitorView>,
+    /// The monitors of other nodes of the cluster, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<MonitorElsewhere>,
+}
+
+/// A monitor that another node of the cluster watches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct MonitorElsewhere {
+    /// `Monitors.Id`.
+    pub id: MonitorId,
+    /// `Monitors.Name`.
+    pub name: String,
 }
 
 /// One monitor as the daemon sees it.
@@ -58,10 +71,13 @@ pub struct ServerView {
     /// `Servers.Name`; absent if there is no such row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// No zmesd of the cluster is at work there: this node watches its monitors for now. Absent if not.
+    #[serde(default, skip_serializing_if = "super::is_false")]
+    pub orphan: bool,
 }
 
 /// The answer to `monitors reload`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reloaded {
     /// Monitors of this server.

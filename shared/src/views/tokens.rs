@@ -65,7 +65,7 @@ pub struct TokenView {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// Why it was revoked: `admin`, `prune`, `not in zmesd.toml` (a target), or the provider's answer.
+    /// Why it was revoked: `admin`, `prune`, `not in zmesd.toml` (a target), `revoked at another node`, or the provider's answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
     /// The transport that last accepted it, if another one refused it.

@@ -80,6 +80,7 @@ fn the_words_in_existing_state_files_do_not_change() {
         "revoked",
         "another user",
         "not started",
+        "cannot be replaced",
         "not configured",
         "another node",
         "not decided",

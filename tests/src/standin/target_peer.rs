@@ -104,6 +104,9 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
             for header in ["x-title", "x-message", "x-priority", "x-tags", "x-filename"] {
                 checks.header(request, header);
             }
+            if let Some(sequence) = request.header("x-sequence-id") {
+                checks.ensure(is_sequence(sequence), "that is not the id of a sequence");
+            }
             if let Some(text) = request.header("x-actions") {
                 actions(&serde_json::from_str(text).unwrap_or_default(), checks);
             }
@@ -121,7 +124,12 @@ fn ntfy(request: &Request, checks: &mut Checks) -> (Route, Answer) {
         &body,
         "",
         &["topic", "title", "message", "priority", "tags"],
-        &["click", "attach", "filename", "actions"],
+        &["click", "attach", "filename", "actions", "sequence_id"],
+    );
+    let sequence = &body["sequence_id"];
+    checks.ensure(
+        sequence.is_null() || sequence.as_str().is_some_and(is_sequence),
+        "that is not the id of a sequence",
     );
     actions(&body["actions"], checks);
     checks.one_of(&body, "/topic", &[TargetPeer::TOPIC]);
@@ -207,8 +215,26 @@ fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
         checks.ensure(part("photo").is_some_and(is_jpeg), "the photo is not a JPEG");
         return (Route::Push, ok(json!({"message_id": 4711})));
     }
+    if method == "editMessageMedia" {
+        let parts = form(request);
+        let part = |name: &str| parts.iter().find(|(own, _)| own == name).map(|(_, value)| &value[..]);
+        checks.ensure(part("chat_id").is_some(), "chat_id is needed");
+        checks.ensure(part("message_id") == Some(b"4711"), "that message was not sent");
+        let media: Value = serde_json::from_slice(part("media").unwrap_or_default()).unwrap_or_default();
+        let photo = media["type"] == "photo" && media["media"] == "attach://photo";
+        checks.ensure(photo && media["caption"].is_string(), "media is not a photo of this form");
+        checks.ensure(part("photo").is_some_and(is_jpeg), "the photo is not a JPEG");
+        return (Route::Push, ok(json!({"message_id": 4711})));
+    }
     let body = checks.json(request);
     match method {
+        "editMessageText" | "editMessageCaption" => {
+            let text = if method == "editMessageText" { "text" } else { "caption" };
+            checks.shape(&body, "", &["chat_id", "message_id", text], &["reply_markup"]);
+            checks.text(&body, &format!("/{text}"));
+            checks.ensure(body["message_id"] == "4711", "that message was not sent");
+            (Route::Push, ok(json!({"message_id": 4711})))
+        }
         "getMe" => (Route::Probe, ok(json!({"id": 110_201_543, "is_bot": true, "username": "zm_bot"}))),
         "getChat" => (Route::Probe, ok(json!({"id": -100, "type": "supergroup"}))),
         "sendMessage" => {
@@ -223,6 +249,12 @@ fn telegram(request: &Request, checks: &mut Checks) -> (Route, Answer) {
             (Route::Probe, Answer::json(404, &json!({"ok": false, "error_code": 404})))
         }
     }
+}
+
+/// ntfy, server/message.go: what names a sequence of messages.
+fn is_sequence(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
 fn is_jpeg(bytes: &[u8]) -> bool {

@@ -1,13 +1,18 @@
 //! Two daemons of one site, with a real MariaDB between them: each host's alarms reach the apps of both, and each phone
 //! rings once, whichever of them dies.
 
+mod away;
 mod changes;
 mod growth;
 mod kills;
 mod lab;
 mod links;
 mod load;
+mod orphans;
+mod providers;
+mod rules;
 mod stalls;
+mod targets;
 mod turns;
 mod twins;
 

@@ -1,5 +1,7 @@
 //! The node that sends stands still, or is cut off from the database, and comes back.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -108,5 +110,41 @@ async fn a_node_that_is_cut_off_sends_for_its_own_cameras_and_hears_later_what_i
     let rung = site.rung();
     ensure_all(&rung, (100..104).chain(200..204), 1)?;
     ensure!((200..204).all(|event| rung[&event] == 1), "{rung:?}");
+    site.proxy.ensure_no_violations()
+}
+
+#[tokio::test]
+async fn a_push_that_hangs_while_its_node_loses_the_ledger_and_finds_it_again_is_not_sent_twice() -> Result<()>
+{
+    let mut site = Site::new().prepare().await?;
+    let line = site.line_of_a()?;
+    site.a.start_daemon().await?;
+    site.wait_pusher("a").await?;
+    site.a.wait_comparing().await?;
+    let [_, other, _] = PHONES;
+    drop(site.a.phone("android", PHONE).await?);
+    drop(site.a.phone("android", other).await?);
+    // Longer than all that happens meanwhile, and shorter than the deadline of a request.
+    site.proxy.answer_token_next(PHONE, 1, &Behaviour::Slow(Duration::from_secs(8)));
+    site.alarm(1, 100).await?;
+    site.wait_rung(100).await?;
+    site.wait_rung_at(other, [100]).await?;
+    line.set(LineState::Cut);
+    let alone = |status: &Value| status["alone"] == true;
+    Site::wait_cluster(&site.a, "that of a node that is alone", alone).await?;
+    // No other alarm waits for it.
+    site.alarm(1, 101).await?;
+    site.wait_rung_at(other, [101]).await?;
+    line.set(LineState::Whole);
+    Site::wait_cluster(&site.a, "that of a node that sends again", |status| status["may_send"] == true)
+        .await?;
+    site.alarm(1, 102).await?;
+    for phone in [PHONE, other] {
+        site.wait_rung_at(phone, 100..103).await?;
+    }
+    site.wait_settled().await?;
+    for phone in [PHONE, other] {
+        ensure_all(&site.rung_at(phone), 100..103, 0)?;
+    }
     site.proxy.ensure_no_violations()
 }

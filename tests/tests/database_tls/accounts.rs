@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use zmes_tests::Database;
+use zmes_tests::{Database, Site, World};
 
 use crate::mysql::MySql;
 use crate::place::{ails, configure, goes_on, prepare};
@@ -48,6 +48,53 @@ async fn a_wrong_password_stays_a_wrong_password() -> Result<()> {
     ensure!(hint.contains("ZM_DB_PASS in "), "{hint}");
     ensure!(mysql.full_logins() == 0);
     Ok(())
+}
+
+/// Has a daemon use a ledger by this URL of the stand-in.
+async fn with_a_ledger(world: &mut World, mysql: &MySql, query: &str, host: &str) -> Result<()> {
+    let made = world.path("made-url").display().to_string();
+    let admin = format!("mysql://root@localhost/zmesd?socket={}", world.database.socket().display());
+    let init = ["cluster", "init", "--database-url", &admin, "--output", &made, "--yes"];
+    world.run(&init).await?.expect_code(0)?;
+    // Admins have such accounts, too.
+    let url = |user: &str| format!("mysql://{user}:{}@{host}/zmesd{query}", Database::PASSWORD);
+    let looks = ["cluster", "init", "--database-url", &url("root"), "--output", &made, "--dry-run"];
+    world.run(&looks).await?.expect_code(0)?;
+    ensure!(mysql.full_logins() == 1, "the password was in no cache");
+    mysql.forget();
+    std::fs::write(world.path("cluster-url"), url("zmesd"))?;
+    world.settings.set("cluster", "enabled", "true");
+    world.settings.set_text("cluster", "name", "a");
+    world.settings.set_path("cluster", "database-url-file", &world.path("cluster-url"));
+    world.write_settings()?;
+    world.start_daemon().await?;
+    Site::wait_cluster(world, "connected", |status| status["connected"] == true).await?;
+    ensure!(mysql.full_logins() >= 2, "the password was in no cache");
+    let before = mysql.full_logins();
+    mysql.forget();
+    world.database.stop().await?;
+    Site::wait_cluster(world, "away", |status| status["connected"] == false).await?;
+    world.database.resume().await?;
+    Site::wait_cluster(world, "connected again", |status| status["connected"] == true).await?;
+    ensure!(mysql.full_logins() > before, "the password was in no cache");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_first_login_of_a_ledgers_account_over_tcp_succeeds_and_the_next_after_a_restart_too()
+-> Result<()> {
+    let mut world = prepare().await?;
+    let mysql = MySql::start(world.directory(), world.database.socket(), Database::PASSWORD).await?;
+    let host = format!("127.0.0.1:{}", mysql.port());
+    with_a_ledger(&mut world, &mysql, "", &host).await
+}
+
+#[tokio::test]
+async fn the_first_login_of_a_ledgers_account_over_the_local_socket_succeeds() -> Result<()> {
+    let mut world = prepare().await?;
+    let mysql = MySql::start(world.directory(), world.database.socket(), Database::PASSWORD).await?;
+    let query = format!("?socket={}", mysql.socket().display());
+    with_a_ledger(&mut world, &mysql, &query, "localhost").await
 }
 
 /// Validates the stand-in: MariaDB's own client accepts it as a MySQL server.

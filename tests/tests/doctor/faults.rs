@@ -37,7 +37,7 @@ async fn in_a_healthy_house_nothing_is_red() -> Result<()> {
     ];
     ensure!(steps == expected, "{steps:?}");
     let port = &findings[5]["detail"];
-    ensure!(port.as_str().is_some_and(|text| text.contains("TLSv1_3, WebSocket")), "{port}");
+    ensure!(port.as_str().is_some_and(|text| text.contains("TLS 1.3, WebSocket")), "{port}");
 
     let people = world.run(&["doctor"]).await?.expect_code(0)?;
     ensure!(people.stdout.ends_with("No errors found.\n") && people.stderr.is_empty(), "{people:#?}");

@@ -1,5 +1,6 @@
 //! Pictures in pushes: links of the daemon's own, from the alarm to the phone that opens them.
 
+mod better;
 mod buttons;
 mod doctor;
 mod uploads;

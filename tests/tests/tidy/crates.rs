@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 use zmes_tests::repository;
 
 /// Folders of crates with the crates of the workspace that they may name in `[dependencies]`.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("shared", &[]),
-    ("zmesd/cluster", &["zmes-files", "zmes-shared"]),
+    ("zmesd/cluster", &["zmes-files", "zmes-mysql", "zmes-shared"]),
     ("zmesd/files", &[]),
     ("zmesd/legacy", &["zmes-files", "zmes-shared"]),
+    ("zmesd/mysql", &["zmes-shared"]),
     ("zmesd/providers", &["zmes-files", "zmes-shared"]),
-    ("zmesd/zoneminder", &["zmes-files", "zmes-shared"]),
+    ("zmesd/zoneminder", &["zmes-files", "zmes-mysql", "zmes-shared"]),
     (
         "zmesd",
         &["zmes-cluster", "zmes-files", "zmes-legacy", "zmes-providers", "zmes-shared", "zmes-zoneminder"],

@@ -9,7 +9,7 @@ use zmes_shared::control::Request;
 use zmes_shared::views::{MonitorView, Monitors, Reloaded, ServerView};
 
 use crate::context::{Context, Outcome};
-use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, time};
+use crate::render::{Cell, Column, ColumnOf, Out, Table, Tone, View, clean, time};
 
 #[derive(Debug, Clone, Copy, Subcommand)]
 #[command(
@@ -45,7 +45,8 @@ impl View for Monitors {
 
     fn human(&self, out: &mut Out) -> io::Result<()> {
         if self.monitors.is_empty() {
-            return out.line("ZoneMinder has no monitors on this server.");
+            out.line("ZoneMinder has no monitors on this server.")?;
+            return others(self, out);
         }
         let zone = out.look().zone.clone();
         let columns: &[ColumnOf<'_, MonitorView>] = &[
@@ -57,7 +58,8 @@ impl View for Monitors {
             (Column::new("LAST EVENT").right().spare(1), &|monitor| Cell::maybe(monitor.last_event_id)),
             (Column::new("REASON").wraps(), &|monitor| Cell::maybe(remark(monitor, &zone))),
         ];
-        out.table(&Table::of(&self.monitors, columns))
+        out.table(&Table::of(&self.monitors, columns))?;
+        others(self, out)
     }
 
     fn names(&self) -> Option<Vec<String>> {
@@ -65,22 +67,31 @@ impl View for Monitors {
     }
 }
 
+/// Says which monitors other nodes of the cluster watch.
+fn others(all: &Monitors, out: &mut Out) -> io::Result<()> {
+    if all.elsewhere.is_empty() {
+        return Ok(());
+    }
+    let names = all.elsewhere.iter().map(|other| format!("{} ({})", clean(&other.name), other.id));
+    out.line(&format!("Monitors of other nodes: {}", names.collect::<Vec<_>>().join(", ")))
+}
+
 /// Returns the source of its state, with the name of the server if another one captures it.
 fn source(monitor: &MonitorView) -> String {
     match &monitor.server {
         None => monitor.source.to_string(),
         Some(ServerView { name: Some(name), .. }) => format!("{} ({name})", monitor.source),
-        Some(ServerView { id, name: None }) => format!("{} (server {id})", monitor.source),
+        Some(ServerView { id, name: None, .. }) => format!("{} (server {id})", monitor.source),
     }
 }
 
-/// Returns the monitor's problem, and until when it is snoozed.
+/// Returns the monitor's problem, whether it is watched for another node, and until when it is snoozed.
 fn remark(monitor: &MonitorView, zone: &TimeZone) -> Option<String> {
     let snoozed = monitor.snoozed_until.map(|until| format!("snoozed until {}", time::date(until, zone)));
-    match (monitor.reason.clone(), snoozed) {
-        (Some(reason), Some(snoozed)) => Some(format!("{reason}; {snoozed}")),
-        (reason, snoozed) => reason.or(snoozed),
-    }
+    let is_orphan = monitor.server.as_ref().is_some_and(|server| server.orphan);
+    let orphan = is_orphan.then(|| "watched from here, because no zmesd is at work on its server".to_owned());
+    let remarks: Vec<String> = [monitor.reason.clone(), orphan, snoozed].into_iter().flatten().collect();
+    (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 
 fn healthy(healthy: bool) -> Cell {

@@ -8,8 +8,8 @@ use clap::{Arg, ValueEnum};
 use zmes_shared::client::{ClientError, ControlClient};
 use zmes_shared::control::{ClientFilter, EventFilter, Request, TokenFilter, TokenState, TransportKind};
 use zmes_shared::views::{
-    ClientView, Clients, ClusterNode, ClusterStatus, EventView, Events, MonitorView, Monitors, SnoozeView,
-    Snoozes, TokenView, Tokens,
+    ClientView, Clients, ClusterNode, ClusterStatus, EventView, Events, MonitorElsewhere, MonitorView,
+    Monitors, SnoozeView, Snoozes, TokenView, Tokens,
 };
 
 use super::Candidate;
@@ -153,8 +153,9 @@ async fn gather(
             Ok(())
         }
         Live::Monitors | Live::MonitorsOrAll => {
-            let Monitors { monitors } = daemon.request(Request::MonitorsList).await?;
+            let Monitors { monitors, elsewhere } = daemon.request(Request::MonitorsList).await?;
             found.extend(monitors.iter().take(MAX).map(monitor));
+            found.extend(elsewhere.iter().take(MAX).map(other_monitor));
             Ok(())
         }
         Live::SnoozesOrAll => {
@@ -264,6 +265,11 @@ fn client(client: &ClientView) -> Candidate {
 fn monitor(monitor: &MonitorView) -> Candidate {
     let health = if monitor.healthy { None } else { Some("not healthy") };
     Candidate::new(monitor.id.to_string(), &described([Some(&monitor.name), health, None, None]))
+}
+
+fn other_monitor(monitor: &MonitorElsewhere) -> Candidate {
+    let text = described([Some(&monitor.name), Some("another node watches it"), None, None]);
+    Candidate::new(monitor.id.to_string(), &text)
 }
 
 fn snooze(snooze: &SnoozeView) -> Candidate {

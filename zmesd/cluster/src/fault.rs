@@ -112,6 +112,17 @@ impl LedgerError {
                 "systemctl status mariadb; zmesd goes on by itself when the database answers again",
             ),
             sqlx::Error::Tls(error) => Self::tls(error),
+            // The first login of such an account needs more than sqlx can do.
+            sqlx::Error::Configuration(cause) if cause.to_string().contains("RSA") => Self::new(
+                LedgerFault::Login,
+                "the account cannot log in with caching_sha2_password without TLS",
+                "switch TLS on in the server, or log in once by another client (mysql -u USER -p) after each of its starts",
+            ),
+            sqlx::Error::Protocol(text) if text.contains("unknown authentication plugin") => Self::new(
+                LedgerFault::Login,
+                format!("the account uses a login method that zmesd does not support ({})", clean(text)),
+                "let it use mysql_native_password or caching_sha2_password: ALTER USER … IDENTIFIED …",
+            ),
             other => Self::new(LedgerFault::Other, clean(&other.to_string()), WHOLE),
         }
     }

@@ -18,6 +18,7 @@
 //! | [`alarms`] | the log: one writer for each node, in order; a reader of all others, each alarm once; keys of duplicates |
 //! | [`lease`] | who sends pushes: a state machine without I/O, and its four statements |
 //! | [`duty`] | which node pushes an alarm: the pusher what is in the log, a node that is alone its own |
+//! | [`orphans`] | which servers have no node at work, and which node watches their monitors |
 //! | [`records`] | what all nodes know: devices, snoozes, troubles, with numbers by which every node reads the changes |
 //! | [`outcomes`] | what was sent and what was not, and why; what a new pusher finds open |
 //! | [`secrets`] | keys that all nodes must have in common |
@@ -86,8 +87,8 @@
 //!   order of crashes, cuts and lost answers. It needs alarms that are not in the log yet to be kept on the node's disk.
 //! - **A node that was alone can cause a duplicate**, in two ways. An alarm whose write had no answer
 //!   ([`BacklogEntry::is_in_doubt`](alarms::BacklogEntry::is_in_doubt); at most one batch, 64) may be in the log, and the
-//!   pusher sends it, too. And if the node alone is cut off, the pusher finds it silent and may watch its monitors through
-//!   the Events table; then each alarm can be sent by both, for as long as that lasts. The log has both under one key, and
+//!   pusher sends it, too. And if the node alone is cut off, the pusher finds it silent and watches its monitors through
+//!   the Events table ([`orphans`]); then each alarm can be sent by both, for as long as that lasts. The log has both under one key, and
 //!   what the node has sent comes with the alarm in one transaction ([`AlarmWriter::note`](alarms::AlarmWriter::note)), so no
 //!   third one is sent. A phone shows such a pair as one notice only if pushes have a collapse key.
 //! - **A database that crashes without `innodb_flush_log_at_trx_commit = 1` forgets what it had confirmed.** Nodes notice
@@ -110,6 +111,7 @@ pub mod lease;
 mod line;
 mod lists;
 pub mod node;
+pub mod orphans;
 pub mod outcomes;
 pub mod records;
 pub mod retention;

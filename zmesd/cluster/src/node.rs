@@ -88,6 +88,11 @@ pub struct Membership {
     pub key: NodeKey,
     /// Number of its newest alarm: the next one gets the number after it.
     pub seq: u64,
+    /// How long nothing was heard of it before this start; `None`: it is new.
+    pub away: Option<Duration>,
+    /// The ledger knows this installation, not only one of its name: what was in the ledger when it was there last, and is not
+    /// any more, was forgotten since, also if the ledger was restored from an older copy meanwhile.
+    pub is_known: bool,
 }
 
 /// The other host with the same name.
@@ -184,7 +189,8 @@ pub async fn register(line: &mut LedgerLine, settings: &NodeSettings) -> Result<
         }
         let key = NodeKey { id: known.key.id, epoch: known.key.epoch.max(settings.last_epoch) + 1 };
         update(connection, settings, key).await?;
-        Ok(Admission::Member(Membership { key, seq: known.seq }))
+        let is_known = known.identity == settings.identity;
+        Ok(Admission::Member(Membership { key, seq: known.seq, away: Some(known.silent), is_known }))
     })
 }
 
@@ -238,7 +244,8 @@ async fn insert(connection: &mut MySqlConnection, settings: &NodeSettings) -> Wo
     match inserted {
         Ok(done) => {
             let id = u16::try_from(done.last_insert_id()).map_err(|_| sqlx::Error::RowNotFound)?;
-            Ok(Membership { key: NodeKey { id: NodeId(id), epoch: settings.last_epoch + 1 }, seq: 0 })
+            let key = NodeKey { id: NodeId(id), epoch: settings.last_epoch + 1 };
+            Ok(Membership { key, seq: 0, away: None, is_known: false })
         }
         // Two new hosts with one name: the second one finds the first.
         Err(error) if is_duplicate(&error) => Err(Stop::Again),
@@ -283,6 +290,15 @@ pub async fn heartbeat(
             return Ok(Heartbeat::Alive);
         }
         not_ours(connection, key).await
+    })
+}
+
+/// Notes `Servers.Id` of a node's host, where it was not known at the registration: `zm.conf` may only have the name.
+pub async fn set_server(line: &mut LedgerLine, key: NodeKey, server: u32) -> Result<(), LedgerError> {
+    attempt!(line.statements(), |connection| {
+        let sql = "UPDATE `node` SET `server` = ? WHERE `id` = ? AND `epoch` = ?";
+        sqlx::query(sql).bind(server).bind(key.id.0).bind(key.epoch).execute(connection).await?;
+        Ok(())
     })
 }
 

@@ -5,6 +5,7 @@
 //! table serve all kinds, so that a node follows all of it with one question.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::mysql::MySqlRow;
@@ -99,7 +100,7 @@ pub struct Record {
     pub key: RecordKey,
     /// When it was changed so, by the clock of the node where it happened. Of two changes the later one stays.
     pub changed: Timestamp,
-    /// It is over: every node forgets it.
+    /// It is over: soon it is forgotten. The body stays until then, so that a node that was away learns what it was.
     pub deleted: bool,
     /// All of it, as JSON; at most [`BODY_MAX`] bytes.
     pub body: Vec<u8>,
@@ -172,6 +173,28 @@ pub async fn change(line: &mut LedgerLine, records: &[Record]) -> Result<Vec<Rec
         }
         Ok(changes)
     })
+}
+
+/// Returns records of a kind that are not deleted and were not changed for this long, in the order of their ids, after an
+/// id or from the first one; at most [`PAGE`] of them.
+pub async fn unchanged(
+    line: &mut LedgerLine,
+    kind: RecordKind,
+    age: Duration,
+    after: Option<[u8; 32]>,
+) -> Result<Vec<Record>, LedgerError> {
+    let after = after.map(Vec::from).unwrap_or_default();
+    let rows = attempt!(line.statements(), |connection| {
+        let sql = format!(
+            "SELECT `rev`, `kind`, `id`, {}, `deleted`, `body` FROM `record` WHERE `kind` = ? AND `id` > ? AND NOT `deleted` \
+             AND `changed` < UTC_TIMESTAMP(3) - INTERVAL ? * 1000 MICROSECOND ORDER BY `id` LIMIT {PAGE}",
+            times::millis("`changed`")
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(kind.number()).bind(after.as_slice());
+        let rows = query.bind(times::interval(age)).fetch_all(connection).await?;
+        Ok(rows.iter().map(record_of_row).collect::<Result<Vec<_>, _>>()?)
+    })?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 /// Says whether a record fits into the ledger; one that does not has others refused with it.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
@@ -37,8 +39,12 @@ const WELCOME: [&str; 5] = [
 pub struct LedgerServer {
     /// Without host, socket and TLS: where the server is, and what its files hold, may change between two connections.
     options: MySqlConnectOptions,
+    user: String,
+    password: SecretString,
     address: DatabaseAddress,
     tls: TlsUse,
+    /// Connect without TLS at once: it failed, and no connection has broken since.
+    plain: Arc<AtomicBool>,
 }
 
 /// Whether connections use TLS.
@@ -67,7 +73,9 @@ impl LedgerServer {
         tls: Option<&DatabaseTls>,
     ) -> Self {
         let tls = tls.map_or(TlsUse::Offered, |tls| TlsUse::Asked(tls.clone()));
-        Self { options: account(user, password), address, tls }
+        let plain = Arc::new(AtomicBool::new(false));
+        let (options, user, password) = (account(user, password), user.to_owned(), password.clone());
+        Self { options, user, password, address, tls, plain }
     }
 
     /// The server that a URL names, with the URL's database selected if it names one.
@@ -118,7 +126,11 @@ impl LedgerServer {
                     return Ok(connection);
                 }
                 Err(sqlx::Error::Io(_)) if !is_last => {}
-                Err(error) => return Err(explain(&error)),
+                Err(error) => {
+                    // It may be another server the next time.
+                    self.plain.store(false, Ordering::Relaxed);
+                    return Err(explain(&error));
+                }
             }
         }
         Err(self.late())
@@ -148,12 +160,37 @@ impl LedgerServer {
             (ServerAddress::Socket(path), TlsUse::Never | TlsUse::Offered) => options.socket(path),
             (ServerAddress::Tcp(host, port), _) => options.host(host).port(*port),
         };
-        match options.connect().await {
-            Err(error) if matches!(self.tls, TlsUse::Offered) && is_about_tls(&error) => {
-                options.ssl_mode(MySqlSslMode::Disabled).connect().await
+        let is_offered = matches!(self.tls, TlsUse::Offered);
+        if is_offered && self.plain.load(Ordering::Relaxed) {
+            return self.open(place, options.ssl_mode(MySqlSslMode::Disabled)).await;
+        }
+        match self.open(place, options.clone()).await {
+            Err(error) if is_offered && is_about_tls(&error) => {
+                let opened = self.open(place, options.ssl_mode(MySqlSslMode::Disabled)).await?;
+                self.plain.store(true, Ordering::Relaxed);
+                Ok(opened)
             }
             opened => opened,
         }
+    }
+
+    /// Opens one connection. A first login that sqlx cannot do is done here, and the server knows the account then.
+    async fn open(
+        &self,
+        place: &ServerAddress,
+        options: MySqlConnectOptions,
+    ) -> Result<MySqlConnection, sqlx::Error> {
+        let error = match options.connect().await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        // What sqlx said is what counts.
+        if zmes_mysql::may_help(&error, place)
+            && zmes_mysql::perform(place, &self.user, &self.password).await.is_ok()
+        {
+            return options.connect().await;
+        }
+        Err(error)
     }
 
     /// What is said when it does not answer in time.

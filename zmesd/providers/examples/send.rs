@@ -79,6 +79,7 @@ fn test_push(token: PushToken, platform: Platform, clock: &WallClock) -> Result<
         badge: 1,
         urgency: Urgency::Normal,
         picture: None,
+        replaces: None,
         snooze: Vec::new(),
         expires_at: clock.now().checked_add(Duration::from_mins(1))?,
     })

@@ -51,6 +51,11 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
     ConnectCause::of(error).text
 }
 
+/// Returns the kind and the words of a TLS alert in the text of an error; `None`: there is none in it.
+pub fn told_alert(text: &str) -> Option<(FaultKind, String)> {
+    retold(text).map(|cause| (cause.kind, cause.text))
+}
+
 /// HTTP/2 keeps only the text of an inner error.
 fn retold(text: &str) -> Option<ConnectCause> {
     let (_, alert) = text.split_once("received fatal alert: ")?;

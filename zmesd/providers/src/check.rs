@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{StatusCode, Url};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, ProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -130,10 +130,19 @@ pub(super) async fn secure(
     let connected: io::Result<_> = connector.connect(name, stream).await;
     let connection = connected.map_err(|error| ConnectCause::of(&error))?;
     let (_, session) = connection.get_ref();
-    let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    let version = tls_version(session.protocol_version());
     let chain = session.peer_certificates().unwrap_or_default();
     let shown = format!("{version}, {}", describe(chain, clock.now()));
     Ok((connection, shown))
+}
+
+/// Returns the version of TLS in words for people.
+pub fn tls_version(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS",
+    }
 }
 
 /// `CN=zm.example.org < CN=R11,O=Let's Encrypt, 62 days left`

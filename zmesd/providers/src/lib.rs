@@ -93,6 +93,8 @@ mod transports;
 mod visit;
 mod words;
 
+pub use cause::told_alert;
+pub use check::tls_version;
 pub use clock::WallClock;
 pub use dial::{Dial, DialedStream};
 pub use findings::findings;

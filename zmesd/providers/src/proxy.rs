@@ -132,6 +132,11 @@ impl PushTransport for Proxy {
         PictureWay::Nothing
     }
 
+    /// Phones behind it show a second message.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = payload::proxy::body(self.common.message(push)?, &self.sound);
         let answer = self.post(&self.push, body, self.http.deadline()).await?;

@@ -37,6 +37,9 @@ pub struct Push {
     pub urgency: Urgency,
     /// The picture of the last alarm, as the transport takes it ([`PushTransport::picture_way`]).
     pub picture: Option<PushedPicture>,
+    /// Of an update: the provider's id of the message that it follows, for a transport that edits messages
+    /// ([`PushTransport::edits`]).
+    pub replaces: Option<String>,
     /// Buttons that silence the monitor of the last alarm, for a transport that shows them
     /// ([`PushTransport::snooze_buttons`]).
     pub snooze: Vec<SnoozeButton>,
@@ -249,6 +252,17 @@ pub trait PushTransport: Send + Sync + fmt::Debug {
     /// Returns how it takes the picture of an alarm.
     fn picture_way(&self) -> PictureWay {
         PictureWay::Link
+    }
+
+    /// Says whether an update takes the place of the message that it follows, without a sound. If not, a better picture is
+    /// no reason to send one.
+    fn replaces(&self) -> bool {
+        true
+    }
+
+    /// Says whether it edits the message that an update follows, and needs its id.
+    fn edits(&self) -> bool {
+        false
     }
 
     /// Returns which snooze buttons it shows.

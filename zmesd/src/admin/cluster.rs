@@ -185,12 +185,12 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
         };
         let leave =
             format!("start zmesd on that host; or, if it is gone for good: zmesctl cluster leave {name}");
+        let cameras = whose_cameras(node, status);
         return vec![if node.stopped {
-            let text = format!("node {name} is stopped: alarms of its cameras are not seen");
+            let text = format!("node {name} is stopped: {cameras}");
             fault(Severity::Warning, text, leave, SILENT)
         } else {
-            let text =
-                format!("nothing was heard of node {name} for {ago}: alarms of its cameras are not seen");
+            let text = format!("nothing was heard of node {name} for {ago}: {cameras}");
             fault(Severity::Error, text, leave, SILENT)
         }];
     }
@@ -212,6 +212,15 @@ fn judge_node(node: &ClusterNode, status: &ClusterStatus) -> Vec<ClusterFault> {
         faults.push(fault(Severity::Warning, text, format!("zmesctl push check on {name}"), SILENT));
     }
     faults
+}
+
+/// Says what becomes of the alarms of a node that is not at work.
+fn whose_cameras(node: &ClusterNode, status: &ClusterStatus) -> String {
+    let orphan = status.orphans.iter().find(|orphan| Some(orphan.server_id) == node.server_id);
+    match orphan.and_then(|orphan| orphan.watched_by.as_deref()) {
+        Some(by) => format!("node {by} watches its cameras in the Events table"),
+        None => "alarms of its cameras are not seen".to_owned(),
+    }
 }
 
 /// Says whether this node tells people of the troubles of others: it sends pushes, or nobody does and it is the first that is
@@ -309,6 +318,8 @@ fn finding(found: CheckFinding) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use zmes_shared::views::ClusterOrphan;
+
     use super::*;
 
     fn node(name: &str) -> ClusterNode {
@@ -371,6 +382,30 @@ mod tests {
         let trouble = |status: &mut ClusterStatus| status.nodes[1].trouble = "no provider".to_owned();
         assert_eq!(change(&trouble), one("nvr2", Warning));
         assert_eq!(change(&|status| status.nodes[1].version = "0.3.0".to_owned()), one("versions", Warning));
+    }
+
+    #[test]
+    fn a_node_that_is_gone_is_told_of_with_who_watches_its_cameras() {
+        let mut status = healthy();
+        (status.nodes[1].alive, status.nodes[1].server_id, status.nodes[1].seen_ms) =
+            (false, Some(2), 30_000);
+        let text = |status: &ClusterStatus| judge(status)[0].text.to_string();
+        assert_eq!(
+            text(&status),
+            "nothing was heard of node nvr2 for 30 s: alarms of its cameras are not seen"
+        );
+        let orphan = |server_id, by: Option<&str>| ClusterOrphan {
+            server_id,
+            server: None,
+            cameras: 2,
+            watched_by: by.map(str::to_owned),
+        };
+        status.orphans = vec![orphan(3, Some("nvr1")), orphan(2, None)];
+        assert!(text(&status).ends_with("alarms of its cameras are not seen"), "{}", text(&status));
+        status.orphans[1].watched_by = Some("nvr1".to_owned());
+        assert!(text(&status).ends_with(": node nvr1 watches its cameras in the Events table"));
+        status.nodes[1].stopped = true;
+        assert_eq!(text(&status), "node nvr2 is stopped: node nvr1 watches its cameras in the Events table");
     }
 
     #[test]

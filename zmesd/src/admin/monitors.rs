@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use zmes_shared::MonitorId;
 use zmes_shared::control::{ControlError, ErrorCode};
-use zmes_shared::views::{MonitorCounts, MonitorView, Monitors, Reloaded, ServerView};
+use zmes_shared::views::{MonitorCounts, MonitorElsewhere, MonitorView, Monitors, Reloaded, ServerView};
 use zmes_shared::words::MonitorCondition;
 use zmes_zoneminder::{Monitor, OtherServer};
 
@@ -17,16 +18,23 @@ pub(super) struct ListedMonitor {
     pub(super) watched: bool,
     /// The server that captures it, if that is not this machine.
     pub(super) elsewhere: Option<Arc<OtherServer>>,
+    /// No node of the cluster is at work there, and this one watches it.
+    pub(super) is_orphan: bool,
 }
 
 pub(super) async fn list(parts: &AdminParts) -> Monitors {
     let silenced = snoozes::for_everybody(parts).await;
     let view = |listed: &ListedMonitor| MonitorView {
         snoozed_until: silenced.until(listed.report.id),
-        server: listed.elsewhere.as_deref().map(server),
+        server: listed.elsewhere.as_deref().map(|server| server_view(server, listed.is_orphan)),
         ..conditions::view(&listed.report)
     };
-    Monitors { monitors: join(parts).iter().map(view).collect() }
+    let catalog = parts.catalog.now();
+    let other = |(id, name): (&MonitorId, &Arc<str>)| MonitorElsewhere { id: *id, name: name.to_string() };
+    Monitors {
+        monitors: join(parts).iter().map(view).collect(),
+        elsewhere: catalog.others.iter().map(other).collect(),
+    }
 }
 
 pub(super) async fn reload(parts: &AdminParts) -> Result<Reloaded, ControlError> {
@@ -50,8 +58,8 @@ pub(super) fn counts(parts: &AdminParts) -> MonitorCounts {
     }
 }
 
-fn server(server: &OtherServer) -> ServerView {
-    ServerView { id: server.id, name: server.name.clone() }
+fn server_view(server: &OtherServer, orphan: bool) -> ServerView {
+    ServerView { id: server.id, name: server.name.clone(), orphan }
 }
 
 impl ListedMonitor {
@@ -71,7 +79,8 @@ pub(super) fn join(parts: &AdminParts) -> Vec<ListedMonitor> {
         let report = seen.unwrap_or_else(|| MonitorReport::unpolled(monitor));
         let report = MonitorReport { name: Arc::clone(&monitor.name), ..report };
         let elsewhere = monitor.elsewhere.clone();
-        ListedMonitor { report, watched: monitor.watched.is_ok(), elsewhere }
+        let is_orphan = catalog.is_orphan(monitor);
+        ListedMonitor { report, watched: monitor.watched.is_ok(), elsewhere, is_orphan }
     };
     catalog.monitors.iter().map(listed).collect()
 }

@@ -116,7 +116,8 @@ fn told_of(choice: &MqttChoice, catalog: &Catalog) -> Vec<Finding> {
     }
     let told = |id: MonitorId| user.is_empty() || catalog.may_hear(user, id).is_ok();
     let chosen = |id, name: &str| monitors.is_empty() || monitors.iter().any(|wanted| wanted.names(id, name));
-    let mut own = catalog.monitors.iter().filter(|monitor| chosen(monitor.id, &monitor.name)).peekable();
+    let own = catalog.monitors.iter().filter(|monitor| !catalog.is_orphan(monitor));
+    let mut own = own.filter(|monitor| chosen(monitor.id, &monitor.name)).peekable();
     // All that are chosen may be those of other nodes, which publish them.
     if own.peek().is_none() || own.any(|monitor| told(monitor.id)) {
         return Vec::new();

@@ -80,7 +80,7 @@ pub(super) async fn read(
 ) -> Result<PictureRead, ControlError> {
     let file = match event {
         EventId(0) => None,
-        _ => parts.pictures.file(event, at, wait.min(READ_WAIT)).await,
+        _ => parts.pictures.file(event, at, None, wait.min(READ_WAIT)).await,
     };
     let file = file.filter(|file| file.bytes().len() <= READ_MAX);
     let jpeg = off_loop(move || file.map(|file| STANDARD.encode(file.bytes()))).await?;

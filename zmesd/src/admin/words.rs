@@ -129,6 +129,9 @@ fn skipped(reason: SkipReason, subject: Subject<'_>) -> String {
         SkipReason::NotStarted => {
             "the start of the alarm was not sent to it, or only as part of a digest".to_owned()
         }
+        SkipReason::NotReplaceable => {
+            "a better picture came, and the way to it cannot replace a message or takes no picture".to_owned()
+        }
         SkipReason::NotConfigured => {
             format!("the target {handle} left zmesd.toml before the push was sent")
         }

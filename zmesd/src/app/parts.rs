@@ -36,11 +36,13 @@ pub struct Parts {
 impl Parts {
     pub fn production(config: &Config) -> Self {
         let zoneminder = &config.zoneminder;
-        let database = Arc::new(ZmDb::new(
+        let database = ZmDb::new(
             zoneminder.database.clone(),
             zoneminder.servers.clone(),
             config.auth.enforce_monitor_permissions,
-        ));
+        );
+        // A node may have to watch the monitors of another server, and people know servers by name.
+        let database = Arc::new(database.naming_servers(config.cluster.node.is_some()));
         Self {
             monitors: Arc::clone(&database) as _,
             accounts: Arc::clone(&database) as _,

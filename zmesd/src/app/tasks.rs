@@ -1,6 +1,5 @@
 //! Creates the long-lived tasks, in the order in which they start.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 use tracing::error;
 use zmes_providers::Transports;
-use zmes_shared::EventId;
+use zmes_shared::{EventId, MonitorId};
 use zmes_zoneminder::{EventStore, MonitorSource};
 
 use super::Conductor;
@@ -19,15 +18,16 @@ use super::start::{Common, Opened, Start};
 use super::wiring::{CatalogEnds, Channels, DetectionEnds, Handles, MqttEnds, PushEnds, RouterEnds};
 use crate::admin::AdminParts;
 use crate::cluster::{Cluster, ClusterHandle, ClusterParts};
-use crate::config::{Config, PushConfig};
+use crate::config::{Config, PushConfig, Source};
 use crate::control;
 use crate::detect::{self, DetectParts, Gaps, Record};
 use crate::domain::{Alarm, DeliveryId, Token};
 use crate::labels::LabelReader;
 use crate::links::LinkMaker;
 use crate::metrics;
-use crate::monitors::CatalogTask;
+use crate::monitors::{CatalogTask, Orphans};
 use crate::mqtt::{MqttBroker, MqttOwner, MqttParts, MqttStatus, MqttView};
+use crate::pictures::PictureWatch;
 use crate::ports::{Broker, Clock, MqttSide, PictureUploads, PushSide, wall_clock};
 use crate::push::{
     Dispatcher, DispatcherParts, PushCluster, PushPictures, PushStatus, PushView, PushViewParts, STORM_WINDOW,
@@ -50,29 +50,35 @@ struct ClusterSide {
     news: (mpsc::Sender<LedgerNews>, mpsc::Receiver<LedgerNews>),
     outcomes: (mpsc::Sender<LedgerOutcome>, mpsc::Receiver<LedgerOutcome>),
     alarms: mpsc::Sender<Alarm>,
-    announced: BTreeSet<EventId>,
+    announced: Vec<(EventId, Option<MonitorId>)>,
     tokens: Vec<Token>,
+    orphans: watch::Sender<Arc<Orphans>>,
+    reads_events: bool,
     retry_for: Duration,
     catch_up: Duration,
+    keep_tombstones: Duration,
 }
 
 impl ClusterSide {
     fn new(
         cluster: Option<Cluster>,
-        alarms: &mpsc::Sender<Alarm>,
-        remembered: &Remembered,
-        config: &Config,
+        orphans: watch::Sender<Arc<Orphans>>,
+        (alarms, remembered, config): (&mpsc::Sender<Alarm>, &Remembered, &Config),
     ) -> Option<Self> {
         let cluster = cluster?;
+        let by_others = |event: &EventId| (*event, remembered.told_elsewhere.get(event).copied());
         Some(Self {
             cluster,
             news: mpsc::channel(LEDGER_NEWS),
             outcomes: mpsc::channel(LEDGER_NEWS),
             alarms: alarms.clone(),
-            announced: remembered.announced.clone(),
+            announced: remembered.announced.iter().map(by_others).collect(),
             tokens: remembered.tokens.clone(),
+            orphans,
+            reads_events: config.zoneminder.source != Source::Shm,
             retry_for: config.push.retry_for,
             catch_up: config.zoneminder.catch_up,
+            keep_tombstones: config.state.keep_tombstones,
         })
     }
 
@@ -104,15 +110,19 @@ impl Conductor {
         let shared = Shared { common, handles, state: state.handle, state_trouble: state.trouble };
         let (soft, wanted) = (self.tokens.soft.clone(), listeners.len());
         let listening = self.listen(listeners, certificates.is_some());
-        let reader = catalog(channels.catalog, &parts, opened.cluster.is_some(), &shared);
+        let is_node = opened.cluster.is_some();
+        let (orphans_tx, orphans) = watch::channel(Arc::default());
+        let reader = catalog(channels.catalog, &parts, is_node.then_some(orphans), &shared);
         self.front.spawn("catalog", reader.run(soft.clone()));
-        let side = ClusterSide::new(opened.cluster, &channels.detection.alarms, &state.remembered, &config);
+        let side = (&channels.detection.alarms, &state.remembered, &config);
+        let side = ClusterSide::new(opened.cluster, orphans_tx, side);
         let (alarms, events) = (channels.detection.alarms.downgrade(), Arc::clone(&parts.events));
-        let kept = config.state.keep_events;
-        let gaps =
-            self.run_detection(channels.detection, parts.source, events, kept, &state.remembered, &shared);
+        let seen = (parts.source, events, config.state.keep_events);
+        let gaps = self.run_detection(channels.detection, is_node, seen, &state.remembered, &shared);
         let labels = label_reader(channels.label_requests, Arc::clone(&parts.events), &shared);
         self.front.spawn("labels", labels.run(soft.clone()));
+        let better = PictureWatch::new(Arc::clone(&opened.pictures), channels.picture_requests);
+        self.front.spawn("pictures", better.run(soft.clone()));
         let (ways, transports) = watch::channel(opened.transports);
         let last = state.remembered.last_delivery;
         let pictures =
@@ -195,9 +205,8 @@ impl Conductor {
     fn run_detection(
         &mut self,
         ends: DetectionEnds,
-        source: Box<dyn MonitorSource>,
-        store: Arc<dyn EventStore>,
-        keep_events: Duration,
+        is_node: bool,
+        (source, store, keep_events): (Box<dyn MonitorSource>, Arc<dyn EventStore>, Duration),
         remembered: &Remembered,
         shared: &Shared,
     ) -> Gaps {
@@ -207,6 +216,7 @@ impl Conductor {
             store,
             catalog: shared.handles.catalog.watch(),
             config: ends.config,
+            is_node,
             cursors: remembered.cursors.clone(),
             unidentified: remembered.unidentified.clone(),
             open: remembered.open.iter().map(|open| (open.monitor, open.clone())).collect(),
@@ -276,7 +286,8 @@ impl Conductor {
         shared: &Shared,
     ) -> (Option<LedgerSide>, Option<ClusterHandle>) {
         let Some(side) = side else { return (None, None) };
-        let ClusterSide { cluster, news, outcomes, alarms, announced, tokens, retry_for, catch_up } = side;
+        let ClusterSide { cluster, news, outcomes, alarms, announced, tokens, .. } = side;
+        let ClusterSide { orphans, reads_events, retry_for, catch_up, keep_tombstones, .. } = side;
         let handle = cluster.handle();
         let side = LedgerSide::new(news.0, announced, &tokens);
         let tasks = cluster.tasks(ClusterParts {
@@ -290,8 +301,11 @@ impl Conductor {
             push_rules: shared.handles.push_rules.clone(),
             catalog: shared.handles.catalog.watch(),
             auth: shared.handles.auth.clone(),
+            orphans,
+            reads_events,
             retry_for,
             catch_up,
+            keep_tombstones,
             clock: shared.clock(),
         });
         let (front, desk) = tasks.split(&self.tokens.soft, &self.tokens.store);
@@ -348,11 +362,20 @@ impl Conductor {
     }
 }
 
-fn catalog(ends: CatalogEnds, parts: &Parts, is_node: bool, shared: &Shared) -> CatalogTask {
+/// `orphans`: of a node of a cluster.
+fn catalog(
+    ends: CatalogEnds,
+    parts: &Parts,
+    orphans: Option<watch::Receiver<Arc<Orphans>>>,
+    shared: &Shared,
+) -> CatalogTask {
     let (monitors, accounts) = (Arc::clone(&parts.monitors), Arc::clone(&parts.accounts));
     let clock = shared.clock();
     let task = CatalogTask::new(monitors, accounts, ends.interval, clock, ends.refreshes, ends.catalog);
-    if is_node { task.of_node() } else { task }
+    match orphans {
+        Some(orphans) => task.of_node(orphans),
+        None => task,
+    }
 }
 
 fn label_reader(
@@ -386,6 +409,8 @@ fn router(
         ends: shared.handles.ends.clone(),
         labels: shared.handles.labels.clone(),
         label_requests: ends.label_requests,
+        pictures: shared.handles.pictures.clone(),
+        picture_requests: ends.picture_requests,
         targets: shared.handles.targets.clone(),
         links,
         ledger,

@@ -12,8 +12,8 @@ use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::mqtt::MqttRequest;
 use crate::push::PushCommand;
 use crate::route::{
-    LabelRequest, LabelRequests, OrderReceiver, OrderSender, PushRules, RouterCommand, RouterHandle,
-    push_orders,
+    LabelRequest, LabelRequests, OrderReceiver, OrderSender, PictureRequest, PictureRequests, PushRules,
+    RouterCommand, RouterHandle, push_orders,
 };
 use crate::rules::RuleSet;
 
@@ -24,6 +24,8 @@ const ALARMS: usize = 1024;
 const COMMANDS: usize = 64;
 /// Orders of the router to the push side. If full, the push side reads the rest from the disk.
 const PUSHES: usize = 1024;
+/// Alarms that may get a better picture. If full, they get none.
+const PICTURE_REQUESTS: usize = 256;
 /// Announced events whose labels are needed. If full, alarms are decided without labels.
 const LABEL_REQUESTS: usize = 1024;
 /// Requests to read the catalog again. If full, the caller waits.
@@ -44,6 +46,7 @@ pub(super) struct Channels {
     pub(super) router: RouterEnds,
     pub(super) push: PushEnds,
     pub(super) label_requests: mpsc::Receiver<LabelRequest>,
+    pub(super) picture_requests: mpsc::Receiver<PictureRequest>,
     pub(super) mqtt: MqttEnds,
     pub(super) settings: SettingSenders,
     pub(super) hangups: mpsc::Receiver<()>,
@@ -86,6 +89,7 @@ pub(super) struct RouterEnds {
     pub(super) commands: mpsc::Receiver<RouterCommand>,
     pub(super) orders: OrderSender,
     pub(super) label_requests: LabelRequests,
+    pub(super) picture_requests: PictureRequests,
 }
 
 #[derive(Debug)]
@@ -138,6 +142,7 @@ impl Channels {
         let (ends_tx, ends) = watch::channel(config.end);
         let (labels_tx, labels) = watch::channel(config.labels.clone());
         let (label_requests_tx, label_requests) = mpsc::channel(LABEL_REQUESTS);
+        let (picture_requests_tx, picture_requests) = mpsc::channel(PICTURE_REQUESTS);
         let (targets_tx, targets) = watch::channel(Arc::clone(&config.targets));
         let (mqtt_tx, mqtt) = watch::channel(config.mqtt.clone());
         let (mqtt_requests_tx, mqtt_requests) = mpsc::channel(MQTT_REQUESTS);
@@ -162,8 +167,10 @@ impl Channels {
                 commands,
                 orders: orders_tx,
                 label_requests: LabelRequests::new(label_requests_tx),
+                picture_requests: PictureRequests::new(picture_requests_tx),
             },
             label_requests,
+            picture_requests,
             mqtt: MqttEnds { config: mqtt, requests: mqtt_requests, questions: mqtt_requests_tx },
             push: PushEnds { orders, commands: push_commands, questions: push_commands_tx },
             settings: SettingSenders {

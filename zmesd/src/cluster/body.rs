@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
-use zmes_cluster::alarms::LedgerAlarm;
+use zmes_cluster::alarms::{DedupKey, LedgerAlarm};
 use zmes_cluster::outcomes::DeviceHandle;
+use zmes_cluster::records::Record;
 use zmes_providers::{App, Platform, PushToken};
 use zmes_shared::words::SnoozeOrigin;
 use zmes_shared::{MonitorId, text};
@@ -38,6 +39,7 @@ pub(super) fn alarm(logged: &LedgerAlarm, elsewhere: Option<Elsewhere>, late: bo
         phase: logged.phase,
         span: began.map(|began| AlarmSpan { began, lasted: body.lasted_ms.map(Duration::from_millis) }),
         elsewhere,
+        stands_for_event: logged.event.is_some_and(|event| logged.dedup == DedupKey::start(event)),
     }
 }
 
@@ -113,8 +115,8 @@ pub(super) fn of_token(token: &Token, badge_at: Option<Timestamp>) -> Vec<u8> {
 }
 
 /// Reads a token, and when the number on its icon was set; `None`: this version does not understand it.
-pub(super) fn token(body: &[u8]) -> Option<(TokenElsewhere, Option<Timestamp>)> {
-    let body: DeviceBody = serde_json::from_slice(body).ok()?;
+pub(super) fn token(record: &Record) -> Option<(TokenElsewhere, Option<Timestamp>)> {
+    let body: DeviceBody = serde_json::from_slice(&record.body).ok()?;
     // Nodes of before the member have the block in the revocation alone.
     let in_revoked = body.revoked.as_ref().filter(|revoked| revoked.blocked);
     let in_revoked = in_revoked.map(|revoked| TokenBlock { at: revoked.at, is_on: true });
@@ -132,6 +134,7 @@ pub(super) fn token(body: &[u8]) -> Option<(TokenElsewhere, Option<Timestamp>)> 
         revoked: body.revoked.map(|RevokedBody { at, reason, blocked }| Revoked { at, reason, blocked }),
         block,
         is_older: false,
+        changed: record.changed,
         badge: Some(body.badge),
         seen_at: body.seen_at,
     };
@@ -212,6 +215,7 @@ pub(super) fn snooze(body: &[u8]) -> Option<SnoozeElsewhere> {
 #[cfg(test)]
 mod tests {
     use zmes_cluster::alarms::DedupKey;
+    use zmes_cluster::records::RecordKey;
     use zmes_shared::EventId;
     use zmes_shared::words::Phase;
 
@@ -228,16 +232,21 @@ mod tests {
         written.mute_until = Some(Timestamp::MAX);
         written.revoked = Some(Revoked { at: now, reason: Revoked::ADMIN.to_owned(), blocked: true });
         written.badge = 5;
-        let (read, badge_at) = token(&of_token(&written, Some(now))).unwrap();
+        let token = |body: Vec<u8>| {
+            let key = RecordKey::device(DeviceHandle::new([0; 32]));
+            token(&Record { key, changed: now, deleted: false, body })
+        };
+        let (read, badge_at) = token(of_token(&written, Some(now))).unwrap();
         assert_eq!(read.block, Some(TokenBlock { at: now, is_on: true }), "blocked in an earlier run");
         let block = TokenBlock { at: Timestamp::MAX, is_on: false };
         let mut unblocked = written.clone();
         unblocked.set_block(block);
-        assert_eq!(token(&of_token(&unblocked, None)).unwrap().0.block, Some(block));
+        assert_eq!(token(of_token(&unblocked, None)).unwrap().0.block, Some(block));
         assert_eq!((read.token, read.platform, read.user.as_str()), (written.token, Platform::Ios, "amy"));
         assert_eq!((read.filter, read.mute_until), (written.filter, Some(Timestamp::MAX)));
         assert_eq!((read.revoked, read.badge, badge_at), (written.revoked, Some(5), Some(now)));
-        assert!(token(b"{}").is_none() && token(b"\xff").is_none());
+        assert_eq!(read.changed, now);
+        assert!(token(b"{}".to_vec()).is_none() && token(b"\xff".to_vec()).is_none());
     }
 
     #[test]
@@ -272,7 +281,9 @@ mod tests {
             body: b"{\"name\":\"Gar\\u0007age\",\"cause\":5".to_vec(),
         };
         let read = alarm(&logged, None, false);
-        assert_eq!((read.monitor, &*read.monitor_name), (MonitorId(3), ""));
+        assert_eq!((read.monitor, &*read.monitor_name, read.stands_for_event), (MonitorId(3), "", true));
+        let again = LedgerAlarm { dedup: DedupKey::from_bytes([7; 16]), ..logged.clone() };
+        assert!(!alarm(&again, None, false).stands_for_event);
         let body = br#"{"name":"Garage","cause":"Motion","late":true,"more":[1]}"#.to_vec();
         let read = alarm(&LedgerAlarm { body, ..logged }, None, false);
         assert_eq!((&*read.monitor_name, &*read.cause, read.late()), ("Garage", "Motion", true));

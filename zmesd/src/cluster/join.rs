@@ -1,5 +1,6 @@
 //! Making the tasks of a node, and its first registration.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +19,11 @@ use super::board::Board;
 use super::desk::{Desk, DeskParts};
 use super::handle::{ClusterHandle, ClusterRequest};
 use super::lease_task::LeaseTask;
-use super::node::{NodeReading, NodeTask, Ways};
+use super::node::{NodeReading, NodeTask, OrphanWatch, ProviderProbes, Ways};
 use super::turns::Turns;
 use crate::config::{Alone, AuthConfig, ClusterConfig, NodeConfig};
 use crate::domain::{Alarm, Token, TokenId};
-use crate::monitors::Catalog;
+use crate::monitors::{Catalog, Orphans};
 use crate::ports::{Clock, PushSide};
 use crate::route::{LedgerNews, LedgerOutcome, PushRules, RouterHandle};
 use crate::state::{ClusterMemory, ClusterNote, LinkKeeper, Note, SentBefore, StateHandle};
@@ -88,8 +89,14 @@ pub struct ClusterParts {
     pub push_rules: watch::Receiver<PushRules>,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub auth: watch::Receiver<AuthConfig>,
+    /// Which servers without a node at work this one watches.
+    pub orphans: watch::Sender<Arc<Orphans>>,
+    /// Detection reads the Events table.
+    pub reads_events: bool,
     pub retry_for: Duration,
     pub catch_up: Duration,
+    /// How long revoked tokens are kept.
+    pub keep_tombstones: Duration,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -162,12 +169,23 @@ impl Cluster {
         Arc::clone(&self.turns)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one list of tasks, each with what is moved into it")]
     pub fn tasks(self, parts: ClusterParts) -> ClusterTasks {
         let Self {
             config, server, settings, member, mut memory, board, turns, links, requests, shows, ..
         } = self;
         let ClusterParts { state, router, alarms, news, outcomes, tokens, retry_for, catch_up, .. } = parts;
-        let ClusterParts { push, push_rules, catalog, auth, clock, .. } = parts;
+        let ClusterParts {
+            push,
+            push_rules,
+            catalog,
+            auth,
+            orphans,
+            reads_events,
+            keep_tombstones,
+            clock,
+            ..
+        } = parts;
         let (sights, seen) = watch::channel(None);
         let (beats, beaten) = watch::channel(true);
         let pushes = settings.prefer != NEVER;
@@ -190,13 +208,15 @@ impl Cluster {
             beats,
             links,
             ways: Ways { push, rules: push_rules, catalog, auth },
+            probes: ProviderProbes::default(),
+            orphans: OrphanWatch::new(orphans, reads_events, Instant::now()),
             members,
             requests,
             shows,
             clock: Arc::clone(&clock),
             reader: None,
             positions: std::mem::take(&mut memory.positions),
-            reading: NodeReading::default(),
+            reading: NodeReading::new(shared(&memory, &tokens)),
         };
         if let Some(member) = member {
             node.enter(member);
@@ -220,6 +240,7 @@ impl Cluster {
             elsewhere,
             members: follow,
             keep: config.keep,
+            keep_tombstones,
             retry_for,
             clock,
         };
@@ -300,6 +321,14 @@ pub(super) fn take_up(desk: &mut Desk, memory: ClusterMemory, tokens: &[Token]) 
             None => desk.share(token, latest, false),
         }
     }
+}
+
+/// Returns the phones of this node's state that the ledger has, or had, each with its last change.
+fn shared(memory: &ClusterMemory, tokens: &[Token]) -> HashMap<DeviceHandle, jiff::Timestamp> {
+    let phones = tokens.iter().filter(|token| !token.handle.is_target());
+    let known = phones.filter_map(|token| Some((token, memory.tokens.get(&token.id)?)));
+    let had = known.filter(|(_, known)| known.is_shared);
+    had.map(|(token, known)| (DeviceHandle::new(token.handle.digest()), known.changed)).collect()
 }
 
 fn tell_away(error: &LedgerError) {

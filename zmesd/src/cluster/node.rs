@@ -2,12 +2,17 @@
 
 mod health;
 mod link_key;
+mod orphans;
+mod probes;
+mod records;
 mod requests;
+mod unseen;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,12 +24,15 @@ use zmes_cluster::node::{
     register, stop,
 };
 use zmes_cluster::outcomes::DeviceHandle;
-use zmes_cluster::records::{Record, RecordKind, RecordReader};
+use zmes_cluster::records::{Record, RecordReader};
 use zmes_cluster::schema::clock_offset;
 use zmes_cluster::{Glance, LedgerError, LedgerFault, LedgerLine};
 use zmes_shared::views::{ClusterNode, ClusterStatus};
 
 pub(in crate::cluster) use self::health::Ways;
+pub(in crate::cluster) use self::orphans::OrphanWatch;
+pub(in crate::cluster) use self::probes::ProviderProbes;
+use self::unseen::UnseenPhones;
 use super::board::Board;
 use super::body;
 use super::handle::ClusterRequest;
@@ -73,6 +81,8 @@ pub(super) struct NodeTask {
     pub(super) beats: watch::Sender<bool>,
     pub(super) links: Arc<LinkKeeper>,
     pub(super) ways: Ways,
+    pub(super) probes: ProviderProbes,
+    pub(super) orphans: OrphanWatch,
     pub(super) members: watch::Sender<Option<Membership>>,
     pub(super) requests: mpsc::Receiver<ClusterRequest>,
     pub(super) shows: watch::Sender<Arc<ClusterStatus>>,
@@ -88,6 +98,7 @@ pub(super) struct NodeReading {
     records: RecordReader,
     /// Changes that the router had no time for.
     unapplied: VecDeque<Record>,
+    unseen: UnseenPhones,
     nodes: Vec<NodeRow>,
     glance: Option<Glance>,
     /// Since when each node's alarms wait to be read here.
@@ -95,6 +106,8 @@ pub(super) struct NodeReading {
     offset_ms: Option<i64>,
     beat: u32,
     beat_at: Option<Instant>,
+    /// When the nodes were read last, after a sign of life.
+    seen_at: Option<Instant>,
     register_at: Option<Instant>,
     told_away: bool,
     /// Since when the ledger's key of links is unreadable, which was told.
@@ -105,6 +118,13 @@ pub(super) struct NodeReading {
     trouble: String,
     has_phones: bool,
     blind_since: Option<Instant>,
+}
+
+impl NodeReading {
+    /// `shared`: phones that the ledger has, or had, with their last changes there.
+    pub(super) fn new(shared: HashMap<DeviceHandle, Timestamp>) -> Self {
+        Self { unseen: UnseenPhones::new(shared), ..Self::default() }
+    }
 }
 
 impl NodeTask {
@@ -191,6 +211,8 @@ impl NodeTask {
         self.state.note(Note::Cluster(Box::new(ClusterNote::Node { identity, epoch })));
         self.board.answered();
         self.reading.told_away = false;
+        let away = member.away.filter(|_| member.is_known);
+        self.reading.unseen.enter(away.and_then(|away| self.clock.now().checked_sub(away).ok()));
         // Under another number after an admin has removed it: it goes on where it was.
         let reader = self.reader.take().map(|reader| reader.renamed(member.key.id));
         let positions = std::mem::take(&mut self.positions);
@@ -260,7 +282,11 @@ impl NodeTask {
         if self.board.is_to_read_again() {
             self.reading.records = RecordReader::after(0);
         }
-        if rev > self.reading.records.rev() || !self.reading.unapplied.is_empty() {
+        if rev < self.reading.records.rev() {
+            self.went_back().await;
+        }
+        let reading = &self.reading;
+        if rev > reading.records.rev() || !reading.unapplied.is_empty() || reading.unseen.waits() {
             self.read_records().await;
         }
     }
@@ -301,66 +327,6 @@ impl NodeTask {
         row.map_or_else(|| format!("node {}", node.0).into(), |row| row.name.as_str().into())
     }
 
-    async fn read_records(&mut self) {
-        loop {
-            while let Some(record) = self.reading.unapplied.pop_front() {
-                if !self.apply(&record).await {
-                    self.reading.unapplied.push_front(record);
-                    return;
-                }
-            }
-            match self.reading.records.read(&mut self.line).await {
-                Ok(news) => {
-                    let more = news.more;
-                    self.reading.unapplied.extend(news.records);
-                    if !more && self.reading.unapplied.is_empty() {
-                        return;
-                    }
-                }
-                Err(error) => return self.failed(&error),
-            }
-        }
-    }
-
-    /// Takes over a change; false: the router had no time.
-    async fn apply(&mut self, record: &Record) -> bool {
-        let device = DeviceHandle::new(record.key.id);
-        match record.key.kind {
-            RecordKind::Device if !record.deleted => {}
-            RecordKind::Snooze if !record.deleted => return self.apply_snooze(device, record).await,
-            RecordKind::Device | RecordKind::Snooze | RecordKind::Trouble => return true,
-        }
-        let Some((mut token, badge_at)) = body::token(&record.body) else { return true };
-        if token.token.handle().digest() != record.key.id {
-            return true;
-        }
-        self.reading.has_phones = true;
-        {
-            let mut clocks = self.board.tokens();
-            // This node may have changed it since, and tells so; a block counts all the same.
-            token.is_older = clocks.pending.get(&device).is_some_and(|at| *at >= record.changed);
-            if token.is_older && token.block.is_none() {
-                return true;
-            }
-            let known = clocks.badges.get(&device).copied();
-            match badge_at {
-                Some(at) if !token.is_older && known.is_none_or(|known| known < at) => {
-                    clocks.badges.insert(device, at);
-                }
-                Some(_) | None => token.badge = None,
-            }
-        }
-        self.router.token_elsewhere(token).await.is_ok()
-    }
-
-    async fn apply_snooze(&self, id: DeviceHandle, record: &Record) -> bool {
-        let Some(snooze) = body::snooze(&record.body) else { return true };
-        if self.board.tokens().pending.get(&id).is_some_and(|at| *at >= record.changed) {
-            return true;
-        }
-        self.router.snooze_elsewhere(snooze).await.is_ok()
-    }
-
     async fn beat(&mut self, member: Membership) {
         self.reading.beat = self.reading.beat.wrapping_add(1);
         if self.reading.beat % SELDOM == 1 {
@@ -387,12 +353,16 @@ impl NodeTask {
             Err(error) => return self.failed(&error),
         }
         match nodes(&mut self.line).await {
-            Ok(rows) => self.reading.nodes = rows,
+            Ok(rows) => {
+                self.reading.nodes = rows;
+                self.see_orphans().await;
+            }
             Err(error) => self.failed(&error),
         }
     }
 
-    fn show(&self) {
+    fn show(&mut self) {
+        self.follow_orphans();
         let reading = &self.reading;
         let holder = reading.glance.as_ref().and_then(|glance| glance.lease.holder);
         let now = Instant::now();
@@ -420,6 +390,7 @@ impl NodeTask {
             ledger: self.line.server().place(),
             may_send: self.turns.may_send(),
             alone: self.turns.is_alone(),
+            orphans: self.orphans.shown(),
             ..ClusterStatus::default()
         };
         self.board.describe(&mut status);

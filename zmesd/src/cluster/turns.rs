@@ -1,5 +1,7 @@
 //! Who sends, in turns: a turn begins when this node takes the lease, or cannot reach the ledger, and ends with it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,8 +57,8 @@ struct Inner {
 pub struct Turns {
     inner: Mutex<Inner>,
     changes: watch::Sender<SendTurn>,
-    /// Pushes that have begun and whose outcome the desk was not told.
-    under_way: AtomicU64,
+    /// Alarms of pushes that have begun and whose outcome the desk was not told, with how many pushes.
+    under_way: Mutex<BTreeMap<u64, u64>>,
     /// The turn of which everything is reported; 0: something is not.
     reported: AtomicU64,
     timing: LeaseTiming,
@@ -72,7 +74,7 @@ impl Turns {
         Self {
             inner: Mutex::new(Inner { lease, key: NOBODY, turn, is_stuck: false }),
             changes: watch::channel(turn).0,
-            under_way: AtomicU64::new(0),
+            under_way: Mutex::default(),
             reported: AtomicU64::new(0),
             timing,
             prefer,
@@ -170,8 +172,18 @@ impl Turns {
         self.inner().lease.is_alone()
     }
 
-    pub(super) fn under_way(&self) -> u64 {
-        self.under_way.load(Ordering::SeqCst)
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether the outcome of each push that has begun was told.
+    pub(super) fn is_still(&self) -> bool {
+        self.under_way().is_empty()
+    }
+
+    /// Says whether a push of this alarm has begun, and its outcome was not told.
+    pub(super) fn is_under_way(&self, alarm: u64) -> bool {
+        self.under_way().contains_key(&alarm)
     }
 
     /// Everything up to this turn is reported; 0: something is not.
@@ -183,25 +195,33 @@ impl Turns {
     pub(super) fn is_drained(&self) -> bool {
         let turn = self.now();
         // Alarms that the ledger refuses are nothing that the next node could go on with.
-        turn.kind != TurnKind::Lead
-            && self.under_way() == 0
-            && self.reported.load(Ordering::SeqCst) >= turn.number
+        turn.kind != TurnKind::Lead && self.is_still() && self.reported.load(Ordering::SeqCst) >= turn.number
     }
 }
 
 impl SendPermit for Turns {
-    fn begin(&self, turn: u64) -> bool {
-        // Counted first: who hands over must not overlook it.
-        self.under_way.fetch_add(1, Ordering::SeqCst);
+    fn begin(&self, turn: u64, alarms: &[u64]) -> bool {
+        // Counted first: who hands over, or begins another turn, must not overlook it.
+        for alarm in alarms {
+            *self.under_way().entry(*alarm).or_default() += 1;
+        }
         let holds = self.holds(turn);
         if !holds {
-            self.came_out(1);
+            self.came_out(alarms);
         }
         holds
     }
 
-    fn came_out(&self, pushes: u64) {
-        self.under_way.fetch_sub(pushes, Ordering::SeqCst);
+    fn came_out(&self, alarms: &[u64]) {
+        let mut under_way = self.under_way();
+        for alarm in alarms {
+            if let Entry::Occupied(mut pushes) = under_way.entry(*alarm) {
+                *pushes.get_mut() -= 1;
+                if *pushes.get() == 0 {
+                    pushes.remove();
+                }
+            }
+        }
     }
 
     fn holds(&self, turn: u64) -> bool {
@@ -254,10 +274,12 @@ mod tests {
         turns.on(LeaseEvent::Taken { sent: steady(), epoch: Some(1) });
         let lead = turns.now();
         assert_eq!(lead.kind, TurnKind::Lead);
-        assert!(turns.begin(lead.number) && !turns.is_drained());
-        turns.came_out(1);
+        assert!(turns.begin(lead.number, &[4, 5]) && turns.begin(lead.number, &[4]) && !turns.is_drained());
+        turns.came_out(&[4, 5]);
+        assert!(turns.is_under_way(4) && !turns.is_under_way(5));
+        turns.came_out(&[4]);
         turns.on(LeaseEvent::Stop);
-        assert!(!turns.holds(lead.number) && !turns.begin(lead.number));
+        assert!(!turns.holds(lead.number) && !turns.begin(lead.number, &[4]) && turns.is_still());
         assert!(turns.is_holder() && !turns.is_drained(), "what came of it is not reported");
         turns.reported(turns.now().number);
         assert!(turns.is_drained());

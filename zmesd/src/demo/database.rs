@@ -2,7 +2,7 @@
 //!
 //! Independent of shared memory. Its locks are held for a few loads and stores, never across an await.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -152,7 +152,8 @@ impl MonitorStore for Database {
         Ok(Zoneminder {
             version: Some(VERSION),
             monitors: self.monitors.clone(),
-            others: BTreeMap::new(),
+            others: MonitorSet::default(),
+            own_server: None,
             watch_max_delay: WATCH_MAX_DELAY,
         })
     }

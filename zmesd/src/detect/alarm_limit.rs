@@ -144,6 +144,7 @@ mod tests {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         }
     }
 

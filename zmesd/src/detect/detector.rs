@@ -39,6 +39,8 @@ pub struct DetectedAlarm {
     pub cause_follows: bool,
     /// The event had already ended when its row was read.
     pub closed: bool,
+    /// See [`Alarm::stands_for_event`](crate::domain::Alarm::stands_for_event).
+    pub stands_for_event: bool,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -197,6 +199,7 @@ impl Detector {
                     Some(row) => {
                         self.announce(row.id, false, now, config, &mut step);
                         step.tell_cause(row);
+                        step.found.iter_mut().for_each(|found| found.stands_for_event = true);
                     }
                     None => {}
                 }
@@ -231,7 +234,8 @@ impl Detector {
             self.announced.note(row.id, Some(now), AnnouncedBy::Reconciler);
             if !self.identifies(&row, first_seen) {
                 let (cause, closed) = (Some(cause_of_row(&row)), !row.open);
-                found.push(DetectedAlarm { origin, cause, closed, ..DetectedAlarm::polled(Some(row.id)) });
+                let polled = DetectedAlarm::polled(Some(row.id));
+                found.push(DetectedAlarm { origin, cause, closed, stands_for_event: true, ..polled });
             }
         }
         found
@@ -417,6 +421,7 @@ impl DetectedAlarm {
             row_cause: None,
             cause_follows: false,
             closed: false,
+            stands_for_event: false,
         }
     }
 }

@@ -82,6 +82,7 @@ impl Episode {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         };
         let episode = OpenEpisode {
             last,
@@ -167,6 +168,10 @@ impl Episode {
             span: Some(AlarmSpan { began: open.began, lasted }),
             ..open.last
         })
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
     }
 
     /// Returns, once, whether an episode of a previous run was closed without an end.

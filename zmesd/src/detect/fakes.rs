@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use zmes_shared::{EventId, MonitorId, MonitorState};
 use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::{
-    CaptureReports, DatabaseTrouble, DbError, EventRow, EventStore, MonitorSource, Reading,
+    CaptureReports, DatabaseTrouble, DbError, EventRow, EventStore, Monitor, MonitorSource, Reading,
+    Recording,
 };
 
 use super::DetectConfig;
@@ -31,6 +32,18 @@ pub(super) fn config() -> DetectConfig {
         source: Source::Auto,
         version: None,
         all_servers: false,
+    }
+}
+
+pub(super) fn monitor(id: MonitorId, name: &str, recording: Recording) -> Monitor {
+    Monitor {
+        id,
+        name: Arc::from(name),
+        recording,
+        alarm_opens_event: false,
+        watched: Ok(()),
+        on_demand: false,
+        elsewhere: None,
     }
 }
 

@@ -32,6 +32,7 @@ mod remote;
 mod settling;
 mod track;
 mod uncaused;
+mod unclaimed;
 mod unidentified;
 mod window;
 
@@ -74,6 +75,8 @@ pub struct DetectParts {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Changed by a reload.
     pub config: watch::Receiver<DetectConfig>,
+    /// This is a node of a cluster: at times it watches monitors of other servers.
+    pub is_node: bool,
     /// Up to which event the previous run passed on the alarms of each monitor.
     pub cursors: HashMap<MonitorId, Cursor>,
     /// When the previous run announced alarms without an id: their events may have appeared since.
@@ -107,7 +110,7 @@ pub fn build(parts: DetectParts, record: Record) -> Detection {
     let (answer_tx, answer_rx) = mpsc::channel(QUESTIONS);
     let (store, counters) = (Arc::clone(&parts.store), Arc::clone(&parts.counters));
     let reconciler = Reconciler::new(store, parts.config.clone(), record, report_tx, counters);
-    let others = parts.config.borrow().all_servers.then(|| Others {
+    let others = (parts.is_node || parts.config.borrow().all_servers).then(|| Others {
         catalog: parts.catalog.clone(),
         known: newest_announced(&parts),
         captures_at: None,

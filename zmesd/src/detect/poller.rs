@@ -1,6 +1,6 @@
 //! The poller task: polls every monitor at every tick and sends the alarms.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use super::episode::Episode;
 use super::lookup::{LookupAnswer, LookupQuestion};
 use super::reconciler::ReconcilerReport;
 use super::track::{PollResult, PollRules, Round, Track};
+use super::unclaimed::{Unclaimed, covers};
 use super::{DetectParts, ticker};
 use crate::config::Source;
 use crate::domain::Alarm;
@@ -27,10 +28,6 @@ const WATCH_MAX_DELAY: Duration = Duration::from_secs(45);
 
 /// If the poller makes no round for this long plus some of its intervals, it counts as hanging.
 const STANDSTILL: Duration = Duration::from_secs(5);
-
-/// Maximum number of rows kept for monitors missing from the catalog: it may not have been read yet, or the monitor is
-/// new.
-const UNCLAIMED: usize = 1000;
 
 /// The last report on each monitor, by id.
 pub type MonitorReports = Arc<BTreeMap<MonitorId, MonitorReport>>;
@@ -47,8 +44,9 @@ pub struct Poller {
     answers: mpsc::Receiver<LookupAnswer>,
     rules: PollRules,
     tracks: BTreeMap<MonitorId, Track>,
-    /// Rows of monitors that the catalog does not know yet; each new catalog is their last chance.
-    unclaimed: VecDeque<(EventRow, Instant)>,
+    /// Orphans that were given back to their node while an alarm went on that this one has told: it ends with its event.
+    leaving: BTreeMap<MonitorId, Track>,
+    unclaimed: Unclaimed,
     /// What the `zmc` of other servers said of themselves last, and when.
     captures: Option<(CaptureReports, Instant)>,
     /// The reports are not those that were published last.
@@ -67,8 +65,18 @@ impl Poller {
     ) -> Self {
         let (config, gaps) = (*parts.config.borrow(), parts.gaps.clone());
         let rules = PollRules { config, max_delay: WATCH_MAX_DELAY, database: None, gaps };
-        let (tracks, unclaimed) = (BTreeMap::new(), VecDeque::new());
-        Self { parts, reports, questions, answers, rules, tracks, unclaimed, captures: None, changed: false }
+        Self {
+            parts,
+            reports,
+            questions,
+            answers,
+            rules,
+            tracks: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            unclaimed: Unclaimed::default(),
+            captures: None,
+            changed: false,
+        }
     }
 
     pub async fn run(mut self, stop: CancellationToken) {
@@ -110,6 +118,8 @@ impl Poller {
         self.rules.max_delay =
             if catalog.watch_max_delay.is_zero() { WATCH_MAX_DELAY } else { catalog.watch_max_delay };
         let mut before = std::mem::take(&mut self.tracks);
+        let back = |monitor: &MonitorId| catalog.monitors.find(*monitor).is_some();
+        before.extend(self.leaving.extract_if(.., |monitor, _| back(monitor)));
         for monitor in catalog.monitors.watched() {
             let new = || {
                 let (cursor, unidentified) = (self.cursor(monitor.id), self.unidentified(monitor.id));
@@ -128,18 +138,17 @@ impl Poller {
         }
         for (monitor, mut track) in before {
             self.parts.source.forget(monitor);
+            if catalog.others.contains_key(&monitor) && track.goes_on_elsewhere() {
+                self.leaving.insert(monitor, track);
+                continue;
+            }
             let looked = track.gone(&Round::new(&self.rules, &*self.parts.clock));
             self.conclude([(monitor, looked)]).await?;
         }
         self.changed = true;
-        let (now, catch_up) = (Instant::now(), self.rules.config.catch_up);
-        let young = |(row, seen): (EventRow, Instant)| (row.age + (now - seen) <= catch_up).then_some(row);
-        let rows = std::mem::take(&mut self.unclaimed).into_iter().filter_map(young).collect();
+        let rows = self.unclaimed.claim(&catalog, Instant::now(), self.rules.config.catch_up);
         // These rows have waited for the catalog.
         self.on_rows(rows, true).await?;
-        if catalog.loaded_at.is_some() {
-            self.unclaimed.clear();
-        }
         Ok(())
     }
 
@@ -199,7 +208,11 @@ impl Poller {
     async fn on_report(&mut self, report: ReconcilerReport) -> Result<(), Ended> {
         match report {
             ReconcilerReport::Rows(rows) => self.on_rows(rows, false).await?,
-            ReconcilerReport::Missed(rows) => self.on_rows(rows, true).await?,
+            ReconcilerReport::Missed(rows) => {
+                let (catalog, now) = (Arc::clone(&self.parts.catalog.borrow()), Instant::now());
+                let is_ours = |row: &EventRow| covers(&catalog, row, now.checked_sub(row.age));
+                self.on_rows(rows.into_iter().filter(is_ours).collect(), true).await?;
+            }
             ReconcilerReport::Again(rows) => {
                 for row in rows {
                     let looked = self.one(row.monitor, |track, round| track.again(&row, round));
@@ -236,11 +249,7 @@ impl Poller {
                 let looked = self.one(row.monitor, |track, round| track.reconcile(&row, missed, round));
                 self.conclude(looked).await?;
             } else {
-                // The oldest rows make room: those of a monitor that is just being added are the newest.
-                if self.unclaimed.len() >= UNCLAIMED {
-                    self.unclaimed.pop_front();
-                }
-                self.unclaimed.push_back((row, Instant::now()));
+                self.unclaimed.put(row, Instant::now(), missed);
             }
         }
         Ok(())
@@ -254,11 +263,20 @@ impl Poller {
             if let Some(open) = self.parts.open.get_mut(monitor).filter(|open| open.event == Some(*event)) {
                 open.closed = true;
             }
-            if let Some((row, _)) = self.unclaimed.iter_mut().find(|(row, _)| row.id == *event) {
-                row.open = false;
-            }
+            self.unclaimed.event_ended(*event);
+            self.on_left(*monitor, *event).await?;
         }
         Ok(())
+    }
+
+    /// An event of an orphan that was given back has ended.
+    async fn on_left(&mut self, monitor: MonitorId, event: EventId) -> Result<(), Ended> {
+        let Some(track) = self.leaving.get_mut(&monitor) else { return Ok(()) };
+        let looked = track.event_ended(event, &Round::new(&self.rules, &*self.parts.clock));
+        if !track.goes_on_elsewhere() {
+            self.leaving.remove(&monitor);
+        }
+        self.conclude([(monitor, looked)]).await
     }
 
     fn one(

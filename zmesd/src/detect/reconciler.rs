@@ -259,7 +259,7 @@ impl Reconciler {
             let now = Instant::now();
             let reach = self.record.reach(settings.catch_up, now);
             let news = window.take(rows, now, reach, &self.record, settings.realarm_interval);
-            self.tell_rows(news, settings.all_servers, &is_other).await?;
+            self.tell_rows(news, &is_other).await?;
             window.advance(now);
             if !full {
                 window.read_whole(began);
@@ -276,13 +276,12 @@ impl Reconciler {
     async fn tell_rows(
         &self,
         news: Vec<FoundRow>,
-        all_servers: bool,
         is_other: impl Fn(MonitorId) -> bool,
     ) -> Result<(), Interruption> {
         let (mut missed, mut rows, mut again) = (Vec::new(), Vec::new(), Vec::new());
         for FoundRow { row, kind } in news {
             match kind {
-                RowKind::Missed if all_servers => missed.push(row),
+                RowKind::Missed if self.others.is_some() => missed.push(row),
                 RowKind::Missed | RowKind::Fresh => rows.push(row),
                 // If the monitor is polled, polling knows better.
                 RowKind::Again if is_other(row.monitor) => again.push(row),
@@ -365,7 +364,7 @@ impl Reconciler {
         }
         let reach = self.record.reach(settings.catch_up, Instant::now());
         // Bisection needs ages in the order of the ids. Different clocks on servers break that order, so more is read.
-        let reach = if settings.all_servers { reach.saturating_add(CLOCKS) } else { reach };
+        let reach = if self.others.is_some() { reach.saturating_add(CLOCKS) } else { reach };
         // The table may hold years: find the first young event by bisection.
         let (mut old, mut young) = (EventId(0), newest);
         for _ in 0..HALVINGS {

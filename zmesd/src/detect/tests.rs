@@ -4,6 +4,7 @@ mod causes;
 mod elsewhere;
 mod ends;
 mod flapping;
+mod orphans;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use zmes_zoneminder::shm::ReadError;
 use zmes_zoneminder::shm::layout::{Layout, TRIGGER_SIZE};
 use zmes_zoneminder::{Monitor, NotWatched, Recording, Trigger};
 
-use super::fakes::{ONE, ScriptedSource, ScriptedStore, SteadyClock, TWO, config, reading};
+use super::fakes::{ONE, ScriptedSource, ScriptedStore, SteadyClock, TWO, config, monitor, reading};
 use super::*;
 use crate::config::Source;
 use crate::domain::Origin;
@@ -38,18 +39,6 @@ struct World {
     counters: Arc<Counters>,
     stop: CancellationToken,
     tasks: TaskTracker,
-}
-
-fn monitor(id: MonitorId, name: &str, recording: Recording) -> Monitor {
-    Monitor {
-        id,
-        name: Arc::from(name),
-        recording,
-        alarm_opens_event: false,
-        watched: Ok(()),
-        on_demand: false,
-        elsewhere: None,
-    }
 }
 
 fn catalog(monitors: Vec<Monitor>) -> Arc<Catalog> {
@@ -92,6 +81,7 @@ impl World {
             store: Arc::new(store.clone()),
             catalog: catalog_rx,
             config: config_rx,
+            is_node: false,
             cursors: cursors.iter().map(|(id, event)| (*id, Cursor { event: EventId(*event), at })).collect(),
             unidentified: HashMap::new(),
             open,

@@ -187,6 +187,11 @@ impl Track {
         PollResult { alarms, given_up: self.episode.take_given_up(), ..PollResult::default() }
     }
 
+    /// The monitor is another server's, and its alarm goes on.
+    pub(super) fn goes_on_elsewhere(&self) -> bool {
+        self.monitor.elsewhere.is_some() && self.episode.is_open()
+    }
+
     pub(super) fn restored(&mut self, newest: u64) {
         self.detector.restored(newest);
     }
@@ -309,6 +314,7 @@ impl Track {
                 phase: Phase::Start,
                 span: None,
                 elsewhere: None,
+                stands_for_event: found.stands_for_event,
             };
             if unknown && ask.is_none() && self.uncaused.is_free() && round.rules.may_ask() {
                 ask = Some(self.uncaused.hold(alarm));

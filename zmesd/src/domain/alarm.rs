@@ -9,7 +9,7 @@ use zmes_cluster::alarms::LogKey;
 use zmes_shared::words::{LabelWait, Origin, Phase};
 use zmes_shared::{EventId, Label, MonitorId};
 
-/// Maximum time between an alarm that was sent without labels and its update.
+/// Maximum time between an alarm that was sent without labels, or with a poor picture, and its update.
 pub const UPDATE_WITHIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// An alarm of a monitor, sent once to each client and token that may see it.
@@ -27,12 +27,15 @@ pub struct Alarm {
     /// The same moment by the monotonic clock, for latencies.
     pub detected: Instant,
     pub origin: Origin,
-    /// Whether this is a start, an update with labels, or an end.
+    /// Whether this is a start, an update with labels or a better picture, or an end.
     pub phase: Phase,
     /// For an end: how long the alarm lasted. For an update: how long ago the alarm began.
     pub span: Option<AlarmSpan>,
     /// The node of the cluster that found it; `None`: this one.
     pub elsewhere: Option<Elsewhere>,
+    /// It stands for its event: it was found by the event's row, or was going on when the daemon started. Whoever tells of the
+    /// event tells of this alarm, too. If not, it was seen as it began, or is another one within the event.
+    pub stands_for_event: bool,
 }
 
 /// Where an alarm stands in the ledger that another node has found.
@@ -94,6 +97,12 @@ impl Alarm {
     /// Returns how long the alarm lasted, if it has ended and that is known.
     pub fn lasted(&self) -> Option<Duration> {
         self.span.filter(|_| self.is_end())?.lasted
+    }
+
+    /// Returns whether this is an update that is sent only for a better picture. Alarms that were sent with labels get
+    /// none.
+    pub fn updates_picture_alone(&self) -> bool {
+        self.phase == Phase::Update && self.labels.known.is_empty()
     }
 
     /// If this is an update, returns when its alarm began.

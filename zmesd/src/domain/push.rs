@@ -71,7 +71,7 @@ pub struct Token {
     pub transport: Option<Arc<str>>,
     /// Revoked tokens can be restored for a while.
     pub revoked: Option<Revoked>,
-    /// When an admin blocked or unblocked it last; `None`: not since the start.
+    /// When an admin blocked or unblocked it last, at any node; `None`: never.
     pub block_changed: Option<Timestamp>,
 }
 
@@ -102,7 +102,7 @@ pub struct Registration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revoked {
     pub at: Timestamp,
-    /// [`Revoked::ADMIN`], [`Revoked::PRUNED`], [`Revoked::NOT_CONFIGURED`], or the provider's answer.
+    /// [`Revoked::ADMIN`], [`Revoked::PRUNED`], [`Revoked::ELSEWHERE`], [`Revoked::NOT_CONFIGURED`], or the provider's answer.
     pub reason: String,
     /// An admin has blocked it: its app cannot register it again.
     pub blocked: bool,
@@ -114,12 +114,15 @@ impl Revoked {
     /// The reason of `tokens prune`.
     pub const PRUNED: &'static str = "prune";
 
+    /// The reason for a token that the nodes of the cluster have revoked and forgotten while this one was away.
+    pub const ELSEWHERE: &'static str = "revoked at another node";
+
     /// The reason for a target that was removed from the configuration.
     pub const NOT_CONFIGURED: &'static str = "not in zmesd.toml";
 
-    /// Returns whether a person decided it (an admin, or the configuration), not a provider.
+    /// Returns whether a person decided it (an admin, or the configuration), or may have, and not a provider.
     pub fn by_person(&self) -> bool {
-        matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED | Self::NOT_CONFIGURED)
+        matches!(self.reason.as_str(), Self::ADMIN | Self::PRUNED | Self::ELSEWHERE | Self::NOT_CONFIGURED)
     }
 }
 

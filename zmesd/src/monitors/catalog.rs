@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use zmes_shared::MonitorId;
 use zmes_shared::views::Reloaded;
-use zmes_zoneminder::{DatabaseTrouble, DbError, MonitorSet, User, ZmVersion};
+use zmes_zoneminder::{DatabaseTrouble, DbError, Monitor, MonitorSet, OtherServer, User, ZmVersion};
 
+use super::Orphans;
 use crate::domain::SkipReason;
 
 const REFRESH_DEADLINE: Duration = Duration::from_secs(10);
@@ -26,6 +27,12 @@ pub struct Catalog {
     pub monitors: MonitorSet,
     /// The names of the monitors of other servers, which are watched by other nodes; empty without `[cluster]`.
     pub others: BTreeMap<MonitorId, Arc<str>>,
+    /// The servers of these and of the orphans, with how many of their monitors can have alarms; empty without `[cluster]`.
+    pub servers: BTreeMap<Arc<OtherServer>, u64>,
+    /// The servers without a node at work whose monitors this node watches; these are among `monitors`.
+    pub orphans: Arc<Orphans>,
+    /// `Servers.Id` of this machine, where it is one of several.
+    pub own_server: Option<u32>,
     /// All users by `Username`.
     pub users: BTreeMap<String, Arc<User>>,
     /// `ZM_WATCH_MAX_DELAY`; zero before the first load.
@@ -33,6 +40,11 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// Says whether a monitor is one of another node, which this node watches for now.
+    pub fn is_orphan(&self, monitor: &Monitor) -> bool {
+        monitor.elsewhere.as_ref().is_some_and(|server| self.orphans.contains(server.id))
+    }
+
     /// Returns the name of a monitor of this server, or of another node.
     pub fn name_of(&self, monitor: MonitorId) -> Option<&Arc<str>> {
         self.monitors.find(monitor).map(|found| &found.name).or_else(|| self.others.get(&monitor))

@@ -22,6 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use zmes_shared::MonitorId;
+use zmes_zoneminder::Monitor;
 
 use self::announce::Announcing;
 use self::pictures::AlarmPictures;
@@ -310,8 +311,12 @@ impl MqttOwner {
             self.warn_of_user();
             return;
         }
-        let monitors =
-            catalog.monitors.iter().filter(|monitor| self.tells_of(&catalog, monitor.id, &monitor.name));
+        // Each node has devices for its own cameras alone: else Home Assistant would get and lose some with each failure of
+        // another node.
+        let is_told = |monitor: &&Arc<Monitor>| {
+            !catalog.is_orphan(monitor) && self.tells_of(&catalog, monitor.id, &monitor.name)
+        };
+        let monitors = catalog.monitors.iter().filter(is_told);
         let now: BTreeMap<_, _> = monitors.map(|monitor| (monitor.id, Arc::clone(&monitor.name))).collect();
         self.empty_es(|id| !now.contains_key(id));
         let changed = self.cameras.set(now, &self.topics, &mut self.slots);

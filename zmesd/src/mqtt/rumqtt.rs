@@ -271,8 +271,12 @@ fn other_cause(error: &ConnectionError) -> (FaultKind, String) {
                     | std::io::ErrorKind::ConnectionAborted
                     | std::io::ErrorKind::BrokenPipe
             );
-            let text = if closed { "the broker closed the connection".to_owned() } else { io.to_string() };
-            return (FaultKind::Closed, text);
+            if closed {
+                return (FaultKind::Closed, "the broker closed the connection".to_owned());
+            }
+            let text = io.to_string();
+            // With TLS 1.3 a broker refuses our certificate, or the lack of one, after the handshake.
+            return zmes_providers::told_alert(&text).unwrap_or((FaultKind::Closed, text));
         }
         source = cause.source();
     }

@@ -27,9 +27,9 @@ impl PictureDesk {
         // A monitor that rights allow is one, also if it is new at another node of a cluster.
         let name = self.parts.catalog.borrow().name_of(link.monitor).map(ToString::to_string);
         let name = name.unwrap_or_else(|| format!("Monitor {}", link.monitor));
-        match self.parts.router.may_see(link.token, link.monitor).await {
-            Ok(true) => Ok((link, name)),
-            Ok(false) => Err(NoAnswer::None),
+        match self.parts.router.who_may_see(link.token, link.monitor).await {
+            Ok(Some(_)) => Ok((link, name)),
+            Ok(None) => Err(NoAnswer::None),
             Err(_busy) => Err(NoAnswer::Busy),
         }
     }

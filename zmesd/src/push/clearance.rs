@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use zmes_providers::PictureWay;
 use zmes_shared::MonitorId;
 use zmes_shared::words::GiveUp;
 
@@ -37,8 +38,11 @@ impl DispatcherParts {
         if job.token.handle.is_target() && gates.candidates(&job.token).is_empty() {
             return Some(Outcome::Skipped(SkipReason::NotConfigured));
         }
-        if gates.candidates(&job.token).is_empty() {
-            return Some(Outcome::GaveUp(GiveUp::NoTransport));
+        let ways = gates.candidates(&job.token);
+        let Some(first) = ways.first() else { return Some(Outcome::GaveUp(GiveUp::NoTransport)) };
+        let shows_better = first.replaces() && first.picture_way() != PictureWay::Nothing;
+        if job.alarm.updates_picture_alone() && !shows_better {
+            return Some(Outcome::Skipped(SkipReason::NotReplaceable));
         }
         None
     }

@@ -302,6 +302,7 @@ impl Dispatcher {
                     self.sending.spawn(shipment.send(
                         self.parts.config.retry_for,
                         self.parts.pictures.clone(),
+                        self.parts.state.clone(),
                         permit,
                         wall,
                     ));
@@ -322,7 +323,9 @@ impl Dispatcher {
     }
 
     fn on_shipped(&mut self, shipped: Shipped) {
-        let Shipped { shipment: Shipment { token, mut jobs, digest, gate, .. }, answers, leave } = shipped;
+        let Shipped { shipment, answers, leave } = shipped;
+        let alarms = shipment.ledger_alarms();
+        let Shipment { token, mut jobs, digest, gate, .. } = shipment;
         let (now, refused) = (Instant::now(), leave == Leave::Refused);
         if let Some(transport) = self.gates.came_out(gate) {
             self.reporter.status.came_out(transport);
@@ -359,7 +362,7 @@ impl Dispatcher {
         });
         self.queue.came_out(token, gate, attempts, retry, |token| self.gates.place_of(token));
         if leave == Leave::Granted {
-            self.reporter.came_out();
+            self.reporter.came_out(&alarms);
         }
     }
 

@@ -31,8 +31,8 @@ pub(super) struct OutcomeReporter {
     given_up: Vec<GivenUp>,
     /// Where the cluster hears of outcomes, and what lets this node send.
     cluster: Option<(Outlet<LedgerOutcome>, Arc<dyn SendPermit>)>,
-    /// Pushes that have come out, as soon as the cluster was told what came of them.
-    came_out: u64,
+    /// Alarms whose pushes have come out, as soon as the cluster was told what came of them.
+    came_out: Vec<u64>,
 }
 
 impl OutcomeReporter {
@@ -46,22 +46,22 @@ impl OutcomeReporter {
             cluster: parts.cluster.as_ref().map(|PushCluster { outcomes, permit }| {
                 (Outlet::new(outcomes.clone(), MEMORY), Arc::clone(permit))
             }),
-            came_out: 0,
+            came_out: Vec::new(),
         }
     }
 
-    /// A push that the cluster let go out has come out, and its outcome is noted.
-    pub(super) fn came_out(&mut self) {
-        self.came_out += 1;
+    /// A push of these alarms that the cluster let go out has come out, and its outcome is noted.
+    pub(super) fn came_out(&mut self, alarms: &[u64]) {
+        self.came_out.extend_from_slice(alarms);
     }
 
     /// Tells the cluster what found no room, and then which pushes have come out: who hands over waits for that.
     pub(super) fn tell_cluster(&mut self) {
         if let Some((outcomes, permit)) = &mut self.cluster
             && outcomes.offer()
-            && self.came_out > 0
+            && !self.came_out.is_empty()
         {
-            permit.came_out(std::mem::take(&mut self.came_out));
+            permit.came_out(&std::mem::take(&mut self.came_out));
         }
     }
 

@@ -17,11 +17,14 @@ use super::retry;
 use crate::domain::{Origin, TokenId};
 use crate::ports::SendPermit;
 use crate::push::parts::PushPictures;
+use crate::state::StateHandle;
 
 /// Deadline in case a transport does not keep its own.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// The picture of an older alarm is there, or does not come.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
+/// By this much the link of an update lives longer: links count in minutes.
+const LINK_STEP: SignedDuration = SignedDuration::from_mins(1);
 /// Transports that one push may try: the first, and others while each reports that the token belongs to another app.
 const CANDIDATES: usize = 4;
 /// Alarms that a digest names.
@@ -109,6 +112,7 @@ impl Shipment {
             badge: last.badge,
             urgency: self.urgency(),
             picture: None,
+            replaces: None,
             snooze: Vec::new(),
             expires_at: last.expires_at(now, retry_for),
         })
@@ -126,18 +130,45 @@ impl Shipment {
         let real =
             matches!(alarm.origin, Origin::Poll | Origin::Reconciled | Origin::Unknown) && !alarm.is_end();
         let event = alarm.event.filter(|_| real)?;
+        // The pictures of an update are those of its alarm.
+        let began = alarm.updates();
+        let at = began.unwrap_or(alarm.at);
         match way {
             PictureWay::Nothing => None,
             PictureWay::Link => {
-                pictures.links.for_token(event, token, alarm.at, now).map(PushedPicture::Link)
+                // Another link than that of the alarm, so that a phone loads the picture again.
+                let now = if began.is_some() { now.saturating_add(LINK_STEP).unwrap_or(now) } else { now };
+                pictures.links.for_token(event, token, at, now).map(PushedPicture::Link)
             }
             PictureWay::File { wait } => {
                 let fresh = *attempts == 0 && now.duration_since(alarm.at) < FRESH;
                 let wait = if fresh { wait } else { Duration::ZERO };
-                let at = (!alarm.late()).then_some(alarm.at);
-                pictures.uploads.file(event, at, wait).await.map(PushedPicture::File)
+                let at = (!alarm.late()).then_some(at);
+                let file = pictures.uploads.file(event, at, Some(token.id), wait).await;
+                file.map(PushedPicture::File)
             }
         }
+    }
+
+    /// Returns the id of the message that an update follows, if this transport sent it.
+    async fn replaced(&self, transport: &dyn PushTransport, state: &StateHandle) -> Option<String> {
+        let Job { alarm, start, .. } = self.jobs.last()?;
+        let told = start.filter(|_| alarm.updates().is_some() && transport.edits())?.told();
+        match state.message_of(told).await {
+            Ok(message) => message.filter(|(by, _)| by == transport.name()).map(|(_, id)| id),
+            Err(problem) => {
+                warn!(
+                    error = &problem as &dyn std::error::Error,
+                    "cannot read which message an update replaces"
+                );
+                None
+            }
+        }
+    }
+
+    /// Says whether it would tell nothing: a better picture, which cannot be read any more.
+    fn is_void(&self, picture: Option<&PushedPicture>) -> bool {
+        picture.is_none() && self.jobs.iter().all(|job| job.alarm.updates_picture_alone())
     }
 
     /// Returns the buttons that silence the monitor for this token. A digest may tell of several monitors, and what has
@@ -154,6 +185,11 @@ impl Shipment {
         times.iter().filter_map(button).collect()
     }
 
+    /// Its alarms as the cluster numbers them.
+    pub(super) fn ledger_alarms(&self) -> Vec<u64> {
+        self.jobs.iter().filter_map(|job| job.ledger).map(|mark| mark.alarm).collect()
+    }
+
     /// The turn in which the cluster let it be decided; a digest is of one turn or is refused.
     fn turn(&self) -> Option<u64> {
         self.jobs.iter().filter_map(|job| job.ledger).map(|mark| mark.turn).min()
@@ -162,7 +198,8 @@ impl Shipment {
     /// Asks the cluster for leave, which holds until the dispatcher says that it came out.
     fn leave(&self, before: Leave, permit: Option<&dyn SendPermit>) -> Leave {
         let (Some(turn), Some(permit)) = (self.turn(), permit) else { return Leave::NotNeeded };
-        let granted = if before == Leave::Granted { permit.holds(turn) } else { permit.begin(turn) };
+        let holds = before == Leave::Granted;
+        let granted = if holds { permit.holds(turn) } else { permit.begin(turn, &self.ledger_alarms()) };
         if granted { Leave::Granted } else { Leave::Refused }
     }
 
@@ -177,6 +214,7 @@ impl Shipment {
         self,
         retry_for: Duration,
         pictures: PushPictures,
+        state: StateHandle,
         permit: Option<Arc<dyn SendPermit>>,
         now: Timestamp,
     ) -> Shipped {
@@ -187,6 +225,7 @@ impl Shipment {
         for Way { transport, gate, rests } in self.ways.iter().take(CANDIDATES) {
             if !rests {
                 push.picture = self.picture(transport.picture_way(), &pictures, now).await;
+                push.replaces = self.replaced(&**transport, &state).await;
                 push.snooze = self.snooze(transport.snooze_buttons(), &pictures, now);
                 // After a picture was waited for, another node may be the one that sends.
                 let before = leave;
@@ -194,7 +233,7 @@ impl Shipment {
                 if leave == Leave::Refused {
                     if let (Leave::Granted, Some(permit)) = (before, &permit) {
                         // The transport before knows nothing of this phone: nothing was sent.
-                        permit.came_out(1);
+                        permit.came_out(&self.ledger_alarms());
                     }
                     break;
                 }
@@ -204,6 +243,8 @@ impl Shipment {
                 |kind, detail: &str| Err(PushError::Transport(TransportFault::unanswered(kind, detail)));
             let result = if *rests {
                 unanswered(FaultKind::Resting, "it rests after failures")
+            } else if self.is_void(push.picture.as_ref()) {
+                Err(PushError::Message("the better picture is not there any more".to_owned()))
             } else {
                 let answer = timeout(DEADLINE, transport.send(&push)).await;
                 answer.unwrap_or_else(|_| unanswered(FaultKind::Timeout, "no answer in time"))
@@ -270,7 +311,13 @@ mod tests {
 
     #[async_trait::async_trait]
     impl PictureUploads for AskedUploads {
-        async fn file(&self, _: EventId, at: Option<Timestamp>, _: Duration) -> Option<PictureFile> {
+        async fn file(
+            &self,
+            _: EventId,
+            at: Option<Timestamp>,
+            _: Option<TokenId>,
+            _: Duration,
+        ) -> Option<PictureFile> {
             self.0.lock().unwrap().push(at);
             None
         }

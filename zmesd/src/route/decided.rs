@@ -92,6 +92,7 @@ mod tests {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         };
         let sessions = (0..sessions).map(|id| (SessionId(id), Decision::Send)).collect();
         Arc::new(AlarmDecisions {

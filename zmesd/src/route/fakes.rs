@@ -35,5 +35,6 @@ pub(super) fn alarm_at(monitor: u32, event: u64, at: i64) -> Alarm {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     }
 }

@@ -15,6 +15,7 @@ use zmes_shared::views::{ClientCounts, ClientView};
 use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{AccessPass, MonitorRights, User};
 
+use super::better::PictureCommand;
 use super::devices::SessionEnd;
 use super::labels::LabelCommand;
 use super::ledger::LedgerCommand;
@@ -201,6 +202,7 @@ pub enum RouterCommand {
     Rules(RulesReply),
     Trouble(Box<TroubleCommand>),
     Labels(LabelCommand),
+    Picture(Box<PictureCommand>),
     Ledger(Box<LedgerCommand>),
     Ping(oneshot::Sender<()>),
 }

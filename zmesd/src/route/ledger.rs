@@ -27,8 +27,8 @@ const MAX_COUNTED: usize = 1_000;
 /// Snoozes that are kept for phones that are not known yet.
 const MAX_EARLY: usize = 1_000;
 
-/// An alarm as all nodes name it.
-type AlarmName = (Timestamp, MonitorId, Option<EventId>);
+/// An alarm as all nodes name it: when it was found, in ms since 1970, as the ledger has it; its monitor; its event.
+type AlarmName = (i64, MonitorId, Option<EventId>);
 
 /// What the cluster is told. Never waited for.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub enum LedgerNews {
     Alarm(Arc<Alarm>, LedgerAlarm),
     /// A token as it is now; whether the number on its icon was set.
     Token(Arc<Token>, bool),
+    /// A token of which the ledger was told, and which it has lost, with when it was changed at the earliest.
+    TokenAgain(Arc<Token>, Timestamp),
     /// A snooze was set or ended by people.
     Snooze(SnoozeElsewhere, Timestamp),
     Decided(LedgerDecided),
@@ -76,6 +78,14 @@ pub enum LedgerEnding {
     Left,
 }
 
+/// Of which monitor's alarm an event was told, as far as that is known. After ZoneMinder's database was restored, another
+/// monitor may have the same number.
+#[derive(Debug, Clone, Copy, Default)]
+struct ToldEvent {
+    by_us: Option<MonitorId>,
+    by_others: Option<MonitorId>,
+}
+
 /// The router's side of the cluster.
 #[derive(Debug)]
 pub struct LedgerSide {
@@ -83,7 +93,7 @@ pub struct LedgerSide {
     /// Tokens that found no room, as they are now; whether the number on the icon was set.
     untold: BTreeMap<TokenId, (Arc<Token>, bool)>,
     /// Events whose start is told.
-    told: BTreeSet<EventId>,
+    told: BTreeMap<EventId, ToldEvent>,
     /// What was last told of each token, as a fingerprint.
     tokens: HashMap<TokenId, u64>,
     /// The log has that there is no room for tokens of other nodes.
@@ -95,9 +105,16 @@ pub struct LedgerSide {
 }
 
 impl LedgerSide {
-    /// `told`: events that were announced before this start; `tokens`: all that are remembered. That a phone is seen
-    /// again changes nothing: what this node remembers may be older than what others have changed.
-    pub fn new(news: mpsc::Sender<LedgerNews>, told: BTreeSet<EventId>, tokens: &[Token]) -> Self {
+    /// `told`: events that were announced before this start, with their monitor where another node told of them; `tokens`: all
+    /// that are remembered. That a phone is seen again changes nothing: what this node remembers may be older than what others
+    /// have changed.
+    pub fn new(
+        news: mpsc::Sender<LedgerNews>,
+        told: impl IntoIterator<Item = (EventId, Option<MonitorId>)>,
+        tokens: &[Token],
+    ) -> Self {
+        let before = |(event, by_others)| (event, ToldEvent { by_us: None, by_others });
+        let told = told.into_iter().map(before).collect();
         let tokens = tokens.iter().map(|token| (token.id, fingerprint(token))).collect();
         let (outlet, untold) = (Outlet::new(news, MAX_UNTOLD), BTreeMap::new());
         let (counted, early) = (BTreeMap::new(), HashMap::new());
@@ -112,9 +129,12 @@ impl LedgerSide {
                 let began = alarm.span.map_or(alarm.at, |span| span.began).as_millisecond();
                 DedupKey::end(event, u32::try_from(began.rem_euclid(1 << 32)).unwrap_or_default())
             }
-            (Phase::Start, Some(event)) if self.told.insert(event) => DedupKey::start(event),
-            // Of a further alarm in an event, and of one without an event, nobody else can tell.
-            (_, _) => DedupKey::from_bytes(fastrand::u128(..).to_be_bytes()),
+            (Phase::Start, Some(event)) => {
+                let is_first = !self.told.contains_key(&event);
+                self.told.entry(event).or_default().by_us = Some(alarm.monitor);
+                if is_first { DedupKey::start(event) } else { numbered() }
+            }
+            (_, _) => numbered(),
         };
         while self.told.len() > MAX_TOLD {
             self.told.pop_first();
@@ -123,9 +143,21 @@ impl LedgerSide {
         LedgerAlarm { dedup, phase, monitor, event, at, body: AlarmBody::of(alarm).written() }
     }
 
-    /// Takes over that another node has told of an event's start.
-    pub(super) fn told_elsewhere(&mut self, event: EventId) {
-        self.told.insert(event);
+    /// Takes over that another node has told of an alarm.
+    pub(super) fn told_elsewhere(&mut self, alarm: &Alarm) {
+        let Some(event) = alarm.event else { return };
+        let told = self.told.entry(event).or_default();
+        if alarm.phase.is_start() {
+            told.by_others = Some(alarm.monitor);
+        }
+    }
+
+    /// Says whether the apps of this node have heard of an alarm already, because two nodes tell of it: the one whose camera it
+    /// is, and the one that watched the camera meanwhile. Whichever comes first here counts.
+    pub(super) fn has_told(&self, alarm: &Alarm) -> bool {
+        let Some(told) = alarm.event.and_then(|event| self.told.get(&event)) else { return false };
+        let by = if alarm.elsewhere.is_none() { told.by_others } else { told.by_us };
+        alarm.phase.is_start() && alarm.stands_for_event && by == Some(alarm.monitor)
     }
 
     /// Tells the cluster, now or once there is room.
@@ -134,7 +166,12 @@ impl LedgerSide {
             Some(LedgerNews::Alarm(alarm, _)) => {
                 error!(monitor = %alarm.monitor, "cluster queue full: this alarm rings no phone before the next start");
             }
-            Some(LedgerNews::Token(..) | LedgerNews::Snooze(..) | LedgerNews::Decided(_)) => {
+            Some(
+                LedgerNews::Token(..)
+                | LedgerNews::TokenAgain(..)
+                | LedgerNews::Snooze(..)
+                | LedgerNews::Decided(_),
+            ) => {
                 error!("cluster queue full: other nodes do not hear of a change");
             }
             None => {}
@@ -179,7 +216,7 @@ impl LedgerSide {
     pub(super) fn counted(&mut self, alarm: &Alarm, rules: impl Iterator<Item = Arc<str>>) {
         let rules: BTreeSet<_> = rules.collect();
         if !rules.is_empty() {
-            self.counted.insert((alarm.at, alarm.monitor, alarm.event), rules);
+            self.counted.insert(name(alarm), rules);
         }
         while self.counted.len() > MAX_COUNTED {
             self.counted.pop_first();
@@ -188,7 +225,7 @@ impl LedgerSide {
 
     /// Says whether a rule was counted for an alarm already.
     pub(super) fn has_counted(&self, alarm: &Alarm, rule: &Arc<str>) -> bool {
-        let counted = self.counted.get(&(alarm.at, alarm.monitor, alarm.event));
+        let counted = self.counted.get(&name(alarm));
         counted.is_some_and(|rules| rules.contains(rule))
     }
 
@@ -215,6 +252,15 @@ impl LedgerSide {
         let fingerprint = fingerprint(token);
         self.tokens.insert(token.id, fingerprint) != Some(fingerprint)
     }
+}
+
+/// The key of a further alarm in an event, or of one without an event: nobody else can tell of it.
+fn numbered() -> DedupKey {
+    DedupKey::from_bytes(fastrand::u128(..).to_be_bytes())
+}
+
+fn name(alarm: &Alarm) -> AlarmName {
+    (alarm.at.as_millisecond(), alarm.monitor, alarm.event)
 }
 
 /// What of a token all nodes have in common.
@@ -284,6 +330,8 @@ pub struct TokenElsewhere {
     pub block: Option<TokenBlock>,
     /// It was changed here since: only its block counts.
     pub is_older: bool,
+    /// When it was changed so.
+    pub changed: Timestamp,
     /// The number on its icon, where it was set; `None`: it stays.
     pub badge: Option<u32>,
     pub seen_at: Timestamp,
@@ -333,6 +381,9 @@ pub struct PusherLegacy {
 pub enum LedgerCommand {
     Decide(LedgerQuestion, oneshot::Sender<()>),
     Token(TokenElsewhere, oneshot::Sender<()>),
+    /// Phones that the ledger had and does not have: those that were revoked and forgotten, and those that it has to be told
+    /// of again; `None`: all.
+    Absent(Vec<DeviceHandle>, Option<Vec<DeviceHandle>>, oneshot::Sender<()>),
     Snooze(SnoozeElsewhere, oneshot::Sender<()>),
     /// What snoozes there are.
     Snoozes(oneshot::Sender<Vec<SnoozeElsewhere>>),
@@ -354,6 +405,16 @@ impl RouterHandle {
     /// Takes a token as another node has told of it, where there is room.
     pub async fn token_elsewhere(&self, token: TokenElsewhere) -> Result<(), Busy> {
         self.ask_ledger(|reply| LedgerCommand::Token(token, reply)).await
+    }
+
+    /// Revokes tokens that the ledger had, and has forgotten while this node was away; has it told again of those that it
+    /// has lost (`None`: of all).
+    pub async fn tokens_absent(
+        &self,
+        forgotten: Vec<DeviceHandle>,
+        lost: Option<Vec<DeviceHandle>>,
+    ) -> Result<(), Busy> {
+        self.ask_ledger(|reply| LedgerCommand::Absent(forgotten, lost, reply)).await
     }
 
     /// Takes a snooze as another node has told of it.

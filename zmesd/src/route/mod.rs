@@ -1,6 +1,7 @@
 //! The router: who gets which alarm. [`router`] is its task; the rest are its tables, the pure [`policy`] and the tap.
 
 mod attachments;
+mod better;
 mod decided;
 mod devices;
 mod ends;
@@ -32,6 +33,7 @@ mod tokens;
 mod trouble_handle;
 mod unlabelled;
 
+pub use better::{BetterPicture, PictureCommand, PictureRequest, PictureRequests};
 pub use decided::{AlarmDecisions, DecidedToken};
 pub use devices::SessionEnd;
 pub use handle::{

@@ -138,6 +138,7 @@ mod tests {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         });
         PushOrder::Alarm(PushBatch {
             alarm,

@@ -28,6 +28,7 @@ use zmes_shared::control::ClientFilter;
 use zmes_shared::views::ClientCounts;
 
 use super::attachments::Attachments;
+use super::better::PictureRequests;
 use super::decided::DecisionRing;
 use super::devices::{Devices, SessionEnd};
 use super::ends::OpenStarts;
@@ -46,7 +47,7 @@ use super::snoozes::Snoozes;
 use super::tap::{SessionChange, Tap, TapEvent, TokenChange};
 use super::tokens::TokenTable;
 use super::unlabelled::UnlabelledAlarms;
-use crate::config::{AuthConfig, EndConfig, LabelsConfig, TargetReceiver};
+use crate::config::{AuthConfig, EndConfig, LabelsConfig, PictureConfig, TargetReceiver};
 use crate::domain::{Alarm, DeliveryId, MonitorFilter, SnoozeId, Token, TokenId};
 use crate::links::LinkMaker;
 use crate::monitors::Catalog;
@@ -84,6 +85,10 @@ pub struct RouterParts {
     pub labels: watch::Receiver<LabelsConfig>,
     /// If full, alarms are decided at once, without labels.
     pub label_requests: LabelRequests,
+    /// `[picture]`
+    pub pictures: watch::Receiver<PictureConfig>,
+    /// If full, alarms get no better picture.
+    pub picture_requests: PictureRequests,
     /// `[[target]]`
     pub targets: watch::Receiver<Arc<[TargetReceiver]>>,
     /// For pictures in the alarms that sessions get.
@@ -120,7 +125,7 @@ pub struct Router {
     /// Recently handled messages about troubles.
     told_troubles: troubles::ToldTroubles,
     labels: KnownLabels,
-    /// Alarms recently sent without labels.
+    /// Alarms recently sent without labels, which may get an update.
     unlabelled: UnlabelledAlarms,
     /// Alarms whose decisions for tokens wait for labels.
     held: HeldDecisions,
@@ -253,6 +258,7 @@ impl Router {
             RouterCommand::Snooze(command) => self.on_snooze_command(command),
             RouterCommand::Rules(reply) => drop(reply.send(self.rules_in_use())),
             RouterCommand::Labels(command) => self.on_labels(command),
+            RouterCommand::Picture(command) => self.on_better_picture(*command),
             RouterCommand::Ledger(command) => self.on_ledger_command(*command),
             RouterCommand::Trouble(command) => self.on_trouble_command(*command),
             RouterCommand::Token(command) => self.on_token_command(command),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use zmes_shared::{EventId, MonitorId, SessionId};
 use zmes_zoneminder::{MonitorRights, User};
 
 use super::*;
-use crate::config::{AuthConfig, EndConfig, LabelsConfig, StateConfig};
+use crate::config::{AuthConfig, EndConfig, LabelsConfig, PictureConfig, StateConfig};
 use crate::domain::{Alarm, Decision, MonitorFilter, Origin, Phase, Registration, SkipReason};
 use crate::monitors::Catalog;
 use crate::ports::{Clock, SystemClock};
@@ -56,6 +56,9 @@ struct RouterWorld {
     labels: watch::Sender<LabelsConfig>,
     /// Requests sent to the label reader.
     asked: mpsc::Receiver<LabelRequest>,
+    pictures: watch::Sender<PictureConfig>,
+    /// Alarms that are watched for better pictures.
+    watched: mpsc::Receiver<PictureRequest>,
     state: StateHandle,
     pushes: mpsc::Receiver<PushOrder>,
     tap: Tap,
@@ -91,6 +94,17 @@ fn catalog(users: &[User]) -> Arc<Catalog> {
     Arc::new(Catalog { loaded_at: Some(Timestamp::UNIX_EPOCH), read_at, users, ..Catalog::default() })
 }
 
+fn kept_for_an_hour(directory: &Path) -> StateConfig {
+    let hour = Duration::from_hours(1);
+    StateConfig {
+        directory: directory.to_owned(),
+        keep_events: hour,
+        keep_deliveries: hour,
+        keep_tombstones: hour,
+        max_size: 1 << 28,
+    }
+}
+
 impl RouterWorld {
     async fn start(directory: PathBuf, users: &[User]) -> Self {
         Self::with_rules(directory, users, PUSH_ON).await
@@ -100,22 +114,25 @@ impl RouterWorld {
         Self::with_ledger(directory, users, push, None).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
     async fn with_ledger(
         directory: PathBuf,
         users: &[User],
         push: PushRules,
         ledger: Option<LedgerSide>,
     ) -> Self {
+        Self::with_pictures(directory, users, push, ledger, PictureConfig::default()).await
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test waits for its tasks itself")]
+    async fn with_pictures(
+        directory: PathBuf,
+        users: &[User],
+        push: PushRules,
+        ledger: Option<LedgerSide>,
+        pictures: PictureConfig,
+    ) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = StateConfig {
-            directory: directory.clone(),
-            keep_events: Duration::from_hours(1),
-            keep_deliveries: Duration::from_hours(1),
-            keep_tombstones: Duration::from_hours(1),
-            max_size: 1 << 28,
-        };
-        let state = State::open(&config, Arc::clone(&clock)).await.unwrap();
+        let state = State::open(&kept_for_an_hour(&directory), Arc::clone(&clock)).await.unwrap();
         let ((alarms, alarms_rx), (commands, commands_rx)) = (mpsc::channel(64), mpsc::channel(64));
         let (catalog, catalog_rx) = watch::channel(catalog(users));
         let (rules, rules_rx) = watch::channel(Arc::<RuleSet>::default());
@@ -127,6 +144,8 @@ impl RouterWorld {
         });
         let (labels, labels_rx) = watch::channel(LabelsConfig::default());
         let (label_requests, asked) = mpsc::channel(64);
+        let (pictures, pictures_rx) = watch::channel(pictures);
+        let (picture_requests, watched) = mpsc::channel(64);
         let (pushes_tx, OrderReceiver { orders: pushes, .. }) = push_orders(1024);
         let (stop, tap, counters) = (CancellationToken::new(), Tap::default(), Arc::<Counters>::default());
         let router = Router::new(RouterParts {
@@ -142,6 +161,8 @@ impl RouterWorld {
             ends: ends_rx,
             labels: labels_rx,
             label_requests: LabelRequests::new(label_requests),
+            pictures: pictures_rx,
+            picture_requests: PictureRequests::new(picture_requests),
             targets: watch::channel(Arc::from([])).1,
             links: crate::links::LinkMaker::off(),
             zone: TimeZone::UTC,
@@ -163,6 +184,8 @@ impl RouterWorld {
             ends,
             labels,
             asked,
+            pictures,
+            watched,
             state,
             pushes,
             tap,
@@ -176,9 +199,9 @@ impl RouterWorld {
 
     /// Stops everything and starts a new daemon on the same state.
     async fn restart(self, users: &[User]) -> Self {
-        let directory = self.directory.clone();
+        let (directory, pictures) = (self.directory.clone(), self.pictures.borrow().clone());
         self.stop_all().await;
-        Self::start(directory, users).await
+        Self::with_pictures(directory, users, PUSH_ON, None, pictures).await
     }
 
     async fn stop_all(self) {

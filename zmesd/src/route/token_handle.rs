@@ -90,7 +90,7 @@ pub enum TokenCommand {
     Import(Vec<Token>, bool, oneshot::Sender<Vec<TokenImported>>),
     Dead(TokenId, String),
     Untold(Vec<(TokenId, MonitorId, Timestamp)>),
-    MaySee(TokenMark, MonitorId, oneshot::Sender<bool>),
+    WhoMaySee(TokenMark, MonitorId, oneshot::Sender<Option<TokenId>>),
     UserMaySee(LinkUser, MonitorId, oneshot::Sender<bool>),
     FreshUsers(oneshot::Sender<Vec<String>>),
     Count(oneshot::Sender<TokenCounts>),
@@ -107,13 +107,13 @@ pub enum LinkUser {
 }
 
 impl RouterHandle {
-    /// Returns whether the token of a link is live and its owner may currently see a monitor, whatever its filter and mute
+    /// Returns the token of a link, if it is live and its owner may currently see a monitor, whatever its filter and mute
     /// say.
-    pub async fn may_see(&self, token: TokenMark, monitor: MonitorId) -> Result<bool, Busy> {
-        self.ask(|reply| TokenCommand::MaySee(token, monitor, reply)).await
+    pub async fn who_may_see(&self, token: TokenMark, monitor: MonitorId) -> Result<Option<TokenId>, Busy> {
+        self.ask(|reply| TokenCommand::WhoMaySee(token, monitor, reply)).await
     }
 
-    /// As [`Self::may_see`], for a user.
+    /// As [`Self::who_may_see`], for a user.
     pub async fn user_may_see(&self, user: LinkUser, monitor: MonitorId) -> Result<bool, Busy> {
         self.ask(|reply| TokenCommand::UserMaySee(user, monitor, reply)).await
     }

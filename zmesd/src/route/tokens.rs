@@ -100,6 +100,11 @@ impl TokenTable {
         self.by_id.values().filter(|entry| entry.is_live())
     }
 
+    /// Returns all tokens, the revoked ones too.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TokenEntry> {
+        self.by_id.values()
+    }
+
     pub(super) fn room(&self) -> usize {
         let live = MAX_LIVE.saturating_sub(self.live().count());
         live.min(MAX_KNOWN.saturating_sub(self.by_id.len()))

@@ -1,4 +1,5 @@
-//! Alarms recently sent without labels, and their recipients, who get an update once labels are known.
+//! Alarms recently sent without labels, and their recipients, who get an update once labels are known, or a better picture
+//! is there.
 //!
 //! There is one entry for each event of a monitor, with its last alarm: an update replaces what a receiver got about
 //! the event, and is sent once. Pure.
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use zmes_shared::{EventId, MonitorId};
 
 use crate::domain::{Alarm, DeliveryId, TokenId, ToldStart, UPDATE_WITHIN};
+use crate::route::BetterPicture;
 
 /// Maximum number of alarms kept. The oldest is dropped and gets no update.
 const MAX_ALARMS: usize = 1024;
@@ -98,6 +100,35 @@ impl UnlabelledAlarms {
             }
         }
         ready
+    }
+
+    /// Returns the tokens that were told of an event.
+    pub(super) fn told_of(&self, event: EventId) -> impl Iterator<Item = TokenId> {
+        let whole = (event, MonitorId(0))..=(event, MonitorId(u32::MAX));
+        self.by_event.range(whole).flat_map(|(_, known)| known.told.keys().copied())
+    }
+
+    /// Removes and returns the tokens that get an update for a better picture of that alarm: who was shown a worse one, and
+    /// wants it. Labels that come later are no update for them any more.
+    pub(super) fn take_worse(
+        &mut self,
+        better: &BetterPicture,
+        wants: impl Fn(TokenId) -> bool,
+    ) -> Vec<(Arc<Alarm>, BTreeMap<TokenId, ToldStart>)> {
+        let whole = (better.event, MonitorId(0))..=(better.event, MonitorId(u32::MAX));
+        let mut taken = Vec::new();
+        for (_, known) in self.by_event.range_mut(whole) {
+            if known.alarm.at != better.alarm_at || known.seen_at.is_some() {
+                continue;
+            }
+            let told: BTreeMap<_, _> =
+                known.told.extract_if(.., |token, _| better.is_for(*token) && wants(*token)).collect();
+            if !told.is_empty() {
+                self.told -= told.len();
+                taken.push((Arc::clone(&known.alarm), told));
+            }
+        }
+        taken
     }
 
     /// The token has a new owner, who was sent nothing.
@@ -204,6 +235,35 @@ mod tests {
         assert_eq!(alarms.by_event.values().map(|known| known.told.len()).sum::<usize>(), alarms.told);
         alarms.add(&start(5000, 61));
         assert_eq!((alarms.by_event.len(), alarms.told), (1, 0), "older than a minute");
+    }
+
+    #[test]
+    fn a_better_picture_is_for_those_who_were_shown_a_worse_one_and_once() {
+        let mut alarms = UnlabelledAlarms::default();
+        let (first, alarm) = (start(7, 0), start(7, 5));
+        alarms.add(&first);
+        alarms.told(&first, TokenId(1), DeliveryId(9));
+        alarms.add(&alarm);
+        for token in 1..=4 {
+            alarms.told(&alarm, TokenId(token), DeliveryId(10 + token));
+        }
+        let receivers = BTreeMap::from([(TokenId(1), true), (TokenId(2), false), (TokenId(9), true)]);
+        let better = BetterPicture { event: EventId(7), alarm_at: alarm.at, receivers, others: true };
+        let of_the_first = BetterPicture { alarm_at: first.at, ..better.clone() };
+        assert!(alarms.take_worse(&of_the_first, |_| true).is_empty(), "a later alarm has its place");
+        let taken = alarms.take_worse(&better, |token| token != TokenId(4));
+        let told = [
+            (TokenId(1), ToldStart { id: DeliveryId(11), first: Some(DeliveryId(9)) }),
+            (TokenId(3), DeliveryId(13).into()),
+        ];
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].1, told.into());
+        assert!(alarms.take_worse(&better, |token| token != TokenId(4)).is_empty(), "once");
+        alarms.seen(&[EventId(7)], alarm.at);
+        assert!(alarms.take_worse(&better, |_| true).is_empty(), "it comes with the labels");
+        let labelled = alarms.take_seen();
+        assert_eq!(labelled[0].told.keys().collect::<Vec<_>>(), [&TokenId(2), &TokenId(4)]);
+        assert_eq!(alarms.told, 0);
     }
 
     #[test]

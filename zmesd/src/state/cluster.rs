@@ -33,6 +33,8 @@ pub enum ClusterNote {
     TokenChanged { token: TokenId, at: Timestamp, is_badge: bool },
     /// The ledger has what these tokens were until then.
     TokensShared(Vec<(TokenId, Timestamp)>),
+    /// An alarm of another node was read that is not recorded a second time.
+    Read(Elsewhere),
     /// Pushes of the daemon before that the ledger knows of are not sent from the disk.
     LeavePushes,
 }
@@ -98,11 +100,12 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, note: &ClusterNote)
         ClusterNote::TokensShared(tokens) => {
             for (token, at) in tokens {
                 let query = "INSERT INTO ledger_tokens (token_id, changed, shared) VALUES (?1, ?2, 1) \
-                             ON CONFLICT (token_id) DO UPDATE SET shared = 1 WHERE changed <= ?2";
+                             ON CONFLICT (token_id) DO UPDATE SET shared = 1, changed = ?2 WHERE changed <= ?2";
                 let query = sqlx::query(query).bind(token.0).bind(at.as_millisecond());
                 query.execute(&mut *transaction).await?;
             }
         }
+        ClusterNote::Read(elsewhere) => read_up_to(transaction, elsewhere).await?,
         ClusterNote::LeavePushes => {
             let query = "UPDATE deliveries SET decision = ?, reason = ? WHERE decision = 'queued' \
                          AND alarm IN (SELECT number FROM pushed_alarms WHERE ledger IS NOT NULL)";

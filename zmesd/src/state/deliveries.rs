@@ -20,6 +20,7 @@ use super::remembered::{event, time, understood};
 use super::{SqlResult, cluster, labels, signed, tokens};
 use crate::domain::{
     Alarm, AlarmSpan, DecidedBy, Decision, DeliveryId, LedgerMark, Origin, Phase, StartState, Token, TokenId,
+    ToldStart,
 };
 
 /// Rows that one statement inserts: a statement costs more than a row.
@@ -247,6 +248,17 @@ const ROW: &str = "SELECT d.id, d.token_id, a.at, a.event_id, a.monitor_id, a.mo
     a.lasted_ms, a.labels, a.waited_ms, a.label_wait FROM deliveries d JOIN pushed_alarms a ON a.number = d.alarm";
 
 impl StateHandle {
+    /// Returns the transport that told a token of a start, and the provider's id of the message; `None`: it was not sent,
+    /// or has no id. If the last push failed, it is the first.
+    pub async fn message_of(&self, told: ToldStart) -> StateResult<Option<(String, String)>> {
+        let pool = self.settled().await;
+        let query = "SELECT transport, provider_id FROM deliveries WHERE id IN (?, ?) AND decision = 'sent' \
+             AND provider_id IS NOT NULL ORDER BY id DESC LIMIT 1";
+        let first = told.first.unwrap_or(told.id);
+        let read = sqlx::query_as(query).bind(told.id.0).bind(first.0).fetch_optional(&pool).await;
+        self.answer(read)
+    }
+
     /// Returns the newest deliveries of one token, newest first, with the attempts of each.
     pub async fn deliveries_of_token(&self, token: TokenId, limit: u32) -> StateResult<Vec<DeliveryRow>> {
         let pool = self.settled().await;
@@ -369,6 +381,7 @@ fn push(row: &SqliteRow) -> SqlResult<Option<QueuedPush>> {
             .map(|lasted| time(row, D + 3).map(|at| span(at, lasted)))
             .transpose()?,
         elsewhere: None,
+        stands_for_event: false,
     };
     Ok(Some(QueuedPush {
         id: DeliveryId(row.try_get(D)?),

@@ -96,6 +96,8 @@ pub struct Remembered {
     pub since: Option<Timestamp>,
     /// Recently announced events, so that none is announced twice.
     pub announced: BTreeSet<EventId>,
+    /// Those of them that another node has told of, with the monitor.
+    pub told_elsewhere: BTreeMap<EventId, MonitorId>,
     /// When alarms without an id were recently announced, oldest first.
     pub unidentified: HashMap<MonitorId, Vec<Timestamp>>,
     /// The last alarm of each monitor whose end is still to be told.

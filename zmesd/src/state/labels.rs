@@ -94,6 +94,7 @@ pub(super) async fn held(pool: &SqlitePool) -> SqlResult<Vec<HeldAlarm>> {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         };
         Ok(HeldAlarm { alarm, until: time(row, 6)?, ended_at: optional_time(row, 7)? })
     };

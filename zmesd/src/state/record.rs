@@ -111,6 +111,7 @@ pub(super) fn start_of(row: &SqliteRow, origin: Origin) -> SqlResult<Alarm> {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     })
 }
 

@@ -1,6 +1,6 @@
 //! State that a new daemon reads from the previous one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
@@ -23,6 +23,7 @@ pub(super) async fn read(pool: &SqlitePool, now: Timestamp) -> SqlResult<Remembe
         cursors: cursors(pool).await?,
         since: Some(began(pool).await?),
         announced: announced(pool, recent).await?,
+        told_elsewhere: told_elsewhere(pool, recent).await?,
         unidentified: unidentified(pool, recent).await?,
         open: ends::open(pool, recent).await?,
         started: ends::started(pool, recent).await?,
@@ -86,6 +87,15 @@ async fn announced(pool: &SqlitePool, since: i64) -> SqlResult<BTreeSet<EventId>
     let query = "SELECT event_id FROM alarms WHERE at >= ? AND event_id IS NOT NULL";
     let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
     Ok(understood("alarms", &rows, |row| row.try_get::<i64, _>(0).map(|id| EventId(id.cast_unsigned()))))
+}
+
+async fn told_elsewhere(pool: &SqlitePool, since: i64) -> SqlResult<BTreeMap<EventId, MonitorId>> {
+    let query =
+        "SELECT event_id, monitor_id FROM alarms WHERE at >= ? AND event_id IS NOT NULL AND node IS NOT NULL";
+    let rows = sqlx::query(query).bind(since).fetch_all(pool).await?;
+    let one = |row: &SqliteRow| Ok((event(row, 0)?, MonitorId(row.try_get(1)?)));
+    let told: Vec<(Option<EventId>, MonitorId)> = understood("alarms", &rows, one);
+    Ok(told.into_iter().filter_map(|(event, monitor)| Some((event?, monitor))).collect())
 }
 
 async fn unidentified(pool: &SqlitePool, since: i64) -> SqlResult<HashMap<MonitorId, Vec<Timestamp>>> {

@@ -19,7 +19,7 @@ use super::{AlarmQuery, Device, DeviceNote, EndNote, LastFilter, Note, OpenError
 use crate::config::StateConfig;
 use crate::domain::{
     Alarm, AlarmLabels, AlarmSpan, Decision, DeliveryId, MonitorFilter, Origin, Phase, PushState, Revoked,
-    SkipReason, SnoozeId, StartState, Token, TokenId,
+    SkipReason, SnoozeId, StartState, Token, TokenBlock, TokenId,
 };
 use crate::ports::{Clock, SystemClock};
 
@@ -51,6 +51,7 @@ fn alarm(event: u64, monitor: u32, origin: Origin) -> Note {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         }),
         Arc::default(),
     )
@@ -205,7 +206,7 @@ async fn a_token_comes_back_as_it_was() {
     let at = Timestamp::from_second(1_900_000_000).unwrap();
     let kept = token(3);
     let revoked = Some(Revoked { at: clock().now(), reason: "admin".into(), blocked: false });
-    let gone = Token { revoked, mute_until: Some(Timestamp::MAX), ..token(4) };
+    let gone = Token { revoked, mute_until: Some(Timestamp::MAX), block_changed: Some(at), ..token(4) };
     let notes = vec![
         Note::Token(Arc::new(Token { badge: 1, ..kept.clone() })),
         Note::Token(Arc::new(kept.clone())),
@@ -221,6 +222,8 @@ async fn a_token_comes_back_as_it_was() {
         (Some("admin"), true)
     );
     assert!(second.muted(clock().now()));
+    // When an admin unblocked it: nodes of a cluster compare it.
+    assert_eq!(second.block(), Some(TokenBlock { at, is_on: false }));
     assert_eq!(state.remembered.token_sent, [((TokenId(3), MonitorId(2)), at)].into());
 }
 

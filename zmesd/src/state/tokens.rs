@@ -17,8 +17,8 @@ use crate::domain::{MonitorFilter, PushState, Revoked, Token, TokenId};
 /// The columns that make a [`Token`], in the order in which [`token`] reads them.
 pub(super) const COLUMNS: &str = "t.id, t.token, t.platform, t.push_state, t.user_name, t.app, t.app_version, \
     t.profile, t.monitor_list, t.interval_list, t.badge_count, t.created_on, t.last_seen_at, t.mute_until, \
-    t.revoked_at, t.revoked_reason, t.transport, t.blocked";
-pub(super) const WIDTH: usize = 18;
+    t.revoked_at, t.revoked_reason, t.transport, t.blocked, t.block_changed";
+pub(super) const WIDTH: usize = 19;
 
 /// [`Timestamp::MAX`] in the file: its last whole second, because its milliseconds cannot be read back.
 const FOREVER: i64 = 253_402_207_200_000;
@@ -115,7 +115,7 @@ pub(super) fn token(row: &SqliteRow, first: usize) -> SqlResult<Option<Token>> {
             .map(|at| if millis(at) >= FOREVER { Timestamp::MAX } else { at }),
         revoked,
         transport: row.try_get::<Option<&str>, _>(first + 16)?.map(Arc::from),
-        block_changed: None,
+        block_changed: optional_time(row, first + 18)?,
     }))
 }
 
@@ -128,13 +128,14 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, token: &Token) -> S
     other.bind(token.token.expose()).bind(token.id.0).execute(&mut *transaction).await?;
     sqlx::query(
         "INSERT INTO tokens (id, token, platform, push_state, user_name, app, app_version, profile, monitor_list, \
-         interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason, blocked) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (id) DO UPDATE SET \
+         interval_list, badge_count, created_on, last_seen_at, mute_until, revoked_at, revoked_reason, blocked, block_changed) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+         ON CONFLICT (id) DO UPDATE SET \
          token = ?2, created_on = ?12, platform = ?3, push_state = ?4, user_name = ?5, app = ?6, app_version = ?7, profile = ?8, \
          monitor_list = ?9, interval_list = ?10, badge_count = ?11, last_seen_at = ?13, mute_until = ?14, \
          failures = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, 0, failures), \
          last_error = IIF(revoked_at IS NOT NULL AND ?15 IS NULL, NULL, last_error), \
-         revoked_at = ?15, revoked_reason = ?16, blocked = ?17",
+         revoked_at = ?15, revoked_reason = ?16, blocked = ?17, block_changed = ?18",
     )
     .bind(token.id.0)
     .bind(token.token.expose())
@@ -153,6 +154,7 @@ pub(super) async fn keep(transaction: &mut SqliteConnection, token: &Token) -> S
     .bind(token.revoked.as_ref().map(|revoked| revoked.at.as_millisecond()))
     .bind(token.revoked.as_ref().map_or("", |revoked| revoked.reason.as_str()))
     .bind(token.blocked())
+    .bind(token.block_changed.map(millis))
     .execute(transaction)
     .await
     .map(drop)
@@ -191,6 +193,9 @@ pub(super) async fn forget_sent(
 pub(super) async fn forget_revoked(connection: &mut SqliteConnection, before: i64) -> SqlResult<u64> {
     let forget = "DELETE FROM token_sent WHERE token_id IN \
                   (SELECT id FROM tokens WHERE revoked_at < ? AND NOT blocked)";
+    sqlx::query(forget).bind(before).execute(&mut *connection).await?;
+    let forget = "DELETE FROM ledger_tokens WHERE token_id IN \
+                  (SELECT id FROM tokens WHERE revoked_at < ? AND NOT blocked AND id < (SELECT MAX(id) FROM tokens))";
     sqlx::query(forget).bind(before).execute(&mut *connection).await?;
     let forget =
         "DELETE FROM tokens WHERE revoked_at < ? AND NOT blocked AND id < (SELECT MAX(id) FROM tokens)";

@@ -240,6 +240,7 @@ fn rows(note: &Note) -> usize {
             ClusterNote::Node { .. }
             | ClusterNote::Unlogged(_)
             | ClusterNote::TokenChanged { .. }
+            | ClusterNote::Read(_)
             | ClusterNote::LeavePushes => 1,
         },
         Note::GivenUp(_)

@@ -60,8 +60,10 @@ pub struct Zoneminder {
     pub version: Option<ZmVersion>,
     /// The monitors of this server.
     pub monitors: MonitorSet,
-    /// The names of those of other servers that are left out of `monitors`.
-    pub others: BTreeMap<MonitorId, Arc<str>>,
+    /// Those of other servers that are left out of `monitors`, each with its server.
+    pub others: MonitorSet,
+    /// `Servers.Id` of this server, where the monitors of others are left out.
+    pub own_server: Option<u32>,
     /// `ZM_WATCH_MAX_DELAY`: a heartbeat older than that means that `zmc` is dead or hangs.
     pub watch_max_delay: Duration,
 }

@@ -80,6 +80,20 @@ fn facts(status: &ClusterStatus, out: &Out) -> Facts {
         (None, false) => out.paint(Tone::Bad, "sent by no node at the moment"),
     };
     facts.add("pushes", pushes);
+    for orphan in &status.orphans {
+        let cameras =
+            if orphan.cameras == 1 { "1 camera".to_owned() } else { format!("{} cameras", orphan.cameras) };
+        let cameras = format!("{cameras} of {}, where no zmesd is at work", clean(&orphan.place()));
+        facts.add(
+            "watched",
+            match &orphan.watched_by {
+                Some(by) => {
+                    out.paint(Tone::Warning, &format!("{cameras}: by {}, in the Events table", clean(by)))
+                }
+                None => out.paint(Tone::Bad, &format!("{cameras}: by no node at the moment")),
+            },
+        );
+    }
     if status.waiting > 0 {
         let text = format!("{} alarms of this node are not in the ledger yet", status.waiting);
         facts.add("waiting", out.paint(Tone::Warning, &text));

@@ -248,7 +248,7 @@ mod tests {
             "app-key-file = \"/etc/zmesd/app.key\"",
             "key = \"/etc/zmesd/tls.key\"",
             "token 1a2b3c4d: skipped (rights)",
-            "wss://[::]:9000 accepts apps (TLSv1_3, WebSocket, 1 ms)",
+            "wss://[::]:9000 accepts apps (TLS 1.3, WebSocket, 1 ms)",
             "https://push.example.org:8801/api/v2/push?x=1",
             "\"at\": \"2026-11-30T09:15:07.123456789Z\"",
             "the key of the certificate cannot be read",

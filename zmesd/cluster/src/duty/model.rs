@@ -1,6 +1,7 @@
 //! One alarm, one phone, two nodes and a database, in every order of what can happen.
 //!
-//! Node 0 has the camera; both can be pusher. A state is followed by every state that one step leads to. Each fault uses up
+//! Node 0 has the camera; both can be pusher. While node 0 is silent, node 1 as the pusher finds the alarm in the Events table,
+//! and then has it as its own. A state is followed by every state that one step leads to. Each fault uses up
 //! one of a few; everything else goes on until nothing is left to do. Then the phone must have rung.
 
 #![expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that happens or does not")]
@@ -27,6 +28,18 @@ struct Node {
     unreported: bool,
 }
 
+/// What a node that has found the alarm knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Finder {
+    /// While the node lives.
+    stage: Option<LogStage>,
+    /// It has sent it alone: known in memory, and on its disk.
+    sent_alone: bool,
+    sent_alone_on_disk: bool,
+    /// It crashed; its disk has the alarm.
+    on_disk: Option<LogStage>,
+}
+
 /// What is at stake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Site {
@@ -35,17 +48,12 @@ struct Site {
     log: Option<bool>,
     /// ZoneMinder's Events table has it.
     in_events: bool,
-    /// The owner's alarm, while the owner lives.
-    stage: Option<LogStage>,
+    /// The owner, and the node that watches its camera while it is silent.
+    finders: [Finder; 2],
     /// Who took the lease last.
     holder: Option<usize>,
     /// It is older than pushes are tried: who takes over does not look at it.
     is_stale: bool,
-    /// The owner has sent it alone: known in memory, and on its disk.
-    sent_alone: bool,
-    sent_alone_on_disk: bool,
-    /// The owner crashed; its disk has the alarm.
-    on_disk: Option<LogStage>,
     rings: u8,
     faults: u8,
     /// What went wrong, for the counts.
@@ -102,16 +110,14 @@ struct Following {
 impl Site {
     fn begin(in_events: bool) -> Self {
         let node = Node { is_up: true, reaches: true, ..Node::default() };
+        let owner = Finder { stage: Some(LogStage::Waiting), ..Finder::default() };
         Self {
             nodes: [node, node],
             log: None,
             in_events,
-            stage: Some(LogStage::Waiting),
+            finders: [owner, Finder::default()],
             holder: None,
             is_stale: false,
-            sent_alone: false,
-            sent_alone_on_disk: false,
-            on_disk: None,
             rings: 0,
             faults: 0,
             had: Had::default(),
@@ -120,44 +126,50 @@ impl Site {
 
     fn following(self, kept: BacklogKept, outage: Outage) -> Following {
         let mut following = Following { progress: Vec::new(), faults: Vec::new() };
-        self.owner(&mut following.progress);
         for index in 0..2 {
+            self.finder(index, &mut following.progress);
             self.pusher(index, &mut following.progress);
             self.recovery(index, kept, outage, &mut following.progress);
             if self.faults < FAULTS {
                 self.fault(index, kept, &mut following.faults);
+                self.lost_write(index, &mut following.faults);
             }
-        }
-        if self.faults < FAULTS {
-            self.lost_write(&mut following.faults);
         }
         following
     }
 
-    /// What the owner does about its alarm.
-    fn owner(self, next: &mut Vec<Self>) {
-        let node = self.nodes[0];
-        let (Some(stage), true) = (self.stage, node.is_up) else { return };
+    fn with_finder(self, index: usize, finder: Finder) -> Self {
+        let mut finders = self.finders;
+        finders[index] = finder;
+        Self { finders, ..self }
+    }
+
+    /// What a node does about an alarm that it has found itself.
+    fn finder(self, index: usize, next: &mut Vec<Self>) {
+        let (node, finder) = (self.nodes[index], self.finders[index]);
+        let (Some(stage), true) = (finder.stage, node.is_up) else { return };
         if stage != LogStage::Logged && node.reaches {
-            next.push(Self { stage: Some(LogStage::Logged), sent_alone: false, ..self.written() });
+            let logged = Finder { stage: Some(LogStage::Logged), sent_alone: false, ..finder };
+            next.push(self.written(index).with_finder(index, logged));
         }
         let may_send = node.is_pusher && node.reaches;
         let duty = for_own(stage, may_send, node.is_alone);
-        if duty == Duty::Push && node.is_alone && !self.sent_alone {
-            next.push(Self { rings: self.rings + 1, sent_alone: true, ..self });
+        if duty == Duty::Push && node.is_alone && !finder.sent_alone {
+            let sent = self.with_finder(index, Finder { sent_alone: true, ..finder });
+            next.push(Self { rings: self.rings + 1, ..sent });
         }
-        if self.sent_alone && !self.sent_alone_on_disk {
-            next.push(Self { sent_alone_on_disk: true, ..self });
+        if finder.sent_alone && !finder.sent_alone_on_disk {
+            next.push(self.with_finder(index, Finder { sent_alone_on_disk: true, ..finder }));
         }
         // Its event comes late where ZoneMinder could not write it.
-        if node.reaches && !self.in_events {
+        if index == 0 && node.reaches && !self.in_events {
             next.push(Self { in_events: true, ..self });
         }
     }
 
-    /// The alarm is in the log, with what the owner has noted.
-    fn written(self) -> Self {
-        let noted = self.sent_alone;
+    /// The alarm is in the log, with what this node has noted.
+    fn written(self, index: usize) -> Self {
+        let noted = self.finders[index].sent_alone;
         Self { log: Some(self.log.unwrap_or_default() || noted), ..self }
     }
 
@@ -195,7 +207,7 @@ impl Site {
                 ..self
             });
         }
-        let duty = if index == 0 && self.stage.is_some() {
+        let duty = if self.finders[index].stage.is_some() {
             for_own(LogStage::Logged, node.is_pusher, node.is_alone)
         } else {
             for_other(node.is_pusher)
@@ -212,8 +224,11 @@ impl Site {
         // The owner is silent, and the event is there.
         let owner = self.nodes[0];
         let is_silent = !owner.is_up || !owner.reaches;
-        if index == 1 && node.is_pusher && is_silent && self.in_events && self.log.is_none() {
-            next.push(Self { log: Some(false), had: Had { orphan: true, ..self.had }, ..self });
+        let finder = self.finders[index];
+        let is_new = self.log.is_none() && finder.stage.is_none();
+        if index == 1 && node.is_pusher && is_silent && self.in_events && is_new {
+            let found = self.with_finder(index, Finder { stage: Some(LogStage::Waiting), ..finder });
+            next.push(Self { had: Had { orphan: true, ..self.had }, ..found });
         }
     }
 
@@ -222,13 +237,11 @@ impl Site {
         let node = &mut nodes[index];
         if !node.is_up {
             *node = Node { is_up: true, reaches: true, ..Node::default() };
-            let mut back = Self { nodes, ..self };
-            if index == 0 {
-                let read = |stage| if stage == LogStage::Logged { stage } else { LogStage::InDoubt };
-                let on_disk = if kept == BacklogKept::OnDisk { self.on_disk.map(read) } else { None };
-                back = Self { stage: on_disk, on_disk: None, sent_alone: self.sent_alone_on_disk, ..back };
-            }
-            next.push(back);
+            let finder = self.finders[index];
+            let read = |stage| if stage == LogStage::Logged { stage } else { LogStage::InDoubt };
+            let stage = if kept == BacklogKept::OnDisk { finder.on_disk.map(read) } else { None };
+            let back = Finder { stage, on_disk: None, sent_alone: finder.sent_alone_on_disk, ..finder };
+            next.push(Self { nodes, ..self }.with_finder(index, back));
         } else if !node.reaches && outage != Outage::Endless {
             // It sees in the row who took the lease meanwhile.
             node.begun &= self.holder == Some(index);
@@ -254,24 +267,23 @@ impl Site {
         let mut nodes = self.nodes;
         nodes[index] = Node::default();
         let crashed = Self { nodes, faults, had: Had { crash: true, ..self.had }, ..self };
-        next.push(if index == 0 {
-            let on_disk = if kept == BacklogKept::OnDisk { self.stage } else { None };
-            Self { stage: None, on_disk, sent_alone: false, ..crashed }
-        } else {
-            crashed
-        });
+        let finder = self.finders[index];
+        let on_disk = if kept == BacklogKept::OnDisk { finder.stage } else { None };
+        next.push(crashed.with_finder(index, Finder { stage: None, on_disk, sent_alone: false, ..finder }));
     }
 
-    /// A write of the owner that has no answer: done, or not.
-    fn lost_write(self, next: &mut Vec<Self>) {
-        let is_open = matches!(self.stage, Some(LogStage::Waiting | LogStage::InDoubt));
-        if !is_open || !self.nodes[0].is_up {
+    /// A write of a node that has no answer: done, or not.
+    fn lost_write(self, index: usize, next: &mut Vec<Self>) {
+        let finder = self.finders[index];
+        let is_open = matches!(finder.stage, Some(LogStage::Waiting | LogStage::InDoubt));
+        if !is_open || !self.nodes[index].is_up {
             return;
         }
-        let in_doubt = Self { stage: Some(LogStage::InDoubt), faults: self.faults + 1, ..self };
-        if self.nodes[0].reaches {
+        let in_doubt = self.with_finder(index, Finder { stage: Some(LogStage::InDoubt), ..finder });
+        let in_doubt = Self { faults: self.faults + 1, ..in_doubt };
+        if self.nodes[index].reaches {
             let had = Had { lost_answer: true, ..self.had };
-            next.push(Self { had, ..in_doubt.written() });
+            next.push(Self { had, ..in_doubt.written(index) });
         }
         next.push(Self { had: Had { lost_request: true, ..self.had }, ..in_doubt });
     }
@@ -310,6 +322,8 @@ fn a_phone_rings_at_least_once_and_at_most_once_more_for_each_fault() {
     assert_eq!(most_rings(&ends, |end| end.had == OWNER_CUT), 1);
     // … which it does once the node is silent, …
     assert_eq!(most_rings(&ends, |end| end.had == Had { orphan: true, ..OWNER_CUT }), 2);
+    // A node that is dead does not ring, and is told by the log what the pusher did meanwhile.
+    assert_eq!(most_rings(&ends, |end| end.faults == 1 && end.had.orphan && end.had.crash), 1);
     // … and as long as no answer to a write was lost. A request that was lost looks the same, and does no harm.
     assert_eq!(most_rings(&ends, |end| end.had == Had { lost_answer: true, ..OWNER_CUT }), 2);
     assert_eq!(most_rings(&ends, |end| end.had == Had { lost_request: true, ..OWNER_CUT }), 1);

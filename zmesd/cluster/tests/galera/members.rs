@@ -87,7 +87,10 @@ async fn a_fence_holds_across_members(cluster: &Galera) {
     assert!(refused.to_string().contains("Deadlock"), "{refused}");
 
     // The same by the crate: the writer of the start before finds out.
-    let mut writer = AlarmWriter::new(zmes_cluster::node::Membership { key: next, seq: 5 }, CAPACITY);
+    let mut writer = AlarmWriter::new(
+        zmes_cluster::node::Membership { key: next, seq: 5, away: None, is_known: false },
+        CAPACITY,
+    );
     writer.push(alarm(1)).unwrap();
     assert_eq!(writer.write(&mut first).await.unwrap_err().fault, LedgerFault::Fenced);
     let mut cleaning = cluster.connection(1).await;

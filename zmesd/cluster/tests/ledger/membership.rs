@@ -3,7 +3,8 @@
 use zmes_cluster::LedgerFault;
 use zmes_cluster::alarms::AlarmWriter;
 use zmes_cluster::node::{
-    Admission, Health, Heartbeat, NodeSettings, Removal, heartbeat, nodes, register, remove, stop,
+    Admission, Health, Heartbeat, NodeKey, NodeSettings, Removal, heartbeat, nodes, register, remove,
+    set_server, stop,
 };
 
 use crate::mariadb::MariaDb;
@@ -102,4 +103,40 @@ async fn a_node_is_removed_when_it_is_gone() {
     assert_eq!(heartbeat(&mut line, north.key, &Health::default()).await.unwrap(), Heartbeat::Removed);
     let again = member(&mut line, "north").await;
     assert_ne!(again.key.id, north.key.id);
+}
+
+#[tokio::test]
+async fn a_node_learns_how_long_it_was_away_and_whether_the_ledger_knows_it() {
+    let Some(server) = MariaDb::start().await else { return };
+    let mut line = server.line();
+    let first = member(&mut line, "north").await;
+    assert_eq!((first.away, first.is_known), (None, false));
+    stop(&mut line, first.key).await.unwrap();
+    server.sql("UPDATE node SET seen = seen - INTERVAL 40 DAY").await;
+    let again = NodeSettings { last_epoch: 1, ..settings("north") };
+    let Admission::Member(second) = register(&mut line, &again).await.unwrap() else { panic!() };
+    let days = second.away.map(|away| away.as_secs() / 86_400);
+    assert_eq!((second.key.epoch, days, second.is_known), (2, Some(40), true));
+    // Another host has the name now.
+    stop(&mut line, second.key).await.unwrap();
+    let other = NodeSettings { identity: [7; 16], ..again };
+    let Admission::Member(other) = register(&mut line, &other).await.unwrap() else { panic!() };
+    assert!(!other.is_known && other.away.is_some());
+}
+
+#[tokio::test]
+async fn a_start_knows_how_long_its_node_was_away_and_notes_its_server_once_that_is_known() {
+    let Some(server) = MariaDb::start().await else { return };
+    let mut line = server.line();
+    let unknown = NodeSettings { server: None, ..settings("north") };
+    let Admission::Member(first) = register(&mut line, &unknown).await.unwrap() else { panic!("a twin") };
+    assert_eq!((first.away, nodes(&mut line).await.unwrap()[0].server), (None, None));
+    set_server(&mut line, first.key, 4).await.unwrap();
+    assert_eq!(nodes(&mut line).await.unwrap()[0].server, Some(4));
+    server.sql("UPDATE node SET seen = seen - INTERVAL 1 HOUR").await;
+    let Admission::Member(second) = register(&mut line, &unknown).await.unwrap() else { panic!("a twin") };
+    assert!(second.away.is_some_and(|away| away.as_secs() / 60 == 60), "{second:?}");
+    // A start that does not count any more changes nothing.
+    set_server(&mut line, NodeKey { epoch: 1, ..second.key }, 5).await.unwrap();
+    assert_eq!(nodes(&mut line).await.unwrap()[0].server, None);
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use zmes_cluster::LedgerFault;
 use zmes_cluster::outcomes::DeviceHandle;
-use zmes_cluster::records::{Record, RecordChange, RecordKey, RecordReader, change};
+use zmes_cluster::records::{
+    PAGE, Record, RecordChange, RecordKey, RecordKind, RecordReader, change, unchanged,
+};
 use zmes_cluster::retention::{STEP, forget};
 
 use crate::mariadb::MariaDb;
@@ -138,4 +140,41 @@ async fn a_node_that_was_away_for_too_long_reads_everything_anew() {
         assert!(!heard.from_scratch && heard.records.len() == 1, "{heard:?}");
     }
     assert_eq!(STEP, 1_000);
+}
+
+#[tokio::test]
+async fn what_was_not_changed_for_long_is_found_in_pages_and_deleted_unless_it_is_changed_meanwhile() {
+    let Some(server) = MariaDb::start().await else { return };
+    let mut line = server.line();
+    let devices: Vec<_> = (0..PAGE + 20).map(|number| device(number, 0)).collect();
+    for some in devices.chunks(100) {
+        change(&mut line, some).await.unwrap();
+    }
+    // One was changed lately, one is deleted already, and one is a snooze.
+    #[expect(clippy::disallowed_methods, reason = "the test's own clock against that of a real server")]
+    let now = Timestamp::now();
+    let snooze = RecordKey { kind: RecordKind::Snooze, id: [7; 32] };
+    let others = [
+        Record { changed: now, ..device(3, 0) },
+        Record { deleted: true, ..device(4, 0) },
+        Record { key: snooze, ..device(5, 0) },
+    ];
+    change(&mut line, &others).await.unwrap();
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = unchanged(&mut line, RecordKind::Device, DAY, after).await.unwrap();
+        assert!(page.len() <= PAGE as usize);
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.id);
+        found.extend(page);
+    }
+    let others = others.map(|record| record.key);
+    let wanted: Vec<_> = devices.into_iter().filter(|known| !others.contains(&known.key)).collect();
+    assert_eq!(found, wanted);
+    // Its app registers it before it is deleted.
+    let again = Record { changed: now, ..found[1].clone() };
+    change(&mut line, &[again]).await.unwrap();
+    let over: Vec<_> = found[..2].iter().map(|record| Record { deleted: true, ..record.clone() }).collect();
+    let changes = change(&mut line, &over).await.unwrap();
+    assert!(matches!(changes[..], [RecordChange::Kept(_), RecordChange::Older(_)]), "{changes:?}");
 }

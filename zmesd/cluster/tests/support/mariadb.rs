@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid};
 use secrecy::SecretString;
 use sqlx::mysql::MySqlConnectOptions;
@@ -103,6 +104,9 @@ impl MariaDb {
     /// Stops it from doing anything, while the kernel still takes connections for it.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
+        // On a busy machine its threads may run on for a moment.
+        let options = Some(WaitPidFlag::WUNTRACED);
+        assert!(matches!(waitpid(self.pid(), options), Ok(WaitStatus::Stopped(..))));
     }
 
     /// Lets it go on.
@@ -111,8 +115,11 @@ impl MariaDb {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = self.process.as_ref().unwrap().id().try_into().unwrap();
-        kill(Pid::from_raw(pid), signal).unwrap();
+        kill(self.pid(), signal).unwrap();
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.as_ref().unwrap().id().try_into().unwrap())
     }
 
     /// Runs statements as root in the ledger.

@@ -37,6 +37,7 @@ fn push(platform: Platform, app: App) -> Push {
         badge: 3,
         urgency: Urgency::Normal,
         picture: None,
+        replaces: None,
         snooze: Vec::new(),
         expires_at: "2026-11-25T15:22:00Z".parse().unwrap(),
     }

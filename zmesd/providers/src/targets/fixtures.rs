@@ -72,6 +72,7 @@ pub(super) fn push(event: u64) -> Push {
         badge: 0,
         urgency: Urgency::Normal,
         picture: None,
+        replaces: None,
         snooze: Vec::new(),
         expires_at: at,
     }

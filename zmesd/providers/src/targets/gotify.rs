@@ -113,6 +113,11 @@ impl PushTransport for Gotify {
         self.frame.picture.way()
     }
 
+    /// It shows a second message.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
         let with_token = |request| http::secret(request, "x-gotify-key", self.token.expose_secret());

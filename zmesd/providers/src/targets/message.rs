@@ -99,6 +99,17 @@ impl<'a> TargetMessage<'a> {
         id_of_alarm(self.kind(), *at, monitor, *event)
     }
 
+    /// Says whether it is an update for a better picture, which tells nothing else.
+    pub(super) fn is_picture_alone(&self) -> bool {
+        self.newest.updates.is_some() && self.newest.labels.is_empty()
+    }
+
+    /// Of an update: the id of the alarm that it replaces.
+    pub(super) fn id_of_start(&self) -> Option<String> {
+        let PushedAlarm { event, monitor, updates, .. } = self.newest;
+        Some(id_of_alarm(MachineKind::AlarmStart, (*updates)?, *monitor, *event))
+    }
+
     pub(super) fn kind(&self) -> MachineKind {
         match self.newest.subject {
             _ if self.newest.test => MachineKind::Test,

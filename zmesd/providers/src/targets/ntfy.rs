@@ -11,7 +11,7 @@ use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use zmes_shared::words::FaultKind;
+use zmes_shared::words::{FaultKind, MachineKind};
 
 use super::frame::{self, PictureTried, Question, TargetFrame};
 use super::message::{TargetMessage, cut_bytes, cut_characters};
@@ -78,6 +78,9 @@ impl Ntfy {
         if let Some(actions) = actions(message) {
             body["actions"] = actions;
         }
+        if let Some(sequence) = sequence(message) {
+            body["sequence_id"] = sequence.into();
+        }
         // The phone fetches it.
         if let Some(picture) = message.picture_link() {
             body["attach"] = picture.into();
@@ -98,6 +101,10 @@ impl Ntfy {
             .header("x-filename", PictureFile::NAME);
         let request =
             if words.link.is_empty() { request } else { request.header("x-click", header(&words.link)) };
+        let request = match sequence(message) {
+            Some(sequence) => request.header("x-sequence-id", sequence),
+            None => request,
+        };
         // The header takes the same JSON (server/actions.go, `parseActions`).
         let request = match actions(message) {
             Some(actions) => request.header("x-actions", header(&actions.to_string())),
@@ -209,6 +216,24 @@ fn actions(message: &TargetMessage<'_>) -> Option<Value> {
     (!actions.is_empty()).then_some(Value::Array(actions))
 }
 
+/// Returns what an alarm and its update have in common: apps show the newest message of a sequence, since ntfy 2.16 (docs,
+/// "Updating notifications"). Older ones pass over it and show both.
+fn sequence(message: &TargetMessage<'_>) -> Option<String> {
+    if message.digest().is_some() {
+        return None;
+    }
+    match message.kind() {
+        MachineKind::AlarmStart => Some(message.id()),
+        MachineKind::AlarmUpdate => message.id_of_start(),
+        MachineKind::AlarmEnd
+        | MachineKind::Trouble
+        | MachineKind::Resolved
+        | MachineKind::Test
+        | MachineKind::SnoozeEnd
+        | MachineKind::Unknown => None,
+    }
+}
+
 fn tag(message: &TargetMessage<'_>) -> &'static str {
     match (message.is_trouble(), message.priority) {
         (true, _) => "warning",
@@ -301,8 +326,10 @@ impl PushTransport for Ntfy {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::*;
-    use crate::push::{PushSubject, Urgency};
+    use crate::push::{PushSubject, PushedAlarm, Urgency};
     use crate::targets::fixtures::{context, message_texts, push, target};
     use crate::targets::settings::TargetProvider;
     use crate::tests::{answer, answer_with, kind};
@@ -342,6 +369,36 @@ mod tests {
             token: Some("tk_s3cret".into()),
         };
         Ntfy::new(&target(TargetProvider::Ntfy(config.clone())), &config, &context()).unwrap()
+    }
+
+    #[test]
+    fn an_update_takes_the_place_of_its_alarm_and_nothing_else_does() {
+        let (texts, zone) = (message_texts(), TimeZone::UTC);
+        let sequence = |push: &Push| sequence(&TargetMessage::new(push, &texts, &zone).unwrap());
+        let start = push(32_910);
+        let of_start = sequence(&start).unwrap();
+        // As ntfy wants it: `^[-_A-Za-z0-9]{1,64}$`.
+        assert!(of_start.len() == 26 && of_start.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        let changed = |change: fn(&mut PushedAlarm)| {
+            let mut push = start.clone();
+            change(&mut push.alarms[0]);
+            push
+        };
+        let update = changed(|alarm| {
+            alarm.updates = Some(alarm.at);
+            alarm.at = "2026-11-25T16:02:12Z".parse().unwrap();
+        });
+        assert_eq!(sequence(&update).as_ref(), Some(&of_start));
+        assert_ne!(sequence(&push(32_911)), Some(of_start));
+        let end = changed(|alarm| alarm.ended = Some(Duration::from_secs(3)));
+        let digest = Push { digest: Some(3), ..start.clone() };
+        let test = changed(|alarm| alarm.test = true);
+        for other in [end, digest, test, changed(|alarm| alarm.subject = PushSubject::Trouble)] {
+            assert_eq!(sequence(&other), None, "{other:?}");
+        }
+        let ntfy = ntfy();
+        let json = ntfy.body(&TargetMessage::new(&update, &texts, &zone).unwrap());
+        assert_eq!(json["sequence_id"].as_str(), sequence(&update).as_deref());
     }
 
     #[test]
@@ -419,7 +476,7 @@ mod tests {
         assert_eq!(
             normal,
             json!({"topic": "zm-s3cret-topic", "title": "Garage", "message": "Motion: All", "priority": 3,
-                "tags": ["camera"]})
+                "tags": ["camera"], "sequence_id": "01M89Q2H600000000G0000104E"})
         );
         assert_eq!(message_texts().link.source(), "");
         let urgent = body(Urgency::Urgent, PushSubject::Alarm);

@@ -147,6 +147,11 @@ impl PushTransport for Pushover {
         self.frame.picture.way()
     }
 
+    /// It shows a second message.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let body = self.body(&self.frame.message(push)?);
         let mut without_picture = None;

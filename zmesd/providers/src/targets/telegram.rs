@@ -55,6 +55,85 @@ impl Telegram {
         format!("{}{link}", cut_units(&told, room))
     }
 
+    /// Puts a better picture, or what is known now, into the message that was sent. Telegram makes no sound for it.
+    async fn edit(&self, message: &TargetMessage<'_>, id: &str) -> Result<Delivered, PushError> {
+        let mut without_picture = None;
+        match message.push.picture.as_ref().and_then(PushedPicture::file) {
+            Some(file) if file.bytes().len() <= PHOTO_MAX => {
+                match self.edit_photo(message, file, id).await? {
+                    PictureTried::Delivered(delivered) => return Ok(delivered),
+                    PictureTried::Refused { why, .. } => without_picture = Some(why),
+                }
+            }
+            Some(file) => without_picture = Some(too_large(file.bytes().len(), PHOTO_MAX)),
+            None => {}
+        }
+        if let Some(why) = without_picture.clone().filter(|_| message.is_picture_alone()) {
+            return Err(PushError::Message(why));
+        }
+        // A message with a photo has a caption, and no text; which it is was not kept.
+        let caption = self.edit_text(message, "editMessageCaption", ("caption", CAPTION_MAX), id).await;
+        let edited = match caption {
+            Err(PushError::Message(_)) => {
+                self.edit_text(message, "editMessageText", ("text", TEXT_MAX), id).await?
+            }
+            edited => edited?,
+        };
+        Ok(Delivered { without_picture, ..edited })
+    }
+
+    async fn edit_photo(
+        &self,
+        message: &TargetMessage<'_>,
+        file: &PictureFile,
+        id: &str,
+    ) -> Result<PictureTried, PushError> {
+        let media =
+            json!({ "type": "photo", "media": "attach://photo", "caption": self.text(message, CAPTION_MAX) });
+        let form = Form::new().map(|form| {
+            let form = form.text("chat_id", &self.config.chat).text("message_id", id);
+            let form = form.text("media", &media.to_string());
+            // Without it the buttons would vanish.
+            let form = match keyboard(message) {
+                Some(keyboard) => form.text("reply_markup", &keyboard.to_string()),
+                None => form,
+            };
+            form.picture("photo", file)
+        });
+        let Some(form) = form else {
+            return Ok(PictureTried::refused("it does not fit into a form".to_owned()));
+        };
+        let url = http::below(&self.frame.http.base, &self.path("editMessageMedia"));
+        let answer =
+            self.frame.http.call(self.frame.picture_deadline(), |client| form.onto(client.post(url))).await;
+        self.frame.tried(answer, |answer| self.edited(self.result(answer)))
+    }
+
+    async fn edit_text(
+        &self,
+        message: &TargetMessage<'_>,
+        method: &str,
+        (name, limit): (&str, usize),
+        id: &str,
+    ) -> Result<Delivered, PushError> {
+        let mut body =
+            json!({ "chat_id": self.config.chat, "message_id": id, name: self.text(message, limit) });
+        if let Some(keyboard) = keyboard(message) {
+            body["reply_markup"] = keyboard;
+        }
+        self.edited(self.call(method, &body).await)
+    }
+
+    /// An edit that changes nothing is refused, and done.
+    fn edited(&self, answer: Result<Value, PushError>) -> Result<Delivered, PushError> {
+        match answer {
+            Err(PushError::Message(why)) if why.contains("message is not modified") => {
+                Ok(Delivered::default())
+            }
+            edited => Ok(self.delivered(&edited?)),
+        }
+    }
+
     /// Returns the message as the caption of a photo. A file, never a URL: Telegram would fetch and keep it.
     fn form(&self, message: &TargetMessage<'_>, file: &PictureFile, with_buttons: bool) -> Option<Form> {
         let silent = message.priority == TargetPriority::Low;
@@ -219,8 +298,20 @@ impl PushTransport for Telegram {
         &self.frame.snooze_buttons
     }
 
+    fn edits(&self) -> bool {
+        true
+    }
+
     async fn send(&self, push: &Push) -> Result<Delivered, PushError> {
         let message = self.frame.message(push)?;
+        if let Some(id) = &push.replaces {
+            return self.edit(&message, id).await;
+        }
+        if message.is_picture_alone() {
+            return Err(PushError::Message(
+                "it is not known which message the picture belongs to".to_owned(),
+            ));
+        }
         let mut without_picture = None;
         match push.picture.as_ref().and_then(PushedPicture::file) {
             Some(file) if file.bytes().len() <= PHOTO_MAX => {

@@ -44,6 +44,7 @@ pub(crate) fn push(token: &str, platform: Platform) -> Push {
         badge: 1,
         urgency: Urgency::Normal,
         picture: None,
+        replaces: None,
         snooze: Vec::new(),
         expires_at: now,
     }

@@ -82,8 +82,7 @@ async fn enter(url: &str) -> Result<String, HandshakeFailure> {
     let name = ServerName::from(address.ip());
     let connected = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
     let stream = connected.map_err(|error| HandshakeFailure::Tls(error.to_string()))?;
-    let version = stream.get_ref().1.protocol_version().and_then(|version| version.as_str());
-    let words = format!("{}, WebSocket", version.unwrap_or("TLS"));
+    let words = format!("{}, WebSocket", zmes_providers::tls_version(stream.get_ref().1.protocol_version()));
     upgrade(stream).await?;
     Ok(words)
 }

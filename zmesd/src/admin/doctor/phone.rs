@@ -62,6 +62,7 @@ fn known(scene: &Snapshot<'_>, token: &Token) -> Finding {
                 let hint = "add it to zmesd.toml, then: zmesctl reload".to_owned();
                 ("removed from zmesd.toml at ", String::new(), hint)
             }
+            Revoked::ELSEWHERE => ("revoked at another node, which was noticed at ", String::new(), restore),
             Revoked::PRUNED => {
                 ("revoked by `tokens prune` at ", ": its app had not been seen".to_owned(), restore)
             }

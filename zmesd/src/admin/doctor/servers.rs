@@ -147,10 +147,16 @@ impl ServerFindings {
             self.findings.push(Finding::new(step, severity, detail, Some(hint)));
             return;
         }
-        let detail = format!(
-            "{server}: {monitors} watched in the Events table: alarms are seen up to 0.5 s later, and others within one \
-             recording only after 2 calm minutes"
-        );
+        let later =
+            "alarms are seen up to 0.5 s later, and others within one recording only after 2 calm minutes";
+        if listed.iter().any(|listed| listed.is_orphan) {
+            let detail = format!(
+                "{server}: no zmesd is at work there, {monitors} watched from here, in the Events table: {later}"
+            );
+            self.findings.push(Finding::good(step, detail));
+            return;
+        }
+        let detail = format!("{server}: {monitors} watched in the Events table: {later}");
         self.findings.push(Finding::good(step, detail));
     }
 }
@@ -239,7 +245,7 @@ mod tests {
     #[test]
     fn a_database_that_is_away_blames_no_server() {
         let away = Some(Arc::new(DbError::Unavailable(DatabaseTrouble::late("down"))));
-        let findings = |trouble: Option<Arc<DbError>>, sight| {
+        let of = |trouble: Option<Arc<DbError>>, sight, is_orphan| {
             let listed: Vec<_> = (1..=2)
                 .map(|id| {
                     let trouble = trouble.clone();
@@ -255,6 +261,7 @@ mod tests {
                         },
                         watched: true,
                         elsewhere: Some(server(2)),
+                        is_orphan,
                     }
                 })
                 .collect();
@@ -262,6 +269,7 @@ mod tests {
             let finding = told.findings.into_iter().next().unwrap();
             (finding.severity, finding.detail, finding.hint.unwrap_or_default(), told.covered.len())
         };
+        let findings = |trouble, sight| of(trouble, sight, false);
         let (severity, detail, hint, covered) = findings(away, RemoteSight::Unknown);
         assert_eq!((severity, covered), (Severity::Error, 2));
         assert_eq!(detail, "server 2 (nvr2): 2 monitors are not seen while the database is away");
@@ -274,6 +282,10 @@ mod tests {
         assert!(hint.starts_with("on server 2 (nvr2): systemctl status zoneminder"), "{hint}");
         let (severity, _, _, covered) = findings(None, RemoteSight::Captured);
         assert_eq!((severity, covered), (Severity::Ok, 0));
+        let (severity, detail, _, _) = of(None, RemoteSight::Captured, true);
+        assert_eq!(severity, Severity::Ok);
+        let said = "server 2 (nvr2): no zmesd is at work there, 2 monitors are watched from here, in the Events table: ";
+        assert!(detail.starts_with(said), "{detail}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tracing::debug;
 use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OutcomeKind};
 
-use super::{Desk, FORGET_EVERY, NEWS, OLD_PUSHES, PRUNE_EVERY, TakeoverStage};
+use super::{Desk, FORGET_EVERY, NEWS, PRUNE_EVERY, TakeoverStage};
 use crate::cluster::turns::TurnKind;
 use crate::domain::LedgerMark;
 use crate::route::{LedgerDecided, LedgerEnding, LedgerOutcome, LedgerQuestion};
@@ -89,11 +89,33 @@ impl Desk {
         }
     }
 
-    /// Says whether what was sent in an earlier turn has come out, and all of its outcomes are known here.
+    /// Says whether every push that has begun has come out, and all outcomes are known here.
     fn is_clean(&self) -> bool {
         // In this order: who sends tells the outcome first, and counts down then.
-        let came_out = self.parts.turns.under_way() == 0;
-        came_out && self.parts.outcomes.is_empty()
+        self.parts.turns.is_still() && self.parts.outcomes.is_empty()
+    }
+
+    /// Says whether a push of an alarm is on its way since an earlier turn. Its provider may take it yet, and a request ends
+    /// by its deadline at the latest: until then the alarm is not decided about again. Others do not wait for it.
+    fn waits_for_old_pushes(&mut self, number: u64) -> bool {
+        let turn = self.entries.get_mut(number).and_then(|entry| entry.turn);
+        if turn.is_none_or(|turn| turn >= self.turn.number) {
+            return false;
+        }
+        if self.parts.turns.is_under_way(number) {
+            return true;
+        }
+        // Its outcome was told before that.
+        self.take_what_came_out();
+        false
+    }
+
+    /// Takes the outcomes that were told until now.
+    fn take_what_came_out(&mut self) {
+        for _ in 0..self.parts.outcomes.len() {
+            let Ok(outcome) = self.parts.outcomes.try_recv() else { return };
+            self.on_outcome(outcome);
+        }
     }
 
     /// Says whether the ledger has everything that came of pushes.
@@ -108,12 +130,11 @@ impl Desk {
     /// Returns whether there is more.
     pub(super) async fn decide_next(&mut self) -> bool {
         if self.takeover.stage == TakeoverStage::New {
-            // What is on its way since an earlier turn would be sent again.
-            let waited = Instant::now().duration_since(self.turn_since);
-            if !self.is_clean() && waited <= OLD_PUSHES {
-                return false;
-            }
-            self.takeover.stage = TakeoverStage::Clean;
+            self.take_what_came_out();
+            self.takeover.stage = TakeoverStage::Known;
+        }
+        for number in self.on_their_way.extract_if(.., |number| !self.parts.turns.is_under_way(*number)) {
+            self.undecided.push_front(number);
         }
         if let Some(legacy) = self.legacy.take() {
             if self.parts.router.adopt(legacy).await.is_err() {
@@ -136,6 +157,10 @@ impl Desk {
         let turn = self.turn.number;
         for _ in 0..NEWS {
             let Some(number) = self.undecided.pop_front() else { return false };
+            if self.waits_for_old_pushes(number) {
+                self.on_their_way.push(number);
+                continue;
+            }
             let Some(entry) = self.entries.get_mut(number) else { continue };
             if entry.turn == Some(turn) || entry.is_settled || !entry.alarm.phase.is_start() {
                 continue;

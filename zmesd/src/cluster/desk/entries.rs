@@ -8,8 +8,11 @@ use tokio::time::Instant;
 use zmes_cluster::alarms::{LedgerAlarm, LogKey, Ticket};
 use zmes_cluster::outcomes::DeviceHandle;
 
+use crate::cluster::turns::{SendTurn, TurnKind};
 use crate::domain::Alarm;
 
+/// How long an alarm that this node pushes alone waits for what comes of that before it is written. A provider may be away.
+const PUSHED_WITHIN: Duration = Duration::from_secs(2);
 /// Settled alarms that are remembered: far more than one list has while it is read.
 const MAX_SETTLED: usize = 20_000;
 
@@ -195,6 +198,14 @@ impl DeskAlarms {
     pub(super) fn waited(&self, now: Instant) -> Duration {
         let oldest = self.unlogged.first().and_then(|number| self.by_number.get(number));
         oldest.map_or(Duration::ZERO, |entry| now.duration_since(entry.since))
+    }
+
+    /// Says whether this node, which is alone, pushes an alarm at the moment. It is written with what came of that: else the
+    /// node that sends for all, which reads it meanwhile, would push it as well if the ledger has just come back.
+    pub(super) fn is_pushed_now(&self, number: u64, turn: SendTurn) -> bool {
+        let Some(entry) = self.by_number.get(&number) else { return false };
+        let is_pushed = turn.kind == TurnKind::Alone && entry.taken_on == Some(turn.number);
+        is_pushed && !entry.is_over() && entry.since.elapsed() < PUSHED_WITHIN
     }
 
     /// The ledger will never have it: returns its number.

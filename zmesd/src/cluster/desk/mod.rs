@@ -6,6 +6,7 @@
 
 mod deciding;
 mod entries;
+mod over;
 mod refusals;
 mod statements;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use zmes_cluster::outcomes::{DeviceHandle, DeviceOutcome, OpenPlace, PusherRepor
 use zmes_cluster::records::{Record, RecordKey, RecordKind};
 
 use self::entries::{DeskAlarm, DeskAlarms};
+use self::over::OverRecords;
 use self::refusals::RefusedWrites;
 use self::statements::{LoggedFaults, Statement, StatementDone};
 use super::board::Board;
@@ -51,8 +53,6 @@ const PRUNE_EVERY: Duration = Duration::from_secs(5);
 const UNLOGGED: usize = 20_000;
 /// News that are taken at a time.
 const NEWS: usize = 64;
-/// How long pushes of an earlier turn are waited for.
-const OLD_PUSHES: Duration = Duration::from_secs(3);
 /// How long the end may take.
 const FAREWELL: Duration = Duration::from_millis(1_200);
 
@@ -68,6 +68,7 @@ pub(super) struct DeskParts {
     pub(super) elsewhere: mpsc::Receiver<AlarmElsewhere>,
     pub(super) members: watch::Receiver<Option<Membership>>,
     pub(super) keep: Duration,
+    pub(super) keep_tombstones: Duration,
     pub(super) retry_for: Duration,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -89,6 +90,8 @@ pub(super) struct Desk {
     fresh: VecDeque<u64>,
     /// Alarms that are to be decided about.
     undecided: VecDeque<u64>,
+    /// The same, once pushes of them that are on their way since an earlier turn have come out.
+    on_their_way: Vec<u64>,
     /// Outcomes of alarms that the ledger does not have yet.
     notes: Vec<(u64, DeviceOutcome)>,
     report: PusherReport,
@@ -104,6 +107,7 @@ pub(super) struct Desk {
     rest_until: Instant,
     idle_since: Instant,
     forget_at: Instant,
+    over: OverRecords,
     prune_at: Instant,
 }
 
@@ -112,8 +116,8 @@ pub(super) struct Desk {
 enum TakeoverStage {
     #[default]
     New,
-    /// What was sent in an earlier turn has come out.
-    Clean,
+    /// What came of pushes of an earlier turn is known here, unless they are still on their way.
+    Known,
     /// The ledger has what came of it: from here on, outcomes that are still to be written are known here.
     Reported,
     /// Intervals and badges of the pusher before are taken over.
@@ -144,6 +148,7 @@ impl Desk {
             entries: DeskAlarms::after(turn.number),
             fresh: VecDeque::new(),
             undecided: VecDeque::new(),
+            on_their_way: Vec::new(),
             notes: Vec::new(),
             report: PusherReport::default(),
             records: BTreeMap::new(),
@@ -156,6 +161,7 @@ impl Desk {
             rest_until: now,
             idle_since: now,
             forget_at: now + FORGET_EVERY,
+            over: OverRecords::new(now),
             prune_at: now + PRUNE_EVERY,
         }
     }
@@ -250,6 +256,7 @@ impl Desk {
         (self.turn, self.turn_since) = (turn, Instant::now());
         self.entries.begin();
         self.undecided.clear();
+        self.on_their_way.clear();
         self.takeover = Takeover::default();
         self.refusals.of_turn = false;
         self.legacy = None;
@@ -281,6 +288,7 @@ impl Desk {
         match news {
             LedgerNews::Alarm(alarm, entry) => self.on_alarm(alarm, entry),
             LedgerNews::Token(token, is_badge) => self.on_token(&token, is_badge),
+            LedgerNews::TokenAgain(token, at) => self.on_token_again(&token, at),
             LedgerNews::Snooze(snooze, at) => self.share_snooze(&snooze, at),
             LedgerNews::Decided(decided) => self.on_decided(decided),
         }
@@ -322,6 +330,15 @@ impl Desk {
 
     fn on_token(&mut self, token: &Arc<Token>, is_badge: bool) {
         self.share(token, self.parts.clock.now(), is_badge);
+    }
+
+    /// The ledger has lost a token. What was changed since is told anyway.
+    fn on_token_again(&mut self, token: &Token, at: jiff::Timestamp) {
+        let device = DeviceHandle::new(token.handle.digest());
+        let is_told = self.parts.board.tokens().pending.contains_key(&device);
+        if !is_told {
+            self.share(token, at, false);
+        }
     }
 
     /// Takes up when the number on a token's icon was set.
@@ -390,6 +407,7 @@ impl Desk {
                 2 => self.recording(),
                 3 => self.taking_over(),
                 4 => self.forgetting(),
+                5 => self.deleting(),
                 _ => self.keeping_open(),
             };
             if statement.is_some() {
@@ -399,6 +417,6 @@ impl Desk {
         None
     }
 
-    const KINDS: usize = 6;
+    const KINDS: usize = 7;
     const REPORTING: usize = 1;
 }

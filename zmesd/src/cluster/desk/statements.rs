@@ -16,6 +16,7 @@ use zmes_cluster::records::{self, Record, RecordChange, RecordKey, change};
 use zmes_cluster::retention::{Forgotten, forget};
 use zmes_cluster::{LedgerError, LedgerFault, LedgerLine};
 
+use super::over::{KeepRecords, RecordPlace, delete_over};
 use super::{Desk, DeskAlarm, FORGET_EVERY, PAUSE, TakeoverStage, TurnKind};
 use crate::cluster::body;
 use crate::domain::TokenId;
@@ -26,14 +27,14 @@ use crate::state::ClusterNote;
 const BACKLOG: usize = 1_024;
 /// Outcomes of one report, and records of one change.
 const REPORT: usize = 256;
-const RECORDS: usize = 64;
+pub(super) const RECORDS: usize = 64;
 /// Open alarms of one page.
 const PAGE: u32 = 100;
 /// Alarms that may wait for a decision before another page is read.
 const UNDECIDED: usize = 400;
 /// How long the line may be idle: the server closes it after 20 s, and the next alarm would wait for another one.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long devices that were deleted are remembered.
+/// How long records that are over stay in the ledger, so that every node reads of it.
 const KEEP_DELETED: Duration = Duration::from_hours(7 * 24);
 
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(super) enum Statement {
     Legacy,
     Open(OpenPlace, Duration),
     Forget,
+    /// Marks records that are over, from this place on.
+    Delete(RecordPlace, KeepRecords),
     KeepOpen,
 }
 
@@ -55,6 +58,7 @@ pub(super) enum StatementDone {
     Legacy(Result<PusherState, LedgerError>),
     Opened(Result<OpenPage, LedgerError>),
     Forgot(Result<Forgotten, LedgerError>),
+    Deleted(Result<Option<RecordPlace>, LedgerError>),
     KeptOpen,
 }
 
@@ -77,6 +81,7 @@ impl Statement {
             Self::Legacy => StatementDone::Legacy(pusher_state(&mut line).await),
             Self::Open(after, age) => StatementDone::Opened(open_alarms(&mut line, age, after, PAGE).await),
             Self::Forget => StatementDone::Forgot(forget(&mut line, keep, KEEP_DELETED).await),
+            Self::Delete(place, kept) => StatementDone::Deleted(delete_over(&mut line, place, kept).await),
             Self::KeepOpen => {
                 line.keep_open().await;
                 StatementDone::KeptOpen
@@ -119,8 +124,10 @@ impl Desk {
         // Another zmesd has this node's name: nothing that is written under it would be taken.
         let mut writer = self.writer.take_if(|_| !self.parts.board.is_fenced())?;
         while writer.backlog().len() < BACKLOG
-            && let Some(number) = self.fresh.pop_front()
+            && let Some(number) = self.fresh.front().copied()
+            && !self.entries.is_pushed_now(number, self.turn)
         {
+            self.fresh.pop_front();
             let own = self.entries.get_mut(number).and_then(|entry| entry.own.clone());
             let Some(own) = own else { continue };
             match writer.push(own) {
@@ -194,7 +201,7 @@ impl Desk {
         if self.turn.kind != TurnKind::Lead || self.takeover.stage == TakeoverStage::New {
             return None;
         }
-        if self.takeover.stage == TakeoverStage::Clean {
+        if self.takeover.stage == TakeoverStage::Known {
             // Once: who sends much has something to report all the time.
             if !self.report.outcomes.is_empty() || !self.report.settled.is_empty() {
                 return None;
@@ -250,6 +257,7 @@ impl Desk {
                 self.forget_at = Instant::now() + pause;
                 None
             }
+            StatementDone::Deleted(result) => self.on_deleted(result),
             StatementDone::KeptOpen => None,
             StatementDone::Legacy(Err(error))
             | StatementDone::Opened(Err(error))

@@ -90,6 +90,7 @@ impl DeskWorld {
             elsewhere: mpsc::channel(1).1,
             members: watch::channel(None).1,
             keep: retry_for,
+            keep_tombstones: retry_for,
             retry_for,
             clock,
         };
@@ -186,6 +187,7 @@ async fn answer(
             LedgerCommand::Adopt(_, reply)
             | LedgerCommand::Leave(reply)
             | LedgerCommand::Token(_, reply)
+            | LedgerCommand::Absent(_, _, reply)
             | LedgerCommand::Snooze(_, reply) => drop(reply.send(())),
             LedgerCommand::Snoozes(reply) => drop(reply.send(Vec::new())),
         }
@@ -201,14 +203,14 @@ async fn a_handover_waits_for_pushes_that_are_on_their_way_and_for_what_came_of_
     let [mark] = world.asked()[..] else { panic!() };
     assert_eq!(mark.key, Some(key(5)));
     world.decided(mark, 1);
-    assert!(world.turns.begin(mark.turn));
+    assert!(world.turns.begin(mark.turn, &[mark.alarm]));
     world.turns.on(LeaseEvent::Stop);
     world.begin_turn().await;
     // There is nothing to report yet.
     world.desk.proceed().await;
     assert!(!world.turns.is_drained(), "a push is on its way");
     world.outcomes.try_send(outcome(mark, LedgerEnding::Taken)).unwrap();
-    world.turns.came_out(1);
+    world.turns.came_out(&[mark.alarm]);
     world.desk.proceed().await;
     assert!(!world.turns.is_drained(), "its outcome is not in the ledger");
     world.desk.take_outcomes();
@@ -228,7 +230,13 @@ async fn what_came_of_an_alarm_while_it_was_written_goes_into_the_ledger_after_i
     world.desk.proceed().await;
     let [mark] = world.asked()[..] else { panic!() };
     world.decided(mark, 1);
-    world.desk.writer = Some(AlarmWriter::new(Membership { key: OWN, seq: 0 }, 8));
+    world.desk.writer =
+        Some(AlarmWriter::new(Membership { key: OWN, seq: 0, away: None, is_known: false }, 8));
+    // The node that sends for all would push it, too. But a provider that does not answer keeps it from nobody's app.
+    assert!(world.desk.writing().is_none());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
     let Some(Statement::Write(writer)) = world.desk.writing() else { panic!() };
     let ticket = world.desk.entries.get_mut(mark.alarm).unwrap().ticket.unwrap();
     world.desk.on_outcome(outcome(mark, LedgerEnding::Taken));
@@ -239,6 +247,29 @@ async fn what_came_of_an_alarm_while_it_was_written_goes_into_the_ledger_after_i
     assert_eq!(outcomes, [(place.key(), OutcomeKind::Taken)]);
     assert_eq!(report.settled, [place.key()]);
     assert!(world.desk.notes.is_empty() && world.desk.entries.get_mut(mark.alarm).is_none());
+}
+
+#[tokio::test]
+async fn what_a_node_pushes_while_the_ledger_comes_back_is_written_with_what_came_of_it() {
+    let mut world = DeskWorld::start(2).await;
+    world.is_alone().await;
+    world.desk.on_alarm(shared(1), logged(1));
+    world.desk.on_alarm(shared(2), logged(2));
+    world.desk.proceed().await;
+    let [first, second] = world.asked()[..] else { panic!() };
+    world.desk.writer =
+        Some(AlarmWriter::new(Membership { key: OWN, seq: 0, away: None, is_known: false }, 8));
+    world.decided(first, 1);
+    world.decided(second, 1);
+    assert!(world.desk.writing().is_none());
+    world.desk.on_outcome(outcome(first, LedgerEnding::Taken));
+    let Some(Statement::Write(writer)) = world.desk.writing() else { panic!() };
+    assert_eq!(writer.backlog().len(), 1, "the second one is on its way");
+    world.desk.writer = Some(writer);
+    world.desk.on_outcome(outcome(second, LedgerEnding::Taken));
+    let Some(Statement::Write(writer)) = world.desk.writing() else { panic!() };
+    assert_eq!(writer.backlog().len(), 2);
+    assert!(world.desk.notes.is_empty(), "the writer has both outcomes");
 }
 
 #[tokio::test]
@@ -321,5 +352,40 @@ async fn what_was_begun_goes_on_when_the_ledger_is_lost_and_not_after_another_no
         let asked: Vec<_> = world.asked().into_iter().map(|mark| (mark.key, mark.turn)).collect();
         let goes_on = [(Some(key(6)), world.turns.now().number)];
         assert_eq!(asked, if other_led { &[][..] } else { &goes_on }, "another node led: {other_led}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_hangs_over_a_fence_is_not_decided_about_again_before_it_has_come_out() {
+    for is_taken in [true, false] {
+        let mut world = DeskWorld::start(2).await;
+        world.lead().await;
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(5), alarm: shared(1), is_begun: false });
+        world.desk.on_elsewhere(AlarmElsewhere { key: key(6), alarm: shared(2), is_begun: false });
+        world.desk.proceed().await;
+        let [hangs, waits] = world.asked()[..] else { panic!() };
+        world.decided(hangs, 1);
+        world.decided(waits, 1);
+        assert!(world.turns.begin(hangs.turn, &[hangs.alarm]));
+        world.is_alone().await;
+        world.desk.on_outcome(outcome(waits, LedgerEnding::Left));
+        world.desk.proceed().await;
+        let keys = |world: &DeskWorld| world.asked().into_iter().map(|mark| mark.key).collect::<Vec<_>>();
+        assert_eq!(keys(&world), [Some(key(6))], "the other alarm waits for nothing");
+        // As long as its provider likes.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(15)).await;
+        tokio::time::resume();
+        world.desk.proceed().await;
+        assert!(keys(&world).is_empty());
+        // The attempt failed, and is not to be repeated in its turn; or the phone has rung.
+        if is_taken {
+            world.outcomes.try_send(outcome(hangs, LedgerEnding::Taken)).unwrap();
+        }
+        world.turns.came_out(&[hangs.alarm]);
+        world.desk.proceed().await;
+        let again = [Some(key(5))];
+        assert_eq!(keys(&world), if is_taken { &[][..] } else { &again });
+        assert_eq!(world.desk.report.settled.contains(&key(5)), is_taken);
     }
 }

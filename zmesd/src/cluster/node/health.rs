@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::NodeTask;
+use super::probes::ReachedProviders;
 use crate::config::AuthConfig;
 use crate::monitors::Catalog;
 use crate::ports::{PushSide, TransportHealth};
@@ -16,8 +17,6 @@ use crate::route::PushRules;
 
 /// How long providers must fail, or ZoneMinder's users be unknown: a restart of a proxy is no reason to hand over.
 const HOLD: Duration = Duration::from_secs(30);
-/// A failure counts for this long: a node that sends nothing does not hear that its provider is back.
-const STALE: SignedDuration = SignedDuration::from_mins(10);
 /// Transports to phones; all others are services of `[[target]]`.
 const TO_PHONES: [&str; 3] = ["apns", "fcm", "proxy"];
 
@@ -26,6 +25,8 @@ const TO_PHONES: [&str; 3] = ["apns", "fcm", "proxy"];
 struct WaysToPhones<'w> {
     rules: &'w PushRules,
     transports: &'w [TransportHealth],
+    /// Those that a check has reached since: this node sends nothing, and so does not hear that its provider is back.
+    reached: &'w ReachedProviders,
     /// Some phone is known at all.
     has_phones: bool,
     /// Since when owners of tokens cannot be judged, because ZoneMinder's users were never read.
@@ -49,17 +50,14 @@ impl WaysToPhones<'_> {
 
     /// Says why no provider can be reached, if none can.
     fn no_provider(&self, now: Timestamp) -> Option<String> {
-        let kind =
-            |health: &TransportHealth| health.transport.split(':').next().unwrap_or_default().to_owned();
-        let mut phones =
-            self.transports.iter().filter(|health| TO_PHONES.contains(&kind(health).as_str())).peekable();
+        let mut phones = self.transports.iter().filter(|health| is_to_phones(health)).peekable();
         let first = *phones.peek()?;
         let hold = SignedDuration::try_from(HOLD).unwrap_or(SignedDuration::MAX);
         let fails = |health: &TransportHealth| {
             health.failure.as_ref().is_some_and(|failure| {
                 health.held_back()
                     && now.duration_since(failure.since) >= hold
-                    && now.duration_since(failure.last) < STALE
+                    && !self.reached.has(health, now)
             })
         };
         if !phones.all(fails) {
@@ -68,6 +66,10 @@ impl WaysToPhones<'_> {
         let fault = first.failure.as_ref().map(|failure| failure.fault.to_string()).unwrap_or_default();
         Some(format!("no push provider can be reached; {}: {fault}", first.transport))
     }
+}
+
+fn is_to_phones(health: &TransportHealth) -> bool {
+    health.transport.split(':').next().is_some_and(|kind| TO_PHONES.contains(&kind))
 }
 
 /// Where the node learns whether it can send pushes.
@@ -82,16 +84,24 @@ pub(in crate::cluster) struct Ways {
 impl NodeTask {
     /// Returns what keeps this node from sending pushes; empty: nothing.
     pub(super) fn trouble(&mut self) -> String {
-        let (now, Ways { push, rules, catalog, auth }) = (Instant::now(), &self.ways);
+        let (now, at, Ways { push, rules, catalog, auth }) = (Instant::now(), self.clock.now(), &self.ways);
+        let transports = push.health();
+        self.probes.take(&transports, at);
         let is_blind = auth.borrow().enabled && catalog.borrow().read_at.is_none();
         self.reading.blind_since = is_blind.then(|| self.reading.blind_since.unwrap_or(now));
         let ways = WaysToPhones {
             rules: &rules.borrow(),
-            transports: &push.health(),
+            transports: &transports,
+            reached: &self.probes.reached,
             has_phones: self.reading.has_phones,
             blind_since: self.reading.blind_since,
         };
-        ways.trouble((now, self.clock.now()))
+        let trouble = ways.trouble((now, at));
+        if !trouble.is_empty() {
+            let fail = transports.iter().filter(|health| is_to_phones(health) && health.held_back());
+            self.probes.check(&self.ways, fail.map(|health| health.transport.clone()), now);
+        }
+        trouble
     }
 
     /// A sign of life was answered: the ledger takes writes.
@@ -143,12 +153,21 @@ mod tests {
     }
 
     fn trouble(rules: &PushRules, transports: &[TransportHealth], second: i64) -> String {
-        let ways = WaysToPhones { rules, transports, has_phones: true, blind_since: None };
+        trouble_of(rules, transports, &ReachedProviders::default(), second)
+    }
+
+    fn trouble_of(
+        rules: &PushRules,
+        transports: &[TransportHealth],
+        reached: &ReachedProviders,
+        second: i64,
+    ) -> String {
+        let ways = WaysToPhones { rules, transports, reached, has_phones: true, blind_since: None };
         ways.trouble((Instant::now(), at(second)))
     }
 
     #[test]
-    fn providers_that_fail_for_half_a_minute_are_a_reason_to_hand_over_until_nothing_is_heard_of_them() {
+    fn providers_that_fail_for_half_a_minute_are_a_reason_to_hand_over_until_one_is_reached() {
         let well = TransportHealth { transport: "fcm:zmninja".to_owned(), ..TransportHealth::default() };
         let service = TransportHealth { transport: "ntfy:guard".to_owned(), ..TransportHealth::default() };
         assert_eq!(trouble(&rules(), &[], 100), "");
@@ -157,7 +176,10 @@ mod tests {
         assert_eq!(trouble(&rules(), &all, 29), "");
         let text = trouble(&rules(), &all, 30);
         assert!(text.starts_with("no push provider can be reached; proxy: "), "{text}");
-        assert_eq!(trouble(&rules(), &all, 60 + 600), "", "long ago");
+        assert_ne!(trouble(&rules(), &all, 60 + 600), "", "time mends nothing");
+        let mut reached = ReachedProviders::default();
+        reached.reached(&all[0], at(660));
+        assert_eq!(trouble_of(&rules(), &all, &reached, 660), "");
     }
 
     #[test]
@@ -165,7 +187,9 @@ mod tests {
         assert!(trouble(&PushRules { shadow: true, ..rules() }, &[], 0).contains("shadow"));
         let targets = PushRules { phones: false, ..rules() };
         assert!(trouble(&targets, &[], 0).contains("no push provider for phones"));
-        let ways = WaysToPhones { rules: &targets, transports: &[], has_phones: false, blind_since: None };
+        let reached = &ReachedProviders::default();
+        let ways =
+            WaysToPhones { rules: &targets, transports: &[], reached, has_phones: false, blind_since: None };
         assert_eq!(ways.trouble((Instant::now(), at(0))), "", "there are no phones");
         let blind = WaysToPhones { rules: &rules(), blind_since: Some(Instant::now()), ..ways };
         assert_eq!(blind.trouble((Instant::now(), at(0))), "");

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 use zmes_providers::targets::Template;
 use zmes_zoneminder::pictures::PictureKind;
 
-use crate::config::forms::{BASE_URL, Listing, PICTURE_NAMES, Size, Span, TEMPLATE, Text};
+use crate::config::forms::{BASE_URL, Flag, Listing, PICTURE_NAMES, Size, Span, TEMPLATE, Text};
 use crate::config::reader::Reader;
 use crate::config::section::{Form, Key, Literal, Reload, Section, Setting, SettingsArea, section};
 use crate::config::settings::Resolved;
@@ -30,5 +30,8 @@ section! {
             Span { min: Duration::from_mins(5), max: Duration::from_hours(24 * 7) }, Literal::Text("24h"), Hot;
         /// Larger pictures are not sent.
         "max-size" max_size: Size = Size { min: 64 << 10, max: 32 << 20 }, Literal::Text("4MiB"), Hot;
+        /// Replace a push silently if a better picture comes within a minute, such as that of zm_detect: once for each
+        /// event and receiver, together with its labels. Targets need "update" in their phases, too.
+        "update" update: Flag = Flag, Literal::Flag(false), Hot;
     }
 }

@@ -212,6 +212,7 @@ fn every_promised_key_is_there_with_its_default() {
     assert_eq!(
         added,
         [
+            ".picture.update",
             ".push.apns.ca-certificate",
             ".push.apns.certificate",
             ".push.apns.certificate-password",

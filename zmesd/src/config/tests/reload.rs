@@ -40,7 +40,8 @@ const CHANGED: &str = "
     log = { level = 'debug', format = 'json' }
     end = { push = true, websocket = true }
     labels = { source = ['notes'], wait = '10s', without = 'drop', update = true }
-    picture = { base-url = 'https://zm', link-url = '/', order = ['alarm'], lifetime = '1h', max-size = '1MiB' }
+    picture = { base-url = 'https://zm', link-url = '/', order = ['alarm'], lifetime = '1h', max-size = '1MiB',
+        update = true }
     watchdog.notify = ['user:amy']
     watchdog.ping-url = 'https://hc-ping.com/hunter2'
     watchdog.camera-offline = '3m'

@@ -28,6 +28,7 @@ fn alarm(monitor: u32, event: u64, at: i64) -> Alarm {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     }
 }
 

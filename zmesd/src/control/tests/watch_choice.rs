@@ -120,6 +120,7 @@ fn alarm(event: u64, at: Timestamp) -> Arc<Alarm> {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     })
 }
 

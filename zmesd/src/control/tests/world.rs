@@ -31,7 +31,7 @@ use crate::admin::AdminParts;
 use crate::config::{AuthConfig, Config, Environment, LabelsConfig, Loaded, StateConfig};
 use crate::control::{ControlListener, serve};
 use crate::detect::{Condition, Gaps, MonitorReport, MonitorReports};
-use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration};
+use crate::domain::{Alarm, MonitorFilter, Origin, Phase, PushState, Registration, TokenId};
 use crate::links::LinkMaker;
 use crate::monitors::{Catalog, CatalogHandle, Refresh};
 use crate::ports::{
@@ -93,7 +93,13 @@ impl AlarmTrigger for Outside {
 
 #[async_trait]
 impl PictureUploads for Outside {
-    async fn file(&self, _event: EventId, _at: Option<Timestamp>, _wait: Duration) -> Option<PictureFile> {
+    async fn file(
+        &self,
+        _event: EventId,
+        _at: Option<Timestamp>,
+        _reader: Option<TokenId>,
+        _wait: Duration,
+    ) -> Option<PictureFile> {
         None
     }
 }
@@ -302,6 +308,8 @@ impl Core {
             ends: watch::channel(crate::config::EndConfig::default()).1,
             labels: watch::channel(LabelsConfig::default()).1,
             label_requests: LabelRequests::new(mpsc::channel(1).0),
+            pictures: watch::channel(crate::config::PictureConfig::default()).1,
+            picture_requests: crate::route::PictureRequests::new(mpsc::channel(1).0),
             targets: watch::channel(Arc::from([])).1,
             links: LinkMaker::off(),
             zone: TimeZone::UTC,
@@ -456,6 +464,7 @@ impl World {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         };
         self.alarms.send(alarm).await.unwrap();
     }

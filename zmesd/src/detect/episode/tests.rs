@@ -49,6 +49,7 @@ impl Bench {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         }
     }
 

@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 use tokio::task::JoinHandle;
 use zmes_shared::MonitorId;
-use zmes_zoneminder::{DatabaseTrouble, Monitor, MonitorRights, MonitorSet, Recording, Zoneminder};
+use zmes_zoneminder::{
+    DatabaseTrouble, Monitor, MonitorRights, MonitorSet, OtherServer, Recording, Zoneminder,
+};
 
 use super::*;
 use crate::monitors::CatalogHandle;
@@ -48,6 +50,7 @@ struct World {
     store: Arc<Store>,
     handle: CatalogHandle,
     interval: watch::Sender<Duration>,
+    orphans: watch::Sender<Arc<Orphans>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -68,9 +71,10 @@ fn start_as(is_node: bool, answer: Result<Zoneminder, DbError>) -> World {
         (Arc::<Store>::clone(&store), Arc::<Store>::clone(&store));
     let task =
         CatalogTask::new(monitors, accounts, interval_rx, Arc::new(SystemClock), refresh_rx, catalog_tx);
-    let task = if is_node { task.of_node() } else { task };
+    let (orphans, followed) = watch::channel(Arc::default());
+    let task = if is_node { task.of_node(followed) } else { task };
     let task = tokio::spawn(task.run(stop.clone()));
-    World { store, handle: CatalogHandle::new(refresh_tx, catalog_rx), interval, stop, task }
+    World { store, handle: CatalogHandle::new(refresh_tx, catalog_rx), interval, orphans, stop, task }
 }
 
 impl World {
@@ -86,20 +90,28 @@ impl World {
     }
 }
 
-fn zoneminder(ids: &[u32]) -> Zoneminder {
-    let monitors = ids.iter().map(|id| Monitor {
-        id: MonitorId(*id),
-        name: "Porch".into(),
+fn monitor(id: u32, name: &str, server: Option<u32>) -> Monitor {
+    let server = server.map(|id| OtherServer { id, name: Some(format!("nvr{id}")) });
+    Monitor {
+        id: MonitorId(id),
+        name: name.into(),
         recording: Recording::OnAlarm,
         alarm_opens_event: false,
         watched: Ok(()),
         on_demand: false,
-        elsewhere: None,
-    });
+        elsewhere: server.map(Arc::new),
+    }
+}
+
+/// These monitors, and another one on server 2.
+fn zoneminder(ids: &[u32]) -> Zoneminder {
+    let monitors = ids.iter().map(|id| monitor(*id, "Porch", None));
+    let others = [monitor(9, "Yard", Some(2))].into_iter();
     Zoneminder {
         version: None,
         monitors: monitors.collect::<MonitorSet>(),
-        others: [(MonitorId(9), "Yard".into())].into(),
+        others: others.collect(),
+        own_server: Some(1),
         watch_max_delay: Duration::from_secs(45),
     }
 }
@@ -144,6 +156,28 @@ async fn only_a_node_of_a_cluster_keeps_the_names_of_other_servers_monitors() {
     let names: Vec<_> = catalog.names().collect();
     assert_eq!(names, [(MonitorId(1), "Porch"), (MonitorId(9), "Yard")]);
     assert_eq!(catalog.monitors.len(), 1, "it is another node's to watch");
+}
+
+#[tokio::test(start_paused = true)]
+async fn orphans_are_taken_up_and_left_at_once_also_while_the_database_is_away() {
+    let world = start_as(true, Ok(zoneminder(&[1])));
+    let mut watch = world.handle.watch();
+    watch.wait_for(|catalog| catalog.loaded_at.is_some()).await.unwrap();
+    let catalog = world.handle.now();
+    let on_server_2 = OtherServer { id: 2, name: Some("nvr2".to_owned()) };
+    assert_eq!((catalog.own_server, catalog.servers.get(&on_server_2)), (Some(1), Some(&1)));
+    world.answers(Err(away()));
+    world.orphans.send_replace(Arc::new([(2, None), (3, None)].into_iter().collect()));
+    watch.wait_for(|catalog| !catalog.orphans.is_empty()).await.unwrap();
+    let catalog = world.handle.now();
+    let yard = catalog.monitors.find(MonitorId(9)).unwrap();
+    assert!(catalog.is_orphan(yard) && !catalog.is_orphan(catalog.monitors.find(MonitorId(1)).unwrap()));
+    assert!(catalog.others.is_empty() && catalog.name_of(MonitorId(9)).is_some());
+    assert_eq!(catalog.servers.get(&on_server_2), Some(&1), "it is known in any case");
+    world.orphans.send_replace(Arc::default());
+    watch.wait_for(|catalog| catalog.orphans.is_empty()).await.unwrap();
+    let catalog = world.handle.now();
+    assert!(catalog.monitors.find(MonitorId(9)).is_none() && catalog.others.len() == 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,7 +133,7 @@ impl AlarmPictures {
             let Some((monitor, (event, at))) = self.wanted.pop_first() else { return };
             let desk = Arc::clone(&self.desk);
             self.looks.push(Box::pin(async move {
-                FoundPicture { monitor, event, file: desk.file(event, Some(at), WAIT).await }
+                FoundPicture { monitor, event, file: desk.file(event, Some(at), None, WAIT).await }
             }));
         }
     }
@@ -210,13 +210,20 @@ impl MqttOwner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::TokenId;
 
     #[derive(Debug)]
     struct Desk;
 
     #[async_trait::async_trait]
     impl PictureUploads for Desk {
-        async fn file(&self, event: EventId, _: Option<Timestamp>, _: Duration) -> Option<PictureFile> {
+        async fn file(
+            &self,
+            event: EventId,
+            _: Option<Timestamp>,
+            _: Option<TokenId>,
+            _: Duration,
+        ) -> Option<PictureFile> {
             Some(PictureFile::new(vec![u8::try_from(event.0).unwrap()]))
         }
     }

@@ -38,6 +38,10 @@ impl StartOfEnd {
     pub(in crate::push) fn new(start: ToldStart) -> Self {
         Self { start, state: StartState::default() }
     }
+
+    pub(in crate::push) fn told(&self) -> ToldStart {
+        self.start
+    }
 }
 
 impl Job {

@@ -1,6 +1,6 @@
 //! Pushes for all nodes: the cluster lets them go out, and hears what came of each.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
 use crate::domain::LedgerMark;
@@ -12,18 +12,20 @@ use crate::route::{LedgerEnding, LedgerOutcome};
 #[derive(Debug, Default)]
 struct LastMoment {
     refuses: AtomicBool,
-    under_way: AtomicU64,
+    under_way: AtomicUsize,
 }
 
 impl SendPermit for LastMoment {
-    fn begin(&self, _turn: u64) -> bool {
+    fn begin(&self, _turn: u64, alarms: &[u64]) -> bool {
         let begins = !self.refuses.load(Ordering::SeqCst);
-        self.under_way.fetch_add(u64::from(begins), Ordering::SeqCst);
+        if begins {
+            self.under_way.fetch_add(alarms.len(), Ordering::SeqCst);
+        }
         begins
     }
 
-    fn came_out(&self, pushes: u64) {
-        self.under_way.fetch_sub(pushes, Ordering::SeqCst);
+    fn came_out(&self, alarms: &[u64]) {
+        self.under_way.fetch_sub(alarms.len(), Ordering::SeqCst);
     }
 
     fn holds(&self, _turn: u64) -> bool {

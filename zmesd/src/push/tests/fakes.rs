@@ -24,7 +24,13 @@ pub(in crate::push) struct NoUploads;
 
 #[async_trait]
 impl PictureUploads for NoUploads {
-    async fn file(&self, _event: EventId, _at: Option<Timestamp>, _wait: Duration) -> Option<PictureFile> {
+    async fn file(
+        &self,
+        _event: EventId,
+        _at: Option<Timestamp>,
+        _reader: Option<TokenId>,
+        _wait: Duration,
+    ) -> Option<PictureFile> {
         None
     }
 }
@@ -149,6 +155,7 @@ pub(in crate::push) fn alarm(event: u64, monitor: u32) -> Arc<Alarm> {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     })
 }
 

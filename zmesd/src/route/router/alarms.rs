@@ -72,6 +72,9 @@ pub(super) struct TokenVerdict {
 
 impl Router {
     pub(super) fn on_alarm(&mut self, alarm: Alarm) {
+        if self.drop_if_told(&alarm) {
+            return;
+        }
         if Self::is_past(&alarm) {
             self.record_past(alarm);
             return;

@@ -14,8 +14,8 @@ use zmes_shared::SessionId;
 use super::Router;
 use super::alarms::TokenVerdict;
 use crate::domain::{
-    Alarm, DecidedBy, Decision, LedgerMark, PushState, SkipReason, Snooze, SnoozeId, SnoozeScope, Token,
-    TokenBlock, TokenId,
+    Alarm, DecidedBy, Decision, LedgerMark, PushState, Revoked, SkipReason, Snooze, SnoozeId, SnoozeScope,
+    Token, TokenBlock, TokenId,
 };
 use crate::route::labels::{HeldDecision, LabelRequest};
 use crate::route::ledger::{
@@ -56,9 +56,7 @@ impl Router {
     pub(super) fn tell_cluster(&mut self, alarm: &Arc<Alarm>) {
         let Some(ledger) = &mut self.parts.ledger else { return };
         if alarm.elsewhere.is_some() {
-            if let Some(event) = alarm.event {
-                ledger.told_elsewhere(event);
-            }
+            ledger.told_elsewhere(alarm);
             return;
         }
         let entry = ledger.entry(alarm);
@@ -79,6 +77,19 @@ impl Router {
         }
     }
 
+    /// Drops an alarm that the apps of this node have heard of from the other one of two nodes. About tokens it is decided once in
+    /// any case: the ledger has such an alarm under one key.
+    pub(super) fn drop_if_told(&self, alarm: &Alarm) -> bool {
+        let is_told = self.parts.ledger.as_ref().is_some_and(|ledger| ledger.has_told(alarm));
+        if is_told {
+            debug!(monitor = %alarm.monitor, event = ?alarm.event, "an alarm that two nodes tell of is announced once");
+            if let Some(elsewhere) = &alarm.elsewhere {
+                self.note(Note::Cluster(Box::new(ClusterNote::Read(elsewhere.clone()))));
+            }
+        }
+        is_told
+    }
+
     /// Says whether the apps of this node have heard of it, and it is only to be recorded.
     pub(super) fn is_past(alarm: &Alarm) -> bool {
         alarm.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.is_past)
@@ -93,6 +104,11 @@ impl Router {
             }
             LedgerCommand::Token(token, reply) => {
                 self.on_token_elsewhere(token);
+                reply.send(()).ok();
+            }
+            LedgerCommand::Absent(forgotten, lost, reply) => {
+                self.on_tokens_forgotten(&forgotten);
+                self.on_tokens_lost(lost.as_deref());
                 reply.send(()).ok();
             }
             LedgerCommand::Snooze(snooze, reply) => {
@@ -177,8 +193,9 @@ impl Router {
         let now = self.parts.clock.now();
         let id = before.as_ref().map_or_else(|| self.tokens.next_id(), |before| before.id);
         if before.is_none() {
-            self.tokens.insert(Token::new(id, told.token.clone(), told.platform, now));
+            self.tokens.insert(Token::new(id, told.token.clone(), told.platform, told.changed.min(now)));
         }
+        let known_until = (!told.is_older).then_some(told.changed);
         let known = before.as_ref().and_then(|before| before.block());
         let (block, is_known_later) = later(known, told.block);
         let tells_block = if told.is_older { block != known } else { is_known_later };
@@ -198,10 +215,20 @@ impl Router {
         self.snooze_early(&token);
         debug!(handle = %token.handle, "token changed at another node");
         self.tell_token(if before.is_none() { "registered" } else { "changed" }, &token);
-        if !self.try_note(Note::Token(Arc::clone(&token))) {
+        self.changed_elsewhere(before.as_deref(), &token);
+        if let Some(at) = known_until {
+            // After the token: its id is another's if the daemon dies between the two.
+            self.note(Note::Cluster(Box::new(ClusterNote::TokensShared(vec![(id, at)]))));
+        }
+    }
+
+    /// Has a token written that was changed at another node; what waits for it is not sent if it must not be any more.
+    fn changed_elsewhere(&mut self, before: Option<&Token>, token: &Arc<Token>) {
+        let id = token.id;
+        if !self.try_note(Note::Token(Arc::clone(token))) {
             self.tokens.not_written([id]);
         }
-        if let Some(reason) = before.as_deref().and_then(|before| withdraws(before, &token, now)) {
+        if let Some(reason) = before.and_then(|before| withdraws(before, token, self.parts.clock.now())) {
             info!(handle = %token.handle, reason = reason.word(), "pushes withdrawn: the token was changed at another node");
             if token.revoked.is_some()
                 && let Some(session) = self.attachments.detach_token(id)
@@ -210,6 +237,43 @@ impl Router {
             }
             self.note(Note::Withdrawn(id, reason));
             self.withdraw(id);
+        }
+    }
+
+    /// Revokes tokens, and tells no other node: they have forgotten them.
+    fn on_tokens_forgotten(&mut self, devices: &[DeviceHandle]) {
+        let devices: BTreeSet<&[u8; 32]> = devices.iter().map(DeviceHandle::as_bytes).collect();
+        let is_one = |token: &Token| devices.contains(&token.handle.digest());
+        let live = self.tokens.live().map(|entry| Arc::clone(entry.token()));
+        let forgotten: Vec<_> = live.filter(|token| is_one(token)).collect();
+        for before in forgotten {
+            let now = self.parts.clock.now();
+            let Some(token) = self.tokens.revoke(before.id, now, Revoked::ELSEWHERE) else { continue };
+            if let Some(ledger) = &mut self.parts.ledger {
+                ledger.differs(&token);
+            }
+            info!(handle = %token.handle, "token revoked: the other nodes did so while this one was away");
+            self.tell_token("revoked", &token);
+            self.changed_elsewhere(Some(&before), &token);
+        }
+    }
+
+    /// Has the ledger told again of tokens, also of revoked ones. Whatever it knows of them is later than what is told.
+    fn on_tokens_lost(&mut self, devices: Option<&[DeviceHandle]>) {
+        let only = devices.map(|devices| devices.iter().map(DeviceHandle::as_bytes).collect::<BTreeSet<_>>());
+        let is_one = |token: &Token| {
+            !token.handle.is_target()
+                && only.as_ref().is_none_or(|only| only.contains(&token.handle.digest()))
+        };
+        let tokens = self.tokens.all().map(|entry| Arc::clone(entry.token()));
+        let lost: Vec<_> = tokens.filter(|token| is_one(token)).collect();
+        for token in lost {
+            let at = token.revoked.as_ref().map_or(token.created_at, |revoked| revoked.at);
+            let note = ClusterNote::TokenChanged { token: token.id, at, is_badge: false };
+            self.note(Note::Cluster(Box::new(note)));
+            if let Some(ledger) = &mut self.parts.ledger {
+                ledger.tell(LedgerNews::TokenAgain(token, at));
+            }
         }
     }
 

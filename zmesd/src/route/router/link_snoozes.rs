@@ -15,7 +15,7 @@ impl Router {
     /// A second press changes nothing but the time, and never shortens a snooze.
     pub(super) fn on_link_snooze(&mut self, wish: &LinkSnooze) -> LinkSnoozed {
         let LinkSnooze { token, monitor, minutes, address } = *wish;
-        let Some(token) = self.tokens.marked(token).filter(|token| self.may_see(*token, monitor)) else {
+        let Some(token) = self.who_may_see(token, monitor) else {
             return LinkSnoozed::Refused;
         };
         let Some(entry) = self.tokens.get(token) else { return LinkSnoozed::Refused };

@@ -191,6 +191,7 @@ impl Router {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         });
         let verdict =
             |&(id, decision): &(TokenId, Decision)| self.notice(id, decision, None, Urgency::Silent);

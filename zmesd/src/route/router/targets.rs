@@ -33,7 +33,8 @@ impl Targets {
         EndReceiver::Target(self.0.get(&token.id).is_some_and(|target| target.hears(TargetPhase::End)))
     }
 
-    /// Returns whether a token gets updates: for a phone `labels.update` decides, for a target its phases.
+    /// Returns whether a token gets updates: for a phone `labels.update` or `picture.update` decides, for a target its
+    /// phases.
     pub(super) fn hears_updates(&self, token: &Token, phones: bool) -> bool {
         match token.token.target() {
             None => phones,

@@ -9,6 +9,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use super::Router;
 use crate::domain::{Revoked, SkipReason, Token, TokenBlock, TokenId};
+use crate::links::TokenMark;
 use crate::route::PushOrder;
 use crate::route::import::plan;
 use crate::route::token_handle::{LinkUser, RecentDecisions, SessionDecision, TokenCommand, TokenImported};
@@ -38,9 +39,8 @@ impl Router {
             TokenCommand::Import(tokens, dry_run, reply) => drop(reply.send(self.import(tokens, dry_run))),
             TokenCommand::Dead(token, reason) => drop(self.revoke(vec![token], &reason)),
             TokenCommand::Untold(untold) => self.on_untold(untold),
-            TokenCommand::MaySee(token, monitor, reply) => {
-                let token = self.tokens.marked(token);
-                reply.send(token.is_some_and(|token| self.may_see(token, monitor))).ok();
+            TokenCommand::WhoMaySee(token, monitor, reply) => {
+                reply.send(self.who_may_see(token, monitor)).ok();
             }
             TokenCommand::UserMaySee(user, monitor, reply) => {
                 reply.send(self.user_may_see(&user, monitor)).ok();
@@ -52,7 +52,11 @@ impl Router {
         }
     }
 
-    pub(super) fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
+    pub(super) fn who_may_see(&self, token: TokenMark, monitor: MonitorId) -> Option<TokenId> {
+        self.tokens.marked(token).filter(|token| self.may_see(*token, monitor))
+    }
+
+    fn may_see(&self, id: TokenId, monitor: MonitorId) -> bool {
         let Some(entry) = self.tokens.get(id).filter(|entry| entry.is_live()) else { return false };
         let catalog = self.parts.catalog.borrow();
         let rights = self.owners.rights(&entry.token().user, self.auth_enabled(), &catalog);

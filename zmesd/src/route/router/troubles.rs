@@ -70,6 +70,7 @@ impl Router {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         });
         let urgency = urgency(change, &trouble.id);
         let verdict = |(id, (decision, by))| self.notice(id, decision, by, urgency);

@@ -1,7 +1,5 @@
 //! The queue of the cluster is full, and has room again.
 
-use std::collections::BTreeSet;
-
 use super::*;
 use crate::domain::SnoozeScope;
 use crate::route::fakes::snooze;
@@ -13,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 async fn alarms_tokens_and_snoozes_that_found_no_room_reach_the_cluster_once_there_is() {
     let directory = tempfile::tempdir().unwrap();
     let (news_tx, mut news) = mpsc::channel(1);
-    let ledger = LedgerSide::new(news_tx, BTreeSet::new(), &[]);
+    let ledger = LedgerSide::new(news_tx, [], &[]);
     let amy = user("amy", MonitorRights::All);
     let (path, users) = (directory.path().to_owned(), [amy.clone()]);
     let mut world = RouterWorld::with_ledger(path, &users, PUSH_ON, Some(ledger)).await;
@@ -33,6 +31,7 @@ async fn alarms_tokens_and_snoozes_that_found_no_room_reach_the_cluster_once_the
             LedgerNews::Alarm(alarm, _) => events.extend(alarm.event),
             LedgerNews::Token(token, _) => badges.push(token.badge),
             LedgerNews::Snooze(..) => snoozes += 1,
+            LedgerNews::TokenAgain(token, _) => panic!("the ledger has lost nothing: {token:?}"),
             LedgerNews::Decided(decided) => panic!("nobody asked: {decided:?}"),
         }
     }

@@ -60,7 +60,7 @@ impl RouterWorld {
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
 
-async fn world_of_amy(directory: &std::path::Path) -> (RouterWorld, Client, User) {
+async fn world_of_amy(directory: &Path) -> (RouterWorld, Client, User) {
     let amy = user("amy", MonitorRights::All);
     let mut world = RouterWorld::start(directory.into(), std::slice::from_ref(&amy)).await;
     let client = world.login(amy.clone(), None).await;

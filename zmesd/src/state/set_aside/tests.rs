@@ -249,6 +249,7 @@ fn tested() -> Note {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     };
     let decision = Decision::Skip(SkipReason::Filter);
     let decided = TokenDecision {

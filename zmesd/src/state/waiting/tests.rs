@@ -36,6 +36,7 @@ fn announced(event: u64, deliveries: std::ops::RangeInclusive<i64>) -> Note {
         phase: Phase::Start,
         span: None,
         elsewhere: None,
+        stands_for_event: false,
     };
     let decided = |id| TokenDecision {
         id: DeliveryId(id),

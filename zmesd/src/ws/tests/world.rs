@@ -204,6 +204,7 @@ async fn route(mut commands: mpsc::Receiver<RouterCommand>, heard: mpsc::Sender<
             | RouterCommand::Rules(_)
             | RouterCommand::Trouble(_)
             | RouterCommand::Labels(_)
+            | RouterCommand::Picture(_)
             | RouterCommand::List(..)
             | RouterCommand::Count(_)
             | RouterCommand::Census(_)

@@ -33,6 +33,7 @@ use zmes_shared::{EventId, MonitorId};
 
 use self::explain::Answer;
 use self::health::{Area, Health};
+use self::monitors::LoadedMonitors;
 use self::pool::Pool;
 use self::schema::{Schema, Session};
 use crate::User;
@@ -58,6 +59,8 @@ pub struct ZmDb {
     health: Health,
     schema: Mutex<Option<Arc<Schema>>>,
     scope: ServerScope,
+    /// Other servers are named, though their monitors are left out.
+    names_servers: bool,
     enforce_permissions: AtomicBool,
 }
 
@@ -69,8 +72,15 @@ impl ZmDb {
             health: Health::new(),
             schema: Mutex::default(),
             scope: scope.into(),
+            names_servers: false,
             enforce_permissions: AtomicBool::new(enforce_permissions),
         }
+    }
+
+    /// Has it read the names of other servers, too, where their monitors are left out.
+    #[must_use]
+    pub fn naming_servers(self, names_servers: bool) -> Self {
+        Self { names_servers, ..self }
     }
 
     /// Returns a receiver of the health.
@@ -155,9 +165,10 @@ impl MonitorStore for ZmDb {
         *self.known_schema() = None;
         self.ask(Area::Monitors, async |session| {
             let settings = settings::load(session).await?;
-            let (monitors, others) = monitors::load(session, &settings, &self.scope).await?;
+            let LoadedMonitors { monitors, others, own_server } =
+                monitors::load(session, &settings, &self.scope, self.names_servers).await?;
             let (version, watch_max_delay) = (settings.version, settings.watch_max_delay);
-            Ok(Zoneminder { version, monitors, others, watch_max_delay })
+            Ok(Zoneminder { version, monitors, others, own_server, watch_max_delay })
         })
         .await
     }

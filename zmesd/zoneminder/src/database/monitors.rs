@@ -18,12 +18,22 @@ use crate::{
 const COLUMNS: [&str; 9] =
     ["Id", "Name", "Type", "ServerId", "Function", "Capturing", "Recording", "Deleted", "EventCloseMode"];
 
-/// Returns the monitors of this server, and the names of those that are left out.
+/// The monitors as they are read.
+pub(super) struct LoadedMonitors {
+    /// Of this server, or of all.
+    pub(super) monitors: MonitorSet,
+    /// Those that are left out.
+    pub(super) others: MonitorSet,
+    pub(super) own_server: Option<u32>,
+}
+
+/// Returns the monitors of this server, and those that are left out. `names`: asks for the names of their servers, too.
 pub(super) async fn load(
     session: &mut Session<'_>,
     settings: &Settings,
     scope: &ServerScope,
-) -> Answer<(MonitorSet, BTreeMap<MonitorId, Arc<str>>)> {
+    names: bool,
+) -> Answer<LoadedMonitors> {
     let schema = session.schema;
     schema.require("Monitors", &["Id", "Name"])?;
     let generation = if schema.has("Monitors", "Capturing") {
@@ -40,7 +50,8 @@ pub(super) async fn load(
         Some(identity) => Some(server_id(session, identity).await?),
         None => None,
     };
-    let names = if scope.is_all() && several { server_names(session).await? } else { BTreeMap::new() };
+    let names = names || scope.is_all();
+    let names = if names && several { server_names(session).await? } else { BTreeMap::new() };
     let sql = format!("SELECT {} FROM `Monitors` ORDER BY `Id`", schema.list("Monitors", &COLUMNS));
     let rows = session.rows(sql).await?;
     let monitors = readable("Monitors", &rows, |cells| {
@@ -49,20 +60,20 @@ pub(super) async fn load(
         }
         let mut monitor = read(cells, generation, settings)?;
         let server = u32::try_from(cells.integer("ServerId")?.unwrap_or_default()).unwrap_or_default();
-        match scope {
-            ServerScope::Own(_) if own.is_some_and(|own| own != server) => return Ok(Some((monitor, false))),
-            ServerScope::Single | ServerScope::Own(_) => {}
-            ServerScope::All(_) if !several || own == Some(server) => {}
-            ServerScope::All(_) => {
-                let name = names.get(&server).cloned();
-                monitor.elsewhere = Some(Arc::new(OtherServer { id: server, name }));
-            }
+        let is_elsewhere = match scope {
+            ServerScope::Single => false,
+            ServerScope::Own(_) => own.is_some_and(|own| own != server),
+            ServerScope::All(_) => several && own != Some(server),
+        };
+        if is_elsewhere {
+            let name = names.get(&server).cloned();
+            monitor.elsewhere = Some(Arc::new(OtherServer { id: server, name }));
         }
-        Ok(Some((monitor, true)))
+        Ok(Some((monitor, !is_elsewhere || scope.is_all())))
     });
-    let (own, others): (Vec<_>, Vec<_>) = monitors.into_iter().flatten().partition(|(_, is_own)| *is_own);
-    let others = others.into_iter().map(|(monitor, _)| (monitor.id, monitor.name)).collect();
-    Ok((own.into_iter().map(|(monitor, _)| monitor).collect(), others))
+    let (taken, others): (Vec<_>, Vec<_>) = monitors.into_iter().flatten().partition(|(_, taken)| *taken);
+    let set = |monitors: Vec<(Monitor, bool)>| monitors.into_iter().map(|(monitor, _)| monitor).collect();
+    Ok(LoadedMonitors { monitors: set(taken), others: set(others), own_server: own })
 }
 
 /// Finds a monitor that is not among those of this server.

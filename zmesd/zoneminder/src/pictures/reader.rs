@@ -193,6 +193,33 @@ impl<S: PictureStore> PictureReader<S> {
         timeout_at(deadline, others.picture(server, wanted, deadline)).await.ok().flatten()
     }
 
+    /// Looks once for a picture that is wanted more than `than`, and is not of an earlier alarm. Whoever reads the same
+    /// afterwards gets it.
+    ///
+    /// # Errors
+    ///
+    /// Why none can come, or cannot be looked for at the moment.
+    pub async fn better(
+        &self,
+        wanted: &Wanted,
+        than: Option<PictureKind>,
+    ) -> Result<Option<Arc<Picture>>, NoPicture> {
+        let kinds: Vec<_> = wanted.better_than(than).collect();
+        if kinds.is_empty() {
+            return Ok(None);
+        }
+        let search = Arc::new(Search { kinds, ..self.search(wanted).await? });
+        match self.look(&search, Instant::now()).await {
+            Ok(picture) if picture.earlier => Ok(None),
+            Ok(picture) => {
+                let settled = is_best(picture.kind, wanted);
+                Ok(Some(self.keep(wanted, picture, settled)))
+            }
+            Err(error) if error.may_come() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn turn(&self, wanted: &Wanted) -> Arc<LookTurn> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(|_, turn| turn.strong_count() > 0);
@@ -300,6 +327,20 @@ fn is_best(kind: PictureKind, wanted: &Wanted) -> bool {
 }
 
 impl Wanted {
+    /// Says whether `one` is wanted more than `other`; `None` is no picture. That of an alarm frame is as good as
+    /// `alarm.jpg`.
+    pub fn prefers(&self, one: PictureKind, other: Option<PictureKind>) -> bool {
+        let rank = |kind| {
+            let listed = if let PictureKind::Frame(_) = kind { PictureKind::Alarm } else { kind };
+            self.order.iter().position(|wanted| *wanted == listed).unwrap_or(self.order.len())
+        };
+        other.is_none_or(|other| rank(one) < rank(other))
+    }
+
+    fn better_than(&self, than: Option<PictureKind>) -> impl Iterator<Item = PictureKind> {
+        self.order.iter().copied().filter(move |kind| self.prefers(*kind, than))
+    }
+
     /// Says whether one picture answers both.
     fn same(&self, other: &Self) -> bool {
         self.event == other.event

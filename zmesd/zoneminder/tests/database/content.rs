@@ -291,11 +291,17 @@ async fn each_server_has_its_own_monitors() {
     let of = |identity| ZmDb::new(server.config("zm"), Some(identity), true);
     let house = of(ServerIdentity::Id(1)).load().await.unwrap();
     assert_eq!(ids(&house), [1, 3]);
-    assert_eq!(house.others.keys().map(|id| id.0).collect::<Vec<_>>(), [2, 4]);
+    let place = |monitor: &Arc<Monitor>| (monitor.id.0, monitor.elsewhere.as_ref().map(ToString::to_string));
+    let others = |house: &Zoneminder| house.others.iter().map(place).collect::<Vec<_>>();
+    let unnamed = [(2, Some("server 2".to_owned())), (4, Some("no server".to_owned()))];
+    assert_eq!((house.own_server, others(&house)), (Some(1), unnamed.to_vec()));
+    let named = of(ServerIdentity::Id(1)).naming_servers(true).load().await.unwrap();
+    assert_eq!(ids(&named), [1, 3]);
+    assert_eq!(others(&named)[0].1.as_deref().map(str::to_lowercase).as_deref(), Some("server 2 (barn)"));
     // As the table's collation compares names: whatever the case, and blanks at the end.
     for name in ["barn", "Barn", "BARN "] {
         let barn = of(ServerIdentity::Name(name.into())).load().await.unwrap();
-        assert_eq!(ids(&barn), [2], "{name:?}");
+        assert_eq!((ids(&barn), barn.own_server), (vec![2], Some(2)), "{name:?}");
     }
     let Err(DbError::Unexpected(cause)) = of(ServerIdentity::Name("attic".into())).load().await else {
         panic!("a server that nobody knows")

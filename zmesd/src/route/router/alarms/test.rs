@@ -34,6 +34,7 @@ impl Router {
             phase: Phase::Start,
             span: None,
             elsewhere: None,
+            stands_for_event: false,
         });
         let AlarmTestRequest { dry_run, receipts, only, token, push_receipts, .. } = request;
         let round = AlarmRound { test: true, dry_run, receipts, push_receipts, ..AlarmRound::default() };

@@ -4,7 +4,6 @@
 //! connection is made without TLS, as ZoneMinder does. With a CA, the server is always verified. A local socket is not
 //! verified: nothing can be between.
 
-mod first_login;
 mod tls_files;
 
 use std::path::PathBuf;
@@ -112,8 +111,8 @@ impl Connector {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
-        if first_login::may_help(&error, place) {
-            match first_login::perform(place, &self.database).await {
+        if zmes_mysql::may_help(&error, place) {
+            match zmes_mysql::perform(place, &self.database.user, &self.database.password).await {
                 Ok(()) => return options.connect().await,
                 // What sqlx said is what counts.
                 Err(reason) => tracing::debug!(%place, %reason, "no first login"),

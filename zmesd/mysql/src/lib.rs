@@ -6,8 +6,29 @@
 //! it asks for a key on the socket too, which the server takes for a wrong password, and its RSA needs the crate `rsa`
 //! (RUSTSEC-2023-0071). So that login is done here, once, and the connection thrown away; sqlx then logs in the fast way.
 //!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use sqlx::mysql::MySqlConnectOptions;
+//! use sqlx::ConnectOptions;
+//! use zmes_shared::database::ServerAddress;
+//!
+//! let place = ServerAddress::Tcp("db.example.org".to_owned(), 3306);
+//! let options = MySqlConnectOptions::new().host("db.example.org").username("zmuser").password("secret");
+//! let connection = match options.connect().await {
+//!     Err(error) if zmes_mysql::may_help(&error, &place) => {
+//!         zmes_mysql::perform(&place, "zmuser", &"secret".into()).await?;
+//!         options.connect().await?
+//!     }
+//!     opened => opened?,
+//! };
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! MySQL Reference Manual 8.4.1.2 "Caching SHA-2 Pluggable Authentication"; for the packets "Connection Phase",
 //! `Protocol::HandshakeV10` and `Protocol::HandshakeResponse41` of the MySQL Source Code Documentation.
+
+#![warn(missing_docs)]
 
 mod packets;
 
@@ -21,7 +42,6 @@ use sqlx::mysql::MySqlDatabaseError;
 use tokio::net::{TcpStream, UnixStream};
 
 use self::packets::{Greeting, PLUGIN, Reply, Stream};
-use crate::conf::DatabaseConfig;
 use zmes_shared::database::ServerAddress;
 
 /// Asks for the server's RSA key.
@@ -29,9 +49,11 @@ const KEY_REQUEST: u8 = 0x02;
 
 /// Why there was no first login; for the log alone, because what sqlx said before is what counts.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FirstLoginError {
+pub enum FirstLoginError {
+    /// The connection broke, or could not be made.
     #[error("connection failed")]
     Io(#[from] io::Error),
+    /// Another login method.
     #[error("the account does not use caching_sha2_password")]
     OtherPlugin,
     /// The server says no.
@@ -40,12 +62,13 @@ pub(super) enum FirstLoginError {
     /// The server's packet is not allowed at this point.
     #[error("unexpected packet")]
     Unexpected,
+    /// It is none, or of another kind.
     #[error("the server's RSA key cannot be used")]
     Key,
 }
 
 /// Says whether this failure may be sqlx's own: no key for TCP, or a key where a socket wants the password.
-pub(super) fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
+pub fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
     match (error, place) {
         (sqlx::Error::Configuration(cause), ServerAddress::Tcp(..)) => cause.to_string().contains("RSA"),
         (sqlx::Error::Database(refusal), ServerAddress::Socket(_)) => {
@@ -57,8 +80,11 @@ pub(super) fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
 }
 
 /// Logs in, so that the server knows the account's password, and hangs up. The caller bounds the time.
-pub(super) async fn perform(place: &ServerAddress, database: &DatabaseConfig) -> Result<(), FirstLoginError> {
-    let (user, password) = (&database.user, &database.password);
+pub async fn perform(
+    place: &ServerAddress,
+    user: &str,
+    password: &SecretString,
+) -> Result<(), FirstLoginError> {
     match place {
         ServerAddress::Socket(path) => {
             let mut stream = Stream::new(UnixStream::connect(path).await?);
