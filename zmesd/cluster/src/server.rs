@@ -174,23 +174,12 @@ impl LedgerServer {
         }
     }
 
-    /// Opens one connection. A first login that sqlx cannot do is done here, and the server knows the account then.
     async fn open(
         &self,
         place: &ServerAddress,
         options: MySqlConnectOptions,
     ) -> Result<MySqlConnection, sqlx::Error> {
-        let error = match options.connect().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        // What sqlx said is what counts.
-        if zmes_mysql::may_help(&error, place)
-            && zmes_mysql::perform(place, &self.user, &self.password).await.is_ok()
-        {
-            return options.connect().await;
-        }
-        Err(error)
+        zmes_mysql::connect(&options, place, &self.user, &self.password).await
     }
 
     /// What is said when it does not answer in time.

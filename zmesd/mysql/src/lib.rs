@@ -9,18 +9,11 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use sqlx::mysql::MySqlConnectOptions;
-//! use sqlx::ConnectOptions;
 //! use zmes_shared::database::ServerAddress;
 //!
 //! let place = ServerAddress::Tcp("db.example.org".to_owned(), 3306);
 //! let options = MySqlConnectOptions::new().host("db.example.org").username("zmuser").password("secret");
-//! let connection = match options.connect().await {
-//!     Err(error) if zmes_mysql::may_help(&error, &place) => {
-//!         zmes_mysql::perform(&place, "zmuser", &"secret".into()).await?;
-//!         options.connect().await?
-//!     }
-//!     opened => opened?,
-//! };
+//! let connection = zmes_mysql::connect(&options, &place, "zmuser", &"secret".into()).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -38,7 +31,8 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncrypti
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::mysql::MySqlDatabaseError;
+use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError};
+use sqlx::{ConnectOptions, MySqlConnection};
 use tokio::net::{TcpStream, UnixStream};
 
 use self::packets::{Greeting, PLUGIN, Reply, Stream};
@@ -49,7 +43,7 @@ const KEY_REQUEST: u8 = 0x02;
 
 /// Why there was no first login; for the log alone, because what sqlx said before is what counts.
 #[derive(Debug, thiserror::Error)]
-pub enum FirstLoginError {
+enum FirstLoginError {
     /// The connection broke, or could not be made.
     #[error("connection failed")]
     Io(#[from] io::Error),
@@ -67,8 +61,34 @@ pub enum FirstLoginError {
     Key,
 }
 
+/// Opens one connection, with a first login where sqlx could not do it. The options must be for this place and account. The
+/// caller bounds the time.
+///
+/// # Errors
+///
+/// What sqlx said.
+pub async fn connect(
+    options: &MySqlConnectOptions,
+    place: &ServerAddress,
+    user: &str,
+    password: &SecretString,
+) -> Result<MySqlConnection, sqlx::Error> {
+    let error = match options.connect().await {
+        Ok(connection) => return Ok(connection),
+        Err(error) => error,
+    };
+    if may_help(&error, place) {
+        match perform(place, user, password).await {
+            Ok(()) => return options.connect().await,
+            // What sqlx said is what counts.
+            Err(reason) => tracing::debug!(%place, %reason, "no first login"),
+        }
+    }
+    Err(error)
+}
+
 /// Says whether this failure may be sqlx's own: no key for TCP, or a key where a socket wants the password.
-pub fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
+fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
     match (error, place) {
         (sqlx::Error::Configuration(cause), ServerAddress::Tcp(..)) => cause.to_string().contains("RSA"),
         (sqlx::Error::Database(refusal), ServerAddress::Socket(_)) => {
@@ -79,12 +99,8 @@ pub fn may_help(error: &sqlx::Error, place: &ServerAddress) -> bool {
     }
 }
 
-/// Logs in, so that the server knows the account's password, and hangs up. The caller bounds the time.
-pub async fn perform(
-    place: &ServerAddress,
-    user: &str,
-    password: &SecretString,
-) -> Result<(), FirstLoginError> {
+/// Logs in, so that the server knows the account's password, and hangs up.
+async fn perform(place: &ServerAddress, user: &str, password: &SecretString) -> Result<(), FirstLoginError> {
     match place {
         ServerAddress::Socket(path) => {
             let mut stream = Stream::new(UnixStream::connect(path).await?);

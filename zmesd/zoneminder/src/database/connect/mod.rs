@@ -104,21 +104,9 @@ impl Connector {
         }
     }
 
-    /// Opens one connection. A first login that sqlx cannot do is done here, and the server knows the account then.
     async fn open(&self, place: &ServerAddress, tls: Tls<'_>) -> Result<MySqlConnection, sqlx::Error> {
-        let options = self.options(place, tls);
-        let error = match options.connect().await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        if zmes_mysql::may_help(&error, place) {
-            match zmes_mysql::perform(place, &self.database.user, &self.database.password).await {
-                Ok(()) => return options.connect().await,
-                // What sqlx said is what counts.
-                Err(reason) => tracing::debug!(%place, %reason, "no first login"),
-            }
-        }
-        Err(error)
+        let DatabaseConfig { user, password, .. } = &self.database;
+        zmes_mysql::connect(&self.options(place, tls), place, user, password).await
     }
 
     fn options(&self, place: &ServerAddress, tls: Tls<'_>) -> MySqlConnectOptions {
