@@ -10,7 +10,7 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, Url};
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use tokio::time::{Instant, timeout_at};
 use zmes_shared::words::FaultKind;
 
@@ -246,15 +246,19 @@ fn client(
     builder.build().map_err(|error| TransportProblem::Client(cause(&error)))
 }
 
+/// Begins a TLS of any client of this crate: which versions and which cryptography.
+pub(super) fn tls_builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TransportProblem> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| TransportProblem::Client(error.to_string()))
+}
+
 pub(super) fn tls(
     roots: RootCertStore,
     identity: Option<ClientIdentity>,
     versions: Versions,
 ) -> Result<ClientConfig, TransportProblem> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| TransportProblem::Client(error.to_string()))?
-        .with_root_certificates(roots);
+    let builder = tls_builder()?.with_root_certificates(roots);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => builder

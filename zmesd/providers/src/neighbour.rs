@@ -7,8 +7,7 @@ use std::time::Duration;
 use reqwest::Client;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::TransportProblem;
@@ -56,14 +55,13 @@ impl Neighbours {
     ///
     /// If the roots cannot be read.
     pub fn new(own: OwnCertificate) -> Result<Self, TransportProblem> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = http::tls_builder()?;
         let roots = Arc::new(http::roots(None)?);
-        let trusted = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .map_err(|error| TransportProblem::Client(error.to_string()))?;
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| TransportProblem::Client(error.to_string()))?
+        let trusted =
+            WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(builder.crypto_provider()))
+                .build()
+                .map_err(|error| TransportProblem::Client(error.to_string()))?;
+        let mut config = builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(SameOrTrusted { own, trusted }))
             .with_no_client_auth();
