@@ -28,7 +28,7 @@ use zmes_zoneminder::pictures::{NoPicture, Picture, PictureReader, StorageRoots,
 use crate::config::PictureConfig;
 use crate::domain::TokenId;
 use crate::limits::{Bounds, Buckets, Quota, Turn, Turns, network};
-use crate::links::{LinkHolder, LinkKey, LinkKeys, PictureLink, TokenMark, UserMark};
+use crate::links::{LinkHolder, LinkKey, PictureLink, TokenMark, UserMark};
 use crate::monitors::Catalog;
 use crate::ports::{
     Clock, KeyRotated, NoAnswer, NodeAddresses, PictureAnswer, PictureCare, PictureDoor, PictureExamined,
@@ -74,8 +74,6 @@ pub struct PictureDeskParts {
     pub keeper: Arc<LinkKeeper>,
     pub catalog: watch::Receiver<Arc<Catalog>>,
     pub router: RouterHandle,
-    /// The other nodes of a cluster.
-    pub nodes: Option<(Arc<dyn NodeAddresses>, Neighbours)>,
     pub state: StateHandle,
     pub counters: Arc<Counters>,
     pub clock: Arc<dyn Clock>,
@@ -85,7 +83,6 @@ pub struct PictureDeskParts {
 #[derive(Debug)]
 pub struct PictureDesk {
     parts: PictureDeskParts,
-    keys: watch::Receiver<LinkKeys>,
     /// This is a node of a cluster: others ask it for pictures.
     serves_nodes: bool,
     store: Arc<SparingStore>,
@@ -110,20 +107,19 @@ struct Asked {
 }
 
 impl PictureDesk {
-    pub fn new(mut parts: PictureDeskParts) -> Self {
-        let (keys, nodes) = (parts.keeper.watch(), parts.nodes.take());
+    /// `nodes`: the other nodes of a cluster.
+    pub fn new(parts: PictureDeskParts, nodes: Option<(Arc<dyn NodeAddresses>, Neighbours)>) -> Self {
         let store = Arc::new(SparingStore::new(Arc::clone(&parts.store)));
         let reader = PictureReader::new(Arc::clone(&store), parts.roots.clone());
         let serves_nodes = nodes.is_some();
         let reader = match nodes {
             Some((addresses, neighbours)) => {
-                let clock = Arc::clone(&parts.clock);
-                reader.with_others(Arc::new(OtherNodes::new(addresses, keys.clone(), neighbours, clock)))
+                let (keys, clock) = (parts.keeper.watch(), Arc::clone(&parts.clock));
+                reader.with_others(Arc::new(OtherNodes::new(addresses, keys, neighbours, clock)))
             }
             None => reader,
         };
         Self {
-            keys,
             serves_nodes,
             parts,
             store,
@@ -163,7 +159,7 @@ impl PictureDesk {
 
     async fn answer(&self, link: &str, asked: Asked) -> Result<PictureAnswer, NoAnswer> {
         let now = self.parts.clock.now();
-        let keys = self.keys.borrow().clone();
+        let keys = self.parts.keeper.keys();
         let opened = keys.open(|key| PictureLink::open(link, key, now));
         let is_node = opened.as_ref().is_some_and(|(link, _)| link.holder == LinkHolder::Node);
         // Another node asks for all its phones.

@@ -215,19 +215,18 @@ fn pictures(
     common: &Common,
 ) -> (LinkMaker, Arc<PictureDesk>) {
     let links = LinkMaker::new(channels.handles.pictures.clone(), keeper.watch());
-    let desk = PictureDesk::new(PictureDeskParts {
+    let parts = PictureDeskParts {
         store: Arc::clone(&parts.pictures),
         roots: parts.roots.clone(),
         settings: channels.handles.pictures.clone(),
         keeper,
         catalog: channels.handles.catalog.watch(),
         router: channels.handles.router.clone(),
-        nodes,
         state: state.handle.clone(),
         counters: Arc::clone(&common.counters),
         clock: Arc::clone(&common.clock),
-    });
-    (links, Arc::new(desk))
+    };
+    (links, Arc::new(PictureDesk::new(parts, nodes)))
 }
 
 /// Loads the certificate. Problems that apps may complain about are logged, but the certificate is served.

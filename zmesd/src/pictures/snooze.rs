@@ -18,7 +18,7 @@ impl PictureDesk {
             return Err(NoAnswer::Busy);
         }
         let now = self.parts.clock.now();
-        let keys = self.keys.borrow().clone();
+        let keys = self.parts.keeper.keys();
         let opened = keys.open(|key| SnoozeLink::open(link, key, now)).filter(|_| self.has_links());
         let (link, _) = opened.ok_or(NoAnswer::None)?;
         if !lock(&self.buttons).try_take((link.token, link.monitor), PER_LINK, asked.at) {
@@ -41,7 +41,7 @@ impl PictureDesk {
         match self.parts.router.link_snooze(wish).await {
             Ok(LinkSnoozed::Set(until)) => {
                 let undo = link.undo(until, self.parts.clock.now());
-                Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.keys.borrow().current) })
+                Ok(SnoozePressed::Set { monitor, until, undo: undo.seal(&self.parts.keeper.keys().current) })
             }
             Ok(LinkSnoozed::Silent(until)) => Ok(SnoozePressed::Silent { monitor, until }),
             Ok(LinkSnoozed::Ended) => Ok(SnoozePressed::Ended { monitor }),

@@ -30,9 +30,8 @@ impl LinkKeeper {
         self.keys.subscribe()
     }
 
-    /// Returns the key that signs links now.
-    pub fn current(&self) -> LinkKey {
-        self.keys.borrow().current.clone()
+    pub fn keys(&self) -> LinkKeys {
+        self.keys.borrow().clone()
     }
 
     /// The nodes of the cluster have agreed on this key. Returns whether that is news.

@@ -15,7 +15,7 @@ const NAME: &str = "links";
 impl NodeTask {
     /// Takes over the key that the ledger has; the first node gives it its own.
     pub(super) async fn agree_on_links(&mut self) {
-        let own = self.links.current();
+        let own = self.links.keys().current;
         let agreed = match agree(&mut self.line, NAME, &own.bytes().to_vec().into()).await {
             Ok(agreed) => agreed,
             Err(error) => return self.failed(&error),
