@@ -106,16 +106,8 @@ impl Desk {
             return true;
         }
         // Its outcome was told before that.
-        self.take_what_came_out();
+        self.take_outcomes(self.parts.outcomes.len());
         false
-    }
-
-    /// Takes the outcomes that were told until now.
-    fn take_what_came_out(&mut self) {
-        for _ in 0..self.parts.outcomes.len() {
-            let Ok(outcome) = self.parts.outcomes.try_recv() else { return };
-            self.on_outcome(outcome);
-        }
     }
 
     /// Says whether the ledger has everything that came of pushes.
@@ -130,7 +122,7 @@ impl Desk {
     /// Returns whether there is more.
     pub(super) async fn decide_next(&mut self) -> bool {
         if self.takeover.stage == TakeoverStage::New {
-            self.take_what_came_out();
+            self.take_outcomes(self.parts.outcomes.len());
             self.takeover.stage = TakeoverStage::Known;
         }
         for number in self.on_their_way.extract_if(.., |number| !self.parts.turns.is_under_way(*number)) {

@@ -202,11 +202,12 @@ impl Desk {
                 // None, once the router has ended.
                 1.. = self.parts.news.recv_many(&mut news, NEWS) => {
                     news.drain(..).for_each(|news| self.on_news(news));
-                    self.take_outcomes();
+                    // Not all at once: news must not wait for all of them.
+                    self.take_outcomes(NEWS);
                 }
                 Some(outcome) = self.parts.outcomes.recv() => {
                     self.on_outcome(outcome);
-                    self.take_outcomes();
+                    self.take_outcomes(NEWS);
                 }
                 Some(elsewhere) = self.parts.elsewhere.recv() => self.on_elsewhere(elsewhere),
                 () = std::future::ready(()), if more => {}
@@ -233,9 +234,9 @@ impl Desk {
         }
     }
 
-    /// Takes outcomes, not all at once: news must not wait for all of them.
-    fn take_outcomes(&mut self) {
-        for _ in 0..NEWS {
+    /// Takes as many outcomes as were told until now, at most.
+    fn take_outcomes(&mut self, most: usize) {
+        for _ in 0..most {
             let Ok(outcome) = self.parts.outcomes.try_recv() else { return };
             self.on_outcome(outcome);
         }

@@ -194,6 +194,10 @@ async fn answer(
     }
 }
 
+fn writer() -> AlarmWriter {
+    AlarmWriter::new(Membership { key: OWN, seq: 0, away: None, is_known: false }, 8)
+}
+
 #[tokio::test]
 async fn a_handover_waits_for_pushes_that_are_on_their_way_and_for_what_came_of_them() {
     let mut world = DeskWorld::start(60).await;
@@ -213,7 +217,7 @@ async fn a_handover_waits_for_pushes_that_are_on_their_way_and_for_what_came_of_
     world.turns.came_out(&[mark.alarm]);
     world.desk.proceed().await;
     assert!(!world.turns.is_drained(), "its outcome is not in the ledger");
-    world.desk.take_outcomes();
+    world.desk.take_outcomes(NEWS);
     world.desk.proceed().await;
     assert!(!world.turns.is_drained());
     assert_eq!(world.desk.report.settled, [key(5)]);
@@ -230,8 +234,7 @@ async fn what_came_of_an_alarm_while_it_was_written_goes_into_the_ledger_after_i
     world.desk.proceed().await;
     let [mark] = world.asked()[..] else { panic!() };
     world.decided(mark, 1);
-    world.desk.writer =
-        Some(AlarmWriter::new(Membership { key: OWN, seq: 0, away: None, is_known: false }, 8));
+    world.desk.writer = Some(writer());
     // The node that sends for all would push it, too. But a provider that does not answer keeps it from nobody's app.
     assert!(world.desk.writing().is_none());
     tokio::time::pause();
@@ -257,8 +260,7 @@ async fn what_a_node_pushes_while_the_ledger_comes_back_is_written_with_what_cam
     world.desk.on_alarm(shared(2), logged(2));
     world.desk.proceed().await;
     let [first, second] = world.asked()[..] else { panic!() };
-    world.desk.writer =
-        Some(AlarmWriter::new(Membership { key: OWN, seq: 0, away: None, is_known: false }, 8));
+    world.desk.writer = Some(writer());
     world.decided(first, 1);
     world.decided(second, 1);
     assert!(world.desk.writing().is_none());
