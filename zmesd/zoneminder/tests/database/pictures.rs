@@ -76,15 +76,20 @@ async fn an_event_has_a_storage_a_copy_and_a_layout_of_its_own() {
     );
 }
 
-#[tokio::test]
-async fn a_storage_of_another_server_is_known_as_such() {
-    let Some((server, _)) = server_with(V1_38).await else { return };
+/// One storage of each of two servers, and one of any.
+async fn make_storages(server: &MariaDb) {
     for statement in [
         "CREATE TABLE Storage (Id smallint unsigned PRIMARY KEY, Path varchar(64) NOT NULL DEFAULT '', ServerId int unsigned)",
         "INSERT INTO Storage VALUES (1, '/srv/events', 1), (2, '/srv/events', 2), (3, '/mnt/nas', NULL)",
     ] {
         server.sql("zm", statement).await;
     }
+}
+
+#[tokio::test]
+async fn a_storage_of_another_server_is_known_as_such() {
+    let Some((server, _)) = server_with(V1_38).await else { return };
+    make_storages(&server).await;
     let elsewhere = async |scope: ServerScope| {
         let db = ZmDb::new(server.config("zm"), scope, true);
         let mut told = Vec::new();
@@ -103,12 +108,7 @@ async fn a_storage_of_another_server_is_known_as_such() {
 #[tokio::test]
 async fn the_server_that_has_written_an_event_is_that_of_its_storage_or_else_of_its_monitor() {
     let Some((server, _)) = server_with(V1_38).await else { return };
-    for statement in [
-        "CREATE TABLE Storage (Id smallint unsigned PRIMARY KEY, Path varchar(64) NOT NULL DEFAULT '', ServerId int unsigned)",
-        "INSERT INTO Storage VALUES (1, '/srv/events', 1), (2, '/srv/events', 2), (3, '/mnt/nas', NULL)",
-    ] {
-        server.sql("zm", statement).await;
-    }
+    make_storages(&server).await;
     let of = async |scope: ServerScope, storage: u32, monitor: &str| {
         let move_to = format!(
             "UPDATE Events SET StorageId = {storage} WHERE Id = 2; UPDATE Monitors SET ServerId = {monitor} \
